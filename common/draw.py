@@ -1,0 +1,88 @@
+"""Pictures of faces: one grid of faces with keypoints, used by every stage that shows faces."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+
+from data_prep.faces import Bool, Float32, UInt8
+
+matplotlib.use("Agg")  # no window: stages run where there is no screen
+import matplotlib.pyplot as plt
+
+TRUTH, PREDICTION, IMPUTED = "#25c525", "#ff00ff", "#ff9d2e"
+CELL_INCHES = 1.25
+GAP_PX = 4
+DPI = 120
+
+
+@dataclass(frozen=True)
+class Marks:
+    """Keypoints to draw on every face of a grid.
+
+    Attributes:
+        keypoints: float (N, K, 2) in px.
+        color: of the dots.
+        shown: bool (N, K), which dots to draw; all finite ones where None.
+        label: for the legend.
+    """
+
+    keypoints: Float32
+    color: str
+    label: str
+    shown: Bool | None = None
+
+
+def face_grid(
+    path: Path, images: UInt8, marks: Sequence[Marks], columns: int, captions: Sequence[str] | None = None, title: str = ""
+) -> None:
+    """Writes a PNG with N faces in rows of `columns`, keypoints as dots, a caption under each.
+
+    Args:
+        images: uint8 (N, H, W, C).
+        marks: layers of keypoints, drawn in order.
+        captions: N short texts.
+    """
+    count, height, width, _ = images.shape
+    rows = -(-count // columns)
+    caption_px = round(0.16 * height) if captions else 0
+    cell_h, cell_w = height + GAP_PX + caption_px, width + GAP_PX
+    canvas = np.full((rows * cell_h, columns * cell_w, 3), 255, np.uint8)
+    corners = np.array([(i // columns * cell_h, i % columns * cell_w) for i in range(count)])
+    for image, (top, left) in zip(images, corners, strict=True):
+        canvas[top : top + height, left : left + width] = image  # one grey channel spreads over three
+
+    figure, axes = _bare_axes(canvas, columns * CELL_INCHES, title, bool(marks))
+    for layer in marks:
+        shown = np.isfinite(layer.keypoints).all(-1) if layer.shown is None else layer.shown
+        inside = (layer.keypoints >= -0.5).all(-1) & (layer.keypoints < (width - 0.5, height - 0.5)).all(-1)
+        points = layer.keypoints + corners[:, None, ::-1]
+        xy = points[shown & inside]
+        axes.scatter(xy[:, 0], xy[:, 1], s=5, c=layer.color, linewidths=0, label=layer.label)
+    if captions:
+        for caption, (top, left) in zip(captions, corners, strict=True):
+            axes.text(left + width / 2, top + height + 2, caption, fontsize=6.5, ha="center", va="top")
+    if marks:
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=len(marks), frameon=False, fontsize=8, markerscale=2.5)
+    save(figure, path)
+
+
+def _bare_axes(canvas: UInt8, width_inches: float, title: str, legend: bool) -> tuple[Any, Any]:
+    height_inches = width_inches * canvas.shape[0] / canvas.shape[1]
+    head_inches = 0.35 if title or legend else 0.0
+    figure = plt.figure(figsize=(width_inches, height_inches + head_inches), dpi=DPI)
+    axes = figure.add_axes((0, 0, 1, height_inches / (height_inches + head_inches)))
+    axes.imshow(canvas, interpolation="bicubic")
+    axes.axis("off")
+    if title:
+        axes.set_title(title, fontsize=10, loc="left")
+    return figure, axes
+
+
+def save(figure: Any, path: Path) -> None:
+    """Writes a figure as PNG and frees it."""
+    figure.savefig(path, dpi=DPI)
+    plt.close(figure)

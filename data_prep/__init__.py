@@ -1,0 +1,1 @@
+"""Pictures and label files in, numpy arrays out."""

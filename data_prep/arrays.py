@@ -1,0 +1,60 @@
+"""The data folder on disk: four documented arrays per part and two that grouping needs."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from common.stage import InputError, read_manifest
+from data_prep.faces import SPLITS, Part
+from data_prep.keypoint_set import KEYPOINT_SETS, KeypointSet
+
+ARRAYS = ("images", "keypoints", "labelled", "rows", "groups", "sources")
+MADE_BY = "python -m data_prep.prepare SOURCE --out DIR"
+
+
+def save_part(folder: Path, split: str, part: Part) -> None:
+    """Writes `{split}_{images,keypoints,labelled,rows,groups,sources}.npy`."""
+    for name in ARRAYS:
+        np.save(folder / f"{split}_{name}.npy", getattr(part, name))
+
+
+def load_part(folder: Path, split: str) -> Part:
+    """Returns one part (train, val or test) of a data folder.
+
+    Raises:
+        InputError: an array is missing, unreadable, or does not fit the others.
+    """
+    arrays = {name: _load_array(folder / f"{split}_{name}.npy") for name in ARRAYS}
+    part = Part(**arrays)
+    count = len(part.images)
+    if any(len(array) != count for array in arrays.values()) or part.keypoints.shape[:2] != part.labelled.shape:
+        raise InputError(f"{folder}: the {split} arrays differ in length; make the folder again with `{MADE_BY}`")
+    return part
+
+
+def _load_array(path: Path) -> Any:
+    try:
+        return np.load(path, allow_pickle=False)
+    except FileNotFoundError:
+        raise InputError(f"{path}: is missing; make the folder again with `{MADE_BY}`") from None
+    except (ValueError, EOFError):
+        raise InputError(f"{path}: is not a whole numpy array; make the folder again with `{MADE_BY}`") from None
+
+
+def load_parts(folder: Path) -> dict[str, Part]:
+    """Returns all three parts of a data folder, by name."""
+    return {split: load_part(folder, split) for split in SPLITS}
+
+
+def load_data_manifest(folder: Path) -> dict[str, Any]:
+    """Returns the manifest of a data folder whose files are all there and unaltered."""
+    manifest = read_manifest(folder, MADE_BY)
+    if "keypoint_set" not in manifest["parameters"]:
+        raise InputError(f"{folder}: is not a data folder; make one with `{MADE_BY}`")
+    return manifest
+
+
+def load_keypoint_set(manifest: dict[str, Any]) -> KeypointSet:
+    """Returns the mark-up that a data folder's manifest names."""
+    return KEYPOINT_SETS[manifest["parameters"]["keypoint_set"]]

@@ -1,0 +1,1 @@
+"""A model or anyone's predictions in, CSV tables and plots out; the comparison of models."""

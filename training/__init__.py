@@ -1,0 +1,1 @@
+"""Arrays and a network in, a trained model folder out."""
