@@ -1,0 +1,63 @@
+"""Label files: the checks that every reader of keypoints shares."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from common.stage import InputError
+from data_prep.faces import Float32, Int64
+from data_prep.keypoint_set import KeypointSet
+
+
+def read_keypoints(path: Path, keypoint_set: KeypointSet) -> Float32:
+    """Returns the keypoints of a label file, float32 (N, K, 2) in px, NaN where a cell is empty.
+
+    Raises:
+        InputError: no such file, no rows, missing or unknown columns, text or an infinite number in a cell.
+    """
+    table = read_table(path)
+    check_columns(path, list(table.columns), keypoint_set.columns)
+    values = np.empty((len(table), len(keypoint_set.columns)), np.float32)
+    for j, column in enumerate(keypoint_set.columns):
+        values[:, j] = _numbers(path, table[column])
+    return values.reshape(len(table), len(keypoint_set), 2)
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Returns a CSV file as a table.
+
+    Raises:
+        InputError: no such file, or no rows in it.
+    """
+    try:
+        table = pd.read_csv(path)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except pd.errors.EmptyDataError:
+        raise InputError(f"{path}: is empty; expected a header line and a row for each face") from None
+    except (pd.errors.ParserError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: is not a CSV file ({error})") from None
+    if table.empty:
+        raise InputError(f"{path}: has a header but no rows; expected a row for each face")
+    return table
+
+
+def check_columns(path: Path, found: list[str], expected: list[str]) -> None:
+    """Raises InputError that names the missing columns, or else the unknown ones."""
+    if missing := [name for name in expected if name not in found]:
+        raise InputError(f"{path}: lacks the column{'s'[: len(missing) > 1]} {', '.join(missing)}")
+    if unknown := [name for name in found if name not in expected]:
+        raise InputError(f"{path}: has columns that are no keypoints: {', '.join(unknown)}; take them out")
+
+
+def _numbers(path: Path, column: pd.Series) -> Float32:
+    numbers = pd.to_numeric(column, errors="coerce").to_numpy(np.float64)
+    bad = np.isinf(numbers) | (np.isnan(numbers) & column.notna().to_numpy())
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        raise InputError(
+            f"{path}: row {row}, {column.name}: {column.iloc[row]!r} is not a finite number of px; "
+            "leave the cell empty where the keypoint is unlabelled"
+        )
+    return numbers.astype(np.float32)

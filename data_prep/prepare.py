@@ -1,0 +1,136 @@
+"""Stage 1: a folder, file or name of faces in, checked, imputed, split and dumped as numpy arrays.
+
+    python -m data_prep.prepare SOURCE --out DIR
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+
+from common.stage import InputError, path_hash, run, whole_folder, write_manifest
+from data_prep import arrays, read_kaggle, read_npz, read_training_csv, synthetic
+from data_prep.faces import SPLITS, Bool, Faces, Float32, Int64, Part, labelled_points
+from data_prep.impute import DEFAULT_IMPUTER, IMPUTERS, hidden_label_errors, impute
+from data_prep.quality import duplicate_groups, join_groups, label_sources
+from data_prep.report import write_report
+from data_prep.split import SPLIT_METHODS, split
+
+DEFAULT_OUT = Path("artifacts/data")
+SYNTHETIC, KAGGLE = "synthetic", "kaggle"
+
+
+def parser() -> argparse.ArgumentParser:
+    p = argparse.ArgumentParser(prog="python -m data_prep.prepare", description=__doc__.splitlines()[0])
+    p.add_argument(
+        "source",
+        nargs="?",
+        default=SYNTHETIC,
+        help=f"{SYNTHETIC} (default): faces the project draws; {KAGGLE}: fetched with kagglehub; a folder with "
+        f"{read_npz.IMAGES} and {read_npz.KEYPOINTS}; or the competition's training.csv or training.zip",
+    )
+    p.add_argument("--out", type=Path, default=DEFAULT_OUT, help="data folder to write (default: %(default)s)")
+    p.add_argument("--split", choices=SPLIT_METHODS, default="grouped", help="default: %(default)s")
+    p.add_argument(
+        "--impute",
+        choices=list(IMPUTERS),
+        help=f"default: {DEFAULT_IMPUTER}; with --split documented always ffill, over the whole set",
+    )
+    p.add_argument("--seed", type=int, default=0, help="of the split and of the synthetic faces (default: 0)")
+    p.add_argument("--count", type=int, help="how many synthetic faces to draw (default: 7049)")
+    return p
+
+
+def read(source: str, count: int | None, seed: int) -> tuple[Faces, dict[str, str]]:
+    """Returns the faces of a source, and the hash of what was read by name.
+
+    Raises:
+        InputError: no such source, or the reader found it bad.
+    """
+    if source == SYNTHETIC:
+        faces = synthetic.read(seed=seed) if count is None else synthetic.read(count, seed)
+        return faces, {SYNTHETIC: f"count={len(faces)} seed={seed}"}
+    if count is not None:
+        raise InputError(f"--count is for the {SYNTHETIC} source only; leave it out")
+    if source == KAGGLE:
+        return read_kaggle.read(), {KAGGLE: read_kaggle.DATASET}
+    path = Path(source)
+    if not path.exists():
+        raise InputError(f"{source}: no such file or folder, and not one of {SYNTHETIC}, {KAGGLE}")
+    faces = read_npz.read(path) if path.is_dir() else read_training_csv.read(path)
+    return faces, {source: path_hash(path)}
+
+
+def check(faces: Faces, source: str) -> None:
+    """Raises InputError where a keypoint is labelled in no face: nothing could be learnt or imputed for it."""
+    never = ~labelled_points(faces.keypoints).any(axis=0)
+    if never.any():
+        names = ", ".join(name for name, bad in zip(faces.keypoint_set.names, never, strict=True) if bad)
+        raise InputError(f"{source}: all labels are missing for {names}; every keypoint needs some")
+
+
+def fill(method: str, keypoints: Float32, training: Bool, over_all: bool) -> Float32:
+    """Returns keypoints (N, K, 2) without gaps, learnt from the training faces, or from all where told so.
+
+    Raises:
+        InputError: a keypoint has no label among the faces to learn from.
+    """
+    learn_from = np.ones(len(keypoints), bool) if over_all else training
+    if not labelled_points(keypoints)[learn_from].any(axis=0).all():
+        raise InputError("a keypoint has no label in the training part; bring more faces or another --seed")
+    return impute(method, keypoints, learn_from)
+
+
+def main() -> None:
+    started = time.time()
+    options = parser().parse_args()
+    documented = options.split == "documented"
+    if documented and options.impute not in (None, "ffill"):
+        raise InputError("--split documented fills forward over the whole set; leave --impute out, or choose a split")
+    method = "ffill" if documented else options.impute or DEFAULT_IMPUTER
+
+    with whole_folder(options.out) as folder:
+        faces, inputs = read(options.source, options.count, options.seed)
+        check(faces, options.source)
+        labelled = labelled_points(faces.keypoints)
+        sources = label_sources(labelled)
+        same_picture = duplicate_groups(faces.images)
+        groups = same_picture if faces.groups is None else join_groups(same_picture, faces.groups)
+        indexes = split(options.split, groups, options.seed)
+
+        training = np.zeros(len(faces), bool)
+        training[indexes["train"]] = True
+        only_test = options.split == "all-test"
+        keypoints = fill(method, faces.keypoints, training, over_all=documented or only_test)
+        for name in SPLITS:
+            i = indexes[name]
+            part = Part(faces.images[i], keypoints[i], labelled[i], faces.rows[i], groups[i], sources[i])
+            arrays.save_part(folder, name, part)
+
+        held_out = np.zeros(len(faces), bool)
+        held_out[indexes["val"]] = True
+        hidden = {} if only_test else hidden_label_errors(faces.keypoints, sources, training, held_out)
+        write_report(folder, faces, indexes, sources, groups, hidden, method, options.split)
+        sizes = {name: len(indexes[name]) for name in SPLITS}
+        write_manifest(
+            folder,
+            parameters={
+                "source": options.source,
+                "split": options.split,
+                "impute": method,
+                "seed": options.seed,
+                "count": options.count,
+                "keypoint_set": faces.keypoint_set.name,
+            },
+            inputs=inputs,
+            figures={"faces": len(faces), **sizes, "labelled_pct": round(100 * float(labelled.mean()), 2)},
+            started=started,
+        )
+    print(f"{len(faces)} faces, {'/'.join(str(n) for n in sizes.values())} to train/val/test ({options.split} split)")
+    print(f"{100 * labelled.mean():.1f} % of the keypoints are labelled, the others imputed by {method}")
+    print(f"{options.out}: arrays, report.md and pictures")
+
+
+if __name__ == "__main__":
+    run(main)

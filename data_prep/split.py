@@ -1,0 +1,66 @@
+"""Which faces train, which validate, which test."""
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+
+from common.stage import InputError
+from data_prep.faces import Int64
+
+SPLIT_METHODS = ("grouped", "random", "documented", "all-test")
+HELD_OUT_FRACTION = 0.2  # validation and test together
+DOCUMENTED_SEED = 42
+FEWEST_FACES = 10
+
+
+def split_sizes(count: int) -> tuple[int, int, int]:
+    """Returns how many of `count` faces train, validate and test: 0.8, 0.1 and 0.1 of them, rounded as published."""
+    held_out = int(np.ceil(HELD_OUT_FRACTION * count))
+    test = int(np.ceil(held_out / 2))
+    return count - held_out, held_out - test, test
+
+
+def split(method: str, groups: Int64, seed: int) -> dict[str, Int64]:
+    """Returns the indexes of the faces of each part, `{"train": int64, "val": int64, "test": int64}`.
+
+    Args:
+        method: `grouped`: no group on two sides, sizes as near as groups allow. `random`: by faces.
+            `documented`: the published procedure, scikit-learn's shuffle with its seed 42 twice.
+            `all-test`: every face into test.
+        groups: int64 (N,), faces with one number belong together.
+
+    Raises:
+        InputError: fewer faces, or groups, than the parts need.
+    """
+    count = len(groups)
+    if method == "all-test":
+        nothing = np.empty(0, np.int64)
+        return {"train": nothing, "val": nothing, "test": np.arange(count)}
+    if count < FEWEST_FACES:
+        raise InputError(f"{count} faces are too few to split; bring at least {FEWEST_FACES} or use --split all-test")
+    if method == "grouped":
+        return _split_grouped(groups, seed)
+    shuffle_seed = DOCUMENTED_SEED if method == "documented" else seed
+    train, held_out = train_test_split(np.arange(count), test_size=HELD_OUT_FRACTION, random_state=shuffle_seed)
+    val, test = train_test_split(held_out, test_size=0.5, random_state=shuffle_seed)
+    return {"train": train, "val": val, "test": test}
+
+
+def _split_grouped(groups: Int64, seed: int) -> dict[str, Int64]:
+    """Fills test, then val, with whole groups in random order, each group taken only where it still fits."""
+    names, inverse, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    if len(names) < 3:
+        raise InputError(f"the faces form {len(names)} group(s); three parts need three: use --split random or all-test")
+    order = np.random.default_rng(seed).permutation(len(names))
+    _, val_size, test_size = split_sizes(len(groups))
+    part_of = np.zeros(len(names), np.int64)
+    for part, room in ((2, test_size), (1, val_size)):
+        for group in order:
+            if part_of[group] == 0 and sizes[group] <= room:
+                part_of[group] = part
+                room -= sizes[group]  # noqa: PLW2901
+    parts = {name: np.flatnonzero(part_of[inverse] == p) for p, name in enumerate(("train", "val", "test"))}
+    if empty := [name for name, indexes in parts.items() if len(indexes) == 0]:
+        raise InputError(
+            f"the groups are too large to give {' and '.join(empty)} a face: use --split random, or bring more people"
+        )
+    return parts

@@ -1,0 +1,56 @@
+"""What a prediction without a network scores: the same face for everybody. N faces, K keypoints."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from data_prep.faces import Bool, Float32, Part
+
+
+def mean_face(train: Part, test: Part) -> Float32:
+    """Returns the mean of the real training labels for every test face, float32 (N, K, 2) in px."""
+    return _for_each(test, labelled_mean(train.keypoints, train.labelled, fallback=_mean(train.keypoints)))
+
+
+def mean_face_imputed(train: Part, test: Part) -> Float32:
+    """Returns the mean of all training keypoints, imputed ones too, for every test face, float32 (N, K, 2) in px."""
+    return _for_each(test, _mean(train.keypoints))
+
+
+def mean_face_per_source(train: Part, test: Part) -> Float32:
+    """Returns for every test face the mean of its own source's real training labels, float32 (N, K, 2) in px.
+
+    It is told which source marked the test face, which a picture does not say. A keypoint that a source never marks
+    takes the mean of all sources.
+    """
+    overall = mean_face(train, test)
+    predicted = overall.copy()
+    for source in np.unique(test.sources):
+        mine = train.sources == source
+        of_source = test.sources == source
+        if mine.any():
+            predicted[of_source] = labelled_mean(train.keypoints[mine], train.labelled[mine], fallback=overall[0])
+    return predicted
+
+
+BASELINES: dict[str, Callable[[Part, Part], Float32]] = {
+    "mean_face": mean_face,
+    "mean_face_imputed": mean_face_imputed,
+    "mean_face_per_source": mean_face_per_source,
+}
+
+
+def labelled_mean(keypoints: Float32, labelled: Bool, fallback: Float32) -> Float32:
+    """Returns the mean of the real labels of each keypoint, float32 (K, 2); the fallback (K, 2) where there is none."""
+    count = labelled.sum(0)[:, None]
+    total = np.where(labelled[..., None], keypoints, 0).sum(0, dtype=np.float64)
+    return np.where(count > 0, total / np.maximum(count, 1), fallback).astype(np.float32)
+
+
+def _mean(keypoints: Float32) -> Float32:
+    mean: Float32 = keypoints.mean(0, dtype=np.float64).astype(np.float32)
+    return mean
+
+
+def _for_each(test: Part, face: Float32) -> Float32:
+    return np.repeat(face[None], len(test), axis=0)

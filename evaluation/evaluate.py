@@ -1,0 +1,170 @@
+"""Scores a trained model, or anyone's predictions, on the test part of a data folder.
+
+python -m evaluation.evaluate artifacts/models/base
+python -m evaluation.evaluate --predictions theirs.csv --name theirs
+"""
+
+import argparse
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from common.draw import PREDICTION
+from common.stage import MANIFEST, InputError, file_hash, read_manifest, run, whole_folder, write_manifest
+from data_prep.faces import Float32
+from evaluation.baselines import BASELINES, mean_face
+from evaluation.bootstrap import RESAMPLES, resampling_weights
+from evaluation.inputs import Data, load_data, refuse_overwriting
+from evaluation.metrics import NME_LIMIT_PCT, THRESHOLDS_PX, face_nme
+from evaluation.plots import (
+    REFERENCE,
+    Curve,
+    plot_cumulative_error,
+    plot_error_by_source,
+    plot_grid,
+    plot_keypoints,
+    plot_worst,
+)
+from evaluation.predictions import read_predictions, write_predictions
+from evaluation.tables import accuracy_table, keypoint_table, with_interval
+
+TRAINED_BY = "python -m training.train MODEL"
+COST = ("parameters", "epochs", "seconds")  # what a model's manifest says and the comparison shows
+BATCH = 128
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = parse(arguments)
+    started = time.time()
+    model, predictions, name = options.model, options.predictions, options.name
+    source = model or predictions
+    refuse_overwriting(options.out, [options.data, source])
+    data = load_data(options.data)
+    with whole_folder(options.out) as folder:
+        if model:
+            predicted, cost = predict(model, data)
+            inputs = {"data": data.hash, "model": file_hash(model / MANIFEST)}
+        else:
+            predicted = read_predictions(predictions, data.test.rows, data.keypoint_set.columns)
+            cost, inputs = {}, {"data": data.hash, "predictions": file_hash(predictions)}
+        figures = write_evaluation(folder, name, predicted, data)
+        parameters = {"name": name, "data": str(options.data), "model" if model else "predictions": str(source)}
+        write_manifest(folder, parameters, inputs, figures | cost, started)
+    print(f"wrote {options.out}")
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Returns the options with their defaults filled in."""
+    parser = argparse.ArgumentParser(
+        prog="python -m evaluation.evaluate", description="Scores a model, or anyone's predictions, on the test faces."
+    )
+    parser.add_argument("model", nargs="?", type=Path, metavar="MODEL_DIR", help="a folder that training wrote")
+    parser.add_argument("--predictions", type=Path, metavar="FILE.csv", help="score these, not a model")
+    parser.add_argument("--name", help="name in tables and pictures (default: the model folder's name)")
+    parser.add_argument("--data", type=Path, default=Path("artifacts/data"), metavar="DIR", help="(%(default)s)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="(default: artifacts/evaluation/NAME)")
+    options = parser.parse_args(arguments)
+    if (options.model is None) == (options.predictions is None):
+        parser.error("give either MODEL_DIR or --predictions FILE.csv")
+    if options.predictions and not options.name:
+        parser.error("--predictions needs --name NAME")
+    options.name = options.name or options.model.resolve().name
+    if options.name in BASELINES or Path(options.name).name != options.name:
+        parser.error(f"--name {options.name}: is a baseline's name or a path; choose a plain name")
+    options.out = options.out or Path("artifacts/evaluation") / options.name
+    return options
+
+
+def predict(model_folder: Path, data: Data) -> tuple[Float32, dict[str, Any]]:
+    """Returns a trained model's predictions for the test faces, float32 (N, K, 2) in px, and what the model cost.
+
+    Raises:
+        InputError: no whole model folder, or a model of other pictures or keypoints than the data's.
+    """
+    manifest = read_manifest(model_folder, TRAINED_BY)
+    model = _load_model(model_folder / "model.keras")
+    images, count = data.test.images, len(data.keypoint_set)
+    if model.output_shape[1:] != (count, 2):
+        raise InputError(
+            f"{model_folder}: gives {model.output_shape[1]} keypoints, the data has {count} "
+            f"({data.keypoint_set.name}); train a model on this data"
+        )
+    if model.input_shape[1:] != images.shape[1:]:
+        takes, has = ("x".join(map(str, shape[1:])) for shape in (model.input_shape, images.shape))
+        raise InputError(f"{model_folder}: takes pictures of {takes}, the data has {has}; train a model on this data")
+    if data.hash not in manifest["inputs"].values():
+        print("note: this model was trained on another data folder; its training faces may be among these test faces")
+    predicted = model.predict(images, batch_size=BATCH, verbose=0).astype(np.float32)
+    if not np.isfinite(predicted).all():
+        raise InputError(f"{model_folder}: predicts values that are no numbers; train it again")
+    return predicted, {key: manifest["figures"].get(key) for key in COST}
+
+
+def _load_model(path: Path) -> Any:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before Keras starts its backend
+    import keras  # seconds of start-up that --predictions does without
+
+    try:
+        return keras.saving.load_model(path, compile=False)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise InputError(f"{path}: cannot be loaded ({reason}); train it again with `{TRAINED_BY}`") from None
+
+
+def write_evaluation(folder: Path, name: str, predicted: Float32, data: Data) -> dict[str, Any]:
+    """Writes predictions, tables and pictures to a folder, prints a summary, returns the figures for the manifest.
+
+    Args:
+        predicted: float32 (N, K, 2) in px, for `data.test`.
+    """
+    test, keypoint_set = data.test, data.keypoint_set
+    weights = resampling_weights(test.groups)
+    accuracy = accuracy_table(predicted, test, keypoint_set, weights)
+    keypoints = keypoint_table(predicted, test, keypoint_set, weights)
+    write_predictions(folder / "predictions.csv", predicted, test.rows, keypoint_set.columns)
+    accuracy.to_csv(folder / "accuracy.csv", index=False)
+    keypoints.to_csv(folder / "per_keypoint.csv", index=False)
+
+    nme = face_nme(predicted, test.keypoints, test.labelled, keypoint_set.normaliser)
+    curves, reference = [Curve(name, nme, PREDICTION)], None
+    if len(data.train):  # `--split all-test` leaves no faces for a mean face
+        face = mean_face(data.train, test)
+        reference = keypoint_table(face, test, keypoint_set, weights[:1])  # its intervals are not drawn
+        reference_nme = face_nme(face, test.keypoints, test.labelled, keypoint_set.normaliser)
+        curves.append(Curve("mean face", reference_nme, REFERENCE))
+    plot_grid(folder / "grid.png", predicted, test, name)
+    plot_worst(folder / "worst.png", predicted, test, name)
+    plot_cumulative_error(folder / "cumulative_error.png", curves)
+    plot_keypoints(folder / "per_keypoint.png", keypoints, reference, test, name)
+    plot_error_by_source(folder / "error_by_source.png", predicted, test, keypoint_set, weights, name)
+
+    nme_faces = int(np.isfinite(nme).sum())
+    groups = weights.shape[1]
+    print(summary(name, accuracy.iloc[0], len(test), groups, nme_faces))
+    figures = accuracy.set_index("labels").replace({np.nan: None}).to_dict("index")
+    return {**figures, "faces": len(test), "groups": groups, "nme_faces_labelled": nme_faces, "resamples": RESAMPLES}
+
+
+def summary(name: str, labelled: Any, faces: int, groups: int, nme_faces: int) -> str:
+    """Returns the figures of the `labelled` row of `accuracy.csv` as a few lines of text."""
+    within = " / ".join(f"{labelled[f'within_{t}px_pct']:.2f}" for t in THRESHOLDS_PX)
+    nme, auc = with_interval(labelled, "nme_pct"), with_interval(labelled, "auc", 3)
+    return "\n".join(
+        [
+            f"{name}: {labelled['coordinates']:,} real coordinates of {faces:,} test faces in {groups:,} groups "
+            "[95 % interval]",
+            f"  MAE     {with_interval(labelled, 'mae_px', 3)} px",
+            f"  RMSE    {with_interval(labelled, 'rmse_px', 3)} px",
+            f"  within  {within} % of coordinates nearer than {' / '.join(map(str, THRESHOLDS_PX))} px",
+            f"  NME     {nme} % of the eye distance, on the {nme_faces:,} faces with both eyes labelled",
+            f"  AUC     {auc}, failed {with_interval(labelled, 'failure_rate_pct', 1)} % (NME over {NME_LIMIT_PCT:g} %)",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    run(main)

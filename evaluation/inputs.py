@@ -1,0 +1,47 @@
+"""What `evaluate` and `compare` read: the data folder, and folders that must not be written over."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from common.stage import MANIFEST, InputError, file_hash
+from data_prep.arrays import load_data_manifest, load_keypoint_set, load_part
+from data_prep.faces import Part
+from data_prep.keypoint_set import KeypointSet
+
+
+@dataclass(frozen=True)
+class Data:
+    """A data folder to evaluate on.
+
+    Attributes:
+        train: may be empty (`--split all-test`).
+        test: at least one face.
+        keypoint_set: the mark-up.
+        hash: of the folder's manifest, which names the hash of every array.
+    """
+
+    train: Part
+    test: Part
+    keypoint_set: KeypointSet
+    hash: str
+
+
+def load_data(folder: Path) -> Data:
+    """Returns the training and test parts of a data folder.
+
+    Raises:
+        InputError: no whole data folder, or no test faces in it.
+    """
+    manifest = load_data_manifest(folder)
+    test = load_part(folder, "test")
+    if len(test) == 0:
+        raise InputError(f"{folder}: has no test faces; prepare it again with another --split")
+    return Data(load_part(folder, "train"), test, load_keypoint_set(manifest), file_hash(folder / MANIFEST))
+
+
+def refuse_overwriting(out: Path, inputs: Iterable[Path]) -> None:
+    """Raises InputError where replacing the folder `out` would delete something that is being read."""
+    for path in inputs:
+        if path.resolve().is_relative_to(out.resolve()):
+            raise InputError(f"{out}: holds {path}, which is read, and would be replaced; choose another --out")

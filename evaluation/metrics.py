@@ -1,0 +1,109 @@
+"""How far predicted keypoints are from the true ones.
+
+Every figure is a ratio of two sums over faces (for RMSE, its root), and is kept as those two sums per face: pooling
+faces, or resampling them for an interval, is then one sum or one matrix product. Arrays of sums end in an axis of two:
+numerator, denominator. N faces, K keypoints, F figures.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from data_prep.faces import Bool, Float32, Float64
+
+THRESHOLDS_PX = (5, 10, 15)
+NME_LIMIT_PCT = 8.0  # where the error curve ends and a face counts as failed: Trigeorgis et al. 2016 (MDM)
+
+WITHIN = tuple(f"within_{t}px_pct" for t in THRESHOLDS_PX)
+POINTS_WITHIN = tuple(f"points_within_{t}px_pct" for t in THRESHOLDS_PX)
+FIGURES = ("mae_px", "rmse_px", *WITHIN, *POINTS_WITHIN, "nme_pct", "auc", "failure_rate_pct")
+KEYPOINT_FIGURES = ("mae_px", "rmse_px", "point_error_px", "bias_x_px", "bias_y_px", *WITHIN, *POINTS_WITHIN)
+
+
+def face_sums(predicted: Float32, true: Float32, scored: Bool, normaliser: tuple[int, int]) -> Float64:
+    """Returns the sums behind `FIGURES`, float64 (N, F, 2).
+
+    `mae_px`, `rmse_px` and `within_` are over single coordinates, `points_within_` over points (Euclidean), the last
+    three over faces. Within means strictly nearer than the threshold.
+
+    Args:
+        predicted: float32 (N, K, 2) in px.
+        true: float32 (N, K, 2) in px.
+        scored: bool (N, K), the keypoints that count.
+        normaliser: the pair of keypoints whose distance normalises a face's error.
+    """
+    error, distance = np.abs(_difference(predicted, true)), point_errors(predicted, true)
+    nme = face_nme(predicted, true, scored, normaliser)
+    has_nme = np.isfinite(nme)
+    coordinate_figures = [error, error**2, *(100.0 * (error < t) for t in THRESHOLDS_PX)]
+    point_figures = [100.0 * (distance < t) for t in THRESHOLDS_PX]
+    face_figures = [nme, np.maximum(0, 1 - nme / NME_LIMIT_PCT), 100.0 * (nme > NME_LIMIT_PCT)]
+    both_axes = np.repeat(scored[..., None], 2, axis=-1)
+    return np.stack(
+        [_sums(values, both_axes) for values in coordinate_figures]
+        + [_sums(values, scored) for values in point_figures]
+        + [_sums(values, has_nme) for values in face_figures],
+        axis=1,
+    )
+
+
+def keypoint_sums(predicted: Float32, true: Float32, scored: Bool) -> Float64:
+    """Returns the sums behind `KEYPOINT_FIGURES` for each keypoint, float64 (N, K, F, 2).
+
+    `point_error_px` is the mean Euclidean error; `bias_x_px` and `bias_y_px` are mean signed errors (right, down).
+    """
+    signed = _difference(predicted, true)
+    error, distance = np.abs(signed), point_errors(predicted, true)
+    figures = [
+        error.mean(-1),
+        (error**2).mean(-1),
+        distance,
+        signed[..., 0],
+        signed[..., 1],
+        *(100.0 * (error < t).mean(-1) for t in THRESHOLDS_PX),
+        *(100.0 * (distance < t) for t in THRESHOLDS_PX),
+    ]
+    return np.stack([np.stack([np.where(scored, values, 0.0), scored], axis=-1) for values in figures], axis=2)
+
+
+def ratios(sums: Float64, figures: tuple[str, ...]) -> Float64:
+    """Returns the figures of some sums, (..., F, 2) in, float64 (..., F) out; NaN where nothing was scored."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        values: Float64 = sums[..., 0] / sums[..., 1]
+    for f in (f for f, figure in enumerate(figures) if figure.startswith("rmse")):
+        values[..., f] = np.sqrt(values[..., f])
+    return values
+
+
+def point_errors(predicted: Float32, true: Float32) -> Float64:
+    """Returns the Euclidean distance of every pair of points, float64 (N, K) in px; (N, K, 2) in."""
+    difference = _difference(predicted, true)
+    return np.hypot(difference[..., 0], difference[..., 1])
+
+
+def face_errors(predicted: Float32, true: Float32, scored: Bool) -> Float64:
+    """Returns the mean Euclidean error of each face's scored points, float64 (N,) in px; NaN for a face without any."""
+    sums = _sums(point_errors(predicted, true), scored)
+    return np.where(sums[:, 1] > 0, sums[:, 0] / np.maximum(sums[:, 1], 1), np.nan)
+
+
+def face_nme(predicted: Float32, true: Float32, scored: Bool, normaliser: tuple[int, int]) -> Float64:
+    """Returns the normalised mean error of each face, float64 (N,) in %.
+
+    NME is the mean point error divided by the true distance of the `normaliser` pair (the eye centres: inter-pupil NME,
+    as in Sagonas et al. 2016, 300 Faces in-the-wild). NaN for a face where that pair is not scored, or has no distance.
+    """
+    first, second = normaliser
+    span = point_errors(true[:, first], true[:, second])
+    usable = scored[:, first] & scored[:, second] & (span > 0)
+    return np.where(usable, 100.0 * face_errors(predicted, true, scored) / np.where(usable, span, 1.0), np.nan)
+
+
+def _difference(predicted: Float32, true: Float32) -> Float64:
+    return predicted.astype(np.float64) - true.astype(np.float64)
+
+
+def _sums(values: Any, mask: Bool) -> Float64:
+    """Returns for each face the sum of the masked values and their number, float64 (N, 2); two float and bool (N, ...) in."""
+    count = len(values)
+    return np.stack([np.where(mask, values, 0.0).reshape(count, -1).sum(1), mask.reshape(count, -1).sum(1)], axis=-1)
