@@ -37,7 +37,12 @@ class Marks:
 
 
 def face_grid(
-    path: Path, images: UInt8, marks: Sequence[Marks], columns: int, captions: Sequence[str] | None = None, title: str = ""
+    path: Path,
+    images: UInt8,
+    marks: Sequence[Marks],
+    columns: int,
+    captions: Sequence[str] | None = None,
+    title: str = "",
 ) -> None:
     """Writes a PNG with N faces in rows of `columns`, keypoints as dots, a caption under each.
 
@@ -66,7 +71,9 @@ def face_grid(
         for caption, (top, left) in zip(captions, corners, strict=True):
             axes.text(left + width / 2, top + height + 2, caption, fontsize=6.5, ha="center", va="top")
     if marks:
-        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=len(marks), frameon=False, fontsize=8, markerscale=2.5)
+        axes.legend(
+            loc="lower right", bbox_to_anchor=(1, 1), ncols=len(marks), frameon=False, fontsize=8, markerscale=2.5
+        )
     save(figure, path)
 
 

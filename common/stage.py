@@ -5,7 +5,7 @@ import errno
 import hashlib
 import importlib.metadata
 import json
-import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -72,21 +72,27 @@ def locked(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def whole_folder(out: Path) -> Iterator[Path]:
-    """Yields a temporary folder beside `out` that takes its place when the block ends well, and is deleted otherwise.
-
-    Raises:
-        InputError: `out` cannot be a folder of ours, or another run is writing it.
-    """
+    """Locks `out` and yields a temporary folder that takes its place when the block ends well; see `swapped`."""
     refuse_foreign(out)
-    with locked(out):
-        out.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-        try:
-            partial.chmod(0o755)  # mkdtemp makes it private
-            yield partial
-            replace_folder(partial, out)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+    with locked(out), swapped(out) as folder:
+        yield folder
+
+
+@contextlib.contextmanager
+def swapped(out: Path) -> Iterator[Path]:
+    """Yields a temporary folder beside `out` that takes its place if the block ends well and is deleted if not."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    new = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    old = new.with_name(new.name + ".old")
+    try:
+        new.chmod(0o755)  # mkdtemp makes it private
+        yield new
+        if out.exists():
+            out.rename(old)
+        new.rename(out)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def refuse_foreign(out: Path) -> None:
@@ -95,15 +101,6 @@ def refuse_foreign(out: Path) -> None:
         raise InputError(f"{out}: is a file, not a folder; choose another --out")
     if out.is_dir() and any(out.iterdir()) and not (out / MANIFEST).is_file():
         raise InputError(f"{out}: holds files that no stage wrote (no {MANIFEST}); choose an empty or new --out")
-
-
-def replace_folder(new: Path, out: Path) -> None:
-    """Puts folder `new` where `out` is; what `out` held is deleted only after `new` stands."""
-    old = new.with_name(new.name + ".old")
-    if out.exists():
-        out.rename(old)
-    new.rename(out)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def file_hash(path: Path) -> str:
@@ -133,7 +130,7 @@ def write_manifest(
     """
     files = {p.name: file_hash(p) for p in sorted(folder.iterdir()) if p.is_file() and p.name != MANIFEST}
     manifest = {
-        "command": " ".join([Path(sys.executable).name, *sys.orig_argv[1:]]),
+        "command": command_line(),
         "parameters": dict(parameters),
         "inputs": dict(inputs),
         "figures": dict(figures),
@@ -143,6 +140,13 @@ def write_manifest(
         "files": files,
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
+
+
+def command_line() -> str:
+    """Returns the command that runs this stage, as a user would type it."""
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    program = ["-m", spec.name] if spec else [sys.argv[0]]
+    return shlex.join(["python", *program, *sys.argv[1:]])
 
 
 def package_version(name: str) -> str | None:
@@ -189,11 +193,3 @@ def seconds_text(seconds: float) -> str:
     """Returns a duration as people say it: `48 s`, `12 min 5 s`."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
-
-
-def environment_seed(seed: int) -> None:
-    """Seeds Keras, NumPy and Python, so that weights start alike in every run with the same seed."""
-    import keras  # a second of start-up that only training needs
-
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    keras.utils.set_random_seed(seed)

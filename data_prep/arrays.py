@@ -1,5 +1,6 @@
 """The data folder on disk: four documented arrays per part and two that grouping needs."""
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -58,3 +59,9 @@ def load_data_manifest(folder: Path) -> dict[str, Any]:
 def load_keypoint_set(manifest: dict[str, Any]) -> KeypointSet:
     """Returns the mark-up that a data folder's manifest names."""
     return KEYPOINT_SETS[manifest["parameters"]["keypoint_set"]]
+
+
+def data_hash(manifest: dict[str, Any]) -> str:
+    """Returns one hash for all arrays of a data folder: what was trained or scored on, whenever it was written."""
+    lines = [f"{name} {digest}" for name, digest in sorted(manifest["files"].items()) if name.endswith(".npy")]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from common.stage import InputError
-from data_prep.faces import Float32, Int64
+from data_prep.faces import Float32
 from data_prep.keypoint_set import KeypointSet
 
 

@@ -1,17 +1,18 @@
 """Stage 1: a folder, file or name of faces in, checked, imputed, split and dumped as numpy arrays.
 
-    python -m data_prep.prepare SOURCE --out DIR
+python -m data_prep.prepare SOURCE --out DIR
 """
 
 import argparse
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from common.stage import InputError, path_hash, run, whole_folder, write_manifest
 from data_prep import arrays, read_kaggle, read_npz, read_training_csv, synthetic
-from data_prep.faces import SPLITS, Bool, Faces, Float32, Int64, Part, labelled_points
+from data_prep.faces import SPLITS, Bool, Faces, Float32, Part, labelled_points
 from data_prep.impute import DEFAULT_IMPUTER, IMPUTERS, hidden_label_errors, impute
 from data_prep.quality import duplicate_groups, join_groups, label_sources
 from data_prep.report import write_report
@@ -22,7 +23,7 @@ SYNTHETIC, KAGGLE = "synthetic", "kaggle"
 
 
 def parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(prog="python -m data_prep.prepare", description=__doc__.splitlines()[0])
+    p = argparse.ArgumentParser(prog="python -m data_prep.prepare", description=(__doc__ or "").splitlines()[0])
     p.add_argument(
         "source",
         nargs="?",
@@ -42,24 +43,32 @@ def parser() -> argparse.ArgumentParser:
     return p
 
 
-def read(source: str, count: int | None, seed: int) -> tuple[Faces, dict[str, str]]:
-    """Returns the faces of a source, and the hash of what was read by name.
+def read(source: str, count: int | None, seed: int) -> Faces:
+    """Returns the faces of a source.
 
     Raises:
         InputError: no such source, or the reader found it bad.
     """
     if source == SYNTHETIC:
-        faces = synthetic.read(seed=seed) if count is None else synthetic.read(count, seed)
-        return faces, {SYNTHETIC: f"count={len(faces)} seed={seed}"}
+        return synthetic.read(synthetic.COUNT if count is None else count, seed)
     if count is not None:
         raise InputError(f"--count is for the {SYNTHETIC} source only; leave it out")
     if source == KAGGLE:
-        return read_kaggle.read(), {KAGGLE: read_kaggle.DATASET}
+        return read_kaggle.read()
     path = Path(source)
     if not path.exists():
         raise InputError(f"{source}: no such file or folder, and not one of {SYNTHETIC}, {KAGGLE}")
-    faces = read_npz.read(path) if path.is_dir() else read_training_csv.read(path)
-    return faces, {source: path_hash(path)}
+    return read_npz.read(path) if path.is_dir() else read_training_csv.read(path)
+
+
+def source_hash(source: str, count: int | None, seed: int) -> dict[str, str]:
+    """Returns what the arrays follow from: the source and the hash of its contents, or the facts that stand for it."""
+    if source == SYNTHETIC:
+        return {source: f"{synthetic.COUNT if count is None else count} faces, seed {seed}"}
+    if source == KAGGLE:
+        return {source: read_kaggle.DATASET}
+    path = Path(source)
+    return {source: path_hash(path) if path.exists() else "missing"}
 
 
 def check(faces: Faces, source: str) -> None:
@@ -82,16 +91,16 @@ def fill(method: str, keypoints: Float32, training: Bool, over_all: bool) -> Flo
     return impute(method, keypoints, learn_from)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     started = time.time()
-    options = parser().parse_args()
+    options = parser().parse_args(arguments)
     documented = options.split == "documented"
     if documented and options.impute not in (None, "ffill"):
         raise InputError("--split documented fills forward over the whole set; leave --impute out, or choose a split")
     method = "ffill" if documented else options.impute or DEFAULT_IMPUTER
 
     with whole_folder(options.out) as folder:
-        faces, inputs = read(options.source, options.count, options.seed)
+        faces = read(options.source, options.count, options.seed)
         check(faces, options.source)
         labelled = labelled_points(faces.keypoints)
         sources = label_sources(labelled)
@@ -123,7 +132,7 @@ def main() -> None:
                 "count": options.count,
                 "keypoint_set": faces.keypoint_set.name,
             },
-            inputs=inputs,
+            inputs=source_hash(options.source, options.count, options.seed),
             figures={"faces": len(faces), **sizes, "labelled_pct": round(100 * float(labelled.mean()), 2)},
             started=started,
         )

@@ -174,11 +174,12 @@ def parse_pixels(text: bytes) -> UInt8:
     # Two spaces before and one behind: every number has two bytes to its left and ends before a space.
     byte = np.frombuffer(b"  " + text + b" ", np.uint8)
     digit = byte - ZERO  # uint8 wraps round, here and below
-    is_digit, is_space = (digit < 10).view(np.uint8), (byte == SPACE).view(np.uint8)  # 0 or 1; uint8 multiplies fast
-    digit *= is_digit
+    is_digit, is_space = digit < 10, byte == SPACE
+    keep = is_digit.view(np.uint8)  # multiplies twice as fast as bool, which numpy would cast
+    digit *= keep
     is_end = is_digit[2:-1] & is_space[3:]
     # At every byte the number that would end there; only those where is_end are taken.
-    hundreds = digit[:-3] * is_digit[1:-2] * is_end
+    hundreds = digit[:-3] * keep[1:-2] * is_end.view(np.uint8)
     upper = hundreds * 100
     number = digit[1:-2] * 10 + digit[2:-1] + upper
     two_digits = is_digit[1:] & is_digit[:-1]

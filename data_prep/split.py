@@ -49,7 +49,9 @@ def _split_grouped(groups: Int64, seed: int) -> dict[str, Int64]:
     """Fills test, then val, with whole groups in random order, each group taken only where it still fits."""
     names, inverse, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     if len(names) < 3:
-        raise InputError(f"the faces form {len(names)} group(s); three parts need three: use --split random or all-test")
+        raise InputError(
+            f"the faces form {len(names)} group(s); three parts need three: use --split random or all-test"
+        )
     order = np.random.default_rng(seed).permutation(len(names))
     _, val_size, test_size = split_sizes(len(groups))
     part_of = np.zeros(len(names), np.int64)

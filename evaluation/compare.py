@@ -4,76 +4,63 @@ python -m evaluation.compare
 """
 
 import argparse
+import itertools
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import matplotlib.pyplot as plt
-import numpy as np
-import pandas as pd
-
-from common.draw import save
 from common.stage import MANIFEST, InputError, file_hash, read_manifest, run, whole_folder, write_manifest
-from data_prep.faces import Float32, Float64
 from evaluation.baselines import BASELINES
-from evaluation.bootstrap import RESAMPLES, Difference, paired_difference, resampling_weights
+from evaluation.bootstrap import RESAMPLES
+from evaluation.comparison import Entry, comparison_table
+from evaluation.comparison_text import markdown, terminal_text
 from evaluation.inputs import Data, load_data, refuse_overwriting
-from evaluation.metrics import FIGURES, face_nme, face_sums
-from evaluation.plots import draw_cumulative_error
+from evaluation.metrics import face_nme
+from evaluation.plots import BASELINE_LOOKS, MODEL_LOOKS, Curve, plot_comparison
 from evaluation.predictions import read_predictions
-from evaluation.tables import LABELS, accuracy_table, with_interval
 
 EVALUATED_BY = "python -m evaluation.evaluate MODEL_DIR"
-MEAN_FACE = "mean_face"
-MODEL_COLORS = ("#ff00ff", "#0072b2", "#009e73", "#e69f00", "#56b4e9", "#d55e00")
-BASELINE_COLORS = ("#555555", "#8a8a8a", "#bdbdbd")
-NAME_WIDTH = 20
-LABELS_TITLES = {"labelled": "Real labels only", "all": "All labels, imputed ones scored as if they were true"}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(arguments)
     started = time.time()
     refuse_overwriting(options.out, [options.data, options.evaluations])
+    if options.out.resolve().parent == options.evaluations.resolve():
+        raise InputError(f"{options.out}: lies among the evaluations to compare; choose another --out")
     data = load_data(options.data)
     models, left_out = read_evaluations(options.evaluations, data)
+    again = f"evaluate it again with `{EVALUATED_BY} --data {options.data}`"
     for name in left_out:
-        print(left_out_line(name, options))
+        print(f"left out: {options.evaluations / name} was made on other data than {options.data} holds now; {again}")
     if not models:
-        raise InputError(f"{options.evaluations}: holds no evaluation on {options.data}; make one with `{EVALUATED_BY}`")
+        raise InputError(f"{options.evaluations}: has no evaluation made on {options.data}; run `{EVALUATED_BY}` first")
     entries = [*models, *baselines(data)]
     table = comparison_table(entries, data, options.base)
     with whole_folder(options.out) as folder:
         table.to_csv(folder / "comparison.csv", index=False)
-        (folder / "comparison.md").write_text(comparison_text(table, data, options.base), encoding="utf-8")
-        plot_comparison(folder / "comparison.png", table, entries, data)
-        hashes = {entry.name: file_hash(options.evaluations / entry.name / MANIFEST) for entry in models}
+        (folder / "comparison.md").write_text(markdown(table, data.test, options.base), encoding="utf-8")
+        plot_comparison(folder / "comparison.png", table, curves(entries, data))
+        hashes = {
+            f"evaluation/{model.name}": file_hash(options.evaluations / model.name / MANIFEST) for model in models
+        }
         parameters = {"data": str(options.data), "evaluations": str(options.evaluations), "base": options.base}
         figures = {"models": len(models), "left_out": left_out, "resamples": RESAMPLES}
         write_manifest(folder, parameters, {"data": data.hash, **hashes}, figures, started)
-    print(terminal_text(table, data, options.base))
+    print(terminal_text(table, data.test, options.base))
     print(f"\nwrote {options.out}")
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m evaluation.compare", description="Compares all evaluated models with each other and the mean face."
+        prog="python -m evaluation.compare",
+        description="Compares all evaluated models with each other and a mean face.",
     )
-    default = Path("artifacts")
-    parser.add_argument("--evaluations", type=Path, default=default / "evaluation", metavar="DIR", help="(%(default)s)")
-    parser.add_argument("--data", type=Path, default=default / "data", metavar="DIR", help="(%(default)s)")
-    parser.add_argument("--out", type=Path, default=default / "comparison", metavar="DIR", help="(%(default)s)")
-    parser.add_argument("--base", default="base", metavar="NAME", help="the model that others are compared to (%(default)s)")
+    folders = {"--evaluations": "artifacts/evaluation", "--data": "artifacts/data", "--out": "artifacts/comparison"}
+    for option, default in folders.items():
+        parser.add_argument(option, type=Path, default=Path(default), metavar="DIR", help="(%(default)s)")
+    parser.add_argument("--base", default="base", metavar="NAME", help="the model others are compared to (%(default)s)")
     return parser.parse_args(arguments)
-
-
-def left_out_line(name: str, options: argparse.Namespace) -> str:
-    return (
-        f"left out: {options.evaluations / name} was made on other data than {options.data} holds now; "
-        f"evaluate it again with `{EVALUATED_BY} --data {options.data}`"
-    )
 
 
 def read_evaluations(folder: Path, data: Data) -> tuple[list[Entry], list[str]]:
@@ -84,10 +71,10 @@ def read_evaluations(folder: Path, data: Data) -> tuple[list[Entry], list[str]]:
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; make evaluations with `{EVALUATED_BY}`")
-    entries, left_out = [], []
+    models, left_out = [], []
     for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or not (path / MANIFEST).is_file():  # a run is writing it, or it is the user's own
-            continue
+        if path.name.startswith(".") or not (path / MANIFEST).is_file():
+            continue  # a run that is writing, or the user's own
         manifest = read_manifest(path, EVALUATED_BY)
         if path.name in BASELINES:
             raise InputError(f"{path}: has a baseline's name; evaluate again with another --out")
@@ -95,8 +82,8 @@ def read_evaluations(folder: Path, data: Data) -> tuple[list[Entry], list[str]]:
             left_out.append(path.name)
             continue
         predicted = read_predictions(path / "predictions.csv", data.test.rows, data.keypoint_set.columns)
-        entries.append(Entry(path.name, predicted, manifest["figures"]))
-    return entries, left_out
+        models.append(Entry(path.name, predicted, manifest["figures"]))
+    return models, left_out
 
 
 def baselines(data: Data) -> list[Entry]:
@@ -106,36 +93,14 @@ def baselines(data: Data) -> list[Entry]:
     return [Entry(name, predict(data.train, data.test), {}, True) for name, predict in BASELINES.items()]
 
 
-def plot_comparison(path: Path, table: pd.DataFrame, entries: Sequence[Entry], data: Data) -> None:
-    """Draws labelled MAE with intervals, best first, and the cumulative error curves in the same colours."""
-    rows = table[table["labels"] == "labelled"].reset_index(drop=True)
-    models, others = ([e.name for e in entries if e.baseline == baseline] for baseline in (False, True))
-    colors = {name: MODEL_COLORS[i % len(MODEL_COLORS)] for i, name in enumerate(models)}
-    colors |= {name: BASELINE_COLORS[i % len(BASELINE_COLORS)] for i, name in enumerate(others)}
-    figure, (forest, curve) = plt.subplots(
-        1, 2, figsize=(12, max(4.4, 1.6 + 0.42 * len(rows))), layout="constrained", width_ratios=(1.15, 1)
-    )
-    for place, row in rows.iterrows():
-        color = colors[row["name"]]
-        forest.hlines(place, row["mae_px_low"], row["mae_px_high"], color=color, linewidth=3)
-        forest.plot(row["mae_px"], place, "o", color=color, markersize=7)
-        text = with_interval(row, "mae_px")
-        forest.annotate(text, (row["mae_px"], place), (0, 7), textcoords="offset points", ha="center", fontsize=8)
-    forest.set_yticks(range(len(rows)), rows["name"])
-    forest.set(xlabel="mean absolute error of a coordinate (px), with its 95 % interval")
-    forest.set(ylim=(len(rows) - 0.4, -0.7), title="Error on the real labels")
-    forest.set_xlim(0, 1.12 * np.nanmax(rows[["mae_px", "mae_px_high"]].to_numpy()))
-    forest.grid(axis="x", color="#e6e6e6", linewidth=0.6)
-    forest.spines[["top", "right"]].set_visible(False)
-    by_name = {entry.name: entry for entry in entries}
-    curves = [(name, _nme(by_name[name].predicted, data), colors[name]) for name in rows["name"]]
-    draw_cumulative_error(curve, curves)
-    save(figure, path)
-
-
-def _nme(predicted: Float32, data: Data) -> Float64:
-    test = data.test
-    return face_nme(predicted, test.keypoints, test.labelled, data.keypoint_set.normaliser)
+def curves(entries: Sequence[Entry], data: Data) -> dict[str, Curve]:
+    """Returns the cumulative error curve of each entry by name: models in colour, baselines in broken greys."""
+    model_looks, baseline_looks = itertools.cycle(MODEL_LOOKS), itertools.cycle(BASELINE_LOOKS)
+    by_name = {}
+    for entry in entries:
+        nme = face_nme(entry.predicted, data.test.keypoints, data.test.labelled, data.keypoint_set.normaliser)
+        by_name[entry.name] = Curve(entry.name, nme, *next(baseline_looks if entry.baseline else model_looks))
+    return by_name
 
 
 if __name__ == "__main__":

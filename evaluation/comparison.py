@@ -11,10 +11,11 @@ from data_prep.faces import Float32, Float64
 from evaluation.bootstrap import Difference, paired_difference, resampling_weights
 from evaluation.inputs import Data
 from evaluation.metrics import FIGURES, face_sums
-from evaluation.tables import LABELS, accuracy_table
+from evaluation.tables import COST, DECIMALS, LABELS, accuracy_table
 
 MEAN_FACE = "mean_face"
-COST = ("parameters", "epochs", "seconds")  # of training
+TO_BASE = ("mae_minus_base_px", "mae_minus_base_px_low", "mae_minus_base_px_high", "p_value")
+BASELINE = "baseline"  # the verdict of what is no model
 
 
 @dataclass(frozen=True)
@@ -34,35 +35,34 @@ class Entry:
 
 
 def comparison_table(entries: Sequence[Entry], data: Data, base: str) -> pd.DataFrame:
-    """Returns `comparison.csv`: two rows (`labels`) for each entry, in order of labelled MAE, labelled rows first.
+    """Returns `comparison.csv`: a row for each entry and each of `LABELS`, labelled first, in order of labelled MAE.
 
-    The difference to base, its interval, p value and the verdict stand in the labelled rows: imputed values decide nothing.
+    The difference to base, its interval, p value and the verdict stand in the labelled rows only: imputed values decide
+    nothing.
     """
-    weights = resampling_weights(data.test.groups)
+    groups = data.test.groups
+    weights = resampling_weights(groups)
     sums = {entry.name: _labelled_mae_sums(entry.predicted, data) for entry in entries}
+
+    def difference(name: str, other: str) -> Difference | None:
+        if name == other or other not in sums:
+            return None
+        return paired_difference(sums[name], sums[other], groups, weights)
+
     tables = []
     for entry in entries:
         table = accuracy_table(entry.predicted, data.test, data.keypoint_set, weights)
         table.insert(0, "name", entry.name)
-        for key in ("parameters", "epochs", "seconds"):
+        for key in COST:
             table[key] = entry.cost.get(key)
-
-        def difference_to(other: str, name: str = entry.name) -> Difference | None:
-            if other == name or other not in sums:
-                return None
-            return paired_difference(sums[name], sums[other], data.test.groups, weights)
-
-        to_base = difference_to(base)
-        ends = ("mae_minus_base_px", "mae_minus_base_px_low", "mae_minus_base_px_high", "p_value")
-        for column, value in zip(ends, to_base or [np.nan] * len(ends), strict=True):
-            table[column] = [round(value, 4), np.nan]
-        words = "baseline" if entry.baseline else verdict(difference_to(MEAN_FACE), to_base, base)
-        table["verdict"] = [words, ""]
+        to_base = difference(entry.name, base)
+        for column, value in zip(TO_BASE, to_base or [np.nan] * len(TO_BASE), strict=True):
+            table[column] = np.where(table["labels"] == "labelled", np.round(value, DECIMALS), np.nan)
+        words = BASELINE if entry.baseline else verdict(difference(entry.name, MEAN_FACE), to_base, base)
+        table["verdict"] = np.where(table["labels"] == "labelled", words, "")
         tables.append(table)
-    table = pd.concat(tables, ignore_index=True)
-    rank = table[table["labels"] == LABELS[0]].set_index("name")["mae_px"].rank(method="first")
-    order = table["labels"].map(LABELS.index) * 2 * len(rank) + table["name"].map(rank)
-    return table.iloc[np.argsort(order.to_numpy(), kind="stable")].reset_index(drop=True)
+    tables.sort(key=lambda table: table["mae_px"].iloc[0])
+    return pd.concat([table[table["labels"] == labels] for labels in LABELS for table in tables], ignore_index=True)
 
 
 def _labelled_mae_sums(predicted: Float32, data: Data) -> Float64:
@@ -71,16 +71,17 @@ def _labelled_mae_sums(predicted: Float32, data: Data) -> Float64:
 
 
 def verdict(to_mean_face: Difference | None, to_base: Difference | None, base: str) -> str:
-    """Returns in words what the differences in labelled MAE show; None where there is nothing to compare with.
+    """Returns in words what a model's differences in labelled MAE show; a difference is None where there is no other.
 
-    A difference counts where its 95 % interval leaves out zero.
+    It counts where its 95 % interval leaves out zero. That a model is better than the mean face is said of one that has
+    no base to be compared to.
     """
     words = []
-    if to_mean_face:
-        words.append("better than the mean face" if to_mean_face.high < 0 else "no better than the mean face")
+    if to_mean_face and not to_mean_face.high < 0:
+        words.append("no better than the mean face")
+    elif to_mean_face and not to_base:
+        words.append("better than the mean face")
     if to_base:
         better, worse = to_base.high < 0, to_base.low > 0
         words.append(f"{'better than' if better else 'worse than' if worse else 'no different from'} {base}")
-    if to_base and words[0] == "better than the mean face":
-        words = words[1:]  # goes without saying
     return ", ".join(words) or "nothing to compare with"

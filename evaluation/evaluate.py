@@ -5,7 +5,7 @@ python -m evaluation.evaluate --predictions theirs.csv --name theirs
 """
 
 import argparse
-import os
+import importlib
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from common.draw import PREDICTION
-from common.stage import MANIFEST, InputError, file_hash, read_manifest, run, whole_folder, write_manifest
+from common.stage import InputError, file_hash, read_manifest, run, whole_folder, write_manifest
 from data_prep.faces import Float32
 from evaluation.baselines import BASELINES, mean_face
 from evaluation.bootstrap import RESAMPLES, resampling_weights
@@ -30,10 +30,10 @@ from evaluation.plots import (
     plot_worst,
 )
 from evaluation.predictions import read_predictions, write_predictions
-from evaluation.tables import accuracy_table, keypoint_table, with_interval
+from evaluation.tables import COST, accuracy_table, keypoint_table, with_interval
 
 TRAINED_BY = "python -m training.train MODEL"
-COST = ("parameters", "epochs", "seconds")  # what a model's manifest says and the comparison shows
+WEIGHTS = "model.keras"
 BATCH = 128
 
 
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with whole_folder(options.out) as folder:
         if model:
             predicted, cost = predict(model, data)
-            inputs = {"data": data.hash, "model": file_hash(model / MANIFEST)}
+            inputs = {"data": data.hash, "model": file_hash(model / WEIGHTS)}
         else:
             predicted = read_predictions(predictions, data.test.rows, data.keypoint_set.columns)
             cost, inputs = {}, {"data": data.hash, "predictions": file_hash(predictions)}
@@ -86,8 +86,10 @@ def predict(model_folder: Path, data: Data) -> tuple[Float32, dict[str, Any]]:
         InputError: no whole model folder, or a model of other pictures or keypoints than the data's.
     """
     manifest = read_manifest(model_folder, TRAINED_BY)
-    model = _load_model(model_folder / "model.keras")
+    model = _load_model(model_folder / WEIGHTS)
     images, count = data.test.images, len(data.keypoint_set)
+    if images.shape[-1] == 1 and model.input_shape[-1] == 3:
+        images = np.repeat(images, 3, axis=-1)  # a grey picture in colour is three equal channels
     if model.output_shape[1:] != (count, 2):
         raise InputError(
             f"{model_folder}: gives {model.output_shape[1]} keypoints, the data has {count} "
@@ -105,8 +107,8 @@ def predict(model_folder: Path, data: Data) -> tuple[Float32, dict[str, Any]]:
 
 
 def _load_model(path: Path) -> Any:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before Keras starts its backend
-    import keras  # seconds of start-up that --predictions does without
+    importlib.import_module("models")  # starts the backend without its notes; seconds that --predictions does without
+    import keras
 
     try:
         return keras.saving.load_model(path, compile=False)
@@ -140,7 +142,7 @@ def write_evaluation(folder: Path, name: str, predicted: Float32, data: Data) ->
     plot_worst(folder / "worst.png", predicted, test, name)
     plot_cumulative_error(folder / "cumulative_error.png", curves)
     plot_keypoints(folder / "per_keypoint.png", keypoints, reference, test, name)
-    plot_error_by_source(folder / "error_by_source.png", predicted, test, keypoint_set, weights, name)
+    plot_error_by_source(folder / "error_by_source.png", predicted, test, keypoint_set, weights, name=name)
 
     nme_faces = int(np.isfinite(nme).sum())
     groups = weights.shape[1]
@@ -153,6 +155,7 @@ def summary(name: str, labelled: Any, faces: int, groups: int, nme_faces: int) -
     """Returns the figures of the `labelled` row of `accuracy.csv` as a few lines of text."""
     within = " / ".join(f"{labelled[f'within_{t}px_pct']:.2f}" for t in THRESHOLDS_PX)
     nme, auc = with_interval(labelled, "nme_pct"), with_interval(labelled, "auc", 3)
+    failed = with_interval(labelled, "failure_rate_pct", 1)
     return "\n".join(
         [
             f"{name}: {labelled['coordinates']:,} real coordinates of {faces:,} test faces in {groups:,} groups "
@@ -161,7 +164,7 @@ def summary(name: str, labelled: Any, faces: int, groups: int, nme_faces: int) -
             f"  RMSE    {with_interval(labelled, 'rmse_px', 3)} px",
             f"  within  {within} % of coordinates nearer than {' / '.join(map(str, THRESHOLDS_PX))} px",
             f"  NME     {nme} % of the eye distance, on the {nme_faces:,} faces with both eyes labelled",
-            f"  AUC     {auc}, failed {with_interval(labelled, 'failure_rate_pct', 1)} % (NME over {NME_LIMIT_PCT:g} %)",
+            f"  AUC     {auc}, failed {failed} % (NME over {NME_LIMIT_PCT:g} %)",
         ]
     )
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from common.stage import MANIFEST, InputError, file_hash
-from data_prep.arrays import load_data_manifest, load_keypoint_set, load_part
+from common.stage import InputError
+from data_prep.arrays import data_hash, load_data_manifest, load_keypoint_set, load_part
 from data_prep.faces import Part
 from data_prep.keypoint_set import KeypointSet
 
@@ -18,7 +18,7 @@ class Data:
         train: may be empty (`--split all-test`).
         test: at least one face.
         keypoint_set: the mark-up.
-        hash: of the folder's manifest, which names the hash of every array.
+        hash: of all arrays of the folder (`data_prep.arrays.data_hash`).
     """
 
     train: Part
@@ -37,7 +37,7 @@ def load_data(folder: Path) -> Data:
     test = load_part(folder, "test")
     if len(test) == 0:
         raise InputError(f"{folder}: has no test faces; prepare it again with another --split")
-    return Data(load_part(folder, "train"), test, load_keypoint_set(manifest), file_hash(folder / MANIFEST))
+    return Data(load_part(folder, "train"), test, load_keypoint_set(manifest), data_hash(manifest))
 
 
 def refuse_overwriting(out: Path, inputs: Iterable[Path]) -> None:

@@ -104,6 +104,6 @@ def _difference(predicted: Float32, true: Float32) -> Float64:
 
 
 def _sums(values: Any, mask: Bool) -> Float64:
-    """Returns for each face the sum of the masked values and their number, float64 (N, 2); two float and bool (N, ...) in."""
+    """Returns for each face the sum of the masked values and their number, float64 (N, 2); (N, ...) in."""
     count = len(values)
     return np.stack([np.where(mask, values, 0.0).reshape(count, -1).sum(1), mask.reshape(count, -1).sum(1)], axis=-1)

@@ -18,4 +18,6 @@ def pixel_coordinates(
     half_px = np.array([width, height], np.float32) / 2
     x = keras.layers.Dense(2 * keypoints, name="coordinates")(features)
     x = keras.layers.Reshape((keypoints, 2), name="points")(x)
-    return keras.layers.Rescaling(half_px.tolist(), offset=(half_px - 0.5).tolist(), dtype="float32", name="keypoints_px")(x)
+    return keras.layers.Rescaling(
+        half_px.tolist(), offset=(half_px - 0.5).tolist(), dtype="float32", name="keypoints_px"
+    )(x)

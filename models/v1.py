@@ -24,7 +24,7 @@ def build(input_shape: tuple[int, int, int] = (96, 96, 1), keypoints: int = 15) 
 
 
 def squeeze_and_excite(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
-    """Returns x + x * gate, one gate in 0..1 per channel, seen from the channel means (Hu et al. 2018, with a residual).
+    """Returns x + x * gate with one gate in 0..1 per channel, from the channel means (Hu et al. 2018, and a residual).
 
     It is written x * (1 + gate): the same sum with one pass over the feature maps fewer, forwards and backwards.
     """

@@ -1,0 +1,38 @@
+# `make run` and `make test` do all set-up from nothing: Python 3.11 or newer and make are all they need.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+
+# For `make run`: empty for the full run (7,049 faces, the whole recipe).
+SIZE ?= --quick
+
+.PHONY: run setup test lint lock clean
+
+run: setup
+	$(RUN) pipeline.py $(SIZE)
+
+setup: $(VENV)/installed
+
+$(VENV)/installed: requirements-lock.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed; set PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-lock.txt
+	touch $@
+
+test: setup lint
+	$(RUN) -m pytest
+
+lint: setup
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+
+# Writes requirements-lock.txt anew from the bounds in requirements*.txt.
+lock:
+	rm -rf $(VENV)
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	(echo "# The exact set that is installed and tested; written by \`make lock\`."; $(RUN) -m pip freeze) > requirements-lock.txt
+
+clean:
+	rm -rf artifacts $(VENV)

@@ -1,0 +1,44 @@
+"""Fetches the re-uploaded 15-keypoint set from Kaggle with kagglehub, an optional package, and reads it."""
+
+from pathlib import Path
+
+from common.stage import InputError
+from data_prep import read_npz
+from data_prep.faces import Faces
+
+DATASET = "nagasai524/facial-keypoint-detection"
+BY_HAND = f"or download https://www.kaggle.com/datasets/{DATASET} by hand, unpack it and give its folder as SOURCE"
+
+
+def read() -> Faces:
+    """Returns the faces of the Kaggle data set, fetched once and kept by kagglehub.
+
+    Raises:
+        InputError: kagglehub is not installed, the download fails, or it holds no readable faces.
+    """
+    folder = fetch()
+    found = sorted(folder.rglob(read_npz.IMAGES))
+    if not found:
+        raise InputError(f"{folder}: the download holds no {read_npz.IMAGES}; delete it and fetch again, {BY_HAND}")
+    return read_npz.read(found[0].parent)
+
+
+def fetch() -> Path:
+    """Returns the folder that kagglehub downloaded the data set to.
+
+    Raises:
+        InputError: kagglehub is not installed, or the download fails.
+    """
+    try:
+        import kagglehub
+    except ImportError:
+        raise InputError(
+            f"the source kaggle needs kagglehub, which is not installed: pip install kagglehub, {BY_HAND}"
+        ) from None
+    try:
+        return Path(kagglehub.dataset_download(DATASET))
+    except Exception as error:  # kagglehub passes on whatever its network layers raise
+        raise InputError(
+            f"{DATASET}: kagglehub could not fetch it ({type(error).__name__}: {error}); "
+            f"look to the network and your Kaggle sign-in, {BY_HAND}"
+        ) from error

@@ -1,0 +1,74 @@
+"""Intervals against known answers: theory for independent faces, wider ones for groups."""
+
+import numpy as np
+import pytest
+
+from data_prep.faces import Float64
+from evaluation.bootstrap import estimate, group_sums, paired_difference, resampling_weights
+from evaluation.metrics import ratios
+
+MEAN = ("mean",)
+
+
+def as_sums(values: Float64) -> Float64:
+    """Returns the sums behind a mean, (N, 1, 2)."""
+    return np.stack([values, np.ones_like(values)], axis=-1)[:, None]
+
+
+def test_every_group_once_is_the_estimate() -> None:
+    rng = np.random.default_rng(0)
+    sums, groups = rng.uniform(1, 2, (20, 3, 2)), rng.integers(0, 6, 20)
+    once = np.ones((1, len(np.unique(groups))))
+    figures = ("a", "rmse", "c")
+    assert ratios(np.tensordot(once, group_sums(sums, groups), 1)[0], figures) == pytest.approx(
+        ratios(sums.sum(0), figures)
+    )
+
+
+def test_interval_is_that_of_theory_and_covers_the_truth() -> None:
+    rng = np.random.default_rng(1)
+    groups = np.arange(200)
+    weights = resampling_weights(groups, resamples=500)
+    covered = []
+    for _ in range(200):
+        values = rng.exponential(3.0, 200)
+        _, low, high = estimate(as_sums(values), MEAN, groups, weights)
+        covered.append(low[0] < 3.0 < high[0])
+    assert high[0] - low[0] == pytest.approx(2 * 1.96 * values.std() / np.sqrt(200), rel=0.15)
+    assert 0.89 <= np.mean(covered) <= 0.99
+
+
+def test_faces_of_one_person_widen_the_interval() -> None:
+    values = np.repeat(np.random.default_rng(2).normal(0, 1, 50), 8)  # eight copies of each say nothing new
+    people, faces = np.repeat(np.arange(50), 8), np.arange(400)
+    widths = []
+    for groups in (people, faces):
+        _, low, high = estimate(as_sums(values), MEAN, groups, resampling_weights(groups))
+        widths.append(high[0] - low[0])
+    assert widths[0] / widths[1] == pytest.approx(np.sqrt(8), rel=0.1)
+
+
+def test_paired_difference_sees_what_separate_intervals_hide() -> None:
+    rng = np.random.default_rng(3)
+    groups = np.arange(100)
+    hard = rng.exponential(3.0, 100)  # faces differ far more than the models do
+    base, better = as_sums(hard)[:, 0], as_sums(hard - 0.2 + rng.normal(0, 0.1, 100))[:, 0]
+    weights = resampling_weights(groups)
+    difference = paired_difference(better, base, groups, weights)
+    assert difference.value == pytest.approx(-0.2, abs=0.03)
+    assert difference.low < difference.value < difference.high < 0
+    assert difference.p_value == pytest.approx(2 / 2001)
+    same = paired_difference(base, base, groups, weights)
+    assert (same.value, same.low, same.high, same.p_value) == (0, 0, 0, 1)
+
+
+def test_one_group_has_no_interval() -> None:
+    values, groups = np.array([1.0, 2.0, 3.0]), np.zeros(3, np.int64)
+    value, low, high = estimate(as_sums(values), MEAN, groups, resampling_weights(groups))
+    assert value[0] == 2.0
+    assert np.isnan([low[0], high[0]]).all()
+    # the same where a figure is scored in one group of many
+    sums, groups = as_sums(np.arange(5.0)), np.arange(5)
+    sums[1:] = 0
+    _, low, _ = estimate(sums, MEAN, groups, resampling_weights(groups))
+    assert np.isnan(low[0])

@@ -1,0 +1,130 @@
+"""From evaluations to a table and plain words."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from common.stage import InputError, whole_folder, write_manifest
+from data_prep.arrays import data_hash, load_data_manifest, load_part
+from data_prep.faces import Float32
+from data_prep.keypoint_set import FACE15
+from evaluation import compare, evaluate
+from evaluation.baselines import BASELINES, mean_face
+from evaluation.bootstrap import Difference
+from evaluation.comparison import verdict
+from evaluation.metrics import FIGURES
+from evaluation.predictions import write_predictions
+from tests.evaluation.conftest import save_data
+
+
+def save_evaluation(data_folder: Path, name: str, predicted: Float32, cost: dict[str, float] | None = None) -> None:
+    """Writes what the comparison reads of an evaluation: no pictures, which take seconds."""
+    with whole_folder(data_folder.parent / "evaluation" / name) as folder:
+        write_predictions(folder / "predictions.csv", predicted, load_part(data_folder, "test").rows, FACE15.columns)
+        inputs = {"data": data_hash(load_data_manifest(data_folder))}
+        write_manifest(folder, {"name": name}, inputs, cost or {}, time.time())
+
+
+def run_compare(folder: Path, *more: str) -> pd.DataFrame:
+    out = folder / "comparison"
+    compare.main(
+        ["--evaluations", str(folder / "evaluation"), "--data", str(folder / "data"), "--out", str(out), *more]
+    )
+    return pd.read_csv(out / "comparison.csv").set_index(["labels", "name"])
+
+
+def noisy(predicted: Float32, px: float) -> Float32:
+    return predicted + np.random.default_rng(4).normal(0, px, predicted.shape).astype(np.float32)
+
+
+def test_models_and_mean_faces_side_by_side(
+    data_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train, test = (load_part(data_folder, split) for split in ("train", "test"))
+    theirs, out = tmp_path / "base.csv", tmp_path / "evaluation" / "base"
+    write_predictions(theirs, noisy(test.keypoints, 2), test.rows, FACE15.columns)
+    evaluate.main(["--predictions", str(theirs), "--name", "base", "--data", str(data_folder), "--out", str(out)])
+    cost = {"parameters": 6_668_378, "epochs": 12, "seconds": 34.5}
+    save_evaluation(data_folder, "v1", noisy(test.keypoints, 1), cost)
+    save_evaluation(data_folder, "lazy", noisy(mean_face(train, test), 0.3))
+    capsys.readouterr()
+    table = run_compare(tmp_path)
+
+    assert [name for labels, name in table.index if labels == "labelled"][:2] == ["v1", "base"]  # best first
+    assert set(table.index.get_level_values("name")) == {"base", "v1", "lazy", *BASELINES}
+    assert [*FIGURES, "parameters", "epochs", "seconds"] == [*table.columns[1:12], *table.columns[34:37]]
+    accuracy = pd.read_csv(out / "accuracy.csv").set_index("labels")
+    for labels in ("labelled", "all"):
+        assert table.loc[(labels, "base"), list(FIGURES)].tolist() == accuracy.loc[labels, list(FIGURES)].tolist()
+
+    labelled = table.loc["labelled"]
+    assert labelled.loc["v1", list(cost)].tolist() == list(cost.values())
+    assert labelled["verdict"]["v1"] == "better than base"
+    assert labelled["verdict"]["base"] == "better than the mean face"
+    assert labelled["verdict"]["lazy"] == "no better than the mean face, worse than base"
+    difference = labelled["mae_px"]["v1"] - labelled["mae_px"]["base"]
+    assert labelled["mae_minus_base_px"]["v1"] == pytest.approx(difference, abs=2e-4)
+    assert labelled["p_value"]["v1"] < 0.01
+    assert table.loc["all", "verdict"].isna().all()
+
+    printed = capsys.readouterr().out
+    assert max(map(len, printed.splitlines()[:-1])) <= 100
+    assert printed.index("Real labels only") < printed.index("All labels")
+    assert "lazy: no better than the mean face, worse than base (MAE +" in printed
+    text = (tmp_path / "comparison" / "comparison.md").read_text()
+    assert f"{labelled['mae_px']['v1']:.2f} [{labelled['mae_px_low']['v1']:.2f}, " in text
+    assert (tmp_path / "comparison" / "comparison.png").is_file()
+
+
+def test_without_base_it_says_so(data_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save_evaluation(data_folder, "v1", load_part(data_folder, "test").keypoints)
+    table = run_compare(tmp_path)
+    assert table.loc[("labelled", "v1"), "verdict"] == "better than the mean face"
+    assert "No model called base" in capsys.readouterr().out
+    assert run_compare(tmp_path, "--base", "mean_face").loc[("labelled", "v1"), "p_value"] < 0.01
+
+
+def test_other_data_is_named_and_left_out(
+    data_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_evaluation(data_folder, "old", load_part(data_folder, "test").keypoints)
+    save_data(data_folder, seed=2)
+    with pytest.raises(InputError, match="has no evaluation made on"):
+        run_compare(tmp_path)
+    save_evaluation(data_folder, "base", load_part(data_folder, "test").keypoints)
+    capsys.readouterr()
+    table = run_compare(tmp_path)
+    assert "old" not in table.index.get_level_values("name")
+    printed = capsys.readouterr().out
+    assert "old was made on other data" in printed
+    assert "evaluate it again" in printed
+
+
+def test_nothing_to_compare(data_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such folder; make evaluations"):
+        run_compare(tmp_path)
+    (tmp_path / "evaluation").mkdir()
+    with pytest.raises(InputError, match="has no evaluation"):
+        run_compare(tmp_path)
+
+
+BETTER, WORSE, SAME = (Difference(*ends, p_value=0.5) for ends in ((-2, -3, -1), (2, 1, 3), (0, -1, 1)))
+
+
+@pytest.mark.parametrize(
+    ("to_mean_face", "to_base", "words"),
+    [
+        (BETTER, None, "better than the mean face"),
+        (SAME, None, "no better than the mean face"),
+        (WORSE, BETTER, "no better than the mean face, better than base"),
+        (BETTER, BETTER, "better than base"),
+        (BETTER, WORSE, "worse than base"),
+        (BETTER, SAME, "no different from base"),
+        (None, None, "nothing to compare with"),
+    ],
+)
+def test_verdicts(to_mean_face: Difference | None, to_base: Difference | None, words: str) -> None:
+    assert verdict(to_mean_face, to_base, "base") == words

@@ -1,0 +1,89 @@
+"""Figures worked out by hand, and what must hold for any prediction."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data_prep.faces import Bool, Float32
+from evaluation.metrics import FIGURES, KEYPOINT_FIGURES, face_nme, face_sums, keypoint_sums, ratios
+
+PAIR = (0, 1)
+
+
+def figures(predicted: Float32, true: Float32, scored: Bool) -> dict[str, float]:
+    return dict(zip(FIGURES, ratios(face_sums(predicted, true, scored, PAIR).sum(0), FIGURES), strict=True))
+
+
+def by_hand() -> tuple[Float32, Float32, Bool]:
+    """Two faces of three points whose eyes are 50 px apart; errors (3, 4), (0, 0), (5, 12) and (0, 1), (0, 0), -."""
+    true = np.array([[[70, 40], [20, 40], [45, 70]]] * 2, np.float32)
+    error = np.array([[[3, 4], [0, 0], [5, -12]], [[0, 1], [0, 0], [90, 90]]], np.float32)
+    scored = np.array([[True, True, True], [True, True, False]])
+    return true + error, true, scored
+
+
+def test_every_figure_as_worked_by_hand() -> None:
+    # coordinates: 3 4 0 0 5 12 0 1 0 0; points: 5 0 13 1 0; faces: 18/3 / 50 = 12 %, 0.5 / 50 = 1 %
+    expected = {
+        "mae_px": 2.5,
+        "rmse_px": np.sqrt((9 + 16 + 25 + 144 + 1) / 10),
+        "within_5px_pct": 80.0,  # 5 is not under 5
+        "within_10px_pct": 90.0,
+        "within_15px_pct": 100.0,
+        "points_within_5px_pct": 60.0,
+        "points_within_10px_pct": 80.0,
+        "points_within_15px_pct": 100.0,
+        "nme_pct": 6.5,
+        "auc": (0 + 7 / 8) / 2,
+        "failure_rate_pct": 50.0,
+    }
+    assert figures(*by_hand()) == pytest.approx(expected)
+
+
+def test_a_face_without_both_eyes_labelled_has_no_nme_but_counts_elsewhere() -> None:
+    predicted, true, scored = by_hand()
+    scored[0, 0] = False
+    assert np.isnan(face_nme(predicted, true, scored, PAIR)).tolist() == [True, False]
+    figure = figures(predicted, true, scored)
+    assert figure["nme_pct"] == pytest.approx(1.0)
+    assert figure["mae_px"] == pytest.approx((5 + 12 + 1) / 8)
+
+
+def test_keypoint_figures_as_worked_by_hand() -> None:
+    predicted, true, scored = by_hand()
+    values = ratios(keypoint_sums(predicted, true, scored).sum(0), KEYPOINT_FIGURES)
+    first, last = (dict(zip(KEYPOINT_FIGURES, values[k], strict=True)) for k in (0, 2))
+    assert (first["mae_px"], first["rmse_px"]) == pytest.approx((2.0, np.sqrt(26 / 4)))
+    assert (first["point_error_px"], first["bias_x_px"], first["bias_y_px"]) == pytest.approx((3.0, 1.5, 2.5))
+    assert first["points_within_5px_pct"] == 50.0
+    assert (last["point_error_px"], last["bias_y_px"]) == pytest.approx((13.0, -12.0))  # of one face only
+
+
+def test_nothing_scored_is_no_number_not_zero() -> None:
+    predicted, true, scored = by_hand()
+    assert all(np.isnan(value) for value in figures(predicted, true, np.zeros_like(scored)).values())
+
+
+@given(shift=st.floats(0, 40, width=16), seed=st.integers(0, 9))
+def test_a_shift_by_d_gives_an_error_of_d(shift: float, seed: int) -> None:
+    true = np.random.default_rng(seed).integers(0, 96, (5, 4, 2)).astype(np.float32)
+    figure = figures(true + np.float32(shift), true, np.ones((5, 4), bool))
+    assert (figure["mae_px"], figure["rmse_px"]) == pytest.approx((shift, shift), abs=1e-5)
+    assert figure["within_10px_pct"] == (100.0 if shift < 10 else 0.0)
+
+
+@given(seed=st.integers(0, 99))
+def test_shares_grow_with_the_threshold_and_the_order_of_rows_is_nothing(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    true = rng.uniform(0, 96, (12, 4, 2)).astype(np.float32)
+    predicted = true + rng.normal(0, 8, true.shape).astype(np.float32)
+    scored = rng.random((12, 4)) < 0.7
+    figure = figures(predicted, true, scored)
+    for kind in ("", "points_"):
+        shares = [figure[f"{kind}within_{t}px_pct"] for t in (5, 10, 15)]
+        assert shares == sorted(shares)
+    assert figure["points_within_5px_pct"] <= figure["within_5px_pct"] + 1e-9
+    assert figure["mae_px"] <= figure["rmse_px"]
+    order = rng.permutation(12)
+    assert figures(predicted[order], true[order], scored[order]) == pytest.approx(figure, nan_ok=True)

@@ -1,0 +1,67 @@
+"""The whole state of an unfinished training run in one file, replaced at once, so that no kill can half-write it."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from common.stage import InputError
+from data_prep.faces import Float32
+
+
+@dataclass
+class State:
+    """What a run needs to go on as if it had never stopped, apart from the model's and optimiser's variables.
+
+    Attributes:
+        settings: what the run was started with; a resumed run must be started with the same.
+        history: a dictionary per finished epoch.
+        best_weights: the model's weights at the lowest validation loss so far.
+        seconds: spent in training so far.
+    """
+
+    settings: dict[str, Any]
+    history: list[dict[str, float]]
+    best_weights: list[Float32]
+    seconds: float
+
+
+def save(path: Path, model: keras.Model, state: State) -> None:
+    """Writes the state of a run after an epoch. Whatever moment it is killed at, `path` is whole: old or new."""
+    arrays = {f"variable_{i}": np.asarray(v) for i, v in enumerate(_variables(model))}
+    arrays |= {f"best_{i}": weights for i, weights in enumerate(state.best_weights)}
+    facts = {"settings": state.settings, "history": state.history, "seconds": state.seconds}
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("wb") as file:
+        np.savez(file, facts=np.frombuffer(json.dumps(facts).encode(), np.uint8), **arrays)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def restore(path: Path, model: keras.Model, settings: dict[str, Any]) -> State:
+    """Returns the state of the run that `path` holds and puts its variables into the compiled model.
+
+    Raises:
+        InputError: the run was started with other settings than these.
+    """
+    with np.load(path) as arrays:
+        facts = json.loads(arrays["facts"].tobytes())
+        if different := [name for name in settings if facts["settings"].get(name) != settings[name]]:
+            was = ", ".join(f"{name} {facts['settings'].get(name)}, not {settings[name]}" for name in different)
+            raise InputError(f"{path.parent}: was started with {was}; use the same again, or leave --resume out")
+        for i, variable in enumerate(_variables(model)):
+            variable.assign(arrays[f"variable_{i}"])
+        best_weights = [arrays[f"best_{i}"] for i in range(len(model.weights))]
+    return State(settings, facts["history"], best_weights, facts["seconds"])
+
+
+def _variables(model: keras.Model) -> list[Any]:
+    """Weights, the state of random layers, and the optimiser's step count and moments."""
+    model.optimizer.build(model.trainable_variables)
+    seeds = [v for v in model.non_trainable_variables if not any(v is w for w in model.weights)]
+    return [*model.weights, *seeds, *model.optimizer.variables]

@@ -1,0 +1,37 @@
+"""The picture of a training run."""
+
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+from matplotlib.ticker import MaxNLocator
+
+from training.fit import best_epoch
+
+LOSS_UNITS = {"mse": "px²", "mae": "px", "huber": "px"}
+
+
+def loss_curves(path: Path, history: list[dict[str, float]], loss: str, title: str) -> None:
+    """Writes a PNG with loss and MAE over the epochs, training and validation, the best epoch marked."""
+    epochs, best = [row["epoch"] for row in history], best_epoch(history)
+    figure, panels = plt.subplots(1, 2, figsize=(10, 3.8), dpi=110)
+    for axes, figure_name, text in zip(
+        panels, ("loss", "mae"), (f"loss: {loss} in {LOSS_UNITS[loss]}", "MAE in px"), strict=True
+    ):
+        axes.plot(epochs, [row[figure_name] for row in history], color="#2f6fb0", label="training")
+        axes.plot(epochs, [row[f"val_{figure_name}"] for row in history], color="#d0662b", label="validation")
+        axes.axvline(best, color="#888888", linewidth=0.8, linestyle=":")
+        axes.annotate(f"best: epoch {best}", (best, 1), xycoords=("data", "axes fraction"), fontsize=8, color="#555555",
+                      xytext=(-3, -10), textcoords="offset points", ha="right")  # fmt: skip
+        axes.set(xlabel="epoch", ylabel=text, yscale="log")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        for which in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
+            which("{x:g}")
+        axes.grid(alpha=0.25, which="both")
+        axes.legend(frameon=False)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11)
+    figure.tight_layout()
+    figure.savefig(path)
+    plt.close(figure)

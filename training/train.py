@@ -1,0 +1,200 @@
+"""Stage 2: a data folder and the name of a network in, a trained model folder out.
+
+python -m training.train base
+python -m training.train v1 --recipe documented
+python -m training.train base --resume
+"""
+
+import argparse
+import csv
+import dataclasses
+import importlib
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from common.stage import (
+    InputError,
+    file_hash,
+    locked,
+    refuse_foreign,
+    run,
+    seconds_text,
+    swapped,
+    write_manifest,
+)
+from data_prep import arrays
+from data_prep.faces import Part
+from models.drawing import draw
+from training import checkpoint
+from training.augment import LEVELS
+from training.fit import best_epoch, compile_model, fit
+from training.plots import loss_curves
+from training.recipes import LABELS, LOSSES, RECIPES, SCHEDULES, Recipe
+
+NETWORKS = ("base", "v1")
+DEFAULT_DATA = Path("artifacts/data")
+DEFAULT_OUT = Path("artifacts/models")
+STATE = "state.npz"
+CHOICES = {"loss": LOSSES, "labels": LABELS, "augment": LEVELS, "schedule": SCHEDULES}
+
+
+def parser() -> argparse.ArgumentParser:
+    p = argparse.ArgumentParser(prog="python -m training.train", description=(__doc__ or "").splitlines()[0])
+    p.add_argument("model", choices=NETWORKS, help="the network to train")
+    p.add_argument("--data", type=Path, default=DEFAULT_DATA, help="data folder (default: %(default)s)")
+    p.add_argument("--out", type=Path, help=f"model folder to write (default: {DEFAULT_OUT}/MODEL)")
+    p.add_argument("--recipe", choices=list(RECIPES), default="default", help="default: %(default)s")
+    for field in dataclasses.fields(Recipe):
+        values = ", ".join(f"{getattr(recipe, field.name)} ({name})" for name, recipe in RECIPES.items())
+        p.add_argument(
+            "--" + field.name.replace("_", "-"),
+            type=_positive(field.type) if field.type in (int, float) else str,  # type: ignore[arg-type]
+            choices=CHOICES.get(field.name),
+            help=f"in place of the recipe's: {values}",
+        )
+    p.add_argument("--seed", type=int, default=0, help="of weights, shuffling and augmentation (default: 0)")
+    p.add_argument("--initial-weights", type=Path, metavar="FILE", help="a model.keras to start from")
+    p.add_argument("--tensorboard", type=Path, metavar="DIR", help="write TensorBoard logs here")
+    p.add_argument("--resume", action="store_true", help="go on with the unfinished run of this --out")
+    return p
+
+
+def _positive(kind: type) -> Any:
+    def number(text: str) -> Any:
+        value = kind(text)
+        if not 0 < value < float("inf"):
+            raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+        return value
+
+    number.__name__ = kind.__name__
+    return number
+
+
+def chosen_recipe(options: argparse.Namespace) -> Recipe:
+    """Returns the recipe that the options name, with the choices they put in its place."""
+    own = {f.name: getattr(options, f.name) for f in dataclasses.fields(Recipe)}
+    return dataclasses.replace(RECIPES[options.recipe], **{k: v for k, v in own.items() if v is not None})
+
+
+def load_data(folder: Path) -> tuple[dict[str, Any], Part, Part]:
+    """Returns the manifest of a data folder, its training and its validation part.
+
+    Raises:
+        InputError: no data folder, or there is nothing in it to train or validate on.
+    """
+    manifest = arrays.load_data_manifest(folder)
+    train, val = arrays.load_part(folder, "train"), arrays.load_part(folder, "val")
+    if not len(train) or not len(val):
+        raise InputError(f"{folder}: has no faces to train and validate on; prepare it with another --split")
+    if not train.labelled.any(axis=0).all() or not val.labelled.any():
+        raise InputError(f"{folder}: a keypoint is labelled in no training face; prepare it with another --seed")
+    return manifest, train, val
+
+
+def build(name: str, part: Part, initial_weights: Path | None) -> keras.Model:
+    """Returns the network for pictures and keypoints like those of `part`, untrained or with the weights of a file.
+
+    Raises:
+        InputError: the pictures are too small for the network, or the file does not fit it.
+    """
+    shape = part.images.shape[1:]
+    try:
+        model = importlib.import_module(f"models.{name}").build(shape, part.keypoints.shape[1])
+    except ValueError:
+        raise InputError(f"{name} cannot take pictures of {shape[1]} x {shape[0]} px: they are too small") from None
+    if initial_weights is not None:
+        try:
+            model.set_weights(keras.saving.load_model(initial_weights, compile=False).get_weights())
+        except (OSError, ValueError, KeyError) as error:
+            raise InputError(f"{initial_weights}: holds no weights that fit {name} ({error})") from None
+    return model
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = parser().parse_args(arguments)
+    recipe = chosen_recipe(options)
+    out: Path = options.out or DEFAULT_OUT / options.model
+    refuse_foreign(out)
+    manifest, train, val = load_data(options.data)
+    unfinished = out.with_name(out.name + ".unfinished")
+    with locked(out):
+        if options.resume and not (unfinished / STATE).is_file():
+            raise InputError(f"{unfinished}: holds no unfinished run; leave --resume out to start one")
+        if not options.resume:
+            shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(parents=True, exist_ok=True)
+        model, state = train_network(unfinished / STATE, options, recipe, manifest, train, val)
+        with swapped(out) as folder:
+            write_model(folder, model, state)
+        shutil.rmtree(unfinished)
+    print(f"{out}: model.keras, summary.txt, network.png, history.csv, loss_curves.png")
+
+
+def train_network(
+    path: Path, options: argparse.Namespace, recipe: Recipe, data_manifest: dict[str, Any], train: Part, val: Part
+) -> tuple[keras.Model, checkpoint.State]:
+    """Returns the trained network and the last state of the run, which every epoch leaves at `path`."""
+    keras.utils.set_random_seed(options.seed)
+    model = build(options.model, train, options.initial_weights)
+    compile_model(model, recipe, len(train))
+    settings = {
+        "model": options.model,
+        "recipe": options.recipe,
+        **dataclasses.asdict(recipe),
+        "seed": options.seed,
+        "initial_weights": file_hash(options.initial_weights) if options.initial_weights else None,
+        "data": arrays.data_hash(data_manifest),
+    }
+    if options.resume:
+        state = checkpoint.restore(path, model, settings)
+        print(f"going on after epoch {len(state.history)}")
+    else:
+        state = checkpoint.State(settings, [], model.get_weights(), 0.0)
+        checkpoint.save(path, model, state)
+        print(f"{options.model}: {model.count_params():,} parameters, {len(train)} faces, recipe {options.recipe}")
+    watchers = [keras.callbacks.TensorBoard(options.tensorboard)] if options.tensorboard else []
+    mirror = arrays.load_keypoint_set(data_manifest).mirror
+    return model, fit(model, train, val, recipe, mirror, options.seed, state, path, watchers)
+
+
+def write_model(folder: Path, model: keras.Model, state: checkpoint.State) -> None:
+    """Writes all that a model folder holds, and says on the terminal how training went."""
+    settings, history, best = state.settings, state.history, best_epoch(state.history)
+    uncompiled = keras.Model(model.inputs, model.outputs, name=model.name)  # the optimiser is twice as large as it
+    uncompiled.save(folder / "model.keras")
+    with (folder / "summary.txt").open("w") as file:
+        model.summary(line_length=100, print_fn=lambda line: print(line, file=file))
+    draw(model, folder / "network.png")
+    with (folder / "history.csv").open("w", newline="") as file:
+        rows = csv.DictWriter(file, list(history[0]))
+        rows.writeheader()
+        rows.writerows(history)
+    title = f"{settings['model']}, recipe {settings['recipe']}"
+    loss_curves(folder / "loss_curves.png", history, settings["loss"], title)
+    best_mae = history[best - 1]["val_mae"]
+    write_manifest(
+        folder,
+        parameters={**settings, "backend": keras.backend.backend()},
+        inputs={"data": settings["data"]},
+        figures={
+            "parameters": model.count_params(),
+            "epochs": len(history),
+            "best_epoch": best,
+            "val_mae_px": round(best_mae, 4),
+            "seconds": round(state.seconds, 1),
+        },
+        started=time.time() - state.seconds,
+    )
+    print(
+        f"{len(history)} epochs in {seconds_text(state.seconds)}; best is epoch {best}: validation MAE "
+        f"{best_mae:.3f} px ({'all labels' if settings['labels'] == 'imputed' else 'real labels'})"
+    )
+
+
+if __name__ == "__main__":
+    run(main)
