@@ -76,7 +76,7 @@ def stages(options: argparse.Namespace) -> list[Stage]:
         return {"data": data_hash(read_manifest(data, "pipeline.py"))}
 
     def evaluate_inputs(name: str) -> dict[str, str]:
-        return train_inputs() | {"model": file_hash(models / name / MANIFEST)}
+        return train_inputs() | {"model": file_hash(models / name / "model.keras")}
 
     def compare_inputs() -> dict[str, str]:
         return train_inputs() | {p.parent.name: file_hash(p) for p in sorted(evaluations.glob(f"*/{MANIFEST}"))}

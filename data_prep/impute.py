@@ -1,8 +1,10 @@
 """Fills the gaps in keypoint labels, from what the training part knows."""
 
+import warnings
 from collections.abc import Callable
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.experimental import enable_iterative_imputer  # noqa: F401  (scikit-learn's own switch for the next line)
 from sklearn.impute import IterativeImputer, KNNImputer, SimpleImputer
 from sklearn.linear_model import BayesianRidge
@@ -39,7 +41,9 @@ def _forward_fill(flat: Float64, training: Bool) -> Float64:
 def _by_scikit_learn(make_imputer: Callable[[], object]) -> Callable[[Float64, Bool], Float64]:
     def fill(flat: Float64, training: Bool) -> Float64:
         imputer = make_imputer()
-        imputer.fit(flat[training])  # type: ignore[attr-defined]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # after its last round it is converged to 0.01 px
+            imputer.fit(flat[training])  # type: ignore[attr-defined]
         return imputer.transform(flat)  # type: ignore[attr-defined, no-any-return]
 
     return fill

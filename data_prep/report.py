@@ -297,7 +297,7 @@ def mean_picture(faces: Faces, chosen: Bool | None = None) -> Float64:
 def draw_mean_face(path: Path, faces: Faces, sources: Int64, means: Mapping[int, Float64]) -> None:
     """Writes the mean picture with the mean labels of each source, and one with both where there are two."""
     both = len(means) == 2
-    figure, panels = plt.subplots(1, len(means) + both, figsize=(4.4 * (len(means) + both), 4.6), layout="constrained")
+    figure, panels = plt.subplots(1, len(means) + both, figsize=(4.4 * (len(means) + both), 4.7), layout="constrained")
     panels = np.atleast_1d(panels)
     for panel, (source, mean) in zip(panels, means.items(), strict=False):
         chosen = sources == source
@@ -341,9 +341,10 @@ def draw_keypoint_scatter(path: Path, faces: Faces) -> None:
     """Writes every label of the set as a dot on the mean picture, a colour for each keypoint."""
     names = faces.keypoint_set.names
     hues = (np.arange(len(names)) * 0.618) % 1  # the golden ratio keeps the hues of neighbours apart
-    figure, panel = plt.subplots(figsize=(8.2, 6), layout="constrained")
-    _show(panel, 0.4 * mean_picture(faces))
-    panel.images[0].set_clim(0, 255)
+    figure, panel = plt.subplots(figsize=(8.8, 6), layout="constrained")
+    mean = mean_picture(faces)
+    _show(panel, mean)
+    panel.images[0].set_clim(mean.min(), mean.min() + 2.5 * np.ptp(mean))  # dark, so that the dots stand out
     for k, (name, hue) in enumerate(zip(names, hues, strict=True)):
         color = hsv_to_rgb((hue, 0.75, 1))
         panel.scatter(*faces.keypoints[:, k].T, s=3, color=color, alpha=0.25, linewidths=0)

@@ -209,7 +209,7 @@ def strike(maps: Float32, view: View, rounds: int, back: bool = False) -> tuple[
 def lit(depth: Float32, m: Moment, gloss: float) -> Float32:
     """Returns float32 (SIZE, SIZE): light on a surface of that depth (mm), about 1 where it faces the light."""
     depth = cv2.GaussianBlur(depth, (0, 0), 0.6)
-    gx, gy = (cv2.Sobel(depth, cv2.CV_32F, i, 1 - i, scale=m.px_per_mm / 8) for i in (1, 0))
+    gx, gy = (np.clip(cv2.Sobel(depth, cv2.CV_32F, i, 1 - i, scale=m.px_per_mm / 8), -6, 6) for i in (1, 0))
     length = np.sqrt(gx * gx + gy * gy + 1)
     light = np.array(m.light) / np.linalg.norm(m.light)
     half_way = (light + (0, 0, 1)) / np.linalg.norm(light + (0, 0, 1))  # between light and camera: where skin shines
@@ -322,7 +322,7 @@ def hollows(p: Person, m: Moment, h: Float32) -> Float32:
     stroke(soft, coarse(bottom[4:13] + (0, 3)), 70, 2)
     blotches = np.random.default_rng(p.seed).standard_normal((18, 10), np.float32)
     blotches = cv2.resize(blotches, h.shape[::-1], interpolation=cv2.INTER_CUBIC)
-    left: Float32 = 1 - cv2.GaussianBlur(soft, (0, 0), 1.6) * np.float32(1 / 255)
+    left: Float32 = 1 - cv2.stackBlur(soft, (7, 7)) * np.float32(1 / 255)
     left *= np.clip(1 + 0.03 * (h - cv2.blur(h, (15, 15))), 0.72, 1.12) * (1 + 0.02 * blotches)
     return left
 
@@ -348,7 +348,7 @@ def paint_brows(canvas: UInt8, p: Person, m: Moment) -> None:
     for side in (1, -1):
         fill(cover, flat(np.vstack([brow - thick, (brow + thick)[::-1]]) * (side, 1)) - lift, 225)
     grey = 255 * min(p.hair + 0.04, 0.6 * p.skin)
-    mix(area, np.full_like(area, grey), cv2.GaussianBlur(cover, (0, 0), 2))
+    mix(area, np.full_like(area, grey), cv2.stackBlur(cover, (7, 7)))
 
 
 def hairs(p: Person, m: Moment, width: int, height: int) -> Float32:
@@ -389,7 +389,7 @@ def paint_mouth(canvas: UInt8, p: Person, m: Moment) -> None:
         tongue = in_low - np.maximum(gap - (0, 8), 0) * (0, 0.5)
         fill(layer, flat(np.vstack([tongue, in_low[::-1]])[3:-3]) - lift, 85)
     stroke(layer, flat(in_top) - lift, 0.35 * grey, 2)
-    mix(area, layer, cv2.GaussianBlur(lips, (0, 0), 1.2))
+    mix(area, layer, cv2.stackBlur(lips, (5, 5)))
 
 
 def paint_eyes(canvas: UInt8, p: Person, m: Moment) -> None:
@@ -435,7 +435,7 @@ def draw(p: Person, m: Moment) -> tuple[UInt8, Float32]:
     rng = np.random.default_rng(m.seed)
     head = solid(p, m)
     view = view_of(p, m, head)
-    place, depth, cover = strike(head, view, rounds=5)
+    place, depth, cover = strike(head, view, rounds=4)
     points = view.project(surface(head, landmarks(p, m)))
 
     picture = background(rng)
@@ -540,7 +540,7 @@ def hair_shell(p: Person, head: Float32) -> Float32:
 
 def hair(picture: Float32, p: Person, m: Moment, view: View, shell: Float32) -> None:
     """Lays the hair over the head, in place; it begins above a line that runs round the head."""
-    place, depth, cover = strike(shell, view, rounds=3)
+    place, depth, cover = strike(shell, view, rounds=2)
     x, y, z = cv2.split(place)
     angle = cv2.phase(z, x, angleInDegrees=True)  # 0 in front, grows to the left
     angle = np.where(angle > 180, angle - 360, angle)

@@ -8,6 +8,7 @@ from evaluation.comparison import BASELINE, MEAN_FACE
 from evaluation.metrics import NME_LIMIT_PCT, THRESHOLDS_PX
 from evaluation.tables import COST, LABELS, with_interval
 
+FEW_GROUPS = 20
 NAME_WIDTH = 20  # keeps a line of the terminal's table within 100 columns
 TITLES = {"labelled": "Real labels only", "all": "All labels, imputed ones scored as if they were true"}
 
@@ -32,6 +33,14 @@ def base_absent(table: pd.DataFrame, base: str) -> list[str]:
     return [f"No model called {base} is evaluated on this data, so there are no differences to it."]
 
 
+def few_groups(test: Part) -> list[str]:
+    """Returns a warning where there are too few groups for percentile intervals to be as wide as they should."""
+    groups = len(np.unique(test.groups))
+    if groups >= FEW_GROUPS:
+        return []
+    return [f"Only {groups} groups of test faces: the intervals are narrower than they should be; take them as a hint."]
+
+
 def terminal_text(table: pd.DataFrame, test: Part, base: str) -> str:
     """Returns both tables and the verdicts as plain text of at most 100 columns."""
     width = min(NAME_WIDTH, table["name"].str.len().max())
@@ -46,7 +55,7 @@ def terminal_text(table: pd.DataFrame, test: Part, base: str) -> str:
             shares = " ".join(f"{row[f'within_{t}px_pct']:5.1f}" for t in THRESHOLDS_PX)
             errors = f"{with_interval(row, 'mae_px'):<20}  {with_interval(row, 'rmse_px'):<20}"
             lines.append(f"{name:{width}}  {errors}  {shares:<17}  {row['nme_pct']:6.2f}  {row['auc']:5.3f}")
-    return "\n".join([*lines, "", *verdict_lines(table), *base_absent(table, base)])
+    return "\n".join([*lines, "", *verdict_lines(table), *base_absent(table, base), *few_groups(test)])
 
 
 def markdown(table: pd.DataFrame, test: Part, base: str) -> str:
@@ -62,6 +71,7 @@ def markdown(table: pd.DataFrame, test: Part, base: str) -> str:
         "By MAE on the real labels:",
         "\n".join(f"- {line}" for line in verdict_lines(table)),
         *base_absent(table, base),
+        *few_groups(test),
         f"## {TITLES['all']}",
         f"{_scored(all_labels, test)}.",
         _markdown_table(all_labels),

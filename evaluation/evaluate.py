@@ -51,10 +51,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         else:
             predicted = read_predictions(predictions, data.test.rows, data.keypoint_set.columns)
             cost, inputs = {}, {"data": data.hash, "predictions": file_hash(predictions)}
-        figures = write_evaluation(folder, name, predicted, data)
+        figures, text = write_evaluation(folder, name, predicted, data)
         parameters = {"name": name, "data": str(options.data), "model" if model else "predictions": str(source)}
         write_manifest(folder, parameters, inputs, figures | cost, started)
-    print(f"wrote {options.out}")
+    print(f"{text}\nwrote {options.out}")
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -117,8 +117,8 @@ def _load_model(path: Path) -> Any:
         raise InputError(f"{path}: cannot be loaded ({reason}); train it again with `{TRAINED_BY}`") from None
 
 
-def write_evaluation(folder: Path, name: str, predicted: Float32, data: Data) -> dict[str, Any]:
-    """Writes predictions, tables and pictures to a folder, prints a summary, returns the figures for the manifest.
+def write_evaluation(folder: Path, name: str, predicted: Float32, data: Data) -> tuple[dict[str, Any], str]:
+    """Writes predictions, tables and pictures to a folder; returns the figures for the manifest and a summary.
 
     Args:
         predicted: float32 (N, K, 2) in px, for `data.test`.
@@ -146,9 +146,9 @@ def write_evaluation(folder: Path, name: str, predicted: Float32, data: Data) ->
 
     nme_faces = int(np.isfinite(nme).sum())
     groups = weights.shape[1]
-    print(summary(name, accuracy.iloc[0], len(test), groups, nme_faces))
     figures = accuracy.set_index("labels").replace({np.nan: None}).to_dict("index")
-    return {**figures, "faces": len(test), "groups": groups, "nme_faces_labelled": nme_faces, "resamples": RESAMPLES}
+    figures |= {"faces": len(test), "groups": groups, "nme_faces_labelled": nme_faces, "resamples": RESAMPLES}
+    return figures, summary(name, accuracy.iloc[0], len(test), groups, nme_faces)
 
 
 def summary(name: str, labelled: Any, faces: int, groups: int, nme_faces: int) -> str:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from common.stage import InputError
-from data_prep import synthetic
+from data_prep import synthetic, synthetic_drawing
 from data_prep.faces import Faces, Float32, labelled_points
 from data_prep.keypoint_set import FACE15
 
@@ -87,6 +87,23 @@ def test_people_have_several_pictures_and_keep_their_looks(faces: Faces) -> None
     assert 4 < pictures.mean() < 6.5
     one, again, other = (synthetic.a_person(np.random.default_rng([7, 1, person])) for person in (3, 3, 4))
     assert one == again != other
+
+
+def test_keypoints_lie_where_the_pixels_see_them() -> None:
+    gaps = []
+    for number in range(40):
+        person = synthetic.a_person(np.random.default_rng(number))
+        moment = synthetic.a_moment(np.random.default_rng(number), person)
+        head = synthetic_drawing.solid(person, moment)
+        view = synthetic_drawing.view_of(person, moment, head)
+        painted_at = synthetic_drawing.landmarks(person, moment)  # mm
+        at = view.project(synthetic_drawing.surface(head, painted_at))  # px
+        inside = ((at > 0) & (at < 95)).all(-1)
+        seen = cv2.remap(synthetic_drawing.strike(head, view, rounds=4)[0], at[:, None], None, cv2.INTER_LINEAR)
+        gaps.append((np.linalg.norm(seen[:, 0, :2] - painted_at, axis=-1) * moment.px_per_mm)[inside])
+    gap = np.concatenate(gaps)  # px
+    assert np.median(gap) < 0.03
+    assert np.quantile(gap, 0.97) < 0.2, "more than the few that the nose or the far edge of the face hides"
 
 
 def patches(faces: Faces, name: str, reach: int) -> Float32:

@@ -1,0 +1,90 @@
+"""Times the reader of `training.csv` beside pandas and a numpy parse of each row.
+
+    python -m benchmarks.prepare_speed [SOURCE]
+
+SOURCE is a folder of faces, or `synthetic` (default). It is written as a training.csv into a temporary folder (about
+230 MB for 7,049 faces); every way of reading it runs in a process of its own, in turns, and the medians of wall time
+(start of Python included) and peak memory are printed.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from common.stage import run
+from data_prep import read_npz, synthetic
+from data_prep.faces import Faces
+from data_prep.read_training_csv import IMAGE
+
+PANDAS = """
+import sys, numpy, pandas
+table = pandas.read_csv(sys.argv[1])
+images = numpy.stack([{parse} for text in table["Image"]]).reshape(-1, 96, 96, 1)
+keypoints = table.drop(columns="Image").to_numpy(numpy.float32).reshape(len(table), -1, 2)
+"""
+OURS = """
+import sys, pathlib
+from data_prep.read_training_csv import read
+read(pathlib.Path(sys.argv[1]))
+"""
+WAYS = {
+    "data_prep.read_training_csv": OURS,
+    "pandas, np.array(text.split(), uint8)": PANDAS.format(parse="numpy.array(text.split(), numpy.uint8)"),
+    "pandas, np.fromstring(text, sep=' ')": PANDAS.format(parse="numpy.fromstring(text, sep=' ')"),
+    "pandas, np.fromstring(text, uint8, sep=' ')": PANDAS.format(parse="numpy.fromstring(text, numpy.uint8, sep=' ')"),
+}
+
+
+def write_training_csv(path: Path, faces: Faces) -> None:
+    """Writes grey faces as the competition's table."""
+    words = np.array([str(value) for value in range(256)], object)
+    with path.open("w") as file:
+        file.write(",".join([*faces.keypoint_set.columns, IMAGE]) + "\n")
+        for image, keypoints in zip(faces.images, faces.keypoints, strict=True):
+            cells = ["" if np.isnan(value) else str(value) for value in keypoints.ravel()]
+            file.write(",".join([*cells, " ".join(words[image.ravel()])]) + "\n")
+
+
+def measure(code: str, path: Path) -> tuple[float, float]:
+    """Runs Python code on a file in a new process and returns its wall seconds and its peak memory in MB."""
+    started = time.perf_counter()
+    process = subprocess.Popen([sys.executable, "-c", code, str(path)])
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - started
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, process.args)
+    unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
+    return seconds, usage.ru_maxrss * unit / 1e6
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("source", nargs="?", default="synthetic")
+    parser.add_argument("--turns", type=int, default=5)
+    options = parser.parse_args()
+
+    faces = synthetic.read() if options.source == "synthetic" else read_npz.read(Path(options.source))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "training.csv"
+        write_training_csv(path, faces)
+        print(f"{len(faces):,} faces, {path.stat().st_size / 1e6:.0f} MB of text, {options.turns} turns")
+        turns = [{name: measure(code, path) for name, code in WAYS.items()} for _ in range(options.turns)]
+
+    seconds = {name: statistics.median(turn[name][0] for turn in turns) for name in WAYS}
+    memory = {name: statistics.median(turn[name][1] for turn in turns) for name in WAYS}
+    ours = next(iter(WAYS))
+    print(f"{'':45} {'seconds':>8} {'peak MB':>8} {'slower':>8}")
+    for name in WAYS:
+        print(f"{name:45} {seconds[name]:8.2f} {memory[name]:8.0f} {seconds[name] / seconds[ours]:7.1f}x")
+
+
+if __name__ == "__main__":
+    run(main)

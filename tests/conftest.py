@@ -1,0 +1,44 @@
+"""What tests share: where the real faces are, a small prepared data folder, the exit of a stage."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from data_prep import prepare
+
+settings.register_profile("here", deadline=None)  # machines differ in speed, and a test never times anything
+settings.load_profile("here")
+
+ROOT = Path(__file__).parents[1]
+REAL_DATA = ROOT.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real faces, which is not part of the project."""
+    if not REAL_DATA.is_dir():
+        pytest.skip("the real faces are not here")
+    return REAL_DATA
+
+
+@pytest.fixture(scope="session")
+def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A prepared data folder of 80 synthetic faces."""
+    out = tmp_path_factory.mktemp("prepared") / "data"
+    prepare.main(["synthetic", "--count", "80", "--out", str(out)])
+    return out
+
+
+@pytest.fixture(scope="session")
+def run_stage() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs a stage as a user does: `run_stage("training.train", "base")`."""
+
+    def call(module: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", module, *map(str, arguments)]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    return call

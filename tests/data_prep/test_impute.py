@@ -1,0 +1,107 @@
+"""Gaps are filled from training labels alone, and real labels are never touched."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data_prep.faces import Float32
+from data_prep.impute import IMPUTERS, hidden_label_errors, impute
+
+GAP = np.nan
+
+
+def random_faces(seed: int, count: int = 60, keypoints: int = 5) -> Float32:
+    """Faces that are one shape, shifted and slightly bent, the last two keypoints labelled in half of the rows."""
+    rng = np.random.default_rng(seed)
+    shape = rng.uniform(20, 76, (keypoints, 2))
+    faces = shape + rng.normal(0, 5, (count, 1, 2)) + rng.normal(0, 0.5, (count, keypoints, 2))
+    faces[1::2, 3:] = GAP
+    return faces.astype(np.float32)
+
+
+def test_forward_fill_by_hand() -> None:
+    column = np.array([GAP, 1, GAP, 2, GAP, GAP], np.float32)
+    keypoints = np.stack([column, column * 10], -1)[:, None, :]
+    training = np.array([True, True, True, False, True, True])
+    filled = impute("ffill", keypoints, training)
+    # Row 3 is held out: it keeps its own label and lends it to nobody. Row 0 takes the first label below it.
+    assert filled[:, 0, 0].tolist() == [1, 1, 1, 2, 1, 1]
+    assert filled[:, 0, 1].tolist() == [10, 10, 10, 20, 10, 10]
+
+
+def test_mean_and_median_by_hand() -> None:
+    keypoints = np.array([1, 2, 6, GAP], np.float32)[:, None, None] * np.ones((1, 2, 2), np.float32)
+    training = np.ones(4, bool)
+    assert np.allclose(impute("mean", keypoints, training)[3], 3)
+    assert np.allclose(impute("median", keypoints, training)[3], 2)
+
+
+def test_similarity_finds_a_moved_turned_and_scaled_mean_face_exactly() -> None:
+    shape = np.array([[30, 40], [66, 38], [48, 60], [47, 80]], np.float64)
+    angle, scale = 0.3, 1.2
+    turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    moved = shape @ turn.T + (3, -5)
+    gappy = moved.copy()
+    gappy[2:] = GAP
+    keypoints = np.stack([*[shape] * 30, gappy]).astype(np.float32)
+    training = np.arange(31) < 30
+    assert np.allclose(impute("similarity", keypoints, training)[-1], moved, atol=1e-4)
+
+
+def test_similarity_with_one_visible_keypoint_shifts_and_with_none_gives_the_mean_face() -> None:
+    shape = np.array([[30, 40], [66, 38]], np.float32)
+    one, none = shape + 7, shape.copy()
+    one[1], none[:] = GAP, GAP
+    keypoints = np.stack([shape, one, none])
+    filled = impute("similarity", keypoints, np.array([True, False, False]))
+    assert np.allclose(filled[1], shape + 7)
+    assert np.allclose(filled[2], shape)
+
+
+@pytest.mark.parametrize("method", IMPUTERS)
+@given(seed=st.integers(0, 1000))
+def test_no_gap_is_left_and_no_label_is_changed(method: str, seed: int) -> None:
+    keypoints = random_faces(seed, count=16)
+    filled = impute(method, keypoints, np.arange(16) < 12)
+    assert np.isfinite(filled).all()
+    known = ~np.isnan(keypoints)
+    assert np.array_equal(filled[known], keypoints[known])
+
+
+@pytest.mark.parametrize("method", IMPUTERS)
+def test_nothing_is_learnt_from_held_out_faces(method: str) -> None:
+    keypoints = random_faces(1)
+    training = np.arange(60) < 50
+    other = keypoints.copy()
+    other[50:58] += 30
+    assert np.array_equal(impute(method, keypoints, training)[:50], impute(method, other, training)[:50])
+    assert np.array_equal(impute(method, keypoints, training)[58:], impute(method, other, training)[58:])
+
+
+def test_geometry_beats_a_constant_on_hidden_labels() -> None:
+    keypoints = random_faces(3, count=200)
+    sources = (np.arange(200) % 2).astype(np.int64)
+    errors = hidden_label_errors(keypoints, sources, np.arange(200) < 150, np.arange(200) >= 150)
+    assert set(errors) == set(IMPUTERS)
+    assert errors["similarity"] < 1.5 < errors["mean"]
+    assert errors["ridge"] < errors["similarity"] + 0.1
+
+
+def test_the_default_is_the_best_on_the_real_label_file(real_data: object) -> None:
+    from pathlib import Path
+
+    from data_prep.faces import labelled_points
+    from data_prep.impute import DEFAULT_IMPUTER
+    from data_prep.keypoint_set import FACE15
+    from data_prep.labels import read_keypoints
+    from data_prep.quality import label_sources
+    from data_prep.split import split
+
+    keypoints = read_keypoints(Path(str(real_data)) / "kaggle15_labels" / "facial_keypoints.csv", FACE15)
+    parts = split("random", np.arange(len(keypoints)), seed=0)
+    training, held_out = np.zeros((2, len(keypoints)), bool)
+    training[parts["train"]], held_out[parts["val"]] = True, True
+    errors = hidden_label_errors(keypoints, label_sources(labelled_points(keypoints)), training, held_out)
+    assert min(errors, key=lambda name: errors[name]) == DEFAULT_IMPUTER
+    assert errors["ffill"] > 2 * errors[DEFAULT_IMPUTER]

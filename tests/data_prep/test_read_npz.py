@@ -1,0 +1,108 @@
+"""The re-upload's folder: read as it is, each fault told in one line."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from common.stage import InputError
+from data_prep import read_npz
+from data_prep.keypoint_set import FACE15
+
+COUNT = 12
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / read_npz.IMAGES, face_images=rng.integers(0, 256, (96, 96, COUNT), np.uint8))
+    labels = pd.DataFrame(rng.uniform(0, 95, (COUNT, 30)).round(4), columns=FACE15.columns)
+    labels.iloc[3, 4:] = np.nan
+    labels.to_csv(tmp_path / read_npz.KEYPOINTS, index=False)
+    return tmp_path
+
+
+def save_images(folder: Path, images: Any, key: str = "face_images") -> None:
+    np.savez(folder / read_npz.IMAGES, **{key: images})
+
+
+def edit_labels(folder: Path, row: int, column: str, value: object) -> None:
+    table = pd.read_csv(folder / read_npz.KEYPOINTS).astype(object)
+    table.loc[row, column] = value
+    table.to_csv(folder / read_npz.KEYPOINTS, index=False)
+
+
+def test_pictures_and_labels_come_back_as_stored(folder: Path) -> None:
+    faces = read_npz.read(folder)
+    stored = np.load(folder / read_npz.IMAGES)["face_images"]
+    labels = pd.read_csv(folder / read_npz.KEYPOINTS)
+    assert faces.images.shape == (COUNT, 96, 96, 1)
+    assert np.array_equal(faces.images[5, :, :, 0], stored[:, :, 5])
+    assert np.isnan(faces.keypoints[3, 2:]).all()
+    assert np.allclose(faces.keypoints[7, 10], labels.loc[7, ["nose_tip_x", "nose_tip_y"]].astype(float))
+    assert faces.rows.tolist() == list(range(COUNT))
+    assert faces.groups is None
+
+
+def test_columns_may_stand_in_any_order(folder: Path) -> None:
+    before = read_npz.read(folder).keypoints
+    table = pd.read_csv(folder / read_npz.KEYPOINTS)
+    table[table.columns[::-1]].to_csv(folder / read_npz.KEYPOINTS, index=False)
+    assert np.array_equal(read_npz.read(folder).keypoints, before, equal_nan=True)
+
+
+def test_people_are_numbered(folder: Path) -> None:
+    pd.DataFrame({"row": range(COUNT), "person": list("aabbccddeeff")}).to_csv(folder / read_npz.GROUPS, index=False)
+    groups = read_npz.read(folder).groups
+    assert groups is not None
+    assert groups.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+FAULTS = {
+    "no pictures": (lambda f: (f / read_npz.IMAGES).unlink(), r"face_images\.npz: no such file"),
+    "no labels": (lambda f: (f / read_npz.KEYPOINTS).unlink(), r"facial_keypoints\.csv: no such file"),
+    "empty labels": (lambda f: (f / read_npz.KEYPOINTS).write_text(""), "is empty"),
+    "header alone": (lambda f: (f / read_npz.KEYPOINTS).write_text(",".join(FACE15.columns)), "no rows"),
+    "missing column": (
+        lambda f: (
+            pd.read_csv(f / read_npz.KEYPOINTS).drop(columns="nose_tip_y").to_csv(f / read_npz.KEYPOINTS, index=False)
+        ),
+        "lacks the column nose_tip_y",
+    ),
+    "unknown column": (
+        lambda f: pd.read_csv(f / read_npz.KEYPOINTS).assign(ear_x=1).to_csv(f / read_npz.KEYPOINTS, index=False),
+        "no keypoints: ear_x",
+    ),
+    "text": (lambda f: edit_labels(f, 4, "nose_tip_x", "left"), "row 4, nose_tip_x: 'left' is not a finite number"),
+    "infinite": (lambda f: edit_labels(f, 6, "nose_tip_y", "inf"), "row 6, nose_tip_y: .*inf.* is not a finite number"),
+    "wrong key": (lambda f: save_images(f, np.zeros((96, 96, COUNT), np.uint8), "x"), "no array 'face_images', only x"),
+    "wrong dtype": (lambda f: save_images(f, np.zeros((96, 96, COUNT))), "is float64, expected uint8"),
+    "wrong shape": (lambda f: save_images(f, np.zeros((COUNT, 96, 96), np.uint8)), r"shape \(12, 96, 96\), expected"),
+    "pickled": (lambda f: save_images(f, np.array([{}], object)), "pickled objects"),
+    "cut off": (lambda f: cut(f / read_npz.IMAGES), "cut off or no npz"),
+    "not a zip": (lambda f: (f / read_npz.IMAGES).write_text("hello"), "npz"),
+    "counts differ": (lambda f: save_images(f, np.zeros((96, 96, 5), np.uint8)), "5 pictures but .* 12 rows"),
+    "short groups": (
+        lambda f: (f / read_npz.GROUPS).write_text("row,person\n0,ann\n"),
+        r"groups\.csv: has 1 rows for 12 faces",
+    ),
+    "nameless": (
+        lambda f: (f / read_npz.GROUPS).write_text("row,person\n" + "0,ann\n" * 5 + "5,\n" + "6,bo\n" * 6),
+        "row 5 names no person",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_fault_is_one_line(folder: Path, fault: str) -> None:
+    break_it, message = FAULTS[fault]
+    break_it(folder)
+    with pytest.raises(InputError, match=message) as error:
+        read_npz.read(folder)
+    assert "\n" not in str(error.value)

@@ -1,0 +1,65 @@
+"""Which faces train, validate and test: sizes, groups that stay together, the published rows."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common.stage import InputError
+from data_prep.split import split, split_sizes
+
+
+def test_the_published_sizes() -> None:
+    assert split_sizes(7049) == (5639, 705, 705)
+    assert split_sizes(100) == (80, 10, 10)
+
+
+def test_the_published_test_rows_in_the_published_order() -> None:
+    parts = split("documented", np.arange(7049), seed=7)
+    assert [len(parts[name]) for name in ("train", "val", "test")] == [5639, 705, 705]
+    assert parts["test"][:5].tolist() == [5687, 6035, 4793, 5111, 4077]
+
+
+@given(groups=st.lists(st.integers(0, 40), min_size=30, max_size=300), seed=st.integers(0, 5))
+def test_every_face_is_in_one_part_and_no_group_in_two(groups: list[int], seed: int) -> None:
+    names = np.array(groups)
+    try:
+        parts = split("grouped", names, seed)
+    except InputError:
+        assert len(np.unique(names)) < 10  # only a handful of groups can fail to fit
+        return
+    everything = np.concatenate(list(parts.values()))
+    assert sorted(everything) == list(range(len(names)))
+    kinds = [set(names[indexes]) for indexes in parts.values()]
+    assert not (kinds[0] & kinds[1] or kinds[0] & kinds[2] or kinds[1] & kinds[2])
+    _, val, test = split_sizes(len(names))
+    assert len(parts["val"]) <= val
+    assert len(parts["test"]) <= test
+
+
+def test_single_faces_and_pairs_are_split_to_the_exact_sizes() -> None:
+    groups = np.arange(7049)
+    groups[:60] = np.arange(100, 160)
+    parts = split("grouped", groups, seed=0)
+    assert [len(parts[name]) for name in ("train", "val", "test")] == [5639, 705, 705]
+
+
+def test_random_depends_on_the_seed_and_documented_does_not() -> None:
+    groups = np.arange(200)
+    assert not np.array_equal(split("random", groups, 0)["test"], split("random", groups, 1)["test"])
+    assert np.array_equal(split("documented", groups, 0)["test"], split("documented", groups, 1)["test"])
+
+
+def test_all_test_puts_every_face_into_test() -> None:
+    parts = split("all-test", np.zeros(4, int), seed=0)
+    assert parts["test"].tolist() == [0, 1, 2, 3]
+    assert len(parts["train"]) == len(parts["val"]) == 0
+
+
+def test_too_few_faces_or_groups_are_refused() -> None:
+    with pytest.raises(InputError, match="9 faces are too few"):
+        split("grouped", np.arange(9), seed=0)
+    with pytest.raises(InputError, match=r"2 group\(s\)"):
+        split("grouped", np.arange(50) % 2, seed=0)
+    with pytest.raises(InputError, match="too large to give"):
+        split("grouped", np.arange(50) % 3, seed=0)
