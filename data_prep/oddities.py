@@ -9,12 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from data_prep.faces import Bool, Float32, Float64, Int64
+from data_prep.faces import Bool, Float32, Float64, Int64, labelled_points
 
 ALIGN_ROUNDS, FIT_ROUNDS = 3, 3
 TYPICAL_SHARE = 0.9  # the odd tenth is left out when the spread of shapes is measured
 SMALLEST_VARIANCE_PX2 = 0.25  # half a pixel: a finer deviation is no oddity
 POSE_VARIANCE_PX2 = 1e5  # so wide that pose never counts as odd
+TINY = 1e-9  # keeps divisions defined
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def shape_outlyingness(keypoints: Float32) -> Float64:
     Each face is laid on the median shape by a similarity; the Mahalanobis distance of what remains, over the labelled
     keypoints only and with centre and spread taken from the usual faces, is brought to a normal deviate (Wilson and
     Hilferty 1931), so that faces with few and with many labels compare. Shift, turn and scale cost nothing, whichever
-    keypoints are labelled. Two keypoints or fewer have no shape: 0.
+    keypoints are labelled. Two keypoints or fewer have no shape: 0. Labels all in one place are as odd as can be: inf.
 
     Args:
         keypoints: float32 (N, K, 2) of one label source, NaN where unlabelled.
@@ -113,6 +114,9 @@ def shape_outlyingness(keypoints: Float32) -> Float64:
         spread = 2 / (9 * freedom[has_shape])
         scores[has_shape] = (np.cbrt(squared / freedom[has_shape]) - (1 - spread)) / np.sqrt(spread)
         usual = has_shape & (scores <= np.quantile(scores[has_shape], TYPICAL_SHARE))
+    first = np.take_along_axis(keypoints, labelled_points(keypoints).argmax(axis=1)[:, None, None], axis=1)
+    collapsed = ~(keypoints != first).any(axis=(1, 2), where=~np.isnan(keypoints))
+    scores[has_shape & collapsed] = np.inf
     return scores
 
 
@@ -128,7 +132,7 @@ def _residuals(keypoints: Float32) -> tuple[Float64, Float64]:
     centred = shape - shape.mean()
     pose = _flat(np.stack([np.ones_like(shape), 1j * np.ones_like(shape), centred, 1j * centred]))
     lengths = np.linalg.norm(pose, axis=1, keepdims=True)
-    return _flat(_laid_on(faces, shape) - shape), pose / np.maximum(lengths, 1e-9)
+    return _flat(_laid_on(faces, shape) - shape), pose / np.maximum(lengths, TINY)
 
 
 def _flat(points: npt.NDArray[np.complex128]) -> Float64:
@@ -137,16 +141,26 @@ def _flat(points: npt.NDArray[np.complex128]) -> Float64:
 
 
 def _laid_on(faces: npt.NDArray[np.complex128], shape: npt.NDArray[np.complex128]) -> npt.NDArray[np.complex128]:
-    """Returns a z + b of each face, the similarity that brings its labels closest to those of `shape`. (N, K), (K,)."""
+    """Returns each face shifted, scaled to the size of `shape` (K,) and turned to fit it best, complex (N, K).
+
+    Not to the size that fits best: that would shrink a face unlike the shape to a point, and hide what is odd.
+    """
     labelled = ~np.isnan(faces)
-    count = np.maximum(labelled.sum(axis=1, keepdims=True), 1)
-    known = np.where(labelled, faces, 0)
-    target = np.where(labelled, shape, 0)
-    target_centre = target.sum(axis=1, keepdims=True) / count
-    face = np.where(labelled, known - known.sum(axis=1, keepdims=True) / count, 0)
-    power = (np.abs(face) ** 2).sum(axis=1, keepdims=True)
-    turn = (face.conj() * (target - target_centre)).sum(axis=1, keepdims=True) / np.maximum(power, 1e-9)
-    return np.where(labelled, turn * face + target_centre, complex(np.nan, np.nan))
+    face, _ = _centred(faces, labelled)
+    target, target_centre = _centred(np.broadcast_to(shape, faces.shape), labelled)
+    turn = (face.conj() * target).sum(axis=1, keepdims=True)
+    turn /= np.maximum(np.abs(turn), TINY)
+    size = np.linalg.norm(target, axis=1, keepdims=True) / np.maximum(np.linalg.norm(face, axis=1, keepdims=True), TINY)
+    return np.where(labelled, size * turn * face + target_centre, complex(np.nan, np.nan))
+
+
+def _centred(
+    points: npt.NDArray[np.complex128], labelled: Bool
+) -> tuple[npt.NDArray[np.complex128], npt.NDArray[np.complex128]]:
+    """Returns (N, K) with the centre of the labelled points at 0, gaps as 0, and that centre (N, 1)."""
+    known = np.where(labelled, points, 0)
+    centre = known.sum(axis=1, keepdims=True) / np.maximum(labelled.sum(axis=1, keepdims=True), 1)
+    return np.where(labelled, known - centre, 0), centre
 
 
 def _median(faces: npt.NDArray[np.complex128]) -> npt.NDArray[np.complex128]:

@@ -341,7 +341,8 @@ def draw_keypoint_scatter(path: Path, faces: Faces) -> None:
     """Writes every label of the set as a dot on the mean picture, a colour for each keypoint."""
     names = faces.keypoint_set.names
     hues = (np.arange(len(names)) * 0.618) % 1  # the golden ratio keeps the hues of neighbours apart
-    figure, panel = plt.subplots(figsize=(8.8, 6), layout="constrained")
+    figure = plt.figure(figsize=(8.4, 6))
+    panel = figure.add_axes((0.01, 0.01, 0.66, 0.94))
     mean = mean_picture(faces)
     _show(panel, mean)
     panel.images[0].set_clim(mean.min(), mean.min() + 2.5 * np.ptp(mean))  # dark, so that the dots stand out

@@ -35,6 +35,7 @@ def save(path: Path, model: keras.Model, state: State) -> None:
     arrays = {f"variable_{i}": np.asarray(v) for i, v in enumerate(_variables(model))}
     arrays |= {f"best_{i}": weights for i, weights in enumerate(state.best_weights)}
     facts = {"settings": state.settings, "history": state.history, "seconds": state.seconds}
+    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     with partial.open("wb") as file:
         np.savez(file, facts=np.frombuffer(json.dumps(facts).encode(), np.uint8), **arrays)

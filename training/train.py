@@ -29,6 +29,7 @@ from common.stage import (
 )
 from data_prep import arrays
 from data_prep.faces import Part
+from data_prep.keypoint_set import KeypointSet
 from models.drawing import draw
 from training import checkpoint
 from training.augment import LEVELS
@@ -81,8 +82,8 @@ def chosen_recipe(options: argparse.Namespace) -> Recipe:
     return dataclasses.replace(RECIPES[options.recipe], **{k: v for k, v in own.items() if v is not None})
 
 
-def load_data(folder: Path) -> tuple[dict[str, Any], Part, Part]:
-    """Returns the manifest of a data folder, its training and its validation part.
+def load_data(folder: Path) -> tuple[str, KeypointSet, Part, Part]:
+    """Returns the hash of a data folder's arrays, its mark-up, its training and its validation part.
 
     Raises:
         InputError: no data folder, or there is nothing in it to train or validate on.
@@ -93,7 +94,7 @@ def load_data(folder: Path) -> tuple[dict[str, Any], Part, Part]:
         raise InputError(f"{folder}: has no faces to train and validate on; prepare it with another --split")
     if not train.labelled.any(axis=0).all() or not val.labelled.any():
         raise InputError(f"{folder}: a keypoint is labelled in no training face; prepare it with another --seed")
-    return manifest, train, val
+    return arrays.data_hash(manifest), arrays.load_keypoint_set(manifest), train, val
 
 
 def build(name: str, part: Part, initial_weights: Path | None) -> keras.Model:
@@ -120,15 +121,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     recipe = chosen_recipe(options)
     out: Path = options.out or DEFAULT_OUT / options.model
     refuse_foreign(out)
-    manifest, train, val = load_data(options.data)
+    data = load_data(options.data)
     unfinished = out.with_name(out.name + ".unfinished")
     with locked(out):
         if options.resume and not (unfinished / STATE).is_file():
             raise InputError(f"{unfinished}: holds no unfinished run; leave --resume out to start one")
         if not options.resume:
             shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir(parents=True, exist_ok=True)
-        model, state = train_network(unfinished / STATE, options, recipe, manifest, train, val)
+        model, state = train_network(unfinished / STATE, options, recipe, *data)
         with swapped(out) as folder:
             write_model(folder, model, state)
         shutil.rmtree(unfinished)
@@ -136,7 +136,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def train_network(
-    path: Path, options: argparse.Namespace, recipe: Recipe, data_manifest: dict[str, Any], train: Part, val: Part
+    path: Path,
+    options: argparse.Namespace,
+    recipe: Recipe,
+    data_hash: str,
+    keypoint_set: KeypointSet,
+    train: Part,
+    val: Part,
 ) -> tuple[keras.Model, checkpoint.State]:
     """Returns the trained network and the last state of the run, which every epoch leaves at `path`."""
     keras.utils.set_random_seed(options.seed)
@@ -148,7 +154,7 @@ def train_network(
         **dataclasses.asdict(recipe),
         "seed": options.seed,
         "initial_weights": file_hash(options.initial_weights) if options.initial_weights else None,
-        "data": arrays.data_hash(data_manifest),
+        "data": data_hash,
     }
     if options.resume:
         state = checkpoint.restore(path, model, settings)
@@ -158,8 +164,7 @@ def train_network(
         checkpoint.save(path, model, state)
         print(f"{options.model}: {model.count_params():,} parameters, {len(train)} faces, recipe {options.recipe}")
     watchers = [keras.callbacks.TensorBoard(options.tensorboard)] if options.tensorboard else []
-    mirror = arrays.load_keypoint_set(data_manifest).mirror
-    return model, fit(model, train, val, recipe, mirror, options.seed, state, path, watchers)
+    return model, fit(model, train, val, recipe, keypoint_set.mirror, options.seed, state, path, watchers)
 
 
 def write_model(folder: Path, model: keras.Model, state: checkpoint.State) -> None:

@@ -1,0 +1,95 @@
+"""Odd shapes, labels outside, label noise: known answers on small sets."""
+
+import numpy as np
+import pytest
+
+from data_prep.faces import Float32
+from data_prep.oddities import duplicate_label_noise, mean_of_labels, oddness, outside_picture, shape_outlyingness
+
+SHAPE = np.array([[30, 36], [66, 36], [22, 26], [74, 26], [48, 58], [34, 76], [62, 76], [48, 84]], float)
+
+
+def posed_faces(count: int, noise_px: float = 1.0) -> Float32:
+    """Noisy copies of one shape, shifted, turned up to 30 degrees and scaled."""
+    rng = np.random.default_rng(0)
+    turn = rng.uniform(0.7, 1.3, (count, 1)) * np.exp(1j * rng.uniform(-0.5, 0.5, (count, 1)))
+    shape = SHAPE @ (1, 1j) - (48 + 56j)
+    noise = rng.normal(0, noise_px, (count, len(SHAPE), 2)) @ (1, 1j)
+    faces = turn * (shape + noise) + 48 + 56j + rng.uniform(-9, 9, (count, 1))
+    return np.stack([faces.real, faces.imag], -1).astype(np.float32)
+
+
+def test_the_odd_one_stands_out_with_and_without_gaps() -> None:
+    faces = posed_faces(400)
+    faces[7, 4] += 12
+    gaps = np.random.default_rng(1).random(faces.shape[:2]) < 0.3
+    gaps[7, 4] = False
+    for keypoints in (faces, np.where(gaps[..., None], np.nan, faces)):
+        scores = shape_outlyingness(keypoints.astype(np.float32))
+        assert scores.argmax() == 7
+        assert scores[7] > 5
+        assert np.abs(np.median(scores)) < 0.5
+
+
+def test_pose_is_not_odd() -> None:
+    faces = posed_faces(200)
+    faces[3] = (faces[3] - 48) @ np.array([[0, 2.5], [-2.5, 0]]) + 500  # a quarter turn, large and far away
+    assert shape_outlyingness(faces)[3] < 3
+
+
+def test_collapsed_face_is_odd_and_two_keypoints_are_not() -> None:
+    faces = posed_faces(200)
+    faces[3] = 50
+    faces[4, 2:] = np.nan
+    faces[5] = np.nan
+    scores = shape_outlyingness(faces)
+    assert scores.argmax() == 3
+    assert scores[4] == scores[5] == 0
+
+
+def test_labels_at_random_are_odd() -> None:
+    faces = posed_faces(200)
+    faces[3] = np.random.default_rng(2).uniform(0, 96, faces[3].shape)
+    faces[8] = faces[3] / 10
+    scores = shape_outlyingness(faces)
+    assert set(scores.argsort()[-2:]) == {3, 8}
+    assert scores[[3, 8]].min() > 20
+
+
+def test_every_source_is_measured_against_itself() -> None:
+    faces = posed_faces(300)
+    sources = np.repeat([0, 1], 150)
+    faces[sources == 1, 4] += (0, 9)  # another mark, of all faces of the source
+    assert oddness(faces, sources).max() < 5
+
+
+def test_no_labels_at_all() -> None:
+    assert not shape_outlyingness(np.full((3, 5, 2), np.nan, np.float32)).any()
+
+
+def test_label_noise_of_a_known_shift() -> None:
+    keypoints = np.zeros((5, 3, 2), np.float32)
+    keypoints[2] = (3, 4)  # the copy of face 0
+    keypoints[2, 2] = np.nan
+    keypoints[4] = 99  # a copy too, but from the other source
+    noise = duplicate_label_noise(keypoints, np.array([0, 1, 0, 3, 0]), np.array([0, 0, 0, 0, 1]))
+    assert (noise.pictures, noise.copies, noise.points) == (1, 2, 2)
+    assert noise.median_px == 5
+    assert noise.rms_px == pytest.approx(np.sqrt((9 + 16) / 2))
+    assert noise.one_label_px == pytest.approx(2.5)
+
+
+def test_label_noise_without_copies() -> None:
+    noise = duplicate_label_noise(np.zeros((3, 2, 2), np.float32), np.arange(3), np.zeros(3, np.int64))
+    assert (noise.pictures, noise.copies, noise.points) == (0, 0, 0)
+    assert np.isnan(noise.rms_px)
+
+
+def test_outside_picture_counts_from_the_edge_of_the_pixels() -> None:
+    points = np.array([[[-0.5, 0], [-0.6, 0], [9.5, 4.5], [9.6, 0], [0, 4.6], [np.nan, np.nan]]], np.float32)
+    assert outside_picture(points, height=5, width=10).tolist() == [[False, True, False, True, True, False]]
+
+
+def test_mean_of_labels_skips_gaps() -> None:
+    keypoints = np.array([[[1, 2], [np.nan, np.nan]], [[3, 4], [np.nan, np.nan]]], np.float32)
+    np.testing.assert_array_equal(mean_of_labels(keypoints), [[2, 3], [np.nan, np.nan]])

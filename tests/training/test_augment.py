@@ -1,0 +1,84 @@
+"""Augmentation moves keypoints with the pixels they mark, and swaps left and right in a mirror."""
+
+import numpy as np
+import pytest
+
+from data_prep.faces import Float32, UInt8
+from data_prep.keypoint_set import FACE15
+from training.augment import augment
+
+SIZE = 96
+
+
+def faces_with_a_bright_dot(count: int, rng: np.random.Generator) -> tuple[UInt8, Float32]:
+    """Dark pictures with one soft dot of 200 grey levels where keypoint 10 (the nose, its own mirror image) is."""
+    centres = rng.uniform(35, 60, (count, 2))
+    y, x = np.mgrid[:SIZE, :SIZE]
+    squared = (x - centres[:, 0, None, None]) ** 2 + (y - centres[:, 1, None, None]) ** 2
+    images = (200 * np.exp(-squared / 8)).astype(np.uint8)[..., None]
+    keypoints = np.repeat(centres[:, None], len(FACE15), axis=1).astype(np.float32)
+    return images, keypoints
+
+
+def centroids(images: UInt8) -> Float32:
+    """Returns (N, 2): the centre of brightness above the darkest level of each picture."""
+    light = images[..., 0].astype(np.float64)
+    light = np.maximum(light - light.max(axis=(1, 2), keepdims=True) / 2, 0)
+    y, x = np.mgrid[:SIZE, :SIZE]
+    total = light.sum(axis=(1, 2))
+    return np.stack([(light * x).sum(axis=(1, 2)), (light * y).sum(axis=(1, 2))], -1) / total[:, None]  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("level", ["none", "flip", "full"])
+def test_keypoints_stay_on_the_pixels_they_mark(level: str) -> None:
+    rng = np.random.default_rng(0)
+    images, keypoints = faces_with_a_bright_dot(40, rng)
+    labelled = np.ones(keypoints.shape[:2], bool)
+    moved_images, moved, _ = augment(images, keypoints, labelled, FACE15.mirror, level, rng)
+    assert moved_images.dtype == np.uint8
+    assert moved_images.shape == images.shape
+    assert np.abs(centroids(moved_images) - moved[:, 10]).max() < 0.25
+
+
+def test_a_mirrored_face_has_left_and_right_swapped() -> None:
+    rng = np.random.default_rng(0)
+    keypoints = rng.uniform(10, 80, (64, 15, 2)).astype(np.float32)
+    labelled = rng.random((64, 15)) < 0.5
+    images = rng.integers(0, 256, (64, SIZE, SIZE, 1), np.uint8)
+    flipped_images, flipped, flipped_labels = augment(images, keypoints, labelled, FACE15.mirror, "flip", rng)
+    mirrored = (flipped_images == images[:, :, ::-1]).all(axis=(1, 2, 3))
+    assert 16 < mirrored.sum() < 48  # about half
+    left, right = FACE15.index("left_eye_center"), FACE15.index("right_eye_center")
+    assert np.allclose(flipped[mirrored, left, 0], SIZE - 1 - keypoints[mirrored, right, 0], atol=1e-4)
+    assert np.allclose(flipped[mirrored, left, 1], keypoints[mirrored, right, 1], atol=1e-4)
+    assert np.array_equal(flipped_labels[mirrored, left], labelled[mirrored, right])
+    assert np.array_equal(flipped_images[~mirrored], images[~mirrored])
+    assert np.allclose(flipped[~mirrored], keypoints[~mirrored], atol=1e-4)
+
+
+def test_the_mirror_is_its_own_inverse_and_keeps_the_middle() -> None:
+    mirror = np.array(FACE15.mirror)
+    assert np.array_equal(mirror[mirror], np.arange(15))
+    alone = [name for k, name in enumerate(FACE15.names) if mirror[k] == k]
+    assert alone == ["nose_tip", "mouth_center_top_lip", "mouth_center_bottom_lip"]
+
+
+def test_a_keypoint_that_leaves_the_picture_is_no_label() -> None:
+    rng = np.random.default_rng(1)
+    keypoints = np.full((50, 15, 2), 2.0, np.float32)  # in the corner
+    images = np.zeros((50, SIZE, SIZE, 1), np.uint8)
+    labelled = np.ones((50, 15), bool)
+    _, moved, still = augment(images, keypoints, labelled, FACE15.mirror, "full", rng)
+    outside = ((moved < -0.5) | (moved > SIZE - 0.5)).any(axis=-1)
+    assert 0 < outside.sum() < outside.size
+    assert np.array_equal(still, ~outside)
+
+
+def test_the_same_seed_gives_the_same_faces() -> None:
+    images, keypoints = faces_with_a_bright_dot(5, np.random.default_rng(0))
+    labelled = np.ones((5, 15), bool)
+    a, b, c = (
+        augment(images, keypoints, labelled, FACE15.mirror, "full", np.random.default_rng(seed)) for seed in (3, 3, 4)
+    )
+    assert all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
+    assert not np.array_equal(a[0], c[0])

@@ -1,0 +1,165 @@
+"""The training stage, run as a user runs it: the folder it leaves, seeds, kills and resumes, bad input."""
+
+import csv
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from common.stage import InputError, read_manifest
+from data_prep import arrays
+from tests.conftest import ROOT
+from training.train import main
+
+QUICK = ["--epochs", "3", "--learning-rate", "1e-3", "--batch-size", "16"]
+
+# Each program really kills itself, as `kill -9` would, at a moment that is hard to hit from outside.
+KILLED_IN_THE_MIDDLE_OF_A_SAVE = """
+import numpy as np
+whole, calls = np.savez, []
+def half(file, **arrays):
+    calls.append(1)
+    if len(calls) == 3:
+        file.write(b"half a file")
+        file.flush()
+        os.kill(os.getpid(), signal.SIGKILL)
+    whole(file, **arrays)
+np.savez = half
+"""
+KILLED_IN_THE_MIDDLE_OF_AN_EPOCH = """
+from training.batches import Batches
+whole = Batches.__getitem__
+def deadly(self, number):
+    if self.epoch == 2 and number == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return whole(self, number)
+Batches.__getitem__ = deadly
+"""
+KILLED_WHILE_THE_MODEL_IS_WRITTEN = """
+import training.train
+training.train.draw = lambda model, path: os.kill(os.getpid(), signal.SIGKILL)
+"""
+PROGRAM = """
+import os, signal, sys
+{preparation}
+from training.train import main
+main(sys.argv[1:])
+"""
+
+
+def train(arguments: list[str], preparation: str = "") -> int:
+    command = [sys.executable, "-c", PROGRAM.format(preparation=preparation), *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, check=False).returncode
+
+
+def weights(folder: Path) -> list[np.ndarray]:  # type: ignore[type-arg]
+    return keras.saving.load_model(folder / "model.keras", compile=False).get_weights()  # type: ignore[no-any-return]
+
+
+def same(a: Path, b: Path) -> bool:
+    """The weights bit for bit, and every figure of every epoch."""
+    equal = all(np.array_equal(x, y) for x, y in zip(weights(a), weights(b), strict=True))
+    return equal and (a / "history.csv").read_bytes() == (b / "history.csv").read_bytes()
+
+
+def test_a_run_killed_three_times_ends_where_the_unbroken_run_ends(small_data: Path, tmp_path: Path) -> None:
+    unbroken, killed = tmp_path / "unbroken", tmp_path / "killed"
+    common = ["base", "--data", str(small_data), *QUICK, "--seed", "5"]
+    assert train([*common, "--out", str(unbroken)]) == 0
+
+    broken = [*common, "--out", str(killed)]
+    assert train(broken, KILLED_IN_THE_MIDDLE_OF_A_SAVE) == -9
+    assert not killed.exists()
+    assert train([*broken, "--resume"], KILLED_IN_THE_MIDDLE_OF_AN_EPOCH) == -9
+    assert train([*broken, "--resume"], KILLED_WHILE_THE_MODEL_IS_WRITTEN) == -9
+    assert not killed.exists()
+    assert train([*broken, "--resume"]) == 0
+    assert same(unbroken, killed)
+    figures = [read_manifest(folder, "")["figures"] for folder in (unbroken, killed)]
+    assert figures[0]["best_epoch"] == figures[1]["best_epoch"]
+    assert {p.name for p in tmp_path.iterdir() if not p.name.startswith(".")} == {"unbroken", "killed"}
+
+
+def test_the_folder_a_run_leaves(small_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out, logs = tmp_path / "v1", tmp_path / "logs"
+    main(["v1", "--data", str(small_data), "--out", str(out), *QUICK, "--tensorboard", str(logs)])
+    assert sorted(p.name for p in out.iterdir()) == [
+        "history.csv",
+        "loss_curves.png",
+        "manifest.json",
+        "model.keras",
+        "network.png",
+        "summary.txt",
+    ]
+    manifest = read_manifest(out, "")
+    assert manifest["inputs"] == {"data": arrays.data_hash(arrays.load_data_manifest(small_data))}
+    assert manifest["figures"]["epochs"] == 3
+    assert manifest["parameters"]["learning_rate"] == 1e-3
+    with (out / "history.csv").open() as file:
+        history = list(csv.DictReader(file))
+    assert list(history[0]) == ["epoch", "loss", "mae", "val_loss", "val_mae"]
+    assert float(history[2]["mae"]) < float(history[0]["mae"])
+    assert any(logs.rglob("events.*"))
+    assert f"v1: {manifest['figures']['parameters']:,} parameters, 64 faces" in capsys.readouterr().out
+
+    model = keras.saving.load_model(out / "model.keras", compile=False)
+    val = arrays.load_part(small_data, "val")
+    predicted = model.predict(val.images, verbose=0)
+    measured = np.abs(predicted - val.keypoints)[val.labelled].mean()
+    assert measured == pytest.approx(manifest["figures"]["val_mae_px"], abs=1e-3)
+
+
+def test_a_seed_gives_one_result_and_another_seed_another(small_data: Path, tmp_path: Path) -> None:
+    for name, seed in (("a", "1"), ("b", "1"), ("c", "2")):
+        main(["base", "--data", str(small_data), "--out", str(tmp_path / name), *QUICK, "--seed", seed])
+    assert same(tmp_path / "a", tmp_path / "b")
+    assert not same(tmp_path / "a", tmp_path / "c")
+
+    # Initial weights are where training starts: a step too small to matter leaves them where they are.
+    start = ["--initial-weights", str(tmp_path / "a" / "model.keras"), "--learning-rate", "1e-12", "--epochs", "1"]
+    main(["base", "--data", str(small_data), "--out", str(tmp_path / "d"), *start])
+    assert all(
+        np.allclose(x, y, atol=1e-6) for x, y in zip(weights(tmp_path / "a"), weights(tmp_path / "d"), strict=True)
+    )
+    with pytest.raises(InputError, match="holds no weights that fit v1"):
+        main(["v1", "--data", str(small_data), "--out", str(tmp_path / "e"), *start])
+
+
+def test_resuming_needs_an_unfinished_run_with_the_same_settings(small_data: Path, tmp_path: Path) -> None:
+    out = ["--data", str(small_data), "--out", str(tmp_path / "base")]
+    with pytest.raises(InputError, match="no unfinished run"):
+        main(["base", *out, "--resume"])
+    assert train(["base", *out, *QUICK], KILLED_IN_THE_MIDDLE_OF_AN_EPOCH) == -9
+    with pytest.raises(InputError, match=r"was started with epochs 3, not 4"):
+        main(["base", *out, *QUICK, "--epochs", "4", "--resume"])
+
+
+def test_bad_data_folders_are_told_in_one_line(small_data: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such folder; make it with"):
+        main(["base", "--data", str(tmp_path / "none"), "--out", str(tmp_path / "out")])
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for file in small_data.iterdir():
+        (copy / file.name).write_bytes(file.read_bytes())
+    (copy / "val_keypoints.npy").rename(copy / "moved.npy")
+    with pytest.raises(InputError, match=r"val_keypoints\.npy: is missing"):
+        main(["base", "--data", str(copy), "--out", str(tmp_path / "out")])
+    (copy / "moved.npy").rename(copy / "val_keypoints.npy")
+    manifest = json.loads((small_data / "manifest.json").read_text())
+    manifest["parameters"]["keypoint_set"] = "ears"
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(InputError, match="ears"):
+        main(["base", "--data", str(copy), "--out", str(tmp_path / "out")])
+    assert not list(tmp_path.glob("*out*"))
+
+
+def test_a_model_file_holds_no_optimiser(small_data: Path, tmp_path: Path) -> None:
+    main(["base", "--data", str(small_data), "--out", str(tmp_path / "base"), *QUICK, "--epochs", "1"])
+    weights_bytes = 4 * read_manifest(tmp_path / "base", "")["figures"]["parameters"]
+    with zipfile.ZipFile(tmp_path / "base" / "model.keras") as archive:
+        assert sum(entry.file_size for entry in archive.infolist()) < 1.2 * weights_bytes
