@@ -79,7 +79,8 @@ def stages(options: argparse.Namespace) -> list[Stage]:
         return train_inputs() | {"model": file_hash(models / name / "model.keras")}
 
     def compare_inputs() -> dict[str, str]:
-        return train_inputs() | {f"evaluation/{p.parent.name}": file_hash(p) for p in sorted(evaluations.glob(f"*/{MANIFEST}"))}
+        manifests = sorted(evaluations.glob(f"*/{MANIFEST}"))
+        return train_inputs() | {f"evaluation/{path.parent.name}": file_hash(path) for path in manifests}
 
     prepare = ["data_prep.prepare", options.source, "--out", str(data), *flags(options, "split", "count", "seed")]
     result = [Stage(data, prepare, prepare_inputs)]

@@ -64,4 +64,4 @@ class Part:
 
 def labelled_points(keypoints: Float32) -> Bool:
     """Returns bool (N, K): both coordinates are there. (N, K, 2) in."""
-    return ~np.isnan(keypoints).any(axis=-1)
+    return np.asarray(~np.isnan(keypoints).any(axis=-1))

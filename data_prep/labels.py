@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from common.stage import InputError
-from data_prep.faces import Float32
+from data_prep.faces import Float32, Float64
 from data_prep.keypoint_set import KeypointSet
 
 
@@ -52,12 +52,12 @@ def check_columns(path: Path, found: list[str], expected: list[str]) -> None:
 
 
 def _numbers(path: Path, column: pd.Series) -> Float32:
-    numbers = pd.to_numeric(column, errors="coerce").to_numpy(np.float64)
+    numbers: Float64 = pd.to_numeric(column, errors="coerce").to_numpy(np.float64)
     bad = np.isinf(numbers) | (np.isnan(numbers) & column.notna().to_numpy())
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
         raise InputError(
-            f"{path}: row {row}, {column.name}: {column.iloc[row]!r} is not a finite number of px; "
+            f"{path}: row {row} (line {row + 2}), {column.name}: {column.iloc[row]!r} is not a finite number of px; "
             "leave the cell empty where the keypoint is unlabelled"
         )
-    return numbers.astype(np.float32)
+    return np.asarray(numbers, np.float32)

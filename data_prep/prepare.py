@@ -73,7 +73,7 @@ def source_hash(source: str, count: int | None, seed: int) -> dict[str, str]:
 
 def check(faces: Faces, source: str) -> None:
     """Raises InputError where a keypoint is labelled in no face: nothing could be learnt or imputed for it."""
-    never = ~labelled_points(faces.keypoints).any(axis=0)
+    never = np.asarray(~labelled_points(faces.keypoints).any(axis=0))
     if never.any():
         names = ", ".join(name for name, bad in zip(faces.keypoint_set.names, never, strict=True) if bad)
         raise InputError(f"{source}: all labels are missing for {names}; every keypoint needs some")

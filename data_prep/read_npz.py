@@ -63,5 +63,5 @@ def _read_groups(path: Path, count: int) -> Int64:
         raise InputError(f"{path}: has {len(table)} rows for {count} faces; it needs one for each")
     if table["person"].isna().any():
         row = int(np.flatnonzero(table["person"].isna())[0])
-        raise InputError(f"{path}: row {row} names no person; give every face one")
-    return pd.factorize(table["person"])[0].astype(np.int64)
+        raise InputError(f"{path}: row {row} (line {row + 2}) names no person; give every face one")
+    return np.asarray(pd.factorize(table["person"])[0], np.int64)

@@ -72,7 +72,7 @@ def read(path: Path) -> Faces:
 
 def _place(path: Path, index: int, line_number: int | None = None) -> str:
     line = f" (line {line_number})" if line_number else ""
-    return f"{path}: data row {index + 1}{line}, counted from 1 below the header,"
+    return f"{path}: row {index}{line}"
 
 
 @contextlib.contextmanager

@@ -7,11 +7,11 @@ from data_prep.faces import Bool, Float32, Float64, UInt8
 
 LEVELS = ("none", "flip", "full")
 
-MAX_TURN_DEGREES = 15.0
-MAX_SCALE = 0.15  # of the size, larger or smaller
-MAX_SHIFT = 0.08  # of the picture's side
-MAX_CONTRAST = 0.35  # gain between 1 - this and 1 + this
-MAX_BRIGHTNESS = 35.0  # grey levels
+MAX_TURN_DEGREES = 10.0
+MAX_SCALE = 0.1  # of the size, larger or smaller
+MAX_SHIFT = 0.05  # of the picture's side
+MAX_CONTRAST = 0.3  # gain between 1 - this and 1 + this
+MAX_BRIGHTNESS = 30.0  # grey levels
 
 
 def augment(
@@ -25,7 +25,7 @@ def augment(
     if level == "none":
         return images, keypoints, labelled
     count, height, width, _ = images.shape
-    flipped = rng.random(count) < 0.5
+    flipped: Bool = np.asarray(rng.random(count) < 0.5)
     matrices = _affine_matrices(count, width, height, flipped, rng, still=level == "flip")
     keypoints = np.where(flipped[:, None, None], keypoints[:, mirror], keypoints)
     labelled = np.where(flipped[:, None], labelled[:, mirror], labelled)
@@ -56,7 +56,7 @@ def _affine_matrices(
 def _warp(image: UInt8, matrix: Float64) -> UInt8:
     height, width, channels = image.shape
     warped = cv2.warpAffine(image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return warped.reshape(height, width, channels)
+    return np.asarray(warped).reshape(height, width, channels)
 
 
 def _relight(images: UInt8, rng: np.random.Generator) -> UInt8:

@@ -36,7 +36,7 @@ RECIPES = {
     "default": Recipe(
         epochs=40,
         batch_size=32,
-        learning_rate=1e-3,
+        learning_rate=3e-4,
         schedule="cosine",
         patience=40,
         loss="mse",

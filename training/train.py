@@ -54,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
         values = ", ".join(f"{getattr(recipe, field.name)} ({name})" for name, recipe in RECIPES.items())
         p.add_argument(
             "--" + field.name.replace("_", "-"),
-            type=_positive(field.type) if field.type in (int, float) else str,  # type: ignore[arg-type]
+            type=_positive(field.type) if field.type in (int, float) else str,
             choices=CHOICES.get(field.name),
             help=f"in place of the recipe's: {values}",
         )

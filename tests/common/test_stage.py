@@ -39,9 +39,14 @@ def test_a_failed_stage_leaves_what_was_there_and_nothing_else(tmp_path: Path, e
     out = tmp_path / "out"
     with whole_folder(out) as folder:
         write(folder, "before")
-    with pytest.raises(type(error)), whole_folder(out) as folder:
-        write(folder, "half")
-        raise error
+
+    def stage() -> None:
+        with whole_folder(out) as folder:
+            write(folder, "half")
+            raise error
+
+    with pytest.raises(type(error)):
+        stage()
     assert (out / "result.txt").read_text() == "before"
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
 

@@ -31,7 +31,7 @@ def test_every_face_is_in_one_part_and_no_group_in_two(groups: list[int], seed: 
     everything = np.concatenate(list(parts.values()))
     assert sorted(everything) == list(range(len(names)))
     kinds = [set(names[indexes]) for indexes in parts.values()]
-    assert not (kinds[0] & kinds[1] or kinds[0] & kinds[2] or kinds[1] & kinds[2])
+    assert sum(len(kind) for kind in kinds) == len(set.union(*kinds))
     _, val, test = split_sizes(len(names))
     assert len(parts["val"]) <= val
     assert len(parts["test"]) <= test

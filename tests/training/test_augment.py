@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from data_prep.faces import Float32, UInt8
+from data_prep.faces import Float32, Float64, UInt8
 from data_prep.keypoint_set import FACE15
 from training.augment import augment
 
@@ -20,13 +20,14 @@ def faces_with_a_bright_dot(count: int, rng: np.random.Generator) -> tuple[UInt8
     return images, keypoints
 
 
-def centroids(images: UInt8) -> Float32:
+def centroids(images: UInt8) -> Float64:
     """Returns (N, 2): the centre of brightness above the darkest level of each picture."""
     light = images[..., 0].astype(np.float64)
     light = np.maximum(light - light.max(axis=(1, 2), keepdims=True) / 2, 0)
     y, x = np.mgrid[:SIZE, :SIZE]
     total = light.sum(axis=(1, 2))
-    return np.stack([(light * x).sum(axis=(1, 2)), (light * y).sum(axis=(1, 2))], -1) / total[:, None]  # type: ignore[return-value]
+    centres = np.stack([(light * x).sum(axis=(1, 2)), (light * y).sum(axis=(1, 2))], -1)
+    return np.asarray(centres / total[:, None])
 
 
 @pytest.mark.parametrize("level", ["none", "flip", "full"])

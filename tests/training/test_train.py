@@ -6,6 +6,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -57,8 +58,8 @@ def train(arguments: list[str], preparation: str = "") -> int:
     return subprocess.run(command, cwd=ROOT, capture_output=True, check=False).returncode
 
 
-def weights(folder: Path) -> list[np.ndarray]:  # type: ignore[type-arg]
-    return keras.saving.load_model(folder / "model.keras", compile=False).get_weights()  # type: ignore[no-any-return]
+def weights(folder: Path) -> list[Any]:
+    return list(keras.saving.load_model(folder / "model.keras", compile=False).get_weights())
 
 
 def same(a: Path, b: Path) -> bool:

@@ -1,0 +1,137 @@
+"""The first stage as a user runs it: what it writes, the published figures, bad input."""
+
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from common.stage import InputError
+from data_prep import arrays, read_npz
+from data_prep.keypoint_set import FACE15
+from data_prep.prepare import main
+from evaluation.baselines import mean_face, mean_face_imputed
+
+Run = Callable[..., CompletedProcess[str]]
+
+
+def test_the_data_folder_holds_the_documented_arrays(data_folder: Path) -> None:
+    parts = arrays.load_parts(data_folder)
+    assert [len(parts[name]) for name in ("train", "val", "test")] == [64, 8, 8]
+    for name, part in parts.items():
+        count = len(part)
+        for array, dtype, shape in (
+            ("images", np.uint8, (count, 96, 96, 1)),
+            ("keypoints", np.float32, (count, 15, 2)),
+            ("labelled", np.bool_, (count, 15)),
+            ("rows", np.int64, (count,)),
+        ):
+            stored = np.load(data_folder / f"{name}_{array}.npy")
+            assert (stored.dtype, stored.shape) == (dtype, shape)
+        assert np.isfinite(part.keypoints).all()
+    assert sorted(np.concatenate([part.rows for part in parts.values()])) == list(range(80))
+    kinds = [set(part.groups) for part in parts.values()]
+    assert sum(len(kind) for kind in kinds) == len(set.union(*kinds))
+    assert "# The data" in (data_folder / "report.md").read_text()
+
+
+def test_the_same_command_gives_the_same_arrays(data_folder: Path, tmp_path: Path) -> None:
+    main(["synthetic", "--count", "80", "--out", str(tmp_path / "data")])
+    hashes = [arrays.data_hash(arrays.load_data_manifest(folder)) for folder in (data_folder, tmp_path / "data")]
+    assert hashes[0] == hashes[1]
+
+
+def test_all_test_scores_a_foreign_set_whole(tmp_path: Path) -> None:
+    main(["synthetic", "--count", "30", "--split", "all-test", "--out", str(tmp_path / "data")])
+    parts = arrays.load_parts(tmp_path / "data")
+    assert [len(parts[name]) for name in ("train", "val", "test")] == [0, 0, 30]
+
+
+def test_the_published_figures_on_the_real_label_file(real_data: Path, tmp_path: Path) -> None:
+    """The documented split of the real labels, with black pictures: they take no part in these figures."""
+    source = tmp_path / "source"
+    source.mkdir()
+    np.savez_compressed(
+        source / read_npz.IMAGES, face_images=np.arange(7049, dtype=np.uint8) * np.zeros((8, 8, 1), np.uint8)
+    )
+    (source / read_npz.KEYPOINTS).write_bytes((real_data / "kaggle15_labels" / "facial_keypoints.csv").read_bytes())
+    main([str(source), "--split", "documented", "--out", str(tmp_path / "data")])
+    parts = arrays.load_parts(tmp_path / "data")
+    train, test = parts["train"], parts["test"]
+    assert [len(parts[name]) for name in ("train", "val", "test")] == [5639, 705, 705]
+    assert test.rows[:5].tolist() == [5687, 6035, 4793, 5111, 4077]
+    assert 2 * test.labelled.sum() == 10_684
+
+    def scores(predicted: np.typing.NDArray[np.float32], counts: np.typing.NDArray[np.bool_]) -> list[float]:
+        error = np.abs(predicted - test.keypoints)[counts].astype(np.float64)
+        within = [round(100 * float((error < limit).mean()), 3) for limit in (5, 10, 15)]
+        return [round(float(error.mean()), 3), round(float(np.sqrt((error**2).mean())), 3), *within]
+
+    everything = np.ones_like(test.labelled)
+    imputed, real = mean_face_imputed(train, test), mean_face(train, test)
+    assert scores(imputed, everything)[0] == 1.832
+    assert scores(imputed, everything)[2:] == [91.773, 98.723, 99.693]
+    assert scores(imputed, test.labelled) == [2.892, 4.040, 83.873, 97.482, 99.392]
+    assert scores(real, everything)[0] == 2.465
+    assert scores(real, everything)[2:] == [88.733, 98.936, 99.702]
+    assert scores(real, test.labelled) == [2.627, 3.749, 86.653, 97.894, 99.410]
+
+
+def save_source(folder: Path, count: int) -> Path:
+    rng = np.random.default_rng(0)
+    folder.mkdir()
+    np.savez(folder / read_npz.IMAGES, face_images=rng.integers(0, 256, (96, 96, count), np.uint8))
+    labels = pd.DataFrame(rng.uniform(0, 95, (count, 30)), columns=FACE15.columns)
+    labels.to_csv(folder / read_npz.KEYPOINTS, index=False)
+    return folder
+
+
+def test_bad_use_and_bad_sources_leave_nothing_behind(tmp_path: Path) -> None:
+    few, blind = save_source(tmp_path / "few", 5), save_source(tmp_path / "blind", 20)
+    labels = pd.read_csv(blind / read_npz.KEYPOINTS)
+    labels[["nose_tip_x", "nose_tip_y"]] = np.nan
+    labels.to_csv(blind / read_npz.KEYPOINTS, index=False)
+    out = tmp_path / "out"
+    for arguments, message in (
+        (["nowhere"], "nowhere: no such file or folder"),
+        ([str(few)], "5 faces are too few to split"),
+        ([str(blind)], "all labels are missing for nose_tip"),
+        ([str(few), "--count", "9"], "--count is for the synthetic source only"),
+        (["synthetic", "--count", "0"], "must be at least 1"),
+        (["synthetic", "--split", "documented", "--impute", "knn"], "leave --impute out"),
+    ):
+        with pytest.raises(InputError, match=message):
+            main([*arguments, "--out", str(out)])
+        assert [path.name for path in tmp_path.iterdir() if path.name not in ("few", "blind")] == []
+
+
+def test_from_the_command_line(run_stage: Run, tmp_path: Path) -> None:
+    done = run_stage("data_prep.prepare", tmp_path / "missing.csv", "--out", tmp_path / "out")
+    assert done.returncode == 2
+    expected = f"error: {tmp_path / 'missing.csv'}: no such file or folder, and not one of synthetic, kaggle"
+    assert done.stderr == expected + "
+"
+    done = run_stage("data_prep.prepare", "synthetic", "--count", 60, "--out", tmp_path / "out")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads((tmp_path / "out" / "manifest.json").read_text())["command"] == (
+        f"python -m data_prep.prepare synthetic --count 60 --out {tmp_path / 'out'}"
+    )
+
+
+def test_training_zip_gives_the_faces_of_the_folder(tmp_path: Path) -> None:
+    source = save_source(tmp_path / "source", 20)
+    faces = read_npz.read(source)
+    lines = [",".join([*FACE15.columns, "Image"])]
+    for image, keypoints in zip(faces.images, faces.keypoints, strict=True):
+        lines.append(",".join([*map(str, keypoints.ravel()), " ".join(map(str, image.ravel()))]))
+    with zipfile.ZipFile(tmp_path / "training.zip", "w") as archive:
+        archive.writestr("training.csv", "\n".join(lines) + "\n")
+    for name, given in (("a", source), ("b", tmp_path / "training.zip")):
+        main([str(given), "--out", str(tmp_path / name)])
+    a, b = (arrays.load_part(tmp_path / name, "train") for name in ("a", "b"))
+    np.testing.assert_array_equal(a.images, b.images)
+    np.testing.assert_array_equal(a.keypoints, b.keypoints)
