@@ -113,8 +113,7 @@ def test_from_the_command_line(run_stage: Run, tmp_path: Path) -> None:
     done = run_stage("data_prep.prepare", tmp_path / "missing.csv", "--out", tmp_path / "out")
     assert done.returncode == 2
     expected = f"error: {tmp_path / 'missing.csv'}: no such file or folder, and not one of synthetic, kaggle"
-    assert done.stderr == expected + "
-"
+    assert done.stderr == expected + "\n"
     done = run_stage("data_prep.prepare", "synthetic", "--count", 60, "--out", tmp_path / "out")
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads((tmp_path / "out" / "manifest.json").read_text())["command"] == (
