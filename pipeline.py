@@ -19,7 +19,7 @@ from common.stage import MANIFEST, InputError, file_hash, read_manifest, run, se
 from data_prep.arrays import data_hash
 from data_prep.prepare import SYNTHETIC, source_hash
 
-NETWORKS = ("base", "v1")
+NETWORKS = ["base", "v1"]
 QUICK_FACES, QUICK_EPOCHS = 2000, 8  # some minutes on two cores; both networks beat the mean face clearly
 RESUME = "--resume"
 
@@ -49,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("source", nargs="?", default=SYNTHETIC, metavar="SOURCE", help="default: %(default)s")
     p.add_argument("--out", type=Path, default=Path("artifacts"), help="default: %(default)s")
-    p.add_argument("--models", nargs="+", choices=NETWORKS, default=list(NETWORKS), help="default: all")
+    p.add_argument("--models", nargs="+", default=NETWORKS, metavar="MODEL", help=f"default: {' '.join(NETWORKS)}")
     p.add_argument("--split", help="as in data_prep.prepare")
     p.add_argument("--count", help="how many synthetic faces to draw")
     p.add_argument("--recipe", help="as in training.train")
@@ -125,9 +125,14 @@ def run_stage(stage: Stage, number: str, force: bool) -> None:
         return
     unfinished = stage.out.with_name(stage.out.name + ".unfinished").exists()
     print(f"runs because: {'an earlier run was broken off' if unfinished else reason}", flush=True)
-    done = subprocess.run([sys.executable, "-m", *stage.command, *[RESUME] * unfinished], check=False)
-    if done.returncode:
-        sys.exit(done.returncode)
+    process = subprocess.Popen([sys.executable, "-m", *stage.command, *[RESUME] * unfinished])
+    try:
+        code = process.wait()
+    except KeyboardInterrupt:  # the stage was told too, and tidies up
+        process.wait()
+        raise
+    if code:
+        sys.exit(code)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

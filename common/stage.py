@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import glob
 import hashlib
 import importlib.metadata
 import json
@@ -19,6 +20,7 @@ from typing import Any
 import filelock
 
 MANIFEST = "manifest.json"
+PARTIAL = ".partial"
 PACKAGES = ("tensorflow", "keras", "numpy", "pandas", "scikit-learn", "opencv-python")
 EXIT_DONE, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 0, 2, 130
 
@@ -85,7 +87,9 @@ def whole_folder(out: Path) -> Iterator[Path]:
 def swapped(out: Path) -> Iterator[Path]:
     """Yields a temporary folder beside `out` that takes its place if the block ends well and is deleted if not."""
     out.parent.mkdir(parents=True, exist_ok=True)
-    new = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    for left_by_a_kill in out.parent.glob(f".{glob.escape(out.name)}.*{PARTIAL}*"):
+        shutil.rmtree(left_by_a_kill)
+    new = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=PARTIAL, dir=out.parent))
     old = new.with_name(new.name + ".old")
     try:
         new.chmod(0o755)  # mkdtemp makes it private

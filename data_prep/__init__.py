@@ -1,1 +1,3 @@
 """Pictures and label files in, numpy arrays out."""
+
+import common  # noqa: F401  (first: Ctrl-C during the slow imports that follow ends in one line)

@@ -128,7 +128,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise InputError(f"{unfinished}: holds no unfinished run; leave --resume out to start one")
         if not options.resume:
             shutil.rmtree(unfinished, ignore_errors=True)
-        model, state = train_network(unfinished / STATE, options, recipe, *data)
+        try:
+            model, state = train_network(unfinished / STATE, options, recipe, *data)
+        except KeyboardInterrupt:
+            print(f"{unfinished}: holds what was trained so far; the same command with --resume goes on")
+            raise
         with swapped(out) as folder:
             write_model(folder, model, state)
         shutil.rmtree(unfinished)

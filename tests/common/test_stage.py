@@ -125,3 +125,12 @@ def test_exit_codes(error: BaseException | None, code: int, line: str, capsys: p
 
 def test_durations_read_as_people_say_them() -> None:
     assert [seconds_text(s) for s in (0.4, 59, 60, 3725)] == ["0 s", "59 s", "1 min 0 s", "62 min 5 s"]
+
+
+def test_what_a_killed_run_left_is_swept_away_by_the_next(tmp_path: Path) -> None:
+    left = tmp_path / ".out.x1y2z3.partial"
+    left.mkdir()
+    (left / "half.npy").write_text("half")
+    with whole_folder(tmp_path / "out") as folder:
+        write(folder, "whole")
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
