@@ -3,15 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from common.array_types import Bool, Float32, Int64, UInt8
 from data_prep.keypoint_set import KeypointSet
-
-UInt8 = npt.NDArray[np.uint8]
-Int64 = npt.NDArray[np.int64]
-Float32 = npt.NDArray[np.float32]
-Float64 = npt.NDArray[np.float64]
-Bool = npt.NDArray[np.bool_]
 
 SPLITS = ("train", "val", "test")
 

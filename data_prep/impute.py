@@ -12,7 +12,8 @@ from sklearn.experimental import enable_iterative_imputer  # noqa: F401  (scikit
 from sklearn.impute import IterativeImputer, KNNImputer, SimpleImputer
 from sklearn.linear_model import BayesianRidge
 
-from data_prep.faces import Bool, Float32, Float64, Int64, labelled_points
+from common.array_types import Bool, Float32, Float64, Int64
+from data_prep.faces import labelled_points
 
 Imputer = Callable[[Float64, Bool, Bool], Float64]  # coordinates (N, 2K), training (N,), wanted (N,) -> (N, 2K)
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from common.array_types import Float32, Float64
 from common.stage import InputError
-from data_prep.faces import Float32, Float64
 from data_prep.keypoint_set import KeypointSet
 
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from data_prep.faces import Bool, Float32, Float64, Int64, labelled_points
+from common.array_types import Bool, Float32, Float64, Int64
+from data_prep.faces import labelled_points
 
 ALIGN_ROUNDS, FIT_ROUNDS = 3, 3
 TYPICAL_SHARE = 0.9  # the odd tenth is left out when the spread of shapes is measured

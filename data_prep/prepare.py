@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
+from common.array_types import Bool, Float32
 from common.stage import InputError, path_hash, run, whole_folder, write_manifest
 from data_prep import arrays, read_kaggle, read_npz, read_training_csv, synthetic
-from data_prep.faces import SPLITS, Bool, Faces, Float32, Part, labelled_points
+from data_prep.faces import SPLITS, Faces, Part, labelled_points
 from data_prep.impute import DEFAULT_IMPUTER, IMPUTERS, hidden_label_errors, impute
 from data_prep.quality import duplicate_groups, join_groups, label_sources
 from data_prep.report import write_report

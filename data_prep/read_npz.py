@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from common.array_types import Int64, UInt8
 from common.stage import InputError
-from data_prep.faces import Faces, Int64, UInt8
+from data_prep.faces import Faces
 from data_prep.keypoint_set import FACE15
 from data_prep.labels import read_keypoints, read_table
 

@@ -17,8 +17,9 @@ from typing import BinaryIO
 import numpy as np
 from tqdm import tqdm
 
+from common.array_types import Float32, UInt8
 from common.stage import InputError
-from data_prep.faces import Faces, Float32, UInt8
+from data_prep.faces import Faces
 from data_prep.keypoint_set import FACE15
 
 IMAGE = "Image"

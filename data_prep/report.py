@@ -10,7 +10,8 @@ from matplotlib.colors import hsv_to_rgb
 from matplotlib.patheffects import withStroke
 
 from common import draw
-from data_prep.faces import SPLITS, Bool, Faces, Float64, Int64, labelled_points
+from common.array_types import Bool, Float64, Int64
+from data_prep.faces import SPLITS, Faces, labelled_points
 from data_prep.oddities import LabelNoise, duplicate_label_noise, mean_of_labels, oddness, outside_picture
 from data_prep.quality import duplicate_groups
 

@@ -3,8 +3,8 @@
 import numpy as np
 from sklearn.model_selection import train_test_split
 
+from common.array_types import Int64
 from common.stage import InputError
-from data_prep.faces import Int64
 
 SPLIT_METHODS = ("grouped", "random", "documented", "all-test")
 HELD_OUT_FRACTION = 0.2  # validation and test together

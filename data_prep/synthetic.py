@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 import tqdm
 
+from common.array_types import Float32, Int64, UInt8
 from common.stage import InputError
-from data_prep.faces import Faces, Float32, Int64, UInt8
+from data_prep.faces import Faces
 from data_prep.keypoint_set import FACE15
 from data_prep.synthetic_drawing import SIZE, Moment, Person, draw
 

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from data_prep.faces import Float32, UInt8
+from common.array_types import Float32, UInt8
 
 Points = npt.NDArray[np.floating[Any]]  # (n, 2) or (n, 3), floats of 32 or 64 bits
 

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from data_prep.faces import Bool, Float32, Part
+from common.array_types import Bool, Float32
+from data_prep.faces import Part
 
 
 def mean_face(train: Part, test: Part) -> Float32:

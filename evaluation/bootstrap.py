@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data_prep.faces import Float64, Int64
+from common.array_types import Float64, Int64
 from evaluation.metrics import ratios
 
 RESAMPLES = 2000

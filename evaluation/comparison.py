@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from data_prep.faces import Float32, Float64
+from common.array_types import Float32, Float64
 from evaluation.bootstrap import Difference, paired_difference, resampling_weights
 from evaluation.inputs import Data
 from evaluation.metrics import FIGURES, face_sums

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from common.array_types import Float32
 from common.draw import PREDICTION
 from common.stage import InputError, file_hash, read_manifest, run, whole_folder, write_manifest
-from data_prep.faces import Float32
 from evaluation.baselines import BASELINES, mean_face
 from evaluation.bootstrap import RESAMPLES, resampling_weights
 from evaluation.inputs import Data, load_data, refuse_overwriting

@@ -8,8 +8,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
+from common.array_types import Float32, Float64, Int64
 from common.draw import PREDICTION, TRUTH, Marks, face_grid, save
-from data_prep.faces import Float32, Float64, Int64, Part
+from data_prep.faces import Part
 from data_prep.keypoint_set import KeypointSet
 from evaluation.baselines import labelled_mean
 from evaluation.bootstrap import estimate

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from common.array_types import Float32, Int64
 from common.stage import InputError
-from data_prep.faces import Float32, Int64
 
 ROW = "row"
 LARGEST_PX = 1e6  # beyond it a number is no place near a picture; NaN and infinity fail the same comparison

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from data_prep.faces import Bool, Float32, Float64, Part
+from common.array_types import Bool, Float32, Float64
+from data_prep.faces import Part
 from data_prep.keypoint_set import KeypointSet
 from evaluation.bootstrap import Estimate, estimate
 from evaluation.metrics import FIGURES, KEYPOINT_FIGURES, face_sums, keypoint_sums

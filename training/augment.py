@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from data_prep.faces import Bool, Float32, Float64, UInt8
+from common.array_types import Bool, Float32, Float64, UInt8
 
 LEVELS = ("none", "flip", "full")
 

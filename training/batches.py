@@ -3,7 +3,8 @@
 import keras
 import numpy as np
 
-from data_prep.faces import Float32, Part, UInt8
+from common.array_types import Float32, UInt8
+from data_prep.faces import Part
 from training.augment import augment
 
 

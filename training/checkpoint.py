@@ -9,8 +9,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from common.array_types import Float32
 from common.stage import InputError
-from data_prep.faces import Float32
 
 
 @dataclass

@@ -8,7 +8,8 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
-from data_prep.faces import Float32, Part
+from common.array_types import Float32
+from data_prep.faces import Part
 from training import checkpoint
 from training.batches import Batches
 from training.losses import masked_loss, masked_mae, masked_value

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_prep.faces import Float32
+from common.array_types import Float32
 from data_prep.impute import IMPUTERS, hidden_label_errors, impute
 
 GAP = np.nan

@@ -4,9 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
+from common.array_types import Float32
 from common.stage import InputError
 from data_prep import synthetic, synthetic_drawing
-from data_prep.faces import Faces, Float32, labelled_points
+from data_prep.faces import Faces, labelled_points
 from data_prep.keypoint_set import FACE15
 
 COUNT = 300

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from data_prep.faces import Float64
+from common.array_types import Float64
 from evaluation.bootstrap import estimate, group_sums, paired_difference, resampling_weights
 from evaluation.metrics import ratios
 

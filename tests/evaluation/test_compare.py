@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from common.array_types import Float32
 from common.stage import InputError, whole_folder, write_manifest
 from data_prep.arrays import data_hash, load_data_manifest, load_part
-from data_prep.faces import Float32
 from data_prep.keypoint_set import FACE15
 from evaluation import compare, evaluate
 from evaluation.baselines import BASELINES, mean_face

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_prep.faces import Bool, Float32
+from common.array_types import Bool, Float32
 from evaluation.metrics import FIGURES, KEYPOINT_FIGURES, face_nme, face_sums, keypoint_sums, ratios
 
 PAIR = (0, 1)

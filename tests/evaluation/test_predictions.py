@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from common.array_types import Float32
 from common.stage import InputError
-from data_prep.faces import Float32
 from data_prep.keypoint_set import FACE15
 from evaluation.predictions import read_predictions, write_predictions
 

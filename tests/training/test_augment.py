@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from data_prep.faces import Float32, Float64, UInt8
+from common.array_types import Float32, Float64, UInt8
 from data_prep.keypoint_set import FACE15
 from training.augment import augment
 
