@@ -15,13 +15,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from common.stage import MANIFEST, InputError, file_hash, read_manifest, run, seconds_text
-from data_prep.arrays import data_hash
+from common.stage import InputError, file_hash, read_manifest, run, seconds_text, seed
+from data_prep.arrays import data_hash, load_data_manifest
+from data_prep.impute import IMPUTERS
 from data_prep.prepare import SYNTHETIC, source_hash
+from data_prep.split import SPLIT_METHODS
+from training.recipes import NETWORKS, RECIPES
 
-NETWORKS = ["base", "v1"]
 QUICK_FACES, QUICK_EPOCHS = 2000, 8  # some minutes on two cores; both networks beat the mean face clearly
-RESUME = "--resume"
+RESUME = ["--resume", "--restart"]  # go on with a broken-off training, or start over where its settings were others
 
 
 @dataclass(frozen=True)
@@ -30,13 +32,16 @@ class Stage:
 
     Attributes:
         out: the folder it writes.
+        name: in `common.stage.COMMANDS`.
         command: its module and arguments.
-        inputs: returns the hashes of what it reads, as its manifest records them; asked when its turn comes.
+        inputs: returns the hashes of what it reads, as its manifest records them; asked when its turn comes. None:
+            the stage runs always.
     """
 
     out: Path
+    name: str
     command: list[str]
-    inputs: Callable[[], dict[str, str]]
+    inputs: Callable[[], dict[str, str]] | None
 
     @property
     def text(self) -> str:
@@ -49,12 +54,13 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("source", nargs="?", default=SYNTHETIC, metavar="SOURCE", help="default: %(default)s")
     p.add_argument("--out", type=Path, default=Path("artifacts"), help="default: %(default)s")
-    p.add_argument("--models", nargs="+", default=NETWORKS, metavar="MODEL", help=f"default: {' '.join(NETWORKS)}")
-    p.add_argument("--split", help="as in data_prep.prepare")
-    p.add_argument("--count", help="how many synthetic faces to draw")
-    p.add_argument("--recipe", help="as in training.train")
-    p.add_argument("--epochs", help="as in training.train")
-    p.add_argument("--seed", help="of every stage")
+    p.add_argument("--models", nargs="+", choices=NETWORKS, default=NETWORKS, help="default: all")
+    p.add_argument("--split", choices=SPLIT_METHODS, help="as in data_prep.prepare")
+    p.add_argument("--impute", choices=list(IMPUTERS), help="as in data_prep.prepare")
+    p.add_argument("--count", type=int, help="how many synthetic faces to draw")
+    p.add_argument("--recipe", choices=list(RECIPES), help="as in training.train")
+    p.add_argument("--epochs", type=int, help="as in training.train")
+    p.add_argument("--seed", type=seed, help="of every stage")
     p.add_argument("--quick", action="store_true", help=f"{QUICK_FACES} synthetic faces, {QUICK_EPOCHS} epochs")
     p.add_argument("--force", action="store_true", help="run every stage, up to date or not")
     return p
@@ -63,53 +69,57 @@ def parser() -> argparse.ArgumentParser:
 def stages(options: argparse.Namespace) -> list[Stage]:
     """Returns the stages in the order in which they run."""
     if options.quick:
-        options.count = options.count or (str(QUICK_FACES) if options.source == SYNTHETIC else None)
-        options.epochs = options.epochs or str(QUICK_EPOCHS)
-    seed = int(options.seed or 0)
+        options.count = options.count or (QUICK_FACES if options.source == SYNTHETIC else None)
+        options.epochs = options.epochs or QUICK_EPOCHS
     data, models = options.out / "data", options.out / "models"
     evaluations = options.out / "evaluation"
 
     def prepare_inputs() -> dict[str, str]:
-        return source_hash(options.source, int(options.count) if options.count else None, seed)
+        return source_hash(options.source, options.count, options.seed or 0)
 
     def train_inputs() -> dict[str, str]:
-        return {"data": data_hash(read_manifest(data, "pipeline.py"))}
+        return {"data": data_hash(load_data_manifest(data))}
 
     def evaluate_inputs(name: str) -> dict[str, str]:
         return train_inputs() | {"model": file_hash(models / name / "model.keras")}
 
-    def compare_inputs() -> dict[str, str]:
-        manifests = sorted(evaluations.glob(f"*/{MANIFEST}"))
-        return train_inputs() | {f"evaluation/{path.parent.name}": file_hash(path) for path in manifests}
-
-    prepare = ["data_prep.prepare", options.source, "--out", str(data), *flags(options, "split", "count", "seed")]
-    result = [Stage(data, prepare, prepare_inputs)]
+    prepare = [
+        "data_prep.prepare",
+        options.source,
+        "--out",
+        str(data),
+        *flags(options, "split", "impute", "count", "seed"),
+    ]
+    result = [Stage(data, "prepare", prepare, prepare_inputs)]
     for name in options.models:
         train = ["training.train", name, "--data", str(data), "--out", str(models / name)]
         train += flags(options, "recipe", "epochs", "seed")
-        result.append(Stage(models / name, train, train_inputs))
+        result.append(Stage(models / name, "train", train, train_inputs))
     for name in options.models:
         evaluate = ["evaluation.evaluate", str(models / name), "--data", str(data), "--out", str(evaluations / name)]
-        result.append(Stage(evaluations / name, evaluate, lambda name=name: evaluate_inputs(name)))  # type: ignore[misc]
+        result.append(Stage(evaluations / name, "evaluate", evaluate, lambda name=name: evaluate_inputs(name)))  # type: ignore[misc]
     comparison = options.out / "comparison"
     compare = ["evaluation.compare", "--evaluations", str(evaluations), "--data", str(data), "--out", str(comparison)]
-    return [*result, Stage(comparison, compare, compare_inputs)]
+    return [*result, Stage(comparison, "compare", compare, None)]
 
 
 def flags(options: argparse.Namespace, *names: str) -> list[str]:
     """Returns the options that were given, as arguments to pass on."""
-    return [word for name in names if (value := getattr(options, name)) is not None for word in (f"--{name}", value)]
+    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    return [word for name, value in given.items() for word in (f"--{name}", str(value))]
 
 
 def reason_to_run(stage: Stage) -> str | None:
     """Returns why the stage must run, or None where its folder is what it would write."""
+    if stage.inputs is None:
+        return "it takes a moment and shows the table"
     if not stage.out.exists():
         return "nothing there yet"
     try:
-        manifest = read_manifest(stage.out, stage.text)
+        manifest = read_manifest(stage.out, stage.name)
     except InputError as error:
         return str(error)
-    if (before := manifest["command"].replace(f" {RESUME}", "")) != stage.text:
+    if (before := manifest["command"].removesuffix(" " + " ".join(RESUME))) != stage.text:
         return f"it was made by another command: {before}"
     if manifest["inputs"] != stage.inputs():
         return "its input has changed"
@@ -125,7 +135,7 @@ def run_stage(stage: Stage, number: str, force: bool) -> None:
         return
     unfinished = stage.out.with_name(stage.out.name + ".unfinished").exists()
     print(f"runs because: {'an earlier run was broken off' if unfinished else reason}", flush=True)
-    process = subprocess.Popen([sys.executable, "-m", *stage.command, *[RESUME] * unfinished])
+    process = subprocess.Popen([sys.executable, "-m", *stage.command, *(RESUME if unfinished else [])])
     try:
         code = process.wait()
     except KeyboardInterrupt:  # the stage was told too, and tidies up

@@ -13,7 +13,9 @@ from common.array_types import Bool, Float32, UInt8
 matplotlib.use("Agg")  # no window: stages run where there is no screen
 import matplotlib.pyplot as plt
 
-TRUTH, PREDICTION, IMPUTED = "#25c525", "#ff00ff", "#ff9d2e"
+__all__ = ["PREDICTION", "TRUTH", "Marks", "face_grid", "plt", "save"]
+
+TRUTH, PREDICTION = "#25c525", "#ff00ff"
 CELL_INCHES = 1.25
 GAP_PX = 4
 DPI = 120

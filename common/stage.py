@@ -1,5 +1,6 @@
 """The frame around every stage: bad input as one line, output folders written whole or not at all, manifests."""
 
+import argparse
 import contextlib
 import errno
 import glob
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,13 @@ import filelock
 MANIFEST = "manifest.json"
 PARTIAL = ".partial"
 PACKAGES = ("tensorflow", "keras", "numpy", "pandas", "scikit-learn", "opencv-python")
+COMMANDS = {  # what makes each kind of folder
+    "prepare": "python -m data_prep.prepare SOURCE --out DIR",
+    "train": "python -m training.train MODEL --out DIR",
+    "evaluate": "python -m evaluation.evaluate MODEL_DIR --out DIR",
+    "compare": "python -m evaluation.compare --out DIR",
+}
+LARGEST_SEED = 2**32 - 1
 EXIT_DONE, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 0, 2, 130
 
 
@@ -42,11 +50,22 @@ def run(main: Callable[[], None]) -> None:
     except BrokenPipeError:  # whoever read our output has seen enough, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS):
+        if (reason := os_error_reason(error)) is None:
             raise
-        where = error.filename or "the output folder"
-        code = fail(f"{where}: {error.strerror}; free some space or choose another --out")
+        code = fail(reason)
     sys.exit(code)
+
+
+def os_error_reason(error: OSError) -> str | None:
+    """Returns what is wrong and what to do, for the errors of a file system that a user can mend; None for others."""
+    where, what = error.filename or "the output folder", error.strerror or str(error)
+    if error.errno in (None, errno.ENOSPC, errno.EDQUOT, errno.EFBIG):  # numpy's short writes come without a number
+        return f"{where}: could not be written whole ({what}); free some space or choose another --out"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"{where}: {what}; change its permissions or choose another place"
+    if error.errno in (errno.EEXIST, errno.ENOTDIR, errno.EISDIR):
+        return f"{where}: {what}; a file stands where a folder is needed, or a folder where a file is"
+    return None
 
 
 def fail(message: str) -> int:
@@ -76,21 +95,46 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def whole_folder(out: Path) -> Iterator[Path]:
+def whole_folder(out: Path, stage: str, reads: Iterable[Path] = ()) -> Iterator[Path]:
     """Locks `out` and yields a temporary folder that takes its place when the block ends well; see `swapped`."""
-    refuse_foreign(out)
+    check_out(out, stage, reads)
     with locked(out), swapped(out) as folder:
         yield folder
 
 
+def check_out(out: Path, stage: str, reads: Iterable[Path] = ()) -> None:
+    """Raises InputError where writing `out` would delete what is read, or anything that this stage did not write.
+
+    Args:
+        stage: a name in COMMANDS.
+        reads: the files and folders that the stage reads.
+    """
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out}: is a file, not a folder; choose another --out")
+    for path in reads:
+        if path.resolve().is_relative_to(out.resolve()):
+            raise InputError(f"{out}: holds {path}, which is read, and would be replaced; choose another --out")
+    if out.is_dir() and any(out.iterdir()):
+        try:
+            made_by = json.loads((out / MANIFEST).read_text())["stage"]
+        except (OSError, ValueError, KeyError, TypeError):
+            raise InputError(f"{out}: holds files that no stage wrote; choose an empty or new --out") from None
+        if made_by != stage:
+            raise InputError(f"{out}: was written by `{COMMANDS.get(made_by, made_by)}`; choose another --out")
+
+
 @contextlib.contextmanager
 def swapped(out: Path) -> Iterator[Path]:
-    """Yields a temporary folder beside `out` that takes its place if the block ends well and is deleted if not."""
+    """Yields a temporary folder beside `out` that takes its place if the block ends well and is deleted if not.
+
+    What `out` held before stands until then; after a kill in between, the next call puts it back.
+    """
     out.parent.mkdir(parents=True, exist_ok=True)
-    for left_by_a_kill in out.parent.glob(f".{glob.escape(out.name)}.*{PARTIAL}*"):
+    old = out.with_name(f".{out.name}.old")
+    put_back(old, out)
+    for left_by_a_kill in out.parent.glob(f".{glob.escape(out.name)}.*{PARTIAL}"):
         shutil.rmtree(left_by_a_kill)
     new = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=PARTIAL, dir=out.parent))
-    old = new.with_name(new.name + ".old")
     try:
         new.chmod(0o755)  # mkdtemp makes it private
         yield new
@@ -98,16 +142,15 @@ def swapped(out: Path) -> Iterator[Path]:
             out.rename(old)
         new.rename(out)
     finally:
+        put_back(old, out)
         shutil.rmtree(new, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
 
 
-def refuse_foreign(out: Path) -> None:
-    """Raises InputError where `out` is a file, or a folder with contents that no stage wrote."""
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{out}: is a file, not a folder; choose another --out")
-    if out.is_dir() and any(out.iterdir()) and not (out / MANIFEST).is_file():
-        raise InputError(f"{out}: holds files that no stage wrote (no {MANIFEST}); choose an empty or new --out")
+def put_back(old: Path, out: Path) -> None:
+    """Moves folder `old` to `out` where that is missing, and deletes it where it is not."""
+    if old.exists() and not out.exists():
+        old.rename(out)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def file_hash(path: Path) -> str:
@@ -125,11 +168,17 @@ def path_hash(path: Path) -> str:
 
 
 def write_manifest(
-    folder: Path, parameters: Mapping[str, Any], inputs: Mapping[str, str], figures: Mapping[str, Any], started: float
+    folder: Path,
+    stage: str,
+    parameters: Mapping[str, Any],
+    inputs: Mapping[str, str],
+    figures: Mapping[str, Any],
+    started: float,
 ) -> None:
     """Writes `manifest.json`: what made this folder, from what, and the hash of every file in it.
 
     Args:
+        stage: a name in COMMANDS.
         parameters: the stage's own, JSON values.
         inputs: name of each input -> its hash.
         figures: what the stage measured, JSON values.
@@ -137,6 +186,7 @@ def write_manifest(
     """
     files = {p.name: file_hash(p) for p in sorted(folder.iterdir()) if p.is_file() and p.name != MANIFEST}
     manifest = {
+        "stage": stage,
         "command": command_line(),
         "parameters": dict(parameters),
         "inputs": dict(inputs),
@@ -172,28 +222,40 @@ def git_revision() -> str | None:
     return None
 
 
-def read_manifest(folder: Path, made_by: str) -> dict[str, Any]:
+def read_manifest(folder: Path, stage: str) -> dict[str, Any]:
     """Returns the manifest of a stage's folder, after a check that every file it names is there, unaltered.
 
     Args:
-        made_by: the command that makes such a folder, for the message.
+        stage: a name in COMMANDS.
 
     Raises:
-        InputError: no such folder, no manifest, or a file is missing or altered.
+        InputError: no such folder, no whole manifest, another stage's folder, or a file is missing or altered.
     """
+    mend = f"make it with `{COMMANDS[stage]}`"
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; make it with `{made_by}`")
+        raise InputError(f"{folder}: no such folder; {mend}")
     try:
-        manifest = json.loads((folder / MANIFEST).read_text())
-        files = manifest["files"].items()
-    except (OSError, ValueError, KeyError, AttributeError, TypeError):
-        raise InputError(f"{folder}: has no readable {MANIFEST}; make the folder again with `{made_by}`") from None
-    for name, expected in files:
+        manifest = dict(json.loads((folder / MANIFEST).read_text()))
+        made_by, files = manifest["stage"], dict(manifest["files"])
+        dict(manifest["parameters"]), dict(manifest["inputs"]), dict(manifest["figures"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise InputError(f"{folder}: has no whole {MANIFEST}; {mend}") from None
+    if made_by != stage:
+        raise InputError(f"{folder}: was written by `{COMMANDS.get(made_by, made_by)}`; {mend}")
+    for name, expected in files.items():
         if not (folder / name).is_file():
-            raise InputError(f"{folder / name}: is missing; make the folder again with `{made_by}`")
+            raise InputError(f"{folder / name}: is missing; {mend}")
         if file_hash(folder / name) != expected:
-            raise InputError(f"{folder / name}: is cut off or altered; make the folder again with `{made_by}`")
-    return dict(manifest)
+            raise InputError(f"{folder / name}: is cut off or altered; {mend}")
+    return manifest
+
+
+def seed(text: str) -> int:
+    """Returns a seed given on the command line; for `argparse`."""
+    number = int(text)
+    if not 0 <= number <= LARGEST_SEED:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and {LARGEST_SEED}")
+    return number
 
 
 def seconds_text(seconds: float) -> str:

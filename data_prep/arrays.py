@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from common.stage import InputError, read_manifest
+from common.stage import COMMANDS, InputError, read_manifest
 from data_prep.faces import SPLITS, Part
 from data_prep.keypoint_set import KEYPOINT_SETS, KeypointSet
 
+MEND = f"make the folder again with `{COMMANDS['prepare']}`"
 ARRAYS = ("images", "keypoints", "labelled", "rows", "groups", "sources")
-MADE_BY = "python -m data_prep.prepare SOURCE --out DIR"
 
 
 def save_part(folder: Path, split: str, part: Part) -> None:
@@ -30,7 +30,7 @@ def load_part(folder: Path, split: str) -> Part:
     part = Part(**arrays)
     count = len(part.images)
     if any(len(array) != count for array in arrays.values()) or part.keypoints.shape[:2] != part.labelled.shape:
-        raise InputError(f"{folder}: the {split} arrays differ in length; make the folder again with `{MADE_BY}`")
+        raise InputError(f"{folder}: the {split} arrays differ in length; {MEND}")
     return part
 
 
@@ -38,9 +38,9 @@ def _load_array(path: Path) -> Any:
     try:
         return np.load(path, allow_pickle=False)
     except FileNotFoundError:
-        raise InputError(f"{path}: is missing; make the folder again with `{MADE_BY}`") from None
+        raise InputError(f"{path}: is missing; {MEND}") from None
     except (ValueError, EOFError):
-        raise InputError(f"{path}: is not a whole numpy array; make the folder again with `{MADE_BY}`") from None
+        raise InputError(f"{path}: is not a whole numpy array; {MEND}") from None
 
 
 def load_parts(folder: Path) -> dict[str, Part]:
@@ -50,10 +50,7 @@ def load_parts(folder: Path) -> dict[str, Part]:
 
 def load_data_manifest(folder: Path) -> dict[str, Any]:
     """Returns the manifest of a data folder whose files are all there and unaltered."""
-    manifest = read_manifest(folder, MADE_BY)
-    if "keypoint_set" not in manifest["parameters"]:
-        raise InputError(f"{folder}: is not a data folder; make one with `{MADE_BY}`")
-    return manifest
+    return read_manifest(folder, "prepare")
 
 
 def load_keypoint_set(manifest: dict[str, Any]) -> KeypointSet:

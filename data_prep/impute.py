@@ -11,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.experimental import enable_iterative_imputer  # noqa: F401  (scikit-learn's own switch for the next line)
 from sklearn.impute import IterativeImputer, KNNImputer, SimpleImputer
 from sklearn.linear_model import BayesianRidge
+from threadpoolctl import threadpool_limits
 
 from common.array_types import Bool, Float32, Float64, Int64
 from data_prep.faces import labelled_points
@@ -50,7 +51,8 @@ def _forward_fill(flat: Float64, training: Bool, _: Bool) -> Float64:
 def _by_scikit_learn(make_imputer: Callable[[], Any]) -> Imputer:
     def fill(flat: Float64, training: Bool, wanted: Bool) -> Float64:
         imputer, filled = make_imputer(), flat.copy()
-        with warnings.catch_warnings(), config_context(working_memory=WORKING_MEMORY_MB):
+        with warnings.catch_warnings(), config_context(working_memory=WORKING_MEMORY_MB), threadpool_limits(1):
+            # One thread: on matrices this small, threads wait for each other a hundred times longer than they work.
             warnings.simplefilter("ignore", ConvergenceWarning)  # ten rounds of `iterative` are what is measured
             imputer.fit(flat[training])
             filled[wanted] = imputer.transform(flat[wanted])

@@ -1,11 +1,12 @@
 """Label files: the checks that every reader of keypoints shares."""
 
+import csv
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from common.array_types import Float32, Float64
+from common.array_types import Float32
 from common.stage import InputError
 from data_prep.keypoint_set import KeypointSet
 
@@ -28,18 +29,25 @@ def read_table(path: Path) -> pd.DataFrame:
     """Returns a CSV file as a table.
 
     Raises:
-        InputError: no such file, or no rows in it.
+        InputError: no such file, no rows in it, or a row with more or fewer fields than the header.
     """
     try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            lengths = [len(fields) for fields in csv.reader(file) if fields]
         table = pd.read_csv(path)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except pd.errors.EmptyDataError:
         raise InputError(f"{path}: is empty; expected a header line and a row for each face") from None
-    except (pd.errors.ParserError, UnicodeDecodeError) as error:
+    except (csv.Error, pd.errors.ParserError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: is not a CSV file ({error})") from None
     if table.empty:
         raise InputError(f"{path}: has a header but no rows; expected a row for each face")
+    if uneven := [row for row, length in enumerate(lengths[1:]) if length != lengths[0]]:  # pandas would shift columns
+        row = uneven[0]
+        raise InputError(
+            f"{path}: row {row} (line {row + 2}) has {lengths[row + 1]} fields where the header has {lengths[0]}"
+        )
     return table
 
 
@@ -52,12 +60,13 @@ def check_columns(path: Path, found: list[str], expected: list[str]) -> None:
 
 
 def _numbers(path: Path, column: pd.Series) -> Float32:
-    numbers: Float64 = pd.to_numeric(column, errors="coerce").to_numpy(np.float64)
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is named below
+        numbers = np.asarray(pd.to_numeric(column, errors="coerce"), np.float32)
     bad = np.isinf(numbers) | (np.isnan(numbers) & column.notna().to_numpy())
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
         raise InputError(
-            f"{path}: row {row} (line {row + 2}), {column.name}: {column.iloc[row]!r} is not a finite number of px; "
+            f"{path}: row {row} (line {row + 2}), {column.name}: {str(column.iloc[row])!r} is not a finite number of px; "
             "leave the cell empty where the keypoint is unlabelled"
         )
-    return np.asarray(numbers, np.float32)
+    return numbers

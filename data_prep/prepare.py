@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from common.array_types import Bool, Float32
-from common.stage import InputError, path_hash, run, whole_folder, write_manifest
+from common.stage import InputError, path_hash, run, seed, whole_folder, write_manifest
 from data_prep import arrays, read_kaggle, read_npz, read_training_csv, synthetic
 from data_prep.faces import SPLITS, Faces, Part, labelled_points
 from data_prep.impute import DEFAULT_IMPUTER, IMPUTERS, hidden_label_errors, impute
@@ -39,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
         choices=list(IMPUTERS),
         help=f"default: {DEFAULT_IMPUTER}; with --split documented always ffill, over the whole set",
     )
-    p.add_argument("--seed", type=int, default=0, help="of the split and of the synthetic faces (default: 0)")
+    p.add_argument("--seed", type=seed, default=0, help="of the split and of the synthetic faces (default: 0)")
     p.add_argument("--count", type=int, help="how many synthetic faces to draw (default: 7049)")
     return p
 
@@ -100,7 +100,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise InputError("--split documented fills forward over the whole set; leave --impute out, or choose a split")
     method = "ffill" if documented else options.impute or DEFAULT_IMPUTER
 
-    with whole_folder(options.out) as folder:
+    reads = [Path(options.source)] if Path(options.source).exists() else []
+    with whole_folder(options.out, "prepare", reads) as folder:
         faces = read(options.source, options.count, options.seed)
         check(faces, options.source)
         labelled = labelled_points(faces.keypoints)
@@ -125,6 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sizes = {name: len(indexes[name]) for name in SPLITS}
         write_manifest(
             folder,
+            "prepare",
             parameters={
                 "source": options.source,
                 "split": options.split,

@@ -160,7 +160,7 @@ def _picture(field: bytes, like: UInt8 | None) -> UInt8:
     pixels = parse_pixels(field.strip(b'" \r\n'))
     if like is not None and len(pixels) != len(like):
         side = math.isqrt(len(like))
-        raise ValueError(f"has {len(pixels):,} pixels where row 1 has {len(like):,} ({side} x {side}); is it cut off?")
+        raise ValueError(f"has {len(pixels):,} pixels where row 0 has {len(like):,} ({side} x {side}); is it cut off?")
     if not len(pixels) or math.isqrt(len(pixels)) ** 2 != len(pixels):
         raise ValueError(f"has {len(pixels):,} pixels, which makes no square picture; is it cut off?")
     return pixels

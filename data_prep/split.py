@@ -46,7 +46,10 @@ def split(method: str, groups: Int64, seed: int) -> dict[str, Int64]:
 
 
 def _split_grouped(groups: Int64, seed: int) -> dict[str, Int64]:
-    """Fills test, then val, with whole groups in random order, each group taken only where it still fits."""
+    """Fills test, then val, with whole groups in random order, each group taken only where it still fits.
+
+    Where room is left, the group that brings the part nearest to its size is added, though it does not fit.
+    """
     names, inverse, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     if len(names) < 3:
         raise InputError(
@@ -55,11 +58,17 @@ def _split_grouped(groups: Int64, seed: int) -> dict[str, Int64]:
     order = np.random.default_rng(seed).permutation(len(names))
     _, val_size, test_size = split_sizes(len(groups))
     part_of = np.zeros(len(names), np.int64)
-    for part, room in ((2, test_size), (1, val_size)):
+    for part, size in ((2, test_size), (1, val_size)):
+        room = size
         for group in order:
             if part_of[group] == 0 and sizes[group] <= room:
                 part_of[group] = part
-                room -= sizes[group]  # noqa: PLW2901
+                room -= sizes[group]
+        free = order[part_of[order] == 0]
+        if room and len(free):
+            nearest = free[np.abs(sizes[free] - room).argmin()]
+            if room == size or abs(sizes[nearest] - room) < room:
+                part_of[nearest] = part
     parts = {name: np.flatnonzero(part_of[inverse] == p) for p, name in enumerate(("train", "val", "test"))}
     if empty := [name for name, indexes in parts.items() if len(indexes) == 0]:
         raise InputError(

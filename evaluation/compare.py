@@ -9,35 +9,45 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from common.stage import MANIFEST, InputError, file_hash, read_manifest, run, whole_folder, write_manifest
+from common.stage import (
+    COMMANDS,
+    MANIFEST,
+    InputError,
+    check_out,
+    file_hash,
+    read_manifest,
+    run,
+    whole_folder,
+    write_manifest,
+)
 from evaluation.baselines import BASELINES
 from evaluation.bootstrap import RESAMPLES
 from evaluation.comparison import Entry, comparison_table
 from evaluation.comparison_text import markdown, terminal_text
-from evaluation.inputs import Data, load_data, refuse_overwriting
+from evaluation.inputs import Data, load_data
 from evaluation.metrics import face_nme
 from evaluation.plots import BASELINE_LOOKS, MODEL_LOOKS, Curve, plot_comparison
 from evaluation.predictions import read_predictions
-
-EVALUATED_BY = "python -m evaluation.evaluate MODEL_DIR"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(arguments)
     started = time.time()
-    refuse_overwriting(options.out, [options.data, options.evaluations])
+    check_out(options.out, "compare", [options.data, options.evaluations])
     if options.out.resolve().parent == options.evaluations.resolve():
         raise InputError(f"{options.out}: lies among the evaluations to compare; choose another --out")
     data = load_data(options.data)
     models, left_out = read_evaluations(options.evaluations, data)
-    again = f"evaluate it again with `{EVALUATED_BY} --data {options.data}`"
+    again = f"evaluate it again with `{COMMANDS['evaluate']} --data {options.data}`"
     for name in left_out:
         print(f"left out: {options.evaluations / name} was made on other data than {options.data} holds now; {again}")
     if not models:
-        raise InputError(f"{options.evaluations}: has no evaluation made on {options.data}; run `{EVALUATED_BY}` first")
+        raise InputError(
+            f"{options.evaluations}: has no evaluation made on {options.data}; run `{COMMANDS['evaluate']}` first"
+        )
     entries = [*models, *baselines(data)]
     table = comparison_table(entries, data, options.base)
-    with whole_folder(options.out) as folder:
+    with whole_folder(options.out, "compare") as folder:
         table.to_csv(folder / "comparison.csv", index=False)
         (folder / "comparison.md").write_text(markdown(table, data.test, options.base), encoding="utf-8")
         plot_comparison(folder / "comparison.png", table, curves(entries, data))
@@ -46,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         }
         parameters = {"data": str(options.data), "evaluations": str(options.evaluations), "base": options.base}
         figures = {"models": len(models), "left_out": left_out, "resamples": RESAMPLES}
-        write_manifest(folder, parameters, {"data": data.hash, **hashes}, figures, started)
+        write_manifest(folder, "compare", parameters, {"data": data.hash, **hashes}, figures, started)
     print(terminal_text(table, data.test, options.base))
     print(f"\nwrote {options.out}")
 
@@ -70,19 +80,19 @@ def read_evaluations(folder: Path, data: Data) -> tuple[list[Entry], list[str]]:
         InputError: no such folder, or an evaluation in it that is not whole.
     """
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; make evaluations with `{EVALUATED_BY}`")
+        raise InputError(f"{folder}: no such folder; make evaluations with `{COMMANDS['evaluate']}`")
     models, left_out = [], []
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or not (path / MANIFEST).is_file():
             continue  # a run that is writing, or the user's own
-        manifest = read_manifest(path, EVALUATED_BY)
+        manifest = read_manifest(path, "evaluate")
         if path.name in BASELINES:
             raise InputError(f"{path}: has a baseline's name; evaluate again with another --out")
         if manifest["inputs"].get("data") != data.hash:
             left_out.append(path.name)
             continue
         predicted = read_predictions(path / "predictions.csv", data.test.rows, data.keypoint_set.columns)
-        models.append(Entry(path.name, predicted, manifest["figures"]))
+        models.append(Entry(manifest["parameters"]["name"], predicted, manifest["figures"]))
     return models, left_out
 
 

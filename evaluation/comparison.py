@@ -76,6 +76,8 @@ def verdict(to_mean_face: Difference | None, to_base: Difference | None, base: s
     It counts where its 95 % interval leaves out zero. That a model is better than the mean face is said of one that has
     no base to be compared to.
     """
+    if any(d and not np.isfinite([d.low, d.high]).all() for d in (to_mean_face, to_base)):
+        return "too few groups to tell"
     words = []
     if to_mean_face and not to_mean_face.high < 0:
         words.append("no better than the mean face")

@@ -15,10 +15,10 @@ import numpy as np
 
 from common.array_types import Float32
 from common.draw import PREDICTION
-from common.stage import InputError, file_hash, read_manifest, run, whole_folder, write_manifest
+from common.stage import COMMANDS, InputError, file_hash, read_manifest, run, whole_folder, write_manifest
 from evaluation.baselines import BASELINES, mean_face
 from evaluation.bootstrap import RESAMPLES, resampling_weights
-from evaluation.inputs import Data, load_data, refuse_overwriting
+from evaluation.inputs import Data, load_data
 from evaluation.metrics import NME_LIMIT_PCT, THRESHOLDS_PX, face_nme
 from evaluation.plots import (
     REFERENCE,
@@ -32,7 +32,6 @@ from evaluation.plots import (
 from evaluation.predictions import read_predictions, write_predictions
 from evaluation.tables import COST, accuracy_table, keypoint_table, with_interval
 
-TRAINED_BY = "python -m training.train MODEL"
 WEIGHTS = "model.keras"
 BATCH = 128
 
@@ -42,9 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     started = time.time()
     model, predictions, name = options.model, options.predictions, options.name
     source = model or predictions
-    refuse_overwriting(options.out, [options.data, source])
     data = load_data(options.data)
-    with whole_folder(options.out) as folder:
+    with whole_folder(options.out, "evaluate", [options.data, source]) as folder:
         if model:
             predicted, cost = predict(model, data)
             inputs = {"data": data.hash, "model": file_hash(model / WEIGHTS)}
@@ -53,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             cost, inputs = {}, {"data": data.hash, "predictions": file_hash(predictions)}
         figures, text = write_evaluation(folder, name, predicted, data)
         parameters = {"name": name, "data": str(options.data), "model" if model else "predictions": str(source)}
-        write_manifest(folder, parameters, inputs, figures | cost, started)
+        write_manifest(folder, "evaluate", parameters, inputs, figures | cost, started)
     print(f"{text}\nwrote {options.out}")
 
 
@@ -85,7 +83,7 @@ def predict(model_folder: Path, data: Data) -> tuple[Float32, dict[str, Any]]:
     Raises:
         InputError: no whole model folder, or a model of other pictures or keypoints than the data's.
     """
-    manifest = read_manifest(model_folder, TRAINED_BY)
+    manifest = read_manifest(model_folder, "train")
     model = _load_model(model_folder / WEIGHTS)
     images, count = data.test.images, len(data.keypoint_set)
     if images.shape[-1] == 1 and model.input_shape[-1] == 3:
@@ -114,7 +112,7 @@ def _load_model(path: Path) -> Any:
         return keras.saving.load_model(path, compile=False)
     except (OSError, ValueError, TypeError, KeyError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(f"{path}: cannot be loaded ({reason}); train it again with `{TRAINED_BY}`") from None
+        raise InputError(f"{path}: cannot be loaded ({reason}); train it again with `{COMMANDS['train']}`") from None
 
 
 def write_evaluation(folder: Path, name: str, predicted: Float32, data: Data) -> tuple[dict[str, Any], str]:

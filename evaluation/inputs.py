@@ -1,6 +1,5 @@
-"""What `evaluate` and `compare` read: the data folder, and folders that must not be written over."""
+"""What `evaluate` and `compare` read of a data folder."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,10 +37,3 @@ def load_data(folder: Path) -> Data:
     if len(test) == 0:
         raise InputError(f"{folder}: has no test faces; prepare it again with another --split")
     return Data(load_part(folder, "train"), test, load_keypoint_set(manifest), data_hash(manifest))
-
-
-def refuse_overwriting(out: Path, inputs: Iterable[Path]) -> None:
-    """Raises InputError where replacing the folder `out` would delete something that is being read."""
-    for path in inputs:
-        if path.resolve().is_relative_to(out.resolve()):
-            raise InputError(f"{out}: holds {path}, which is read, and would be replaced; choose another --out")

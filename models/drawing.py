@@ -4,10 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import matplotlib
 
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
+from common.draw import plt, save
 
 COLOURS = {
     "Conv2D": "#9ec9ff",
@@ -24,7 +22,7 @@ def draw(model: keras.Model, path: Path) -> None:
     """Writes a PNG of the network, from its input at the top to its output at the bottom."""
     layers = model.layers
     place = {layer.name: -row for row, layer in enumerate(layers)}
-    figure, axes = plt.subplots(figsize=(8, ROW_INCHES * (len(layers) + 2)), dpi=110)
+    figure, axes = plt.subplots(figsize=(8, ROW_INCHES * (len(layers) + 2)))
     for layer in layers:
         y = place[layer.name]
         colour = COLOURS.get(type(layer).__name__, OTHER_COLOUR)
@@ -41,8 +39,7 @@ def draw(model: keras.Model, path: Path) -> None:
     axes.set(xlim=(-1.2, 7), ylim=(-len(layers) + 0.4, 1.5))
     axes.axis("off")
     figure.tight_layout()
-    figure.savefig(path)
-    plt.close(figure)
+    save(figure, path)
 
 
 def _inputs(layer: Any) -> list[str]:

@@ -37,11 +37,14 @@ def save(path: Path, model: keras.Model, state: State) -> None:
     facts = {"settings": state.settings, "history": state.history, "seconds": state.seconds}
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as file:
-        np.savez(file, facts=np.frombuffer(json.dumps(facts).encode(), np.uint8), **arrays)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    try:
+        with partial.open("wb") as file:
+            np.savez(file, facts=np.frombuffer(json.dumps(facts).encode(), np.uint8), **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def restore(path: Path, model: keras.Model, settings: dict[str, Any]) -> State:
@@ -51,14 +54,24 @@ def restore(path: Path, model: keras.Model, settings: dict[str, Any]) -> State:
         InputError: the run was started with other settings than these.
     """
     with np.load(path) as arrays:
-        facts = json.loads(arrays["facts"].tobytes())
+        facts = _facts(arrays)
         if different := [name for name in settings if facts["settings"].get(name) != settings[name]]:
             was = ", ".join(f"{name} {facts['settings'].get(name)}, not {settings[name]}" for name in different)
-            raise InputError(f"{path.parent}: was started with {was}; use the same again, or leave --resume out")
+            raise InputError(f"{path.parent}: was started with {was}; use the same again, or --restart")
         for i, variable in enumerate(_variables(model)):
             variable.assign(arrays[f"variable_{i}"])
         best_weights = [arrays[f"best_{i}"] for i in range(len(model.weights))]
     return State(settings, facts["history"], best_weights, facts["seconds"])
+
+
+def epochs_done(path: Path) -> int:
+    """Returns how many epochs the run that `path` holds has finished."""
+    with np.load(path) as arrays:
+        return len(_facts(arrays)["history"])
+
+
+def _facts(arrays: Any) -> dict[str, Any]:
+    return dict(json.loads(arrays["facts"].tobytes()))
 
 
 def _variables(model: keras.Model) -> list[Any]:

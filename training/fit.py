@@ -9,6 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from common.array_types import Float32
+from common.stage import InputError
 from data_prep.faces import Part
 from training import checkpoint
 from training.batches import Batches
@@ -60,6 +61,9 @@ def fit(
     """Trains the compiled model until `finished`, leaves it with the best weights and returns the last state.
 
     After each epoch the state is on disk at `checkpoint_path`. `watchers` see the figures of each epoch.
+
+    Raises:
+        InputError: loss or metric is no finite number any more.
     """
     train_weights, val_weights = label_weights(train, recipe.labels), label_weights(val, recipe.labels)
     loss, mae = masked_loss(recipe.loss), masked_mae()
@@ -83,6 +87,10 @@ def fit(
                 "val_loss": masked_value(loss, val.keypoints, predicted, val_weights),
                 "val_mae": masked_value(mae, val.keypoints, predicted, val_weights),
             }
+            if not np.isfinite(list(figures.values())).all():
+                raise InputError(
+                    f"training diverged in epoch {epoch + 1}: loss {figures['loss']}; lower --learning-rate"
+                )
             state.history.append(figures)
             if best_epoch(state.history) == epoch + 1:
                 state.best_weights = model.get_weights()

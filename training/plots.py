@@ -2,12 +2,9 @@
 
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 from matplotlib.ticker import MaxNLocator
 
+from common.draw import plt, save
 from training.fit import best_epoch
 
 LOSS_UNITS = {"mse": "px²", "mae": "px", "huber": "px"}
@@ -16,7 +13,7 @@ LOSS_UNITS = {"mse": "px²", "mae": "px", "huber": "px"}
 def loss_curves(path: Path, history: list[dict[str, float]], loss: str, title: str) -> None:
     """Writes a PNG with loss and MAE over the epochs, training and validation, the best epoch marked."""
     epochs, best = [row["epoch"] for row in history], best_epoch(history)
-    figure, panels = plt.subplots(1, 2, figsize=(10, 3.8), dpi=110)
+    figure, panels = plt.subplots(1, 2, figsize=(10, 3.8))
     for axes, figure_name, text in zip(
         panels, ("loss", "mae"), (f"loss: {loss} in {LOSS_UNITS[loss]}", "MAE in px"), strict=True
     ):
@@ -33,5 +30,4 @@ def loss_curves(path: Path, history: list[dict[str, float]], loss: str, title: s
         axes.legend(frameon=False)
     figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     figure.tight_layout()
-    figure.savefig(path)
-    plt.close(figure)
+    save(figure, path)

@@ -15,15 +15,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import models  # noqa: F401  isort: skip  (before keras: it silences the backend's start-up notes)
 import keras
 
 from common.stage import (
     InputError,
+    check_out,
     file_hash,
     locked,
-    refuse_foreign,
     run,
     seconds_text,
+    seed,
     swapped,
     write_manifest,
 )
@@ -35,9 +37,8 @@ from training import checkpoint
 from training.augment import LEVELS
 from training.fit import best_epoch, compile_model, fit
 from training.plots import loss_curves
-from training.recipes import LABELS, LOSSES, RECIPES, SCHEDULES, Recipe
+from training.recipes import LABELS, LOSSES, NETWORKS, RECIPES, SCHEDULES, Recipe
 
-NETWORKS = ("base", "v1")
 DEFAULT_DATA = Path("artifacts/data")
 DEFAULT_OUT = Path("artifacts/models")
 STATE = "state.npz"
@@ -58,10 +59,15 @@ def parser() -> argparse.ArgumentParser:
             choices=CHOICES.get(field.name),
             help=f"in place of the recipe's: {values}",
         )
-    p.add_argument("--seed", type=int, default=0, help="of weights, shuffling and augmentation (default: 0)")
+    p.add_argument("--seed", type=seed, default=0, help="of weights, shuffling and augmentation (default: 0)")
     p.add_argument("--initial-weights", type=Path, metavar="FILE", help="a model.keras to start from")
     p.add_argument("--tensorboard", type=Path, metavar="DIR", help="write TensorBoard logs here")
     p.add_argument("--resume", action="store_true", help="go on with the unfinished run of this --out")
+    p.add_argument(
+        "--restart",
+        action="store_true",
+        help="throw the unfinished run of this --out away; with --resume: only where it cannot be gone on with",
+    )
     return p
 
 
@@ -92,8 +98,10 @@ def load_data(folder: Path) -> tuple[str, KeypointSet, Part, Part]:
     train, val = arrays.load_part(folder, "train"), arrays.load_part(folder, "val")
     if not len(train) or not len(val):
         raise InputError(f"{folder}: has no faces to train and validate on; prepare it with another --split")
-    if not train.labelled.any(axis=0).all() or not val.labelled.any():
+    if not train.labelled.any(axis=0).all():
         raise InputError(f"{folder}: a keypoint is labelled in no training face; prepare it with another --seed")
+    if not val.labelled.any():
+        raise InputError(f"{folder}: no validation face has a real label; prepare it with another --seed")
     return arrays.data_hash(manifest), arrays.load_keypoint_set(manifest), train, val
 
 
@@ -120,23 +128,33 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser().parse_args(arguments)
     recipe = chosen_recipe(options)
     out: Path = options.out or DEFAULT_OUT / options.model
-    refuse_foreign(out)
+    check_out(out, "train", [options.data])
     data = load_data(options.data)
     unfinished = out.with_name(out.name + ".unfinished")
     with locked(out):
-        if options.resume and not (unfinished / STATE).is_file():
-            raise InputError(f"{unfinished}: holds no unfinished run; leave --resume out to start one")
-        if not options.resume:
-            shutil.rmtree(unfinished, ignore_errors=True)
+        path = unfinished / STATE
+        check_unfinished(path, options.resume, options.restart)
         try:
-            model, state = train_network(unfinished / STATE, options, recipe, *data)
+            model, state = train_network(path, options, recipe, *data)
         except KeyboardInterrupt:
-            print(f"{unfinished}: holds what was trained so far; the same command with --resume goes on")
+            if path.is_file():
+                print(f"{checkpoint.epochs_done(path)} epochs are kept; the same command with --resume goes on")
             raise
         with swapped(out) as folder:
             write_model(folder, model, state)
         shutil.rmtree(unfinished)
     print(f"{out}: model.keras, summary.txt, network.png, history.csv, loss_curves.png")
+
+
+def check_unfinished(path: Path, resume: bool, restart: bool) -> None:
+    """Raises InputError where an unfinished run would be lost unasked, or where there is none to go on with."""
+    if path.is_file() and not (resume or restart):
+        raise InputError(
+            f"{path.parent}: holds an unfinished run of {checkpoint.epochs_done(path)} epochs; "
+            "go on with it by --resume, or throw it away by --restart"
+        )
+    if resume and not restart and not path.is_file():
+        raise InputError(f"{path.parent}: holds no unfinished run; leave --resume out to start one")
 
 
 def train_network(
@@ -160,15 +178,26 @@ def train_network(
         "initial_weights": file_hash(options.initial_weights) if options.initial_weights else None,
         "data": data_hash,
     }
-    if options.resume:
-        state = checkpoint.restore(path, model, settings)
-        print(f"going on after epoch {len(state.history)}")
-    else:
+    state = resumed(path, model, settings, options.restart) if options.resume and path.is_file() else None
+    if state is None:
         state = checkpoint.State(settings, [], model.get_weights(), 0.0)
         checkpoint.save(path, model, state)
-        print(f"{options.model}: {model.count_params():,} parameters, {len(train)} faces, recipe {options.recipe}")
+    print(f"{options.model}: {model.count_params():,} parameters, {len(train)} faces, recipe {options.recipe}")
+    if state.history:
+        print(f"going on after epoch {len(state.history)}")
     watchers = [keras.callbacks.TensorBoard(options.tensorboard)] if options.tensorboard else []
     return model, fit(model, train, val, recipe, keypoint_set.mirror, options.seed, state, path, watchers)
+
+
+def resumed(path: Path, model: keras.Model, settings: dict[str, Any], restart: bool) -> checkpoint.State | None:
+    """Returns the state of the unfinished run; None where it has other settings and may be thrown away."""
+    try:
+        return checkpoint.restore(path, model, settings)
+    except InputError as error:
+        if not restart:
+            raise
+        print(f"starting over: {error}")
+        return None
 
 
 def write_model(folder: Path, model: keras.Model, state: checkpoint.State) -> None:
@@ -188,6 +217,7 @@ def write_model(folder: Path, model: keras.Model, state: checkpoint.State) -> No
     best_mae = history[best - 1]["val_mae"]
     write_manifest(
         folder,
+        "train",
         parameters={**settings, "backend": keras.backend.backend()},
         inputs={"data": settings["data"]},
         figures={

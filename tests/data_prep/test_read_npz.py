@@ -61,6 +61,11 @@ def test_people_are_numbered(folder: Path) -> None:
     assert groups.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
 
 
+def folder_for_file(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
 def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
@@ -87,6 +92,19 @@ FAULTS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "infinite": (
         lambda f: edit_labels(f, 6, "nose_tip_y", "inf"),
         r"row 6 \(line 8\), nose_tip_y: .*inf.* is not",
+    ),
+    "beyond float32": (lambda f: edit_labels(f, 6, "nose_tip_y", "1e39"), r"row 6 \(line 8\), nose_tip_y: .*1e.39"),
+    "a field too many": (
+        lambda f: (f / read_npz.KEYPOINTS).write_text(",".join(FACE15.columns) + "\n" + ",".join(["1"] * 31) + "\n"),
+        r"row 0 \(line 2\) has 31 fields where the header has 30",
+    ),
+    "cut off labels": (
+        lambda f: (f / read_npz.KEYPOINTS).write_text((f / read_npz.KEYPOINTS).read_text()[:-40]),
+        r"row 11 \(line 13\) has .* fields",
+    ),
+    "a folder for a file": (
+        lambda f: folder_for_file(f / read_npz.IMAGES),
+        "is a folder, not a file",
     ),
     "wrong key": (lambda f: save_images(f, np.zeros((96, 96, COUNT), np.uint8), "x"), "no array 'face_images', only x"),
     "wrong dtype": (lambda f: save_images(f, np.zeros((96, 96, COUNT))), "is float64, expected uint8"),

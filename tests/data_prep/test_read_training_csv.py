@@ -88,7 +88,7 @@ BAD_TABLES: dict[str, tuple[str, str]] = {
     "missing columns": (table([], COLUMNS[2:]), "lacks left_eye_center_x, left_eye_center_y;"),
     "another file": ("a,b\n1,2\n", "lacks left_eye_center_x, .* and 26 more; does not know a, b"),
     "repeated column": (table([], [*COLUMNS, "Image"]), "repeats Image"),
-    "a pixel too few": (with_cell(1, 30, "1 " * 255), r"row 1 \(line 3\).* 255 pixels where row 1 has 256"),
+    "a pixel too few": (with_cell(1, 30, "1 " * 255), r"row 1 \(line 3\).* 255 pixels where row 0 has 256"),
     "first row a pixel short": (with_cell(0, 30, "1 " * 9215), r"row 0 \(line 2\).* 9,215 pixels"),
     "no pixels": (with_cell(0, 30, ""), "row 0 .* 0 pixels"),
     "word among the pixels": (with_cell(2, 30, "1 " * 200 + "dog " + "1 " * 55), "row 2 .*'dog' as pixel 201"),

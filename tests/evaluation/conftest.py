@@ -28,10 +28,10 @@ def make_part(first_row: int, count: int, rng: np.random.Generator) -> Part:
 
 def save_data(folder: Path, seed: int = 1) -> Path:
     rng = np.random.default_rng(seed)
-    with whole_folder(folder) as out:
+    with whole_folder(folder, "prepare") as out:
         for first_row, count, split in ((0, 20, "train"), (20, 4, "val"), (24, 36, "test")):
             save_part(out, split, make_part(first_row, count, rng))
-        write_manifest(out, {"keypoint_set": FACE15.name}, {}, {}, time.time())
+        write_manifest(out, "prepare", {"keypoint_set": FACE15.name}, {}, {}, time.time())
     return folder
 
 

@@ -22,10 +22,10 @@ from tests.evaluation.conftest import save_data
 
 def save_evaluation(data_folder: Path, name: str, predicted: Float32, cost: dict[str, float] | None = None) -> None:
     """Writes what the comparison reads of an evaluation: no pictures, which take seconds."""
-    with whole_folder(data_folder.parent / "evaluation" / name) as folder:
+    with whole_folder(data_folder.parent / "evaluation" / name, "evaluate") as folder:
         write_predictions(folder / "predictions.csv", predicted, load_part(data_folder, "test").rows, FACE15.columns)
         inputs = {"data": data_hash(load_data_manifest(data_folder))}
-        write_manifest(folder, {"name": name}, inputs, cost or {}, time.time())
+        write_manifest(folder, "evaluate", {"name": name}, inputs, cost or {}, time.time())
 
 
 def run_compare(folder: Path, *more: str) -> pd.DataFrame:

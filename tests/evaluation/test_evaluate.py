@@ -41,7 +41,7 @@ def test_predictions_to_tables_and_pictures(
     assert keypoints["count"].tolist() == [36] * 4 + [24] * 11 + [36] * 15
     assert keypoints["bias_x_px"].to_numpy() == pytest.approx(2.0, abs=1e-4)
 
-    manifest = read_manifest(out, "")
+    manifest = read_manifest(out, "evaluate")
     assert manifest["inputs"] == {"data": data_hash(load_data_manifest(data_folder)), "predictions": file_hash(theirs)}
     assert manifest["figures"]["labelled"]["mae_px"] == 2.0
     pictures = {"grid.png", "worst.png", "cumulative_error.png", "per_keypoint.png", "error_by_source.png"}
@@ -56,7 +56,7 @@ def save_model_folder(folder: Path, data_folder: Path) -> Path:
     (folder / "model.keras").write_text("weights")
     figures = {"parameters": 123, "epochs": 4, "seconds": 5.6, "val_mae": 1.0}
     write_manifest(
-        folder, {"model": "base"}, {"data": data_hash(load_data_manifest(data_folder))}, figures, time.time()
+        folder, "train", {"model": "base"}, {"data": data_hash(load_data_manifest(data_folder))}, figures, time.time()
     )
     return folder
 

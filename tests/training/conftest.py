@@ -18,10 +18,10 @@ SIDE = 32  # px
 def small_data(data_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The synthetic faces of `data_folder` at a third of their size."""
     out = tmp_path_factory.mktemp("small") / "data"
-    with whole_folder(out) as folder:
+    with whole_folder(out, "prepare") as folder:
         for split in SPLITS:
             arrays.save_part(folder, split, shrunk(arrays.load_part(data_folder, split)))
-        write_manifest(folder, {"keypoint_set": "face15"}, {}, {}, time.time())
+        write_manifest(folder, "prepare", {"keypoint_set": "face15"}, {}, {}, time.time())
     return out
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -81,7 +82,7 @@ def test_a_run_killed_three_times_ends_where_the_unbroken_run_ends(small_data: P
     assert not killed.exists()
     assert train([*broken, "--resume"]) == 0
     assert same(unbroken, killed)
-    figures = [read_manifest(folder, "")["figures"] for folder in (unbroken, killed)]
+    figures = [read_manifest(folder, "train")["figures"] for folder in (unbroken, killed)]
     assert figures[0]["best_epoch"] == figures[1]["best_epoch"]
     assert {p.name for p in tmp_path.iterdir() if not p.name.startswith(".")} == {"unbroken", "killed"}
 
@@ -97,7 +98,7 @@ def test_the_folder_a_run_leaves(small_data: Path, tmp_path: Path, capsys: pytes
         "network.png",
         "summary.txt",
     ]
-    manifest = read_manifest(out, "")
+    manifest = read_manifest(out, "train")
     assert manifest["inputs"] == {"data": arrays.data_hash(arrays.load_data_manifest(small_data))}
     assert manifest["figures"]["epochs"] == 3
     assert manifest["parameters"]["learning_rate"] == 1e-3
@@ -136,8 +137,26 @@ def test_resuming_needs_an_unfinished_run_with_the_same_settings(small_data: Pat
     with pytest.raises(InputError, match="no unfinished run"):
         main(["base", *out, "--resume"])
     assert train(["base", *out, *QUICK], KILLED_IN_THE_MIDDLE_OF_AN_EPOCH) == -9
-    with pytest.raises(InputError, match=r"was started with epochs 3, not 4"):
-        main(["base", *out, *QUICK, "--epochs", "4", "--resume"])
+    with pytest.raises(InputError, match=r"holds an unfinished run of 2 epochs"):
+        main(["base", *out, *QUICK])
+    with pytest.raises(InputError, match=r"was started with epochs 3, not 1"):
+        main(["base", *out, *QUICK, "--epochs", "1", "--resume"])
+    main(["base", *out, *QUICK, "--epochs", "1", "--resume", "--restart"])
+    assert read_manifest(tmp_path / "base", "train")["figures"]["epochs"] == 1
+
+
+def test_a_run_that_diverges_says_so(small_data: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"diverged in epoch 1 .*lower --learning-rate"):
+        main(["base", "--data", str(small_data), "--out", str(tmp_path / "base"), *QUICK, "--learning-rate", "1e20"])
+
+
+def test_a_stage_never_deletes_what_it_reads_or_what_another_wrote(small_data: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="which is read, and would be replaced"):
+        main(["base", "--data", str(small_data), "--out", str(small_data)])
+    other = tmp_path / "data"
+    shutil.copytree(small_data, other)
+    with pytest.raises(InputError, match=r"was written by `python -m data_prep\.prepare"):
+        main(["base", "--data", str(small_data), "--out", str(other)])
 
 
 def test_bad_data_folders_are_told_in_one_line(small_data: Path, tmp_path: Path) -> None:
@@ -161,6 +180,6 @@ def test_bad_data_folders_are_told_in_one_line(small_data: Path, tmp_path: Path)
 
 def test_a_model_file_holds_no_optimiser(small_data: Path, tmp_path: Path) -> None:
     main(["base", "--data", str(small_data), "--out", str(tmp_path / "base"), *QUICK, "--epochs", "1"])
-    weights_bytes = 4 * read_manifest(tmp_path / "base", "")["figures"]["parameters"]
+    weights_bytes = 4 * read_manifest(tmp_path / "base", "train")["figures"]["parameters"]
     with zipfile.ZipFile(tmp_path / "base" / "model.keras") as archive:
         assert sum(entry.file_size for entry in archive.infolist()) < 1.2 * weights_bytes
