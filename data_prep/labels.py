@@ -66,7 +66,7 @@ def _numbers(path: Path, column: pd.Series) -> Float32:
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
         raise InputError(
-            f"{path}: row {row} (line {row + 2}), {column.name}: {str(column.iloc[row])!r} is not a finite number of px; "
+            f"{path}: row {row} (line {row + 2}), {column.name}: {str(column.iloc[row])!r} is no finite number of px; "
             "leave the cell empty where the keypoint is unlabelled"
         )
     return numbers

@@ -32,7 +32,7 @@ class State:
 
 def save(path: Path, model: keras.Model, state: State) -> None:
     """Writes the state of a run after an epoch. Whatever moment it is killed at, `path` is whole: old or new."""
-    arrays: dict[str, Any] = {f"variable_{i}": np.asarray(v) for i, v in enumerate(_variables(model))}
+    arrays: dict[str, Any] = {f"variable_{i}": keras.ops.convert_to_numpy(v) for i, v in enumerate(_variables(model))}
     arrays |= {f"best_{i}": weights for i, weights in enumerate(state.best_weights)}
     facts = {"settings": state.settings, "history": state.history, "seconds": state.seconds}
     path.parent.mkdir(parents=True, exist_ok=True)

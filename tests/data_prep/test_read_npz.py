@@ -87,11 +87,11 @@ FAULTS: dict[str, tuple[Callable[[Path], Any], str]] = {
     ),
     "text": (
         lambda f: edit_labels(f, 4, "nose_tip_x", "left"),
-        r"row 4 \(line 6\), nose_tip_x: 'left' is not",
+        r"row 4 \(line 6\), nose_tip_x: 'left' is no",
     ),
     "infinite": (
         lambda f: edit_labels(f, 6, "nose_tip_y", "inf"),
-        r"row 6 \(line 8\), nose_tip_y: .*inf.* is not",
+        r"row 6 \(line 8\), nose_tip_y: .*inf.* is no",
     ),
     "beyond float32": (lambda f: edit_labels(f, 6, "nose_tip_y", "1e39"), r"row 6 \(line 8\), nose_tip_y: .*1e.39"),
     "a field too many": (

@@ -44,7 +44,7 @@ def test_v1_adds_the_gated_maps_to_the_maps() -> None:
     model = keras.Model(maps, squeeze_and_excite(maps, "block"))
     x = np.random.default_rng(1).normal(size=(2, 5, 4, 16)).astype(np.float32)
     reduce, gate = model.get_layer("block_reduce"), model.get_layer("block_gate")
-    w1, b1, w2, b2 = (np.asarray(v) for v in [*reduce.weights, *gate.weights])
+    w1, b1, w2, b2 = (keras.ops.convert_to_numpy(v) for v in [*reduce.weights, *gate.weights])
     assert w1.shape == (16, 2)
     squeezed = np.maximum(x.mean(axis=(1, 2)) @ w1 + b1, 0)
     gates = 1 / (1 + np.exp(-(squeezed @ w2 + b2)))
