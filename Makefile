@@ -1,4 +1,4 @@
-# `make run` and `make test` do all set-up from nothing: Python 3.11 or newer and make are all they need.
+# `make run` and `make test` do all set-up from nothing: Python 3.11 to 3.13 and make are all they need.
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
@@ -14,7 +14,7 @@ run: setup
 setup: $(VENV)/installed
 
 $(VENV)/installed: requirements-lock.txt
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed; set PYTHON=...")'
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "error: TensorFlow needs Python 3.11, 3.12 or 3.13; set PYTHON=...")'
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-lock.txt
 	touch $@

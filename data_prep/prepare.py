@@ -17,7 +17,7 @@ from data_prep.faces import SPLITS, Faces, Part, labelled_points
 from data_prep.impute import DEFAULT_IMPUTER, IMPUTERS, hidden_label_errors, impute
 from data_prep.quality import duplicate_groups, join_groups, label_sources
 from data_prep.report import write_report
-from data_prep.split import SPLIT_METHODS, split
+from data_prep.split import SPLIT_METHODS, sizes_text, split
 
 DEFAULT_OUT = Path("artifacts/data")
 SYNTHETIC, KAGGLE = "synthetic", "kaggle"
@@ -139,7 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             figures={"faces": len(faces), **sizes, "labelled_pct": round(100 * float(labelled.mean()), 2)},
             started=started,
         )
-    print(f"{len(faces)} faces, {'/'.join(str(n) for n in sizes.values())} to train/val/test ({options.split} split)")
+    print(f"{len(faces)} faces, {options.split} split: {sizes_text(indexes)}")
     print(f"{100 * labelled.mean():.1f} % of the keypoints are labelled, the others imputed by {method}")
     print(f"{options.out}: arrays, report.md and pictures")
 

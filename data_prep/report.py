@@ -14,6 +14,7 @@ from common.array_types import Bool, Float64, Int64
 from data_prep.faces import SPLITS, Faces, labelled_points
 from data_prep.oddities import LabelNoise, duplicate_label_noise, mean_of_labels, oddness, outside_picture
 from data_prep.quality import duplicate_groups
+from data_prep.split import sizes_text
 
 SOURCE_COLORS = ("#2166ac", "#e07b1a")
 ODD_FACES, CONTACT_FACES, COLUMNS = 24, 60, 12
@@ -141,7 +142,8 @@ def _splits(faces: Faces, indexes: Mapping[str, Int64], labelled: Bool, groups: 
         rows.append([name, *numbers, f"{complete:,}", _percent(share)])
     people_column = [] if faces.groups is None else ["people"]
     header = ["part", "faces", "share", *people_column, "groups", "complete faces", "labelled"]
-    return f"## Parts\n\nSplit `{split_method}`: {SPLIT_MEANING[split_method]}.\n\n" + table(header, rows)
+    text = f"Split `{split_method}`: {SPLIT_MEANING[split_method]}. It gives {sizes_text(indexes)}."
+    return f"## Parts\n\n{text}\n\n" + table(header, rows)
 
 
 def _label_sources(faces: Faces, labelled: Bool, sources: Int64, means: Mapping[int, Float64]) -> str:

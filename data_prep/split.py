@@ -1,5 +1,7 @@
 """Which faces train, which validate, which test."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from sklearn.model_selection import train_test_split
 
@@ -17,6 +19,16 @@ def split_sizes(count: int) -> tuple[int, int, int]:
     held_out = int(np.ceil(HELD_OUT_FRACTION * count))
     test = int(np.ceil(held_out / 2))
     return count - held_out, held_out - test, test
+
+
+def sizes_text(indexes: Mapping[str, Int64]) -> str:
+    """Returns the sizes of the parts in words, and whether they are 0.8, 0.1 and 0.1 of the faces to the face."""
+    sizes = tuple(len(part) for part in indexes.values())
+    if 0 in sizes:
+        return f"{sizes[-1]:,} faces, all in test"
+    wanted = split_sizes(sum(sizes))
+    words = "exactly" if sizes == wanted else f"as near to {wanted[0]}/{wanted[1]}/{wanted[2]} as whole groups allow:"
+    return f"{words} {sizes[0]}/{sizes[1]}/{sizes[2]} faces to train/val/test"
 
 
 def split(method: str, groups: Int64, seed: int) -> dict[str, Int64]:

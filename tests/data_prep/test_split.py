@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.stage import InputError
-from data_prep.split import split, split_sizes
+from data_prep.split import sizes_text, split, split_sizes
 
 
 def test_the_published_sizes() -> None:
@@ -68,7 +68,9 @@ def test_too_few_faces_or_groups_are_refused() -> None:
 
 
 def test_sizes_are_as_near_as_whole_groups_allow() -> None:
-    threes = np.arange(45) // 3  # test wants 5 of 45 faces: 6 is nearer than 3
-    assert [len(indexes) for indexes in split("grouped", threes, seed=0).values()] == [36, 3, 6]
+    threes = split("grouped", np.arange(45) // 3, seed=0)  # test wants 5 of 45 faces: 6 is nearer than 3
+    assert [len(indexes) for indexes in threes.values()] == [36, 3, 6]
+    assert sizes_text(threes) == "as near to 36/4/5 as whole groups allow: 36/3/6 faces to train/val/test"
+    assert sizes_text(split("random", np.arange(45), seed=0)) == "exactly 36/4/5 faces to train/val/test"
     four = np.arange(200) // 50
     assert [len(indexes) for indexes in split("grouped", four, seed=0).values()] == [100, 50, 50]
