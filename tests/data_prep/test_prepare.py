@@ -1,6 +1,10 @@
 """The first stage as a user runs it: what it writes, the published figures, bad input."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +19,7 @@ from data_prep import arrays, read_npz
 from data_prep.keypoint_set import FACE15
 from data_prep.prepare import main
 from evaluation.baselines import mean_face, mean_face_imputed
+from tests.conftest import ROOT
 
 Run = Callable[..., CompletedProcess[str]]
 
@@ -134,3 +139,16 @@ def test_training_zip_gives_the_faces_of_the_folder(tmp_path: Path) -> None:
     a, b = (arrays.load_part(tmp_path / name, "train") for name in ("a", "b"))
     np.testing.assert_array_equal(a.images, b.images)
     np.testing.assert_array_equal(a.keypoints, b.keypoints)
+
+
+@pytest.mark.parametrize("seconds", [1.0, 6.0])
+def test_ctrl_c_ends_in_one_line_and_leaves_nothing(tmp_path: Path, seconds: float) -> None:
+    """Early it hits the imports, late the drawing of the faces."""
+    command = [sys.executable, "-m", "data_prep.prepare", "--out", str(tmp_path / "out")]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+        time.sleep(seconds)
+        process.send_signal(signal.SIGINT)
+        _, printed = process.communicate()
+    assert process.returncode in (130, -signal.SIGINT)  # the shell calls both 130
+    assert printed == "interrupted\n"
+    assert list(tmp_path.iterdir()) == []
