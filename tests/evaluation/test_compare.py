@@ -111,6 +111,7 @@ def test_nothing_to_compare(data_folder: Path, tmp_path: Path) -> None:
         run_compare(tmp_path)
 
 
+UNKNOWN = Difference(-5, np.nan, np.nan, p_value=np.nan)  # one group has no interval
 BETTER, WORSE, SAME = (Difference(*ends, p_value=0.5) for ends in ((-2, -3, -1), (2, 1, 3), (0, -1, 1)))
 
 
@@ -124,6 +125,7 @@ BETTER, WORSE, SAME = (Difference(*ends, p_value=0.5) for ends in ((-2, -3, -1),
         (BETTER, WORSE, "worse than base"),
         (BETTER, SAME, "no different from base"),
         (None, None, "nothing to compare with"),
+        (UNKNOWN, None, "too few groups to tell"),
     ],
 )
 def test_verdicts(to_mean_face: Difference | None, to_base: Difference | None, words: str) -> None:
