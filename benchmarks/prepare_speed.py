@@ -35,8 +35,15 @@ import sys, pathlib
 from data_prep.read_training_csv import read
 read(pathlib.Path(sys.argv[1]))
 """
+WHOLE_STAGE = """
+import sys, tempfile
+from data_prep.prepare import main
+with tempfile.TemporaryDirectory() as folder:
+    main([sys.argv[1], "--out", folder + "/data"])
+"""
 WAYS = {
     "data_prep.read_training_csv": OURS,
+    "the whole prepare stage, report and all": WHOLE_STAGE,
     "pandas, np.array(text.split(), uint8)": PANDAS.format(parse="numpy.array(text.split(), numpy.uint8)"),
     "pandas, np.fromstring(text, sep=' ')": PANDAS.format(parse="numpy.fromstring(text, sep=' ')"),
     "pandas, np.fromstring(text, uint8, sep=' ')": PANDAS.format(parse="numpy.fromstring(text, numpy.uint8, sep=' ')"),
