@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 NETWORKS = ("base", "v1")  # files in models
-LOSSES = ("mse", "mae", "huber")
 LABELS = ("masked", "imputed")
 SCHEDULES = ("constant", "cosine")
 

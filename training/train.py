@@ -36,13 +36,14 @@ from models.drawing import draw
 from training import checkpoint
 from training.augment import LEVELS
 from training.fit import best_epoch, compile_model, fit
+from training.losses import LOSSES
 from training.plots import loss_curves
-from training.recipes import LABELS, LOSSES, NETWORKS, RECIPES, SCHEDULES, Recipe
+from training.recipes import LABELS, NETWORKS, RECIPES, SCHEDULES, Recipe
 
 DEFAULT_DATA = Path("artifacts/data")
 DEFAULT_OUT = Path("artifacts/models")
 STATE = "state.npz"
-CHOICES = {"loss": LOSSES, "labels": LABELS, "augment": LEVELS, "schedule": SCHEDULES}
+CHOICES = {"loss": tuple(LOSSES), "labels": LABELS, "augment": LEVELS, "schedule": SCHEDULES}
 
 
 def parser() -> argparse.ArgumentParser:
