@@ -13,6 +13,7 @@ class KeypointSet:
         mirror: mirror[k] is the keypoint whose place keypoint k takes in a mirrored picture.
         normaliser: the two keypoints whose distance normalises errors (NME).
         strokes: runs of keypoints to join when a face is drawn.
+        second_marks: the keypoints that label source 1 marks at another place of the face than source 0.
     """
 
     name: str
@@ -20,6 +21,7 @@ class KeypointSet:
     mirror: tuple[int, ...]
     normaliser: tuple[int, int]
     strokes: tuple[tuple[int, ...], ...]
+    second_marks: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.names)
@@ -31,6 +33,22 @@ class KeypointSet:
 
     def index(self, name: str) -> int:
         return self.names.index(name)
+
+    @property
+    def marks(self) -> int:
+        """M, the places of the face that the set knows: the K of source 0, then source 1's own."""
+        return len(self) + len(self.second_marks)
+
+    def marks_of(self, source: int) -> tuple[int, ...]:
+        """The mark, 0 to M - 1, that a label source (0 or 1) means by each of the K keypoints."""
+        own = {keypoint: len(self) + i for i, keypoint in enumerate(self.second_marks)} if source else {}
+        return tuple(own.get(keypoint, keypoint) for keypoint in range(len(self)))
+
+    @property
+    def mark_mirror(self) -> tuple[int, ...]:
+        """`mirror` for the M marks."""
+        second = self.marks_of(1)
+        return self.mirror + tuple(second[self.mirror[keypoint]] for keypoint in self.second_marks)
 
 
 def _mirror_by_name(names: tuple[str, ...]) -> tuple[int, ...]:
@@ -67,6 +85,7 @@ FACE15 = KeypointSet(
     mirror=_mirror_by_name(_FACE15_NAMES),
     normaliser=(0, 1),
     strokes=((7, 6), (8, 9), (3, 0, 2), (4, 1, 5), (11, 13, 12, 14, 11)),
+    second_marks=(10, 14),  # nose_tip: the tip, or the base of the nose; bottom lip: its outer, or its inner edge
 )
 
 KEYPOINT_SETS = {FACE15.name: FACE15}
