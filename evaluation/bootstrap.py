@@ -85,6 +85,29 @@ def paired_difference(sums: Float64, base_sums: Float64, groups: Int64, weights:
     return Difference(float(value[0]), float(low[0]), float(high[0]), float(p_value) if np.isfinite(low[0]) else np.nan)
 
 
+def paired_ratio(
+    sums: Float64, base_sums: Float64, figures: tuple[str, ...], groups: Int64, weights: Float64
+) -> Estimate:
+    """Returns a model's figures divided by the base's, each (..., F), each resample drawing both alike.
+
+    NaN where the base's figure is 0 or unknown.
+
+    Args:
+        sums: float64 (N, ..., F, 2), the model's.
+        base_sums: float64 (N, ..., F, 2), the base's on the same faces.
+        figures: the F names.
+        groups: int64 (N,).
+        weights: float64 (B, G).
+    """
+
+    def ratio(model: Float64, base: Float64) -> Float64:
+        above, below = ratios(model, figures), ratios(base, figures)
+        return np.divide(above, below, out=np.full_like(above, np.nan), where=below > 0)
+
+    resampled = ratio(_resampled(sums, groups, weights), _resampled(base_sums, groups, weights))
+    return Estimate(ratio(sums.sum(0), base_sums.sum(0)), *_interval(resampled))
+
+
 def _resampled(sums: Float64, groups: Int64, weights: Float64) -> Float64:
     """Returns the sums of every resample, float64 (B, ..., 2); NaN where a single group leaves nothing to resample."""
     if weights.shape[1] < 2:

@@ -1,12 +1,14 @@
 """Puts every evaluated model beside the mean faces, with intervals and words.
 
 python -m evaluation.compare
+python -m evaluation.compare --rows some_faces.csv --out artifacts/comparison_some
 """
 
 import argparse
 import itertools
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from common.stage import (
@@ -24,39 +26,50 @@ from evaluation.baselines import BASELINES
 from evaluation.bootstrap import RESAMPLES
 from evaluation.comparison import Entry, comparison_table
 from evaluation.comparison_text import markdown, terminal_text
-from evaluation.inputs import Data, load_data
+from evaluation.inputs import Data, listed_faces, load_data
 from evaluation.metrics import face_nme
 from evaluation.plots import BASELINE_LOOKS, MODEL_LOOKS, Curve, plot_comparison
 from evaluation.predictions import read_predictions
+from evaluation.ratio_table import ratio_table
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(arguments)
     started = time.time()
-    check_out(options.out, "compare", [options.data, options.evaluations])
+    rows_file = [options.rows] if options.rows else []
+    check_out(options.out, "compare", [options.data, options.evaluations, *rows_file])
     if options.out.resolve().parent == options.evaluations.resolve():
         raise InputError(f"{options.out}: lies among the evaluations to compare; choose another --out")
     data = load_data(options.data)
-    models, left_out = read_evaluations(options.evaluations, data)
+    evaluated, left_out = read_evaluations(options.evaluations, data)
     again = f"evaluate it again with `{COMMANDS['evaluate']} --data {options.data}`"
-    for name in left_out:
-        print(f"left out: {options.evaluations / name} was made on other data than {options.data} holds now; {again}")
-    if not models:
+    for name, reason in left_out.items():
+        print(f"left out: {options.evaluations / name} {reason}; {again}")
+    if not evaluated:
         raise InputError(
             f"{options.evaluations}: has no evaluation made on {options.data}; run `{COMMANDS['evaluate']}` first"
         )
+    models, inputs, subset = list(evaluated.values()), {"data": data.hash}, ""
+    if options.rows:
+        listed = listed_faces(options.rows, data.test.rows)
+        data = data.only(listed)
+        models = [replace(model, predicted=model.predicted[listed]) for model in models]
+        inputs["rows"] = file_hash(options.rows)
+        subset = f", those of {len(listed):,} that {options.rows.name} lists,"
+        print(f"scored on {len(data.test):,} test faces{subset[:-1]}")
     entries = [*models, *baselines(data)]
-    table = comparison_table(entries, data, options.base)
+    table, ratios = comparison_table(entries, data, options.base), ratio_table(entries, data, options.base)
     with whole_folder(options.out, "compare") as folder:
         table.to_csv(folder / "comparison.csv", index=False)
-        (folder / "comparison.md").write_text(markdown(table, data.test, options.base), encoding="utf-8")
+        ratios.to_csv(folder / "ratios.csv", index=False)
+        text = markdown(table, ratios, data.test, options.base, subset)
+        (folder / "comparison.md").write_text(text, encoding="utf-8")
         plot_comparison(folder / "comparison.png", table, curves(entries, data))
-        hashes = {
-            f"evaluation/{model.name}": file_hash(options.evaluations / model.name / MANIFEST) for model in models
-        }
+        inputs |= {f"evaluation/{name}": file_hash(options.evaluations / name / MANIFEST) for name in evaluated}
         parameters = {"data": str(options.data), "evaluations": str(options.evaluations), "base": options.base}
-        figures = {"models": len(models), "left_out": left_out, "resamples": RESAMPLES}
-        write_manifest(folder, "compare", parameters, {"data": data.hash, **hashes}, figures, started)
+        parameters["rows"] = str(options.rows) if options.rows else None
+        figures = {"models": len(models), "left_out": list(left_out), "resamples": RESAMPLES}
+        write_manifest(folder, "compare", parameters, inputs, figures, started)
     print(terminal_text(table, data.test, options.base))
     print(f"\nwrote {options.out}")
 
@@ -70,29 +83,42 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     for option, default in folders.items():
         parser.add_argument(option, type=Path, default=Path(default), metavar="DIR", help="(%(default)s)")
     parser.add_argument("--base", default="base", metavar="NAME", help="the model others are compared to (%(default)s)")
+    parser.add_argument(
+        "--rows",
+        type=Path,
+        metavar="FILE.csv",
+        help="compare on the test faces whose number is in the column `row` of this file; the evaluations are those of "
+        "the whole test part",
+    )
     return parser.parse_args(arguments)
 
 
-def read_evaluations(folder: Path, data: Data) -> tuple[list[Entry], list[str]]:
-    """Returns the evaluations made on this data, by name of their folder, and the folders of those made on other data.
+def read_evaluations(folder: Path, data: Data) -> tuple[dict[str, Entry], dict[str, str]]:
+    """Returns the evaluations of all test faces of this data, and why others are left out, each by folder name.
 
     Raises:
-        InputError: no such folder, or an evaluation in it that is not whole.
+        InputError: no such folder, an evaluation in it that is not whole, or two of one name.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; make evaluations with `{COMMANDS['evaluate']}`")
-    models, left_out = [], []
+    models: dict[str, Entry] = {}
+    left_out = {}
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or not (path / MANIFEST).is_file():
             continue  # a run that is writing, or the user's own
         manifest = read_manifest(path, "evaluate")
         if path.name in BASELINES:
             raise InputError(f"{path}: has a baseline's name; evaluate again with another --out")
-        if manifest["inputs"].get("data") != data.hash:
-            left_out.append(path.name)
-            continue
-        predicted = read_predictions(path / "predictions.csv", data.test.rows, data.keypoint_set.columns)
-        models.append(Entry(manifest["parameters"]["name"], predicted, manifest["figures"]))
+        name, inputs = manifest["parameters"]["name"], manifest["inputs"]
+        if inputs.get("data") != data.hash:
+            left_out[path.name] = "was made on other data than the data folder holds now"
+        elif "rows" in inputs:
+            left_out[path.name] = "was made with --rows, on some of the test faces"
+        elif twin := next((other for other, model in models.items() if model.name == name), None):
+            raise InputError(f"{path}: is named {name} like {folder / twin}; evaluate one again with another --name")
+        else:
+            predictions = read_predictions(path / "predictions.csv", data.test.rows, data.keypoint_set)
+            models[path.name] = Entry(name, predictions.keypoints, manifest["figures"])
     return models, left_out
 
 

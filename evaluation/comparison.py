@@ -24,7 +24,7 @@ class Entry:
 
     Attributes:
         predicted: float32 (N, K, 2) in px, for the test faces.
-        cost: parameters, epochs and seconds of training, where known.
+        cost: the values of `COST` that are known.
         baseline: no model, one of `BASELINES`.
     """
 

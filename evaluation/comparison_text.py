@@ -6,11 +6,13 @@ import pandas as pd
 from data_prep.faces import Part
 from evaluation.comparison import BASELINE, MEAN_FACE
 from evaluation.metrics import NME_LIMIT_PCT, THRESHOLDS_PX
-from evaluation.tables import COST, LABELS, with_interval
+from evaluation.ratio_table import ALL_KEYPOINTS
+from evaluation.tables import LABELS, with_interval
 
 FEW_GROUPS = 20
 NAME_WIDTH = 20  # keeps a line of the terminal's table within 100 columns
 TITLES = {"labelled": "Real labels only", "all": "All labels, imputed ones scored as if they were true"}
+COST_HEADS = {"parameters": "parameters", "epochs": "epochs", "seconds": "training s", "file_mb": "file MB"}
 
 
 def verdict_lines(table: pd.DataFrame) -> list[str]:
@@ -24,6 +26,16 @@ def verdict_lines(table: pd.DataFrame) -> list[str]:
             line += f" (MAE {row['mae_minus_base_px']:+.3f} px{ends})"
         lines.append(line)
     return lines
+
+
+def ratio_list(ratios: pd.DataFrame, base: str) -> list[str]:
+    """Returns a heading, and a list with the error of each model on all keypoints; nothing where there is no base."""
+    lines = [
+        f"- {row['name']}: RMSE {with_interval(row, 'rmse_ratio', 3)}, MAE {with_interval(row, 'mae_ratio', 3)}"
+        for _, row in ratios[ratios["keypoint"] == ALL_KEYPOINTS].sort_values("mae_ratio").iterrows()
+    ]
+    heading = f"As a multiple of the error of {base} (for each keypoint: `ratios.csv`):"
+    return [heading, "\n".join(lines)] if lines else []
 
 
 def base_absent(table: pd.DataFrame, base: str) -> list[str]:
@@ -58,18 +70,25 @@ def terminal_text(table: pd.DataFrame, test: Part, base: str) -> str:
     return "\n".join([*lines, "", *verdict_lines(table), *base_absent(table, base), *few_groups(test)])
 
 
-def markdown(table: pd.DataFrame, test: Part, base: str) -> str:
-    """Returns `comparison.md`."""
+def markdown(table: pd.DataFrame, ratios: pd.DataFrame, test: Part, base: str, subset: str = "") -> str:
+    """Returns `comparison.md`.
+
+    Args:
+        table: `comparison.csv`.
+        ratios: `ratios.csv`.
+        subset: which test faces are scored, where they are not all.
+    """
     labelled, all_labels = (table[table["labels"] == labels] for labels in LABELS)
     parts = [
         "# Comparison",
-        f"Scored on {len(test):,} test faces in {len(np.unique(test.groups)):,} groups (a group is one person, or "
-        "copies of one picture). In brackets: 95 % intervals.",
+        f"Scored on {len(test):,} test faces{subset} in {len(np.unique(test.groups)):,} groups (a group is one person, "
+        "or copies of one picture). In brackets: 95 % intervals.",
         f"## {TITLES['labelled']}",
         f"{_scored(labelled, test)}.",
         _markdown_table(labelled),
         "By MAE on the real labels:",
         "\n".join(f"- {line}" for line in verdict_lines(table)),
+        *ratio_list(ratios, base),
         *base_absent(table, base),
         *few_groups(test),
         f"## {TITLES['all']}",
@@ -102,10 +121,10 @@ def _markdown_table(rows: pd.DataFrame) -> str:
     figures = {"MAE px": ("mae_px", 2), "RMSE px": ("rmse_px", 2)}
     figures |= {f"within {t} px, %": (f"within_{t}px_pct", 1) for t in THRESHOLDS_PX}
     figures |= {"NME %": ("nme_pct", 2), "AUC": ("auc", 3), "failed %": ("failure_rate_pct", 1)}
-    head = ["", *figures, "parameters", "epochs", "training s"]
+    head = ["", *figures, *COST_HEADS.values()]
     lines = [head, ["---", *["---:"] * (len(head) - 1)]]
     for _, row in rows.iterrows():
         scores = [with_interval(row, figure, decimals) for figure, decimals in figures.values()]
-        costs = ["" if pd.isna(row[key]) else f"{row[key]:,.0f}" for key in COST]
+        costs = ["" if pd.isna(row[key]) else f"{row[key]:,.{int(key == 'file_mb')}f}" for key in COST_HEADS]
         lines.append([f"`{row['name']}`", *scores, *costs])
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)

@@ -1,6 +1,7 @@
 """Scores a trained model, or anyone's predictions, on the test part of a data folder.
 
 python -m evaluation.evaluate artifacts/models/base
+python -m evaluation.evaluate artifacts/models/base --flip
 python -m evaluation.evaluate --predictions theirs.csv --name theirs
 """
 
@@ -13,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from common.array_types import Float32
 from common.draw import PREDICTION
 from common.stage import COMMANDS, InputError, file_hash, read_manifest, run, whole_folder, write_manifest
 from evaluation.baselines import BASELINES, mean_face
 from evaluation.bootstrap import RESAMPLES, resampling_weights
-from evaluation.inputs import Data, load_data
+from evaluation.inputs import Data, listed_faces, load_data
 from evaluation.metrics import NME_LIMIT_PCT, THRESHOLDS_PX, face_nme
+from evaluation.outputs import fits, mirrored_back, to_predictions
 from evaluation.plots import (
     REFERENCE,
     Curve,
@@ -27,9 +28,11 @@ from evaluation.plots import (
     plot_error_by_source,
     plot_grid,
     plot_keypoints,
+    plot_reliability,
     plot_worst,
 )
-from evaluation.predictions import read_predictions, write_predictions
+from evaluation.predictions import Predictions, read_predictions, write_predictions
+from evaluation.reliability import reliability_table
 from evaluation.tables import COST, accuracy_table, keypoint_table, with_interval
 
 WEIGHTS = "model.keras"
@@ -39,18 +42,25 @@ BATCH = 128
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(arguments)
     started = time.time()
-    model, predictions, name = options.model, options.predictions, options.name
-    source = model or predictions
+    model, name = options.model, options.name
+    source = model or options.predictions
     data = load_data(options.data)
-    with whole_folder(options.out, "evaluate", [options.data, source]) as folder:
+    rows_file = [options.rows] if options.rows else []
+    with whole_folder(options.out, "evaluate", [options.data, source, *rows_file]) as folder:
+        listed = listed_faces(options.rows, data.test.rows) if options.rows else None
         if model:
-            predicted, cost = predict(model, data)
+            predictions, cost = predict(model, data, options.flip)
             inputs = {"data": data.hash, "model": file_hash(model / WEIGHTS)}
         else:
-            predicted = read_predictions(predictions, data.test.rows, data.keypoint_set.columns)
-            cost, inputs = {}, {"data": data.hash, "predictions": file_hash(predictions)}
-        figures, text = write_evaluation(folder, name, predicted, data)
+            predictions = read_predictions(source, data.test.rows, data.keypoint_set)
+            cost, inputs = {}, {"data": data.hash, "predictions": file_hash(source)}
+        if listed is not None:
+            data, predictions = data.only(listed), predictions.only(listed)
+            inputs["rows"] = file_hash(options.rows)
+            print(f"scored on {len(data.test):,} test faces, those of {len(listed):,} that {options.rows} lists")
+        figures, text = write_evaluation(folder, name, predictions, data)
         parameters = {"name": name, "data": str(options.data), "model" if model else "predictions": str(source)}
+        parameters |= {"flip": options.flip, "rows": str(options.rows) if options.rows else None}
         write_manifest(folder, "evaluate", parameters, inputs, figures | cost, started)
     print(f"{text}\nwrote {options.out}")
 
@@ -62,7 +72,20 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("model", nargs="?", type=Path, metavar="MODEL_DIR", help="a folder that training wrote")
     parser.add_argument("--predictions", type=Path, metavar="FILE.csv", help="score these, not a model")
-    parser.add_argument("--name", help="name in tables and pictures (default: the model folder's name)")
+    parser.add_argument(
+        "--name",
+        help="name in tables and pictures (default: MODEL_DIR's own, then _flip and the name of the --rows file)",
+    )
+    parser.add_argument(
+        "--flip", action="store_true", help="predict mirrored pictures too, and take the mean of both (twice the time)"
+    )
+    parser.add_argument(
+        "--rows",
+        type=Path,
+        metavar="FILE.csv",
+        help="score only the test faces whose number is in the column `row` of this file; predictions are still read "
+        "for the whole test part, and `compare` leaves the evaluation out (it has --rows itself)",
+    )
     parser.add_argument("--data", type=Path, default=Path("artifacts/data"), metavar="DIR", help="(%(default)s)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="(default: artifacts/evaluation/NAME)")
     options = parser.parse_args(arguments)
@@ -70,38 +93,59 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         parser.error("give either MODEL_DIR or --predictions FILE.csv")
     if options.predictions and not options.name:
         parser.error("--predictions needs --name NAME")
-    options.name = options.name or options.model.resolve().name
+    if options.predictions and options.flip:
+        parser.error("--flip needs MODEL_DIR: predictions cannot be mirrored without the model")
+    options.name = options.name or default_name(options)
     if options.name in BASELINES or Path(options.name).name != options.name:
         parser.error(f"--name {options.name}: is a baseline's name or a path; choose a plain name")
     options.out = options.out or Path("artifacts/evaluation") / options.name
     return options
 
 
-def predict(model_folder: Path, data: Data) -> tuple[Float32, dict[str, Any]]:
-    """Returns a trained model's predictions for the test faces, float32 (N, K, 2) in px, and what the model cost.
+def default_name(options: argparse.Namespace) -> str:
+    """Returns the model folder's name and what else sets these predictions apart, `v1_flip` or `v1_lfpw`."""
+    words = [options.model.resolve().name]
+    words += ["flip"] if options.flip else []
+    words += [options.rows.stem] if options.rows else []
+    return "_".join(words)
+
+
+def predict(model_folder: Path, data: Data, flip: bool) -> tuple[Predictions, dict[str, Any]]:
+    """Returns a trained model's predictions for the test faces, and what the model cost.
+
+    Args:
+        flip: take the mean with the predictions for the mirrored pictures, mirrored back.
 
     Raises:
         InputError: no whole model folder, or a model of other pictures or keypoints than the data's.
     """
     manifest = read_manifest(model_folder, "train")
     model = _load_model(model_folder / WEIGHTS)
-    images, count = data.test.images, len(data.keypoint_set)
+    images, keypoint_set = data.test.images, data.keypoint_set
     if images.shape[-1] == 1 and model.input_shape[-1] == 3:
         images = np.repeat(images, 3, axis=-1)  # a grey picture in colour is three equal channels
-    if model.output_shape[1:] != (count, 2):
+    if not fits(model.output_shape[1:], keypoint_set):
+        gives = "x".join(map(str, model.output_shape[1:]))
         raise InputError(
-            f"{model_folder}: gives {model.output_shape[1]} keypoints, the data has {count} "
-            f"({data.keypoint_set.name}); train a model on this data"
+            f"{model_folder}: gives {gives} numbers for a face, the data has {len(keypoint_set)} keypoints "
+            f"({keypoint_set.name}) of x and y; train a model on this data"
         )
     if model.input_shape[1:] != images.shape[1:]:
         takes, has = ("x".join(map(str, shape[1:])) for shape in (model.input_shape, images.shape))
         raise InputError(f"{model_folder}: takes pictures of {takes}, the data has {has}; train a model on this data")
     if data.hash not in manifest["inputs"].values():
         print("note: this model was trained on another data folder; its training faces may be among these test faces")
-    predicted = model.predict(images, batch_size=BATCH, verbose=0).astype(np.float32)
-    if not np.isfinite(predicted).all():
+    output = model.predict(images, batch_size=BATCH, verbose=0).astype(np.float32)
+    if flip:
+        mirrored = model.predict(images[:, :, ::-1], batch_size=BATCH, verbose=0).astype(np.float32)
+        output = (output + mirrored_back(mirrored, images.shape[2], keypoint_set)) / 2
+    predictions = to_predictions(output, data.test.sources, keypoint_set)
+    if not np.isfinite(output).all():
         raise InputError(f"{model_folder}: predicts values that are no numbers; train it again")
-    return predicted, {key: manifest["figures"].get(key) for key in COST}
+    if predictions.sigma is not None and not (predictions.sigma > 0).all():
+        raise InputError(f"{model_folder}: predicts a sigma that is not above 0; train it again")
+    cost = {key: manifest["figures"].get(key) for key in COST}
+    return predictions, cost | {"file_mb": round((model_folder / WEIGHTS).stat().st_size / 1e6, 3)}
 
 
 def _load_model(path: Path) -> Any:
@@ -115,17 +159,18 @@ def _load_model(path: Path) -> Any:
         raise InputError(f"{path}: cannot be loaded ({reason}); train it again with `{COMMANDS['train']}`") from None
 
 
-def write_evaluation(folder: Path, name: str, predicted: Float32, data: Data) -> tuple[dict[str, Any], str]:
+def write_evaluation(folder: Path, name: str, predictions: Predictions, data: Data) -> tuple[dict[str, Any], str]:
     """Writes predictions, tables and pictures to a folder; returns the figures for the manifest and a summary.
 
     Args:
-        predicted: float32 (N, K, 2) in px, for `data.test`.
+        predictions: for `data.test`.
     """
     test, keypoint_set = data.test, data.keypoint_set
+    predicted, sigma = predictions
     weights = resampling_weights(test.groups)
     accuracy = accuracy_table(predicted, test, keypoint_set, weights)
     keypoints = keypoint_table(predicted, test, keypoint_set, weights)
-    write_predictions(folder / "predictions.csv", predicted, test.rows, keypoint_set.columns)
+    write_predictions(folder / "predictions.csv", predictions, test.rows, keypoint_set)
     accuracy.to_csv(folder / "accuracy.csv", index=False)
     keypoints.to_csv(folder / "per_keypoint.csv", index=False)
 
@@ -146,7 +191,15 @@ def write_evaluation(folder: Path, name: str, predicted: Float32, data: Data) ->
     groups = weights.shape[1]
     figures = accuracy.set_index("labels").replace({np.nan: None}).to_dict("index")
     figures |= {"faces": len(test), "groups": groups, "nme_faces_labelled": nme_faces, "resamples": RESAMPLES}
-    return figures, summary(name, accuracy.iloc[0], len(test), groups, nme_faces)
+    text = summary(name, accuracy.iloc[0], len(test), groups, nme_faces)
+    if sigma is not None and test.labelled.any():
+        reliability = reliability_table(predicted, sigma, test, weights)
+        reliability.to_csv(folder / "reliability.csv", index=False)
+        plot_reliability(folder / "reliability.png", reliability, name)
+        lowest, highest = reliability["ratio"].min(), reliability["ratio"].max()
+        figures["sigma"] = {"bins": len(reliability), "ratio_lowest": lowest, "ratio_highest": highest}
+        text += f"\n  sigma   {len(reliability)} bins: error / predicted from {lowest:.2f} to {highest:.2f}"
+    return figures, text
 
 
 def summary(name: str, labelled: Any, faces: int, groups: int, nme_faces: int) -> str:

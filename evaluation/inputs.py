@@ -1,12 +1,16 @@
 """What `evaluate` and `compare` read of a data folder."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
+from common.array_types import Bool, Int64
 from common.stage import InputError
-from data_prep.arrays import data_hash, load_data_manifest, load_keypoint_set, load_part
+from data_prep.arrays import ARRAYS, data_hash, load_data_manifest, load_keypoint_set, load_part
 from data_prep.faces import Part
 from data_prep.keypoint_set import KeypointSet
+from evaluation.csv_lines import ROW, read_lines, row_number
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,10 @@ class Data:
     keypoint_set: KeypointSet
     hash: str
 
+    def only(self, kept: Bool) -> "Data":
+        """Returns the same data with some of the test faces; bool (N,) in."""
+        return replace(self, test=Part(**{name: getattr(self.test, name)[kept] for name in ARRAYS}))
+
 
 def load_data(folder: Path) -> Data:
     """Returns the training and test parts of a data folder.
@@ -37,3 +45,25 @@ def load_data(folder: Path) -> Data:
     if len(test) == 0:
         raise InputError(f"{folder}: has no test faces; prepare it again with another --split")
     return Data(load_part(folder, "train"), test, load_keypoint_set(manifest), data_hash(manifest))
+
+
+def listed_faces(path: Path, rows: Int64) -> Bool:
+    """Returns which test faces a CSV file names in its `row` column, bool (N,).
+
+    Other columns, and rows that are not in the test part, mean nothing.
+
+    Args:
+        rows: int64 (N,), the test rows.
+
+    Raises:
+        InputError: no such file, not a CSV file, no `row` column, a row that is no whole number, or no test row.
+    """
+    header, body = read_lines(path)
+    if header.count(ROW) != 1:
+        raise InputError(f"{path}: has {header.count(ROW)} columns `{ROW}`; give one, the face's row in the data")
+    at = header.index(ROW)
+    theirs = {row_number(path, line, cells[at]) for line, cells in body}
+    listed = np.array([row in theirs for row in rows.tolist()])
+    if not listed.any():
+        raise InputError(f"{path}: lists no face of the test part; give rows that are in test_rows.npy")
+    return listed

@@ -24,6 +24,8 @@ MODEL_LOOKS = tuple((color, "-") for color in ("#0072b2", "#d55e00", "#009e73", 
 BASELINE_LOOKS = (("#333333", "--"), ("#777777", ":"), ("#aaaaaa", "-."))
 SOURCES = ("#0072b2", "#e69f00", "#009e73", "#cc79a7")
 NME_SHOWN_PCT = 2 * NME_LIMIT_PCT
+TICKS_PX = tuple(digit * 10.0**power for power in range(-3, 4) for digit in (1, 1.5, 2, 3, 5, 7))
+SMALLEST_SHOWN_PX = 1e-3  # a logarithmic axis has no zero
 CLIP_PCT = 99.8  # of the errors an axis shows; the rest lie at its edge
 
 
@@ -202,6 +204,33 @@ def plot_error_by_source(
         above.legend(frameon=False, fontsize=8, loc="upper left")
         for panel in (above, below):
             _plain(panel)
+    save(figure, path)
+
+
+def plot_reliability(path: Path, table: pd.DataFrame, name: str) -> None:
+    """Draws the measured error of each bin against the predicted one, with intervals: on the diagonal they agree.
+
+    Args:
+        table: `reliability.csv`.
+    """
+    shown = table[["sigma_px", "error_px", "error_px_low", "error_px_high"]].clip(lower=SMALLEST_SHOWN_PX)
+    sigma, error, low, high = (shown[column] for column in shown)
+    edges = np.array([shown.min(axis=None) / 1.25, shown.max(axis=None) * 1.25])
+    figure, axes = plt.subplots(figsize=(6.4, 6.4), layout="constrained")
+    axes.fill_between(edges, edges * 0.85, edges * 1.15, color="#e8e8e8", linewidth=0, label="within 15 %")
+    axes.plot(edges, edges, color="black", linewidth=1, label="measured = predicted")
+    axes.vlines(sigma, low, high, color=PREDICTION, linewidth=2)
+    label = f"a tenth of {table['points'].sum():,} labelled points (95 % interval)"
+    axes.scatter(sigma, error, s=30, color=PREDICTION, zorder=3, label=label)
+    axes.set(xscale="log", yscale="log", xlim=edges, ylim=edges, aspect="equal")
+    axes.set(xlabel="predicted error of a coordinate, sigma (px)", ylabel="measured error of a coordinate (px)")
+    axes.set_title(f"{name}: is the error as large as predicted?", fontsize=10, loc="left")
+    ticks = [tick for tick in TICKS_PX if edges[0] <= tick <= edges[1]]
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_ticks(ticks, [f"{tick:g}" for tick in ticks])
+        axis.set_ticks([], minor=True)
+    axes.legend(frameon=False, fontsize=9, loc="upper left")
+    _plain(axes)
     save(figure, path)
 
 

@@ -1,59 +1,82 @@
-"""`predictions.csv`: one line for each test face, its `row` and then the columns of the label file, in px."""
+"""`predictions.csv`: one line for each test face.
+
+Its `row`, then the columns of the label file in px, then, where the network says how sure it is, a `NAME_sigma` in px
+for each keypoint. N faces, K keypoints.
+"""
 
 import csv
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from common.array_types import Float32, Int64
+from common.array_types import Bool, Float32, Int64
 from common.stage import InputError
+from data_prep.keypoint_set import KeypointSet
+from evaluation.csv_lines import ROW, read_lines, row_number
 
-ROW = "row"
 LARGEST_PX = 1e6  # beyond it a number is no place near a picture; NaN and infinity fail the same comparison
 SHOWN = 8  # names or rows that a message lists before it says how many more there are
 
 
-def write_predictions(path: Path, predicted: Float32, rows: Int64, columns: Sequence[str]) -> None:
-    """Writes predictions so that reading gives back the same float32 values.
+class Predictions(NamedTuple):
+    """What is predicted for N faces.
 
-    Args:
-        predicted: float32 (N, K, 2) in px.
-        rows: int64 (N,).
-        columns: the 2K names of `KeypointSet.columns`.
+    Attributes:
+        keypoints: float32 (N, K, 2) in px.
+        sigma: float32 (N, K), the predicted mean absolute error of each keypoint's coordinates in px, above 0; None
+            where nothing is said of it.
     """
+
+    keypoints: Float32
+    sigma: Float32 | None = None
+
+    def only(self, kept: Bool) -> "Predictions":
+        """Returns the predictions of some of the faces; bool (N,) in."""
+        return Predictions(self.keypoints[kept], None if self.sigma is None else self.sigma[kept])
+
+
+def sigma_columns(keypoint_set: KeypointSet) -> list[str]:
+    """Returns the K names of the columns that hold sigma."""
+    return [f"{name}_sigma" for name in keypoint_set.names]
+
+
+def write_predictions(path: Path, predictions: Predictions, rows: Int64, keypoint_set: KeypointSet) -> None:
+    """Writes predictions so that reading gives back the same float32 values. `rows`: int64 (N,)."""
+    columns = keypoint_set.columns
+    values = predictions.keypoints.astype(np.float32).reshape(len(rows), -1)
+    if predictions.sigma is not None:
+        columns = columns + sigma_columns(keypoint_set)
+        values = np.concatenate([values, predictions.sigma.astype(np.float32)], axis=1)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow([ROW, *columns])
-        for row, face in zip(rows.tolist(), predicted.astype(np.float32).reshape(len(rows), -1), strict=True):
+        for row, face in zip(rows.tolist(), values, strict=True):
             writer.writerow([row, *map(str, face)])  # the shortest text that is this float32
 
 
-def read_predictions(path: Path, rows: Int64, columns: Sequence[str]) -> Float32:
-    """Returns anyone's predictions for the test faces, in the order of `rows`: float32 (N, K, 2) in px.
+def read_predictions(path: Path, rows: Int64, keypoint_set: KeypointSet) -> Predictions:
+    """Returns anyone's predictions for the test faces, in the order of `rows`.
 
-    The file has the 2K columns in any order. With a `row` column its lines may be in any order; without one they are
-    the test rows in order.
+    The file has the 2K columns of the keypoint set, and the K of sigma or none of them, in any order. With a `row`
+    column its lines may be in any order; without one they are the test rows in order.
 
     Args:
         rows: int64 (N,), the test rows.
-        columns: the 2K names of `KeypointSet.columns`.
 
     Raises:
-        InputError: no such file, not a CSV file, other columns, a value that is no number of px, or rows that are
-            unknown, repeated or missing.
+        InputError: no such file, not a CSV file, other columns, a value that is no number of px, a sigma that is not
+            above 0, or rows that are unknown, repeated or missing.
     """
-    lines = _read_csv(path)
-    (_, header), body = lines[0], lines[1:]
-    header = [name.strip() for name in header]
+    header, body = read_lines(path)
+    places, sigmas = keypoint_set.columns, sigma_columns(keypoint_set)
+    columns = places + (sigmas if set(sigmas) & set(header) else [])
     _check_columns(path, header, columns)
-    for line, cells in body:
-        if len(cells) != len(header):
-            raise InputError(f"{path}, line {line}: has {len(cells)} cells where the header has {len(header)}")
     order = [header.index(name) for name in columns]
     if ROW in header:
         at = header.index(ROW)
-        theirs = [_row_number(path, line, cells[at]) for line, cells in body]
+        theirs = [row_number(path, line, cells[at]) for line, cells in body]
         _check_rows(path, theirs, rows)
         line_of = dict(zip(theirs, body, strict=True))
         body = [line_of[row] for row in rows.tolist()]
@@ -62,34 +85,28 @@ def read_predictions(path: Path, rows: Int64, columns: Sequence[str]) -> Float32
             f"{path}: has {len(body)} lines of predictions, the test part has {len(rows)} faces; "
             f"give every test row in order, or add a `{ROW}` column"
         )
-    values = [
-        [_coordinate(path, line, row, name, cells[at]) for name, at in zip(columns, order, strict=True)]
-        for row, (line, cells) in zip(rows.tolist(), body, strict=True)
-    ]
-    return np.array(values, np.float32).reshape(len(rows), -1, 2)
-
-
-def _read_csv(path: Path) -> list[tuple[int, list[str]]]:
-    """Returns the lines that are not blank, with their numbers in the file."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:  # spreadsheets begin a file with a byte order mark
-            reader = csv.reader(file)
-            lines = [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; give a CSV file of predictions") from None
-    except IsADirectoryError:
-        raise InputError(f"{path}: is a folder; give a CSV file of predictions") from None
-    except (UnicodeDecodeError, csv.Error):
-        raise InputError(f"{path}: is not a CSV file; save the predictions as comma-separated text") from None
-    if not lines:
-        raise InputError(f"{path}: is empty; it needs a header and a line for every test face")
-    return lines
+    values = np.array([[_pixels(cells[at]) for at in order] for _, cells in body], np.float32)
+    good = np.isfinite(values)
+    good[:, len(places) :] &= values[:, len(places) :] > 0
+    if not good.all():
+        face, column = (int(at[0]) for at in np.nonzero(~good))
+        line, cells = body[face]
+        wanted = "a place in px" if column < len(places) else "a number of px above 0"
+        raise InputError(
+            f"{path}, line {line} (row {rows[face]}): {columns[column]} is {cells[order[column]].strip()!r}, "
+            f"not {wanted}; give a number for every keypoint"
+        )
+    keypoints = values[:, : len(places)].reshape(len(rows), -1, 2)
+    return Predictions(keypoints, values[:, len(places) :] if len(columns) > len(places) else None)
 
 
 def _check_columns(path: Path, header: Sequence[str], columns: Sequence[str]) -> None:
     missing = [name for name in columns if name not in header]
     if missing:
-        raise InputError(f"{path}: lacks {_listed('column', missing)}; the data set's columns are needed, in px")
+        raise InputError(
+            f"{path}: lacks {_listed('column', missing)}; the data set's columns are needed, in px, and a sigma for "
+            "every keypoint or for none"
+        )
     extra = [name or "(no name)" for name in header if name not in (ROW, *columns)]
     if extra:
         hint = " (pandas writes none with index=False)" if "(no name)" in extra else ""
@@ -120,24 +137,10 @@ def _listed(kind: str, values: Sequence[object]) -> str:
     return f"{kind}{'s' if len(values) > 1 else ''} {shown}{more}"
 
 
-def _row_number(path: Path, line: int, text: str) -> int:
-    try:
-        value = float(text)
-        if value == int(value):
-            return int(value)
-    except (ValueError, OverflowError):
-        pass
-    raise InputError(f"{path}, line {line}: {ROW} {text.strip()!r} is no whole number; give the face's row in the data")
-
-
-def _coordinate(path: Path, line: int, row: int, name: str, text: str) -> float:
+def _pixels(text: str) -> float:
+    """Returns the number in a cell; NaN where there is none under LARGEST_PX."""
     try:
         value = float(text)
     except ValueError:
-        value = np.nan
-    if not abs(value) < LARGEST_PX:
-        raise InputError(
-            f"{path}, line {line} (row {row}): {name} is {text.strip()!r}, not a place in px; "
-            "give a number for every keypoint"
-        )
-    return value
+        return np.nan
+    return value if abs(value) < LARGEST_PX else np.nan

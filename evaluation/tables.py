@@ -12,7 +12,7 @@ from evaluation.bootstrap import Estimate, estimate
 from evaluation.metrics import FIGURES, KEYPOINT_FIGURES, face_sums, keypoint_sums
 
 LABELS = ("labelled", "all")  # scored on the real labels only; on the imputed ones too
-COST = ("parameters", "epochs", "seconds")  # of training: what a model's manifest says and the comparison shows
+COST = ("parameters", "epochs", "seconds", "file_mb")  # of training; of `model.keras`, in 1e6 bytes
 DECIMALS = 4
 
 

@@ -1,5 +1,6 @@
 """From evaluations to a table and plain words."""
 
+import shutil
 import time
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pandas as pd
 import pytest
 
 from common.array_types import Float32
-from common.stage import InputError, whole_folder, write_manifest
+from common.stage import InputError, file_hash, read_manifest, whole_folder, write_manifest
 from data_prep.arrays import data_hash, load_data_manifest, load_part
 from data_prep.keypoint_set import FACE15
 from evaluation import compare, evaluate
@@ -16,14 +17,16 @@ from evaluation.baselines import BASELINES, mean_face
 from evaluation.bootstrap import Difference
 from evaluation.comparison import verdict
 from evaluation.metrics import FIGURES
-from evaluation.predictions import write_predictions
+from evaluation.predictions import Predictions, write_predictions
+from evaluation.tables import COST
 from tests.evaluation.conftest import save_data
 
 
 def save_evaluation(data_folder: Path, name: str, predicted: Float32, cost: dict[str, float] | None = None) -> None:
     """Writes what the comparison reads of an evaluation: no pictures, which take seconds."""
     with whole_folder(data_folder.parent / "evaluation" / name, "evaluate") as folder:
-        write_predictions(folder / "predictions.csv", predicted, load_part(data_folder, "test").rows, FACE15.columns)
+        rows = load_part(data_folder, "test").rows
+        write_predictions(folder / "predictions.csv", Predictions(predicted), rows, FACE15)
         inputs = {"data": data_hash(load_data_manifest(data_folder))}
         write_manifest(folder, "evaluate", {"name": name}, inputs, cost or {}, time.time())
 
@@ -45,9 +48,9 @@ def test_models_and_mean_faces_side_by_side(
 ) -> None:
     train, test = (load_part(data_folder, split) for split in ("train", "test"))
     theirs, out = tmp_path / "base.csv", tmp_path / "evaluation" / "base"
-    write_predictions(theirs, noisy(test.keypoints, 2), test.rows, FACE15.columns)
+    write_predictions(theirs, Predictions(noisy(test.keypoints, 2)), test.rows, FACE15)
     evaluate.main(["--predictions", str(theirs), "--name", "base", "--data", str(data_folder), "--out", str(out)])
-    cost = {"parameters": 6_668_378, "epochs": 12, "seconds": 34.5}
+    cost = {"parameters": 6_668_378, "epochs": 12, "seconds": 34.5, "file_mb": 26.7}
     save_evaluation(data_folder, "v1", noisy(test.keypoints, 1), cost)
     save_evaluation(data_folder, "lazy", noisy(mean_face(train, test), 0.3))
     capsys.readouterr()
@@ -55,7 +58,7 @@ def test_models_and_mean_faces_side_by_side(
 
     assert [name for labels, name in table.index if labels == "labelled"][:2] == ["v1", "base"]  # best first
     assert set(table.index.get_level_values("name")) == {"base", "v1", "lazy", *BASELINES}
-    assert [*FIGURES, "parameters", "epochs", "seconds"] == [*table.columns[1:12], *table.columns[34:37]]
+    assert [*FIGURES, *COST] == [*table.columns[1:12], *table.columns[34:38]]
     accuracy = pd.read_csv(out / "accuracy.csv").set_index("labels")
     for labels in ("labelled", "all"):
         assert table.loc[(labels, "base"), list(FIGURES)].tolist() == accuracy.loc[labels, list(FIGURES)].tolist()
@@ -76,6 +79,12 @@ def test_models_and_mean_faces_side_by_side(
     assert "lazy: no better than the mean face, worse than base (MAE +" in printed
     text = (tmp_path / "comparison" / "comparison.md").read_text()
     assert f"{labelled['mae_px']['v1']:.2f} [{labelled['mae_px_low']['v1']:.2f}, " in text
+    assert "| 26.7 |" in text
+    ratios = pd.read_csv(tmp_path / "comparison" / "ratios.csv").set_index(["name", "keypoint"])
+    assert set(ratios.index.get_level_values("name")) == {"v1", "lazy"}
+    ratio = labelled["mae_px"]["v1"] / labelled["mae_px"]["base"]
+    assert ratios["mae_ratio"]["v1", "all"] == pytest.approx(ratio, abs=2e-4)
+    assert f"\n- v1: RMSE {ratios['rmse_ratio']['v1', 'all']:.3f} [" in text
     assert (tmp_path / "comparison" / "comparison.png").is_file()
 
 
@@ -101,6 +110,47 @@ def test_other_data_is_named_and_left_out(
     printed = capsys.readouterr().out
     assert "old was made on other data" in printed
     assert "evaluate it again" in printed
+
+
+def test_rows_of_a_file_only(data_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    test = load_part(data_folder, "test")
+    first = test.rows < 34  # ten of the 36 test faces, rows 24 to 59
+    save_evaluation(data_folder, "base", test.keypoints + np.where(first, np.float32(1), 5)[:, None, None])
+    save_evaluation(data_folder, "v1", test.keypoints + np.where(first, np.float32(2), 0)[:, None, None])
+    rows = tmp_path / "rows.csv"
+    rows.write_text("origin,row\n" + "".join(f"lfpw/{row}.jpg,{row}\n" for row in range(34)))  # training rows too
+    evaluate.main(
+        ["--predictions", str(tmp_path / "evaluation" / "v1" / "predictions.csv"), "--data", str(data_folder)]
+        + ["--rows", str(rows), "--name", "part", "--out", str(tmp_path / "evaluation" / "part")]
+    )
+    assert pd.read_csv(tmp_path / "evaluation" / "part" / "predictions.csv")["row"].tolist() == list(range(24, 34))
+
+    assert run_compare(tmp_path)["mae_px"]["labelled", "v1"] < 1
+    capsys.readouterr()
+    table = run_compare(tmp_path, "--rows", str(rows))
+    assert table["mae_px"]["labelled"][["base", "v1"]].tolist() == pytest.approx([1, 2], abs=1e-4)
+    assert "part" not in table.index.get_level_values("name")
+    printed = capsys.readouterr().out
+    assert "part was made with --rows" in printed
+    assert "scored on 10 test faces, those of 36 that rows.csv lists" in printed
+    comparison = tmp_path / "comparison"
+    text = (comparison / "comparison.md").read_text()
+    assert "Scored on 10 test faces, those of 36 that rows.csv lists, in 5" in text
+    assert read_manifest(comparison, "compare")["inputs"]["rows"] == file_hash(rows)
+
+
+def test_folder_may_have_another_name_than_the_model(data_folder: Path, tmp_path: Path) -> None:
+    save_evaluation(data_folder, "v1", load_part(data_folder, "test").keypoints)
+    (tmp_path / "evaluation" / "v1").rename(tmp_path / "evaluation" / "second_try")
+    assert ("labelled", "v1") in run_compare(tmp_path).index
+    assert "evaluation/second_try" in read_manifest(tmp_path / "comparison", "compare")["inputs"]
+
+
+def test_two_evaluations_of_one_name(data_folder: Path, tmp_path: Path) -> None:
+    save_evaluation(data_folder, "v1", load_part(data_folder, "test").keypoints)
+    shutil.copytree(tmp_path / "evaluation" / "v1", tmp_path / "evaluation" / "v1_again")
+    with pytest.raises(InputError, match=r"v1_again: is named v1 like .*v1; .*another --name"):
+        run_compare(tmp_path)
 
 
 def test_nothing_to_compare(data_folder: Path, tmp_path: Path) -> None:

@@ -1,0 +1,52 @@
+"""Errors of two models on two keypoints, as multiples of the base's, worked by hand."""
+
+import numpy as np
+import pytest
+
+from common.array_types import Float32
+from data_prep.faces import Part
+from data_prep.keypoint_set import KeypointSet
+from evaluation.comparison import Entry
+from evaluation.inputs import Data
+from evaluation.ratio_table import COLUMNS, ratio_table
+
+PAIR = KeypointSet("pair", ("left", "right"), (1, 0), (0, 1), ())
+
+
+def data() -> Data:
+    """Returns four faces of four groups, both keypoints at (0, 0); the second is labelled in two faces."""
+    rows = np.arange(4)
+    labelled = np.array([[True, True], [True, True], [True, False], [True, False]])
+    images, keypoints = np.zeros((4, 4, 4, 1), np.uint8), np.zeros((4, 2, 2), np.float32)
+    part = Part(images, keypoints, labelled, rows, rows, np.zeros_like(rows))
+    return Data(part, part, PAIR, "hash")
+
+
+def entry(name: str, left: Float32, right: tuple[float, float], baseline: bool = False) -> Entry:
+    predicted = np.stack([left, np.full((4, 2), right)], axis=1).astype(np.float32)
+    return Entry(name, predicted, {}, baseline)
+
+
+def test_ratios_worked_by_hand() -> None:
+    left = np.array([[1, 1], [2, 2], [6, -6], [0, 8]], np.float32)
+    base = entry("base", left, (0, 4))
+    # half the error on the left; on the right the same sum, other squares
+    half = entry("half", left / np.float32(2), (2, 2))
+    table = ratio_table([base, half, entry("mean_face", left, (0, 0), baseline=True)], data(), "base")
+    assert table.columns.tolist() == list(COLUMNS)
+    assert table["name"].tolist() == ["half"] * 3
+    assert table["keypoint"].tolist() == ["left", "right", "all"]
+    assert table["points"].tolist() == [4, 2, 6]
+    # all: sums of |error| are 26 and 8 in the base, 13 and 8 in half; of squares 146 and 32, 36.5 and 16
+    assert table["mae_ratio"].tolist() == pytest.approx([0.5, 1.0, 21 / 34], abs=1e-4)
+    assert table["rmse_ratio"].tolist() == pytest.approx([0.5, np.sqrt(0.5), np.sqrt(52.5 / 178)], abs=1e-4)
+    # every resample of a plain multiple is that multiple, however much the faces differ
+    assert table.loc[0, ["mae_ratio_low", "mae_ratio_high", "rmse_ratio_low"]].tolist() == [0.5, 0.5, 0.5]
+    assert 0.5 <= table["mae_ratio_low"][2] < 21 / 34 < table["mae_ratio_high"][2] < 1
+
+
+def test_nothing_to_divide_by() -> None:
+    zero = np.zeros((4, 2), np.float32)
+    perfect, other = entry("perfect", zero, (0, 0)), entry("other", zero, (0, 4))
+    assert ratio_table([perfect, other], data(), "perfect")["mae_ratio"].isna().all()
+    assert len(ratio_table([perfect, other], data(), "absent")) == 0
