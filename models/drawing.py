@@ -1,5 +1,6 @@
 """A drawing of any Keras network: a box per layer, shapes and parameters, arcs for the connections that skip."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ ROW_INCHES = 0.34
 
 def draw(model: keras.Model, path: Path) -> None:
     """Writes a PNG of the network, from its input at the top to its output at the bottom."""
-    layers = model.layers
+    layers = model.operations  # layers, and functions of `keras.ops`
     place = {layer.name: -row for row, layer in enumerate(layers)}
     figure, axes = plt.subplots(figsize=(8, ROW_INCHES * (len(layers) + 2)))
     for layer in layers:
@@ -30,7 +31,8 @@ def draw(model: keras.Model, path: Path) -> None:
         axes.text(0.1, y, f"{layer.name}", va="center", fontsize=8, weight="bold")
         axes.text(2.5, y, type(layer).__name__, va="center", fontsize=8)
         axes.text(5.5, y, _shape(layer), va="center", ha="right", fontsize=8)
-        axes.text(5.75, y, f"{layer.count_params():,}" if layer.count_params() else "", va="center", fontsize=8)
+        parameters = sum(math.prod(w.shape) for w in getattr(layer, "weights", []))
+        axes.text(5.75, y, f"{parameters:,}" if parameters else "", va="center", fontsize=8)
         for source in _inputs(layer):
             _connect(axes, place[source], y)
     axes.text(5.75, 1, "parameters", va="center", fontsize=8, color="#555555")

@@ -20,13 +20,15 @@ class State:
     Attributes:
         settings: what the run was started with; a resumed run must be started with the same.
         history: a dictionary per finished epoch.
-        best_weights: the model's weights at the lowest validation loss so far.
+        best_weights: the weights to keep, at the lowest validation loss so far.
+        average: the running mean of the weights, where the recipe wants one; otherwise empty.
         seconds: spent in training so far.
     """
 
     settings: dict[str, Any]
     history: list[dict[str, float]]
     best_weights: list[Float32]
+    average: list[Float32]
     seconds: float
 
 
@@ -34,6 +36,7 @@ def save(path: Path, model: keras.Model, state: State) -> None:
     """Writes the state of a run after an epoch. Whatever moment it is killed at, `path` is whole: old or new."""
     arrays: dict[str, Any] = {f"variable_{i}": keras.ops.convert_to_numpy(v) for i, v in enumerate(_variables(model))}
     arrays |= {f"best_{i}": weights for i, weights in enumerate(state.best_weights)}
+    arrays |= {f"average_{i}": weights for i, weights in enumerate(state.average)}
     facts = {"settings": state.settings, "history": state.history, "seconds": state.seconds}
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
@@ -61,7 +64,8 @@ def restore(path: Path, model: keras.Model, settings: dict[str, Any]) -> State:
         for i, variable in enumerate(_variables(model)):
             variable.assign(arrays[f"variable_{i}"])
         best_weights = [arrays[f"best_{i}"] for i in range(len(model.weights))]
-    return State(settings, facts["history"], best_weights, facts["seconds"])
+        average = [arrays[f"average_{i}"] for i in range(len(model.weights)) if f"average_{i}" in arrays]
+    return State(settings, facts["history"], best_weights, average, facts["seconds"])
 
 
 def epochs_done(path: Path) -> int:

@@ -10,32 +10,55 @@ from tqdm import tqdm
 
 from common.array_types import Float32
 from common.stage import InputError
-from data_prep.faces import Part
 from training import checkpoint
 from training.batches import Batches
 from training.losses import masked_loss, masked_mae, masked_value
 from training.recipes import Recipe
+from training.targets import Targets
 
 PREDICTION_BATCH = 64
 
 
-def label_weights(part: Part, labels: str) -> Float32:
-    """Returns the weight of each keypoint in loss and metric, float32 (N, K): 1, or 0 where only labels count."""
-    return np.ones(part.labelled.shape, np.float32) if labels == "imputed" else part.labelled.astype(np.float32)
-
-
 def compile_model(model: keras.Model, recipe: Recipe, faces: int) -> None:
     """Gives the model Adam, the loss and the metric of a recipe; `faces` train in each epoch."""
-    steps = recipe.epochs * -(-faces // recipe.batch_size)
+    steps = -(-faces // recipe.batch_size)
     rate: Any = recipe.learning_rate
     if recipe.schedule == "cosine":
-        rate = keras.optimizers.schedules.CosineDecay(recipe.learning_rate, decay_steps=steps)
-    model.compile(keras.optimizers.Adam(rate), loss=masked_loss(recipe.loss), weighted_metrics=[masked_mae()])
+        warmup = recipe.warmup_epochs
+        rate = keras.optimizers.schedules.CosineDecay(
+            0.0 if warmup else recipe.learning_rate,
+            decay_steps=(recipe.epochs - warmup) * steps,
+            warmup_target=recipe.learning_rate if warmup else None,
+            warmup_steps=warmup * steps,
+        )
+    optimizer = keras.optimizers.Adam(rate, weight_decay=recipe.weight_decay or None)
+    if recipe.weight_decay:
+        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    model.compile(optimizer, loss=masked_loss(recipe.loss), weighted_metrics=[masked_mae()], jit_compile=compiled())
 
 
-def best_epoch(history: list[dict[str, float]]) -> int:
-    """Returns the epoch (from 1) with the lowest validation loss, the first of equals."""
-    return 1 + int(np.argmin([epoch["val_loss"] for epoch in history]))
+def compiled() -> bool | str:
+    """Says whether the backend should compile steps: not TensorFlow on a CPU, where that takes twice the time."""
+    return False if keras.backend.backend() == "tensorflow" else "auto"
+
+
+class Average(keras.callbacks.Callback):  # type: ignore[misc]
+    """Keeps the running mean of the weights in `average`, a list that it changes in place."""
+
+    def __init__(self, average: list[Float32], decay: float, step: int) -> None:
+        super().__init__()
+        self.average, self.decay, self.step = average, decay, step
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.step += 1
+        kept = min(self.decay, self.step / (self.step + 10))  # the first weights are soon forgotten
+        for i, weights in enumerate(self.model.get_weights()):
+            self.average[i] = np.asarray(kept * self.average[i] + (1 - kept) * weights, np.float32)
+
+
+def best_epoch(history: list[dict[str, float]], monitor: str) -> int:
+    """Returns the epoch (from 1) with the lowest value of `Recipe.monitor`, the first of equals."""
+    return 1 + int(np.argmin([epoch[monitor] for epoch in history]))
 
 
 def finished(history: list[dict[str, float]], recipe: Recipe) -> bool:
@@ -44,13 +67,13 @@ def finished(history: list[dict[str, float]], recipe: Recipe) -> bool:
     Early stopping is a function of the history, so a resumed run stops where the unbroken run stops.
     """
     done = len(history)
-    return done >= recipe.epochs or (done > 0 and done - best_epoch(history) >= recipe.patience)
+    return done >= recipe.epochs or (done > 0 and done - best_epoch(history, recipe.monitor) >= recipe.patience)
 
 
 def fit(
     model: keras.Model,
-    train: Part,
-    val: Part,
+    train: Targets,
+    val: Targets,
     recipe: Recipe,
     mirror: tuple[int, ...],
     seed: int,
@@ -60,14 +83,14 @@ def fit(
 ) -> checkpoint.State:
     """Trains the compiled model until `finished`, leaves it with the best weights and returns the last state.
 
-    After each epoch the state is on disk at `checkpoint_path`. `watchers` see the figures of each epoch.
+    After each epoch the state is on disk at `checkpoint_path`. `watchers` see the figures of each epoch. `mirror`
+    is the permutation of the M marks.
 
     Raises:
         InputError: loss or metric is no finite number any more.
     """
-    train_weights, val_weights = label_weights(train, recipe.labels), label_weights(val, recipe.labels)
     loss, mae = masked_loss(recipe.loss), masked_mae()
-    steps = -(-len(train) // recipe.batch_size)
+    steps = -(-len(train.images) // recipe.batch_size)
     for watcher in watchers:
         watcher.set_model(model)
         watcher.on_train_begin()
@@ -75,25 +98,31 @@ def fit(
         advance = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: bar.update())
         while not finished(state.history, recipe):
             started, epoch = time.time(), len(state.history)
-            batches = Batches(train, train_weights, recipe.batch_size, recipe.augment, mirror, seed, epoch)
+            batches = Batches(train, recipe.batch_size, recipe.augment, mirror, seed, epoch)
+            callbacks = [advance]
+            if recipe.average:
+                callbacks.append(Average(state.average, recipe.average, epoch * steps))
             ran = model.fit(
-                batches, initial_epoch=epoch, epochs=epoch + 1, shuffle=False, verbose=0, callbacks=[advance]
+                batches, initial_epoch=epoch, epochs=epoch + 1, shuffle=False, verbose=0, callbacks=callbacks
             )
+            trained = model.get_weights()
+            model.set_weights(state.average or trained)
             predicted = model.predict(val.images, batch_size=PREDICTION_BATCH, verbose=0)
             figures = {
                 "epoch": epoch + 1,
                 "loss": float(ran.history["loss"][0]),
                 "mae": float(ran.history["mae"][0]),
-                "val_loss": masked_value(loss, val.keypoints, predicted, val_weights),
-                "val_mae": masked_value(mae, val.keypoints, predicted, val_weights),
+                "val_loss": masked_value(loss, val.points, predicted, val.weights),
+                "val_mae": masked_value(mae, val.points, predicted, val.weights),
             }
             if not np.isfinite(list(figures.values())).all():
                 raise InputError(
                     f"training diverged in epoch {epoch + 1}: loss {figures['loss']}; lower --learning-rate"
                 )
             state.history.append(figures)
-            if best_epoch(state.history) == epoch + 1:
+            if best_epoch(state.history, recipe.monitor) == epoch + 1:
                 state.best_weights = model.get_weights()
+            model.set_weights(trained)
             state.seconds += time.time() - started
             checkpoint.save(checkpoint_path, model, state)
             bar.set_postfix({name: f"{figures[name]:.3f}" for name in ("mae", "val_mae")})

@@ -1,10 +1,10 @@
-"""How to train: every choice a training run depends on, and the two sets of choices the project stands for."""
+"""How to train: every choice a training run depends on, and the sets of choices the project stands for."""
 
 from dataclasses import dataclass
 
-NETWORKS = ("base", "v1")  # files in models
-LABELS = ("masked", "imputed")
+NETWORKS = ("base", "v1", "v2")  # files in models
 SCHEDULES = ("constant", "cosine")
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 
 @dataclass(frozen=True)
@@ -17,9 +17,14 @@ class Recipe:
         learning_rate: of Adam, at its highest.
         schedule: `constant`, or `cosine`: from learning_rate to 0 over all epochs.
         patience: epochs without a better validation loss before training stops.
-        loss: `mse` (px^2), `mae` or `huber` (px; quadratic below 1 px).
-        labels: `masked`: only real labels count. `imputed`: imputed ones are taken for truth.
+        loss: `mse` (px^2), `mae`, `huber` (px; quadratic below 1 px), or `laplace` (see `training.losses`).
+        labels: `masked`: only real labels count. `imputed`: imputed ones are taken for truth. `marks`: only real
+            labels, the two label sources apart.
         augment: a level of `training.augment`.
+        weight_decay: decoupled from the gradient (Loshchilov & Hutter 2019), of convolutions and dense layers.
+        warmup_epochs: the learning rate rises from 0 over these.
+        average: decay of the running mean of the weights, which is then what is validated and kept; 0: none.
+        precision: a Keras dtype policy for training; what is saved is float32.
     """
 
     epochs: int
@@ -30,6 +35,16 @@ class Recipe:
     loss: str
     labels: str
     augment: str
+    weight_decay: float = 0.0
+    warmup_epochs: int = 0
+    average: float = 0.0
+    precision: str = "float32"
+
+    @property
+    def monitor(self) -> str:
+        """The figure whose lowest value marks the best epoch; a likelihood also falls with confidence, which is
+        calibrated later."""
+        return "val_mae" if self.loss == "laplace" else "val_loss"
 
 
 RECIPES = {
@@ -53,4 +68,22 @@ RECIPES = {
         labels="imputed",
         augment="none",
     ),
+    "v2": Recipe(
+        epochs=100,
+        batch_size=64,
+        learning_rate=2e-3,
+        schedule="cosine",
+        patience=100,
+        loss="laplace",
+        labels="marks",
+        augment="strong",
+        weight_decay=0.05,
+        warmup_epochs=2,
+        average=0.998,
+    ),
 }
+
+
+def default_recipe(network: str) -> str:
+    """Returns the name of the recipe that a network is trained with unless another one is asked for."""
+    return network if network in RECIPES else "default"

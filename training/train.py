@@ -3,12 +3,14 @@
 python -m training.train base
 python -m training.train v1 --recipe documented
 python -m training.train base --resume
+python -m training.train v2 --more artifacts/more
 """
 
 import argparse
 import csv
 import dataclasses
 import importlib
+import inspect
 import shutil
 import time
 from collections.abc import Sequence
@@ -17,6 +19,7 @@ from typing import Any
 
 import models  # noqa: F401  isort: skip  (before keras: it silences the backend's start-up notes)
 import keras
+import numpy as np
 
 from common.stage import (
     InputError,
@@ -30,20 +33,22 @@ from common.stage import (
     write_manifest,
 )
 from data_prep import arrays
-from data_prep.faces import Part
-from data_prep.keypoint_set import KeypointSet
+from data_prep.faces import SPLITS, Part
 from models.drawing import draw
 from training import checkpoint
 from training.augment import LEVELS
-from training.fit import best_epoch, compile_model, fit
+from training.confidence import calibrate, calibration
+from training.fit import PREDICTION_BATCH, best_epoch, compile_model, fit
 from training.losses import LOSSES
 from training.plots import loss_curves
-from training.recipes import LABELS, NETWORKS, RECIPES, SCHEDULES, Recipe
+from training.recipes import NETWORKS, PRECISIONS, RECIPES, SCHEDULES, Recipe, default_recipe
+from training.targets import LABELS, Targets, merged, mirror_of, targets
 
 DEFAULT_DATA = Path("artifacts/data")
 DEFAULT_OUT = Path("artifacts/models")
 STATE = "state.npz"
-CHOICES = {"loss": tuple(LOSSES), "labels": LABELS, "augment": LEVELS, "schedule": SCHEDULES}
+CHOICES = {"loss": tuple(LOSSES), "labels": LABELS, "augment": LEVELS, "schedule": SCHEDULES, "precision": PRECISIONS}
+MAY_BE_ZERO = ("weight_decay", "warmup_epochs", "average")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -51,12 +56,16 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("model", choices=NETWORKS, help="the network to train")
     p.add_argument("--data", type=Path, default=DEFAULT_DATA, help="data folder (default: %(default)s)")
     p.add_argument("--out", type=Path, help=f"model folder to write (default: {DEFAULT_OUT}/MODEL)")
-    p.add_argument("--recipe", choices=list(RECIPES), default="default", help="default: %(default)s")
+    p.add_argument(
+        "--more", type=Path, metavar="DIR", help="a second data folder, all of whose faces train too (none validate)"
+    )
+    p.add_argument("--width", type=_number(float), help="of v2: multiplies the filters of every layer")
+    p.add_argument("--recipe", choices=list(RECIPES), help="default: the network's own, where it has one")
     for field in dataclasses.fields(Recipe):
         values = ", ".join(f"{getattr(recipe, field.name)} ({name})" for name, recipe in RECIPES.items())
         p.add_argument(
             "--" + field.name.replace("_", "-"),
-            type=_positive(field.type) if field.type in (int, float) else str,
+            type=_number(field.type, field.name in MAY_BE_ZERO) if field.type in (int, float) else str,
             choices=CHOICES.get(field.name),
             help=f"in place of the recipe's: {values}",
         )
@@ -72,11 +81,11 @@ def parser() -> argparse.ArgumentParser:
     return p
 
 
-def _positive(kind: type) -> Any:
+def _number(kind: type, or_zero: bool = False) -> Any:
     def number(text: str) -> Any:
         value = kind(text)
-        if not 0 < value < float("inf"):
-            raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+        if not (0 < value < float("inf") or (or_zero and value == 0)):
+            raise argparse.ArgumentTypeError(f"{text} is not a positive number{' or 0' if or_zero else ''}")
         return value
 
     number.__name__ = kind.__name__
@@ -89,34 +98,84 @@ def chosen_recipe(options: argparse.Namespace) -> Recipe:
     return dataclasses.replace(RECIPES[options.recipe], **{k: v for k, v in own.items() if v is not None})
 
 
-def load_data(folder: Path) -> tuple[str, KeypointSet, Part, Part]:
-    """Returns the hash of a data folder's arrays, its mark-up, its training and its validation part.
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """What a run learns from.
+
+    Attributes:
+        train: from the data folder, and from `--more`.
+        labels: a value of `LABELS`: the recipe's, or `masked` where `marks` finds one label source only.
+        mirror: the permutation of the marks.
+        hashes: of the arrays of each folder.
+    """
+
+    train: Targets
+    val: Targets
+    labels: str
+    mirror: tuple[int, ...]
+    hashes: dict[str, str]
+
+
+def load_data(folder: Path, more: Path | None, labels: str) -> Data:
+    """Returns the training and validation faces of a data folder, and the faces of a second one to train on.
 
     Raises:
-        InputError: no data folder, or there is nothing in it to train or validate on.
+        InputError: no data folder, there is nothing in it to train or validate on, or the second folder does not fit
+            or holds pictures of the first one's validation or test part.
     """
     manifest = arrays.load_data_manifest(folder)
-    train, val = arrays.load_part(folder, "train"), arrays.load_part(folder, "val")
+    parts, keypoint_set = arrays.load_parts(folder), arrays.load_keypoint_set(manifest)
+    train, val = parts["train"], parts["val"]
     if not len(train) or not len(val):
         raise InputError(f"{folder}: has no faces to train and validate on; prepare it with another --split")
-    if not train.labelled.any(axis=0).all():
-        raise InputError(f"{folder}: a keypoint is labelled in no training face; prepare it with another --seed")
     if not val.labelled.any():
         raise InputError(f"{folder}: no validation face has a real label; prepare it with another --seed")
-    return arrays.data_hash(manifest), arrays.load_keypoint_set(manifest), train, val
+    if labels == "marks" and not ((train.sources == 1).any() and keypoint_set.second_marks):
+        labels = "masked"
+    of_train = targets(train, labels, keypoint_set)
+    hashes = {"data": arrays.data_hash(manifest)}
+    if more is not None:
+        second = arrays.load_data_manifest(more)
+        if arrays.load_keypoint_set(second) != keypoint_set:
+            raise InputError(f"{more}: has other keypoints than {folder}")
+        extra = [part for part in arrays.load_parts(more).values() if len(part)]
+        check_more(more, extra, parts)
+        of_train = merged([of_train, *(targets(part, labels, keypoint_set) for part in extra)])
+        hashes["more"] = arrays.data_hash(second)
+    elif labels == "marks":
+        of_train = merged([of_train])
+    if not of_train.weights.any(axis=0).all():
+        raise InputError(f"{folder}: a keypoint is labelled in no training face; prepare it with another --seed")
+    return Data(of_train, targets(val, labels, keypoint_set), labels, mirror_of(labels, keypoint_set), hashes)
 
 
-def build(name: str, part: Part, initial_weights: Path | None) -> keras.Model:
-    """Returns the network for pictures and keypoints like those of `part`, untrained or with the weights of a file.
+def check_more(more: Path, extra: Sequence[Part], parts: dict[str, Part]) -> None:
+    """Raises InputError where more faces have another size, or are pictures that must stay unseen."""
+    size = parts["train"].images.shape[1:]
+    held_out = {image.tobytes() for split in SPLITS if split != "train" for image in parts[split].images}
+    for part in extra:
+        if part.images.shape[1:] != size:
+            theirs, ours = ("x".join(map(str, shape)) for shape in (part.images.shape[1:], size))
+            raise InputError(f"{more}: has pictures of {theirs}, the data folder of {ours}; prepare one like the other")
+        seen = [int(row) for image, row in zip(part.images, part.rows, strict=True) if image.tobytes() in held_out]
+        if seen:
+            raise InputError(f"{more}: row {seen[0]} and {len(seen) - 1} more are validation or test pictures")
+
+
+def build(name: str, data: Data, width: float | None, initial_weights: Path | None) -> keras.Model:
+    """Returns the network for pictures and marks like those of `data`, untrained or with the weights of a file.
 
     Raises:
-        InputError: the pictures are too small for the network, or the file does not fit it.
+        InputError: the pictures are too small or too large for the network, it has no width, or the file does not fit.
     """
-    shape = part.images.shape[1:]
+    shape = data.train.images.shape[1:]
+    network = importlib.import_module(f"models.{name}").build
+    if width and "width" not in inspect.signature(network).parameters:
+        raise InputError(f"--width: {name} has none; leave it out")
     try:
-        model = importlib.import_module(f"models.{name}").build(shape, part.keypoints.shape[1])
-    except ValueError:
-        raise InputError(f"{name} cannot take pictures of {shape[1]} x {shape[0]} px: they are too small") from None
+        model = network(shape, data.train.points.shape[1], **({"width": width} if width else {}))
+    except ValueError as error:
+        raise InputError(f"{name} cannot take pictures of {shape[1]} x {shape[0]} px ({error})") from None
     if initial_weights is not None:
         try:
             model.set_weights(keras.saving.load_model(initial_weights, compile=False).get_weights())
@@ -127,22 +186,23 @@ def build(name: str, part: Part, initial_weights: Path | None) -> keras.Model:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parser().parse_args(arguments)
+    options.recipe = options.recipe or default_recipe(options.model)
     recipe = chosen_recipe(options)
     out: Path = options.out or DEFAULT_OUT / options.model
-    check_out(out, "train", [options.data])
-    data = load_data(options.data)
+    check_out(out, "train", [options.data, *([options.more] if options.more else [])])
+    data = load_data(options.data, options.more, recipe.labels)
     unfinished = out.with_name(out.name + ".unfinished")
     with locked(out):
         path = unfinished / STATE
         check_unfinished(path, options.resume, options.restart)
         try:
-            model, state = train_network(path, options, recipe, *data)
+            model, state = train_network(path, options, recipe, data)
         except KeyboardInterrupt:
             if path.is_file():
                 print(f"{checkpoint.epochs_done(path)} epochs are kept; the same command with --resume goes on")
             raise
         with swapped(out) as folder:
-            write_model(folder, model, state)
+            write_model(folder, finished_model(model, options, data), state)
         shutil.rmtree(unfinished)
     print(f"{out}: model.keras, summary.txt, network.png, history.csv, loss_curves.png")
 
@@ -159,35 +219,55 @@ def check_unfinished(path: Path, resume: bool, restart: bool) -> None:
 
 
 def train_network(
-    path: Path,
-    options: argparse.Namespace,
-    recipe: Recipe,
-    data_hash: str,
-    keypoint_set: KeypointSet,
-    train: Part,
-    val: Part,
+    path: Path, options: argparse.Namespace, recipe: Recipe, data: Data
 ) -> tuple[keras.Model, checkpoint.State]:
     """Returns the trained network and the last state of the run, which every epoch leaves at `path`."""
     keras.utils.set_random_seed(options.seed)
-    model = build(options.model, train, options.initial_weights)
-    compile_model(model, recipe, len(train))
+    keras.mixed_precision.set_global_policy(recipe.precision)
+    model = build(options.model, data, options.width, options.initial_weights)
+    if recipe.loss == "laplace" and not predicts_sigma(model):
+        raise InputError(f"--loss laplace needs a network that predicts sigma (v2); {options.model} does not")
+    compile_model(model, recipe, len(data.train.images))
     settings = {
         "model": options.model,
         "recipe": options.recipe,
         **dataclasses.asdict(recipe),
+        "width": options.width,
         "seed": options.seed,
         "initial_weights": file_hash(options.initial_weights) if options.initial_weights else None,
-        "data": data_hash,
+        **data.hashes,
     }
     state = resumed(path, model, settings, options.restart) if options.resume and path.is_file() else None
     if state is None:
-        state = checkpoint.State(settings, [], model.get_weights(), 0.0)
+        weights = model.get_weights()
+        state = checkpoint.State(settings, [], weights, list(weights) if recipe.average else [], 0.0)
         checkpoint.save(path, model, state)
-    print(f"{options.model}: {model.count_params():,} parameters, {len(train)} faces, recipe {options.recipe}")
+    print(
+        f"{options.model}: {model.count_params():,} parameters, {len(data.train.images)} faces, recipe {options.recipe}"
+    )
+    if recipe.labels != data.labels:
+        print("one label source only: its marks alone are learnt")
     if state.history:
         print(f"going on after epoch {len(state.history)}")
     watchers = [keras.callbacks.TensorBoard(options.tensorboard)] if options.tensorboard else []
-    return model, fit(model, train, val, recipe, keypoint_set.mirror, options.seed, state, path, watchers)
+    return model, fit(model, data.train, data.val, recipe, data.mirror, options.seed, state, path, watchers)
+
+
+def predicts_sigma(model: keras.Model) -> bool:
+    return bool(model.output_shape[-1] == 3)
+
+
+def finished_model(model: keras.Model, options: argparse.Namespace, data: Data) -> keras.Model:
+    """Returns the trained network as it is kept: in float32, and with a sigma calibrated on the validation faces."""
+    keras.mixed_precision.set_global_policy("float32")
+    kept = build(options.model, data, options.width, None)
+    kept.set_weights(model.get_weights())
+    if predicts_sigma(kept):
+        predicted = kept.predict(data.val.images, batch_size=PREDICTION_BATCH, verbose=0)
+        error = np.abs(predicted[..., :2] - data.val.points).mean(axis=-1)
+        counts = data.val.weights > 0
+        calibrate(kept, *calibration(predicted[counts, 2], error[counts]))
+    return kept
 
 
 def resumed(path: Path, model: keras.Model, settings: dict[str, Any], restart: bool) -> checkpoint.State | None:
@@ -203,9 +283,9 @@ def resumed(path: Path, model: keras.Model, settings: dict[str, Any], restart: b
 
 def write_model(folder: Path, model: keras.Model, state: checkpoint.State) -> None:
     """Writes all that a model folder holds, and says on the terminal how training went."""
-    settings, history, best = state.settings, state.history, best_epoch(state.history)
-    uncompiled = keras.Model(model.inputs, model.outputs, name=model.name)  # the optimiser is twice as large as it
-    uncompiled.save(folder / "model.keras")
+    settings, history = state.settings, state.history
+    best = best_epoch(history, Recipe(**{f.name: settings[f.name] for f in dataclasses.fields(Recipe)}).monitor)
+    model.save(folder / "model.keras")
     with (folder / "summary.txt").open("w") as file:
         model.summary(line_length=100, print_fn=lambda line: print(line, file=file))
     draw(model, folder / "network.png")
@@ -214,13 +294,13 @@ def write_model(folder: Path, model: keras.Model, state: checkpoint.State) -> No
         rows.writeheader()
         rows.writerows(history)
     title = f"{settings['model']}, recipe {settings['recipe']}"
-    loss_curves(folder / "loss_curves.png", history, settings["loss"], title)
+    loss_curves(folder / "loss_curves.png", history, best, settings["loss"], title)
     best_mae = history[best - 1]["val_mae"]
     write_manifest(
         folder,
         "train",
         parameters={**settings, "backend": keras.backend.backend()},
-        inputs={"data": settings["data"]},
+        inputs={name: settings[name] for name in ("data", "more") if name in settings},
         figures={
             "parameters": model.count_params(),
             "epochs": len(history),

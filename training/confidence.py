@@ -1,0 +1,31 @@
+"""Makes a network's sigma mean what it says: the expected absolute error in px, on faces it was not trained on."""
+
+import keras
+import numpy as np
+
+from common.array_types import Float32, Float64
+
+STEPS = 50
+
+
+def calibration(sigma: Float32, error: Float32) -> tuple[float, float]:
+    """Returns (a, b) so that exp(a + b log(sigma)) is the expected error: the two numbers likeliest under Laplace.
+
+    Args:
+        sigma: float32 (N,), predicted, in px.
+        error: float32 (N,), the absolute errors made, in px.
+    """
+    inputs = np.stack([np.ones(len(sigma)), np.log(sigma)], axis=1).astype(np.float64)
+    chosen: Float64 = np.array([0.0, 1.0])
+    for _ in range(STEPS):  # Newton's method on the sum of log s + error / s, which is convex in (a, b)
+        ratio = error * np.exp(-inputs @ chosen)
+        slope = inputs.T @ (1 - ratio)
+        curvature = (inputs * ratio[:, None]).T @ inputs
+        chosen = chosen - np.linalg.lstsq(curvature, slope, rcond=None)[0]
+    return float(chosen[0]), float(chosen[1])
+
+
+def calibrate(model: keras.Model, a: float, b: float) -> None:
+    """Has the network predict exp(a + b log(sigma)) in place of sigma, from the layer `log_sigma` on."""
+    layer = model.get_layer("log_sigma")
+    layer.scale, layer.offset = b * layer.scale, b * layer.offset + a
