@@ -18,9 +18,12 @@ DECODER_FILTERS = 64
 CELL_PX = 4
 STRIDE_PX = 16
 FIRST_LOG_SIGMA = 1.0  # an untrained network expects errors of e px
+HEADS = ("votes", "heatmap", "dense")
 
 
-def build(input_shape: tuple[int, int, int] = (96, 96, 1), keypoints: int = 17, width: float = 1.0) -> keras.Model:
+def build(
+    input_shape: tuple[int, int, int] = (96, 96, 1), keypoints: int = 17, width: float = 1.0, head: str = "votes"
+) -> keras.Model:
     """Returns the untrained network: uint8 pictures (N, H, W, C) in, float32 (N, M, 3) out: x, y, sigma in px.
 
     Sigma is the expected absolute error of x and of y. The marks M are the keypoints of the first label source, then
@@ -28,12 +31,17 @@ def build(input_shape: tuple[int, int, int] = (96, 96, 1), keypoints: int = 17, 
 
     Args:
         keypoints: M.
-        width: multiplies the filters of every layer.
+        width: multiplies the filters of every layer, in eights.
+        head: `votes`, or to compare with it: `heatmap`, votes that all say the middle of their cell; `dense`, a dense
+            layer on the encoder's last maps.
+
+    Raises:
+        ValueError: other sides.
     """
     height, wide, _ = input_shape
     if not all(48 <= side <= 256 for side in (height, wide)):
-        raise ValueError("sides from 48 to 256 px")
-    stem, *filters, decoder = (8 * round(width * f / 8) for f in (STEM_FILTERS, *FILTERS, DECODER_FILTERS))
+        raise ValueError("it takes sides from 48 to 256 px")
+    stem, *filters, decoder = (8 * max(1, round(width * f / 8)) for f in (STEM_FILTERS, *FILTERS, DECODER_FILTERS))
     pictures = keras.Input(input_shape, name="pictures")
     x = keras.layers.Rescaling(1 / 127.5, offset=-1.0, name="pixels_to_unit")(pictures)
     below, beside = -height % STRIDE_PX, -wide % STRIDE_PX
@@ -46,6 +54,14 @@ def build(input_shape: tuple[int, int, int] = (96, 96, 1), keypoints: int = 17, 
         for block in range(1, blocks + 1):
             x = residual(x, f, f"encoder_{stage}_{block}", strides=2 if stage > 1 and block == 1 else 1)
         stages.append(x)
+    if head == "dense":
+        x = keras.layers.Flatten(name="flatten")(x)
+        x = keras.layers.Dense(3 * keypoints, dtype="float32", name="dense")(x)
+        x = keras.layers.Reshape((keypoints, 3), dtype="float32", name="numbers_of_marks")(x)
+        half_px = keras.layers.Rescaling(
+            [wide / 2, height / 2], [wide / 2 - 0.5, height / 2 - 0.5], dtype="float32", name="points_px"
+        )
+        return keras.Model(pictures, with_sigma(half_px(x[..., :2]), x[..., 2:]), name="v2")
     x = convolution(x, decoder, "decoder_3", size=1)
     for stage in (2, 1):
         x = keras.layers.UpSampling2D(2, interpolation="bilinear", name=f"up_{stage}")(x)
@@ -53,7 +69,7 @@ def build(input_shape: tuple[int, int, int] = (96, 96, 1), keypoints: int = 17, 
         x = keras.layers.Add(name=f"join_{stage}")([x, skip])
         x = keras.layers.ReLU(name=f"decoder_{stage}")(x)
     x = convolution(x, decoder, "decoder")
-    return keras.Model(pictures, votes(x, keypoints), name="v2")
+    return keras.Model(pictures, votes(x, keypoints, with_offsets=head == "votes"), name="v2")
 
 
 def convolution(
@@ -76,7 +92,7 @@ def residual(x: keras.KerasTensor, filters: int, name: str, strides: int) -> ker
     return keras.layers.ReLU(name=name)(keras.layers.Add(name=f"{name}_add")([x, y]))
 
 
-def votes(features: keras.KerasTensor, marks: int) -> keras.KerasTensor:
+def votes(features: keras.KerasTensor, marks: int, with_offsets: bool) -> keras.KerasTensor:
     """Returns (N, M, 3): the attention-weighted means over the cells of features (N, H/4, W/4, F)."""
     rows, columns = features.shape[1:3]
     cells = rows * columns
@@ -91,11 +107,20 @@ def votes(features: keras.KerasTensor, marks: int) -> keras.KerasTensor:
     place = keras.layers.Dense(2, use_bias=False, trainable=False, name="cell_places_px", **f32)
     at = place(keras.layers.Reshape((marks, cells), name="attention_of_marks", **f32)(attention))
     place.set_weights([cell_places_px(rows, columns)])
-    offsets = keras.layers.Rescaling(CELL_PX, name="offsets_px", **f32)(says[..., :2])
-    points = keras.layers.Add(name="points_px", **f32)([at, offsets])
-    log_sigma = keras.layers.Rescaling(1.0, offset=FIRST_LOG_SIGMA, name="log_sigma", **f32)(says[..., 2:])
-    sigma = keras.layers.Activation("exponential", name="sigma_px", **f32)(log_sigma)
-    return keras.layers.Concatenate(name="marks_px", **f32)([points, sigma])
+    if with_offsets:
+        offsets = keras.layers.Rescaling(CELL_PX, name="offsets_px", **f32)(says[..., :2])
+        at = keras.layers.Add(name="points_px", **f32)([at, offsets])
+    return with_sigma(at, says[..., 2:])
+
+
+def with_sigma(points: keras.KerasTensor, confidence: keras.KerasTensor) -> keras.KerasTensor:
+    """Returns (N, M, 3): points (N, M, 2) in px and sigma in px, from any number (N, M, 1) for each mark.
+
+    Sigma is calibrated in the layer `log_sigma` (`training.confidence`).
+    """
+    log_sigma = keras.layers.Rescaling(1.0, offset=FIRST_LOG_SIGMA, dtype="float32", name="log_sigma")(confidence)
+    sigma = keras.layers.Activation("exponential", dtype="float32", name="sigma_px")(log_sigma)
+    return keras.layers.Concatenate(dtype="float32", name="marks_px")([points, sigma])
 
 
 def cell_places_px(rows: int, columns: int) -> Float32:

@@ -17,11 +17,13 @@ def calibration(sigma: Float32, error: Float32) -> tuple[float, float]:
     """
     inputs = np.stack([np.ones(len(sigma)), np.log(sigma)], axis=1).astype(np.float64)
     chosen: Float64 = np.array([0.0, 1.0])
-    for _ in range(STEPS):  # Newton's method on the sum of log s + error / s, which is convex in (a, b)
+    # Newton's method on the sum of log s + error / s, which is convex in (a, b); no step changes an s more than e-fold
+    for _ in range(STEPS):
         ratio = error * np.exp(-inputs @ chosen)
         slope = inputs.T @ (1 - ratio)
         curvature = (inputs * ratio[:, None]).T @ inputs
-        chosen = chosen - np.linalg.lstsq(curvature, slope, rcond=None)[0]
+        step = np.linalg.lstsq(curvature, slope, rcond=None)[0]
+        chosen = chosen - step / max(1.0, np.abs(inputs @ step).max())
     return float(chosen[0]), float(chosen[1])
 
 
@@ -29,3 +31,4 @@ def calibrate(model: keras.Model, a: float, b: float) -> None:
     """Has the network predict exp(a + b log(sigma)) in place of sigma, from the layer `log_sigma` on."""
     layer = model.get_layer("log_sigma")
     layer.scale, layer.offset = b * layer.scale, b * layer.offset + a
+    model.predict_function = None  # was compiled with the old numbers

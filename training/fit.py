@@ -24,7 +24,7 @@ def compile_model(model: keras.Model, recipe: Recipe, faces: int) -> None:
     steps = -(-faces // recipe.batch_size)
     rate: Any = recipe.learning_rate
     if recipe.schedule == "cosine":
-        warmup = recipe.warmup_epochs
+        warmup = min(recipe.warmup_epochs, recipe.epochs // 2)
         rate = keras.optimizers.schedules.CosineDecay(
             0.0 if warmup else recipe.learning_rate,
             decay_steps=(recipe.epochs - warmup) * steps,
@@ -53,7 +53,8 @@ class Average(keras.callbacks.Callback):  # type: ignore[misc]
         self.step += 1
         kept = min(self.decay, self.step / (self.step + 10))  # the first weights are soon forgotten
         for i, weights in enumerate(self.model.get_weights()):
-            self.average[i] = np.asarray(kept * self.average[i] + (1 - kept) * weights, np.float32)
+            change = (1 - kept) * (weights - self.average[i])  # in this form, what is constant stays so to the bit
+            self.average[i] = np.asarray(self.average[i] + change, np.float32)
 
 
 def best_epoch(history: list[dict[str, float]], monitor: str) -> int:

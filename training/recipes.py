@@ -22,7 +22,7 @@ class Recipe:
             labels, the two label sources apart.
         augment: a level of `training.augment`.
         weight_decay: decoupled from the gradient (Loshchilov & Hutter 2019), of convolutions and dense layers.
-        warmup_epochs: the learning rate rises from 0 over these.
+        warmup_epochs: the learning rate rises from 0 over these; at the most over half of all epochs.
         average: decay of the running mean of the weights, which is then what is validated and kept; 0: none.
         precision: a Keras dtype policy for training; what is saved is float32.
     """

@@ -13,6 +13,7 @@ import importlib
 import inspect
 import shutil
 import time
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ from common.stage import (
 from data_prep import arrays
 from data_prep.faces import SPLITS, Part
 from models.drawing import draw
+from models.v2 import HEADS
 from training import checkpoint
 from training.augment import LEVELS
 from training.confidence import calibrate, calibration
@@ -48,6 +50,7 @@ DEFAULT_DATA = Path("artifacts/data")
 DEFAULT_OUT = Path("artifacts/models")
 STATE = "state.npz"
 CHOICES = {"loss": tuple(LOSSES), "labels": LABELS, "augment": LEVELS, "schedule": SCHEDULES, "precision": PRECISIONS}
+NETWORK_CHOICES = ("width", "head")  # arguments that only some networks' `build` has
 MAY_BE_ZERO = ("weight_decay", "warmup_epochs", "average")
 
 
@@ -60,6 +63,7 @@ def parser() -> argparse.ArgumentParser:
         "--more", type=Path, metavar="DIR", help="a second data folder, all of whose faces train too (none validate)"
     )
     p.add_argument("--width", type=_number(float), help="of v2: multiplies the filters of every layer")
+    p.add_argument("--head", choices=HEADS, help="of v2, to compare: how the keypoints come out of the features")
     p.add_argument("--recipe", choices=list(RECIPES), help="default: the network's own, where it has one")
     for field in dataclasses.fields(Recipe):
         values = ", ".join(f"{getattr(recipe, field.name)} ({name})" for name, recipe in RECIPES.items())
@@ -130,20 +134,21 @@ def load_data(folder: Path, more: Path | None, labels: str) -> Data:
         raise InputError(f"{folder}: has no faces to train and validate on; prepare it with another --split")
     if not val.labelled.any():
         raise InputError(f"{folder}: no validation face has a real label; prepare it with another --seed")
-    if labels == "marks" and not ((train.sources == 1).any() and keypoint_set.second_marks):
-        labels = "masked"
-    of_train = targets(train, labels, keypoint_set)
     hashes = {"data": arrays.data_hash(manifest)}
+    extra: list[Part] = []
     if more is not None:
         second = arrays.load_data_manifest(more)
         if arrays.load_keypoint_set(second) != keypoint_set:
             raise InputError(f"{more}: has other keypoints than {folder}")
         extra = [part for part in arrays.load_parts(more).values() if len(part)]
         check_more(more, extra, parts)
-        of_train = merged([of_train, *(targets(part, labels, keypoint_set) for part in extra)])
         hashes["more"] = arrays.data_hash(second)
-    elif labels == "marks":
-        of_train = merged([of_train])
+    second_source = any((part.sources == 1).any() for part in (train, *extra))
+    if labels == "marks" and not (second_source and keypoint_set.second_marks):
+        labels = "masked"
+    of_train = targets(train, labels, keypoint_set)
+    if extra or labels == "marks":
+        of_train = merged([of_train, *(targets(part, labels, keypoint_set) for part in extra)])
     if not of_train.weights.any(axis=0).all():
         raise InputError(f"{folder}: a keypoint is labelled in no training face; prepare it with another --seed")
     return Data(of_train, targets(val, labels, keypoint_set), labels, mirror_of(labels, keypoint_set), hashes)
@@ -162,18 +167,21 @@ def check_more(more: Path, extra: Sequence[Part], parts: dict[str, Part]) -> Non
             raise InputError(f"{more}: row {seen[0]} and {len(seen) - 1} more are validation or test pictures")
 
 
-def build(name: str, data: Data, width: float | None, initial_weights: Path | None) -> keras.Model:
+def build(options: argparse.Namespace, data: Data, initial_weights: Path | None) -> keras.Model:
     """Returns the network for pictures and marks like those of `data`, untrained or with the weights of a file.
 
     Raises:
-        InputError: the pictures are too small or too large for the network, it has no width, or the file does not fit.
+        InputError: the pictures are too small or too large for the network, it has no such choice as `--width`, or
+            the file does not fit.
     """
     shape = data.train.images.shape[1:]
+    name: str = options.model
     network = importlib.import_module(f"models.{name}").build
-    if width and "width" not in inspect.signature(network).parameters:
-        raise InputError(f"--width: {name} has none; leave it out")
+    choices = {key: getattr(options, key) for key in NETWORK_CHOICES if getattr(options, key) is not None}
+    if unknown := [key for key in choices if key not in inspect.signature(network).parameters]:
+        raise InputError(f"--{unknown[0]}: {name} has no such choice; leave it out")
     try:
-        model = network(shape, data.train.points.shape[1], **({"width": width} if width else {}))
+        model = network(shape, data.train.points.shape[1], **choices)
     except ValueError as error:
         raise InputError(f"{name} cannot take pictures of {shape[1]} x {shape[0]} px ({error})") from None
     if initial_weights is not None:
@@ -224,15 +232,17 @@ def train_network(
     """Returns the trained network and the last state of the run, which every epoch leaves at `path`."""
     keras.utils.set_random_seed(options.seed)
     keras.mixed_precision.set_global_policy(recipe.precision)
-    model = build(options.model, data, options.width, options.initial_weights)
+    model = build(options, data, options.initial_weights)
     if recipe.loss == "laplace" and not predicts_sigma(model):
         raise InputError(f"--loss laplace needs a network that predicts sigma (v2); {options.model} does not")
+    if recipe.loss != "laplace" and predicts_sigma(model):
+        raise InputError(f"--loss {recipe.loss} leaves the sigma of {options.model} untaught; use --loss laplace")
     compile_model(model, recipe, len(data.train.images))
     settings = {
         "model": options.model,
         "recipe": options.recipe,
         **dataclasses.asdict(recipe),
-        "width": options.width,
+        **{key: getattr(options, key) for key in NETWORK_CHOICES},
         "seed": options.seed,
         "initial_weights": file_hash(options.initial_weights) if options.initial_weights else None,
         **data.hashes,
@@ -260,7 +270,7 @@ def predicts_sigma(model: keras.Model) -> bool:
 def finished_model(model: keras.Model, options: argparse.Namespace, data: Data) -> keras.Model:
     """Returns the trained network as it is kept: in float32, and with a sigma calibrated on the validation faces."""
     keras.mixed_precision.set_global_policy("float32")
-    kept = build(options.model, data, options.width, None)
+    kept = build(options, data, None)
     kept.set_weights(model.get_weights())
     if predicts_sigma(kept):
         predicted = kept.predict(data.val.images, batch_size=PREDICTION_BATCH, verbose=0)
@@ -281,11 +291,21 @@ def resumed(path: Path, model: keras.Model, settings: dict[str, Any], restart: b
         return None
 
 
+def save_model(model: keras.Model, path: Path) -> None:
+    """Writes a network to a `.keras` file, deflated, which Keras does not do: an eighth smaller."""
+    plain = path.with_suffix(".plain.keras")
+    model.save(plain)
+    with zipfile.ZipFile(plain) as stored, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as deflated:
+        for entry in stored.infolist():
+            deflated.writestr(entry, stored.read(entry), zipfile.ZIP_DEFLATED)
+    plain.unlink()
+
+
 def write_model(folder: Path, model: keras.Model, state: checkpoint.State) -> None:
     """Writes all that a model folder holds, and says on the terminal how training went."""
     settings, history = state.settings, state.history
     best = best_epoch(history, Recipe(**{f.name: settings[f.name] for f in dataclasses.fields(Recipe)}).monitor)
-    model.save(folder / "model.keras")
+    save_model(model, folder / "model.keras")
     with (folder / "summary.txt").open("w") as file:
         model.summary(line_length=100, print_fn=lambda line: print(line, file=file))
     draw(model, folder / "network.png")

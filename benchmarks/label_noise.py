@@ -1,0 +1,89 @@
+"""Estimates how much of a model's error is the labels' own.
+
+python -m benchmarks.label_noise --data artifacts/data artifacts/evaluation/v2 artifacts/evaluation/dlib_calibrated
+
+Three views. Pictures that occur twice: how far their labels differ. Two models that have nothing in common: the part of
+their errors that they share is in the labels, or in what both find hard. Odd shapes: the error without the faces whose
+labels fit the others least.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from common.array_types import Bool, Float32, Float64
+from common.stage import run
+from data_prep import arrays
+from data_prep.faces import Part
+from data_prep.oddities import duplicate_label_noise, oddness
+from data_prep.quality import duplicate_groups
+from evaluation.inputs import listed_faces, load_data
+from evaluation.predictions import read_predictions
+
+ODD = 5.0  # standard deviations from the usual shape
+
+
+def gaps(part: Part) -> Float32:
+    """Returns the labels of a part, float32 (N, K, 2) in px, NaN where there is none."""
+    return np.where(part.labelled[..., None], part.keypoints, np.float32(np.nan))
+
+
+def shared_error(first: Float64, second: Float64) -> tuple[float, float]:
+    """Returns the root of the covariance of two models' errors in px, and their correlation.
+
+    Were the models' own faults independent, the first would be the standard deviation of what both are scored against.
+    """
+    covariance = np.cov(first.ravel(), second.ravel())
+    correlation = covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1])
+    return float(np.sqrt(max(0.0, covariance[0, 1]))), float(correlation)
+
+
+def rmse(error: Float64) -> float:
+    return float(np.sqrt(np.mean(error**2)))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.label_noise", description=(__doc__ or "").split("\n", maxsplit=1)[0]
+    )
+    parser.add_argument("evaluations", nargs=2, type=Path, metavar="EVALUATION", help="folders that evaluate wrote")
+    parser.add_argument("--data", type=Path, default=Path("artifacts/data"), metavar="DIR", help="(%(default)s)")
+    parser.add_argument("--rows", type=Path, metavar="FILE.csv", help="only the test faces that this file lists")
+    options = parser.parse_args(arguments)
+
+    noise = [
+        duplicate_label_noise(gaps(part), duplicate_groups(part.images), part.sources)
+        for part in arrays.load_parts(options.data).values()
+        if len(part)
+    ]
+    points = sum(of_part.points for of_part in noise)
+    if points:
+        squares = sum(of_part.rms_px**2 * of_part.points for of_part in noise if of_part.points)
+        print(
+            f"pictures that occur twice: one label is off by {np.sqrt(squares / points / 2):.2f} px ({points} points)"
+        )
+    else:
+        print("pictures that occur twice: none")
+
+    data = load_data(options.data)
+    errors: list[Float64] = []
+    kept = listed_faces(options.rows, data.test.rows) if options.rows else np.ones(len(data.test), bool)
+    of_faces = data.only(kept).test
+    for folder in options.evaluations:
+        predictions = read_predictions(folder / "predictions.csv", data.test.rows, data.keypoint_set).only(kept)
+        errors.append(predictions.keypoints.astype(np.float64) - of_faces.keypoints)
+    scored: Bool = of_faces.labelled
+    shared_px, correlation = shared_error(*(error[scored] for error in errors))
+    names = [folder.name for folder in options.evaluations]
+    print(f"shared by {names[0]} and {names[1]}: {shared_px:.2f} px, correlation {correlation:.2f}")
+
+    usual = scored & (oddness(gaps(of_faces), of_faces.sources) < ODD)[:, None]
+    odd = len(usual) - int(usual.any(axis=1).sum())
+    for name, error in zip(names, errors, strict=True):
+        print(f"{name}: RMSE {rmse(error[scored]):.3f} px, {rmse(error[usual]):.3f} px without {odd} odd shapes")
+
+
+if __name__ == "__main__":
+    run(main)
