@@ -1,6 +1,6 @@
 """`v2`: a small residual network in which every cell of a grid votes for each mark, with a confidence in px.
 
-Encoder to 1/16 of the picture, decoder back to 1/4. There each mark has a map of attention (a softmax over the cells,
+Encoder to 1/16 of the picture, decoder back to 1/8. There each mark has a map of attention (a softmax over the cells,
 as in the soft-argmax of Nibali et al. 2018, arXiv 1801.07372), and each cell says where it believes the mark to be and
 how far off that is. The attention-weighted means are the mark's place and its expected error. `docs/v2.md` says what
 each part gains.
@@ -11,11 +11,11 @@ import numpy as np
 
 from common.array_types import Float32
 
-STEM_FILTERS = 24
-FILTERS = (48, 96, 128)  # at 1/4, 1/8 and 1/16 of the picture's side
+STEM_FILTERS = 16
+FILTERS = (32, 64, 128)  # at 1/4, 1/8 and 1/16 of the picture's side
 BLOCKS = (1, 2, 2)
 DECODER_FILTERS = 64
-CELL_PX = 4
+CELL_PX = 8
 STRIDE_PX = 16
 FIRST_LOG_SIGMA = 1.0  # an untrained network expects errors of e px
 HEADS = ("votes", "heatmap", "dense")
@@ -49,11 +49,10 @@ def build(
         x = keras.layers.ZeroPadding2D(((0, below), (0, beside)), name="padding")(x)
     x = convolution(x, stem, "stem_1", strides=2)
     x = convolution(x, filters[0], "stem_2", strides=2)
-    stages = []
     for stage, (f, blocks) in enumerate(zip(filters, BLOCKS, strict=True), start=1):
+        finer = x
         for block in range(1, blocks + 1):
             x = residual(x, f, f"encoder_{stage}_{block}", strides=2 if stage > 1 and block == 1 else 1)
-        stages.append(x)
     if head == "dense":
         x = keras.layers.Flatten(name="flatten")(x)
         x = keras.layers.Dense(3 * keypoints, dtype="float32", name="dense")(x)
@@ -62,13 +61,10 @@ def build(
             [wide / 2, height / 2], [wide / 2 - 0.5, height / 2 - 0.5], dtype="float32", name="points_px"
         )
         return keras.Model(pictures, with_sigma(half_px(x[..., :2]), x[..., 2:]), name="v2")
-    x = convolution(x, decoder, "decoder_3", size=1)
-    for stage in (2, 1):
-        x = keras.layers.UpSampling2D(2, interpolation="bilinear", name=f"up_{stage}")(x)
-        skip = convolution(stages[stage - 1], decoder, f"skip_{stage}", size=1, activation=None)
-        x = keras.layers.Add(name=f"join_{stage}")([x, skip])
-        x = keras.layers.ReLU(name=f"decoder_{stage}")(x)
-    x = convolution(x, decoder, "decoder")
+    x = convolution(x, decoder, "decoder_1", size=1)
+    x = keras.layers.UpSampling2D(2, interpolation="bilinear", name="up")(x)
+    x = keras.layers.Add(name="join")([x, convolution(finer, decoder, "skip", size=1, activation=None)])
+    x = convolution(keras.layers.ReLU(name="joined")(x), decoder, "decoder_2")
     return keras.Model(pictures, votes(x, keypoints, with_offsets=head == "votes"), name="v2")
 
 
