@@ -35,4 +35,4 @@ lock:
 	(echo "# The exact set that is installed and tested; written by \`make lock\`."; $(RUN) -m pip freeze) > requirements-lock.txt
 
 clean:
-	rm -rf artifacts $(VENV)
+	rm -rf $(VENV) $(filter-out artifacts/pretrained,$(wildcard artifacts/*))

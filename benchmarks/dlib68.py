@@ -1,0 +1,161 @@
+"""dlib's 68-point predictor on pictures that are cut close around a face. N faces, H x W pictures.
+
+What is done here beyond a call of the predictor was chosen on training faces, to give dlib its best chance: pictures
+are enlarged (dlib answers in whole pixels) with a margin that repeats their edge (outside a picture dlib sees black);
+the box is that of dlib's own detector, or a fixed one where it finds no face; a second prediction is made in a box
+that lies about the points of the first.
+
+A box is float64 (4,): left, top, right, bottom in px of the picture as it came.
+"""
+
+import importlib
+import importlib.util
+import itertools
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from common.array_types import Float64, UInt8
+from common.stage import InputError
+
+INSTALL = "install it with `pip install -r requirements-peers.txt`"
+MODELS_PACKAGE, MODEL_FILE = "face_recognition_models", "models/shape_predictor_68_face_landmarks.dat"
+POINTS = 68
+ENLARGED = 2  # times; 4 gave the same error
+MARGIN = 1 / 3  # of the picture's height, on each side
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """How to find a face's box.
+
+    Attributes:
+        fixed: float64 (4,), the box where the detector finds no face.
+        relation: float64 (4,), how the box of the second prediction lies about the points of the first; see
+            `box_relation`.
+    """
+
+    fixed: Float64
+    relation: Float64
+
+
+def optional(name: str) -> Any:
+    """Returns a module of `requirements-peers.txt`; raises InputError where it is missing."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        raise InputError(f"the package {name} is missing; {INSTALL}") from None
+
+
+def load_predictor() -> Any:
+    """Returns dlib's 68-point `shape_predictor`; raises InputError where an optional package is missing."""
+    dlib = optional("dlib")
+    package = importlib.util.find_spec(MODELS_PACKAGE)  # not imported: it needs an old setuptools to find its own files
+    if package is None or package.origin is None:
+        raise InputError(f"the package {MODELS_PACKAGE} is missing; {INSTALL}")
+    return dlib.shape_predictor(str(Path(package.origin).parent / MODEL_FILE))
+
+
+def enlarge(image: UInt8) -> UInt8:
+    """Returns a picture (H, W, C) with its margin, `ENLARGED` times as large, uint8; (H', W') where C is 1."""
+    margin = margin_px(image)
+    framed = cv2.copyMakeBorder(image, margin, margin, margin, margin, cv2.BORDER_REPLICATE)
+    return np.asarray(cv2.resize(framed, None, fx=ENLARGED, fy=ENLARGED, interpolation=cv2.INTER_CUBIC), np.uint8)
+
+
+def margin_px(image: UInt8) -> int:
+    return round(MARGIN * len(image))
+
+
+def to_enlarged(px: Any, margin: int) -> Float64:
+    """Returns coordinates in the enlarged picture for coordinates in the picture; both count from pixel centres."""
+    return np.asarray((np.asarray(px, np.float64) + margin + 0.5) * ENLARGED - 0.5)
+
+
+def from_enlarged(px: Any, margin: int) -> Float64:
+    """The inverse of `to_enlarged`."""
+    return np.asarray((np.asarray(px, np.float64) + 0.5) / ENLARGED - 0.5 - margin)
+
+
+def ready(image: UInt8, box: Float64) -> tuple[UInt8, Any]:
+    """Returns what the predictor is called with: the enlarged picture, and dlib's rectangle in it."""
+    corners = np.rint(to_enlarged(box, margin_px(image))).astype(int).tolist()
+    return enlarge(image), optional("dlib").rectangle(*corners)
+
+
+def landmarks(predictor: Any, images: UInt8, boxes: Float64) -> Float64:
+    """Returns dlib's points in px, float64 (N, 68, 2); uint8 (N, H, W, C) and boxes (N, 4) in."""
+    found = np.empty((len(images), POINTS, 2))
+    for i, (image, box) in enumerate(zip(images, boxes, strict=True)):
+        points = predictor(*ready(image, box)).parts()
+        found[i] = from_enlarged([(point.x, point.y) for point in points], margin_px(image))
+    return found
+
+
+def detected_boxes(images: UInt8, fallback: Float64) -> tuple[Float64, int]:
+    """Returns the boxes of dlib's detector, float64 (N, 4), with the fallback where it finds no face; faces found."""
+    detector, boxes, found = optional("dlib").get_frontal_face_detector(), np.tile(fallback, (len(images), 1)), 0
+    for i, image in enumerate(images):
+        best = next(iter(detector(enlarge(image))), None)  # the surest comes first
+        if best is not None:
+            edges = (best.left(), best.top(), best.right(), best.bottom())
+            boxes[i], found = from_enlarged(edges, margin_px(image)), found + 1
+    return boxes, found
+
+
+def fixed_box(shape: tuple[int, ...], side: float, centre: float) -> Float64:
+    """Returns a square box in the middle of the columns of pictures (H, W, C); side and centre row are parts of H."""
+    height, width = shape[:2]
+    x, y, half = (width - 1) / 2, centre * height - 0.5, side * height / 2
+    return np.array([x - half, y - half, x + half, y + half])
+
+
+def box_relation(points: Float64, boxes: Float64) -> Float64:
+    """Returns how boxes (N, 4) lie about the points (N, 68, 2) predicted in them, float64 (4,): the median over faces.
+
+    It is the way from the mean of the points to the box's sides, in root mean square distances of points from there.
+    """
+    centre, size = _place_and_size(points)
+    return np.asarray(np.median((boxes - np.tile(centre, 2)) / size, axis=0))
+
+
+def boxes_around(points: Float64, relation: Float64) -> Float64:
+    """Returns boxes, float64 (N, 4), that lie about the points (N, 68, 2) as `box_relation` says."""
+    centre, size = _place_and_size(points)
+    return np.asarray(np.tile(centre, 2) + relation * size)
+
+
+def _place_and_size(points: Float64) -> tuple[Float64, Float64]:
+    centre = points.mean(1)
+    return centre, np.sqrt(((points - centre[:, None]) ** 2).sum(-1).mean(-1, keepdims=True))
+
+
+def find_points(predictor: Any, images: UInt8, boxes: Boxes) -> tuple[Float64, int]:
+    """Returns the points of the second prediction, float64 (N, 68, 2) in px, and how many faces the detector found."""
+    first_boxes, found = detected_boxes(images, boxes.fixed)
+    first = landmarks(predictor, images, first_boxes)
+    return landmarks(predictor, images, boxes_around(first, boxes.relation)), found
+
+
+def next_face(predictor: Any, images: UInt8, box: Float64) -> Callable[[], Any]:
+    """Returns a call of the predictor alone on one face, another at each call; the pictures are enlarged beforehand.
+
+    On the face of the call before, dlib is quicker than it ever is in use: that face's path is still in the caches.
+    """
+    faces = itertools.cycle([ready(image, box) for image in images])
+    return lambda: predictor(*next(faces))
+
+
+def call_seconds(call: Callable[[], object], count: int) -> list[float]:
+    """Returns the time of each of so many calls, in s."""
+    seconds = []
+    for _ in range(count):
+        started = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - started)
+    return seconds

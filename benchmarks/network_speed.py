@@ -1,0 +1,125 @@
+"""Times ONNX models in onnxruntime beside dlib's 68-point predictor, all on one thread.
+
+    python -m benchmarks.network_speed MODEL.onnx... [--turns N]
+
+Models and dlib (where installed) run in turns, so that other work on the machine slows all of them alike. Printed are
+medians: ms for a batch of one picture, that time as a multiple of dlib's, ms per picture in a batch of 64, and that
+rate (pictures per second) as a multiple of the rate one by one. dlib is timed as in `benchmarks.peers`: one call of
+the predictor, with the box known.
+
+The packages are optional: `pip install -r requirements-peers.txt`.
+"""
+
+import argparse
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.dlib68 import call_seconds, fixed_box, load_predictor, next_face, optional
+from common.stage import InputError, run
+from data_prep import synthetic
+
+BATCH = 64
+DTYPES = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32}
+DLIB, DLIB_FACES = "dlib, 68 points", 100
+SINGLE_CALLS, BATCH_CALLS = 50, 2  # in each turn
+
+Call = Callable[[], object]
+
+
+def load_session(path: Path) -> Any:
+    """Returns an onnxruntime session that uses one thread; raises InputError where the file is no ONNX model."""
+    onnxruntime = optional("onnxruntime")
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; give an ONNX model")
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = settings.inter_op_num_threads = 1
+    try:
+        return onnxruntime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's errors have no base of their own
+        raise InputError(f"{path}: onnxruntime cannot load it ({error}); export the model again") from None
+
+
+def pictures_for(path: Path, session: Any, count: int) -> dict[str, Any]:
+    """Returns a model's input: so many random pictures of the size and type it takes, (count, H, W, C).
+
+    Raises:
+        InputError: it takes something else than one batch of pictures.
+    """
+    inputs = session.get_inputs()
+    shape, dtype = inputs[0].shape, DTYPES.get(inputs[0].type)
+    fits = len(inputs) == 1 and len(shape) == 4 and all(isinstance(side, int) for side in shape[1:])
+    if not fits or dtype is None or isinstance(shape[0], int):
+        taken = ", ".join(f"{given.type} {given.shape}" for given in inputs)
+        raise InputError(f"{path}: takes {taken}; export it with one uint8 or float input (N, H, W, C), N left open")
+    pixels = np.random.default_rng(0).integers(0, 256, (count, *shape[1:]))
+    return {inputs[0].name: pixels.astype(dtype)}
+
+
+def model_calls(path: Path) -> tuple[Call, Call]:
+    """Returns calls of a model on one picture and on a batch of `BATCH`."""
+    session = load_session(path)
+    one, many = pictures_for(path, session, 1), pictures_for(path, session, BATCH)
+    return lambda: session.run(None, one), lambda: session.run(None, many)
+
+
+def dlib_call() -> Call:
+    """Returns a call of dlib's predictor on one of some drawn faces; raises InputError where dlib is not installed."""
+    predictor = load_predictor()
+    images = synthetic.read(count=DLIB_FACES).images
+    return next_face(predictor, images, fixed_box(images.shape[1:], side=0.9, centre=0.55))
+
+
+def in_turns(calls: Mapping[tuple[str, int], tuple[Call, int]], turns: int) -> dict[tuple[str, int], float]:
+    """Returns the median time in s of each call, made a number of times in each turn, after a turn that warms up."""
+    seconds: dict[tuple[str, int], list[float]] = {name: [] for name in calls}
+    for turn in range(turns + 1):
+        for name, (call, count) in calls.items():
+            taken = call_seconds(call, count)
+            seconds[name] += taken if turn else []
+    return {name: statistics.median(taken) for name, taken in seconds.items()}
+
+
+def table(models: Sequence[str], seconds: dict[tuple[str, int], float]) -> str:
+    """Returns the printed lines.
+
+    Args:
+        seconds: the median time in s for (name, pictures in the batch); (`DLIB`, 1) may be absent.
+    """
+    dlib = seconds.get((DLIB, 1))
+    width = max(map(len, (*models, DLIB)))
+    lines = [f"{'one thread':{width}} {'ms per face':>11} {'of dlib':>8} {f'in {BATCH}s':>8} {'rate':>6}"]
+    for name in models:
+        one, many = seconds[name, 1], seconds[name, BATCH] / BATCH
+        ratio = f"{one / dlib:.2f}" if dlib else "-"
+        lines.append(f"{name:{width}} {1e3 * one:11.3f} {ratio:>8} {1e3 * many:8.3f} {one / many:5.2f}x")
+    if dlib:
+        lines.append(f"{DLIB:{width}} {1e3 * dlib:11.3f} {1:8.2f} {'-':>8} {'-':>6}")
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.network_speed", description=(__doc__ or "").split("\n", maxsplit=1)[0]
+    )
+    parser.add_argument("models", nargs="+", type=Path, metavar="MODEL.onnx")
+    parser.add_argument("--turns", type=int, default=10, help="(%(default)s)")
+    options = parser.parse_args(arguments)
+    if options.turns < 1:
+        parser.error("--turns: at least 1")
+    calls: dict[tuple[str, int], tuple[Call, int]] = {}
+    for path in options.models:
+        one, many = model_calls(path)
+        calls[str(path), 1], calls[str(path), BATCH] = (one, SINGLE_CALLS), (many, BATCH_CALLS)
+    try:
+        calls[DLIB, 1] = dlib_call(), SINGLE_CALLS
+    except InputError as error:
+        print(f"without dlib: {error}")
+    print(table([str(path) for path in options.models], in_turns(calls, options.turns)))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,77 @@
+"""ONNX models, made here, timed from the file to the table."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks import network_speed
+from common.stage import InputError
+
+
+def save_model(path: Path, dtype: str = "UINT8", batch: int | str = "n") -> Path:
+    """A network that returns the sum of a picture's pixels."""
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    helper, types = onnx.helper, onnx.TensorProto
+    nodes = [
+        helper.make_node("Cast", ["picture"], ["pixels"], to=types.FLOAT),
+        helper.make_node("ReduceSum", ["pixels", "axes"], ["sum"], keepdims=0),
+    ]
+    taken = helper.make_tensor_value_info("picture", getattr(types, dtype), [batch, 96, 96, 1])
+    given = helper.make_tensor_value_info("sum", types.FLOAT, [batch])
+    axes = helper.make_tensor("axes", types.INT64, [3], [1, 2, 3])
+    graph = helper.make_graph(nodes, "sum", [taken], [given], [axes])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
+    return path
+
+
+@pytest.mark.parametrize("dtype", ["UINT8", "FLOAT"])
+def test_input_is_what_the_model_takes(tmp_path: Path, dtype: str) -> None:
+    path = save_model(tmp_path / "model.onnx", dtype)
+    session = network_speed.load_session(path)
+    pictures = network_speed.pictures_for(path, session, 3)
+    assert pictures["picture"].shape == (3, 96, 96, 1)
+    assert session.run(None, pictures)[0] == pytest.approx(pictures["picture"].sum((1, 2, 3)), rel=1e-6)
+
+
+def test_several_models(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    paths = [str(save_model(tmp_path / f"{dtype}.onnx", dtype)) for dtype in ("UINT8", "FLOAT")]
+    network_speed.main([*paths, "--turns", "1"])
+    printed = capsys.readouterr().out
+    assert all(path in printed for path in paths)
+    assert "dlib" in printed
+
+
+@pytest.mark.parametrize(
+    ("dtype", "batch", "taken"),
+    [("INT64", "n", r"tensor\(int64\) \['n', 96, 96, 1\]"), ("UINT8", 1, r"tensor\(uint8\) \[1, 96, 96, 1\]")],
+)
+def test_models_of_other_inputs(tmp_path: Path, dtype: str, batch: int | str, taken: str) -> None:
+    path = save_model(tmp_path / "model.onnx", dtype, batch)
+    with pytest.raises(InputError, match=rf"model\.onnx: takes {taken}; export it"):
+        network_speed.main([str(path)])
+
+
+def test_files_that_are_no_models(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    with pytest.raises(InputError, match=r"none\.onnx: no such file"):
+        network_speed.main([str(tmp_path / "none.onnx")])
+    (tmp_path / "text.onnx").write_text("text")
+    with pytest.raises(InputError, match=r"text\.onnx: onnxruntime cannot load it"):
+        network_speed.main([str(tmp_path / "text.onnx")])
+
+
+def test_calls_take_turns() -> None:
+    made: list[str] = []
+    calls = {("a", 1): (lambda: made.append("a"), 2), (network_speed.DLIB, 1): (lambda: made.append("d"), 1)}
+    network_speed.in_turns(calls, turns=2)
+    assert "".join(made) == "aad" * 3  # a turn that warms up, and two that count
+
+
+def test_table() -> None:
+    seconds = {("net", 1): 0.002, ("net", 64): 0.032, (network_speed.DLIB, 1): 0.001}
+    _, net, dlib = network_speed.table(["net"], seconds).splitlines()
+    assert net.split() == ["net", "2.000", "2.00", "0.500", "4.00x"]
+    assert dlib.split()[-4:] == ["1.000", "1.00", "-", "-"]
+    del seconds[network_speed.DLIB, 1]
+    assert network_speed.table(["net"], seconds).splitlines()[-1].split() == ["net", "2.000", "-", "0.500", "4.00x"]
