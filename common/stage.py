@@ -25,6 +25,7 @@ PARTIAL = ".partial"
 PACKAGES = ("tensorflow", "keras", "numpy", "pandas", "scikit-learn", "opencv-python")
 COMMANDS = {  # what makes each kind of folder
     "prepare": "python -m data_prep.prepare SOURCE --out DIR",
+    "cut15": "python -m data_prep.cut15 FOLDER... --like DATA --people CSV --out DIR",
     "train": "python -m training.train MODEL --out DIR",
     "evaluate": "python -m evaluation.evaluate MODEL_DIR --out DIR",
     "compare": "python -m evaluation.compare --out DIR",

@@ -83,10 +83,14 @@ def cut(picture: UInt8, matrix: Float64, side: int) -> UInt8:
 def main(arguments: Sequence[str] | None = None) -> None:
     started = time.time()
     options = parser().parse_args(arguments)
+    if options.cuts < 1:
+        raise InputError(f"--cuts {options.cuts}: the number of pictures from each face must be at least 1")
     with whole_folder(options.out, "cut15", [*options.folders, options.like, options.people]) as folder:
         keypoint_set, eyes, side, held_out = read_model_folder(options.like, options.people)
         marked = [face for path in options.folders for face in read_68.read(path)]
         faces = [face for face in marked if face.person not in held_out]
+        if len(faces) == len(marked):
+            print(f"note: {options.people} puts nobody of these folders into val or test, by their names there")
         if not faces:
             raise InputError(f"{options.people}: every person of the folders is in val or test; nothing is left to cut")
         images, keypoints = cut_all(faces, eyes, side, options.cuts, options.seed)
@@ -134,6 +138,8 @@ def read_model_folder(like: Path, people: Path) -> tuple[KeypointSet, Float32, i
     train: Part = parts["train"]
     pair = list(keypoint_set.normaliser)
     eyes = train.keypoints[train.labelled[:, pair].all(axis=1)][:, pair]
+    if not len(eyes):
+        raise InputError(f"{like}: no training face has both eyes labelled; prepare it with another --split")
     return keypoint_set, eyes, train.images.shape[1], held_out
 
 

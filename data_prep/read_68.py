@@ -49,7 +49,10 @@ def read(folder: Path) -> list[Marked]:
 
 def _frames(path: Path) -> Iterator[Marked]:
     table = read_table(path)
-    values = table.iloc[:, 1:].apply(lambda column: column.astype(float)).to_numpy(np.float32)
+    try:
+        values = table.iloc[:, 1:].to_numpy(np.float32)
+    except ValueError as error:
+        raise InputError(f"{path}: has something that is no number of px ({error})") from None
     if values.shape[1] != 2 * POINTS:
         raise InputError(f"{path}: has {values.shape[1]} columns after the file names, expected {2 * POINTS}")
     pictures = path.parent / path.name.removesuffix(FRAMES_CSV[1:])

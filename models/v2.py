@@ -89,7 +89,7 @@ def residual(x: keras.KerasTensor, filters: int, name: str, strides: int) -> ker
 
 
 def votes(features: keras.KerasTensor, marks: int, with_offsets: bool) -> keras.KerasTensor:
-    """Returns (N, M, 3): the attention-weighted means over the cells of features (N, H/4, W/4, F)."""
+    """Returns (N, M, 3): the attention-weighted means over the cells of features (N, H/8, W/8, F)."""
     rows, columns = features.shape[1:3]
     cells = rows * columns
     f32 = {"dtype": "float32"}  # half precision would round the places

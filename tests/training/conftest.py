@@ -1,4 +1,4 @@
-"""A data folder of very small pictures, on which the networks train in moments."""
+"""Data folders of very small pictures, on which the networks train in moments."""
 
 import time
 from pathlib import Path
@@ -8,25 +8,46 @@ import numpy as np
 import pytest
 
 from common.stage import whole_folder, write_manifest
-from data_prep import arrays
-from data_prep.faces import SPLITS, Part
-
-SIDE = 32  # px
+from data_prep import arrays, prepare
+from data_prep.faces import Part
 
 
 @pytest.fixture(scope="session")
 def small_data(data_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The synthetic faces of `data_folder` at a third of their size."""
-    out = tmp_path_factory.mktemp("small") / "data"
+    """The synthetic faces of `data_folder` at a third of their size, 32 px."""
+    parts = {split: shrunk(part, 32) for split, part in arrays.load_parts(data_folder).items()}
+    return write_data(tmp_path_factory.mktemp("small") / "data", parts)
+
+
+@pytest.fixture(scope="session")
+def data_48(data_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same at half their size, 48 px, the least that v2 takes."""
+    parts = {split: shrunk(part, 48) for split, part in arrays.load_parts(data_folder).items()}
+    return write_data(tmp_path_factory.mktemp("small") / "data", parts)
+
+
+@pytest.fixture(scope="session")
+def more_48(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twenty other faces of 48 px, all in test."""
+    folder = tmp_path_factory.mktemp("more")
+    prepare.main(["synthetic", "--count", "20", "--seed", "1", "--split", "all-test", "--out", str(folder / "large")])
+    parts = {split: shrunk(part, 48) for split, part in arrays.load_parts(folder / "large").items()}
+    return write_data(folder / "data", parts)
+
+
+def write_data(out: Path, parts: dict[str, Part]) -> Path:
+    """Writes a data folder as the first stage does, and returns it."""
     with whole_folder(out, "prepare") as folder:
-        for split in SPLITS:
-            arrays.save_part(folder, split, shrunk(arrays.load_part(data_folder, split)))
+        for split, part in parts.items():
+            arrays.save_part(folder, split, part)
         write_manifest(folder, "prepare", {"keypoint_set": "face15"}, {}, {}, time.time())
     return out
 
 
-def shrunk(part: Part) -> Part:
-    ratio = SIDE / part.images.shape[1]
-    images = np.stack([cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA) for image in part.images])
+def shrunk(part: Part, side: int) -> Part:
+    ratio = side / part.images.shape[1]
+    images = np.empty((len(part), side, side, 1), np.uint8)
+    for small, image in zip(images, part.images, strict=True):
+        small[..., 0] = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)
     keypoints = ((part.keypoints + 0.5) * ratio - 0.5).astype(np.float32)
-    return Part(images[..., None].astype(np.uint8), keypoints, part.labelled, part.rows, part.groups, part.sources)
+    return Part(images, keypoints, part.labelled, part.rows, part.groups, part.sources)

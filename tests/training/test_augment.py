@@ -1,13 +1,16 @@
 """Augmentation moves keypoints with the pixels they mark, and swaps left and right in a mirror."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from common.array_types import Float32, Float64, UInt8
 from data_prep.keypoint_set import FACE15
-from training.augment import augment
+from training.augment import LEVELS, Strength, augment
 
 SIZE = 96
+STRONG = LEVELS["strong"] or Strength()
 
 
 def faces_with_a_bright_dot(count: int, rng: np.random.Generator) -> tuple[UInt8, Float32]:
@@ -21,17 +24,20 @@ def faces_with_a_bright_dot(count: int, rng: np.random.Generator) -> tuple[UInt8
 
 
 def centroids(images: UInt8) -> Float64:
-    """Returns (N, 2): the centre of brightness above the darkest level of each picture."""
+    """Returns (N, 2): the centre of what is brighter than halfway from darkest to brightest in each picture."""
     light = images[..., 0].astype(np.float64)
-    light = np.maximum(light - light.max(axis=(1, 2), keepdims=True) / 2, 0)
+    halfway = (light.max(axis=(1, 2), keepdims=True) + light.min(axis=(1, 2), keepdims=True)) / 2
+    light = np.maximum(light - halfway, 0)
     y, x = np.mgrid[:SIZE, :SIZE]
     total = light.sum(axis=(1, 2))
     centres = np.stack([(light * x).sum(axis=(1, 2)), (light * y).sum(axis=(1, 2))], -1)
     return np.asarray(centres / total[:, None])
 
 
-@pytest.mark.parametrize("level", ["none", "flip", "full"])
-def test_keypoints_stay_on_the_pixels_they_mark(level: str) -> None:
+@pytest.mark.parametrize("level", ["none", "flip", "full", "strong", "perspective"])
+def test_keypoints_stay_on_the_pixels_they_mark(level: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(LEVELS, "perspective", Strength(perspective=0.3))
+    monkeypatch.setitem(LEVELS, "strong", replace(STRONG, erase=0, noise=0))  # which would hide the dot
     rng = np.random.default_rng(0)
     images, keypoints = faces_with_a_bright_dot(40, rng)
     labelled = np.ones(keypoints.shape[:2], bool)
@@ -75,11 +81,54 @@ def test_a_keypoint_that_leaves_the_picture_is_no_label() -> None:
     assert np.array_equal(still, ~outside)
 
 
-def test_the_same_seed_gives_the_same_faces() -> None:
+def test_a_keypoint_a_little_beyond_the_picture_counts_under_strong() -> None:
+    rng = np.random.default_rng(1)
+    keypoints = np.full((200, 15, 2), 2.0, np.float32)  # in the corner
+    images = np.zeros((200, SIZE, SIZE, 1), np.uint8)
+    _, moved, still = augment(images, keypoints, np.ones((200, 15), bool), FACE15.mirror, "strong", rng)
+    beyond = np.maximum(-0.5 - moved, moved - (SIZE - 0.5)).max(axis=-1)  # px from the nearest edge
+    limit = 0.15 * SIZE
+    assert min((beyond < 0).sum(), ((beyond > 0) & (beyond < limit)).sum(), (beyond > limit).sum()) > 0
+    assert np.array_equal(still, beyond < limit)
+
+
+def test_a_covered_keypoint_is_still_a_label(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of the pictures get one rectangle of one grey, over up to 0.4 of each side."""
+    monkeypatch.setitem(LEVELS, "covered", Strength(erase=0.4))
+    images = np.full((200, SIZE, SIZE, 1), 77, np.uint8)
+    keypoints = np.full((200, 15, 2), (SIZE - 1) / 2, np.float32)
+    rng = np.random.default_rng(2)
+    covered, moved, still = augment(images, keypoints, np.ones((200, 15), bool), FACE15.mirror, "covered", rng)
+    assert still.all()
+    np.testing.assert_allclose(moved, keypoints, atol=1e-4)
+    changed = covered[..., 0] != 77
+    assert changed[:, SIZE // 2, SIZE // 2].any()
+    hit = changed.any(axis=(1, 2))
+    assert 60 < hit.sum() < 140
+    for picture, where in zip(covered[hit], changed[hit], strict=True):
+        rows, columns = np.flatnonzero(where.any(axis=1)), np.flatnonzero(where.any(axis=0))
+        assert max(len(rows), len(columns)) <= 0.4 * SIZE
+        assert where.sum() == len(rows) * len(columns)  # whole, without holes
+        assert len(np.unique(picture)) == 2
+
+
+def test_a_grey_picture_of_three_channels_stays_grey() -> None:
+    rng = np.random.default_rng(3)
+    images = np.repeat(rng.integers(0, 256, (20, 40, 56, 1), np.uint8), 3, axis=-1)
+    keypoints = np.full((20, 15, 2), 20, np.float32)
+    changed, _, _ = augment(images, keypoints, np.ones((20, 15), bool), FACE15.mirror, "strong", rng)
+    assert changed.shape == images.shape
+    assert not np.array_equal(changed, images)
+    assert np.array_equal(changed[..., 0], changed[..., 1])
+    assert np.array_equal(changed[..., 0], changed[..., 2])
+
+
+@pytest.mark.parametrize("level", ["full", "strong"])
+def test_the_same_seed_gives_the_same_faces(level: str) -> None:
     images, keypoints = faces_with_a_bright_dot(5, np.random.default_rng(0))
     labelled = np.ones((5, 15), bool)
     a, b, c = (
-        augment(images, keypoints, labelled, FACE15.mirror, "full", np.random.default_rng(seed)) for seed in (3, 3, 4)
+        augment(images, keypoints, labelled, FACE15.mirror, level, np.random.default_rng(seed)) for seed in (3, 3, 4)
     )
     for first, again in zip(a, b, strict=True):
         np.testing.assert_array_equal(np.asarray(first), np.asarray(again))

@@ -4,10 +4,13 @@ import keras
 import numpy as np
 import pytest
 
+from common.array_types import Float32
 from training.losses import masked_loss, masked_mae, masked_value
 
 TRUTH = np.array([[[10, 10], [20, 20]], [[30, 30], [40, 40]]], np.float32)
 PREDICTED = np.array([[[13, 10], [20, 24]], [[30, 31], [90, 90]]], np.float32)
+SIGMA = np.array([[1, 2], [np.e, 100]], np.float32)  # px
+WITH_SIGMA = np.concatenate([PREDICTED, SIGMA[..., None]], axis=-1)
 WEIGHTS = np.array([[1, 1], [1, 0]], np.float32)  # the last keypoint is unlabelled
 
 
@@ -28,17 +31,41 @@ def test_the_metric_by_hand() -> None:
     assert masked_value(masked_mae(), TRUTH, PREDICTED, np.ones_like(WEIGHTS)) == pytest.approx(108 / 8)
 
 
-@pytest.mark.parametrize("name", ["mse", "mae", "huber"])
+def test_the_laplace_loss_by_hand() -> None:
+    """log(sigma) + |error| / sigma with the mean errors 3/2, 4/2 and 1/2 px of the three that count."""
+    expected = ((0 + 1.5 / 1) + (np.log(2) + 2 / 2) + (1 + 0.5 / np.e)) / 3
+    assert masked_value(masked_loss("laplace"), TRUTH, WITH_SIGMA, WEIGHTS) == pytest.approx(expected)
+
+
+def test_the_laplace_loss_is_lowest_where_sigma_is_the_mean_absolute_error() -> None:
+    errors = np.array([0.5, 1.0, 4.5])  # 2 px on average
+    truth = np.zeros((3, 1, 2), np.float32)
+
+    def loss(sigma: float) -> float:
+        predicted = np.stack([errors, errors, np.full(3, sigma)], axis=-1)[:, None].astype(np.float32)
+        return masked_value(masked_loss("laplace"), truth, predicted, np.ones((3, 1), np.float32))
+
+    assert loss(2.0) < min(loss(1.9), loss(2.1))
+
+
+def test_the_metric_does_not_see_sigma() -> None:
+    assert masked_value(masked_mae(), TRUTH, WITH_SIGMA, WEIGHTS) == masked_value(
+        masked_mae(), TRUTH, PREDICTED, WEIGHTS
+    )
+
+
+@pytest.mark.parametrize("name", ["mse", "mae", "huber", "laplace"])
 def test_what_does_not_count_has_no_gradient(name: str) -> None:
     """Training on faces whose masked labels are nonsense gives the weights of training on the true ones."""
-    weights_after = []
+    weights_after: list[list[Float32]] = []
     for nonsense in (0, 1e4):
         keras.utils.set_random_seed(0)
-        pictures = keras.Input((6,))
-        model = keras.Model(pictures, keras.layers.Reshape((2, 2))(keras.layers.Dense(4)(pictures)))
+        pictures, numbers = keras.Input((6,)), 3 if name == "laplace" else 2
+        outputs = keras.layers.Dense(2 * numbers, bias_initializer="ones")(pictures)
+        model = keras.Model(pictures, keras.layers.Reshape((2, numbers))(outputs))
         model.compile(keras.optimizers.Adam(0.1), loss=masked_loss(name), weighted_metrics=[masked_mae()])
         truth = TRUTH.copy()
         truth[1, 1] += nonsense
         model.fit(np.ones((2, 6), np.float32), truth, sample_weight=WEIGHTS, epochs=3, verbose=0)
         weights_after.append(model.get_weights())
-    assert all(np.array_equal(a, b) for a, b in zip(*weights_after, strict=True))
+    assert all(np.isfinite(a).all() and np.array_equal(a, b) for a, b in zip(*weights_after, strict=True))

@@ -1,6 +1,7 @@
 """The training stage, run as a user runs it: the folder it leaves, seeds, kills and resumes, bad input."""
 
 import csv
+import dataclasses
 import json
 import shutil
 import subprocess
@@ -15,10 +16,13 @@ import pytest
 
 from common.stage import InputError, read_manifest
 from data_prep import arrays
+from data_prep.keypoint_set import FACE15
 from tests.conftest import ROOT
-from training.train import main
+from tests.training.conftest import write_data
+from training.train import build, load_data, main, parser
 
 QUICK = ["--epochs", "3", "--learning-rate", "1e-3", "--batch-size", "16"]
+NARROW = ["--width", "0.34"]  # a v2 of a tenth of its parameters
 
 # Each program really kills itself, as `kill -9` would, at a moment that is hard to hit from outside.
 KILLED_IN_THE_MIDDLE_OF_A_SAVE = """
@@ -183,3 +187,134 @@ def test_a_model_file_holds_no_optimiser(small_data: Path, tmp_path: Path) -> No
     weights_bytes = 4 * read_manifest(tmp_path / "base", "train")["figures"]["parameters"]
     with zipfile.ZipFile(tmp_path / "base" / "model.keras") as archive:
         assert sum(entry.file_size for entry in archive.infolist()) < 1.2 * weights_bytes
+
+
+@pytest.fixture(scope="module")
+def v2_command(data_48: Path, more_48: Path) -> list[str]:
+    """How a small v2 is trained on two data folders, all but `--out`."""
+    return ["v2", "--data", str(data_48), "--more", str(more_48), *QUICK, *NARROW, "--seed", "5"]
+
+
+@pytest.fixture(scope="module")
+def v2_folder(v2_command: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The model folder that this command leaves."""
+    out = tmp_path_factory.mktemp("models") / "v2"
+    main([*v2_command, "--out", str(out)])
+    return out
+
+
+def test_the_running_mean_of_the_weights_survives_a_kill(
+    v2_command: list[str], v2_folder: Path, tmp_path: Path
+) -> None:
+    broken = [*v2_command, "--out", str(tmp_path / "v2")]
+    assert train(broken, KILLED_IN_THE_MIDDLE_OF_AN_EPOCH) == -9
+    assert not (tmp_path / "v2").exists()
+    with np.load(tmp_path / "v2.unfinished" / "state.npz") as state:
+        mean, latest = state["average_0"], state["variable_0"]
+    assert not np.array_equal(mean, latest)
+    main([*broken, "--resume"])
+    assert same(v2_folder, tmp_path / "v2")
+    sigmas = [
+        keras.saving.load_model(folder / "model.keras", compile=False).get_layer("log_sigma").get_config()
+        for folder in (v2_folder, tmp_path / "v2")
+    ]
+    assert sigmas[0] == sigmas[1]
+
+
+def test_v2_keeps_what_was_validated_with_a_sigma_that_fits_its_validation_errors(
+    data_48: Path, more_48: Path, v2_folder: Path
+) -> None:
+    model = keras.saving.load_model(v2_folder / "model.keras", compile=False)
+    val = load_data(data_48, more_48, "marks").val
+    predicted = model.predict(val.images, verbose=0)
+    assert predicted.shape == (8, 17, 3)
+    counts = val.weights > 0
+    error = np.abs(predicted[..., :2] - val.points).mean(axis=-1)[counts]
+    manifest = read_manifest(v2_folder, "train")
+    assert error.mean() == pytest.approx(manifest["figures"]["val_mae_px"], abs=1e-3)
+    assert (error / predicted[counts, 2]).mean() == pytest.approx(1, abs=1e-3)
+    assert manifest["parameters"]["recipe"] == "v2"
+    hashes = {
+        name: arrays.data_hash(arrays.load_data_manifest(f)) for name, f in (("data", data_48), ("more", more_48))
+    }
+    assert manifest["inputs"] == hashes
+
+
+def test_the_faces_of_a_second_folder_train_and_none_of_them_validates(data_48: Path, more_48: Path) -> None:
+    alone, both = (load_data(data_48, more, "marks") for more in (None, more_48))
+    assert (len(alone.train.images), len(both.train.images)) == (64, 84)
+    assert np.array_equal(both.train.images[:64], alone.train.images)
+    assert np.array_equal(both.train.images[64:], arrays.load_part(more_48, "test").images)
+    assert np.array_equal(both.val.images, alone.val.images)
+
+
+def test_a_picture_of_both_folders_trains_once(data_48: Path, more_48: Path, tmp_path: Path) -> None:
+    train_part = arrays.load_part(data_48, "train")
+    again = write_data(tmp_path / "again", {**arrays.load_parts(more_48), "train": train_part})
+    assert len(load_data(data_48, again, "marks").train.images) == 84
+
+
+def test_held_out_pictures_may_not_come_back_by_the_second_folder(
+    data_48: Path, more_48: Path, small_data: Path, tmp_path: Path
+) -> None:
+    others = arrays.load_parts(more_48)
+    for split in ("val", "test"):
+        part = arrays.load_part(data_48, split)
+        leaky = write_data(tmp_path / split, {**others, "train": part})
+        message = rf"row {part.rows[0]} and 7 more are validation or test pictures"
+        with pytest.raises(InputError, match=message) as error:
+            main(["v2", "--data", str(data_48), "--more", str(leaky), "--out", str(tmp_path / "out")])
+        assert "\n" not in str(error.value)
+    with pytest.raises(InputError, match="has pictures of 48x48x1, the data folder of 32x32x1"):
+        main(["base", "--data", str(small_data), "--more", str(more_48), "--out", str(tmp_path / "out")])
+    assert not list(tmp_path.glob("*out*"))
+
+
+def test_where_one_source_marked_all_faces_v2_learns_its_marks_alone(
+    data_48: Path, more_48: Path, tmp_path: Path
+) -> None:
+    parts = arrays.load_parts(data_48)
+    one = {split: dataclasses.replace(part, sources=np.zeros_like(part.sources)) for split, part in parts.items()}
+    folder = write_data(tmp_path / "one", one)
+    alone = load_data(folder, None, "marks")
+    assert (alone.labels, alone.mirror) == ("masked", FACE15.mirror)
+    assert build(parser().parse_args(["v2", *NARROW]), alone, None).output_shape == (None, 15, 3)
+
+    # A second folder with both sources must not teach the nose as what lies between their two noses.
+    both = load_data(folder, more_48, "marks")
+    assert (both.labels, both.mirror) == ("marks", FACE15.mark_mirror)
+    assert both.train.points.shape[1] == both.val.points.shape[1] == 17
+    second = arrays.load_part(more_48, "test").sources == 1
+    assert np.array_equal(both.train.weights[64:, 15] > 0, second)
+
+
+def test_a_keypoint_without_a_training_label_is_told(data_48: Path, tmp_path: Path) -> None:
+    parts = arrays.load_parts(data_48)
+    labelled = parts["train"].labelled.copy()
+    labelled[:, FACE15.index("left_eye_outer_corner")] = False
+    blind = write_data(tmp_path / "blind", {**parts, "train": dataclasses.replace(parts["train"], labelled=labelled)})
+    with pytest.raises(InputError, match="labelled in no training face"):
+        main(["v2", "--data", str(blind), "--out", str(tmp_path / "out")])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["base", "--width", "0.5"], "--width: base has no such choice"),
+        (["v1", "--head", "dense"], "--head: v1 has no such choice"),
+        (["base", "--loss", "laplace"], "--loss laplace needs a network that predicts sigma"),
+        (["v2", "--recipe", "default"], "--loss mse leaves the sigma of v2 untaught"),
+    ],
+)
+def test_choices_that_do_not_fit_the_network_are_told(
+    arguments: list[str], message: str, data_48: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=message) as error:
+        main([*arguments, "--data", str(data_48), "--out", str(tmp_path / "out")])
+    assert "\n" not in str(error.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_pictures_too_small_for_a_network_are_told(small_data: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"v2 cannot take pictures of 32 x 32 px \(it takes sides from 48 to 256 px\)"):
+        main(["v2", "--data", str(small_data), "--out", str(tmp_path / "out")])
