@@ -20,9 +20,9 @@ from data_prep.arrays import data_hash, load_data_manifest
 from data_prep.impute import IMPUTERS
 from data_prep.prepare import SYNTHETIC, source_hash
 from data_prep.split import SPLIT_METHODS
-from training.recipes import NETWORKS, RECIPES
+from training.recipes import NETWORKS, RECIPES, networks_for
 
-QUICK_FACES, QUICK_EPOCHS = 2000, 8  # some minutes on two cores; both networks beat the mean face clearly
+QUICK_FACES, QUICK_EPOCHS = 2000, 8  # some minutes on two cores
 RESUME = ["--resume", "--restart"]  # go on with a broken-off training, or start over where its settings were others
 
 
@@ -54,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("source", nargs="?", default=SYNTHETIC, metavar="SOURCE", help="default: %(default)s")
     p.add_argument("--out", type=Path, default=Path("artifacts"), help="default: %(default)s")
-    p.add_argument("--models", nargs="+", choices=NETWORKS, default=NETWORKS, help="default: all")
+    p.add_argument("--models", nargs="+", choices=NETWORKS, help="default: all that the recipe is for")
     p.add_argument("--split", choices=SPLIT_METHODS, help="as in data_prep.prepare")
     p.add_argument("--impute", choices=list(IMPUTERS), help="as in data_prep.prepare")
     p.add_argument("--count", type=int, help="how many synthetic faces to draw")
@@ -71,6 +71,7 @@ def stages(options: argparse.Namespace) -> list[Stage]:
     if options.quick:
         options.count = options.count or (QUICK_FACES if options.source == SYNTHETIC else None)
         options.epochs = options.epochs or QUICK_EPOCHS
+    options.models = options.models or networks_for(options.recipe)
     data, models = options.out / "data", options.out / "models"
     evaluations = options.out / "evaluation"
 

@@ -55,8 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         data = data.only(listed)
         models = [replace(model, predicted=model.predicted[listed]) for model in models]
         inputs["rows"] = file_hash(options.rows)
-        subset = f", those of {len(listed):,} that {options.rows.name} lists,"
-        print(f"scored on {len(data.test):,} test faces{subset[:-1]}")
+        subset = f"those of {len(listed):,} that {options.rows.name} lists"
+        print(f"scored on {len(data.test):,} test faces, {subset}")
     entries = [*models, *baselines(data)]
     table, ratios = comparison_table(entries, data, options.base), ratio_table(entries, data, options.base)
     with whole_folder(options.out, "compare") as folder:
@@ -79,9 +79,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         prog="python -m evaluation.compare",
         description="Compares all evaluated models with each other and a mean face.",
     )
-    folders = {"--evaluations": "artifacts/evaluation", "--data": "artifacts/data", "--out": "artifacts/comparison"}
+    folders = {"--evaluations": "artifacts/evaluation", "--data": "artifacts/data"}
     for option, default in folders.items():
         parser.add_argument(option, type=Path, default=Path(default), metavar="DIR", help="(%(default)s)")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="(artifacts/comparison, with --rows artifacts/comparison_FILE)"
+    )
     parser.add_argument("--base", default="base", metavar="NAME", help="the model others are compared to (%(default)s)")
     parser.add_argument(
         "--rows",
@@ -90,7 +93,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="compare on the test faces whose number is in the column `row` of this file; the evaluations are those of "
         "the whole test part",
     )
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    options.out = options.out or Path("artifacts") / ("comparison" + (f"_{options.rows.stem}" if options.rows else ""))
+    return options
 
 
 def read_evaluations(folder: Path, data: Data) -> tuple[dict[str, Entry], dict[str, str]]:

@@ -133,7 +133,9 @@ def predict(model_folder: Path, data: Data, flip: bool) -> tuple[Predictions, di
     if model.input_shape[1:] != images.shape[1:]:
         takes, has = ("x".join(map(str, shape[1:])) for shape in (model.input_shape, images.shape))
         raise InputError(f"{model_folder}: takes pictures of {takes}, the data has {has}; train a model on this data")
-    if data.hash not in manifest["inputs"].values():
+    if manifest["inputs"].get("more") == data.hash:
+        raise InputError(f"{model_folder}: was trained on these very faces (--more); evaluate it on other data")
+    if manifest["inputs"].get("data") != data.hash:
         print("note: this model was trained on another data folder; its training faces may be among these test faces")
     output = model.predict(images, batch_size=BATCH, verbose=0).astype(np.float32)
     if flip:

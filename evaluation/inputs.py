@@ -7,7 +7,7 @@ import numpy as np
 
 from common.array_types import Bool, Int64
 from common.stage import InputError
-from data_prep.arrays import ARRAYS, data_hash, load_data_manifest, load_keypoint_set, load_part
+from data_prep.arrays import data_hash, load_data_manifest, load_keypoint_set, load_part
 from data_prep.faces import Part
 from data_prep.keypoint_set import KeypointSet
 from evaluation.csv_lines import ROW, read_lines, row_number
@@ -31,7 +31,7 @@ class Data:
 
     def only(self, kept: Bool) -> "Data":
         """Returns the same data with some of the test faces; bool (N,) in."""
-        return replace(self, test=Part(**{name: getattr(self.test, name)[kept] for name in ARRAYS}))
+        return replace(self, test=self.test.only(kept))
 
 
 def load_data(folder: Path) -> Data:

@@ -2,8 +2,8 @@
 
 Encoder to 1/16 of the picture, decoder back to 1/8. There each mark has a map of attention (a softmax over the cells,
 as in the soft-argmax of Nibali et al. 2018, arXiv 1801.07372), and each cell says where it believes the mark to be and
-how far off that is. The attention-weighted means are the mark's place and its expected error. `docs/v2.md` says what
-each part gains.
+the logarithm of the error it expects. The attention-weighted means are what the network says of the mark. `docs/v2.md`
+tells what each part gains.
 """
 
 import keras
@@ -31,12 +31,12 @@ def build(
 
     Args:
         keypoints: M.
-        width: multiplies the filters of every layer, in eights.
+        width: multiplies the filters of every layer, rounded to multiples of 8.
         head: `votes`, or to compare with it: `heatmap`, votes that all say the middle of their cell; `dense`, a dense
             layer on the encoder's last maps.
 
     Raises:
-        ValueError: other sides.
+        ValueError: other sides, or no such head.
     """
     height, wide, _ = input_shape
     if not all(48 <= side <= 256 for side in (height, wide)):
@@ -53,6 +53,8 @@ def build(
         finer = x
         for block in range(1, blocks + 1):
             x = residual(x, f, f"encoder_{stage}_{block}", strides=2 if stage > 1 and block == 1 else 1)
+    if head not in HEADS:
+        raise ValueError(f"its heads are {', '.join(HEADS)}")
     if head == "dense":
         x = keras.layers.Flatten(name="flatten")(x)
         x = keras.layers.Dense(3 * keypoints, dtype="float32", name="dense")(x)

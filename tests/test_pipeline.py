@@ -7,6 +7,7 @@ import pytest
 
 import pipeline
 from pipeline import reason_to_run, stages
+from training.recipes import NETWORKS
 
 
 def todo(out: Path, *arguments: str) -> list[pipeline.Stage]:
@@ -17,7 +18,7 @@ def test_all_stages_run_once_and_again_only_for_a_reason(tmp_path: Path, capfd: 
     out = tmp_path / "artifacts"
     command = ["--out", str(out), "--count", "60", "--epochs", "1", "--models", "base"]
     assert [reason_to_run(stage) for stage in todo(out)] == [
-        *["nothing there yet"] * 5,
+        *["nothing there yet"] * (1 + 2 * len(NETWORKS)),
         "it takes a moment and shows the table",
     ]
     (out / "models" / "base.unfinished").mkdir(parents=True)  # left by a run killed before its first epoch
@@ -42,6 +43,15 @@ def test_all_stages_run_once_and_again_only_for_a_reason(tmp_path: Path, capfd: 
     (out / "evaluation" / "base" / "accuracy.csv").write_text("altered")
     reasons = [reason_to_run(stage) for stage in todo(out, "--models", "base")]
     assert "accuracy.csv: is cut off or altered" in str(reasons[2])
+
+
+def test_a_recipe_trains_the_networks_it_is_for(tmp_path: Path) -> None:
+    def trained(*arguments: str) -> list[str]:
+        return [stage.out.name for stage in todo(tmp_path, *arguments) if stage.name == "train"]
+
+    assert trained() == list(NETWORKS)
+    assert trained("--recipe", "documented") == ["base", "v1"]
+    assert trained("--recipe", "v2") == ["v2"]
 
 
 def test_a_stage_that_fails_ends_the_pipeline_with_its_code(tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ def _warp(image: UInt8, matrix: Float64) -> UInt8:
         warped = cv2.warpPerspective(
             image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )
-    else:  # three times as fast
+    else:  # the same for these, and faster
         warped = cv2.warpAffine(
             image, matrix[:2], (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )

@@ -20,7 +20,7 @@ class State:
     Attributes:
         settings: what the run was started with; a resumed run must be started with the same.
         history: a dictionary per finished epoch.
-        best_weights: the weights to keep, at the lowest validation loss so far.
+        best_weights: the weights to keep, those of the best epoch so far.
         average: the running mean of the weights, where the recipe wants one; otherwise empty.
         seconds: spent in training so far.
     """
@@ -58,9 +58,10 @@ def restore(path: Path, model: keras.Model, settings: dict[str, Any]) -> State:
     """
     with np.load(path) as arrays:
         facts = _facts(arrays)
-        if different := [name for name in settings if facts["settings"].get(name) != settings[name]]:
-            was = ", ".join(f"{name} {facts['settings'].get(name)}, not {settings[name]}" for name in different)
-            raise InputError(f"{path.parent}: was started with {was}; use the same again, or --restart")
+        was = facts["settings"]
+        if different := [name for name in was | settings if was.get(name) != settings.get(name)]:
+            differences = ", ".join(f"{name} {was.get(name)}, not {settings.get(name)}" for name in different)
+            raise InputError(f"{path.parent}: was started with {differences}; use the same again, or --restart")
         for i, variable in enumerate(_variables(model)):
             variable.assign(arrays[f"variable_{i}"])
         best_weights = [arrays[f"best_{i}"] for i in range(len(model.weights))]

@@ -4,8 +4,23 @@ import keras
 import numpy as np
 
 from common.array_types import Float32, Float64
+from training.targets import Targets
 
 STEPS = 50
+BATCH = 64
+
+
+def predicts_sigma(model: keras.Model) -> bool:
+    """Says whether a network gives (N, M, 3), sigma beside x and y."""
+    return bool(model.output_shape[-1] == 3)
+
+
+def calibrate_on(model: keras.Model, val: Targets) -> None:
+    """Has the network's sigma be the error to expect, as it is on these faces."""
+    predicted = model.predict(val.images, batch_size=BATCH, verbose=0)
+    error = np.abs(predicted[..., :2] - val.points).mean(axis=-1)
+    counts = val.weights > 0
+    calibrate(model, *calibration(predicted[counts, 2], error[counts]))
 
 
 def calibration(sigma: Float32, error: Float32) -> tuple[float, float]:

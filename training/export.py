@@ -27,7 +27,7 @@ LARGEST_DIFFERENCE_PX = 0.01
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m training.export", description="Adds model.onnx to a model folder.")
     parser.add_argument("model", type=Path, metavar="MODEL_DIR", help="a folder that training wrote")
-    folder: Path = parser.parse_args(arguments).model
+    folder: Path = parser.parse_args(arguments).model.resolve()
     if keras.backend.backend() != "tensorflow":
         raise InputError(f"KERAS_BACKEND={keras.backend.backend()}: cannot write ONNX files; leave it out here")
     with locked(folder):

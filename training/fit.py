@@ -42,8 +42,8 @@ def compiled() -> bool | str:
     return False if keras.backend.backend() == "tensorflow" else "auto"
 
 
-class Average(keras.callbacks.Callback):  # type: ignore[misc]
-    """Keeps the running mean of the weights in `average`, a list that it changes in place."""
+class WeightAverage(keras.callbacks.Callback):  # type: ignore[misc]
+    """Keeps an exponential moving average of the weights in `average`, a list that it changes in place."""
 
     def __init__(self, average: list[Float32], decay: float, step: int) -> None:
         super().__init__()
@@ -102,7 +102,7 @@ def fit(
             batches = Batches(train, recipe.batch_size, recipe.augment, mirror, seed, epoch)
             callbacks = [advance]
             if recipe.average:
-                callbacks.append(Average(state.average, recipe.average, epoch * steps))
+                callbacks.append(WeightAverage(state.average, recipe.average, epoch * steps))
             ran = model.fit(
                 batches, initial_epoch=epoch, epochs=epoch + 1, shuffle=False, verbose=0, callbacks=callbacks
             )

@@ -18,7 +18,7 @@ class Laplace(keras.losses.Loss):  # type: ignore[misc]
         return keras.ops.log(sigma) + error / sigma
 
 
-class PlaceMAE(keras.metrics.MeanAbsoluteError):  # type: ignore[misc]
+class CoordinateMAE(keras.metrics.MeanAbsoluteError):  # type: ignore[misc]
     """The mean absolute error in px of x and y, whatever else is predicted."""
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
@@ -36,6 +36,8 @@ LOSSES = {
 def masked_loss(name: str) -> keras.losses.Loss:
     """Returns a loss of (N, K, 2) coordinates in px: its mean over the keypoints whose sample weight is not 0.
 
+    For `laplace` (N, K, 3) are predicted, with sigma.
+
     Called with sample weights (N, K), 1 where a keypoint counts and 0 where not, it divides by their sum, so that a
     batch with few labels weighs each of them like a batch with many. Without weights it is the plain mean. The
     true coordinates must be finite everywhere: imputed values serve where there is no label.
@@ -45,7 +47,7 @@ def masked_loss(name: str) -> keras.losses.Loss:
 
 def masked_mae() -> keras.metrics.Metric:
     """Returns the mean absolute error in px over the coordinates of the keypoints whose sample weight is not 0."""
-    return PlaceMAE(name="mae")
+    return CoordinateMAE(name="mae")
 
 
 def masked_value(function: Any, truth: Any, predicted: Any, weights: Any) -> float:

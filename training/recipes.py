@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 NETWORKS = ("base", "v1", "v2")  # files in models
 SCHEDULES = ("constant", "cosine")
-PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+PRECISIONS = ("float32", "mixed_bfloat16")
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Recipe:
         batch_size: faces in a step.
         learning_rate: of Adam, at its highest.
         schedule: `constant`, or `cosine`: from learning_rate to 0 over all epochs.
-        patience: epochs without a better validation loss before training stops.
+        patience: epochs without a better `monitor` before training stops.
         loss: `mse` (px^2), `mae`, `huber` (px; quadratic below 1 px), or `laplace` (see `training.losses`).
         labels: `masked`: only real labels count. `imputed`: imputed ones are taken for truth. `marks`: only real
             labels, the two label sources apart.
@@ -87,3 +87,9 @@ RECIPES = {
 def default_recipe(network: str) -> str:
     """Returns the name of the recipe that a network is trained with unless another one is asked for."""
     return network if network in RECIPES else "default"
+
+
+def networks_for(recipe: str | None) -> tuple[str, ...]:
+    """Returns the networks that a recipe is for; all of them where none is asked for."""
+    kind = recipe if recipe in NETWORKS else "default"
+    return tuple(name for name in NETWORKS if recipe is None or default_recipe(name) == kind)

@@ -20,7 +20,6 @@ from typing import Any
 
 import models  # noqa: F401  isort: skip  (before keras: it silences the backend's start-up notes)
 import keras
-import numpy as np
 
 from common.stage import (
     InputError,
@@ -33,24 +32,23 @@ from common.stage import (
     swapped,
     write_manifest,
 )
-from data_prep import arrays
-from data_prep.faces import SPLITS, Part
 from models.drawing import draw
 from models.v2 import HEADS
 from training import checkpoint
 from training.augment import LEVELS
-from training.confidence import calibrate, calibration
-from training.fit import PREDICTION_BATCH, best_epoch, compile_model, fit
+from training.confidence import calibrate_on, predicts_sigma
+from training.fit import best_epoch, compile_model, fit
+from training.inputs import Data, load_data
 from training.losses import LOSSES
 from training.plots import loss_curves
 from training.recipes import NETWORKS, PRECISIONS, RECIPES, SCHEDULES, Recipe, default_recipe
-from training.targets import LABELS, Targets, merged, mirror_of, targets
+from training.targets import LABELS
 
 DEFAULT_DATA = Path("artifacts/data")
 DEFAULT_OUT = Path("artifacts/models")
 STATE = "state.npz"
 CHOICES = {"loss": tuple(LOSSES), "labels": LABELS, "augment": LEVELS, "schedule": SCHEDULES, "precision": PRECISIONS}
-NETWORK_CHOICES = ("width", "head")  # arguments that only some networks' `build` has
+BUILD_OPTIONS = ("width", "head")  # arguments that only some networks' `build` has
 MAY_BE_ZERO = ("weight_decay", "warmup_epochs", "average")
 
 
@@ -97,74 +95,19 @@ def _number(kind: type, or_zero: bool = False) -> Any:
 
 
 def chosen_recipe(options: argparse.Namespace) -> Recipe:
-    """Returns the recipe that the options name, with the choices they put in its place."""
-    own = {f.name: getattr(options, f.name) for f in dataclasses.fields(Recipe)}
-    return dataclasses.replace(RECIPES[options.recipe], **{k: v for k, v in own.items() if v is not None})
-
-
-@dataclasses.dataclass(frozen=True)
-class Data:
-    """What a run learns from.
-
-    Attributes:
-        train: from the data folder, and from `--more`.
-        labels: a value of `LABELS`: the recipe's, or `masked` where `marks` finds one label source only.
-        mirror: the permutation of the marks.
-        hashes: of the arrays of each folder.
-    """
-
-    train: Targets
-    val: Targets
-    labels: str
-    mirror: tuple[int, ...]
-    hashes: dict[str, str]
-
-
-def load_data(folder: Path, more: Path | None, labels: str) -> Data:
-    """Returns the training and validation faces of a data folder, and the faces of a second one to train on.
+    """Returns the recipe that the options name, with the choices they put in its place.
 
     Raises:
-        InputError: no data folder, there is nothing in it to train or validate on, or the second folder does not fit
-            or holds pictures of the first one's validation or test part.
+        InputError: choices that do not go together.
     """
-    manifest = arrays.load_data_manifest(folder)
-    parts, keypoint_set = arrays.load_parts(folder), arrays.load_keypoint_set(manifest)
-    train, val = parts["train"], parts["val"]
-    if not len(train) or not len(val):
-        raise InputError(f"{folder}: has no faces to train and validate on; prepare it with another --split")
-    if not val.labelled.any():
-        raise InputError(f"{folder}: no validation face has a real label; prepare it with another --seed")
-    hashes = {"data": arrays.data_hash(manifest)}
-    extra: list[Part] = []
-    if more is not None:
-        second = arrays.load_data_manifest(more)
-        if arrays.load_keypoint_set(second) != keypoint_set:
-            raise InputError(f"{more}: has other keypoints than {folder}")
-        extra = [part for part in arrays.load_parts(more).values() if len(part)]
-        check_more(more, extra, parts)
-        hashes["more"] = arrays.data_hash(second)
-    second_source = any((part.sources == 1).any() for part in (train, *extra))
-    if labels == "marks" and not (second_source and keypoint_set.second_marks):
-        labels = "masked"
-    of_train = targets(train, labels, keypoint_set)
-    if extra or labels == "marks":
-        of_train = merged([of_train, *(targets(part, labels, keypoint_set) for part in extra)])
-    if not of_train.weights.any(axis=0).all():
-        raise InputError(f"{folder}: a keypoint is labelled in no training face; prepare it with another --seed")
-    return Data(of_train, targets(val, labels, keypoint_set), labels, mirror_of(labels, keypoint_set), hashes)
-
-
-def check_more(more: Path, extra: Sequence[Part], parts: dict[str, Part]) -> None:
-    """Raises InputError where more faces have another size, or are pictures that must stay unseen."""
-    size = parts["train"].images.shape[1:]
-    held_out = {image.tobytes() for split in SPLITS if split != "train" for image in parts[split].images}
-    for part in extra:
-        if part.images.shape[1:] != size:
-            theirs, ours = ("x".join(map(str, shape)) for shape in (part.images.shape[1:], size))
-            raise InputError(f"{more}: has pictures of {theirs}, the data folder of {ours}; prepare one like the other")
-        seen = [int(row) for image, row in zip(part.images, part.rows, strict=True) if image.tobytes() in held_out]
-        if seen:
-            raise InputError(f"{more}: row {seen[0]} and {len(seen) - 1} more are validation or test pictures")
+    own = {f.name: getattr(options, f.name) for f in dataclasses.fields(Recipe)}
+    if own["schedule"] == "constant":
+        if own["warmup_epochs"]:
+            raise InputError("--warmup-epochs: a constant learning rate has none; use --schedule cosine")
+        own["warmup_epochs"] = 0
+    if (own["average"] or 0) >= 1:
+        raise InputError("--average: the decay must be under 1")
+    return dataclasses.replace(RECIPES[options.recipe], **{k: v for k, v in own.items() if v is not None})
 
 
 def build(options: argparse.Namespace, data: Data, initial_weights: Path | None) -> keras.Model:
@@ -177,7 +120,7 @@ def build(options: argparse.Namespace, data: Data, initial_weights: Path | None)
     shape = data.train.images.shape[1:]
     name: str = options.model
     network = importlib.import_module(f"models.{name}").build
-    choices = {key: getattr(options, key) for key in NETWORK_CHOICES if getattr(options, key) is not None}
+    choices = {key: getattr(options, key) for key in BUILD_OPTIONS if getattr(options, key) is not None}
     if unknown := [key for key in choices if key not in inspect.signature(network).parameters]:
         raise InputError(f"--{unknown[0]}: {name} has no such choice; leave it out")
     try:
@@ -199,6 +142,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     out: Path = options.out or DEFAULT_OUT / options.model
     check_out(out, "train", [options.data, *([options.more] if options.more else [])])
     data = load_data(options.data, options.more, recipe.labels)
+    if data.labels != recipe.labels:
+        print("not every mark of the two label sources has a label: keypoints are learnt, whatever the source")
+        recipe = dataclasses.replace(recipe, labels=data.labels)
     unfinished = out.with_name(out.name + ".unfinished")
     with locked(out):
         path = unfinished / STATE
@@ -242,7 +188,7 @@ def train_network(
         "model": options.model,
         "recipe": options.recipe,
         **dataclasses.asdict(recipe),
-        **{key: getattr(options, key) for key in NETWORK_CHOICES},
+        **{key: getattr(options, key) for key in BUILD_OPTIONS},
         "seed": options.seed,
         "initial_weights": file_hash(options.initial_weights) if options.initial_weights else None,
         **data.hashes,
@@ -255,16 +201,10 @@ def train_network(
     print(
         f"{options.model}: {model.count_params():,} parameters, {len(data.train.images)} faces, recipe {options.recipe}"
     )
-    if recipe.labels != data.labels:
-        print("one label source only: its marks alone are learnt")
     if state.history:
         print(f"going on after epoch {len(state.history)}")
     watchers = [keras.callbacks.TensorBoard(options.tensorboard)] if options.tensorboard else []
     return model, fit(model, data.train, data.val, recipe, data.mirror, options.seed, state, path, watchers)
-
-
-def predicts_sigma(model: keras.Model) -> bool:
-    return bool(model.output_shape[-1] == 3)
 
 
 def finished_model(model: keras.Model, options: argparse.Namespace, data: Data) -> keras.Model:
@@ -273,10 +213,7 @@ def finished_model(model: keras.Model, options: argparse.Namespace, data: Data) 
     kept = build(options, data, None)
     kept.set_weights(model.get_weights())
     if predicts_sigma(kept):
-        predicted = kept.predict(data.val.images, batch_size=PREDICTION_BATCH, verbose=0)
-        error = np.abs(predicted[..., :2] - data.val.points).mean(axis=-1)
-        counts = data.val.weights > 0
-        calibrate(kept, *calibration(predicted[counts, 2], error[counts]))
+        calibrate_on(kept, data.val)
     return kept
 
 
@@ -292,7 +229,7 @@ def resumed(path: Path, model: keras.Model, settings: dict[str, Any], restart: b
 
 
 def save_model(model: keras.Model, path: Path) -> None:
-    """Writes a network to a `.keras` file, deflated, which Keras does not do: an eighth smaller."""
+    """Writes a network to a `.keras` file, deflated, which Keras does not do."""
     plain = path.with_suffix(".plain.keras")
     model.save(plain)
     with zipfile.ZipFile(plain) as stored, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as deflated:

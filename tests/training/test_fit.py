@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from training.fit import Average, best_epoch, compile_model, finished
+from training.fit import WeightAverage, best_epoch, compile_model, finished
 from training.recipes import RECIPES
 
 RECIPE = dataclasses.replace(RECIPES["default"], epochs=6, patience=2)
@@ -41,7 +41,7 @@ def test_the_running_mean_of_two_steps_by_hand() -> None:
     """Step n keeps n / (n + 10) of the mean, and never more than the decay: 1/11, 2/12, ..., here at most 0.15."""
     model = one_weight_at(11.0)
     average = [np.zeros((1, 1), np.float32)]
-    watcher = Average(average, decay=0.15, step=0)
+    watcher = WeightAverage(average, decay=0.15, step=0)
     watcher.set_model(model)
     watcher.on_train_batch_end(0)
     assert average[0].item() == pytest.approx(10 / 11 * 11)
@@ -54,7 +54,7 @@ def test_the_running_mean_of_a_weight_that_stays_is_that_weight_to_the_bit() -> 
     """As rounding errors of thousands of steps would add up, and fixed weights, places in px, would drift."""
     stays = np.float32(93.1)
     average = [np.full((1, 1), stays)]
-    watcher = Average(average, decay=0.998, step=0)
+    watcher = WeightAverage(average, decay=0.998, step=0)
     watcher.set_model(one_weight_at(float(stays)))
     for batch in range(2000):
         watcher.on_train_batch_end(batch)

@@ -19,7 +19,8 @@ from data_prep import arrays
 from data_prep.keypoint_set import FACE15
 from tests.conftest import ROOT
 from tests.training.conftest import write_data
-from training.train import build, load_data, main, parser
+from training.inputs import load_data
+from training.train import build, main, parser
 
 QUICK = ["--epochs", "3", "--learning-rate", "1e-3", "--batch-size", "16"]
 NARROW = ["--width", "0.34"]  # a v2 of a tenth of its parameters
@@ -270,6 +271,27 @@ def test_held_out_pictures_may_not_come_back_by_the_second_folder(
     assert not list(tmp_path.glob("*out*"))
 
 
+def test_faces_cut_for_another_split_are_refused(data_48: Path, more_48: Path, tmp_path: Path) -> None:
+    """Their people were kept apart from the validation and test faces of that split, not of this one."""
+    shutil.copytree(more_48, tmp_path / "more")
+    for like, fits in ((arrays.data_hash(arrays.load_data_manifest(data_48)), True), ("another", False)):
+        manifest = json.loads((more_48 / "manifest.json").read_text())
+        manifest["inputs"]["like"] = like
+        (tmp_path / "more" / "manifest.json").write_text(json.dumps(manifest))
+        if fits:
+            load_data(data_48, tmp_path / "more", "marks")
+        else:
+            with pytest.raises(InputError, match="cut for another split"):
+                load_data(data_48, tmp_path / "more", "marks")
+
+
+def test_a_run_begun_with_more_faces_does_not_go_on_without_them(data_48: Path, more_48: Path, tmp_path: Path) -> None:
+    run = ["v2", *NARROW, "--batch-size", "16", "--epochs", "3", "--data", str(data_48), "--out", str(tmp_path / "v2")]
+    assert train([*run, "--more", str(more_48)], KILLED_IN_THE_MIDDLE_OF_AN_EPOCH) == -9
+    with pytest.raises(InputError, match=r"was started with .*more \w+, not None"):
+        main([*run, "--resume"])
+
+
 def test_where_one_source_marked_all_faces_v2_learns_its_marks_alone(
     data_48: Path, more_48: Path, tmp_path: Path
 ) -> None:
@@ -293,7 +315,7 @@ def test_a_keypoint_without_a_training_label_is_told(data_48: Path, tmp_path: Pa
     labelled = parts["train"].labelled.copy()
     labelled[:, FACE15.index("left_eye_outer_corner")] = False
     blind = write_data(tmp_path / "blind", {**parts, "train": dataclasses.replace(parts["train"], labelled=labelled)})
-    with pytest.raises(InputError, match="labelled in no training face"):
+    with pytest.raises(InputError, match="no training face has a label of"):
         main(["v2", "--data", str(blind), "--out", str(tmp_path / "out")])
 
 
@@ -304,6 +326,11 @@ def test_a_keypoint_without_a_training_label_is_told(data_48: Path, tmp_path: Pa
         (["v1", "--head", "dense"], "--head: v1 has no such choice"),
         (["base", "--loss", "laplace"], "--loss laplace needs a network that predicts sigma"),
         (["v2", "--recipe", "default"], "--loss mse leaves the sigma of v2 untaught"),
+        (["v2", "--average", "1.5"], "--average: the decay must be under 1"),
+        (
+            ["v2", "--schedule", "constant", "--warmup-epochs", "1"],
+            "--warmup-epochs: a constant learning rate has none",
+        ),
     ],
 )
 def test_choices_that_do_not_fit_the_network_are_told(
