@@ -102,8 +102,8 @@ def markdown(table: pd.DataFrame, ratios: pd.DataFrame, test: Part, base: str, s
         "`mean_face_imputed` the mean of all training values, imputed ones too, `mean_face_per_source` the mean of the "
         "face's own label source, which it has to be told. A model that is no better than the mean face of the real "
         "labels has not learnt to look.",
-        "A model that predicts the marks of both label sources (`v2`) is told the source of each test face too; one that "
-        "predicts plain keypoints (`base`, `v1`) is not.",
+        "A model that predicts the marks of both label sources (`v2`) is told the source of each test face too; one "
+        "that predicts plain keypoints (`base`, `v1`) is not.",
         "within: share of single coordinates with an error strictly under that many px. NME: mean point error of a "
         "face divided by its true eye distance. AUC: area under the cumulative error curve up to an NME of "
         f"{NME_LIMIT_PCT:g} %, where 1 is perfect. Failed: faces with an NME over {NME_LIMIT_PCT:g} %. On the real "

@@ -135,7 +135,7 @@ def test_rows_of_a_file_only(data_folder: Path, tmp_path: Path, capsys: pytest.C
     assert "scored on 10 test faces, those of 36 that rows.csv lists" in printed
     comparison = tmp_path / "comparison"
     text = (comparison / "comparison.md").read_text()
-    assert "Scored on 10 test faces, those of 36 that rows.csv lists, in 5" in text
+    assert "Scored on 10 test faces (those of 36 that rows.csv lists) in 5" in text
     assert read_manifest(comparison, "compare")["inputs"]["rows"] == file_hash(rows)
 
 
