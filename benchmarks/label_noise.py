@@ -2,9 +2,9 @@
 
 python -m benchmarks.label_noise --data artifacts/data artifacts/evaluation/v2 artifacts/evaluation/dlib_calibrated
 
-Three views. Pictures that occur twice: how far their labels differ. Two models that have nothing in common: the part of
-their errors that they share is in the labels, or in what both find hard. Odd shapes: the error without the faces whose
-labels fit the others least.
+Three views. Pictures that occur twice, in any part: how far their labels differ. Two models with nothing in common:
+the part of their errors that they share is in the labels, or in what both find hard. Odd shapes: the error without the
+faces whose labels fit the others least.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from common.array_types import Bool, Float32, Float64
 from common.stage import run
 from data_prep import arrays
 from data_prep.faces import Part
-from data_prep.oddities import duplicate_label_noise, oddness
+from data_prep.oddities import LabelNoise, duplicate_label_noise, oddness
 from data_prep.quality import duplicate_groups
 from evaluation.inputs import listed_faces, load_data
 from evaluation.predictions import read_predictions
@@ -28,6 +28,12 @@ ODD = 5.0  # standard deviations from the usual shape
 def gaps(part: Part) -> Float32:
     """Returns the labels of a part, float32 (N, K, 2) in px, NaN where there is none."""
     return np.where(part.labelled[..., None], part.keypoints, np.float32(np.nan))
+
+
+def noise_of(parts: Sequence[Part]) -> LabelNoise:
+    """Returns how far the labels of pixel-identical pictures differ, in the same part or in different ones."""
+    images, labels = np.concatenate([part.images for part in parts]), np.concatenate([gaps(part) for part in parts])
+    return duplicate_label_noise(labels, duplicate_groups(images), np.concatenate([part.sources for part in parts]))
 
 
 def shared_error(first: Float64, second: Float64) -> tuple[float, float]:
@@ -53,19 +59,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rows", type=Path, metavar="FILE.csv", help="only the test faces that this file lists")
     options = parser.parse_args(arguments)
 
-    noise = [
-        duplicate_label_noise(gaps(part), duplicate_groups(part.images), part.sources)
-        for part in arrays.load_parts(options.data).values()
-        if len(part)
-    ]
-    points = sum(of_part.points for of_part in noise)
-    if points:
-        squares = sum(of_part.rms_px**2 * of_part.points for of_part in noise if of_part.points)
-        print(
-            f"pictures that occur twice: one label is off by {np.sqrt(squares / points / 2):.2f} px ({points} points)"
-        )
+    noise = noise_of(list(arrays.load_parts(options.data).values()))
+    if noise.points:
+        off = f"one coordinate of one label is off by {noise.one_label_px:.2f} px ({noise.points} points)"
     else:
-        print("pictures that occur twice: none")
+        off = "none whose labels can be compared"
+    print(f"pictures that occur twice: {off}")
 
     data = load_data(options.data)
     errors: list[Float64] = []

@@ -7,7 +7,7 @@ medians: ms for a batch of one picture, that time as a multiple of dlib's, ms pe
 rate (pictures per second) as a multiple of the rate one by one. dlib is timed as in `benchmarks.peers`: one call of
 the predictor, with the box known.
 
-The packages are optional: `pip install -r requirements-peers.txt`.
+dlib is optional: `pip install -r requirements-peers.txt`.
 """
 
 import argparse

@@ -33,7 +33,7 @@ from benchmarks.dlib68 import (
 )
 from common.array_types import Float32, Float64, Int64
 from common.stage import InputError, run, whole_folder, write_manifest
-from data_prep.cut15 import POINTS_OF, SECOND_POINTS_OF
+from data_prep.cut15 import places_of
 from data_prep.faces import Part
 from data_prep.keypoint_set import FACE15
 from evaluation.inputs import Data, load_data
@@ -53,8 +53,8 @@ def by_hand(points: Float64, sources: Int64) -> Float32:
     """Returns the places that the label source of each face marks, float32 (N, 15, 2) in px; (N, 68, 2) in."""
     predicted = np.empty((len(points), len(FACE15), 2), np.float32)
     for source in (0, 1):
-        faces, places = sources == source, POINTS_OF | (SECOND_POINTS_OF if source else {})
-        predicted[faces] = np.stack([points[faces][:, list(places[name])].mean(1) for name in FACE15.names], axis=1)
+        faces = sources == source
+        predicted[faces] = places_of(points[faces], source)
     return predicted
 
 
@@ -62,7 +62,7 @@ def fit(points: Float64, part: Part) -> Fits:
     """Returns ridge regressions from the 68 points (N, 68, 2) to the real labels.
 
     Where a source marks a keypoint in fewer than `FOLDS` groups there is none. Runs on one thread: the matrices are
-    small, and on a busy machine threads that wait for each other take many times as long.
+    small, and threads that wait for each other are slow on a busy machine.
     """
     from sklearn.linear_model import RidgeCV
     from sklearn.model_selection import GroupKFold
@@ -126,7 +126,7 @@ def choose_boxes(predictor: Any, part: Part) -> tuple[Boxes, dict[str, float]]:
 def spread_out(part: Part, count: int) -> Part:
     """Returns at most so many faces, evenly from all of a part."""
     chosen = np.linspace(0, len(part) - 1, min(count, len(part))).round().astype(int)
-    return Part(**{name: array[chosen] for name, array in vars(part).items()})
+    return part.only(chosen)
 
 
 def predictor_ms(predictor: Any, part: Part, box: Float64) -> float:

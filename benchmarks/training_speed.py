@@ -17,6 +17,8 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
+
 from common.stage import run
 from data_prep import arrays
 from data_prep.faces import Part
@@ -35,7 +37,7 @@ STRONG, STILL = "training.fit of v2, strong augmentation", "training.fit of v2, 
 
 
 def first(part: Part, count: int) -> Part:
-    return Part(**{name: array[:count].copy() for name, array in vars(part).items()})
+    return part.only(np.arange(len(part)) < count)
 
 
 def time_one(network: str, level: str | None, data: Path, faces: int) -> dict[str, float]:

@@ -26,6 +26,7 @@ PACKAGES = ("tensorflow", "keras", "numpy", "pandas", "scikit-learn", "opencv-py
 COMMANDS = {  # what makes each kind of folder
     "prepare": "python -m data_prep.prepare SOURCE --out DIR",
     "cut15": "python -m data_prep.cut15 FOLDER... --like DATA --people CSV --out DIR",
+    "peers": "python -m benchmarks.peers --out DIR",
     "train": "python -m training.train MODEL --out DIR",
     "evaluate": "python -m evaluation.evaluate MODEL_DIR --out DIR",
     "compare": "python -m evaluation.compare --out DIR",

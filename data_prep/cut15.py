@@ -3,47 +3,38 @@
 python -m data_prep.cut15 FOLDER... --like artifacts/data --people SOURCE/groups.csv --out artifacts/cut15
 python -m data_prep.prepare artifacts/cut15 --split all-test --out artifacts/more
 
+Whoever is in the validation or test part of `--like` is left out. People are told by their names: in each folder at
+least one must be a name in `--people`, or `--strangers` must say that nobody of the data folder can be there.
+
 Both marks of a keypoint that the two label sources place apart are known here, so each picture is written twice: as
 source 0 with all keypoints, as source 1 with its few.
 """
 
 import argparse
+import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from tqdm import tqdm
 
 from common.array_types import Float32, Float64, UInt8
-from common.stage import InputError, path_hash, run, seed, whole_folder, write_manifest
+from common.stage import InputError, file_hash, run, seed, whole_folder, write_manifest
 from data_prep import arrays, read_68, read_npz
 from data_prep.faces import Part
-from data_prep.keypoint_set import FACE15, KeypointSet
+from data_prep.keypoint_set import FACE15, points_of_68
 from data_prep.labels import read_table
 
-# The points of the 68 whose mean is each keypoint, by its name; a mirrored name takes the points of the other side.
-POINTS_OF = {
-    "left_eye_center": (42, 43, 44, 45, 46, 47),
-    "right_eye_center": (36, 37, 38, 39, 40, 41),
-    "left_eye_inner_corner": (42,),
-    "left_eye_outer_corner": (45,),
-    "right_eye_inner_corner": (39,),
-    "right_eye_outer_corner": (36,),
-    "left_eyebrow_inner_end": (22,),
-    "left_eyebrow_outer_end": (26,),
-    "right_eyebrow_inner_end": (21,),
-    "right_eyebrow_outer_end": (17,),
-    "nose_tip": (30,),
-    "mouth_left_corner": (54,),
-    "mouth_right_corner": (48,),
-    "mouth_center_top_lip": (51,),
-    "mouth_center_bottom_lip": (57,),
-}
-SECOND_POINTS_OF = {"nose_tip": (33,), "mouth_center_bottom_lip": (66,)}  # the base of the nose, the lip's inner edge
-SPARSE = ("left_eye_center", "right_eye_center", "nose_tip", "mouth_center_bottom_lip")  # all that source 1 marks
+NEAREST_EYES_PX = 1.0
+
+
+def places_of(points: npt.NDArray[np.floating], source: int) -> npt.NDArray[np.floating]:
+    """Returns where a label source (0 or 1) sees the 15 keypoints, (..., 15, 2), of 68 points (..., 68, 2)."""
+    return np.stack([points[..., list(chosen), :].mean(axis=-2) for chosen in points_of_68(source)], axis=-2)
 
 
 def keypoints_of(points: Float32, source: int) -> Float32:
@@ -51,10 +42,9 @@ def keypoints_of(points: Float32, source: int) -> Float32:
 
     NaN for what source 1 does not mark.
     """
-    places = POINTS_OF | (SECOND_POINTS_OF if source else {})
-    keypoints = np.stack([points[list(places[name])].mean(axis=0) for name in FACE15.names])
+    keypoints = places_of(points, source)
     if source:
-        keypoints[[name not in SPARSE for name in FACE15.names]] = np.nan
+        keypoints[[k not in FACE15.few for k in range(len(FACE15))]] = np.nan
     return keypoints.astype(np.float32)
 
 
@@ -71,7 +61,8 @@ def cut(picture: UInt8, matrix: Float64, side: int) -> UInt8:
     scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
     if scale < 1:
         height, width = picture.shape
-        smaller = cv2.resize(picture, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA)
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        smaller = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
         ratio = np.array([width / smaller.shape[1], height / smaller.shape[0]])
         linear = matrix[:, :2] * ratio  # of the smaller picture, whose pixel centres lie elsewhere
         matrix = np.concatenate([linear, (matrix[:, :2] @ (ratio - 1) / 2 + matrix[:, 2])[:, None]], axis=1)
@@ -86,67 +77,116 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.cuts < 1:
         raise InputError(f"--cuts {options.cuts}: the number of pictures from each face must be at least 1")
     with whole_folder(options.out, "cut15", [*options.folders, options.like, options.people]) as folder:
-        keypoint_set, eyes, side, held_out = read_model_folder(options.like, options.people)
-        marked = [face for path in options.folders for face in read_68.read(path)]
-        faces = [face for face in marked if face.person not in held_out]
-        if len(faces) == len(marked):
-            print(f"note: {options.people} puts nobody of these folders into val or test, by their names there")
+        manifest = arrays.load_data_manifest(options.like)
+        if (keypoint_set := arrays.load_keypoint_set(manifest)) != FACE15:
+            raise InputError(f"{options.like}: has the keypoint set {keypoint_set.name}, this cuts for {FACE15.name}")
+        parts = arrays.load_parts(options.like)
+        eyes = eye_places(options.like, parts["train"])
+        known, held_out = read_people(options.people, options.like, parts)
+
+        marked = {path: read_68.read(path) for path in options.folders}
+        if not options.strangers:
+            check_names(options.people, known, marked)
+        used = {path: [face for face in of_folder if face.person not in held_out] for path, of_folder in marked.items()}
+        faces = [face for of_folder in used.values() for face in of_folder]
+        left_out = sum(map(len, marked.values())) - len(faces)
         if not faces:
-            raise InputError(f"{options.people}: every person of the folders is in val or test; nothing is left to cut")
-        images, keypoints = cut_all(faces, eyes, side, options.cuts, options.seed)
-        np.savez(folder / read_npz.IMAGES, face_images=np.moveaxis(np.concatenate([images] * 2), 0, -1))
-        table = pd.DataFrame(keypoints.reshape(len(keypoints), -1), columns=keypoint_set.columns)
-        table.to_csv(folder / read_npz.KEYPOINTS, index=False)
+            raise InputError(
+                f"{options.people}: everybody in the folders is in val or test of {options.like}; bring more folders"
+            )
+
+        images, keypoints = cut_all(faces, eyes, parts["train"].images.shape[1], options.cuts, options.seed)
         people = [face.person for face in faces for _ in range(options.cuts)] * 2
-        pd.DataFrame({"row": range(len(people)), "person": people}).to_csv(folder / read_npz.GROUPS, index=False)
-        figures = {"pictures": len(images), "left_out": len(marked) - len(faces)}
-        parameters = {"folders": [str(f) for f in options.folders], "cuts": options.cuts, "seed": options.seed}
-        inputs = {str(path): path_hash(path) for path in [*options.folders, options.people]}
-        write_manifest(folder, "cut15", parameters, inputs, figures, started)
+        save_source(folder, np.concatenate([images] * 2), keypoints, people)
+        inputs = {str(path): read_hash(path, of_folder) for path, of_folder in used.items()}
+        inputs |= {str(options.people): file_hash(options.people), "like": arrays.data_hash(manifest)}
+        parameters = {
+            "folders": [str(path) for path in options.folders],
+            "cuts": options.cuts,
+            "seed": options.seed,
+            "strangers": options.strangers,
+        }
+        write_manifest(folder, "cut15", parameters, inputs, {"pictures": len(images), "left_out": left_out}, started)
     print(
-        f"{options.out}: {len(images)} pictures cut from {len(faces)}; {figures['left_out']} left out: their people "
-        f"are in val or test of {options.like}"
+        f"{options.out}: {len(images)} pictures cut from {len(faces)}; {left_out} left out: their people are in val or "
+        f"test of {options.like}"
     )
 
 
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(prog="python -m data_prep.cut15", description=(__doc__ or "").splitlines()[0])
     p.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="pictures with 68 keypoints each")
-    p.add_argument("--like", type=Path, required=True, metavar="DATA", help="data folder whose eye places are taken")
+    p.add_argument(
+        "--like", type=Path, required=True, metavar="DATA", help="data folder whose eye places and split are taken"
+    )
     p.add_argument("--people", type=Path, required=True, metavar="CSV", help="the groups.csv it was prepared from")
+    p.add_argument(
+        "--strangers", action="store_true", help="folders may hold other people only; else a name must be in --people"
+    )
     p.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write, a SOURCE for prepare")
     p.add_argument("--cuts", type=int, default=2, help="pictures from each face (default: %(default)s)")
     p.add_argument("--seed", type=seed, default=0, help="which eye places are taken (default: 0)")
     return p
 
 
-def read_model_folder(like: Path, people: Path) -> tuple[KeypointSet, Float32, int, set[str]]:
-    """Returns the mark-up, the labelled training eyes (N, 2, 2), the pictures' side in px and who is held out.
+def eye_places(like: Path, train: Part) -> Float32:
+    """Returns where the training faces of a data folder have both eyes labelled, float32 (N, 2, 2) in px.
 
     Raises:
-        InputError: no data folder of 15 keypoints, or the people are not those of its rows.
+        InputError: nowhere.
     """
-    keypoint_set = arrays.load_keypoint_set(arrays.load_data_manifest(like))
-    if keypoint_set != FACE15:
-        raise InputError(f"{like}: has the keypoint set {keypoint_set.name}, this cuts for {FACE15.name}")
-    parts = arrays.load_parts(like)
-    table = read_table(people)
-    if "person" not in table or len(table) != sum(map(len, parts.values())):
-        raise InputError(f"{people}: needs a column person and a row for each face of {like}")
-    names = table["person"].astype(str).to_numpy()
-    held_out = {str(name) for split in ("val", "test") for name in names[parts[split].rows]}
-    train: Part = parts["train"]
-    pair = list(keypoint_set.normaliser)
+    pair = list(FACE15.normaliser)
     eyes = train.keypoints[train.labelled[:, pair].all(axis=1)][:, pair]
     if not len(eyes):
         raise InputError(f"{like}: no training face has both eyes labelled; prepare it with another --split")
-    return keypoint_set, eyes, train.images.shape[1], held_out
+    return eyes
+
+
+def read_people(path: Path, like: Path, parts: dict[str, Part]) -> tuple[set[str], set[str]]:
+    """Returns everybody in a data folder by name, and who of them is in its validation or test part.
+
+    Raises:
+        InputError: the file names no people, or not those of the folder's rows.
+    """
+    table = read_table(path)
+    if "person" not in table or len(table) != sum(map(len, parts.values())):
+        raise InputError(f"{path}: needs a column person and a row for each face of {like}; give its source's own")
+    names = table["person"].astype(str).to_numpy()
+    return set(names), {str(name) for split in ("val", "test") for name in names[parts[split].rows]}
+
+
+def check_names(people: Path, known: set[str], marked: dict[Path, list[read_68.Marked]]) -> None:
+    """Raises InputError where a folder holds no known name: who is held out could not be told there."""
+    for folder, faces in marked.items():
+        if known.isdisjoint(face.person for face in faces):
+            raise InputError(
+                f"{folder}: nobody there ({faces[0].person}, ...) is named in {people}, so who is in val or test "
+                "cannot be told; rename the folder or its files as they were, or say --strangers if they are others"
+            )
+
+
+def read_hash(folder: Path, faces: Iterable[read_68.Marked]) -> str:
+    """Returns the SHA-256 of what is read of a folder: its label files and the pictures of these faces."""
+    files = [*read_68.label_files(folder), *(face.picture for face in faces)]
+    lines = [f"{file.relative_to(folder)} {file_hash(file)}" for file in files]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def save_source(folder: Path, images: UInt8, keypoints: Float32, people: Sequence[str]) -> None:
+    """Writes faces as `read_npz` reads them: pictures (N, H, W), keypoints (N, 15, 2), a name for each."""
+    np.savez(folder / read_npz.IMAGES, face_images=np.moveaxis(images, 0, -1))
+    table = pd.DataFrame(keypoints.reshape(len(keypoints), -1), columns=FACE15.columns)
+    table.to_csv(folder / read_npz.KEYPOINTS, index=False)
+    pd.DataFrame({"row": range(len(people)), "person": people}).to_csv(folder / read_npz.GROUPS, index=False)
 
 
 def cut_all(faces: list[read_68.Marked], eyes: Float32, side: int, cuts: int, seed: int) -> tuple[UInt8, Float32]:
     """Returns pictures (N, side, side) and keypoints (2N, 15, 2): of source 0 for each picture, then of source 1.
 
     Each cut puts the eyes where a random face of `eyes` (., 2, 2) has them. What lies outside the picture is NaN.
+
+    Raises:
+        InputError: a file is no picture, or its eyes are marked so near each other that they say no size.
     """
     rng = np.random.default_rng(seed)
     pair = list(FACE15.normaliser)
@@ -155,8 +195,13 @@ def cut_all(faces: list[read_68.Marked], eyes: Float32, side: int, cuts: int, se
     for face in tqdm(faces, unit="face", disable=None):
         picture = cv2.imread(str(face.picture), cv2.IMREAD_GRAYSCALE)
         if picture is None:
-            raise InputError(f"{face.picture}: cannot be read as a picture")
+            raise InputError(f"{face.picture}: cannot be read as a picture; fetch it again")
         origin = keypoints_of(face.points, source=0)[pair]
+        apart = float(np.hypot(*(origin[1] - origin[0])))
+        if apart < NEAREST_EYES_PX:
+            raise InputError(
+                f"{face.picture}: its eyes are marked {apart:.2f} px apart; mend its keypoints or take the face out"
+            )
         for target in eyes[rng.integers(len(eyes), size=cuts)]:
             matrix = similarity(origin, target)
             images.append(cut(np.asarray(picture, np.uint8), matrix, side))

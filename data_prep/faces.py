@@ -1,6 +1,6 @@
 """`Faces`: what every reader returns, and what the arrays on disk hold."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -54,6 +54,10 @@ class Part:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def only(self, kept: Bool | Int64) -> "Part":
+        """Returns some of the faces, copied: where bool (N,) says so, or at the indexes int64 (n,), in order."""
+        return Part(**{field.name: getattr(self, field.name)[kept] for field in fields(self)})
 
 
 def labelled_points(keypoints: Float32) -> Bool:

@@ -20,7 +20,7 @@ Imputer = Callable[[Float64, Bool, Bool], Float64]  # coordinates (N, 2K), train
 
 NEIGHBOURS = 10
 WORKING_MEMORY_MB = 64  # of scikit-learn; its default is 1,024
-RIDGE_PENALTY_PX2 = 0.1  # added to the variances of the visible coordinates; measured best of 0.1, 0.3, 1 and 3
+RIDGE_PENALTY_PX2 = 0.1  # added to the variances of the visible coordinates
 
 
 def impute(method: str, keypoints: Float32, training: Bool, wanted: Bool | None = None) -> Float32:

@@ -14,6 +14,7 @@ class KeypointSet:
         normaliser: the two keypoints whose distance normalises errors (NME).
         strokes: runs of keypoints to join when a face is drawn.
         second_marks: the keypoints that label source 1 marks at another place of the face than source 0.
+        few: all keypoints that label source 1 marks.
     """
 
     name: str
@@ -22,6 +23,7 @@ class KeypointSet:
     normaliser: tuple[int, int]
     strokes: tuple[tuple[int, ...], ...]
     second_marks: tuple[int, ...] = ()
+    few: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.names)
@@ -86,6 +88,36 @@ FACE15 = KeypointSet(
     normaliser=(0, 1),
     strokes=((7, 6), (8, 9), (3, 0, 2), (4, 1, 5), (11, 13, 12, 14, 11)),
     second_marks=(10, 14),  # nose_tip: the tip, or the base of the nose; bottom lip: its outer, or its inner edge
+    few=(0, 1, 10, 14),  # the centres of the eyes, nose_tip, mouth_center_bottom_lip
 )
 
 KEYPOINT_SETS = {FACE15.name: FACE15}
+
+# The points of the mark-up with 68 whose mean is each keypoint of FACE15; its left is the pictured person's own, too.
+_POINTS_OF_68 = {
+    "left_eye_center": (42, 43, 44, 45, 46, 47),
+    "right_eye_center": (36, 37, 38, 39, 40, 41),
+    "left_eye_inner_corner": (42,),
+    "left_eye_outer_corner": (45,),
+    "right_eye_inner_corner": (39,),
+    "right_eye_outer_corner": (36,),
+    "left_eyebrow_inner_end": (22,),
+    "left_eyebrow_outer_end": (26,),
+    "right_eyebrow_inner_end": (21,),
+    "right_eyebrow_outer_end": (17,),
+    "nose_tip": (30,),
+    "mouth_left_corner": (54,),
+    "mouth_right_corner": (48,),
+    "mouth_center_top_lip": (51,),
+    "mouth_center_bottom_lip": (57,),
+}
+_SECOND_POINTS_OF_68 = {"nose_tip": (33,), "mouth_center_bottom_lip": (66,)}  # where source 1 marks them
+
+
+def points_of_68(source: int) -> tuple[tuple[int, ...], ...]:
+    """Returns for each keypoint of FACE15 those of the 68 points whose mean a label source (0 or 1) marks.
+
+    For what source 1 does not mark: those of source 0.
+    """
+    points = _POINTS_OF_68 | (_SECOND_POINTS_OF_68 if source else {})
+    return tuple(points[name] for name in FACE15.names)

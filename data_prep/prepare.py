@@ -4,6 +4,7 @@ python -m data_prep.prepare SOURCE --out DIR
 """
 
 import argparse
+import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,17 @@ from pathlib import Path
 import numpy as np
 
 from common.array_types import Bool, Float32
-from common.stage import InputError, path_hash, run, seed, whole_folder, write_manifest
+from common.stage import (
+    COMMANDS,
+    MANIFEST,
+    InputError,
+    path_hash,
+    read_manifest,
+    run,
+    seed,
+    whole_folder,
+    write_manifest,
+)
 from data_prep import arrays, read_kaggle, read_npz, read_training_csv, synthetic
 from data_prep.faces import SPLITS, Faces, Part, labelled_points
 from data_prep.impute import DEFAULT_IMPUTER, IMPUTERS, hidden_label_errors, impute
@@ -63,13 +74,33 @@ def read(source: str, count: int | None, seed: int) -> Faces:
 
 
 def source_hash(source: str, count: int | None, seed: int) -> dict[str, str]:
-    """Returns what the arrays follow from: the source and the hash of its contents, or the facts that stand for it."""
+    """Returns what the arrays follow from: the source and the hash of its contents, or the facts that stand for it.
+
+    Of a folder that `cut15` wrote also `like`: the hash of the data folder whose held-out people are not in it.
+
+    Raises:
+        InputError: such a folder was altered since, or does not say that.
+    """
     if source == SYNTHETIC:
         return {source: f"{synthetic.COUNT if count is None else count} faces, seed {seed}"}
     if source == KAGGLE:
         return {source: read_kaggle.DATASET}
     path = Path(source)
-    return {source: path_hash(path) if path.exists() else "missing"}
+    return {source: path_hash(path) if path.exists() else "missing", **cut_like(path)}
+
+
+def cut_like(folder: Path) -> dict[str, str]:
+    """Returns the input `like` of a folder that `cut15` wrote, and nothing for other sources; see `source_hash`."""
+    try:
+        written_by_cut15 = json.loads((folder / MANIFEST).read_text())["stage"] == "cut15"
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    if not written_by_cut15:
+        return {}
+    inputs = read_manifest(folder, "cut15")["inputs"]
+    if "like" not in inputs:
+        raise InputError(f"{folder}: does not say whose people it leaves out; make it again with `{COMMANDS['cut15']}`")
+    return {"like": inputs["like"]}
 
 
 def check(faces: Faces, source: str) -> None:

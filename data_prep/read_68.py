@@ -3,11 +3,12 @@
 The mark-up is that of Sagonas et al. 2016 (300 Faces in-the-wild): the outline of the jaw, brows, nose, eyes, mouth.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from common.array_types import Float32
 from common.stage import InputError
@@ -33,38 +34,63 @@ def read(folder: Path) -> list[Marked]:
     without its last number. `NAME.pts` beside `NAME.jpg` or `NAME.png`: everybody is another person.
 
     Raises:
-        InputError: none of these files, a picture is missing, or a label file has another form.
+        InputError: no label file, a picture is missing, or a label file has another form or a place that is no number.
     """
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder")
-    tables, files = sorted(folder.glob(FRAMES_CSV)), sorted(folder.glob("*.pts"))
-    if not tables and not files:
-        raise InputError(f"{folder}: has neither {FRAMES_CSV} nor .pts files")
-    marked = [face for table in tables for face in _frames(table)] + [_pts(file) for file in files]
+    marked: list[Marked] = []
+    for file in label_files(folder):
+        marked += [_pts(file)] if file.suffix == ".pts" else _frames(file)
     for face in marked:
         if not face.picture.is_file():
             raise InputError(f"{face.picture}: is missing, though its keypoints are there")
     return marked
 
 
+def label_files(folder: Path) -> list[Path]:
+    """Returns the files of a folder that hold keypoints; raises InputError where there are none."""
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder")
+    files = [*sorted(folder.glob(FRAMES_CSV)), *sorted(folder.glob("*.pts"))]
+    if not files:
+        raise InputError(f"{folder}: has neither {FRAMES_CSV} nor .pts files")
+    return files
+
+
 def _frames(path: Path) -> Iterator[Marked]:
     table = read_table(path)
-    try:
-        values = table.iloc[:, 1:].to_numpy(np.float32)
-    except ValueError as error:
-        raise InputError(f"{path}: has something that is no number of px ({error})") from None
-    if values.shape[1] != 2 * POINTS:
-        raise InputError(f"{path}: has {values.shape[1]} columns after the file names, expected {2 * POINTS}")
+    names, cells = table.iloc[:, 0].astype(str), table.iloc[:, 1:].to_numpy(object)
+    if cells.shape[1] != 2 * POINTS:
+        raise InputError(f"{path}: has {cells.shape[1]} columns after the file names, expected {2 * POINTS}")
     pictures = path.parent / path.name.removesuffix(FRAMES_CSV[1:])
-    for name, row in zip(table.iloc[:, 0].astype(str), values, strict=True):
-        yield Marked(pictures / name, "yt:" + name.rsplit("_", 1)[0], row.reshape(POINTS, 2))
+    for row, (name, of_face) in enumerate(zip(names, cells, strict=True)):
+        points = _places(f"{path}: row {row} (line {row + 2})", of_face)
+        yield Marked(pictures / name, "yt:" + name.rsplit("_", 1)[0], points)
 
 
 def _pts(path: Path) -> Marked:
     try:
-        numbers = np.array(path.read_text().partition("{")[2].partition("}")[0].split(), np.float32)
-        points = numbers.reshape(POINTS, 2) - 1  # the format counts from 1
-    except (OSError, ValueError):
-        raise InputError(f"{path}: holds no {POINTS} points between braces") from None
+        cells = path.read_text().partition("{")[2].partition("}")[0].split()
+    except UnicodeDecodeError:
+        cells = []
+    if len(cells) != 2 * POINTS:
+        raise InputError(f"{path}: holds no {POINTS} points between braces, x and y of each; fetch it again")
+    points = _places(str(path), cells) - 1  # the format counts from 1
     picture = next((path.with_suffix(end) for end in (".jpg", ".png") if path.with_suffix(end).is_file()), None)
     return Marked(picture or path.with_suffix(".jpg"), f"{path.parent.name.rstrip('0123456789')}:{path.stem}", points)
+
+
+def _places(where: str, cells: Sequence[object]) -> Float32:
+    """Returns the places in the cells of one face (x, y, x, ...), float32 (68, 2).
+
+    Raises:
+        InputError: a cell is empty or holds no finite number; `where` says the file and the row.
+    """
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is named below
+        numbers = np.asarray(pd.to_numeric(pd.Series(cells, dtype=object), errors="coerce"), np.float32)
+    bad = np.flatnonzero(~np.isfinite(numbers))
+    if len(bad):
+        point, axis = divmod(int(bad[0]), 2)
+        raise InputError(
+            f"{where}: {'xy'[axis]} of point {point + 1} of {POINTS} is {str(cells[bad[0]])!r}, no finite number of "
+            "px; mark every point, or take the face out"
+        )
+    return numbers.reshape(POINTS, 2)

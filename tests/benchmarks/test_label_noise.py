@@ -1,0 +1,87 @@
+"""The labels' own error: by hand, and from folders to the printed lines."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import label_noise
+from common.array_types import Float32
+from common.stage import whole_folder, write_manifest
+from data_prep import arrays
+from data_prep.faces import Part
+from data_prep.keypoint_set import FACE15
+from evaluation.predictions import Predictions, write_predictions
+from tests.evaluation.conftest import make_part
+
+
+def test_what_two_models_share_is_told_from_what_is_their_own() -> None:
+    shared = np.array([1.0, -1, 1, -1])
+    first, second = shared + [1, 1, -1, -1], shared + [1, -1, -1, 1]  # neither goes with the other nor with `shared`
+    # The covariance is 4 / (4 - 1) px^2, either variance 8 / (4 - 1).
+    assert label_noise.shared_error(first, second) == pytest.approx((np.sqrt(4 / 3), 0.5))
+    assert label_noise.shared_error(shared, -shared) == pytest.approx((0, -1))
+
+
+@pytest.fixture
+def parts() -> dict[str, Part]:
+    """The first test face is the first training face again, its labels (3, 4) px away: rows 0 and 24, of source 0.
+
+    All test faces have one shape, so that none is odd.
+    """
+    rng = np.random.default_rng(1)
+    train, val, test = make_part(0, 20, rng), make_part(20, 4, rng), make_part(24, 36, rng)
+    test.images[0] = train.images[0]
+    test.keypoints[:] = train.keypoints[0] + np.array([3, 4], np.float32)
+    return {"train": train, "val": val, "test": test}
+
+
+def save(folder: Path, parts: dict[str, Part]) -> Path:
+    with whole_folder(folder, "prepare") as out:
+        for name, part in parts.items():
+            arrays.save_part(out, name, part)
+        write_manifest(out, "prepare", {"keypoint_set": FACE15.name}, {}, {}, time.time())
+    return folder
+
+
+def printed_lines(
+    folder: Path, parts: dict[str, Part], errors: dict[str, Float32], capsys: pytest.CaptureFixture[str]
+) -> list[str]:
+    """Returns what is printed of two models with these errors (N, 15, 2) in px on the test faces."""
+    test = parts["test"]
+    for name, error in errors.items():
+        (folder / name).mkdir()
+        write_predictions(folder / name / "predictions.csv", Predictions(test.keypoints + error), test.rows, FACE15)
+    data = save(folder / "data", parts)
+    label_noise.main([*(str(folder / name) for name in errors), "--data", str(data)])
+    return capsys.readouterr().out.splitlines()
+
+
+def test_folders_to_lines(parts: dict[str, Part], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    test = parts["test"]
+    shared = np.broadcast_to(np.array([2, -2], np.float32), test.keypoints.shape)
+    own = np.where(np.arange(len(test)) % 2, -2, 2)[:, None, None]  # as often up as down, among the labelled too
+    errors = {
+        "one": shared,
+        "other": (shared + own).astype(np.float32),
+    }  # (4, 0) in half of the faces, (0, -4) in the others
+    assert printed_lines(tmp_path, parts, errors, capsys) == [
+        # Two labels lie 25 / 2 px^2 apart in a coordinate, in the mean; each is off by half of that.
+        "pictures that occur twice: one coordinate of one label is off by 2.50 px (15 points)",
+        "shared by one and other: 2.00 px, correlation 0.71",  # 2 x 2 of 2 x sqrt(8)
+        "one: RMSE 2.000 px, 2.000 px without 0 odd shapes",
+        "other: RMSE 2.828 px, 2.828 px without 0 odd shapes",
+    ]
+
+
+def test_odd_shapes_are_set_apart(parts: dict[str, Part], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    test = parts["test"]
+    test.images[0] = 0
+    test.keypoints[0] = 48  # all in one place
+    error = np.zeros_like(test.keypoints)
+    error[0] = 10
+    lines = printed_lines(tmp_path, parts, {"one": error, "other": error}, capsys)
+    assert lines[0] == "pictures that occur twice: none whose labels can be compared"
+    rmse = 10 * np.sqrt(15 / (24 * 15 + 12 * 4))  # of the labelled points, 15 are off
+    assert lines[2:] == [f"{name}: RMSE {rmse:.3f} px, 0.000 px without 1 odd shapes" for name in ("one", "other")]
