@@ -57,12 +57,18 @@ LEVELS = {
 
 
 def augment(
-    images: UInt8, keypoints: Float32, labelled: Bool, mirror: tuple[int, ...], level: str, rng: np.random.Generator
+    images: UInt8,
+    keypoints: Float32,
+    labelled: Bool,
+    mirror: tuple[int, ...] | None,
+    level: str,
+    rng: np.random.Generator,
 ) -> tuple[UInt8, Float32, Bool]:
     """Returns N changed copies: pictures (N, H, W, C), keypoints (N, K, 2) in px and labelled (N, K).
 
-    Every level but `none` mirrors half of the faces and swaps left and right keypoints with them; `LEVELS` says what
-    else it does. A keypoint that leaves the picture counts as unlabelled; one that is covered does not.
+    Every level but `none` mirrors half of the faces and swaps left and right keypoints with them by `mirror`, unless
+    that is None; `LEVELS` says what else it does. A keypoint that leaves the picture counts as unlabelled; one that is
+    covered does not.
     """
     strength = LEVELS[level]
     if strength is None:
@@ -70,8 +76,11 @@ def augment(
     count, height, width, _ = images.shape
     size = np.array([width, height])
     flipped: Bool = np.asarray(rng.random(count) < 0.5)
-    keypoints = np.where(flipped[:, None, None], keypoints[:, mirror], keypoints)
-    labelled = np.where(flipped[:, None], labelled[:, mirror], labelled)
+    if mirror is None:
+        flipped = np.zeros(count, bool)
+    else:
+        keypoints = np.where(flipped[:, None, None], keypoints[:, mirror], keypoints)
+        labelled = np.where(flipped[:, None], labelled[:, mirror], labelled)
     matrices = _homographies(size, flipped, strength, rng)
     moved = _moved(keypoints, matrices)
     pictures = np.stack([_warp(image, m) for image, m in zip(images, matrices, strict=True)])

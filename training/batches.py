@@ -16,7 +16,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
     """
 
     def __init__(
-        self, train: Targets, batch_size: int, level: str, mirror: tuple[int, ...], seed: int, epoch: int
+        self, train: Targets, batch_size: int, level: str, mirror: tuple[int, ...] | None, seed: int, epoch: int
     ) -> None:
         super().__init__(workers=1, max_queue_size=8)  # one thread prepares the next batches while a step runs
         self.train, self.level, self.mirror = train, level, mirror

@@ -62,6 +62,11 @@ def best_epoch(history: list[dict[str, float]], monitor: str) -> int:
     return 1 + int(np.argmin([epoch[monitor] for epoch in history]))
 
 
+def mirrors(epoch: int, recipe: Recipe) -> bool:
+    """Says whether faces are mirrored in an epoch, counted from 0."""
+    return epoch < recipe.epochs - recipe.unmirrored_epochs
+
+
 def finished(history: list[dict[str, float]], recipe: Recipe) -> bool:
     """Says whether training ends here: all epochs are done, or none of the last `patience` was the best.
 
@@ -99,7 +104,8 @@ def fit(
         advance = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: bar.update())
         while not finished(state.history, recipe):
             started, epoch = time.time(), len(state.history)
-            batches = Batches(train, recipe.batch_size, recipe.augment, mirror, seed, epoch)
+            mirror_now = mirror if mirrors(epoch, recipe) else None
+            batches = Batches(train, recipe.batch_size, recipe.augment, mirror_now, seed, epoch)
             callbacks = [advance]
             if recipe.average:
                 callbacks.append(WeightAverage(state.average, recipe.average, epoch * steps))

@@ -49,7 +49,7 @@ DEFAULT_OUT = Path("artifacts/models")
 STATE = "state.npz"
 CHOICES = {"loss": tuple(LOSSES), "labels": LABELS, "augment": LEVELS, "schedule": SCHEDULES, "precision": PRECISIONS}
 BUILD_OPTIONS = ("width", "head")  # arguments that only some networks' `build` has
-MAY_BE_ZERO = ("weight_decay", "warmup_epochs", "average")
+MAY_BE_ZERO = ("weight_decay", "warmup_epochs", "unmirrored_epochs", "average")
 
 
 def parser() -> argparse.ArgumentParser:

@@ -63,6 +63,18 @@ def test_a_mirrored_face_has_left_and_right_swapped() -> None:
     assert np.allclose(flipped[~mirrored], keypoints[~mirrored], atol=1e-4)
 
 
+def test_without_a_mirror_no_face_is_mirrored_and_all_else_stays_the_same() -> None:
+    images, keypoints = faces_with_a_bright_dot(40, np.random.default_rng(0))
+    labelled = np.ones(keypoints.shape[:2], bool)
+    unmirrored, points, _ = augment(images, keypoints, labelled, None, "flip", np.random.default_rng(1))
+    assert np.array_equal(unmirrored, images)
+    assert np.allclose(points, keypoints, atol=1e-4)
+    either, _, _ = augment(images, keypoints, labelled, FACE15.mirror, "full", np.random.default_rng(2))
+    never, _, _ = augment(images, keypoints, labelled, None, "full", np.random.default_rng(2))
+    same = (either == never).all(axis=(1, 2, 3))
+    assert 10 < same.sum() < 30  # those that were not mirrored
+
+
 def test_the_mirror_is_its_own_inverse_and_keeps_the_middle() -> None:
     mirror = np.array(FACE15.mirror)
     assert np.array_equal(mirror[mirror], np.arange(15))

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from training.fit import WeightAverage, best_epoch, compile_model, finished
+from training.fit import WeightAverage, best_epoch, compile_model, finished, mirrors
 from training.recipes import RECIPES
 
 RECIPE = dataclasses.replace(RECIPES["default"], epochs=6, patience=2)
@@ -28,6 +28,12 @@ def test_training_ends_after_patience_epochs_without_a_better_one_or_after_all()
     assert finished(history(5, 3, 4, 3), RECIPE)
     assert not finished(history(6, 5, 4, 3, 2), RECIPE)
     assert finished(history(6, 5, 4, 3, 2, 1), RECIPE)
+
+
+def test_the_last_epochs_mirror_no_face() -> None:
+    recipe = dataclasses.replace(RECIPE, unmirrored_epochs=2)
+    assert [mirrors(epoch, recipe) for epoch in range(6)] == [True, True, True, True, False, False]
+    assert all(mirrors(epoch, RECIPE) for epoch in range(6))
 
 
 def one_weight_at(value: float) -> keras.Model:
