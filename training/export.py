@@ -13,7 +13,9 @@ from typing import Any
 import models  # noqa: F401  isort: skip  (before keras: it silences the backend's start-up notes)
 import keras
 import numpy as np
+import onnx
 import onnxruntime
+from onnx.numpy_helper import from_array, to_array
 
 from common.array_types import Float32
 from common.quiet import native_stderr_silenced
@@ -52,10 +54,43 @@ def write_onnx(model: keras.Model, path: Path) -> float:
     wanted = model.predict(pictures.astype(np.uint8), verbose=0)
     with native_stderr_silenced():
         model.export(path, format="onnx", verbose=False)
+    graph = onnx.load(path)
+    fold_scaling(graph)
+    onnx.save(graph, path)
     difference = float(np.abs(run_onnx(path, pictures.astype(np.float32)) - wanted).max())
     if not difference < LARGEST_DIFFERENCE_PX:
         raise InputError(f"{path.name}: differs from {KERAS_FILE} by {difference:.3g} px; nothing is written")
     return difference
+
+
+def fold_scaling(model: onnx.ModelProto) -> None:
+    """Makes scaling x * s + o of the pictures part of the first convolution, where they begin with that.
+
+    Runtimes take as long for the two passes over the pixels as for three convolutions. A convolution that pads is
+    given pictures with an edge of the grey level that the scaling takes to 0.
+    """
+    nodes, arrays = model.graph.node, {array.name: array for array in model.graph.initializer}
+    if [node.op_type for node in nodes[:2]] != ["Mul", "Add"] or nodes[3].op_type != "Conv":
+        return
+    scale_node, offset_node, layout, convolution = nodes[:4]
+    scale, offset = (to_array(arrays[node.input[1]]) for node in (scale_node, offset_node))
+    weights_name, bias_name = convolution.input[1:]
+    weights, bias = to_array(arrays[weights_name]), to_array(arrays[bias_name])
+    arrays[weights_name].CopyFrom(from_array(weights * scale, weights_name))
+    arrays[bias_name].CopyFrom(from_array(bias + offset * weights.sum(axis=(1, 2, 3)), bias_name))
+    layout.input[0] = scale_node.input[0]
+    for node in (scale_node, offset_node):
+        model.graph.initializer.remove(arrays[node.input[1]])
+        nodes.remove(node)
+    for pads in (attribute for attribute in convolution.attribute if attribute.name == "pads"):
+        top, left, bottom, right = pads.ints
+        pads.ints[:] = [0, 0, 0, 0]
+        edges = np.array([0, 0, top, left, 0, 0, bottom, right], np.int64)
+        grey = np.asarray(-offset / scale, np.float32)
+        model.graph.initializer.extend([from_array(edges, "edges"), from_array(grey, "grey")])
+        convolution.input[0] = "with_edges"
+        nodes.insert(1, onnx.helper.make_node("Pad", [layout.output[0], "edges", "grey"], ["with_edges"]))
+    onnx.checker.check_model(model)
 
 
 def run_onnx(path: Path, pictures: Float32) -> Float32:
