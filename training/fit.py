@@ -64,7 +64,7 @@ def best_epoch(history: list[dict[str, float]], monitor: str) -> int:
 
 def mirrors(epoch: int, recipe: Recipe) -> bool:
     """Says whether faces are mirrored in an epoch, counted from 0."""
-    return epoch < recipe.epochs - recipe.unmirrored_epochs
+    return epoch < recipe.epochs - round(recipe.unmirrored * recipe.epochs)
 
 
 def finished(history: list[dict[str, float]], recipe: Recipe) -> bool:

@@ -23,8 +23,8 @@ class Recipe:
         augment: a level of `training.augment`.
         weight_decay: decoupled from the gradient (Loshchilov & Hutter 2019), of convolutions and dense layers.
         warmup_epochs: the learning rate rises from 0 over these; at the most over half of all epochs.
-        unmirrored_epochs: the last so many mirror no face, so that labels that lie to one side of what they mark are
-            learnt as they are (`docs/v2.md`).
+        unmirrored: share of the epochs, the last ones, that mirror no face, so that labels that lie to one side of what
+            they mark are learnt as they are (`docs/v2.md`).
         average: decay of the running mean of the weights, which is then what is validated and kept; 0: none.
         precision: a Keras dtype policy for training; what is saved is float32.
     """
@@ -39,7 +39,7 @@ class Recipe:
     augment: str
     weight_decay: float = 0.0
     warmup_epochs: int = 0
-    unmirrored_epochs: int = 0
+    unmirrored: float = 0.0
     average: float = 0.0
     precision: str = "float32"
 
@@ -82,7 +82,7 @@ RECIPES = {
         augment="strong",
         weight_decay=0.05,
         warmup_epochs=2,
-        unmirrored_epochs=30,
+        unmirrored=0.375,
         average=0.998,
     ),
 }

@@ -49,7 +49,7 @@ DEFAULT_OUT = Path("artifacts/models")
 STATE = "state.npz"
 CHOICES = {"loss": tuple(LOSSES), "labels": LABELS, "augment": LEVELS, "schedule": SCHEDULES, "precision": PRECISIONS}
 BUILD_OPTIONS = ("width", "head")  # arguments that only some networks' `build` has
-MAY_BE_ZERO = ("weight_decay", "warmup_epochs", "unmirrored_epochs", "average")
+MAY_BE_ZERO = ("weight_decay", "warmup_epochs", "unmirrored", "average")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -107,6 +107,8 @@ def chosen_recipe(options: argparse.Namespace) -> Recipe:
         own["warmup_epochs"] = 0
     if (own["average"] or 0) >= 1:
         raise InputError("--average: the decay must be under 1")
+    if (own["unmirrored"] or 0) > 1:
+        raise InputError("--unmirrored: a share is at most 1")
     return dataclasses.replace(RECIPES[options.recipe], **{k: v for k, v in own.items() if v is not None})
 
 

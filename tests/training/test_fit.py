@@ -31,7 +31,7 @@ def test_training_ends_after_patience_epochs_without_a_better_one_or_after_all()
 
 
 def test_the_last_epochs_mirror_no_face() -> None:
-    recipe = dataclasses.replace(RECIPE, unmirrored_epochs=2)
+    recipe = dataclasses.replace(RECIPE, unmirrored=1 / 3)
     assert [mirrors(epoch, recipe) for epoch in range(6)] == [True, True, True, True, False, False]
     assert all(mirrors(epoch, RECIPE) for epoch in range(6))
 

@@ -326,6 +326,7 @@ def test_a_keypoint_without_a_training_label_is_told(data_48: Path, tmp_path: Pa
         (["v1", "--head", "dense"], "--head: v1 has no such choice"),
         (["base", "--loss", "laplace"], "--loss laplace needs a network that predicts sigma"),
         (["v2", "--recipe", "default"], "--loss mse leaves the sigma of v2 untaught"),
+        (["v2", "--unmirrored", "2"], "--unmirrored: a share is at most 1"),
         (["v2", "--average", "1.5"], "--average: the decay must be under 1"),
         (
             ["v2", "--schedule", "constant", "--warmup-epochs", "1"],
