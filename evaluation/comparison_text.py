@@ -95,7 +95,7 @@ def markdown(table: pd.DataFrame, ratios: pd.DataFrame, test: Part, base: str, s
         f"{_scored(all_labels, test)}.",
         _markdown_table(all_labels),
         "## How to read this",
-        "`labelled` scores only the coordinates that a person marked. `all` scores the imputed ones too, as if a guess "
+        "`labelled` scores only the coordinates that the label file marks. `all` scores the imputed ones too, as if a guess "
         "that filled a gap were the truth; it is the figure that is often published, and it flatters whatever repeats "
         "the guess. Trust `labelled`.",
         f"A mean face predicts the same points for everybody: `{MEAN_FACE}` the mean of the real training labels, "
