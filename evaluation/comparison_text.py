@@ -96,8 +96,8 @@ def markdown(table: pd.DataFrame, ratios: pd.DataFrame, test: Part, base: str, s
         _markdown_table(all_labels),
         "## How to read this",
         "`labelled` scores only the coordinates that the label file marks. `all` scores the imputed ones too, as if a "
-        "guess that filled a gap were the truth; it is the figure that is often published, and it flatters whatever repeats "
-        "the guess. Trust `labelled`.",
+        "guess that filled a gap were the truth; it is the figure that is often published, and it flatters whatever "
+        "repeats the guess. Trust `labelled`.",
         f"A mean face predicts the same points for everybody: `{MEAN_FACE}` the mean of the real training labels, "
         "`mean_face_imputed` the mean of all training values, imputed ones too, `mean_face_per_source` the mean of the "
         "face's own label source, which it has to be told. A model that is no better than the mean face of the real "
