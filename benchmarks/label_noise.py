@@ -15,14 +15,12 @@ import numpy as np
 
 from common.array_types import Bool, Float32, Float64
 from common.stage import run
-from data_prep import arrays
+from data_prep.arrays import load_part
 from data_prep.faces import Part
-from data_prep.oddities import LabelNoise, duplicate_label_noise, oddness
+from data_prep.oddities import ODD, LabelNoise, duplicate_label_noise, oddness
 from data_prep.quality import duplicate_groups
 from evaluation.inputs import listed_faces, load_data
 from evaluation.predictions import read_predictions
-
-ODD = 5.0  # standard deviations from the usual shape
 
 
 def gaps(part: Part) -> Float32:
@@ -59,14 +57,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rows", type=Path, metavar="FILE.csv", help="only the test faces that this file lists")
     options = parser.parse_args(arguments)
 
-    noise = noise_of(list(arrays.load_parts(options.data).values()))
+    data = load_data(options.data)
+    noise = noise_of([data.train, load_part(options.data, "val"), data.test])
     if noise.points:
         off = f"one coordinate of one label is off by {noise.one_label_px:.2f} px ({noise.points} points)"
     else:
         off = "none whose labels can be compared"
     print(f"pictures that occur twice: {off}")
 
-    data = load_data(options.data)
     errors: list[Float64] = []
     kept = listed_faces(options.rows, data.test.rows) if options.rows else np.ones(len(data.test), bool)
     of_faces = data.only(kept).test

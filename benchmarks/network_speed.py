@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 
-from benchmarks.dlib68 import call_seconds, fixed_box, load_predictor, next_face, optional
+from benchmarks.dlib68 import call_seconds, fixed_box, load_predictor, next_face
 from common.stage import InputError, run
 from data_prep import synthetic
 
@@ -32,7 +33,6 @@ Call = Callable[[], object]
 
 def load_session(path: Path) -> Any:
     """Returns an onnxruntime session that uses one thread; raises InputError where the file is no ONNX model."""
-    onnxruntime = optional("onnxruntime")
     if not path.is_file():
         raise InputError(f"{path}: no such file; give an ONNX model")
     settings = onnxruntime.SessionOptions()

@@ -58,8 +58,8 @@ def time_one(network: str, level: str | None, data: Path, faces: int) -> dict[st
 
     train, few = first(arrays.load_part(data, "train"), faces), first(arrays.load_part(data, "val"), 1)
     recipe = replace(RECIPES["v2" if network == "v2" else "documented"], augment=level or "none", epochs=1)
-    marks = len(mirror_of(recipe.labels, FACE15))
-    model = importlib.import_module(f"models.{network}").build(train.images.shape[1:], marks)
+    mirror = mirror_of(recipe.labels, FACE15)
+    model = importlib.import_module(f"models.{network}").build(train.images.shape[1:], len(mirror))
     warm_up = first(train, WARM_UP_FACES)
     if level is None:
         pictures, keypoints = train.images.astype("float32"), train.keypoints
@@ -76,7 +76,6 @@ def time_one(network: str, level: str | None, data: Path, faces: int) -> dict[st
                 weights = model.get_weights()
                 state = State({}, [], weights, list(weights) if recipe.average else [], 0.0)
                 of_part, of_few = (targets(p, recipe.labels, FACE15) for p in (part, few))
-                mirror = mirror_of(recipe.labels, FACE15)
                 fit(model, of_part, of_few, recipe, mirror, 0, state, Path(folder) / "state.npz", [])
         seconds = time.perf_counter() - started
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -196,7 +196,8 @@ def cut_all(faces: list[read_68.Marked], eyes: Float32, side: int, cuts: int, se
         picture = cv2.imread(str(face.picture), cv2.IMREAD_GRAYSCALE)
         if picture is None:
             raise InputError(f"{face.picture}: cannot be read as a picture; fetch it again")
-        origin = keypoints_of(face.points, source=0)[pair]
+        places = {source: keypoints_of(face.points, source) for source in keypoints}
+        origin = places[0][pair]
         apart = float(np.hypot(*(origin[1] - origin[0])))
         if apart < NEAREST_EYES_PX:
             raise InputError(
@@ -206,7 +207,7 @@ def cut_all(faces: list[read_68.Marked], eyes: Float32, side: int, cuts: int, se
             matrix = similarity(origin, target)
             images.append(cut(np.asarray(picture, np.uint8), matrix, side))
             for source, kept in keypoints.items():
-                moved = keypoints_of(face.points, source) @ matrix[:, :2].T + matrix[:, 2]
+                moved = places[source] @ matrix[:, :2].T + matrix[:, 2]
                 inside = ((moved > -0.5) & (moved < side - 0.5)).all(axis=1, keepdims=True)
                 kept.append(np.where(inside, moved, np.nan).astype(np.float32))
     return np.stack(images), np.stack(keypoints[0] + keypoints[1])

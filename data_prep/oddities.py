@@ -12,6 +12,7 @@ import numpy.typing as npt
 from common.array_types import Bool, Float32, Float64, Int64
 from data_prep.faces import labelled_points
 
+ODD = 5.0  # a `shape_outlyingness` above this is worth a look
 ALIGN_ROUNDS, FIT_ROUNDS = 3, 3
 TYPICAL_SHARE = 0.9  # the odd tenth is left out when the spread of shapes is measured
 SMALLEST_VARIANCE_PX2 = 0.25  # half a pixel: a finer deviation is no oddity

@@ -12,7 +12,7 @@ from matplotlib.patheffects import withStroke
 from common import draw
 from common.array_types import Bool, Float64, Int64
 from data_prep.faces import SPLITS, Faces, labelled_points
-from data_prep.oddities import LabelNoise, duplicate_label_noise, mean_of_labels, oddness, outside_picture
+from data_prep.oddities import ODD, LabelNoise, duplicate_label_noise, mean_of_labels, oddness, outside_picture
 from data_prep.quality import duplicate_groups
 from data_prep.split import sizes_text
 
@@ -252,7 +252,7 @@ def _odd(faces: Faces, scores: Float64, odd: Int64) -> str:
     return (
         "## The oddest shapes\n\nThe faces whose labels fit the other shapes of their source least, once shifted, "
         "turned and scaled onto them. The number behind the row says by how many standard deviations; "
-        f"{int((scores > 5).sum()):,} of {len(faces):,} faces are above 5. Wrong labels end up here, and so do "
+        f"{int((scores > ODD).sum()):,} of {len(faces):,} faces are above {ODD:g}. Wrong labels end up here, and so do "
         "profiles and wide open mouths.\n\n" + _figure("odd_faces.png", f"the {len(odd)} oddest faces, with their rows")
     )
 

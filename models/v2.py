@@ -41,6 +41,8 @@ def build(
     height, wide, _ = input_shape
     if not all(48 <= side <= 256 for side in (height, wide)):
         raise ValueError("it takes sides from 48 to 256 px")
+    if head not in HEADS:
+        raise ValueError(f"its heads are {', '.join(HEADS)}")
     stem, *filters, decoder = (8 * max(1, round(width * f / 8)) for f in (STEM_FILTERS, *FILTERS, DECODER_FILTERS))
     pictures = keras.Input(input_shape, name="pictures")
     x = keras.layers.Rescaling(1 / 127.5, offset=-1.0, name="pixels_to_unit")(pictures)
@@ -53,8 +55,6 @@ def build(
         finer = x
         for block in range(1, blocks + 1):
             x = residual(x, f, f"encoder_{stage}_{block}", strides=2 if stage > 1 and block == 1 else 1)
-    if head not in HEADS:
-        raise ValueError(f"its heads are {', '.join(HEADS)}")
     if head == "dense":
         x = keras.layers.Flatten(name="flatten")(x)
         x = keras.layers.Dense(3 * keypoints, dtype="float32", name="dense")(x)
@@ -65,28 +65,28 @@ def build(
         return keras.Model(pictures, with_sigma(half_px(x[..., :2]), x[..., 2:]), name="v2")
     x = convolution(x, decoder, "decoder_1", size=1)
     x = keras.layers.UpSampling2D(2, interpolation="bilinear", name="up")(x)
-    x = keras.layers.Add(name="join")([x, convolution(finer, decoder, "skip", size=1, activation=None)])
+    x = keras.layers.Add(name="join")([x, convolution(finer, decoder, "skip", size=1, relu=False)])
     x = convolution(keras.layers.ReLU(name="joined")(x), decoder, "decoder_2")
     return keras.Model(pictures, votes(x, keypoints, with_offsets=head == "votes"), name="v2")
 
 
 def convolution(
-    x: keras.KerasTensor, filters: int, name: str, size: int = 3, strides: int = 1, activation: str | None = "relu"
+    x: keras.KerasTensor, filters: int, name: str, size: int = 3, strides: int = 1, relu: bool = True
 ) -> keras.KerasTensor:
     """Returns x through a convolution, batch normalisation and, by default, ReLU."""
     x = keras.layers.Conv2D(filters, size, strides, "same", use_bias=False, name=name)(x)
     x = keras.layers.BatchNormalization(momentum=0.97, name=f"{name}_normalised")(x)
-    return keras.layers.ReLU(name=f"{name}_{activation}")(x) if activation else x
+    return keras.layers.ReLU(name=f"{name}_relu")(x) if relu else x
 
 
 def residual(x: keras.KerasTensor, filters: int, name: str, strides: int) -> keras.KerasTensor:
     """Returns x plus two convolutions of it (He et al. 2015); where the size changes, x is averaged and projected."""
     y = convolution(x, filters, f"{name}_1", strides=strides)
-    y = convolution(y, filters, f"{name}_2", activation=None)
+    y = convolution(y, filters, f"{name}_2", relu=False)
     if strides > 1:
         x = keras.layers.AveragePooling2D(strides, name=f"{name}_pool")(x)
     if x.shape[-1] != filters:
-        x = convolution(x, filters, f"{name}_project", size=1, activation=None)
+        x = convolution(x, filters, f"{name}_project", size=1, relu=False)
     return keras.layers.ReLU(name=name)(keras.layers.Add(name=f"{name}_add")([x, y]))
 
 

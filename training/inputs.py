@@ -8,8 +8,8 @@ import numpy as np
 
 from common.array_types import Bool
 from common.stage import InputError
-from data_prep.arrays import data_hash, load_data_manifest, load_keypoint_set, load_parts
-from data_prep.faces import SPLITS, Part
+from data_prep.arrays import data_hash, load_data_manifest, load_keypoint_set, load_part, load_parts
+from data_prep.faces import Part
 from data_prep.keypoint_set import KeypointSet
 from training.targets import Targets, merged, mirror_of, targets
 
@@ -41,8 +41,8 @@ def load_data(folder: Path, more: Path | None, labels: str) -> Data:
             or holds what the first one's validation and test part must keep unseen.
     """
     manifest = load_data_manifest(folder)
-    parts, keypoint_set = load_parts(folder), load_keypoint_set(manifest)
-    train, val = parts["train"], parts["val"]
+    keypoint_set = load_keypoint_set(manifest)
+    train, val = load_part(folder, "train"), load_part(folder, "val")
     if not len(train) or not len(val):
         raise InputError(f"{folder}: has no faces to train and validate on; prepare it with another --split")
     if not val.labelled.any():
@@ -58,7 +58,7 @@ def load_data(folder: Path, more: Path | None, labels: str) -> Data:
                 f"{more}: was cut for another split than that of {folder}; cut it again with --like {folder}"
             )
         extra = [part for part in load_parts(more).values() if len(part)]
-        check_more(more, extra, parts)
+        check_more(more, extra, train, [val, load_part(folder, "test")])
         faces += extra
         hashes["more"] = data_hash(second)
 
@@ -80,10 +80,10 @@ def together(parts: Sequence[Part], labels: str, keypoint_set: KeypointSet) -> T
     return merged(several) if labels == "marks" or len(several) > 1 else several[0]
 
 
-def check_more(more: Path, extra: Sequence[Part], parts: dict[str, Part]) -> None:
+def check_more(more: Path, extra: Sequence[Part], train: Part, unseen: Sequence[Part]) -> None:
     """Raises InputError where more faces have another size, or are pictures that must stay unseen."""
-    size = parts["train"].images.shape[1:]
-    held_out = {image.tobytes() for split in SPLITS if split != "train" for image in parts[split].images}
+    size = train.images.shape[1:]
+    held_out = {image.tobytes() for part in unseen for image in part.images}
     for part in extra:
         if part.images.shape[1:] != size:
             theirs, ours = ("x".join(map(str, shape)) for shape in (part.images.shape[1:], size))

@@ -158,7 +158,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 print(f"{checkpoint.epochs_done(path)} epochs are kept; the same command with --resume goes on")
             raise
         with swapped(out) as folder:
-            write_model(folder, finished_model(model, options, data), state)
+            write_model(folder, finished_model(model, options, data), state, recipe)
         shutil.rmtree(unfinished)
     print(f"{out}: model.keras, summary.txt, network.png, history.csv, loss_curves.png")
 
@@ -240,10 +240,10 @@ def save_model(model: keras.Model, path: Path) -> None:
     plain.unlink()
 
 
-def write_model(folder: Path, model: keras.Model, state: checkpoint.State) -> None:
+def write_model(folder: Path, model: keras.Model, state: checkpoint.State, recipe: Recipe) -> None:
     """Writes all that a model folder holds, and says on the terminal how training went."""
     settings, history = state.settings, state.history
-    best = best_epoch(history, Recipe(**{f.name: settings[f.name] for f in dataclasses.fields(Recipe)}).monitor)
+    best = best_epoch(history, recipe.monitor)
     save_model(model, folder / "model.keras")
     with (folder / "summary.txt").open("w") as file:
         model.summary(line_length=100, print_fn=lambda line: print(line, file=file))
