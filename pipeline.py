@@ -15,11 +15,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from common.stage import InputError, file_hash, read_manifest, run, seconds_text, seed
+from common.stage import file_hash, read_manifest, seconds_text, seed
 from data_prep.arrays import data_hash, load_data_manifest
 from data_prep.impute import IMPUTERS
 from data_prep.prepare import SYNTHETIC, source_hash
 from data_prep.split import SPLIT_METHODS
+from facial_keypoints.errors import InputError, run
 from training.recipes import NETWORKS, RECIPES, networks_for
 
 QUICK_FACES, QUICK_EPOCHS = 2000, 8  # some minutes on two cores

@@ -20,8 +20,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from common.array_types import Float64, UInt8
-from common.stage import InputError
+from facial_keypoints.array_types import Float64, UInt8
+from facial_keypoints.errors import InputError
 
 INSTALL = "install it with `pip install -r requirements-peers.txt`"
 MODELS_PACKAGE, MODEL_FILE = "face_recognition_models", "models/shape_predictor_68_face_landmarks.dat"

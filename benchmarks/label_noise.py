@@ -13,14 +13,14 @@ from pathlib import Path
 
 import numpy as np
 
-from common.array_types import Bool, Float32, Float64
-from common.stage import run
 from data_prep.arrays import load_part
 from data_prep.faces import Part
 from data_prep.oddities import ODD, LabelNoise, duplicate_label_noise, oddness
 from data_prep.quality import duplicate_groups
 from evaluation.inputs import listed_faces, load_data
 from evaluation.predictions import read_predictions
+from facial_keypoints.array_types import Bool, Float32, Float64
+from facial_keypoints.errors import run
 
 
 def gaps(part: Part) -> Float32:

@@ -20,8 +20,8 @@ import numpy as np
 import onnxruntime
 
 from benchmarks.dlib68 import call_seconds, fixed_box, load_predictor, next_face
-from common.stage import InputError, run
 from data_prep import synthetic
+from facial_keypoints.errors import InputError, run
 
 BATCH = 64
 DTYPES = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32}

@@ -31,13 +31,14 @@ from benchmarks.dlib68 import (
     load_predictor,
     next_face,
 )
-from common.array_types import Float32, Float64, Int64
-from common.stage import InputError, run, whole_folder, write_manifest
+from common.stage import stage_folder, write_manifest
 from data_prep.cut15 import places_of
 from data_prep.faces import Part
-from data_prep.keypoint_set import FACE15
 from evaluation.inputs import Data, load_data
 from evaluation.predictions import Predictions, write_predictions
+from facial_keypoints.array_types import Float32, Float64, Int64
+from facial_keypoints.errors import InputError, run
+from facial_keypoints.keypoint_set import FACE15
 
 SIDES = (0.75, 0.83, 0.92, 1.0)  # of the fixed boxes to try, of the picture's height
 CENTRES = (0.5, 0.54, 0.58, 0.62)  # their rows, of the picture's height
@@ -157,7 +158,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     predictor, data = load_predictor(), load_data(options.data)
     check(options.data, data)
     train, test = data.train, data.test
-    with whole_folder(options.out, "peers", [options.data]) as folder:
+    with stage_folder(options.out, "peers", [options.data]) as folder:
         boxes, steps = choose_boxes(predictor, spread_out(train, SEARCH_FACES))
         train_points, _ = find_points(predictor, train.images, boxes)
         test_points, found = find_points(predictor, test.images, boxes)

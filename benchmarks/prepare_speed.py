@@ -20,9 +20,9 @@ from pathlib import Path
 
 import numpy as np
 
-from common.stage import run
 from data_prep import read_npz, synthetic
 from data_prep.read_training_csv import IMAGE
+from facial_keypoints.errors import run
 
 PANDAS = """
 import sys, numpy, pandas

@@ -19,9 +19,9 @@ from pathlib import Path
 
 import numpy as np
 
-from common.stage import run
 from data_prep import arrays
 from data_prep.faces import Part
+from facial_keypoints.errors import run
 
 WARM_UP_FACES = 72  # whole batches and a short one, as in the epoch that counts
 PLAIN = "plain fit of base, float32 arrays"
@@ -50,7 +50,7 @@ def time_one(network: str, level: str | None, data: Path, faces: int) -> dict[st
 
     import keras  # isort: skip
 
-    from data_prep.keypoint_set import FACE15
+    from facial_keypoints.keypoint_set import FACE15
     from training.checkpoint import State
     from training.fit import compile_model, fit
     from training.recipes import RECIPES

@@ -8,7 +8,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 
-from common.array_types import Bool, Float32, UInt8
+from facial_keypoints.array_types import Bool, Float32, UInt8
 
 matplotlib.use("Agg")  # no window: stages run where there is no screen
 import matplotlib.pyplot as plt

@@ -1,27 +1,25 @@
-"""The frame around every stage: bad input as one line, output folders written whole or not at all, manifests."""
+"""The frame around every stage: a lock on its output folder, and the manifest that says what made it from what."""
 
 import argparse
 import contextlib
-import errno
-import glob
 import hashlib
 import importlib.metadata
 import json
-import os
 import shlex
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import filelock
 
+from facial_keypoints.errors import InputError
+from facial_keypoints.folders import atomic_folder
+
 MANIFEST = "manifest.json"
-PARTIAL = ".partial"
 PACKAGES = ("tensorflow", "keras", "numpy", "pandas", "scikit-learn", "opencv-python")
 COMMANDS = {  # what makes each kind of folder
     "prepare": "python -m data_prep.prepare SOURCE --out DIR",
@@ -32,47 +30,6 @@ COMMANDS = {  # what makes each kind of folder
     "compare": "python -m evaluation.compare --out DIR",
 }
 LARGEST_SEED = 2**32 - 1
-EXIT_DONE, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 0, 2, 130
-
-
-class InputError(Exception):
-    """Something the user can mend; its text is one line that names the file, the row and the fix."""
-
-
-def run(main: Callable[[], None]) -> None:
-    """Runs a stage and leaves the process with its exit code: 0 done, 2 bad input (one line on stderr), 130 Ctrl-C."""
-    code = EXIT_DONE
-    try:
-        main()
-    except InputError as error:
-        code = fail(str(error))
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        code = EXIT_INTERRUPTED
-    except BrokenPipeError:  # whoever read our output has seen enough, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except OSError as error:
-        if (reason := os_error_reason(error)) is None:
-            raise
-        code = fail(reason)
-    sys.exit(code)
-
-
-def os_error_reason(error: OSError) -> str | None:
-    """Returns what is wrong and what to do, for the errors of a file system that a user can mend; None for others."""
-    where, what = error.filename or "the output folder", error.strerror or str(error)
-    if error.errno in (None, errno.ENOSPC, errno.EDQUOT, errno.EFBIG):  # numpy's short writes come without a number
-        return f"{where}: could not be written whole ({what}); free some space or choose another --out"
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return f"{where}: {what}; change its permissions or choose another place"
-    if error.errno in (errno.EEXIST, errno.ENOTDIR, errno.EISDIR):
-        return f"{where}: {what}; a file stands where a folder is needed, or a folder where a file is"
-    return None
-
-
-def fail(message: str) -> int:
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
-    return EXIT_BAD_INPUT
 
 
 @contextlib.contextmanager
@@ -97,10 +54,10 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def whole_folder(out: Path, stage: str, reads: Iterable[Path] = ()) -> Iterator[Path]:
-    """Locks `out` and yields a temporary folder that takes its place when the block ends well; see `swapped`."""
+def stage_folder(out: Path, stage: str, reads: Iterable[Path] = ()) -> Iterator[Path]:
+    """Locks `out` and yields a temporary folder that takes its place when the block ends well; see `atomic_folder`."""
     check_out(out, stage, reads)
-    with locked(out), swapped(out) as folder:
+    with locked(out), atomic_folder(out) as folder:
         yield folder
 
 
@@ -125,36 +82,6 @@ def check_out(out: Path, stage: str, reads: Iterable[Path] = ()) -> None:
             raise InputError(f"{out}: was written by `{COMMANDS.get(made_by, made_by)}`; choose another --out")
 
 
-@contextlib.contextmanager
-def swapped(out: Path) -> Iterator[Path]:
-    """Yields a temporary folder beside `out` that takes its place if the block ends well and is deleted if not.
-
-    What `out` held before stands until then; after a kill in between, the next call puts it back.
-    """
-    out.parent.mkdir(parents=True, exist_ok=True)
-    old = out.with_name(f".{out.name}.old")
-    put_back(old, out)
-    for left_by_a_kill in out.parent.glob(f".{glob.escape(out.name)}.*{PARTIAL}"):
-        shutil.rmtree(left_by_a_kill)
-    new = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=PARTIAL, dir=out.parent))
-    try:
-        new.chmod(0o755)  # mkdtemp makes it private
-        yield new
-        if out.exists():
-            out.rename(old)
-        new.rename(out)
-    finally:
-        put_back(old, out)
-        shutil.rmtree(new, ignore_errors=True)
-
-
-def put_back(old: Path, out: Path) -> None:
-    """Moves folder `old` to `out` where that is missing, and deletes it where it is not."""
-    if old.exists() and not out.exists():
-        old.rename(out)
-    shutil.rmtree(old, ignore_errors=True)
-
-
 def file_hash(path: Path) -> str:
     """Returns the SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
@@ -174,7 +101,7 @@ def write_manifest(
     stage: str,
     parameters: Mapping[str, Any],
     inputs: Mapping[str, str],
-    figures: Mapping[str, Any],
+    metrics: Mapping[str, Any],
     started: float,
 ) -> None:
     """Writes `manifest.json`: what made this folder, from what, and the hash of every file in it.
@@ -183,7 +110,7 @@ def write_manifest(
         stage: a name in COMMANDS.
         parameters: the stage's own, JSON values.
         inputs: name of each input -> its hash.
-        figures: what the stage measured, JSON values.
+        metrics: what the stage measured, JSON values.
         started: `time.time()` at the start of the stage.
     """
     files = {p.name: file_hash(p) for p in sorted(folder.iterdir()) if p.is_file() and p.name != MANIFEST}
@@ -192,7 +119,7 @@ def write_manifest(
         "command": command_line(),
         "parameters": dict(parameters),
         "inputs": dict(inputs),
-        "figures": dict(figures),
+        "metrics": dict(metrics),
         "seconds": round(time.time() - started, 1),
         "versions": {"python": sys.version.split()[0], **{name: package_version(name) for name in PACKAGES}},
         "git_revision": git_revision(),
@@ -239,7 +166,7 @@ def read_manifest(folder: Path, stage: str) -> dict[str, Any]:
     try:
         manifest = dict(json.loads((folder / MANIFEST).read_text()))
         made_by, files = manifest["stage"], dict(manifest["files"])
-        dict(manifest["parameters"]), dict(manifest["inputs"]), dict(manifest["figures"])
+        dict(manifest["parameters"]), dict(manifest["inputs"]), dict(manifest["metrics"])
     except (OSError, ValueError, KeyError, TypeError):
         raise InputError(f"{folder}: has no whole {MANIFEST}; {mend}") from None
     if made_by != stage:

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from common.stage import COMMANDS, InputError, read_manifest
+from common.stage import COMMANDS, read_manifest
 from data_prep.faces import SPLITS, Part
-from data_prep.keypoint_set import KEYPOINT_SETS, KeypointSet
+from facial_keypoints.errors import InputError
+from facial_keypoints.keypoint_set import KEYPOINT_SETS, KeypointSet
 
 MEND = f"make the folder again with `{COMMANDS['prepare']}`"
 ARRAYS = ("images", "keypoints", "labelled", "rows", "groups", "sources")

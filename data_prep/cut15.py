@@ -22,14 +22,45 @@ import numpy.typing as npt
 import pandas as pd
 from tqdm import tqdm
 
-from common.array_types import Float32, Float64, UInt8
-from common.stage import InputError, file_hash, run, seed, whole_folder, write_manifest
+from common.stage import file_hash, seed, stage_folder, write_manifest
 from data_prep import arrays, read_68, read_npz
 from data_prep.faces import Part
-from data_prep.keypoint_set import FACE15, points_of_68
 from data_prep.labels import read_table
+from facial_keypoints.array_types import Float32, Float64, UInt8
+from facial_keypoints.errors import InputError, run
+from facial_keypoints.keypoint_set import FACE15
 
 NEAREST_EYES_PX = 1.0
+SPARSE = FACE15.sources[1].keypoints
+
+# The points of the mark-up with 68 whose mean is each keypoint of FACE15; its left is the pictured person's own, too.
+_POINTS_OF_68 = {
+    "left_eye_center": (42, 43, 44, 45, 46, 47),
+    "right_eye_center": (36, 37, 38, 39, 40, 41),
+    "left_eye_inner_corner": (42,),
+    "left_eye_outer_corner": (45,),
+    "right_eye_inner_corner": (39,),
+    "right_eye_outer_corner": (36,),
+    "left_eyebrow_inner_end": (22,),
+    "left_eyebrow_outer_end": (26,),
+    "right_eyebrow_inner_end": (21,),
+    "right_eyebrow_outer_end": (17,),
+    "nose_tip": (30,),
+    "mouth_left_corner": (54,),
+    "mouth_right_corner": (48,),
+    "mouth_center_top_lip": (51,),
+    "mouth_center_bottom_lip": (57,),
+}
+_SECOND_POINTS_OF_68 = {"nose_tip": (33,), "mouth_center_bottom_lip": (66,)}  # where source 1 marks them
+
+
+def points_of_68(source: int) -> tuple[tuple[int, ...], ...]:
+    """Returns for each keypoint of FACE15 those of the 68 points whose mean a label source (0 or 1) marks.
+
+    For what source 1 does not mark: those of source 0.
+    """
+    points = _POINTS_OF_68 | (_SECOND_POINTS_OF_68 if source else {})
+    return tuple(points[name] for name in FACE15.names)
 
 
 def places_of(points: npt.NDArray[np.floating], source: int) -> npt.NDArray[np.floating]:
@@ -44,7 +75,7 @@ def keypoints_of(points: Float32, source: int) -> Float32:
     """
     keypoints = places_of(points, source)
     if source:
-        keypoints[[k not in FACE15.few for k in range(len(FACE15))]] = np.nan
+        keypoints[[k not in SPARSE for k in range(len(FACE15))]] = np.nan
     return keypoints.astype(np.float32)
 
 
@@ -76,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser().parse_args(arguments)
     if options.cuts < 1:
         raise InputError(f"--cuts {options.cuts}: the number of pictures from each face must be at least 1")
-    with whole_folder(options.out, "cut15", [*options.folders, options.like, options.people]) as folder:
+    with stage_folder(options.out, "cut15", [*options.folders, options.like, options.people]) as folder:
         manifest = arrays.load_data_manifest(options.like)
         if (keypoint_set := arrays.load_keypoint_set(manifest)) != FACE15:
             raise InputError(f"{options.like}: has the keypoint set {keypoint_set.name}, this cuts for {FACE15.name}")

@@ -4,8 +4,8 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from common.array_types import Bool, Float32, Int64, UInt8
-from data_prep.keypoint_set import KeypointSet
+from facial_keypoints.array_types import Bool, Float32, Int64, UInt8
+from facial_keypoints.keypoint_set import KeypointSet
 
 SPLITS = ("train", "val", "test")
 

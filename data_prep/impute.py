@@ -13,8 +13,8 @@ from sklearn.impute import IterativeImputer, KNNImputer, SimpleImputer
 from sklearn.linear_model import BayesianRidge
 from threadpoolctl import threadpool_limits
 
-from common.array_types import Bool, Float32, Float64, Int64
 from data_prep.faces import labelled_points
+from facial_keypoints.array_types import Bool, Float32, Float64, Int64
 
 Imputer = Callable[[Float64, Bool, Bool], Float64]  # coordinates (N, 2K), training (N,), wanted (N,) -> (N, 2K)
 

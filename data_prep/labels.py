@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from common.array_types import Float32
-from common.stage import InputError
-from data_prep.keypoint_set import KeypointSet
+from facial_keypoints.array_types import Float32
+from facial_keypoints.errors import InputError
+from facial_keypoints.keypoint_set import KeypointSet
 
 
 def read_keypoints(path: Path, keypoint_set: KeypointSet) -> Float32:

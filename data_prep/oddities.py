@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from common.array_types import Bool, Float32, Float64, Int64
 from data_prep.faces import labelled_points
+from facial_keypoints.array_types import Bool, Float32, Float64, Int64
 
 ODD = 5.0  # a `shape_outlyingness` above this is worth a look
 ALIGN_ROUNDS, FIT_ROUNDS = 3, 3

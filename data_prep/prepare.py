@@ -11,24 +11,15 @@ from pathlib import Path
 
 import numpy as np
 
-from common.array_types import Bool, Float32
-from common.stage import (
-    COMMANDS,
-    MANIFEST,
-    InputError,
-    path_hash,
-    read_manifest,
-    run,
-    seed,
-    whole_folder,
-    write_manifest,
-)
+from common.stage import COMMANDS, MANIFEST, path_hash, read_manifest, seed, stage_folder, write_manifest
 from data_prep import arrays, read_kaggle, read_npz, read_training_csv, synthetic
 from data_prep.faces import SPLITS, Faces, Part, labelled_points
 from data_prep.impute import DEFAULT_IMPUTER, IMPUTERS, hidden_label_errors, impute
 from data_prep.quality import duplicate_groups, join_groups, label_sources
 from data_prep.report import write_report
 from data_prep.split import SPLIT_METHODS, sizes_text, split
+from facial_keypoints.array_types import Bool, Float32
+from facial_keypoints.errors import InputError, run
 
 DEFAULT_OUT = Path("artifacts/data")
 SYNTHETIC, KAGGLE = "synthetic", "kaggle"
@@ -132,7 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     method = "ffill" if documented else options.impute or DEFAULT_IMPUTER
 
     reads = [Path(options.source)] if Path(options.source).exists() else []
-    with whole_folder(options.out, "prepare", reads) as folder:
+    with stage_folder(options.out, "prepare", reads) as folder:
         faces = read(options.source, options.count, options.seed)
         check(faces, options.source)
         labelled = labelled_points(faces.keypoints)

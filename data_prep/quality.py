@@ -4,7 +4,7 @@ import hashlib
 
 import numpy as np
 
-from common.array_types import Bool, Int64, UInt8
+from facial_keypoints.array_types import Bool, Int64, UInt8
 
 SPARSE_SHARE = 0.05  # an incomplete pattern of labels at least this common is a source of its own
 

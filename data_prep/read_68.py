@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from common.array_types import Float32
-from common.stage import InputError
 from data_prep.labels import read_table
+from facial_keypoints.array_types import Float32
+from facial_keypoints.errors import InputError
 
 POINTS = 68
 FRAMES_CSV = "*_frames_keypoints.csv"

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from common.stage import InputError
 from data_prep import read_npz
 from data_prep.faces import Faces
+from facial_keypoints.errors import InputError
 
 DATASET = "nagasai524/facial-keypoint-detection"
 BY_HAND = f"or download https://www.kaggle.com/datasets/{DATASET} by hand, unpack it and give its folder as SOURCE"

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from common.array_types import Int64, UInt8
-from common.stage import InputError
 from data_prep.faces import Faces
-from data_prep.keypoint_set import FACE15
 from data_prep.labels import read_keypoints, read_table
+from facial_keypoints.array_types import Int64, UInt8
+from facial_keypoints.errors import InputError
+from facial_keypoints.keypoint_set import FACE15
 
 IMAGES, KEYPOINTS, GROUPS = "face_images.npz", "facial_keypoints.csv", "groups.csv"
 KEY = "face_images"

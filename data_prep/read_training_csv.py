@@ -17,10 +17,10 @@ from typing import BinaryIO
 import numpy as np
 from tqdm import tqdm
 
-from common.array_types import Float32, UInt8
-from common.stage import InputError
 from data_prep.faces import Faces
-from data_prep.keypoint_set import FACE15
+from facial_keypoints.array_types import Float32, UInt8
+from facial_keypoints.errors import InputError
+from facial_keypoints.keypoint_set import FACE15
 
 IMAGE = "Image"
 BUFFER_BYTES = 1 << 20

@@ -10,11 +10,11 @@ from matplotlib.colors import hsv_to_rgb
 from matplotlib.patheffects import withStroke
 
 from common import draw
-from common.array_types import Bool, Float64, Int64
 from data_prep.faces import SPLITS, Faces, labelled_points
 from data_prep.oddities import ODD, LabelNoise, duplicate_label_noise, mean_of_labels, oddness, outside_picture
 from data_prep.quality import duplicate_groups
 from data_prep.split import sizes_text
+from facial_keypoints.array_types import Bool, Float64, Int64
 
 SOURCE_COLORS = ("#2166ac", "#e07b1a")
 ODD_FACES, CONTACT_FACES, COLUMNS = 24, 60, 12

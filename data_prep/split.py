@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 from sklearn.model_selection import train_test_split
 
-from common.array_types import Int64
-from common.stage import InputError
+from facial_keypoints.array_types import Int64
+from facial_keypoints.errors import InputError
 
 SPLIT_METHODS = ("grouped", "random", "documented", "all-test")
 HELD_OUT_FRACTION = 0.2  # validation and test together

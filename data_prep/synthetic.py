@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 import tqdm
 
-from common.array_types import Float32, Int64, UInt8
-from common.stage import InputError
 from data_prep.faces import Faces
-from data_prep.keypoint_set import FACE15
 from data_prep.synthetic_drawing import SIZE, Moment, Person, draw
+from facial_keypoints.array_types import Float32, Int64, UInt8
+from facial_keypoints.errors import InputError
+from facial_keypoints.keypoint_set import FACE15
 
 THREADS = 2  # OpenCV and NumPy let go of the interpreter for part of the work; more help little
 COUNT = 7049  # rows of the published set, whose make-up the shares below follow

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from common.array_types import Float32, UInt8
+from facial_keypoints.array_types import Float32, UInt8
 
 Points = npt.NDArray[np.floating[Any]]  # (n, 2) or (n, 3), floats of 32 or 64 bits
 

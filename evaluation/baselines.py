@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from common.array_types import Bool, Float32
 from data_prep.faces import Part
+from facial_keypoints.array_types import Bool, Float32
 
 
 def mean_face(train: Part, test: Part) -> Float32:

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common.array_types import Float64, Int64
 from evaluation.metrics import ratios
+from facial_keypoints.array_types import Float64, Int64
 
 RESAMPLES = 2000
 INTERVAL_PCT = (2.5, 97.5)

@@ -11,17 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from common.stage import (
-    COMMANDS,
-    MANIFEST,
-    InputError,
-    check_out,
-    file_hash,
-    read_manifest,
-    run,
-    whole_folder,
-    write_manifest,
-)
+from common.stage import COMMANDS, MANIFEST, check_out, file_hash, read_manifest, stage_folder, write_manifest
 from evaluation.baselines import BASELINES
 from evaluation.bootstrap import RESAMPLES
 from evaluation.comparison import Entry, comparison_table
@@ -31,6 +21,7 @@ from evaluation.metrics import face_nme
 from evaluation.plots import BASELINE_LOOKS, MODEL_LOOKS, Curve, plot_comparison
 from evaluation.predictions import read_predictions
 from evaluation.ratio_table import ratio_table
+from facial_keypoints.errors import InputError, run
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -59,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"scored on {len(data.test):,} test faces, {subset}")
     entries = [*models, *baselines(data)]
     table, ratios = comparison_table(entries, data, options.base), ratio_table(entries, data, options.base)
-    with whole_folder(options.out, "compare") as folder:
+    with stage_folder(options.out, "compare") as folder:
         table.to_csv(folder / "comparison.csv", index=False)
         ratios.to_csv(folder / "ratios.csv", index=False)
         text = markdown(table, ratios, data.test, options.base, subset)

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from common.array_types import Float32, Float64
 from evaluation.bootstrap import Difference, paired_difference, resampling_weights
 from evaluation.inputs import Data
 from evaluation.metrics import FIGURES, face_sums
 from evaluation.tables import COST, DECIMALS, LABELS, accuracy_table
+from facial_keypoints.array_types import Float32, Float64
 
 MEAN_FACE = "mean_face"
 TO_BASE = ("mae_minus_base_px", "mae_minus_base_px_low", "mae_minus_base_px_high", "p_value")

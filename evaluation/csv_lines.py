@@ -3,7 +3,7 @@
 import csv
 from pathlib import Path
 
-from common.stage import InputError
+from facial_keypoints.errors import InputError
 
 ROW = "row"  # the column that holds a face's row in the data
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from common.draw import PREDICTION
-from common.stage import COMMANDS, InputError, file_hash, read_manifest, run, whole_folder, write_manifest
+from common.stage import COMMANDS, file_hash, read_manifest, stage_folder, write_manifest
 from evaluation.baselines import BASELINES, mean_face
 from evaluation.bootstrap import RESAMPLES, resampling_weights
 from evaluation.inputs import Data, listed_faces, load_data
@@ -34,6 +34,7 @@ from evaluation.plots import (
 from evaluation.predictions import Predictions, read_predictions, write_predictions
 from evaluation.reliability import reliability_table
 from evaluation.tables import COST, accuracy_table, keypoint_table, with_interval
+from facial_keypoints.errors import InputError, run
 
 WEIGHTS = "model.keras"
 BATCH = 128
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     source = model or options.predictions
     data = load_data(options.data)
     rows_file = [options.rows] if options.rows else []
-    with whole_folder(options.out, "evaluate", [options.data, source, *rows_file]) as folder:
+    with stage_folder(options.out, "evaluate", [options.data, source, *rows_file]) as folder:
         listed = listed_faces(options.rows, data.test.rows) if options.rows else None
         if model:
             predictions, cost = predict(model, data, options.flip)

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from common.array_types import Bool, Int64
-from common.stage import InputError
 from data_prep.arrays import data_hash, load_data_manifest, load_keypoint_set, load_part
 from data_prep.faces import Part
-from data_prep.keypoint_set import KeypointSet
 from evaluation.csv_lines import ROW, read_lines, row_number
+from facial_keypoints.array_types import Bool, Int64
+from facial_keypoints.errors import InputError
+from facial_keypoints.keypoint_set import KeypointSet
 
 
 @dataclass(frozen=True)

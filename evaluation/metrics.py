@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from common.array_types import Bool, Float32, Float64
+from facial_keypoints.array_types import Bool, Float32, Float64
 
 THRESHOLDS_PX = (5, 10, 15)
 NME_LIMIT_PCT = 8.0  # where the error curve ends and a face counts as failed: Trigeorgis et al. 2016 (MDM)

@@ -7,9 +7,9 @@ network is told the label source of each test face.
 
 import numpy as np
 
-from common.array_types import Float32, Int64
-from data_prep.keypoint_set import KeypointSet
 from evaluation.predictions import Predictions
+from facial_keypoints.array_types import Float32, Int64
+from facial_keypoints.keypoint_set import KeypointSet
 
 WITH_SIGMA = 3  # the length of the last axis: x, y, sigma
 

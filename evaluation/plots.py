@@ -8,14 +8,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from common.array_types import Float32, Float64, Int64
 from common.draw import PREDICTION, TRUTH, Marks, face_grid, save
 from data_prep.faces import Part
-from data_prep.keypoint_set import KeypointSet
 from evaluation.baselines import labelled_mean
 from evaluation.bootstrap import estimate
 from evaluation.metrics import KEYPOINT_FIGURES, NME_LIMIT_PCT, face_errors, keypoint_sums
 from evaluation.tables import with_interval
+from facial_keypoints.array_types import Float32, Float64, Int64
+from facial_keypoints.keypoint_set import KeypointSet
 
 GRID_FACES, WORST_FACES, COLUMNS = 32, 24, 8
 # Colours of Okabe & Ito 2008: the colour-blind tell them apart.

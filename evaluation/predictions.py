@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common.array_types import Bool, Float32, Int64
-from common.stage import InputError
-from data_prep.keypoint_set import KeypointSet
 from evaluation.csv_lines import ROW, read_lines, row_number
+from facial_keypoints.array_types import Bool, Float32, Int64
+from facial_keypoints.errors import InputError
+from facial_keypoints.keypoint_set import KeypointSet
 
 LARGEST_PX = 1e6  # beyond it a number is no place near a picture; NaN and infinity fail the same comparison
 SHOWN = 8  # names or rows that a message lists before it says how many more there are

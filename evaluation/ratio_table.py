@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from common.array_types import Float32, Float64
 from data_prep.faces import Part
 from evaluation.bootstrap import paired_ratio, resampling_weights
 from evaluation.comparison import Entry
 from evaluation.inputs import Data
 from evaluation.metrics import KEYPOINT_FIGURES, keypoint_sums
 from evaluation.tables import DECIMALS
+from facial_keypoints.array_types import Float32, Float64
 
 ALL_KEYPOINTS = "all"
 FIGURES = ("rmse_px", "mae_px")

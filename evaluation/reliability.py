@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from common.array_types import Float32, Float64
 from data_prep.faces import Part
 from evaluation.bootstrap import estimate
 from evaluation.tables import DECIMALS
+from facial_keypoints.array_types import Float32, Float64
 
 BINS = 10
 

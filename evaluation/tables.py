@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from common.array_types import Bool, Float32, Float64
 from data_prep.faces import Part
-from data_prep.keypoint_set import KeypointSet
 from evaluation.bootstrap import Estimate, estimate
 from evaluation.metrics import FIGURES, KEYPOINT_FIGURES, face_sums, keypoint_sums
+from facial_keypoints.array_types import Bool, Float32, Float64
+from facial_keypoints.keypoint_set import KeypointSet
 
 LABELS = ("labelled", "all")  # scored on the real labels only; on the imputed ones too
 COST = ("parameters", "epochs", "seconds", "file_mb")  # of training; of `model.keras`, in 1e6 bytes

@@ -9,7 +9,7 @@ tells what each part gains.
 import keras
 import numpy as np
 
-from common.array_types import Float32
+from facial_keypoints.array_types import Float32
 
 STEM_FILTERS = 16
 FILTERS = (32, 64, 128)  # at 1/4, 1/8 and 1/16 of the picture's side

@@ -10,9 +10,10 @@ import keras
 import numpy as np
 import pytest
 
-from common.stage import EXIT_BAD_INPUT, read_manifest
+from common.stage import read_manifest
 from data_prep import prepare, synthetic
 from evaluation import evaluate
+from facial_keypoints.errors import EXIT_BAD_INPUT
 from tests.conftest import ROOT
 from training.export import run_onnx
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from common.array_types import Bool, Float32, Float64, UInt8
+from facial_keypoints.array_types import Bool, Float32, Float64, UInt8
 
 
 @dataclass(frozen=True)

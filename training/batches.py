@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from common.array_types import Float32, UInt8
+from facial_keypoints.array_types import Float32, UInt8
 from training.augment import augment
 from training.targets import Targets
 

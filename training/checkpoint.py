@@ -9,8 +9,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from common.array_types import Float32
-from common.stage import InputError
+from facial_keypoints.array_types import Float32
+from facial_keypoints.errors import InputError
 
 
 @dataclass

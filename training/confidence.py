@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from common.array_types import Float32, Float64
+from facial_keypoints.array_types import Float32, Float64
 from training.targets import Targets
 
 STEPS = 50

@@ -17,9 +17,11 @@ import onnx
 import onnxruntime
 from onnx.numpy_helper import from_array, to_array
 
-from common.array_types import Float32
 from common.quiet import native_stderr_silenced
-from common.stage import MANIFEST, InputError, file_hash, locked, read_manifest, run, swapped
+from common.stage import MANIFEST, file_hash, locked, read_manifest
+from facial_keypoints.array_types import Float32
+from facial_keypoints.errors import InputError, run
+from facial_keypoints.folders import atomic_folder
 
 KERAS_FILE, ONNX_FILE = "model.keras", "model.onnx"
 CHECKED_PICTURES = 16
@@ -34,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise InputError(f"KERAS_BACKEND={keras.backend.backend()}: cannot write ONNX files; leave it out here")
     with locked(folder):
         manifest = read_manifest(folder, "train")
-        with swapped(folder) as new:
+        with atomic_folder(folder) as new:
             shutil.copytree(folder, new, dirs_exist_ok=True)
             difference_px = write_onnx(keras.saving.load_model(new / KERAS_FILE, compile=False), new / ONNX_FILE)
             manifest["files"][ONNX_FILE] = file_hash(new / ONNX_FILE)

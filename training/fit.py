@@ -8,8 +8,8 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
-from common.array_types import Float32
-from common.stage import InputError
+from facial_keypoints.array_types import Float32
+from facial_keypoints.errors import InputError
 from training import checkpoint
 from training.batches import Batches
 from training.losses import masked_loss, masked_mae, masked_value

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from common.array_types import Bool
-from common.stage import InputError
 from data_prep.arrays import data_hash, load_data_manifest, load_keypoint_set, load_part, load_parts
 from data_prep.faces import Part
-from data_prep.keypoint_set import KeypointSet
+from facial_keypoints.array_types import Bool
+from facial_keypoints.errors import InputError
+from facial_keypoints.keypoint_set import KeypointSet
 from training.targets import Targets, merged, mirror_of, targets
 
 

@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common.array_types import Float32, UInt8
 from data_prep.faces import Part
-from data_prep.keypoint_set import KeypointSet
 from data_prep.quality import duplicate_groups
+from facial_keypoints.array_types import Float32, UInt8
+from facial_keypoints.keypoint_set import KeypointSet
 
 LABELS = ("masked", "imputed", "marks")
 

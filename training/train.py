@@ -21,17 +21,9 @@ from typing import Any
 import models  # noqa: F401  isort: skip  (before keras: it silences the backend's start-up notes)
 import keras
 
-from common.stage import (
-    InputError,
-    check_out,
-    file_hash,
-    locked,
-    run,
-    seconds_text,
-    seed,
-    swapped,
-    write_manifest,
-)
+from common.stage import check_out, file_hash, locked, seconds_text, seed, write_manifest
+from facial_keypoints.errors import InputError, run
+from facial_keypoints.folders import atomic_folder
 from models.drawing import draw
 from models.v2 import HEADS
 from training import checkpoint
@@ -157,7 +149,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if path.is_file():
                 print(f"{checkpoint.epochs_done(path)} epochs are kept; the same command with --resume goes on")
             raise
-        with swapped(out) as folder:
+        with atomic_folder(out) as folder:
             write_model(folder, finished_model(model, options, data), state, recipe)
         shutil.rmtree(unfinished)
     print(f"{out}: model.keras, summary.txt, network.png, history.csv, loss_curves.png")

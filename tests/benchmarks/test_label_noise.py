@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from benchmarks import label_noise
-from common.array_types import Float32
-from common.stage import whole_folder, write_manifest
+from common.stage import stage_folder, write_manifest
 from data_prep import arrays
 from data_prep.faces import Part
-from data_prep.keypoint_set import FACE15
 from evaluation.predictions import Predictions, write_predictions
+from facial_keypoints.array_types import Float32
+from facial_keypoints.keypoint_set import FACE15
 from tests.evaluation.conftest import make_part
 
 
@@ -38,7 +38,7 @@ def parts() -> dict[str, Part]:
 
 
 def save(folder: Path, parts: dict[str, Part]) -> Path:
-    with whole_folder(folder, "prepare") as out:
+    with stage_folder(folder, "prepare") as out:
         for name, part in parts.items():
             arrays.save_part(out, name, part)
         write_manifest(out, "prepare", {"keypoint_set": FACE15.name}, {}, {}, time.time())

@@ -7,7 +7,7 @@ import onnx
 import pytest
 
 from benchmarks import network_speed
-from common.stage import InputError
+from facial_keypoints.errors import InputError
 from tests.benchmarks.conftest import needs_dlib
 
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from benchmarks import dlib68, peers
-from common.stage import InputError
 from data_prep import prepare
 from data_prep.arrays import load_part
 from data_prep.faces import Part
-from data_prep.keypoint_set import FACE15
 from evaluation.predictions import read_predictions
+from facial_keypoints.errors import InputError
+from facial_keypoints.keypoint_set import FACE15
 from tests.benchmarks.conftest import needs_dlib
 
 NOSE, LIP = FACE15.index("nose_tip"), FACE15.index("mouth_center_bottom_lip")

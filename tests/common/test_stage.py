@@ -9,16 +9,15 @@ import pytest
 
 from common.stage import (
     MANIFEST,
-    InputError,
     check_out,
     locked,
     path_hash,
     read_manifest,
-    run,
     seconds_text,
-    whole_folder,
+    stage_folder,
     write_manifest,
 )
+from facial_keypoints.errors import InputError, run
 
 
 def write(folder: Path, text: str) -> None:
@@ -29,7 +28,7 @@ def write(folder: Path, text: str) -> None:
 def test_a_folder_appears_whole_and_replaces_the_one_before(tmp_path: Path) -> None:
     out = tmp_path / "deep" / "out"
     for text in ("first", "second"):
-        with whole_folder(out, "prepare") as folder:
+        with stage_folder(out, "prepare") as folder:
             write(folder, text)
             assert not out.exists() or (out / "result.txt").read_text() == "first"
         assert (out / "result.txt").read_text() == text
@@ -39,11 +38,11 @@ def test_a_folder_appears_whole_and_replaces_the_one_before(tmp_path: Path) -> N
 @pytest.mark.parametrize("error", [InputError("bad"), KeyboardInterrupt(), OSError(errno.ENOSPC, "No space left")])
 def test_a_failed_stage_leaves_what_was_there_and_nothing_else(tmp_path: Path, error: BaseException) -> None:
     out = tmp_path / "out"
-    with whole_folder(out, "prepare") as folder:
+    with stage_folder(out, "prepare") as folder:
         write(folder, "before")
 
     def stage() -> None:
-        with whole_folder(out, "prepare") as folder:
+        with stage_folder(out, "prepare") as folder:
             write(folder, "half")
             raise error
 
@@ -56,26 +55,26 @@ def test_a_failed_stage_leaves_what_was_there_and_nothing_else(tmp_path: Path, e
 def test_a_folder_that_no_stage_wrote_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
-    with pytest.raises(InputError, match="no stage wrote"), whole_folder(tmp_path / "mine", "prepare"):
+    with pytest.raises(InputError, match="no stage wrote"), stage_folder(tmp_path / "mine", "prepare"):
         pass
-    with pytest.raises(InputError, match="is a file"), whole_folder(tmp_path / "mine" / "thesis.txt", "prepare"):
+    with pytest.raises(InputError, match="is a file"), stage_folder(tmp_path / "mine" / "thesis.txt", "prepare"):
         pass
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
 
 
 def test_two_runs_cannot_write_one_folder_at_once(tmp_path: Path) -> None:
     with locked(tmp_path / "out"):
-        with pytest.raises(InputError, match="another run"), whole_folder(tmp_path / "out", "prepare"):
+        with pytest.raises(InputError, match="another run"), stage_folder(tmp_path / "out", "prepare"):
             pass
-        with whole_folder(tmp_path / "other", "prepare") as folder:
+        with stage_folder(tmp_path / "other", "prepare") as folder:
             write(folder, "fine")
-    with whole_folder(tmp_path / "out", "prepare") as folder:
+    with stage_folder(tmp_path / "out", "prepare") as folder:
         write(folder, "free again")
 
 
 def test_a_manifest_tells_missing_and_altered_files(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    with whole_folder(out, "prepare") as folder:
+    with stage_folder(out, "prepare") as folder:
         write(folder, "whole")
     manifest = read_manifest(out, "prepare")
     assert manifest["parameters"] == {"a": 1}
@@ -145,17 +144,17 @@ def test_a_disk_that_is_really_full(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_what_was_there_comes_back_after_a_kill_between_the_two_renames(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    with whole_folder(out, "prepare") as folder:
+    with stage_folder(out, "prepare") as folder:
         write(folder, "before")
     out.rename(tmp_path / ".out.old")
-    with pytest.raises(InputError), whole_folder(out, "prepare"):
+    with pytest.raises(InputError), stage_folder(out, "prepare"):
         raise InputError("bad")
     assert (out / "result.txt").read_text() == "before"
 
 
 def test_a_stage_replaces_only_its_own_folders_and_never_what_it_reads(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    with whole_folder(out, "prepare") as folder:
+    with stage_folder(out, "prepare") as folder:
         write(folder, "data")
     with pytest.raises(InputError, match=r"was written by `python -m data_prep\.prepare"):
         check_out(out, "train")
@@ -173,6 +172,6 @@ def test_what_a_killed_run_left_is_swept_away_by_the_next(tmp_path: Path) -> Non
     left = tmp_path / ".out.x1y2z3.partial"
     left.mkdir()
     (left / "half.npy").write_text("half")
-    with whole_folder(tmp_path / "out", "prepare") as folder:
+    with stage_folder(tmp_path / "out", "prepare") as folder:
         write(folder, "whole")
     assert [p.name for p in tmp_path.iterdir()] == ["out"]

@@ -12,12 +12,13 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from common.array_types import Float32, Float64, UInt8
-from common.stage import MANIFEST, InputError, path_hash, read_manifest, write_manifest
+from common.stage import MANIFEST, path_hash, read_manifest, write_manifest
 from data_prep import arrays, cut15, prepare, read_68, read_npz
 from data_prep.cut15 import cut, keypoints_of, similarity
-from data_prep.keypoint_set import FACE15
 from data_prep.labels import read_keypoints
+from facial_keypoints.array_types import Float32, Float64, UInt8
+from facial_keypoints.errors import InputError
+from facial_keypoints.keypoint_set import FACE15
 
 NOSE, LIP = FACE15.index("nose_tip"), FACE15.index("mouth_center_bottom_lip")
 EYES = list(FACE15.normaliser)

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.array_types import Float32
 from data_prep.impute import IMPUTERS, hidden_label_errors, impute
+from facial_keypoints.array_types import Float32
 
 GAP = np.nan
 
@@ -93,10 +93,10 @@ def test_the_default_is_the_best_on_the_real_label_file(real_data: object) -> No
 
     from data_prep.faces import labelled_points
     from data_prep.impute import DEFAULT_IMPUTER
-    from data_prep.keypoint_set import FACE15
     from data_prep.labels import read_keypoints
     from data_prep.quality import label_sources
     from data_prep.split import split
+    from facial_keypoints.keypoint_set import FACE15
 
     keypoints = read_keypoints(Path(str(real_data)) / "kaggle15_labels" / "facial_keypoints.csv", FACE15)
     parts = split("random", np.arange(len(keypoints)), seed=0)

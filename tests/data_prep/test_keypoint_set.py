@@ -2,7 +2,7 @@
 
 import pytest
 
-from data_prep.keypoint_set import FACE15, KEYPOINT_SETS, KeypointSet, points_of_68
+from facial_keypoints.keypoint_set import FACE15, KEYPOINT_SETS, KeypointSet, points_of_68
 
 
 @pytest.mark.parametrize("keypoint_set", KEYPOINT_SETS.values(), ids=KEYPOINT_SETS.keys())

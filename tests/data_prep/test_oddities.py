@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from common.array_types import Float32
 from data_prep.oddities import duplicate_label_noise, mean_of_labels, oddness, outside_picture, shape_outlyingness
+from facial_keypoints.array_types import Float32
 
 SHAPE = np.array([[30, 36], [66, 36], [22, 26], [74, 26], [48, 58], [34, 76], [62, 76], [48, 84]], float)
 

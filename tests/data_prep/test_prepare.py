@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from common.stage import InputError
 from data_prep import arrays, read_npz
-from data_prep.keypoint_set import FACE15
 from data_prep.prepare import main
 from evaluation.baselines import mean_face, mean_face_imputed
+from facial_keypoints.errors import InputError
+from facial_keypoints.keypoint_set import FACE15
 from tests.conftest import ROOT
 
 Run = Callable[..., CompletedProcess[str]]

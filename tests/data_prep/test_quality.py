@@ -26,8 +26,8 @@ def test_the_sources_of_the_real_label_file(real_data: object) -> None:
     from pathlib import Path
 
     from data_prep.faces import labelled_points
-    from data_prep.keypoint_set import FACE15
     from data_prep.labels import read_keypoints
+    from facial_keypoints.keypoint_set import FACE15
 
     for name in ("kaggle15_labels", "faces15"):
         keypoints = read_keypoints(Path(str(real_data)) / name / "facial_keypoints.csv", FACE15)

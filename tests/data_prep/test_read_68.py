@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from common.array_types import Float32
-from common.stage import InputError
 from data_prep import read_68
+from facial_keypoints.array_types import Float32
+from facial_keypoints.errors import InputError
 
 FRAMES = "training_frames_keypoints.csv"
 

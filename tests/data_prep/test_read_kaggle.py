@@ -7,9 +7,9 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from common.stage import InputError
 from data_prep import read_kaggle
-from data_prep.keypoint_set import FACE15
+from facial_keypoints.errors import InputError
+from facial_keypoints.keypoint_set import FACE15
 
 
 def install(monkeypatch: pytest.MonkeyPatch, download: object) -> None:

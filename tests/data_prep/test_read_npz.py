@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from common.stage import InputError
 from data_prep import read_npz
-from data_prep.keypoint_set import FACE15
+from facial_keypoints.errors import InputError
+from facial_keypoints.keypoint_set import FACE15
 
 COUNT = 12
 

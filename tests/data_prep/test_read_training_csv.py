@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from common.stage import InputError
-from data_prep.keypoint_set import FACE15
 from data_prep.read_training_csv import parse_pixels, read
+from facial_keypoints.errors import InputError
+from facial_keypoints.keypoint_set import FACE15
 
 SIDE = 16
 COLUMNS = [*FACE15.columns, "Image"]

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from data_prep.faces import Faces
-from data_prep.keypoint_set import FACE15, KeypointSet
 from data_prep.report import write_report
+from facial_keypoints.keypoint_set import FACE15, KeypointSet
 
 FIGURES = ("contact_sheet", "odd_faces", "mean_face", "keypoint_scatter", "visible_keypoints", "labelled_share")
 FEW = (0, 1, 10, 14)

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.stage import InputError
 from data_prep.split import sizes_text, split, split_sizes
+from facial_keypoints.errors import InputError
 
 
 def test_the_published_sizes() -> None:

@@ -4,11 +4,11 @@ import cv2
 import numpy as np
 import pytest
 
-from common.array_types import Float32
-from common.stage import InputError
 from data_prep import synthetic, synthetic_drawing
 from data_prep.faces import Faces, labelled_points
-from data_prep.keypoint_set import FACE15
+from facial_keypoints.array_types import Float32
+from facial_keypoints.errors import InputError
+from facial_keypoints.keypoint_set import FACE15
 
 COUNT = 300
 FIRST = round(COUNT * 2284 / 7049)  # rows of the source that marks nearly all keypoints

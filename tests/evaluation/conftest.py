@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from common.stage import whole_folder, write_manifest
+from common.stage import stage_folder, write_manifest
 from data_prep.arrays import save_part
 from data_prep.faces import Part
-from data_prep.keypoint_set import FACE15
+from facial_keypoints.keypoint_set import FACE15
 
 K = len(FACE15)
 
@@ -28,7 +28,7 @@ def make_part(first_row: int, count: int, rng: np.random.Generator) -> Part:
 
 def save_data(folder: Path, seed: int = 1) -> Path:
     rng = np.random.default_rng(seed)
-    with whole_folder(folder, "prepare") as out:
+    with stage_folder(folder, "prepare") as out:
         for first_row, count, split in ((0, 20, "train"), (20, 4, "val"), (24, 36, "test")):
             save_part(out, split, make_part(first_row, count, rng))
         write_manifest(out, "prepare", {"keypoint_set": FACE15.name}, {}, {}, time.time())

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from common.array_types import Float64
 from evaluation.bootstrap import estimate, group_sums, paired_difference, resampling_weights
 from evaluation.metrics import ratios
+from facial_keypoints.array_types import Float64
 
 MEAN = ("mean",)
 

@@ -8,10 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from common.array_types import Float32
-from common.stage import InputError, file_hash, read_manifest, whole_folder, write_manifest
+from common.stage import file_hash, read_manifest, stage_folder, write_manifest
 from data_prep.arrays import data_hash, load_data_manifest, load_part
-from data_prep.keypoint_set import FACE15
 from evaluation import compare, evaluate
 from evaluation.baselines import BASELINES, mean_face
 from evaluation.bootstrap import Difference
@@ -19,12 +17,15 @@ from evaluation.comparison import verdict
 from evaluation.metrics import FIGURES
 from evaluation.predictions import Predictions, write_predictions
 from evaluation.tables import COST
+from facial_keypoints.array_types import Float32
+from facial_keypoints.errors import InputError
+from facial_keypoints.keypoint_set import FACE15
 from tests.evaluation.conftest import save_data
 
 
 def save_evaluation(data_folder: Path, name: str, predicted: Float32, cost: dict[str, float] | None = None) -> None:
     """Writes what the comparison reads of an evaluation: no pictures, which take seconds."""
-    with whole_folder(data_folder.parent / "evaluation" / name, "evaluate") as folder:
+    with stage_folder(data_folder.parent / "evaluation" / name, "evaluate") as folder:
         rows = load_part(data_folder, "test").rows
         write_predictions(folder / "predictions.csv", Predictions(predicted), rows, FACE15)
         inputs = {"data": data_hash(load_data_manifest(data_folder))}

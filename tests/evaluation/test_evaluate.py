@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from common.stage import InputError, file_hash, read_manifest, write_manifest
+from common.stage import file_hash, read_manifest, write_manifest
 from data_prep.arrays import data_hash, load_data_manifest, load_part
-from data_prep.keypoint_set import FACE15
 from evaluation import evaluate
 from evaluation.metrics import FIGURES
 from evaluation.predictions import Predictions, write_predictions
 from evaluation.tables import COST
+from facial_keypoints.errors import InputError
+from facial_keypoints.keypoint_set import FACE15
 
 
 def save_shifted(data_folder: Path, path: Path, shift: float) -> None:

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.array_types import Bool, Float32
 from evaluation.metrics import FIGURES, KEYPOINT_FIGURES, face_nme, face_sums, keypoint_sums, ratios
+from facial_keypoints.array_types import Bool, Float32
 
 PAIR = (0, 1)
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from data_prep.keypoint_set import KeypointSet
 from evaluation.outputs import fits, mirrored_back, to_predictions
+from facial_keypoints.keypoint_set import KeypointSet
 
 THREE = KeypointSet("three", ("left", "right", "middle"), (1, 0, 2), (0, 1), (), second_marks=(2,))
 MARKS = np.array([[[70, 40, 1], [20, 41, 2], [45, 60, 3], [46, 64, 4]]], np.float32)

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from common.array_types import Float32
-from common.stage import InputError
-from data_prep.keypoint_set import FACE15
 from evaluation.predictions import Predictions, read_predictions, sigma_columns, write_predictions
+from facial_keypoints.array_types import Float32
+from facial_keypoints.errors import InputError
+from facial_keypoints.keypoint_set import FACE15
 
 ROWS = np.array([7, 3, 40, 12])
 COLUMNS = FACE15.columns

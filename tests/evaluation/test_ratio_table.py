@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from common.array_types import Float32
 from data_prep.faces import Part
-from data_prep.keypoint_set import KeypointSet
 from evaluation.comparison import Entry
 from evaluation.inputs import Data
 from evaluation.ratio_table import COLUMNS, ratio_table
+from facial_keypoints.array_types import Float32
+from facial_keypoints.keypoint_set import KeypointSet
 
 PAIR = KeypointSet("pair", ("left", "right"), (1, 0), (0, 1), ())
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from common.array_types import Bool, Float32
 from data_prep.faces import Part
 from evaluation.bootstrap import resampling_weights
 from evaluation.reliability import reliability_table
+from facial_keypoints.array_types import Bool, Float32
 
 
 def part(count: int, labelled: Bool) -> Part:

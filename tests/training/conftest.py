@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from common.stage import whole_folder, write_manifest
+from common.stage import stage_folder, write_manifest
 from data_prep import arrays, prepare
 from data_prep.faces import Part
 
@@ -37,7 +37,7 @@ def more_48(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def write_data(out: Path, parts: dict[str, Part]) -> Path:
     """Writes a data folder as the first stage does, and returns it."""
-    with whole_folder(out, "prepare") as folder:
+    with stage_folder(out, "prepare") as folder:
         for split, part in parts.items():
             arrays.save_part(folder, split, part)
         write_manifest(folder, "prepare", {"keypoint_set": "face15"}, {}, {}, time.time())

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from common.array_types import Float32, Float64, UInt8
-from data_prep.keypoint_set import FACE15
+from facial_keypoints.array_types import Float32, Float64, UInt8
+from facial_keypoints.keypoint_set import FACE15
 from training.augment import LEVELS, Strength, augment
 
 SIZE = 96

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from data_prep.keypoint_set import FACE15
+from facial_keypoints.keypoint_set import FACE15
 from training.batches import Batches
 from training.targets import Targets
 

@@ -7,7 +7,8 @@ import keras
 import numpy as np
 import pytest
 
-from common.stage import InputError, read_manifest
+from common.stage import read_manifest
+from facial_keypoints.errors import InputError
 from training import export
 from training.train import main as train
 

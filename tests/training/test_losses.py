@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from common.array_types import Float32
+from facial_keypoints.array_types import Float32
 from training.losses import masked_loss, masked_mae, masked_value
 
 TRUTH = np.array([[[10, 10], [20, 20]], [[30, 30], [40, 40]]], np.float32)

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from common.array_types import Float32
 from data_prep.faces import Part
-from data_prep.keypoint_set import FACE15
+from facial_keypoints.array_types import Float32
+from facial_keypoints.keypoint_set import FACE15
 from training.targets import Targets, merged, mirror_of, targets
 
 EYE, NOSE = FACE15.index("left_eye_center"), FACE15.index("nose_tip")

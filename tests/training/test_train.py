@@ -14,9 +14,10 @@ import keras
 import numpy as np
 import pytest
 
-from common.stage import InputError, read_manifest
+from common.stage import read_manifest
 from data_prep import arrays
-from data_prep.keypoint_set import FACE15
+from facial_keypoints.errors import InputError
+from facial_keypoints.keypoint_set import FACE15
 from tests.conftest import ROOT
 from tests.training.conftest import write_data
 from training.inputs import load_data

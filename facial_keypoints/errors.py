@@ -1,0 +1,49 @@
+"""Bad input as one line: what a command says and the code it leaves with. No traceback where the user can mend it."""
+
+import errno
+import os
+import sys
+from collections.abc import Callable
+
+EXIT_DONE, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 0, 2, 130
+
+
+class InputError(Exception):
+    """Something the user can mend; its text is one line that names the file, the row and the fix."""
+
+
+def run(main: Callable[[], None]) -> None:
+    """Runs a command and leaves the process with its exit code: 0 done, 2 bad input (one line), 130 Ctrl-C."""
+    code = EXIT_DONE
+    try:
+        main()
+    except InputError as error:
+        code = fail(str(error))
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        code = EXIT_INTERRUPTED
+    except BrokenPipeError:  # whoever read our output has seen enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        if (reason := os_error_reason(error)) is None:
+            raise
+        code = fail(reason)
+    sys.exit(code)
+
+
+def os_error_reason(error: OSError) -> str | None:
+    """Returns what is wrong and what to do, for the errors of a file system that a user can mend; None for others."""
+    where, what = error.filename or "the output folder", error.strerror or str(error)
+    if error.errno in (None, errno.ENOSPC, errno.EDQUOT, errno.EFBIG):  # numpy's short writes come without a number
+        return f"{where}: could not be written whole ({what}); free some space or choose another --out"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"{where}: {what}; change its permissions or choose another place"
+    if error.errno in (errno.EEXIST, errno.ENOTDIR, errno.EISDIR):
+        return f"{where}: {what}; a file stands where a folder is needed, or a folder where a file is"
+    return None
+
+
+def fail(message: str) -> int:
+    """Prints one line to stderr and returns the exit code of bad input."""
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    return EXIT_BAD_INPUT
