@@ -16,19 +16,23 @@ from typing import Any
 
 import filelock
 
+from common.code import code_hashes
+from common.hashes import file_hash
 from facial_keypoints.errors import InputError
 from facial_keypoints.folders import atomic_folder
 
 MANIFEST = "manifest.json"
 PACKAGES = ("tensorflow", "keras", "numpy", "pandas", "scikit-learn", "opencv-python")
-COMMANDS = {  # what makes each kind of folder
-    "prepare": "python -m data_prep.prepare SOURCE --out DIR",
-    "cut15": "python -m data_prep.cut15 FOLDER... --like DATA --people CSV --out DIR",
-    "peers": "python -m benchmarks.peers --out DIR",
-    "train": "python -m training.train MODEL --out DIR",
-    "evaluate": "python -m evaluation.evaluate MODEL_DIR --out DIR",
-    "compare": "python -m evaluation.compare --out DIR",
+STAGES = {  # what makes each kind of folder: the module that `python -m` runs, and what it is given
+    "prepare": ("data_prep.prepare", "SOURCE --out DIR"),
+    "cut15": ("data_prep.cut15", "FOLDER... --like DATA --people CSV --out DIR"),
+    "peers": ("benchmarks.peers", "--out DIR"),
+    "train": ("training.train", "NETWORK --out DIR"),
+    "evaluate": ("evaluation.evaluate", "MODEL_DIR --out DIR"),
+    "compare": ("evaluation.compare", "--out DIR"),
 }
+COMMANDS = {stage: f"python -m {module} {arguments}" for stage, (module, arguments) in STAGES.items()}
+RECORDED_OTHERWISE = ("training.recipes",)  # a manifest holds the values of its recipe: another's may change
 LARGEST_SEED = 2**32 - 1
 
 
@@ -65,7 +69,7 @@ def check_out(out: Path, stage: str, reads: Iterable[Path] = ()) -> None:
     """Raises InputError where writing `out` would delete what is read, or anything that this stage did not write.
 
     Args:
-        stage: a name in COMMANDS.
+        stage: a name in STAGES.
         reads: the files and folders that the stage reads.
     """
     if out.exists() and not out.is_dir():
@@ -82,20 +86,6 @@ def check_out(out: Path, stage: str, reads: Iterable[Path] = ()) -> None:
             raise InputError(f"{out}: was written by `{COMMANDS.get(made_by, made_by)}`; choose another --out")
 
 
-def file_hash(path: Path) -> str:
-    """Returns the SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def path_hash(path: Path) -> str:
-    """Returns the SHA-256 of a file, or of the names and contents of the files in a folder (not below it)."""
-    if path.is_file():
-        return file_hash(path)
-    lines = [f"{file.name} {file_hash(file)}" for file in sorted(path.iterdir()) if file.is_file()]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
-
-
 def write_manifest(
     folder: Path,
     stage: str,
@@ -103,15 +93,19 @@ def write_manifest(
     inputs: Mapping[str, str],
     metrics: Mapping[str, Any],
     started: float,
+    extra: Mapping[str, Any] | None = None,
+    code: Iterable[Path] = (),
 ) -> None:
     """Writes `manifest.json`: what made this folder, from what, and the hash of every file in it.
 
     Args:
-        stage: a name in COMMANDS.
+        stage: a name in STAGES.
         parameters: the stage's own, JSON values.
         inputs: name of each input -> its hash.
         metrics: what the stage measured, JSON values.
         started: `time.time()` at the start of the stage.
+        extra: further entries by name, JSON values.
+        code: files of code that the stage loaded by name and did not import.
     """
     files = {p.name: file_hash(p) for p in sorted(folder.iterdir()) if p.is_file() and p.name != MANIFEST}
     manifest = {
@@ -120,12 +114,19 @@ def write_manifest(
         "parameters": dict(parameters),
         "inputs": dict(inputs),
         "metrics": dict(metrics),
+        **(extra or {}),
+        "code": stage_code(stage, code),
         "seconds": round(time.time() - started, 1),
         "versions": {"python": sys.version.split()[0], **{name: package_version(name) for name in PACKAGES}},
         "git_revision": git_revision(),
         "files": files,
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
+
+
+def stage_code(stage: str, also: Iterable[Path] = ()) -> dict[str, str]:
+    """Returns the files of the project that a stage runs, each with its hash; see `common.code.code_hashes`."""
+    return code_hashes(STAGES[stage][0], also, without=RECORDED_OTHERWISE)
 
 
 def command_line() -> str:
@@ -155,7 +156,7 @@ def read_manifest(folder: Path, stage: str) -> dict[str, Any]:
     """Returns the manifest of a stage's folder, after a check that every file it names is there, unaltered.
 
     Args:
-        stage: a name in COMMANDS.
+        stage: a name in STAGES.
 
     Raises:
         InputError: no such folder, no whole manifest, another stage's folder, or a file is missing or altered.

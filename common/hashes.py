@@ -1,0 +1,18 @@
+"""SHA-256 of files and folders, in hexadecimal."""
+
+import hashlib
+from pathlib import Path
+
+
+def file_hash(path: Path) -> str:
+    """Returns the hash of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def path_hash(path: Path) -> str:
+    """Returns the hash of a file, or of the names and contents of the files in a folder (not below it)."""
+    if path.is_file():
+        return file_hash(path)
+    lines = [f"{file.name} {file_hash(file)}" for file in sorted(path.iterdir()) if file.is_file()]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
