@@ -5,15 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
+from matplotlib.figure import Figure
 
 from facial_keypoints.array_types import Bool, Float32, UInt8
-
-matplotlib.use("Agg")  # no window: stages run where there is no screen
-import matplotlib.pyplot as plt
-
-__all__ = ["PREDICTION", "TRUTH", "Marks", "face_grid", "plt", "save"]
 
 TRUTH, PREDICTION = "#25c525", "#ff00ff"
 CELL_INCHES = 1.25
@@ -22,7 +17,7 @@ DPI = 120
 
 
 @dataclass(frozen=True)
-class Marks:
+class KeypointLayer:
     """Keypoints to draw on every face of a grid.
 
     Attributes:
@@ -41,7 +36,7 @@ class Marks:
 def face_grid(
     path: Path,
     images: UInt8,
-    marks: Sequence[Marks],
+    layers: Sequence[KeypointLayer],
     columns: int,
     captions: Sequence[str] | None = None,
     title: str = "",
@@ -50,7 +45,7 @@ def face_grid(
 
     Args:
         images: uint8 (N, H, W, C).
-        marks: layers of keypoints, drawn in order.
+        layers: of keypoints, drawn in order.
         captions: N short texts.
     """
     count, height, width, _ = images.shape
@@ -62,8 +57,8 @@ def face_grid(
     for image, (top, left) in zip(images, corners, strict=True):
         canvas[top : top + height, left : left + width] = image  # one grey channel spreads over three
 
-    figure, axes = _bare_axes(canvas, columns * CELL_INCHES, title, bool(marks))
-    for layer in marks:
+    figure, axes = _bare_axes(canvas, columns * CELL_INCHES, title, bool(layers))
+    for layer in layers:
         shown = np.isfinite(layer.keypoints).all(-1) if layer.shown is None else layer.shown
         inside = (layer.keypoints >= -0.5).all(-1) & (layer.keypoints < (width - 0.5, height - 0.5)).all(-1)
         points = layer.keypoints + corners[:, None, ::-1]
@@ -72,9 +67,9 @@ def face_grid(
     if captions:
         for caption, (top, left) in zip(captions, corners, strict=True):
             axes.text(left + width / 2, top + height + 2, caption, fontsize=6.5, ha="center", va="top")
-    if marks:
+    if layers:
         axes.legend(
-            loc="lower right", bbox_to_anchor=(1, 1), ncols=len(marks), frameon=False, fontsize=8, markerscale=2.5
+            loc="lower right", bbox_to_anchor=(1, 1), ncols=len(layers), frameon=False, fontsize=8, markerscale=2.5
         )
     save(figure, path)
 
@@ -82,7 +77,7 @@ def face_grid(
 def _bare_axes(canvas: UInt8, width_inches: float, title: str, legend: bool) -> tuple[Any, Any]:
     height_inches = width_inches * canvas.shape[0] / canvas.shape[1]
     head_inches = 0.35 if title or legend else 0.0
-    figure = plt.figure(figsize=(width_inches, height_inches + head_inches), dpi=DPI)
+    figure = Figure(figsize=(width_inches, height_inches + head_inches), dpi=DPI)
     axes = figure.add_axes((0, 0, 1, height_inches / (height_inches + head_inches)))
     axes.imshow(canvas, interpolation="bicubic")
     axes.axis("off")
@@ -91,7 +86,16 @@ def _bare_axes(canvas: UInt8, width_inches: float, title: str, legend: bool) -> 
     return figure, axes
 
 
-def save(figure: Any, path: Path) -> None:
-    """Writes a figure as PNG and frees it."""
+def subplots(rows: int = 1, columns: int = 1, **options: Any) -> tuple[Figure, Any]:
+    """Returns a figure and its axes, as `matplotlib.pyplot.subplots` does.
+
+    Without pyplot: stages run where there is no screen, and a figure is freed like any other value.
+    """
+    of_axes = {name: options.pop(name) for name in ("width_ratios", "height_ratios") if name in options}
+    figure = Figure(**options)
+    return figure, figure.subplots(rows, columns, **of_axes)
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Writes a figure as PNG."""
     figure.savefig(path, dpi=DPI)
-    plt.close(figure)
