@@ -1,0 +1,37 @@
+"""Grids of faces: a dot lies on the picture where its keypoint is."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from common.draw import CELL_INCHES, DPI, GAP_PX, KeypointLayer, face_grid
+
+HEAD_PX = round(0.35 * DPI)  # the line with the legend
+MAGENTA_BGR = (255, 0, 255)
+
+
+def dots(path: Path) -> np.ndarray:
+    """Returns the centres of the magenta dots below the legend, (n, 2) in px of the grid's pictures, by x."""
+    image = np.asarray(cv2.imread(str(path)))[HEAD_PX:]
+    near = (np.abs(image.astype(int) - MAGENTA_BGR).sum(axis=-1) < 60).astype(np.uint8)
+    centres = cv2.connectedComponentsWithStats(near)[3][1:]
+    scale = CELL_INCHES * DPI / (20 + GAP_PX)
+    return np.sort((centres + 0.5) / scale - 0.5, axis=0)
+
+
+def test_a_dot_lies_on_its_keypoint_in_its_face(tmp_path: Path) -> None:
+    images = np.full((2, 20, 20, 1), 128, np.uint8)
+    keypoints = np.array([[[5, 12]], [[14, 12]]], np.float32)
+    face_grid(tmp_path / "grid.png", images, [KeypointLayer(keypoints, "#ff00ff", "prediction")], columns=2)
+    second_face = 20 + GAP_PX
+    assert dots(tmp_path / "grid.png") == pytest.approx(np.array([[5, 12], [second_face + 14, 12]]), abs=0.3)
+
+
+def test_what_is_hidden_unlabelled_or_outside_is_not_drawn(tmp_path: Path) -> None:
+    images = np.full((1, 20, 20, 1), 128, np.uint8)
+    keypoints = np.array([[[5, 5], [10, 10], [30, 10], [np.nan, np.nan]]], np.float32)
+    shown = np.array([[False, True, True, True]])
+    face_grid(tmp_path / "grid.png", images, [KeypointLayer(keypoints, "#ff00ff", "label", shown)], columns=1)
+    assert dots(tmp_path / "grid.png") == pytest.approx(np.array([[10, 10]]), abs=0.3)
