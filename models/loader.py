@@ -1,0 +1,341 @@
+"""Networks by name or file, and trained ones from disk: the one place that builds, loads and checks them.
+
+A network is a function `build(input_shape, keypoints, ...) -> keras.Model` in a file of `models` or of the user. It
+takes images (N, H, W, C) with values 0..255 and returns the keypoints (N, M, 2) in px, or (N, M, 3) with the expected
+error. `keypoints` is the number M of landmarks to predict (`facial_keypoints.codec`).
+
+Keras is imported when it is first needed: the pipeline asks for names only.
+"""
+
+import ast
+import importlib
+import importlib.util
+import inspect
+import re
+import sys
+import textwrap
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from common.stage import COMMANDS, read_manifest
+from facial_keypoints.array_types import Float32, UInt8
+from facial_keypoints.codec import WITH_ERROR, Landmarks, landmarks
+from facial_keypoints.errors import InputError
+from facial_keypoints.keypoint_set import KeypointSet
+from facial_keypoints.spec import ModelSpec, from_json
+
+if TYPE_CHECKING:
+    import keras
+
+Build = Callable[..., "keras.Model"]
+
+HERE = Path(__file__).parent
+KERAS_FILE = "model.keras"
+GIVEN = ("input_shape", "keypoints")  # the arguments that every `build` has
+BATCH = 128
+TRAIN_AGAIN = f"train it again with `{COMMANDS['train']}`"
+CONTRACT = "a network's file has a function build(input_shape, keypoints, ...) that returns a keras.Model"
+
+
+def network_names() -> tuple[str, ...]:
+    """Returns the names of the networks in `models`: the files that have a function `build`."""
+    return tuple(sorted(path.stem for path in HERE.glob("*.py") if _has_build(path)))
+
+
+def _has_build(path: Path) -> bool:
+    nodes = ast.parse(path.read_text(encoding="utf-8")).body
+    return any(isinstance(node, ast.FunctionDef) and node.name == "build" for node in nodes)
+
+
+def is_file(network: str) -> bool:
+    """Says whether a network is given as a user's file and not as a name."""
+    return network.endswith(".py")
+
+
+def network_name(network: str) -> str:
+    """Returns the name of a network, of a user's FILE.py without its ending."""
+    return Path(network).stem if is_file(network) else network
+
+
+def network_file(network: str) -> Path:
+    """Returns the file of a network.
+
+    Args:
+        network: the NAME of one in `models`, or the path of a FILE.py.
+
+    Raises:
+        InputError: there is none.
+    """
+    if is_file(network):
+        if not Path(network).is_file():
+            raise InputError(f"{network}: no such file; {CONTRACT}")
+        return Path(network)
+    if network not in (names := network_names()):
+        raise InputError(f"{network}: no such network; give one of {', '.join(names)}, or a file that ends in .py")
+    return HERE / f"{network}.py"
+
+
+def load_build(network: str) -> Build:
+    """Returns the function `build` of a network.
+
+    Args:
+        network: the NAME of one in `models`, or the path of a FILE.py, which is run.
+
+    Raises:
+        InputError: there is no such network, its file cannot be run, or its `build` takes other arguments.
+    """
+    path = network_file(network)
+    module = _run_file(path) if is_file(network) else importlib.import_module(f"models.{network}")
+    build: Build | None = getattr(module, "build", None)
+    if not callable(build):
+        raise InputError(f"{path}: has no function `build`; {CONTRACT}")
+    parameters = inspect.signature(build).parameters
+    if lacking := [name for name in GIVEN if name not in parameters]:
+        raise InputError(f"{path}: its build takes no {' and no '.join(lacking)}; {CONTRACT}")
+    if needed := [p.name for p in build_options(build).values() if p.default is inspect.Parameter.empty]:
+        raise InputError(f"{path}: the argument {needed[0]} of its build has no default; give it one")
+    return build
+
+
+def _run_file(path: Path) -> ModuleType:
+    """Returns a user's file as a module."""
+    spec = importlib.util.spec_from_file_location(f"network_file_{path.stem}", path.resolve())
+    if spec is None or spec.loader is None:
+        raise InputError(f"{path}: is no Python file; {CONTRACT}")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses and Keras look a class up by the name of its module
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        del sys.modules[spec.name]
+        raise InputError(f"{_place(error, path)}: cannot be run ({_reason(error)})") from None
+    return module
+
+
+def _place(error: BaseException, path: Path) -> str:
+    """Returns the file and the line in it where an error comes from."""
+    if isinstance(error, SyntaxError) and error.filename and Path(error.filename) == path.resolve():
+        line = error.lineno
+    else:
+        frames = traceback.extract_tb(error.__traceback__)
+        line = next((frame.lineno for frame in reversed(frames) if Path(frame.filename) == path.resolve()), None)
+    return f"{path}, line {line}" if line else str(path)
+
+
+def _reason(error: BaseException) -> str:
+    """Returns an error as one short line; Keras' own go on for many, some of them in bold."""
+    text = error.msg if isinstance(error, SyntaxError) else re.sub(r"\x1b\[\d*m", "", str(error))
+    text = textwrap.shorten(text, 240, placeholder=" ...")
+    return text if isinstance(error, ValueError) and text else f"{type(error).__name__}: {text}".removesuffix(": ")
+
+
+def build_options(build: Build) -> dict[str, inspect.Parameter]:
+    """Returns the arguments of a `build` that may be chosen, by name: all but `input_shape` and `keypoints`."""
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    parameters = inspect.signature(build).parameters
+    return {name: p for name, p in parameters.items() if name not in GIVEN and p.kind in named}
+
+
+def build_model(
+    build: Build, input_shape: tuple[int, int, int], landmarks: int, options: Mapping[str, Any] | None = None
+) -> "keras.Model":
+    """Returns the untrained network that `build` makes, checked.
+
+    Args:
+        input_shape: (H, W, C) of its images.
+        landmarks: M.
+        options: further arguments by name.
+
+    Raises:
+        InputError: `build` fails or has no such option, or the network takes or gives something else, or could not be
+            loaded again.
+    """
+    import keras
+
+    path = _file_of(build)
+    options = options or {}
+    if unknown := [name for name in options if name not in build_options(build)]:
+        known = ", ".join(build_options(build)) or "none"
+        raise InputError(f"{path}: its build has no option {unknown[0]}; its options: {known}")
+    try:
+        model = build(input_shape=input_shape, keypoints=landmarks, **options)
+    except Exception as error:
+        wanted = f"{landmarks} keypoints on images of {_by(input_shape)}"
+        raise InputError(f"{_place(error, path)}: no network for {wanted} ({_reason(error)})") from None
+    if not isinstance(model, keras.Model):
+        raise InputError(f"{path}: its build returns {type(model).__name__}; it must return a keras.Model")
+    if (taken := _shape(model, "input_shape")) != (None, *input_shape):
+        raise InputError(f"{path}: its network takes {_words(taken)}; it must begin with keras.Input(input_shape)")
+    if (given := _shape(model, "output_shape")) not in [(None, landmarks, numbers) for numbers in (2, WITH_ERROR)]:
+        raise InputError(
+            f"{path}: its network gives {_words(given)}; it must give (N, {landmarks}, 2), the keypoints in px, or "
+            f"(N, {landmarks}, 3) with the expected error"
+        )
+    try:
+        keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(model))
+    except Exception as error:
+        raise InputError(
+            f"{path}: Keras could not load this network again once it is saved ({_reason(error)}); use Keras' own "
+            "layers, or give a class of your own @keras.saving.register_keras_serializable()"
+        ) from None
+    return model
+
+
+def _file_of(build: Build) -> Path:
+    """Returns the file that holds a `build`, as short as it can be named here."""
+    path = Path(inspect.unwrap(build).__code__.co_filename)
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def _shape(model: "keras.Model", side: str) -> Any:
+    """Returns the `input_shape` or `output_shape` of a network; None where it has none."""
+    try:
+        return getattr(model, side)
+    except (AttributeError, ValueError):  # a class of the user that was never called
+        return None
+
+
+def _by(shape: tuple[int | None, ...]) -> str:
+    return " x ".join("any" if side is None else str(side) for side in shape)
+
+
+def _words(shape: Any) -> str:
+    if isinstance(shape, tuple) and shape and all(side is None or isinstance(side, int) for side in shape):
+        return f"({', '.join(['N', *map(str, shape[1:])])})"
+    return "nothing known" if shape is None else "several arrays"
+
+
+def predicts_error(model: "keras.Model") -> bool:
+    """Says whether a network gives (N, M, 3), the expected error beside x and y."""
+    return bool(model.output_shape[-1] == WITH_ERROR)
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A trained network.
+
+    Attributes:
+        model: the network.
+        spec: what it predicts; None of a bare file.
+        manifest: of its model folder; None of a bare file.
+        path: the model folder or the bare file.
+    """
+
+    model: "keras.Model"
+    spec: ModelSpec | None
+    manifest: dict[str, Any] | None
+    path: Path
+
+    @property
+    def file(self) -> Path:
+        """The `.keras` file."""
+        return self.path / KERAS_FILE if self.manifest is not None else self.path
+
+    def landmarks(self, keypoint_set: KeypointSet) -> Landmarks:
+        """Returns its landmarks; of a bare file, the keypoints of the set itself."""
+        return self.spec.landmarks if self.spec else landmarks(keypoint_set)
+
+
+def load_model(path: Path) -> LoadedModel:
+    """Returns a trained network.
+
+    Args:
+        path: a model folder that training wrote, or a bare `.keras` file from anywhere.
+
+    Raises:
+        InputError: there is none, it is damaged, or its manifest does not say what it predicts.
+    """
+    if path.is_file():
+        return LoadedModel(_load_keras(path), None, None, path)
+    if path.suffix == ".keras":
+        raise InputError(f"{path}: no such file; give a model folder or a .keras file")
+    manifest = read_manifest(path, "train")
+    spec = from_json(manifest.get("model"), f"{path}/manifest.json")
+    model = _load_keras(path / KERAS_FILE, str(manifest["parameters"].get("network", "")))
+    gives = (None, len(spec.landmarks), WITH_ERROR if spec.expected_error else 2)
+    if (_shape(model, "input_shape"), _shape(model, "output_shape")) != ((None, *spec.crop.shape), gives):
+        raise InputError(f"{path}: {KERAS_FILE} is not the network that its manifest describes; {TRAIN_AGAIN}")
+    return LoadedModel(model, spec, manifest, path)
+
+
+def _load_keras(path: Path, network: str = "") -> "keras.Model":
+    """Returns the network of a `.keras` file; where that needs layers of a user's file, the file is run first."""
+    import keras
+
+    try:
+        try:
+            return keras.saving.load_model(path, compile=False)
+        except Exception:
+            if not is_file(network):
+                raise
+            load_build(network)
+            return keras.saving.load_model(path, compile=False)
+    except InputError as error:
+        raise InputError(f"{path}: has layers of the user's file {network}, but {error}") from None
+    except Exception as error:  # a damaged file ends in errors of zip, JSON, HDF5 or anything else in Keras
+        raise InputError(f"{path}: cannot be loaded ({_reason(error)}); {TRAIN_AGAIN}") from None
+
+
+def predict(loaded: LoadedModel, images: UInt8, keypoint_set: KeypointSet) -> Float32:
+    """Returns what a network gives for images: float32 (N, M, 2), or (N, M, 3) with the expected error.
+
+    Of a bare file, M is the K keypoints of the set, and 2K numbers for a face are taken as x, y, x, y, ...
+
+    Args:
+        images: uint8 (N, H, W, C); grey ones are repeated for a network that takes colours.
+        keypoint_set: of the data.
+
+    Raises:
+        InputError: the network takes other images or predicts other keypoints, or what it gives are no keypoints.
+    """
+    model, count = loaded.model, len(loaded.landmarks(keypoint_set))
+    if loaded.spec and loaded.spec.keypoint_set != keypoint_set:
+        raise InputError(
+            f"{loaded.path}: predicts {loaded.spec.keypoint_set.name}, the data has {keypoint_set.name}; train a model "
+            "on this data"
+        )
+    if (given := _shape(model, "output_shape")) not in [(None, count, 2), (None, count, WITH_ERROR), (None, 2 * count)]:
+        raise InputError(
+            f"{loaded.path}: gives {_words(given)}, the data has {count} keypoints ({keypoint_set.name}) of x and y; "
+            "train a model on this data"
+        )
+    taken = _shape(model, "input_shape")
+    if images.shape[-1] == 1 and isinstance(taken, tuple) and taken[-1] == 3:
+        images = np.repeat(images, 3, axis=-1)  # a grey image in colour is three equal channels
+    if not _takes(taken, images.shape):
+        raise InputError(
+            f"{loaded.path}: takes images of {_words(taken)}, the data has {_words(images.shape)}; train a model on "
+            "this data"
+        )
+    output = np.asarray(model.predict(images, batch_size=BATCH, verbose=0), np.float32)
+    output = output.reshape(len(images), count, -1)
+    if not np.isfinite(output).all():
+        raise InputError(f"{loaded.path}: predicts values that are no numbers; {TRAIN_AGAIN}")
+    if output.shape[-1] == WITH_ERROR and not (output[..., 2] > 0).all():
+        raise InputError(f"{loaded.path}: predicts an expected error that is not above 0; {TRAIN_AGAIN}")
+    return output
+
+
+def _takes(taken: Any, shape: tuple[int, ...]) -> bool:
+    """Says whether images of this shape go into a network with this `input_shape`."""
+    sides = isinstance(taken, tuple) and len(taken) == len(shape)
+    return sides and all(side in (None, has) for side, has in zip(taken[1:], shape[1:], strict=True))
+
+
+def notes(loaded: LoadedModel) -> list[str]:
+    """Returns what is not known of a network without a model folder, a sentence each; nothing where all is known."""
+    if loaded.manifest is not None:
+        return []
+    return [
+        f"{loaded.path} has no manifest of this project. Not known are:",
+        "the faces it was trained on; they may be among these test faces",
+        "the order and the unit of what it gives; taken as x and y in px, in the order of the data's columns",
+        "the values it takes; it is given 0 to 255",
+        "whether it tells label sources apart; one place is taken for all of them",
+    ]
