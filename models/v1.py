@@ -3,24 +3,24 @@
 import keras
 
 from models.base import DENSE_UNITS, FILTERS
-from models.scaling import pixel_coordinates, scaled_pictures
+from models.scaling import pixel_coordinates, scaled_images
 
 SQUEEZE_RATIO = 8
 
 
 def build(input_shape: tuple[int, int, int] = (96, 96, 1), keypoints: int = 15) -> keras.Model:
-    """Returns the untrained network: uint8 pictures (N, H, W, C) in, keypoints (N, K, 2) in px out.
+    """Returns the untrained network: images (N, H, W, C), 0..255, in; keypoints (N, K, 2) in px out.
 
-    6,668,378 parameters on 96 x 96 x 3 pictures with 15 keypoints.
+    6,668,378 parameters on 96 x 96 x 3 images with 15 keypoints.
     """
-    pictures, x = scaled_pictures(input_shape)
+    images, x = scaled_images(input_shape)
     for number, filters in enumerate(FILTERS, start=1):
         x = keras.layers.Conv2D(filters, 3, activation="relu", name=f"convolution_{number}")(x)
         x = keras.layers.MaxPooling2D(2, name=f"pooling_{number}")(x)
         x = squeeze_and_excite(x, f"excitation_{number}")
     x = keras.layers.Flatten(name="flatten")(x)
     x = keras.layers.Dense(DENSE_UNITS, activation="relu", name="dense")(x)
-    return keras.Model(pictures, pixel_coordinates(x, input_shape, keypoints), name="v1")
+    return keras.Model(images, pixel_coordinates(x, input_shape, keypoints), name="v1")
 
 
 def squeeze_and_excite(x: keras.KerasTensor, name: str) -> keras.KerasTensor:

@@ -1,51 +1,44 @@
-"""`v2`: a small residual network in which every cell of a grid votes for each mark, with a confidence in px.
+"""`v2`: a small residual network whose grid of cells finds each landmark by soft-argmax, with the error to expect.
 
-Encoder to 1/16 of the picture, decoder back to 1/8. There each mark has a map of attention (a softmax over the cells,
-as in the soft-argmax of Nibali et al. 2018, arXiv 1801.07372), and each cell says where it believes the mark to be and
-the logarithm of the error it expects. The attention-weighted means are what the network says of the mark. `docs/v2.md`
-tells what each part gains.
+Encoder to 1/16 of the image, decoder back to 1/8. There each landmark has a map of attention, a softmax over the cells,
+and lies at the mean of the cells' centres under that attention (soft-argmax, Nibali et al. 2018, arXiv 1801.07372).
+Each cell also gives an offset from its centre and the logarithm of the error to expect, which are averaged alike.
+`docs/v2.md` tells what each part gains.
 """
 
 import keras
 import numpy as np
 
 from facial_keypoints.array_types import Float32
+from models.expected_error import with_expected_error
 
 STEM_FILTERS = 16
-FILTERS = (32, 64, 128)  # at 1/4, 1/8 and 1/16 of the picture's side
+FILTERS = (32, 64, 128)  # at 1/4, 1/8 and 1/16 of the image's side
 BLOCKS = (1, 2, 2)
 DECODER_FILTERS = 64
 CELL_PX = 8
 STRIDE_PX = 16
-FIRST_LOG_SIGMA = 1.0  # an untrained network expects errors of e px
-HEADS = ("votes", "heatmap", "dense")
 
 
-def build(
-    input_shape: tuple[int, int, int] = (96, 96, 1), keypoints: int = 17, width: float = 1.0, head: str = "votes"
-) -> keras.Model:
-    """Returns the untrained network: uint8 pictures (N, H, W, C) in, float32 (N, M, 3) out: x, y, sigma in px.
+def build(input_shape: tuple[int, int, int] = (96, 96, 1), keypoints: int = 17, width: float = 1.0) -> keras.Model:
+    """Returns the untrained network: images (N, H, W, C), 0..255, in; float32 (N, M, 3) out.
 
-    Sigma is the expected absolute error of x and of y. The marks M are the keypoints of the first label source, then
-    those that the second one marks elsewhere (`KeypointSet.marks`). Any sides from 48 to 256 px.
+    Out come x, y and the expected absolute error of both, in px. 737,460 parameters on 96 x 96 x 1 images with 17
+    landmarks. Any sides from 48 to 256 px.
 
     Args:
         keypoints: M.
         width: multiplies the filters of every layer, rounded to multiples of 8.
-        head: `votes`, or to compare with it: `heatmap`, votes that all say the middle of their cell; `dense`, a dense
-            layer on the encoder's last maps.
 
     Raises:
-        ValueError: other sides, or no such head.
+        ValueError: other sides.
     """
     height, wide, _ = input_shape
     if not all(48 <= side <= 256 for side in (height, wide)):
         raise ValueError("it takes sides from 48 to 256 px")
-    if head not in HEADS:
-        raise ValueError(f"its heads are {', '.join(HEADS)}")
     stem, *filters, decoder = (8 * max(1, round(width * f / 8)) for f in (STEM_FILTERS, *FILTERS, DECODER_FILTERS))
-    pictures = keras.Input(input_shape, name="pictures")
-    x = keras.layers.Rescaling(1 / 127.5, offset=-1.0, name="pixels_to_unit")(pictures)
+    images = keras.Input(input_shape, name="images")
+    x = keras.layers.Rescaling(1 / 127.5, offset=-1.0, name="pixels_to_unit")(images)
     below, beside = -height % STRIDE_PX, -wide % STRIDE_PX
     if below or beside:
         x = keras.layers.ZeroPadding2D(((0, below), (0, beside)), name="padding")(x)
@@ -55,19 +48,11 @@ def build(
         finer = x
         for block in range(1, blocks + 1):
             x = residual(x, f, f"encoder_{stage}_{block}", strides=2 if stage > 1 and block == 1 else 1)
-    if head == "dense":
-        x = keras.layers.Flatten(name="flatten")(x)
-        x = keras.layers.Dense(3 * keypoints, dtype="float32", name="dense")(x)
-        x = keras.layers.Reshape((keypoints, 3), dtype="float32", name="numbers_of_marks")(x)
-        half_px = keras.layers.Rescaling(
-            [wide / 2, height / 2], [wide / 2 - 0.5, height / 2 - 0.5], dtype="float32", name="points_px"
-        )
-        return keras.Model(pictures, with_sigma(half_px(x[..., :2]), x[..., 2:]), name="v2")
     x = convolution(x, decoder, "decoder_1", size=1)
     x = keras.layers.UpSampling2D(2, interpolation="bilinear", name="up")(x)
     x = keras.layers.Add(name="join")([x, convolution(finer, decoder, "skip", size=1, relu=False)])
     x = convolution(keras.layers.ReLU(name="joined")(x), decoder, "decoder_2")
-    return keras.Model(pictures, votes(x, keypoints, with_offsets=head == "votes"), name="v2")
+    return keras.Model(images, soft_argmax_with_offsets(x, keypoints), name="v2")
 
 
 def convolution(
@@ -90,38 +75,31 @@ def residual(x: keras.KerasTensor, filters: int, name: str, strides: int) -> ker
     return keras.layers.ReLU(name=name)(keras.layers.Add(name=f"{name}_add")([x, y]))
 
 
-def votes(features: keras.KerasTensor, marks: int, with_offsets: bool) -> keras.KerasTensor:
-    """Returns (N, M, 3): the attention-weighted means over the cells of features (N, H/8, W/8, F)."""
+def soft_argmax_with_offsets(features: keras.KerasTensor, landmarks: int) -> keras.KerasTensor:
+    """Returns (N, M, 3), x, y and the expected error in px, from features (N, H/8, W/8, F) of the cells.
+
+    Each cell gives four numbers for each landmark: the logit of its attention, an offset in x and in y in cells, and
+    the logarithm of the expected error. The last three are averaged under the attention.
+    """
     rows, columns = features.shape[1:3]
     cells = rows * columns
-    f32 = {"dtype": "float32"}  # half precision would round the places
-    x = keras.layers.Conv2D(4 * marks, 1, name="votes", **f32)(features)
-    x = keras.layers.Reshape((cells, 4, marks), name="vote_maps", **f32)(x)
-    x = keras.layers.Permute((2, 3, 1), name="maps_first", **f32)(x)  # (N, 4, M, cells)
+    f32 = {"dtype": "float32"}  # half precision would round coordinates
+    x = keras.layers.Conv2D(4 * landmarks, 1, name="cell_outputs", **f32)(features)
+    x = keras.layers.Reshape((cells, 4, landmarks), name="cells_in_a_row", **f32)(x)
+    x = keras.layers.Permute((2, 3, 1), name="cells_last", **f32)(x)  # (N, 4, M, cells)
     attention = keras.layers.Softmax(axis=-1, name="attention", **f32)(x[:, :1])
-    says = keras.layers.Multiply(name="weighted_votes", **f32)([x[:, 1:], attention])
-    says = keras.ops.sum(says, axis=-1)  # (N, 3, M)
-    says = keras.layers.Permute((2, 1), name="votes_of_marks", **f32)(says)
-    place = keras.layers.Dense(2, use_bias=False, trainable=False, name="cell_places_px", **f32)
-    at = place(keras.layers.Reshape((marks, cells), name="attention_of_marks", **f32)(attention))
-    place.set_weights([cell_places_px(rows, columns)])
-    if with_offsets:
-        offsets = keras.layers.Rescaling(CELL_PX, name="offsets_px", **f32)(says[..., :2])
-        at = keras.layers.Add(name="points_px", **f32)([at, offsets])
-    return with_sigma(at, says[..., 2:])
+    means = keras.layers.Multiply(name="under_attention", **f32)([x[:, 1:], attention])
+    means = keras.ops.sum(means, axis=-1)  # (N, 3, M)
+    means = keras.layers.Permute((2, 1), name="offsets_and_log_error", **f32)(means)
+    centres = keras.layers.Dense(2, use_bias=False, trainable=False, name="cell_centres_px", **f32)
+    points = centres(keras.layers.Reshape((landmarks, cells), name="attention_of_landmarks", **f32)(attention))
+    centres.set_weights([cell_centres_px(rows, columns)])
+    offsets = keras.layers.Rescaling(CELL_PX, name="offsets_px", **f32)(means[..., :2])
+    points = keras.layers.Add(name="points_px", **f32)([points, offsets])
+    return with_expected_error(points, means[..., 2:])
 
 
-def with_sigma(points: keras.KerasTensor, confidence: keras.KerasTensor) -> keras.KerasTensor:
-    """Returns (N, M, 3): points (N, M, 2) in px and sigma in px, from any number (N, M, 1) for each mark.
-
-    Sigma is calibrated in the layer `log_sigma` (`training.confidence`).
-    """
-    log_sigma = keras.layers.Rescaling(1.0, offset=FIRST_LOG_SIGMA, dtype="float32", name="log_sigma")(confidence)
-    sigma = keras.layers.Activation("exponential", dtype="float32", name="sigma_px")(log_sigma)
-    return keras.layers.Concatenate(dtype="float32", name="marks_px")([points, sigma])
-
-
-def cell_places_px(rows: int, columns: int) -> Float32:
+def cell_centres_px(rows: int, columns: int) -> Float32:
     """Returns x and y of the centres of the cells in px, row by row: float32 (rows * columns, 2)."""
     y, x = np.mgrid[:rows, :columns].reshape(2, -1)
     return (CELL_PX * np.stack([x, y], axis=1) + (CELL_PX - 1) / 2).astype(np.float32)

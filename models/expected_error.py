@@ -1,0 +1,40 @@
+"""The expected error beside x and y: how a network gives it, and how it is set right once errors have been measured.
+
+It is the absolute error of x and of y to expect, in px. Networks predict its logarithm, so that it is positive.
+"""
+
+import keras
+
+LOG_EXPECTED_ERROR = "log_expected_error"  # the layer that calibration changes
+FIRST_LOG_ERROR = 1.0  # an untrained network expects errors of e px
+
+
+def with_expected_error(points: keras.KerasTensor, confidence: keras.KerasTensor) -> keras.KerasTensor:
+    """Returns (N, M, 3): points (N, M, 2) in px, and the expected error in px from any number (N, M, 1) for each."""
+    log = keras.layers.Rescaling(1.0, FIRST_LOG_ERROR, dtype="float32", name=LOG_EXPECTED_ERROR)(confidence)
+    return _joined(points, log)
+
+
+def calibrated(model: keras.Model, a: float, b: float) -> keras.Model:
+    """Returns the network with exp(a + b log(e)) in place of its expected error e.
+
+    A network that gives its expected error by `with_expected_error` is changed itself; any other one is followed by
+    layers that do it, and can be changed in its turn.
+
+    Args:
+        model: gives (N, M, 3).
+    """
+    layer = next((layer for layer in model.layers if layer.name == LOG_EXPECTED_ERROR), None)
+    if layer is not None:
+        layer.scale, layer.offset = b * layer.scale, b * layer.offset + a
+        model.predict_function = None  # it was compiled with the old numbers
+        return model
+    output = model.outputs[0]
+    log = keras.ops.log(output[..., 2:])
+    log = keras.layers.Rescaling(b, a, dtype="float32", name=LOG_EXPECTED_ERROR)(log)
+    return keras.Model(model.inputs, _joined(output[..., :2], log), name=model.name)
+
+
+def _joined(points: keras.KerasTensor, log_error: keras.KerasTensor) -> keras.KerasTensor:
+    error = keras.layers.Activation("exponential", dtype="float32", name="expected_error_px")(log_error)
+    return keras.layers.Concatenate(dtype="float32", name="landmarks_px")([points, error])
