@@ -19,7 +19,9 @@ class Faces:
         keypoints: float32 (N, K, 2), x then y in px from the centre of the top left pixel; NaN where unlabelled.
         rows: int64 (N,), the row of each face in its source, from 0.
         groups: int64 (N,), the person in each picture; None where the source does not say.
-        keypoint_set: the mark-up.
+        keypoint_set: the K keypoints.
+        sources: int64 (N,), the label source of each face, an index into `keypoint_set.sources`; None where the source
+            does not say: it is found from the pattern of labels (see `data_prep.grouping.label_sources`).
     """
 
     images: UInt8
@@ -27,6 +29,7 @@ class Faces:
     rows: Int64
     groups: Int64 | None
     keypoint_set: KeypointSet
+    sources: Int64 | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -42,7 +45,7 @@ class Part:
         labelled: bool (N, K), True where the keypoint is a real label.
         rows: int64 (N,), the row of each face in the source.
         groups: int64 (N,), faces with one number are one person or the same picture.
-        sources: int64 (N,), the label source: 0 marks most keypoints, 1 only a few (see `data_prep.quality`).
+        sources: int64 (N,), the label source of each face, an index into `keypoint_set.sources`.
     """
 
     images: UInt8
@@ -63,3 +66,17 @@ class Part:
 def labelled_points(keypoints: Float32) -> Bool:
     """Returns bool (N, K): both coordinates are there. (N, K, 2) in."""
     return np.asarray(~np.isnan(keypoints).any(axis=-1))
+
+
+def labelled_mean(keypoints: Float32, labelled: Bool, fallback: Float32 | None = None) -> Float32:
+    """Returns the mean of the real labels of each keypoint, float32 (K, 2) in px.
+
+    Args:
+        keypoints: float32 (N, K, 2) in px; what is not labelled does not count.
+        labelled: bool (N, K).
+        fallback: float32 (K, 2), for a keypoint that no face labels; NaN where None.
+    """
+    count = labelled.sum(axis=0)[:, None]
+    total = np.where(labelled[..., None], keypoints, 0).sum(axis=0, dtype=np.float64)
+    otherwise = np.float32(np.nan) if fallback is None else fallback
+    return np.where(count > 0, total / np.maximum(count, 1), otherwise).astype(np.float32)
