@@ -4,12 +4,15 @@ from collections.abc import Callable
 
 import numpy as np
 
-from data_prep.faces import Part
-from facial_keypoints.array_types import Bool, Float32
+from data_prep.faces import Part, labelled_mean
+from facial_keypoints.array_types import Float32
 
 
 def mean_face(train: Part, test: Part) -> Float32:
-    """Returns the mean of the real training labels for every test face, float32 (N, K, 2) in px."""
+    """Returns the mean of the real training labels for every test face, float32 (N, K, 2) in px.
+
+    A keypoint without a real label takes the mean of its imputed values.
+    """
     return _for_each(test, labelled_mean(train.keypoints, train.labelled, fallback=_mean(train.keypoints)))
 
 
@@ -21,7 +24,7 @@ def mean_face_imputed(train: Part, test: Part) -> Float32:
 def mean_face_per_source(train: Part, test: Part) -> Float32:
     """Returns for every test face the mean of its own source's real training labels, float32 (N, K, 2) in px.
 
-    It is told which source marked the test face, which a picture does not say. A keypoint that a source never marks
+    It is told which source labelled the test face, which an image does not say. A keypoint that a source never labels
     takes the mean of all sources.
     """
     overall = mean_face(train, test)
@@ -39,13 +42,6 @@ BASELINES: dict[str, Callable[[Part, Part], Float32]] = {
     "mean_face_imputed": mean_face_imputed,
     "mean_face_per_source": mean_face_per_source,
 }
-
-
-def labelled_mean(keypoints: Float32, labelled: Bool, fallback: Float32) -> Float32:
-    """Returns the mean of the real labels of each keypoint, float32 (K, 2); the fallback (K, 2) where there is none."""
-    count = labelled.sum(0)[:, None]
-    total = np.where(labelled[..., None], keypoints, 0).sum(0, dtype=np.float64)
-    return np.where(count > 0, total / np.maximum(count, 1), fallback).astype(np.float32)
 
 
 def _mean(keypoints: Float32) -> Float32:

@@ -1,7 +1,7 @@
 """95 % intervals by resampling whole groups of faces (cluster bootstrap: Davison & Hinkley 1997, sections 3.8 and 4.4).
 
 Pictures of one person, or two copies of one picture, are not independent; a group is drawn or left out as a whole.
-N faces, G groups, B resamples, F figures; sums end in an axis of two, see `evaluation.metrics`.
+N faces, G groups, B resamples, F metrics; sums end in an axis of two, see `evaluation.metrics`.
 """
 
 from typing import NamedTuple
@@ -16,7 +16,7 @@ INTERVAL_PCT = (2.5, 97.5)
 
 
 class Estimate(NamedTuple):
-    """Figures with their 95 % percentile intervals: three float64 arrays of one shape.
+    """Metrics with their 95 % percentile intervals: three float64 arrays of one shape.
 
     The ends are NaN where fewer than two groups leave nothing to resample.
     """
@@ -27,7 +27,7 @@ class Estimate(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """How much higher one model's figure is than another's on the same faces, with its 95 % interval and p value."""
+    """How much higher one model's metric is than another's on the same faces, with its 95 % interval and p value."""
 
     value: float
     low: float
@@ -50,17 +50,17 @@ def group_sums(sums: Float64, groups: Int64) -> Float64:
     return added
 
 
-def estimate(sums: Float64, figures: tuple[str, ...], groups: Int64, weights: Float64) -> Estimate:
-    """Returns the figures of all faces with intervals, each (..., F).
+def estimate(sums: Float64, metrics: tuple[str, ...], groups: Int64, weights: Float64) -> Estimate:
+    """Returns the metrics of all faces with intervals, each (..., F).
 
     Args:
         sums: float64 (N, ..., F, 2).
-        figures: the F names.
+        metrics: the F names.
         groups: int64 (N,).
         weights: float64 (B, G) of `resampling_weights`.
     """
-    value = ratios(sums.sum(0), figures)
-    return Estimate(value, *_interval(ratios(_resampled(sums, groups, weights), figures)))
+    value = ratios(sums.sum(0), metrics)
+    return Estimate(value, *_interval(ratios(_resampled(sums, groups, weights), metrics)))
 
 
 def paired_difference(sums: Float64, base_sums: Float64, groups: Int64, weights: Float64) -> Difference:
@@ -75,9 +75,9 @@ def paired_difference(sums: Float64, base_sums: Float64, groups: Int64, weights:
         groups: int64 (N,).
         weights: float64 (B, G).
     """
-    figure = ("difference",)
-    value = ratios(sums[:, None].sum(0), figure) - ratios(base_sums[:, None].sum(0), figure)
-    model, base = (ratios(_resampled(each[:, None], groups, weights), figure) for each in (sums, base_sums))
+    metric = ("difference",)
+    value = ratios(sums[:, None].sum(0), metric) - ratios(base_sums[:, None].sum(0), metric)
+    model, base = (ratios(_resampled(each[:, None], groups, weights), metric) for each in (sums, base_sums))
     resampled = model - base
     low, high = _interval(resampled)
     rarer = min((resampled <= 0).sum(), (resampled >= 0).sum())
@@ -86,22 +86,22 @@ def paired_difference(sums: Float64, base_sums: Float64, groups: Int64, weights:
 
 
 def paired_ratio(
-    sums: Float64, base_sums: Float64, figures: tuple[str, ...], groups: Int64, weights: Float64
+    sums: Float64, base_sums: Float64, metrics: tuple[str, ...], groups: Int64, weights: Float64
 ) -> Estimate:
-    """Returns a model's figures divided by the base's, each (..., F), each resample drawing both alike.
+    """Returns a model's metrics divided by the base's, each (..., F), each resample drawing both alike.
 
-    NaN where the base's figure is 0 or unknown.
+    NaN where the base's metric is 0 or unknown.
 
     Args:
         sums: float64 (N, ..., F, 2), the model's.
         base_sums: float64 (N, ..., F, 2), the base's on the same faces.
-        figures: the F names.
+        metrics: the F names.
         groups: int64 (N,).
         weights: float64 (B, G).
     """
 
     def ratio(model: Float64, base: Float64) -> Float64:
-        above, below = ratios(model, figures), ratios(base, figures)
+        above, below = ratios(model, metrics), ratios(base, metrics)
         return np.divide(above, below, out=np.full_like(above, np.nan), where=below > 0)
 
     resampled = ratio(_resampled(sums, groups, weights), _resampled(base_sums, groups, weights))

@@ -11,14 +11,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from common.stage import COMMANDS, MANIFEST, check_out, file_hash, read_manifest, stage_folder, write_manifest
+from common.draw import save
+from common.hashes import file_hash
+from common.stage import COMMANDS, MANIFEST, check_out, read_manifest, stage_folder, write_manifest
 from evaluation.baselines import BASELINES
 from evaluation.bootstrap import RESAMPLES
 from evaluation.comparison import Entry, comparison_table
-from evaluation.comparison_text import markdown, terminal_text
-from evaluation.inputs import Data, listed_faces, load_data
+from evaluation.comparison_text import markdown_text, terminal_text
+from evaluation.inputs import EvaluationData, listed_faces, load_data
 from evaluation.metrics import face_nme
-from evaluation.plots import BASELINE_LOOKS, MODEL_LOOKS, Curve, plot_comparison
+from evaluation.plot_curves import Curve, draw_comparison
+from evaluation.plot_style import BASELINE_STYLES, MODEL_STYLES
 from evaluation.predictions import read_predictions
 from evaluation.ratio_table import ratio_table
 from facial_keypoints.errors import InputError, run
@@ -53,14 +56,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with stage_folder(options.out, "compare") as folder:
         table.to_csv(folder / "comparison.csv", index=False)
         ratios.to_csv(folder / "ratios.csv", index=False)
-        text = markdown(table, ratios, data.test, options.base, subset)
+        text = markdown_text(table, ratios, data.test, options.base, subset)
         (folder / "comparison.md").write_text(text, encoding="utf-8")
-        plot_comparison(folder / "comparison.png", table, curves(entries, data))
+        save(draw_comparison(table, curves(entries, data)), folder / "comparison.png")
         inputs |= {f"evaluation/{name}": file_hash(options.evaluations / name / MANIFEST) for name in evaluated}
         parameters = {"data": str(options.data), "evaluations": str(options.evaluations), "base": options.base}
         parameters["rows"] = str(options.rows) if options.rows else None
-        figures = {"models": len(models), "left_out": list(left_out), "resamples": RESAMPLES}
-        write_manifest(folder, "compare", parameters, inputs, figures, started)
+        metrics = {"models": len(models), "left_out": list(left_out), "resamples": RESAMPLES}
+        write_manifest(folder, "compare", parameters, inputs, metrics, started)
     print(terminal_text(table, data.test, options.base))
     print(f"\nwrote {options.out}")
 
@@ -89,7 +92,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-def read_evaluations(folder: Path, data: Data) -> tuple[dict[str, Entry], dict[str, str]]:
+def read_evaluations(folder: Path, data: EvaluationData) -> tuple[dict[str, Entry], dict[str, str]]:
     """Returns the evaluations of all test faces of this data, and why others are left out, each by folder name.
 
     Raises:
@@ -113,25 +116,25 @@ def read_evaluations(folder: Path, data: Data) -> tuple[dict[str, Entry], dict[s
         elif twin := next((other for other, model in models.items() if model.name == name), None):
             raise InputError(f"{path}: is named {name} like {folder / twin}; evaluate one again with another --name")
         else:
-            predictions = read_predictions(path / "predictions.csv", data.test.rows, data.keypoint_set)
-            models[path.name] = Entry(name, predictions.keypoints, manifest["figures"])
+            keypoints = read_predictions(path / "predictions.csv", data.test.rows, data.keypoint_set)
+            models[path.name] = Entry(name, keypoints.coordinates, manifest["metrics"])
     return models, left_out
 
 
-def baselines(data: Data) -> list[Entry]:
+def baselines(data: EvaluationData) -> list[Entry]:
     """Returns the mean faces; none where there are no training faces to take a mean of."""
     if len(data.train) == 0:
         return []
     return [Entry(name, predict(data.train, data.test), {}, True) for name, predict in BASELINES.items()]
 
 
-def curves(entries: Sequence[Entry], data: Data) -> dict[str, Curve]:
+def curves(entries: Sequence[Entry], data: EvaluationData) -> dict[str, Curve]:
     """Returns the cumulative error curve of each entry by name: models in colour, baselines in broken greys."""
-    model_looks, baseline_looks = itertools.cycle(MODEL_LOOKS), itertools.cycle(BASELINE_LOOKS)
+    model_styles, baseline_styles = itertools.cycle(MODEL_STYLES), itertools.cycle(BASELINE_STYLES)
     by_name = {}
     for entry in entries:
         nme = face_nme(entry.predicted, data.test.keypoints, data.test.labelled, data.keypoint_set.normaliser)
-        by_name[entry.name] = Curve(entry.name, nme, *next(baseline_looks if entry.baseline else model_looks))
+        by_name[entry.name] = Curve(entry.name, nme, *next(baseline_styles if entry.baseline else model_styles))
     return by_name
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from evaluation.bootstrap import Difference, paired_difference, resampling_weights
-from evaluation.inputs import Data
-from evaluation.metrics import FIGURES, face_sums
+from evaluation.inputs import EvaluationData
+from evaluation.metrics import METRICS, face_sums
 from evaluation.tables import COST, DECIMALS, LABELS, accuracy_table
 from facial_keypoints.array_types import Float32, Float64
 
@@ -34,7 +34,7 @@ class Entry:
     baseline: bool = False
 
 
-def comparison_table(entries: Sequence[Entry], data: Data, base: str) -> pd.DataFrame:
+def comparison_table(entries: Sequence[Entry], data: EvaluationData, base: str) -> pd.DataFrame:
     """Returns `comparison.csv`: a row for each entry and each of `LABELS`, labelled first, in order of labelled MAE.
 
     The difference to base, its interval, p value and the verdict stand in the labelled rows only: imputed values decide
@@ -65,9 +65,9 @@ def comparison_table(entries: Sequence[Entry], data: Data, base: str) -> pd.Data
     return pd.concat([table[table["labels"] == labels] for labels in LABELS for table in tables], ignore_index=True)
 
 
-def _labelled_mae_sums(predicted: Float32, data: Data) -> Float64:
+def _labelled_mae_sums(predicted: Float32, data: EvaluationData) -> Float64:
     sums = face_sums(predicted, data.test.keypoints, data.test.labelled, data.keypoint_set.normaliser)
-    return sums[:, FIGURES.index("mae_px")]
+    return sums[:, METRICS.index("mae_px")]
 
 
 def verdict(to_mean_face: Difference | None, to_base: Difference | None, base: str) -> str:

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from common import markdown
 from data_prep.faces import Part
 from evaluation.comparison import BASELINE, MEAN_FACE
 from evaluation.metrics import NME_LIMIT_PCT, THRESHOLDS_PX
@@ -12,7 +13,33 @@ from evaluation.tables import LABELS, with_interval
 FEW_GROUPS = 20
 NAME_WIDTH = 20  # keeps a line of the terminal's table within 100 columns
 TITLES = {"labelled": "Real labels only", "all": "All labels, imputed ones scored as if they were true"}
-COST_HEADS = {"parameters": "parameters", "epochs": "epochs", "seconds": "training s", "file_mb": "file MB"}
+SCORES = {"MAE px": ("mae_px", 2), "RMSE px": ("rmse_px", 2)}  # heading: metric, decimals
+SCORES |= {f"within {t} px, %": (f"within_{t}px_pct", 1) for t in THRESHOLDS_PX}
+SCORES |= {"NME %": ("nme_pct", 2), "AUC": ("auc", 3), "failed %": ("failure_rate_pct", 1)}
+COSTS = {
+    "parameters": ("parameters", 0),
+    "epochs": ("epochs", 0),
+    "training s": ("seconds", 0),
+    "file MB": ("file_mb", 1),
+}
+HOW_TO_READ = (
+    "`labelled` scores only the coordinates that the label file marks. `all` scores the imputed ones too, as if a "
+    "guess that filled a gap were the truth; it is often published, and it flatters whatever repeats the guess. Trust "
+    "`labelled`.",
+    f"A mean face predicts the same points for everybody: `{MEAN_FACE}` the mean of the real training labels, "
+    "`mean_face_imputed` the mean of all training values, imputed ones too, `mean_face_per_source` the mean of the "
+    "face's own label source, which it has to be told. A model that is no better than the mean face of the real "
+    "labels has not learnt to look.",
+    "A model that tells label sources apart (`v2`) is told the source of each test face too; one that does not "
+    "(`base`, `v1`) predicts the same points whatever the source.",
+    "within: share of single coordinates with an error strictly under that many px. NME: mean point error of a "
+    "face divided by its true eye distance. AUC: area under the cumulative error curve up to an NME of "
+    f"{NME_LIMIT_PCT:g} %, where 1 is perfect. Failed: faces with an NME over {NME_LIMIT_PCT:g} %. On the real "
+    "labels, faces without both eyes labelled are left out of these three.",
+    "Intervals come from resampling whole groups of test faces, and the difference of two models from the same "
+    "resamples for both. `better` and `worse` mean that the 95 % interval of the difference leaves out zero. They "
+    "say how far other test faces of this kind would move a metric, not how far another training run would.",
+)
 
 
 def verdict_lines(table: pd.DataFrame) -> list[str]:
@@ -70,7 +97,7 @@ def terminal_text(table: pd.DataFrame, test: Part, base: str) -> str:
     return "\n".join([*lines, "", *verdict_lines(table), *base_absent(table, base), *few_groups(test)])
 
 
-def markdown(table: pd.DataFrame, ratios: pd.DataFrame, test: Part, base: str, subset: str = "") -> str:
+def markdown_text(table: pd.DataFrame, ratios: pd.DataFrame, test: Part, base: str, subset: str = "") -> str:
     """Returns `comparison.md`.
 
     Args:
@@ -95,22 +122,7 @@ def markdown(table: pd.DataFrame, ratios: pd.DataFrame, test: Part, base: str, s
         f"{_scored(all_labels, test)}.",
         _markdown_table(all_labels),
         "## How to read this",
-        "`labelled` scores only the coordinates that the label file marks. `all` scores the imputed ones too, as if a "
-        "guess that filled a gap were the truth; it is the figure that is often published, and it flatters whatever "
-        "repeats the guess. Trust `labelled`.",
-        f"A mean face predicts the same points for everybody: `{MEAN_FACE}` the mean of the real training labels, "
-        "`mean_face_imputed` the mean of all training values, imputed ones too, `mean_face_per_source` the mean of the "
-        "face's own label source, which it has to be told. A model that is no better than the mean face of the real "
-        "labels has not learnt to look.",
-        "A model that predicts the marks of both label sources (`v2`) is told the source of each test face too; one "
-        "that predicts plain keypoints (`base`, `v1`) is not.",
-        "within: share of single coordinates with an error strictly under that many px. NME: mean point error of a "
-        "face divided by its true eye distance. AUC: area under the cumulative error curve up to an NME of "
-        f"{NME_LIMIT_PCT:g} %, where 1 is perfect. Failed: faces with an NME over {NME_LIMIT_PCT:g} %. On the real "
-        "labels, faces without both eyes labelled are left out of these three.",
-        "Intervals come from resampling whole groups of test faces, and the difference of two models from the same "
-        "resamples for both. `better` and `worse` mean that the 95 % interval of the difference leaves out zero. They "
-        "say how far other test faces of this kind would move a figure, not how far another training run would.",
+        *HOW_TO_READ,
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -120,13 +132,9 @@ def _scored(rows: pd.DataFrame, test: Part) -> str:
 
 
 def _markdown_table(rows: pd.DataFrame) -> str:
-    figures = {"MAE px": ("mae_px", 2), "RMSE px": ("rmse_px", 2)}
-    figures |= {f"within {t} px, %": (f"within_{t}px_pct", 1) for t in THRESHOLDS_PX}
-    figures |= {"NME %": ("nme_pct", 2), "AUC": ("auc", 3), "failed %": ("failure_rate_pct", 1)}
-    head = ["", *figures, *COST_HEADS.values()]
-    lines = [head, ["---", *["---:"] * (len(head) - 1)]]
+    lines = []
     for _, row in rows.iterrows():
-        scores = [with_interval(row, figure, decimals) for figure, decimals in figures.values()]
-        costs = ["" if pd.isna(row[key]) else f"{row[key]:,.{int(key == 'file_mb')}f}" for key in COST_HEADS]
+        scores = [with_interval(row, metric, decimals) for metric, decimals in SCORES.values()]
+        costs = ["" if pd.isna(row[key]) else f"{row[key]:,.{decimals}f}" for key, decimals in COSTS.values()]
         lines.append([f"`{row['name']}`", *scores, *costs])
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+    return markdown.table(["", *SCORES, *COSTS], lines)

@@ -6,15 +6,15 @@ from pathlib import Path
 import numpy as np
 
 from data_prep.arrays import data_hash, load_data_manifest, load_keypoint_set, load_part
+from data_prep.csv_table import ROW, read_lines, row_number
 from data_prep.faces import Part
-from evaluation.csv_lines import ROW, read_lines, row_number
 from facial_keypoints.array_types import Bool, Int64
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import KeypointSet
 
 
 @dataclass(frozen=True)
-class Data:
+class EvaluationData:
     """A data folder to evaluate on.
 
     Attributes:
@@ -29,12 +29,12 @@ class Data:
     keypoint_set: KeypointSet
     hash: str
 
-    def only(self, kept: Bool) -> "Data":
+    def only(self, kept: Bool) -> "EvaluationData":
         """Returns the same data with some of the test faces; bool (N,) in."""
         return replace(self, test=self.test.only(kept))
 
 
-def load_data(folder: Path) -> Data:
+def load_data(folder: Path) -> EvaluationData:
     """Returns the training and test parts of a data folder.
 
     Raises:
@@ -44,7 +44,7 @@ def load_data(folder: Path) -> Data:
     test = load_part(folder, "test")
     if len(test) == 0:
         raise InputError(f"{folder}: has no test faces; prepare it again with another --split")
-    return Data(load_part(folder, "train"), test, load_keypoint_set(manifest), data_hash(manifest))
+    return EvaluationData(load_part(folder, "train"), test, load_keypoint_set(manifest), data_hash(manifest))
 
 
 def listed_faces(path: Path, rows: Int64) -> Bool:

@@ -1,8 +1,8 @@
 """How far predicted keypoints are from the true ones.
 
-Every figure is a ratio of two sums over faces (for RMSE, its root), and is kept as those two sums per face: pooling
+Every metric is a ratio of two sums over faces (for RMSE, its root), and is kept as those two sums per face: pooling
 faces, or resampling them for an interval, is then one sum or one matrix product. Arrays of sums end in an axis of two:
-numerator, denominator. N faces, K keypoints, F figures.
+numerator, denominator. N faces, K keypoints, F metrics.
 """
 
 from typing import Any
@@ -16,12 +16,12 @@ NME_LIMIT_PCT = 8.0  # where the error curve ends and a face counts as failed: T
 
 WITHIN = tuple(f"within_{t}px_pct" for t in THRESHOLDS_PX)
 POINTS_WITHIN = tuple(f"points_within_{t}px_pct" for t in THRESHOLDS_PX)
-FIGURES = ("mae_px", "rmse_px", *WITHIN, *POINTS_WITHIN, "nme_pct", "auc", "failure_rate_pct")
-KEYPOINT_FIGURES = ("mae_px", "rmse_px", "point_error_px", "bias_x_px", "bias_y_px", *WITHIN, *POINTS_WITHIN)
+METRICS = ("mae_px", "rmse_px", *WITHIN, *POINTS_WITHIN, "nme_pct", "auc", "failure_rate_pct")
+KEYPOINT_METRICS = ("mae_px", "rmse_px", "point_error_px", "bias_x_px", "bias_y_px", *WITHIN, *POINTS_WITHIN)
 
 
 def face_sums(predicted: Float32, true: Float32, scored: Bool, normaliser: tuple[int, int]) -> Float64:
-    """Returns the sums behind `FIGURES`, float64 (N, F, 2).
+    """Returns the sums behind `METRICS`, float64 (N, F, 2).
 
     `mae_px`, `rmse_px` and `within_` are over single coordinates, `points_within_` over points (Euclidean), the last
     three over faces. Within means strictly nearer than the threshold.
@@ -34,27 +34,26 @@ def face_sums(predicted: Float32, true: Float32, scored: Bool, normaliser: tuple
     """
     error, distance = np.abs(_difference(predicted, true)), point_errors(predicted, true)
     nme = face_nme(predicted, true, scored, normaliser)
-    has_nme = np.isfinite(nme)
-    coordinate_figures = [error, error**2, *(100.0 * (error < t) for t in THRESHOLDS_PX)]
-    point_figures = [100.0 * (distance < t) for t in THRESHOLDS_PX]
-    face_figures = [nme, np.maximum(0, 1 - nme / NME_LIMIT_PCT), 100.0 * (nme > NME_LIMIT_PCT)]
+    of_coordinates = [error, error**2, *(100.0 * (error < t) for t in THRESHOLDS_PX)]
+    of_points = [100.0 * (distance < t) for t in THRESHOLDS_PX]
+    of_faces = [nme, np.maximum(0, 1 - nme / NME_LIMIT_PCT), 100.0 * (nme > NME_LIMIT_PCT)]
     both_axes = np.repeat(scored[..., None], 2, axis=-1)
     return np.stack(
-        [_sums(values, both_axes) for values in coordinate_figures]
-        + [_sums(values, scored) for values in point_figures]
-        + [_sums(values, has_nme) for values in face_figures],
+        [_sums(values, both_axes) for values in of_coordinates]
+        + [_sums(values, scored) for values in of_points]
+        + [_sums(values, np.isfinite(nme)) for values in of_faces],
         axis=1,
     )
 
 
 def keypoint_sums(predicted: Float32, true: Float32, scored: Bool) -> Float64:
-    """Returns the sums behind `KEYPOINT_FIGURES` for each keypoint, float64 (N, K, F, 2).
+    """Returns the sums behind `KEYPOINT_METRICS` for each keypoint, float64 (N, K, F, 2).
 
     `point_error_px` is the mean Euclidean error; `bias_x_px` and `bias_y_px` are mean signed errors (right, down).
     """
     signed = _difference(predicted, true)
     error, distance = np.abs(signed), point_errors(predicted, true)
-    figures = [
+    of_points = [
         error.mean(-1),
         (error**2).mean(-1),
         distance,
@@ -63,16 +62,23 @@ def keypoint_sums(predicted: Float32, true: Float32, scored: Bool) -> Float64:
         *(100.0 * (error < t).mean(-1) for t in THRESHOLDS_PX),
         *(100.0 * (distance < t) for t in THRESHOLDS_PX),
     ]
-    return np.stack([np.stack([np.where(scored, values, 0.0), scored], axis=-1) for values in figures], axis=2)
+    return np.stack([np.stack([np.where(scored, values, 0.0), scored], axis=-1) for values in of_points], axis=2)
 
 
-def ratios(sums: Float64, figures: tuple[str, ...]) -> Float64:
-    """Returns the figures of some sums, (..., F, 2) in, float64 (..., F) out; NaN where nothing was scored."""
+def ratios(sums: Float64, metrics: tuple[str, ...]) -> Float64:
+    """Returns the metrics of some sums, (..., F, 2) in, float64 (..., F) out; NaN where nothing was scored."""
     with np.errstate(divide="ignore", invalid="ignore"):
         values: Float64 = sums[..., 0] / sums[..., 1]
-    for f in (f for f, figure in enumerate(figures) if figure.startswith("rmse")):
+    for f in (f for f, metric in enumerate(metrics) if metric.startswith("rmse")):
         values[..., f] = np.sqrt(values[..., f])
     return values
+
+
+def mae_rmse(predicted: Float32, true: Float32, scored: Bool) -> tuple[float, float]:
+    """Returns MAE and RMSE in px over the coordinates of all scored points; NaN where there are none."""
+    sums = keypoint_sums(predicted, true, scored)[:, :, :2].sum((0, 1))
+    mae, rmse = ratios(sums, KEYPOINT_METRICS[:2])
+    return float(mae), float(rmse)
 
 
 def point_errors(predicted: Float32, true: Float32) -> Float64:

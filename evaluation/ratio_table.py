@@ -8,18 +8,18 @@ import pandas as pd
 from data_prep.faces import Part
 from evaluation.bootstrap import paired_ratio, resampling_weights
 from evaluation.comparison import Entry
-from evaluation.inputs import Data
-from evaluation.metrics import KEYPOINT_FIGURES, keypoint_sums
+from evaluation.inputs import EvaluationData
+from evaluation.metrics import KEYPOINT_METRICS, keypoint_sums
 from evaluation.tables import DECIMALS
 from facial_keypoints.array_types import Float32, Float64
 
 ALL_KEYPOINTS = "all"
-FIGURES = ("rmse_px", "mae_px")
+ERRORS = ("rmse_px", "mae_px")
 RATIOS = ("rmse_ratio", "mae_ratio")
 COLUMNS = ("name", "keypoint", "points", *(f"{ratio}{end}" for ratio in RATIOS for end in ("", "_low", "_high")))
 
 
-def ratio_table(entries: Sequence[Entry], data: Data, base: str) -> pd.DataFrame:
+def ratio_table(entries: Sequence[Entry], data: EvaluationData, base: str) -> pd.DataFrame:
     """Returns for every model but the base a row for each keypoint and one for all of them, over labelled points.
 
     Both intervals come from the same resamples. No rows where no entry is called `base`.
@@ -31,14 +31,14 @@ def ratio_table(entries: Sequence[Entry], data: Data, base: str) -> pd.DataFrame
     points = [*labelled.sum(0), labelled.sum()]
     rows = []
     for name in (entry.name for entry in entries if not entry.baseline and base in sums and entry.name != base):
-        estimates = paired_ratio(sums[name], sums[base], FIGURES, groups, weights)  # each (K + 1, F)
+        estimates = paired_ratio(sums[name], sums[base], ERRORS, groups, weights)  # each (K + 1, F)
         cells = np.round(np.stack(estimates, axis=-1), DECIMALS).reshape(len(keypoints), -1)
         rows += [[name, *row] for row in zip(keypoints, points, *cells.T, strict=True)]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def _error_sums(predicted: Float32, test: Part) -> Float64:
-    """Returns the sums behind `FIGURES` for each keypoint and then for all, float64 (N, K + 1, F, 2)."""
-    at = [KEYPOINT_FIGURES.index(figure) for figure in FIGURES]
+    """Returns the sums behind `ERRORS` for each keypoint and then for all, float64 (N, K + 1, F, 2)."""
+    at = [KEYPOINT_METRICS.index(metric) for metric in ERRORS]
     sums = keypoint_sums(predicted, test.keypoints, test.labelled)[:, :, at]
     return np.concatenate([sums, sums.sum(1, keepdims=True)], axis=1)

@@ -1,17 +1,24 @@
-"""A small data folder made by hand: 60 faces around one mean shape, every third of them marked by the poorer source."""
+"""A small data folder made by hand: 60 faces around one mean shape, every third of them labelled by the sparse source.
+
+And trained models that predict the same for every image.
+"""
 
 import time
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from common.stage import stage_folder, write_manifest
-from data_prep.arrays import save_part
+from data_prep.arrays import data_hash, load_data_manifest, save_part
 from data_prep.faces import Part
+from facial_keypoints.array_types import Float32
 from facial_keypoints.keypoint_set import FACE15
+from facial_keypoints.spec import Crop, ModelSpec, to_json
 
 K = len(FACE15)
+COST = {"parameters": 123, "epochs": 4, "seconds": 5.6}
 
 
 def make_part(first_row: int, count: int, rng: np.random.Generator) -> Part:
@@ -38,3 +45,33 @@ def save_data(folder: Path, seed: int = 1) -> Path:
 @pytest.fixture
 def data_folder(tmp_path: Path) -> Path:
     return save_data(tmp_path / "data")
+
+
+def save_keras(path: Path, given: npt.ArrayLike, channels: int = 1) -> Path:
+    """Writes a network of 96 x 96 images that gives the same numbers for every one."""
+    from common.backend import start_backend
+
+    start_backend()
+    import keras
+
+    numbers: Float32 = np.asarray(given, np.float32)
+    image = keras.Input((96, 96, channels))
+    dense = keras.layers.Dense(numbers.size, kernel_initializer="zeros")
+    model = keras.Model(image, keras.layers.Reshape(numbers.shape)(dense(keras.layers.GlobalMaxPooling2D()(image))))
+    dense.set_weights([np.zeros((channels, numbers.size)), numbers.ravel()])
+    model.save(path)
+    return path
+
+
+def save_model(
+    folder: Path, data_folder: Path, given: npt.ArrayLike, sources: tuple[int, ...] = (0,), channels: int = 1
+) -> Path:
+    """Writes a model folder as training does, of a network that gives the same (M, 2 or 3) for every image."""
+    numbers = np.asarray(given)
+    crop = Crop(96, 96, channels, ((48.0, 48.0),) * K)
+    spec = ModelSpec(FACE15, sources, numbers.shape[-1] == 3, crop)
+    folder.mkdir()
+    save_keras(folder / "model.keras", numbers, channels)
+    inputs = {"data": data_hash(load_data_manifest(data_folder))}
+    write_manifest(folder, "train", {"network": "base"}, inputs, COST, time.time(), {"model": to_json(spec)})
+    return folder

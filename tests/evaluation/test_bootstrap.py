@@ -19,9 +19,9 @@ def test_every_group_once_is_the_estimate() -> None:
     rng = np.random.default_rng(0)
     sums, groups = rng.uniform(1, 2, (20, 3, 2)), rng.integers(0, 6, 20)
     once = np.ones((1, len(np.unique(groups))))
-    figures = ("a", "rmse", "c")
-    assert ratios(np.tensordot(once, group_sums(sums, groups), 1)[0], figures) == pytest.approx(
-        ratios(sums.sum(0), figures)
+    metrics = ("a", "rmse", "c")
+    assert ratios(np.tensordot(once, group_sums(sums, groups), 1)[0], metrics) == pytest.approx(
+        ratios(sums.sum(0), metrics)
     )
 
 
@@ -67,7 +67,7 @@ def test_one_group_has_no_interval() -> None:
     value, low, high = estimate(as_sums(values), MEAN, groups, resampling_weights(groups))
     assert value[0] == 2.0
     assert np.isnan([low[0], high[0]]).all()
-    # the same where a figure is scored in one group of many
+    # the same where a metric is scored in one group of many
     sums, groups = as_sums(np.arange(5.0)), np.arange(5)
     sums[1:] = 0
     _, low, _ = estimate(sums, MEAN, groups, resampling_weights(groups))

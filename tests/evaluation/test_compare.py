@@ -8,16 +8,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from common.stage import file_hash, read_manifest, stage_folder, write_manifest
+from common.hashes import file_hash
+from common.stage import read_manifest, stage_folder, write_manifest
 from data_prep.arrays import data_hash, load_data_manifest, load_part
 from evaluation import compare, evaluate
 from evaluation.baselines import BASELINES, mean_face
 from evaluation.bootstrap import Difference
 from evaluation.comparison import verdict
-from evaluation.metrics import FIGURES
-from evaluation.predictions import Predictions, write_predictions
+from evaluation.metrics import METRICS
+from evaluation.predictions import write_predictions
 from evaluation.tables import COST
 from facial_keypoints.array_types import Float32
+from facial_keypoints.codec import Keypoints
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import FACE15
 from tests.evaluation.conftest import save_data
@@ -27,7 +29,7 @@ def save_evaluation(data_folder: Path, name: str, predicted: Float32, cost: dict
     """Writes what the comparison reads of an evaluation: no pictures, which take seconds."""
     with stage_folder(data_folder.parent / "evaluation" / name, "evaluate") as folder:
         rows = load_part(data_folder, "test").rows
-        write_predictions(folder / "predictions.csv", Predictions(predicted), rows, FACE15)
+        write_predictions(folder / "predictions.csv", Keypoints(predicted), rows, FACE15)
         inputs = {"data": data_hash(load_data_manifest(data_folder))}
         write_manifest(folder, "evaluate", {"name": name}, inputs, cost or {}, time.time())
 
@@ -49,7 +51,7 @@ def test_models_and_mean_faces_side_by_side(
 ) -> None:
     train, test = (load_part(data_folder, split) for split in ("train", "test"))
     theirs, out = tmp_path / "base.csv", tmp_path / "evaluation" / "base"
-    write_predictions(theirs, Predictions(noisy(test.keypoints, 2)), test.rows, FACE15)
+    write_predictions(theirs, Keypoints(noisy(test.keypoints, 2)), test.rows, FACE15)
     evaluate.main(["--predictions", str(theirs), "--name", "base", "--data", str(data_folder), "--out", str(out)])
     cost = {"parameters": 6_668_378, "epochs": 12, "seconds": 34.5, "file_mb": 26.7}
     save_evaluation(data_folder, "v1", noisy(test.keypoints, 1), cost)
@@ -59,10 +61,10 @@ def test_models_and_mean_faces_side_by_side(
 
     assert [name for labels, name in table.index if labels == "labelled"][:2] == ["v1", "base"]  # best first
     assert set(table.index.get_level_values("name")) == {"base", "v1", "lazy", *BASELINES}
-    assert [*FIGURES, *COST] == [*table.columns[1:12], *table.columns[34:38]]
+    assert [*METRICS, *COST] == [*table.columns[1:12], *table.columns[34:38]]
     accuracy = pd.read_csv(out / "accuracy.csv").set_index("labels")
     for labels in ("labelled", "all"):
-        assert table.loc[(labels, "base"), list(FIGURES)].tolist() == accuracy.loc[labels, list(FIGURES)].tolist()
+        assert table.loc[(labels, "base"), list(METRICS)].tolist() == accuracy.loc[labels, list(METRICS)].tolist()
 
     labelled = table.loc["labelled"]
     assert labelled.loc["v1", list(cost)].tolist() == list(cost.values())

@@ -1,39 +1,39 @@
 """The stage from files to files, for anyone's predictions and for a model."""
 
-import json
-import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from common.stage import file_hash, read_manifest, write_manifest
+from common.hashes import file_hash
+from common.stage import read_manifest
 from data_prep.arrays import data_hash, load_data_manifest, load_part
-from evaluation import evaluate
-from evaluation.metrics import FIGURES
-from evaluation.predictions import Predictions, write_predictions
-from evaluation.tables import COST
+from evaluation import compare, evaluate
+from evaluation.metrics import METRICS
+from evaluation.predictions import write_predictions
+from facial_keypoints.array_types import Float32
+from facial_keypoints.codec import Keypoints
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import FACE15
+from tests.evaluation.conftest import COST, save_data, save_keras, save_model
+
+MIDDLE = np.full((15, 2), 48.0)
 
 
 def save_shifted(data_folder: Path, path: Path, shift: float) -> None:
     test = load_part(data_folder, "test")
-    write_predictions(path, Predictions(test.keypoints + np.float32(shift)), test.rows, FACE15)
+    write_predictions(path, Keypoints(test.keypoints + np.float32(shift)), test.rows, FACE15)
 
 
-def test_predictions_to_tables_and_pictures(
-    data_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_predictions_to_tables_and_plots(data_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     theirs, out = tmp_path / "theirs.csv", tmp_path / "evaluation" / "theirs"
     save_shifted(data_folder, theirs, 2.0)
     evaluate.main(["--predictions", str(theirs), "--name", "theirs", "--data", str(data_folder), "--out", str(out)])
 
     accuracy = pd.read_csv(out / "accuracy.csv")
-    ends = [f"{figure}_{end}" for figure in FIGURES for end in ("low", "high")]
-    assert list(accuracy.columns) == ["labels", "coordinates", *FIGURES, *ends]
+    ends = [f"{metric}_{end}" for metric in METRICS for end in ("low", "high")]
+    assert list(accuracy.columns) == ["labels", "coordinates", *METRICS, *ends]
     assert accuracy["labels"].tolist() == ["labelled", "all"]
     assert accuracy["coordinates"].tolist() == [2 * (24 * 15 + 12 * 4), 2 * 36 * 15]
     assert accuracy[["mae_px", "rmse_px", "mae_px_low", "mae_px_high"]].to_numpy() == pytest.approx(2.0, abs=1e-4)
@@ -45,122 +45,135 @@ def test_predictions_to_tables_and_pictures(
 
     manifest = read_manifest(out, "evaluate")
     assert manifest["inputs"] == {"data": data_hash(load_data_manifest(data_folder)), "predictions": file_hash(theirs)}
-    assert manifest["figures"]["labelled"]["mae_px"] == 2.0
-    pictures = {"grid.png", "worst.png", "cumulative_error.png", "per_keypoint.png", "error_by_source.png"}
-    assert set(manifest["files"]) == {"predictions.csv", "accuracy.csv", "per_keypoint.csv", *pictures}
+    assert manifest["metrics"]["labelled"]["mae_px"] == 2.0
+    assert manifest["notes"] == []
+    plots = {"grid.png", "worst.png", "cumulative_error.png", "per_keypoint.png", "error_by_source.png"}
+    assert set(manifest["files"]) == {"predictions.csv", "accuracy.csv", "per_keypoint.csv", *plots}
     printed = capsys.readouterr().out
     assert "MAE     2.000 [2.000, 2.000] px" in printed
     assert max(map(len, printed.splitlines()[:-1])) <= 100
 
 
-def save_model_folder(folder: Path, data_folder: Path) -> Path:
-    folder.mkdir()
-    (folder / "model.keras").write_text("weights " * 1500)  # 12,000 bytes
-    figures = {"parameters": 123, "epochs": 4, "seconds": 5.6, "val_mae": 1.0}
-    write_manifest(
-        folder, "train", {"model": "base"}, {"data": data_hash(load_data_manifest(data_folder))}, figures, time.time()
-    )
-    return folder
+def landmarks(expected_error: float = 2.0) -> Float32:
+    """Landmark m lies at (m, 10 m): the 15 keypoints of source 0, then the two that source 1 labels elsewhere."""
+    return np.array([(m, 10 * m, expected_error) for m in range(17)], np.float32)
 
 
-def stand_in(keypoints: int = 15, channels: int = 1, value: float = 48.0) -> SimpleNamespace:
-    return SimpleNamespace(
-        output_shape=(None, keypoints, 2),
-        input_shape=(None, 96, 96, channels),
-        predict=lambda images, **_: np.full((len(images), keypoints, 2), value * images.shape[-1] / channels),
-    )
-
-
-def marks_stand_in(sigma: float = 2.0) -> SimpleNamespace:
-    """A network of 17 marks that puts mark m of any picture at (m, 10 m)."""
-    marks = np.array([(m, 10 * m, sigma) for m in range(17)], np.float32)
-    return SimpleNamespace(
-        output_shape=(None, 17, 3),
-        input_shape=(None, 96, 96, 1),
-        predict=lambda images, **_: np.repeat(marks[None], len(images), axis=0),
-    )
-
-
-def test_network_with_sigma_follows_the_label_source_and_shows_its_reliability(
-    data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_a_model_is_told_the_label_source_and_shows_its_reliability(
+    data_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    model, out = save_model_folder(tmp_path / "v2", data_folder), tmp_path / "out"
-    monkeypatch.setattr(evaluate, "_load_model", lambda path: marks_stand_in())
+    model, out = save_model(tmp_path / "v2", data_folder, landmarks(), sources=(0, 1)), tmp_path / "out"
     evaluate.main([str(model), "--data", str(data_folder), "--out", str(out)])
     table, sources = pd.read_csv(out / "predictions.csv"), load_part(data_folder, "test").sources
     assert table["nose_tip_x"].tolist() == [15 if source else 10 for source in sources]
-    assert (table.filter(like="_sigma") == 2).all(axis=None)
+    assert (table.filter(like="_expected_error") == 2).all(axis=None)
 
     reliability = pd.read_csv(out / "reliability.csv")
     assert reliability["points"].tolist() == [41] * 8 + [40] * 2
     manifest = read_manifest(out, "evaluate")
     assert "reliability.png" in manifest["files"]
     lowest, highest = reliability["ratio"].min(), reliability["ratio"].max()
-    assert manifest["figures"]["sigma"] == {"bins": 10, "ratio_lowest": lowest, "ratio_highest": highest}
-    assert f"  sigma   10 bins: error / predicted from {lowest:.2f} to {highest:.2f}\n" in capsys.readouterr().out
+    assert manifest["metrics"]["expected_error"] == {"bins": 10, "ratio_lowest": lowest, "ratio_highest": highest}
+    assert f"in 10 bins, measured / expected {lowest:.2f} to {highest:.2f}\n" in capsys.readouterr().out
 
 
-def test_flip_takes_the_mean_with_mirrored_pictures(
+def test_flip_takes_the_mean_with_mirrored_images(
     data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = save_model_folder(tmp_path / "v2", data_folder)
-    monkeypatch.setattr(evaluate, "_load_model", lambda path: marks_stand_in())
+    model = save_model(tmp_path / "v2", data_folder, landmarks(), sources=(0, 1))
     monkeypatch.chdir(tmp_path)
     evaluate.main([str(model), "--data", str(data_folder), "--flip"])
     out = tmp_path / "artifacts" / "evaluation" / "v2_flip"
     first = pd.read_csv(out / "predictions.csv").iloc[0]  # of source 0
-    # mark 0, the left eye, is at (0, 0); mirrored back, it is mark 1 at (95 - 1, 10)
+    # landmark 0, the left eye, is at (0, 0); mirrored back, it is landmark 1 at (95 - 1, 10)
     assert first[["left_eye_center_x", "left_eye_center_y"]].tolist() == [47, 5]
     assert first[["nose_tip_x", "nose_tip_y"]].tolist() == [(10 + 95 - 10) / 2, 100]  # its own mirror image
     parameters = read_manifest(out, "evaluate")["parameters"]
     assert (parameters["name"], parameters["flip"]) == ("v2_flip", True)
 
 
-def test_model_in_colour_sees_grey_faces_and_carries_its_cost(
-    data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    model, out = save_model_folder(tmp_path / "base", data_folder), tmp_path / "out"
-    monkeypatch.setattr(evaluate, "_load_model", lambda path: stand_in(channels=3))
+def test_a_model_in_colour_sees_grey_faces_and_carries_its_cost(data_folder: Path, tmp_path: Path) -> None:
+    model, out = save_model(tmp_path / "base", data_folder, MIDDLE, channels=3), tmp_path / "out"
     evaluate.main([str(model), "--data", str(data_folder), "--out", str(out)])
-    manifest = json.loads((out / "manifest.json").read_text())
+    manifest = read_manifest(out, "evaluate")
     assert manifest["parameters"]["name"] == "base"
     assert manifest["inputs"]["model"] == file_hash(model / "model.keras")
-    cost = {"parameters": 123, "epochs": 4, "seconds": 5.6, "file_mb": 0.012}
-    assert {key: manifest["figures"][key] for key in COST} == cost
+    cost = COST | {"file_mb": round((model / "model.keras").stat().st_size / 1e6, 3)}
+    assert {key: manifest["metrics"][key] for key in cost} == cost
     assert (pd.read_csv(out / "predictions.csv").iloc[:, 1:] == 48.0).all(axis=None)
 
 
+def test_a_file_from_elsewhere_is_scored_with_a_note_of_what_is_not_known(
+    data_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    theirs = save_keras(tmp_path / "theirs.keras", np.arange(30))
+    evaluations = tmp_path / "evaluation"
+    evaluate.main([str(theirs), "--data", str(data_folder), "--out", str(evaluations / "theirs")])
+    assert "they may be among these test faces" in capsys.readouterr().out
+    notes = "; ".join(read_manifest(evaluations / "theirs", "evaluate")["notes"])
+    assert "theirs.keras has no manifest" in notes
+    assert "label sources" in notes
+    table = pd.read_csv(evaluations / "theirs" / "predictions.csv")
+    assert table[FACE15.columns].drop_duplicates().to_numpy().tolist() == [list(range(30))]  # x, y, x, y, ...
+
+    compare.main(["--evaluations", str(evaluations), "--data", str(data_folder), "--out", str(tmp_path / "comparison")])
+    row = (
+        pd.read_csv(tmp_path / "comparison" / "comparison.csv").set_index(["name", "labels"]).loc["theirs", "labelled"]
+    )
+    assert row["parameters"] == 2 * 30  # those of its one dense layer
+    assert row[["epochs", "seconds"]].isna().all()
+
+
 @pytest.mark.parametrize(
-    ("model", "message"),
+    ("given", "channels", "message"),
     [
-        (stand_in(keypoints=68), r"gives 68x2 .* the data has 15 keypoints \(face15\)"),
-        (stand_in(channels=4), "takes pictures of 96x96x4, the data has 96x96x1"),
-        (stand_in(value=np.nan), "predicts values that are no numbers"),
-        (marks_stand_in(sigma=0), "predicts a sigma that is not above 0"),
+        (np.zeros((68, 2)), 1, r"gives \(N, 68, 2\), the data has 15 keypoints \(face15\)"),
+        (MIDDLE, 4, r"takes images of \(N, 96, 96, 4\), the data has \(N, 96, 96, 1\)"),
+        (np.full((15, 2), np.nan), 1, "predicts values that are no numbers"),
+        (landmarks(expected_error=0)[:15], 1, "predicts an expected error that is not above 0"),
     ],
 )
-def test_model_that_does_not_fit(
-    data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: SimpleNamespace, message: str
+def test_a_file_that_does_not_fit(
+    data_folder: Path, tmp_path: Path, given: Float32, channels: int, message: str
 ) -> None:
-    folder = save_model_folder(tmp_path / "base", data_folder)
-    monkeypatch.setattr(evaluate, "_load_model", lambda path: model)
+    theirs = save_keras(tmp_path / "theirs.keras", given, channels)
     with pytest.raises(InputError, match=message):
-        evaluate.main([str(folder), "--data", str(data_folder), "--out", str(tmp_path / "out")])
+        evaluate.main([str(theirs), "--data", str(data_folder), "--out", str(tmp_path / "out")])
     assert not (tmp_path / "out").exists()
     assert not list(tmp_path.glob(".out*"))  # nothing half-written
 
 
-def test_cut_off_model_is_refused_before_it_is_loaded(data_folder: Path, tmp_path: Path) -> None:
-    model = save_model_folder(tmp_path / "base", data_folder)
+def test_what_it_was_trained_on_is_noted_or_refused(
+    data_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = save_model(tmp_path / "base", data_folder, MIDDLE)
+    other = save_data(tmp_path / "other", seed=2)
+    evaluate.main([str(model), "--data", str(other), "--out", str(tmp_path / "out")])
+    (note,) = read_manifest(tmp_path / "out", "evaluate")["notes"]
+    assert f"note: {note}\n" in capsys.readouterr().out
+    assert "trained on another data folder" in note
+
+    manifest = (model / "manifest.json").read_text()
+    extra = f'"inputs": {{\n    "extra_data": "{data_hash(load_data_manifest(other))}",'
+    (model / "manifest.json").write_text(manifest.replace('"inputs": {', extra))
+    with pytest.raises(InputError, match="was trained on these very faces"):
+        evaluate.main([str(model), "--data", str(other), "--out", str(tmp_path / "out")])
+
+
+def test_a_cut_off_model_is_refused_before_it_is_loaded(data_folder: Path, tmp_path: Path) -> None:
+    model = save_model(tmp_path / "base", data_folder, MIDDLE)
     (model / "model.keras").write_text("weig")
     with pytest.raises(InputError, match=r"model\.keras: is cut off or altered"):
         evaluate.main([str(model), "--data", str(data_folder), "--out", str(tmp_path / "out")])
 
 
 BAD_ROWS = {
-    "no row column": ("person,origin\nx,y\n", "has 0 columns `row`"),
-    "no test face": ("row\n0\n1\n", "lists no face of the test part"),
-    "words": ("row\nfirst\n", "line 2: row 'first' is no whole number"),
+    "no row column": (b"person,origin\nx,y\n", "has 0 columns `row`"),
+    "no test face": (b"row\n0\n1\n", "lists no face of the test part"),
+    "words": (b"row\nfirst\n", "line 2: row 'first' is no whole number"),
+    "NUL byte": (b"row\n3\0\n", "line 2: row .* is no whole number"),
+    "endless cell": (b"row\n" + b"1" * 200_000, "is not a CSV file"),
+    "not UTF-8": (b"row,name\n1,\xe9\n", "is not a CSV file"),
 }
 
 
@@ -169,7 +182,7 @@ def test_rows_that_choose_no_faces(data_folder: Path, tmp_path: Path, kind: str)
     text, message = BAD_ROWS[kind]
     theirs, rows = tmp_path / "theirs.csv", tmp_path / "rows.csv"
     save_shifted(data_folder, theirs, 2.0)
-    rows.write_text(text)
+    rows.write_bytes(text)
     options = ["--predictions", str(theirs), "--name", "theirs", "--data", str(data_folder), "--rows", str(rows)]
     with pytest.raises(InputError, match=r"rows\.csv.*" + message):
         evaluate.main([*options, "--out", str(tmp_path / "out")])

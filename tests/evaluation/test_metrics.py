@@ -1,18 +1,18 @@
-"""Figures worked out by hand, and what must hold for any prediction."""
+"""Metrics worked out by hand, and what must hold for any prediction."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluation.metrics import FIGURES, KEYPOINT_FIGURES, face_nme, face_sums, keypoint_sums, ratios
+from evaluation.metrics import KEYPOINT_METRICS, METRICS, face_nme, face_sums, keypoint_sums, mae_rmse, ratios
 from facial_keypoints.array_types import Bool, Float32
 
 PAIR = (0, 1)
 
 
-def figures(predicted: Float32, true: Float32, scored: Bool) -> dict[str, float]:
-    return dict(zip(FIGURES, ratios(face_sums(predicted, true, scored, PAIR).sum(0), FIGURES), strict=True))
+def metrics(predicted: Float32, true: Float32, scored: Bool) -> dict[str, float]:
+    return dict(zip(METRICS, ratios(face_sums(predicted, true, scored, PAIR).sum(0), METRICS), strict=True))
 
 
 def by_hand() -> tuple[Float32, Float32, Bool]:
@@ -23,7 +23,7 @@ def by_hand() -> tuple[Float32, Float32, Bool]:
     return true + error, true, scored
 
 
-def test_every_figure_as_worked_by_hand() -> None:
+def test_every_metric_as_worked_by_hand() -> None:
     # coordinates: 3 4 0 0 5 12 0 1 0 0; points: 5 0 13 1 0; faces: 18/3 / 50 = 12 %, 0.5 / 50 = 1 %
     expected = {
         "mae_px": 2.5,
@@ -38,22 +38,23 @@ def test_every_figure_as_worked_by_hand() -> None:
         "auc": (0 + 7 / 8) / 2,
         "failure_rate_pct": 50.0,
     }
-    assert figures(*by_hand()) == pytest.approx(expected)
+    assert metrics(*by_hand()) == pytest.approx(expected)
+    assert mae_rmse(*by_hand()) == pytest.approx((expected["mae_px"], expected["rmse_px"]))
 
 
 def test_a_face_without_both_eyes_labelled_has_no_nme_but_counts_elsewhere() -> None:
     predicted, true, scored = by_hand()
     scored[0, 0] = False
     assert np.isnan(face_nme(predicted, true, scored, PAIR)).tolist() == [True, False]
-    figure = figures(predicted, true, scored)
-    assert figure["nme_pct"] == pytest.approx(1.0)
-    assert figure["mae_px"] == pytest.approx((5 + 12 + 1) / 8)
+    values = metrics(predicted, true, scored)
+    assert values["nme_pct"] == pytest.approx(1.0)
+    assert values["mae_px"] == pytest.approx((5 + 12 + 1) / 8)
 
 
-def test_keypoint_figures_as_worked_by_hand() -> None:
+def test_keypoint_metrics_as_worked_by_hand() -> None:
     predicted, true, scored = by_hand()
-    values = ratios(keypoint_sums(predicted, true, scored).sum(0), KEYPOINT_FIGURES)
-    first, last = (dict(zip(KEYPOINT_FIGURES, values[k], strict=True)) for k in (0, 2))
+    values = ratios(keypoint_sums(predicted, true, scored).sum(0), KEYPOINT_METRICS)
+    first, last = (dict(zip(KEYPOINT_METRICS, values[k], strict=True)) for k in (0, 2))
     assert (first["mae_px"], first["rmse_px"]) == pytest.approx((2.0, np.sqrt(26 / 4)))
     assert (first["point_error_px"], first["bias_x_px"], first["bias_y_px"]) == pytest.approx((3.0, 1.5, 2.5))
     assert first["points_within_5px_pct"] == 50.0
@@ -62,15 +63,15 @@ def test_keypoint_figures_as_worked_by_hand() -> None:
 
 def test_nothing_scored_is_no_number_not_zero() -> None:
     predicted, true, scored = by_hand()
-    assert all(np.isnan(value) for value in figures(predicted, true, np.zeros_like(scored)).values())
+    assert all(np.isnan(value) for value in metrics(predicted, true, np.zeros_like(scored)).values())
 
 
 @given(shift=st.floats(0, 40, width=16), seed=st.integers(0, 9))
 def test_a_shift_by_d_gives_an_error_of_d(shift: float, seed: int) -> None:
     true = np.random.default_rng(seed).integers(0, 96, (5, 4, 2)).astype(np.float32)
-    figure = figures(true + np.float32(shift), true, np.ones((5, 4), bool))
-    assert (figure["mae_px"], figure["rmse_px"]) == pytest.approx((shift, shift), abs=1e-5)
-    assert figure["within_10px_pct"] == (100.0 if shift < 10 else 0.0)
+    values = metrics(true + np.float32(shift), true, np.ones((5, 4), bool))
+    assert (values["mae_px"], values["rmse_px"]) == pytest.approx((shift, shift), abs=1e-5)
+    assert values["within_10px_pct"] == (100.0 if shift < 10 else 0.0)
 
 
 @given(seed=st.integers(0, 99))
@@ -79,11 +80,11 @@ def test_shares_grow_with_the_threshold_and_the_order_of_rows_is_nothing(seed: i
     true = rng.uniform(0, 96, (12, 4, 2)).astype(np.float32)
     predicted = true + rng.normal(0, 8, true.shape).astype(np.float32)
     scored = rng.random((12, 4)) < 0.7
-    figure = figures(predicted, true, scored)
+    values = metrics(predicted, true, scored)
     for kind in ("", "points_"):
-        shares = [figure[f"{kind}within_{t}px_pct"] for t in (5, 10, 15)]
+        shares = [values[f"{kind}within_{t}px_pct"] for t in (5, 10, 15)]
         assert shares == sorted(shares)
-    assert figure["points_within_5px_pct"] <= figure["within_5px_pct"] + 1e-9
-    assert figure["mae_px"] <= figure["rmse_px"]
+    assert values["points_within_5px_pct"] <= values["within_5px_pct"] + 1e-9
+    assert values["mae_px"] <= values["rmse_px"]
     order = rng.permutation(12)
-    assert figures(predicted[order], true[order], scored[order]) == pytest.approx(figure, nan_ok=True)
+    assert metrics(predicted[order], true[order], scored[order]) == pytest.approx(values, nan_ok=True)

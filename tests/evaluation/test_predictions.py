@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evaluation.predictions import Predictions, read_predictions, sigma_columns, write_predictions
+from evaluation.predictions import expected_error_columns, only, read_predictions, write_predictions
 from facial_keypoints.array_types import Float32
+from facial_keypoints.codec import Keypoints
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import FACE15
 
@@ -20,52 +21,54 @@ def predicted() -> Float32:
     return np.random.default_rng(0).uniform(-5, 100, (len(ROWS), len(FACE15), 2)).astype(np.float32)
 
 
-def sigma() -> Float32:
+def expected_error() -> Float32:
     return np.random.default_rng(1).uniform(0.1, 9, (len(ROWS), len(FACE15))).astype(np.float32)
 
 
-def read(path: Path) -> Predictions:
+def read(path: Path) -> Keypoints:
     return read_predictions(path, ROWS, FACE15)
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    write_predictions(tmp_path / "predictions.csv", Predictions(predicted()), ROWS, FACE15)
+    write_predictions(tmp_path / "predictions.csv", Keypoints(predicted()), ROWS, FACE15)
     return tmp_path / "predictions.csv"
 
 
 @pytest.fixture
-def path_with_sigma(tmp_path: Path) -> Path:
-    write_predictions(tmp_path / "predictions.csv", Predictions(predicted(), sigma()), ROWS, FACE15)
+def path_with_expected_error(tmp_path: Path) -> Path:
+    write_predictions(tmp_path / "predictions.csv", Keypoints(predicted(), expected_error()), ROWS, FACE15)
     return tmp_path / "predictions.csv"
 
 
 def test_round_trip_is_exact(path: Path) -> None:
     assert path.read_text().splitlines()[0].split(",") == ["row", *COLUMNS]
-    np.testing.assert_array_equal(read(path).keypoints, predicted())
-    assert read(path).sigma is None
+    np.testing.assert_array_equal(read(path).coordinates, predicted())
+    assert read(path).expected_error is None
 
 
-def test_sigma_stands_behind_the_coordinates(path_with_sigma: Path) -> None:
-    header = path_with_sigma.read_text().splitlines()[0].split(",")
-    assert header == ["row", *COLUMNS, *sigma_columns(FACE15)]
-    assert header[-1] == "mouth_center_bottom_lip_sigma"
-    pd.read_csv(path_with_sigma, dtype=str).iloc[[2, 0, 3, 1], ::-1].to_csv(path_with_sigma, index=False)
-    keypoints, theirs = read(path_with_sigma)
-    np.testing.assert_array_equal(keypoints, predicted())
+def test_expected_error_stands_behind_the_coordinates(path_with_expected_error: Path) -> None:
+    header = path_with_expected_error.read_text().splitlines()[0].split(",")
+    assert header == ["row", *COLUMNS, *expected_error_columns(FACE15)]
+    assert header[-1] == "mouth_center_bottom_lip_expected_error"
+    pd.read_csv(path_with_expected_error, dtype=str).iloc[[2, 0, 3, 1], ::-1].to_csv(
+        path_with_expected_error, index=False
+    )
+    coordinates, theirs = read(path_with_expected_error)
+    np.testing.assert_array_equal(coordinates, predicted())
     assert theirs is not None
-    np.testing.assert_array_equal(theirs, sigma())
+    np.testing.assert_array_equal(theirs, expected_error())
 
 
 def test_rows_and_columns_in_any_order(path: Path) -> None:
     table = pd.read_csv(path).iloc[[2, 0, 3, 1], ::-1]
     table.to_csv(path, index=False, encoding="utf-8-sig")
-    np.testing.assert_array_equal(read(path).keypoints, predicted())
+    np.testing.assert_array_equal(read(path).coordinates, predicted())
 
 
 def test_without_row_the_test_rows_in_order(path: Path) -> None:
     pd.read_csv(path).drop(columns="row").to_csv(path, index=False)
-    np.testing.assert_array_equal(read(path).keypoints, predicted())
+    np.testing.assert_array_equal(read(path).coordinates, predicted())
 
 
 def changed(change: Callable[[pd.DataFrame], object]) -> Callable[[Path], None]:
@@ -91,6 +94,14 @@ AT_CELL = r"line 4 \(row 40\): left_eye_center_y is "
 BAD_FILES: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing": (lambda path: path.unlink(), "no such file"),
     "empty": (lambda path: path.write_text(""), "is empty"),
+    "not UTF-8": (lambda path: path.write_bytes(path.read_bytes().replace(b"nose", b"n\xe9z")), "is not a CSV file"),
+    "endless cell": (with_cell("1" * 200_000), "is not a CSV file"),
+    "long cell": (with_cell("1" * 100_000), AT_CELL + "'1{39}…'"),
+    "NUL byte": (with_cell("1\0"), AT_CELL + r"'1\?'"),
+    "control letters in a name": (
+        changed(lambda table: table.assign(**{"a\n\x1b[31m": 1})),
+        r"unknown column a\?\?\[31m;",
+    ),
     "picture": (lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n\xff\x00"), "is not a CSV file"),
     "column lacking": (changed(lambda table: table.drop(columns="nose_tip_x")), "lacks column nose_tip_x"),
     "column unknown": (changed(lambda table: table.assign(nose_x=1)), "unknown column nose_x"),
@@ -124,20 +135,30 @@ def test_bad_file_is_one_clear_line(path: Path, kind: str) -> None:
     assert "\n" not in str(error.value)
 
 
-BAD_SIGMAS: dict[str, tuple[dict[str, float | None], str]] = {
-    "zero": ({"nose_tip_sigma": 0}, r"line 2 \(row 7\): nose_tip_sigma is '0', not a number of px above 0"),
-    "negative": ({"nose_tip_sigma": -2}, "nose_tip_sigma is '-2', not a number of px above 0"),
-    "infinite": ({"nose_tip_sigma": np.inf}, "nose_tip_sigma is 'inf'"),
-    "nothing in float32": ({"nose_tip_sigma": 1e-60}, "nose_tip_sigma is '1e-60'"),
-    "of some keypoints": ({"nose_tip_sigma": None}, "lacks column nose_tip_sigma; .* for every keypoint or for none"),
+NOSE = "nose_tip_expected_error"
+BAD_ERRORS: dict[str, tuple[float | None, str]] = {
+    "zero": (0, rf"line 2 \(row 7\): {NOSE} is '0', not a number of px above 0"),
+    "negative": (-2, f"{NOSE} is '-2', not a number of px above 0"),
+    "infinite": (np.inf, f"{NOSE} is 'inf'"),
+    "nothing in float32": (1e-60, f"{NOSE} is '1e-60'"),
+    "of some keypoints": (None, f"lacks column {NOSE}; .* for every keypoint or for none"),
 }
 
 
-@pytest.mark.parametrize("kind", BAD_SIGMAS)
-def test_bad_sigma_is_one_clear_line(path_with_sigma: Path, kind: str) -> None:
-    change, message = BAD_SIGMAS[kind]
-    table = pd.read_csv(path_with_sigma).assign(**change).dropna(axis="columns")
-    table.to_csv(path_with_sigma, index=False)
+@pytest.mark.parametrize("kind", BAD_ERRORS)
+def test_bad_expected_error_is_one_clear_line(path_with_expected_error: Path, kind: str) -> None:
+    value, message = BAD_ERRORS[kind]
+    table = pd.read_csv(path_with_expected_error).assign(**{NOSE: value}).dropna(axis="columns")
+    table.to_csv(path_with_expected_error, index=False)
     with pytest.raises(InputError, match=message) as error:
-        read(path_with_sigma)
+        read(path_with_expected_error)
     assert "\n" not in str(error.value)
+
+
+def test_some_of_the_faces() -> None:
+    kept = np.array([True, False, False, True])
+    some = only(Keypoints(predicted(), expected_error()), kept)
+    np.testing.assert_array_equal(some.coordinates, predicted()[[0, 3]])
+    assert some.expected_error is not None
+    np.testing.assert_array_equal(some.expected_error, expected_error()[[0, 3]])
+    assert only(Keypoints(predicted()), kept).expected_error is None

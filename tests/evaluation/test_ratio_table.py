@@ -5,21 +5,21 @@ import pytest
 
 from data_prep.faces import Part
 from evaluation.comparison import Entry
-from evaluation.inputs import Data
+from evaluation.inputs import EvaluationData
 from evaluation.ratio_table import COLUMNS, ratio_table
 from facial_keypoints.array_types import Float32
-from facial_keypoints.keypoint_set import KeypointSet
+from facial_keypoints.keypoint_set import KeypointSet, LabelSource
 
-PAIR = KeypointSet("pair", ("left", "right"), (1, 0), (0, 1), ())
+PAIR = KeypointSet("pair", ("left", "right"), (1, 0), (0, 1), (), (LabelSource("only", (0, 1)),))
 
 
-def data() -> Data:
+def data() -> EvaluationData:
     """Returns four faces of four groups, both keypoints at (0, 0); the second is labelled in two faces."""
     rows = np.arange(4)
     labelled = np.array([[True, True], [True, True], [True, False], [True, False]])
     images, keypoints = np.zeros((4, 4, 4, 1), np.uint8), np.zeros((4, 2, 2), np.float32)
     part = Part(images, keypoints, labelled, rows, rows, np.zeros_like(rows))
-    return Data(part, part, PAIR, "hash")
+    return EvaluationData(part, part, PAIR, "hash")
 
 
 def entry(name: str, left: Float32, right: tuple[float, float], baseline: bool = False) -> Entry:

@@ -17,15 +17,17 @@ def part(count: int, labelled: Bool) -> Part:
 
 
 def test_two_points_in_each_of_ten_bins() -> None:
-    sigma = np.arange(24, 0, -1, dtype=np.float32).reshape(12, 2)  # from 24 down to 1 px
+    expected = np.arange(24, 0, -1, dtype=np.float32).reshape(12, 2)  # from 24 down to 1 px
     labelled = np.ones((12, 2), bool)
     labelled[-2:] = False  # the four surest points are no real labels
-    predicted = np.stack([sigma, np.zeros_like(sigma)], axis=-1)  # |dx| = sigma, |dy| = 0: half of what is predicted
+    predicted = np.stack(
+        [expected, np.zeros_like(expected)], axis=-1
+    )  # |dx| = expected, |dy| = 0: half of what is predicted
     predicted[0] = (24, -24), (0, -69)  # errors of 24 and 34.5 px in the last bin, which predicts 23.5
-    table = reliability_table(predicted, sigma, part(12, labelled), resampling_weights(np.arange(12) // 2))
+    table = reliability_table(predicted, expected, part(12, labelled), resampling_weights(np.arange(12) // 2))
     assert table["bin"].tolist() == list(range(1, 11))
     assert table["points"].tolist() == [2] * 10
-    assert table["sigma_px"].tolist() == [5.5, 7.5, 9.5, 11.5, 13.5, 15.5, 17.5, 19.5, 21.5, 23.5]
+    assert table["expected_error_px"].tolist() == [5.5, 7.5, 9.5, 11.5, 13.5, 15.5, 17.5, 19.5, 21.5, 23.5]
     assert table["error_px"].tolist() == [2.75, 3.75, 4.75, 5.75, 6.75, 7.75, 8.75, 9.75, 10.75, 29.25]
     assert table["ratio"].tolist() == pytest.approx([0.5] * 9 + [29.25 / 23.5], abs=1e-4)
     assert table["error_px_low"].isna().all()  # each bin lies in a single group
@@ -33,18 +35,20 @@ def test_two_points_in_each_of_ten_bins() -> None:
 
 def test_interval_comes_from_groups_and_holds_the_error() -> None:
     rng = np.random.default_rng(0)
-    sigma: Float32 = rng.uniform(0.5, 4, (600, 2)).astype(np.float32)
-    predicted = (sigma[..., None] * rng.laplace(0, 1, (600, 2, 2))).astype(np.float32)  # mean |error| is sigma
+    expected: Float32 = rng.uniform(0.5, 4, (600, 2)).astype(np.float32)
+    predicted = (expected[..., None] * rng.laplace(0, 1, (600, 2, 2))).astype(np.float32)  # mean |error| is expected
     test = part(600, np.ones((600, 2), bool))
-    table = reliability_table(predicted, sigma, test, resampling_weights(test.groups))
+    table = reliability_table(predicted, expected, test, resampling_weights(test.groups))
     assert (table["error_px_low"] < table["error_px"]).all()
     assert (table["error_px"] < table["error_px_high"]).all()
-    inside = (table["error_px_low"] < table["sigma_px"]) & (table["sigma_px"] < table["error_px_high"])
+    inside = (table["error_px_low"] < table["expected_error_px"]) & (
+        table["expected_error_px"] < table["error_px_high"]
+    )
     assert inside.sum() >= 8
 
 
 def test_fewer_points_than_bins_have_a_bin_each() -> None:
-    sigma, labelled = np.array([[3, 1], [2, 9]], np.float32), np.array([[True, True], [True, False]])
-    table = reliability_table(np.zeros((2, 2, 2), np.float32), sigma, part(2, labelled), np.ones((1, 1)))
-    assert table["sigma_px"].tolist() == [1, 2, 3]
+    expected, labelled = np.array([[3, 1], [2, 9]], np.float32), np.array([[True, True], [True, False]])
+    table = reliability_table(np.zeros((2, 2, 2), np.float32), expected, part(2, labelled), np.ones((1, 1)))
+    assert table["expected_error_px"].tolist() == [1, 2, 3]
     assert table["error_px"].tolist() == [0, 0, 0]

@@ -1,0 +1,74 @@
+"""What a trained model says of the test faces, and what is known of it. Needs a started backend (`common.backend`)."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from common.hashes import file_hash
+from evaluation.inputs import EvaluationData
+from evaluation.tables import COST
+from facial_keypoints.codec import WITH_ERROR, Keypoints, decode, flipped_back
+from facial_keypoints.errors import InputError
+from models.loader import LoadedModel, load_model, notes, predict
+
+
+class ModelResult(NamedTuple):
+    """What a model says of the test faces, and what is known of it.
+
+    Attributes:
+        keypoints: of the N test faces.
+        cost: the values of `COST`, None where unknown.
+        notes: sentences about what is not known of the model.
+        hash: of its weights.
+    """
+
+    keypoints: Keypoints
+    cost: dict[str, Any]
+    notes: list[str]
+    hash: str
+
+
+def predict_test_faces(path: Path, data: EvaluationData, flip: bool) -> ModelResult:
+    """Returns a model's predictions for the test faces; it is told the label source of each.
+
+    Args:
+        path: a model folder, or a bare `.keras` file.
+        flip: take the mean with the predictions for the mirrored images, mirrored back.
+
+    Raises:
+        InputError: no whole model, one of other images or keypoints than the data's, or one trained on these faces.
+    """
+    loaded = load_model(path)
+    said = notes(loaded) + training_notes(loaded, data)
+    images, landmarks = data.test.images, loaded.landmarks(data.keypoint_set)
+    output = predict(loaded, images, data.keypoint_set)
+    if flip:
+        mirrored = predict(loaded, images[:, :, ::-1], data.keypoint_set)
+        output = np.mean([output, flipped_back(mirrored, images.shape[2], landmarks)], axis=0)
+    if loaded.spec is None and output.shape[-1] == WITH_ERROR:
+        said.append("the third number that it gives of each keypoint; taken as the expected error in px")
+    return ModelResult(decode(output, data.test.sources, landmarks), cost_of(loaded), said, file_hash(loaded.file))
+
+
+def training_notes(loaded: LoadedModel, data: EvaluationData) -> list[str]:
+    """Returns a warning where a model may have been trained on some of these test faces; nothing of a bare file.
+
+    Raises:
+        InputError: it was trained on all of them.
+    """
+    if loaded.manifest is None:
+        return []
+    inputs = dict(loaded.manifest["inputs"])
+    if inputs.pop("data", None) == data.hash:
+        return []
+    if data.hash in inputs.values():
+        raise InputError(f"{loaded.path}: was trained on these very faces (--extra-data); evaluate it on other data")
+    return ["this model was trained on another data folder; its training faces may be among these test faces"]
+
+
+def cost_of(loaded: LoadedModel) -> dict[str, Any]:
+    """Returns the values of `COST`; of a bare file only the parameters and the size are known."""
+    metrics = loaded.manifest["metrics"] if loaded.manifest else {"parameters": loaded.model.count_params()}
+    cost = {key: metrics.get(key) for key in COST}
+    return cost | {"file_mb": round(loaded.file.stat().st_size / 1e6, 3)}

@@ -1,0 +1,121 @@
+"""The error of each keypoint, and by label source. N faces, K keypoints; px of the test images."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle
+
+from common.draw import PREDICTION, TRUTH, subplots
+from data_prep.faces import Part, labelled_mean
+from evaluation.bootstrap import estimate
+from evaluation.metrics import KEYPOINT_METRICS, keypoint_sums
+from evaluation.plot_style import REFERENCE, SOURCE_COLORS, name_size, plain
+from facial_keypoints.array_types import Float32, Float64
+from facial_keypoints.codec import UNKNOWN_SOURCE
+from facial_keypoints.keypoint_set import KeypointSet
+
+CLIP_PCT = 99.8  # of the errors an axis shows; the rest lie at its edge
+RUNS = 24  # points of a line of running means
+
+
+def draw_keypoints(table: pd.DataFrame, reference: pd.DataFrame | None, test: Part, name: str) -> Figure:
+    """Draws the mean error of each keypoint: as circles on the mean test image, and as a list with intervals.
+
+    Args:
+        table: `per_keypoint.csv` of the model; its `labelled` rows are drawn.
+        reference: the same of the mean face, or None.
+    """
+    rows = table[table["labels"] == "labelled"].reset_index(drop=True)
+    count = len(rows)
+    height = max(5.2, 0.21 * count)
+    figure, (face, listing) = subplots(1, 2, figsize=(11, height), layout="constrained")
+    _draw_circles(face, rows["point_error_px"].to_numpy(), test)
+    face.set_title(f"{name}: circle radius = mean error (px)", fontsize=10)
+
+    position = np.arange(count)
+    if reference is not None:
+        mean_face = reference[reference["labels"] == "labelled"]["point_error_px"]
+        listing.scatter(mean_face, position, marker="|", s=70, color=REFERENCE, label="mean face")
+    error, low, high = (rows[f"point_error_px{end}"] for end in ("", "_low", "_high"))
+    listing.hlines(position, low, high, color=PREDICTION, linewidth=2)
+    listing.scatter(error, position, s=22, color=PREDICTION, label=f"{name} (95 % interval)", zorder=3)
+    listing.set_yticks(position, [name.replace("_", " ") for name in rows["keypoint"]], fontsize=name_size(count))
+    listing.set(xlabel="mean distance from the real label (px)", xlim=(0, None), ylim=(count - 0.5, -0.5))
+    listing.set_title("Error of each keypoint", fontsize=10, loc="left")
+    listing.legend(frameon=False, fontsize=8, loc="lower right", bbox_to_anchor=(1, 1), borderpad=0, ncols=2)
+    plain(listing)
+    return figure
+
+
+def _draw_circles(axes: Any, errors: Float64, test: Part) -> None:
+    """Draws a circle of each mean error (K,) around each keypoint's mean place on the mean image."""
+    means = labelled_mean(test.keypoints, test.labelled, fallback=test.keypoints.mean(0))
+    axes.imshow(test.images.mean(0).mean(-1), cmap="gray", interpolation="bicubic")
+    axes.axis("off")
+    axes.scatter(means[:, 0], means[:, 1], s=6, color=TRUTH, zorder=3)
+    size = name_size(len(errors)) - 1
+    outline = {"facecolor": "black", "alpha": 0.55, "pad": 0.8, "edgecolor": "none"}
+    for (x, y), error in zip(means, errors, strict=True):
+        if np.isfinite(error):
+            axes.add_patch(Circle((x, y), error, fill=False, edgecolor=PREDICTION, linewidth=1.6))
+            text = f"{error:.1f}"
+            axes.text(x, y - error - 0.6, text, color="white", fontsize=size, ha="center", va="bottom", bbox=outline)
+
+
+def draw_error_by_source(
+    predicted: Float32, test: Part, keypoint_set: KeypointSet, weights: Float64, *, name: str
+) -> Figure:
+    """Draws signed errors of the real labels, one colour per label source, so that a bias of one source is seen.
+
+    Above against the true coordinate, below the mean of each keypoint.
+
+    Args:
+        predicted: float32 (N, K, 2) in px.
+        weights: float64 (B, G) of `resampling_weights(test.groups)`.
+    """
+    error = predicted.astype(np.float64) - test.keypoints
+    labelled = np.abs(error[test.labelled])
+    edge = max(1.0, float(np.percentile(labelled, CLIP_PCT))) if labelled.size else 1.0
+    count = len(keypoint_set)
+    heights = (4, max(3.6, 0.21 * count))
+    figure, panels = subplots(2, 2, figsize=(11, 1 + sum(heights)), layout="constrained", height_ratios=heights)
+    figure.suptitle(f"{name}: signed error on the real labels, by label source", fontsize=12)
+    sources = np.unique(test.sources)
+    for s, source in enumerate(sources):
+        color = SOURCE_COLORS[s % len(SOURCE_COLORS)]
+        label = f"source `{keypoint_set.sources[source].name}`" if source != UNKNOWN_SOURCE else "unknown source"
+        shown = test.labelled & (test.sources == source)[:, None]
+        biases = estimate(keypoint_sums(predicted, test.keypoints, shown), KEYPOINT_METRICS, test.groups, weights)
+        position = np.arange(count) + 0.16 * (2 * s + 1 - len(sources))
+        for axis, letter in enumerate("xy"):
+            above, below = panels[:, axis]
+            true, signed = test.keypoints[..., axis][shown], error[..., axis][shown]
+            above.scatter(true, signed.clip(-edge, edge), s=5, color=color, alpha=0.3, linewidths=0)
+            running = _running_mean(true, signed)
+            above.plot(*running, color="white", linewidth=4, zorder=3)
+            above.plot(*running, color=color, linewidth=2, zorder=4, label=f"{label} (line: running mean)")
+            value, low, high = (values[:, KEYPOINT_METRICS.index(f"bias_{letter}_px")] for values in biases)
+            below.hlines(position, low, high, color=color, linewidth=1.8)
+            below.scatter(value, position, s=18, color=color, zorder=3)
+    for axis, (letter, direction) in enumerate((("x", "right"), ("y", "down"))):
+        above, below = panels[:, axis]
+        above.set(xlabel=f"true {letter} (px)", ylabel=f"error in {letter} (px, + is {direction})", ylim=(-edge, edge))
+        below.set(xlabel=f"mean error in {letter} (px, + is {direction}), 95 % interval", ylim=(count - 0.5, -0.5))
+        names = [text.replace("_", " ") if letter == "x" else "" for text in keypoint_set.names]
+        below.set_yticks(np.arange(count), names, fontsize=name_size(count))
+        above.axhline(0, color="black", linewidth=0.8)
+        below.axvline(0, color="black", linewidth=0.8)
+        above.legend(frameon=False, fontsize=8, loc="upper left")
+        plain(above)
+        plain(below)
+    return figure
+
+
+def _running_mean(true: Float32, error: Float64) -> tuple[Float64, Float64]:
+    """Returns mean coordinate and mean error of runs of equally many values in order; none where there are few."""
+    if len(true) < 4 * RUNS:
+        return np.empty(0), np.empty(0)
+    order = np.array_split(np.argsort(true, kind="stable"), RUNS)
+    return np.array([true[run].mean() for run in order]), np.array([error[run].mean() for run in order])

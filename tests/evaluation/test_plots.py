@@ -1,0 +1,159 @@
+"""What is drawn is where it belongs: data of the axes, and dots on faces."""
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+
+from common.draw import CELL_INCHES, DPI, GAP_PX, PREDICTION, TRUTH
+from data_prep.faces import Part
+from evaluation.bootstrap import resampling_weights
+from evaluation.plot_curves import Curve, cumulative_error, draw_comparison, draw_cumulative_error
+from evaluation.plot_faces import draw_faces, evenly_spread, worst
+from evaluation.plot_keypoints import draw_error_by_source, draw_keypoints
+from evaluation.plot_reliability import draw_reliability
+from evaluation.tables import keypoint_table
+from facial_keypoints.array_types import Float32, Float64
+from facial_keypoints.keypoint_set import KeypointSet, LabelSource
+
+PAIR = KeypointSet(
+    "pair", ("left", "right"), (1, 0), (0, 1), (), (LabelSource("both", (0, 1)), LabelSource("left_only", (0,)))
+)
+SIDE_PX = 24
+
+
+def part(count: int) -> Part:
+    """Returns faces with the left keypoint at (16, 8) and the right one at (6, 8); odd ones lack the right label."""
+    keypoints = np.tile(np.array([[16, 8], [6, 8]], np.float32), (count, 1, 1))
+    sources, rows = np.arange(count) % 2, np.arange(count)
+    labelled = np.stack([np.ones(count, bool), sources == 0], axis=1)
+    images = np.full((count, SIDE_PX, SIDE_PX, 1), 128, np.uint8)
+    return Part(images, keypoints, labelled, rows, rows, sources)
+
+
+def panels(figure: Figure) -> list[Any]:
+    return list(figure.axes)
+
+
+def test_share_of_faces_within_an_error() -> None:
+    nme = np.array([1.0, np.nan, 10, 2])
+    assert cumulative_error(nme, np.array([0.5, 1, 5, 20])).tolist() == pytest.approx([0, 100 / 3, 200 / 3, 100])
+
+
+def test_curves_are_those_of_the_models_with_known_errors() -> None:
+    curves = [Curve("model", np.array([1.0, 4, 9, 99]), "#0072b2"), Curve("unknown", np.full(4, np.nan), "#d55e00")]
+    axes = panels(draw_cumulative_error(curves))[0]
+    drawn = {line.get_label(): line for line in axes.lines}
+    assert "unknown" not in drawn
+    limits, shares = drawn["model"].get_data()
+    assert [shares[np.searchsorted(limits, limit)] for limit in (0, 2, 5, 16)] == [0, 25, 50, 75]
+    assert drawn["model"].get_color() == "#0072b2"
+
+
+def test_comparison_has_the_best_on_top_with_its_interval() -> None:
+    table = pd.DataFrame(
+        {"name": ["v1", "base", "v1"], "labels": ["labelled", "labelled", "all"], "mae_px": [1.0, 2.0, 3.0]}
+    ).assign(mae_px_low=[0.8, 1.7, 2.9], mae_px_high=[1.2, 2.4, 3.1])
+    curves = {name: Curve(name, np.array([1.0]), color) for name, color in (("v1", "#0072b2"), ("base", "#d55e00"))}
+    forest, curve_axes = panels(draw_comparison(table, curves))
+    assert [text.get_text() for text in forest.get_yticklabels()] == ["v1", "base"]
+    assert [line.get_xydata().tolist() for line in forest.lines] == [[[1.0, 0]], [[2.0, 1]]]
+    assert [line.get_color() for line in forest.lines] == ["#0072b2", "#d55e00"]
+    assert [bar.get_segments()[0].tolist() for bar in forest.collections] == [
+        [[0.8, 0], [1.2, 0]],
+        [[1.7, 1], [2.4, 1]],
+    ]
+    assert [text.get_text() for text in forest.texts] == ["1.00 [0.80, 1.20]", "2.00 [1.70, 2.40]"]
+    assert forest.get_ylim()[0] > forest.get_ylim()[1]  # position 0 is on top
+    assert {line.get_label() for line in curve_axes.lines} >= {"v1", "base"}
+
+
+def shifted(test: Part) -> Float32:
+    """Left keypoints 3 px to the right and 4 px down, right ones 2 px up."""
+    return test.keypoints + np.array([[3, 4], [0, -2]], np.float32)
+
+
+def test_circles_lie_on_the_mean_label_with_the_error_as_radius() -> None:
+    test = part(8)
+    weights = resampling_weights(test.groups, resamples=50)
+    table = keypoint_table(shifted(test), test, PAIR, weights)
+    reference = keypoint_table(test.keypoints + np.array([0, 7], np.float32), test, PAIR, weights)
+    face, listing = panels(draw_keypoints(table, reference, test, "model"))
+    assert [(circle.center, circle.radius) for circle in face.patches] == [((16, 8), 5), ((6, 8), 2)]
+    mean_face, _, errors = listing.collections
+    assert mean_face.get_offsets().tolist() == [[7, 0], [7, 1]]
+    assert errors.get_offsets().tolist() == [[5, 0], [2, 1]]
+    assert [text.get_text() for text in listing.get_yticklabels()] == ["left", "right"]
+
+
+def test_bias_of_each_label_source_is_drawn_apart() -> None:
+    test = part(8)
+    predicted = test.keypoints + np.where(test.sources == 0, 2, -1)[:, None, None].astype(np.float32)
+    weights = resampling_weights(test.groups, resamples=50)
+    figure = draw_error_by_source(predicted, test, PAIR, weights, name="model")
+    x_above, _, x_below, _ = panels(figure)
+    first, second = (each.get_offsets() for each in x_above.collections)
+    assert np.unique(first, axis=0).tolist() == [[6, 2], [16, 2]]  # true x, error
+    assert np.unique(second, axis=0).tolist() == [[16, -1]]
+    dots = [np.ma.filled(each.get_offsets(), np.nan)[:, 0].tolist() for each in x_below.collections[1::2]]
+    assert dots == [[2, 2], [-1, pytest.approx(np.nan, nan_ok=True)]]  # the second source never labels the right one
+    legend = [text.get_text() for text in x_above.get_legend().get_texts()]
+    assert legend == ["source `both` (line: running mean)", "source `left_only` (line: running mean)"]
+
+
+def test_running_mean_of_many_labels() -> None:
+    test = part(96)
+    test.keypoints[:, 0, 0] = np.arange(96)
+    predicted = test.keypoints.copy()
+    predicted[:, 0, 0] += np.arange(96) / 96  # the further to the right, the larger
+    figure = draw_error_by_source(predicted, test, PAIR, resampling_weights(test.groups, resamples=50), name="model")
+    line = next(line for line in panels(figure)[0].lines if "both" in str(line.get_label()))
+    assert len(line.get_xdata()) == 24  # of 48 + 48 labels of the first source
+
+
+def test_reliability_puts_expected_against_measured() -> None:
+    columns = {"expected_error_px": [1.0, 2.0], "error_px": [1.1, 1.9], "error_px_low": [1.0, 1.5]}
+    table = pd.DataFrame({**columns, "error_px_high": [1.2, 2.5], "points": [10, 10]})
+    axes = panels(draw_reliability(table, "model"))[0]
+    assert axes.collections[-1].get_offsets().tolist() == [[1.0, 1.1], [2.0, 1.9]]
+    diagonal = axes.lines[0].get_xydata()
+    assert (diagonal[:, 0] == diagonal[:, 1]).all()
+
+
+def test_worst_faces_come_first_and_unlabelled_ones_last() -> None:
+    test = part(4)
+    test.labelled[2] = False
+    predicted = test.keypoints.copy()
+    predicted[:, 0, 0] += np.array([1, 9, 50, 3], np.float32)  # errors 0.5, 9, unknown, 3
+    assert worst(predicted, test).tolist() == [1, 3, 0, 2]
+    assert evenly_spread(part(63)).tolist() == list(range(0, 63, 2))
+
+
+def color_near(path: Path, xy: Float64) -> tuple[float, float, float]:
+    """Returns the RGB at a point of the first row of faces, in px of the grid."""
+    image = np.asarray(cv2.imread(str(path)))[..., ::-1] / 255
+    head_px, scale = round(0.35 * DPI), CELL_INCHES * DPI / (SIDE_PX + GAP_PX)
+    x, y = np.rint((xy + 0.5) * scale - 0.5).astype(int)
+    red, green, blue = image[head_px + y, x]
+    return red, green, blue
+
+
+def test_faces_carry_their_labels_and_the_prediction(tmp_path: Path) -> None:
+    test = part(4)
+    predicted = shifted(test)
+    draw_faces(tmp_path / "faces.png", predicted, test, np.array([2, 1]), "model")
+    second = np.array([SIDE_PX + GAP_PX, 0])
+    for face, corner in ((2, np.zeros(2)), (1, second)):
+        assert color_near(tmp_path / "faces.png", predicted[face, 0] + corner) == pytest.approx(
+            to_rgb(PREDICTION), abs=0.2
+        )
+        assert color_near(tmp_path / "faces.png", test.keypoints[face, 0] + corner) == pytest.approx(
+            to_rgb(TRUTH), abs=0.2
+        )
+    # the right keypoint of face 1 is imputed: no dot of a label there
+    assert color_near(tmp_path / "faces.png", test.keypoints[1, 1] + second) == pytest.approx((0.5, 0.5, 0.5), abs=0.05)
