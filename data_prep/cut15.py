@@ -22,7 +22,8 @@ import numpy.typing as npt
 import pandas as pd
 from tqdm import tqdm
 
-from common.stage import file_hash, seed, stage_folder, write_manifest
+from common.hashes import file_hash
+from common.stage import seed, stage_folder, write_manifest
 from data_prep import arrays, read_68, read_npz
 from data_prep.faces import Part
 from data_prep.labels import read_table

@@ -139,7 +139,7 @@ def hidden_label_errors(keypoints: Float32, sources: Int64, training: Bool, held
 
     Args:
         keypoints: float32 (N, K, 2), NaN where unlabelled.
-        sources: int64 (N,), see `data_prep.quality.label_sources`.
+        sources: int64 (N,), see `data_prep.grouping.label_sources`.
         training, held_out: bool (N,).
     """
     labelled = labelled_points(keypoints)

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from common.stage import COMMANDS, MANIFEST, path_hash, read_manifest, seed, stage_folder, write_manifest
+from common.hashes import path_hash
+from common.stage import COMMANDS, MANIFEST, read_manifest, seed, stage_folder, write_manifest
 from data_prep import arrays, read_kaggle, read_npz, read_training_csv, synthetic
 from data_prep.faces import SPLITS, Faces, Part, labelled_points
+from data_prep.grouping import duplicate_groups, join_groups, label_sources
 from data_prep.impute import DEFAULT_IMPUTER, IMPUTERS, hidden_label_errors, impute
-from data_prep.quality import duplicate_groups, join_groups, label_sources
 from data_prep.report import write_report
 from data_prep.split import SPLIT_METHODS, sizes_text, split
 from facial_keypoints.array_types import Bool, Float32
@@ -127,7 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         faces = read(options.source, options.count, options.seed)
         check(faces, options.source)
         labelled = labelled_points(faces.keypoints)
-        sources = label_sources(labelled)
+        sources = faces.sources if faces.sources is not None else label_sources(labelled, faces.keypoint_set)
         same_picture = duplicate_groups(faces.images)
         groups = same_picture if faces.groups is None else join_groups(same_picture, faces.groups)
         indexes = split(options.split, groups, options.seed)
@@ -158,7 +159,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 "keypoint_set": faces.keypoint_set.name,
             },
             inputs=source_hash(options.source, options.count, options.seed),
-            figures={"faces": len(faces), **sizes, "labelled_pct": round(100 * float(labelled.mean()), 2)},
+            metrics={"faces": len(faces), **sizes, "labelled_pct": round(100 * float(labelled.mean()), 2)},
             started=started,
         )
     print(f"{len(faces)} faces, {options.split} split: {sizes_text(indexes)}")

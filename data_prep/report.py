@@ -4,15 +4,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt  # common.draw has chosen a backend that needs no screen
 import numpy as np
 from matplotlib.colors import hsv_to_rgb
+from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from common import draw
 from data_prep.faces import SPLITS, Faces, labelled_points
+from data_prep.grouping import duplicate_groups
 from data_prep.oddities import ODD, LabelNoise, duplicate_label_noise, mean_of_labels, oddness, outside_picture
-from data_prep.quality import duplicate_groups
 from data_prep.split import sizes_text
 from facial_keypoints.array_types import Bool, Float64, Int64
 
@@ -265,7 +265,7 @@ def draw_contact_sheet(path: Path, faces: Faces, sources: Int64) -> None:
     chosen = np.linspace(0, len(faces) - 1, min(CONTACT_FACES, len(faces))).round().astype(np.int64)
     labelled = labelled_points(faces.keypoints[chosen])
     marks = [
-        draw.Marks(
+        draw.KeypointLayer(
             faces.keypoints[chosen],
             _light(int(source)),
             _source_name(int(source)),
@@ -280,7 +280,7 @@ def draw_odd_faces(path: Path, faces: Faces, scores: Float64) -> Int64:
     """Writes a grid of the oddest faces, oddest first, and returns their indexes."""
     odd = np.argsort(-scores, kind="stable")[:ODD_FACES]
     captions = [f"row {faces.rows[i]}  ({scores[i]:.0f})" for i in odd]
-    marks = [draw.Marks(faces.keypoints[odd], draw.TRUTH, "label")]
+    marks = [draw.KeypointLayer(faces.keypoints[odd], draw.TRUTH, "label")]
     draw.face_grid(path, faces.images[odd], marks, COLUMNS // 2, captions, "Oddest shapes")
     return odd
 
@@ -300,7 +300,7 @@ def mean_picture(faces: Faces, chosen: Bool | None = None) -> Float64:
 def draw_mean_face(path: Path, faces: Faces, sources: Int64, means: Mapping[int, Float64]) -> None:
     """Writes the mean picture with the mean labels of each source, and one with both where there are two."""
     both = len(means) == 2
-    figure, panels = plt.subplots(1, len(means) + both, figsize=(4.4 * (len(means) + both), 4.7), layout="constrained")
+    figure, panels = draw.subplots(1, len(means) + both, figsize=(4.4 * (len(means) + both), 4.7), layout="constrained")
     panels = np.atleast_1d(panels)
     for panel, (source, mean) in zip(panels, means.items(), strict=False):
         chosen = sources == source
@@ -329,7 +329,7 @@ def _show(panel: Any, picture: Float64) -> None:
 
 
 def _draw_strokes(panel: Any, faces: Faces, points: Float64, color: str) -> None:
-    for stroke in faces.keypoint_set.strokes:
+    for stroke in faces.keypoint_set.skeleton:
         panel.plot(*points[list(stroke)].T, color=color, lw=1.2, alpha=0.6)
     panel.plot(*points.T, "o", color=color, ms=5, mec="black", mew=0.6)
 
@@ -344,7 +344,7 @@ def draw_keypoint_scatter(path: Path, faces: Faces) -> None:
     """Writes every label of the set as a dot on the mean picture, a colour for each keypoint."""
     names = faces.keypoint_set.names
     hues = (np.arange(len(names)) * 0.618) % 1  # the golden ratio keeps the hues of neighbours apart
-    figure = plt.figure(figsize=(8.4, 6))
+    figure = Figure(figsize=(8.4, 6))
     panel = figure.add_axes((0.01, 0.01, 0.66, 0.94))
     mean = mean_picture(faces)
     _show(panel, mean)
@@ -399,6 +399,6 @@ def draw_labelled_share(path: Path, faces: Faces, labelled: Bool, sources: Int64
 
 
 def _plain_axes(size: tuple[float, float]) -> tuple[Any, Any]:
-    figure, panel = plt.subplots(figsize=size, layout="constrained")
+    figure, panel = draw.subplots(figsize=size, layout="constrained")
     panel.spines[["top", "right"]].set_visible(False)
     return figure, panel

@@ -14,6 +14,7 @@ from facial_keypoints.array_types import Float32, Int64, UInt8
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import FACE15
 
+SPARSE = FACE15.sources[1]  # the label source of the last rows
 THREADS = 2  # OpenCV and NumPy let go of the interpreter for part of the work; more help little
 COUNT = 7049  # rows of the published set, whose make-up the shares below follow
 FIRST_SOURCE = 2284 / COUNT  # share of rows that the first source marked, the first rows
@@ -81,7 +82,7 @@ def marked(landmarks: Float32, first: int, rng: np.random.Generator) -> Float32:
     """Returns float32 (N, 15, 2): what the two sources mark of (N, 17, 2) landmarks, NaN where they do not."""
     count, points = len(landmarks), len(FACE15)
     keypoints = landmarks[:, :points].copy()
-    keypoints[first:, FACE15.second_marks] = landmarks[first:, points:]
+    keypoints[first:, SPARSE.own] = landmarks[first:, points:]
     keypoints += rng.normal(0, LABEL_NOISE, keypoints.shape).astype(np.float32)
 
     hidden = np.zeros((count, points), bool)
@@ -89,9 +90,9 @@ def marked(landmarks: Float32, first: int, rng: np.random.Generator) -> Float32:
     for row, seen in enumerate(np.resize(visible, first)):
         hidden[row, rng.choice(points, points - seen, replace=False, p=MISSED)] = True
     hidden[first:] = True
-    hidden[first:, FACE15.few] = False
+    hidden[first:, SPARSE.keypoints] = False
     incomplete = rng.permutation(np.arange(first, count))[: round((count - first) * SECOND_SOURCE_INCOMPLETE)]
-    hidden[incomplete, rng.choice(FACE15.few, len(incomplete))] = True
+    hidden[incomplete, rng.choice(SPARSE.keypoints, len(incomplete))] = True
     outside = ((keypoints < 0) | (keypoints > SIZE - 1)).any(-1)
     keypoints[hidden | outside] = np.nan
     return keypoints

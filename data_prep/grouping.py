@@ -1,0 +1,56 @@
+"""Facts found in the data that splitting and scoring depend on: label sources, identical images."""
+
+import hashlib
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from facial_keypoints.array_types import Bool, Int64, UInt8
+from facial_keypoints.keypoint_set import KeypointSet
+
+SPARSE_SHARE = 0.05  # a source is there where at least this share of the faces shows its keypoints exactly
+
+
+def label_sources(labelled: Bool, keypoint_set: KeypointSet) -> Int64:
+    """Returns the label source of each face, int64 (N,), an index into `keypoint_set.sources`.
+
+    A source that marks only some keypoints is there where enough faces are labelled exactly as it does. To it belongs
+    every face with labels, all of them on its keypoints. A face that fits several belongs to the one that more faces
+    show exactly. All others belong to source 0, also faces without any label: nothing is known of them.
+
+    Args:
+        labelled: bool (N, K).
+    """
+    sources = np.zeros(len(labelled), np.int64)
+    some = labelled.any(axis=1)
+    found = []
+    for number, source in enumerate(keypoint_set.sources[1:], start=1):
+        pattern = np.isin(np.arange(len(keypoint_set)), source.keypoints)
+        exact = int((labelled == pattern).all(axis=1).sum())
+        if exact and exact >= SPARSE_SHARE * len(labelled):
+            found.append((exact, number, pattern))
+    for _, number, pattern in sorted(found, key=lambda one: one[0]):  # the commonest comes last and wins
+        sources[some & ~(labelled & ~pattern).any(axis=1)] = number
+    return sources
+
+
+def duplicate_groups(images: UInt8) -> Int64:
+    """Returns int64 (N,): the index of the first face whose image is identical, pixel for pixel. (N, H, W, C) in."""
+    first: dict[bytes, int] = {}
+    digests = (hashlib.sha256(image.tobytes()).digest() for image in images)
+    return np.array([first.setdefault(digest, i) for i, digest in enumerate(digests)], np.int64)
+
+
+def join_groups(groups: Int64, others: Int64) -> Int64:
+    """Returns the finest groups, int64 (N,) from 0, that keep together all that either argument keeps together."""
+    faces = np.arange(len(groups))
+    links = [_first_of_group(groups), _first_of_group(others)]
+    graph = coo_array((np.ones(2 * len(faces), bool), (np.tile(faces, 2), np.concatenate(links))), (len(faces),) * 2)
+    return np.asarray(connected_components(graph, directed=False)[1], np.int64)
+
+
+def _first_of_group(groups: Int64) -> Int64:
+    """Returns for each face the index of the first face of its group."""
+    first, inverse = np.unique(groups, return_index=True, return_inverse=True)[1:]
+    return np.asarray(first[inverse], np.int64)
