@@ -11,6 +11,7 @@ import numpy as np
 
 from facial_keypoints.array_types import Float32
 from models.expected_error import with_expected_error
+from models.scaling import scaled_images
 
 STEM_FILTERS = 16
 FILTERS = (32, 64, 128)  # at 1/4, 1/8 and 1/16 of the image's side
@@ -37,8 +38,7 @@ def build(input_shape: tuple[int, int, int] = (96, 96, 1), keypoints: int = 17, 
     if not all(48 <= side <= 256 for side in (height, wide)):
         raise ValueError("it takes sides from 48 to 256 px")
     stem, *filters, decoder = (8 * max(1, round(width * f / 8)) for f in (STEM_FILTERS, *FILTERS, DECODER_FILTERS))
-    images = keras.Input(input_shape, name="images")
-    x = keras.layers.Rescaling(1 / 127.5, offset=-1.0, name="pixels_to_unit")(images)
+    images, x = scaled_images(input_shape, scale=1 / 127.5, offset=-1.0)
     below, beside = -height % STRIDE_PX, -wide % STRIDE_PX
     if below or beside:
         x = keras.layers.ZeroPadding2D(((0, below), (0, beside)), name="padding")(x)
