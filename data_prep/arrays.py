@@ -8,11 +8,19 @@ import numpy as np
 
 from common.stage import COMMANDS, read_manifest
 from data_prep.faces import SPLITS, Part
+from data_prep.untrusted import parsing
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import KEYPOINT_SETS, KeypointSet
 
 MEND = f"make the folder again with `{COMMANDS['prepare']}`"
-ARRAYS = ("images", "keypoints", "labelled", "rows", "groups", "sources")
+ARRAYS: dict[str, tuple[type[np.generic], int]] = {  # dtype and number of axes
+    "images": (np.uint8, 4),
+    "keypoints": (np.float32, 3),
+    "labelled": (np.bool_, 2),
+    "rows": (np.int64, 1),
+    "groups": (np.int64, 1),
+    "sources": (np.int64, 1),
+}
 
 
 def save_part(folder: Path, split: str, part: Part) -> None:
@@ -27,21 +35,22 @@ def load_part(folder: Path, split: str) -> Part:
     Raises:
         InputError: an array is missing, unreadable, or does not fit the others.
     """
-    arrays = {name: _load_array(folder / f"{split}_{name}.npy") for name in ARRAYS}
+    arrays = {name: _load_array(folder / f"{split}_{name}.npy", *kind) for name, kind in ARRAYS.items()}
     part = Part(**arrays)
     count = len(part.images)
-    if any(len(array) != count for array in arrays.values()) or part.keypoints.shape[:2] != part.labelled.shape:
+    if any(len(array) != count for array in arrays.values()) or part.keypoints.shape != (*part.labelled.shape, 2):
         raise InputError(f"{folder}: the {split} arrays differ in length; {MEND}")
     return part
 
 
-def _load_array(path: Path) -> Any:
-    try:
-        return np.load(path, allow_pickle=False)
-    except FileNotFoundError:
-        raise InputError(f"{path}: is missing; {MEND}") from None
-    except (ValueError, EOFError):
-        raise InputError(f"{path}: is not a whole numpy array; {MEND}") from None
+def _load_array(path: Path, dtype: type[np.generic], axes: int) -> Any:
+    with parsing(path, "numpy array", MEND):
+        array = np.load(path, allow_pickle=False)
+        if array.dtype != dtype or array.ndim != axes:
+            raise InputError(
+                f"{path}: holds {array.dtype} with {array.ndim} axes, not {dtype.__name__} with {axes}; {MEND}"
+            )
+        return array
 
 
 def load_parts(folder: Path) -> dict[str, Part]:

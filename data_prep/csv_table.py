@@ -10,8 +10,11 @@ ROW = "row"  # the column that holds a face's row in the data
 Line = tuple[int, list[str]]  # number of a line in its file, from 1, and its cells
 
 
-def read_lines(path: Path) -> tuple[list[str], list[Line]]:
+def read_lines(path: Path, skip_empty: bool = True) -> tuple[list[str], list[Line]]:
     """Returns the header and the lines below it that are not blank, each with its number in the file.
+
+    Args:
+        skip_empty: a line with nothing but commas is blank, too; in a label file it is a face without labels.
 
     Raises:
         InputError: no such file, not a CSV file, an empty one, or a line longer or shorter than the header.
@@ -19,7 +22,7 @@ def read_lines(path: Path) -> tuple[list[str], list[Line]]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:  # spreadsheets begin a file with a byte order mark
             reader = csv.reader(file)
-            lines = [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
+            lines = [(reader.line_num, cells) for cells in reader if not _blank(cells, skip_empty)]
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; give a CSV file") from None
     except IsADirectoryError:
@@ -35,6 +38,10 @@ def read_lines(path: Path) -> tuple[list[str], list[Line]]:
                 f"{path}, line {line}: has {len(cells)} cells where the header has {len(header)}; give one for each"
             )
     return header, body
+
+
+def _blank(cells: list[str], skip_empty: bool) -> bool:
+    return (skip_empty or len(cells) < 2) and not any(cell.strip() for cell in cells)
 
 
 def row_number(path: Path, line: int, text: str) -> int:

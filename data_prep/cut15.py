@@ -26,8 +26,8 @@ from common.hashes import file_hash
 from common.stage import seed, stage_folder, write_manifest
 from data_prep import arrays, read_68, read_npz
 from data_prep.faces import Part
-from data_prep.labels import read_table
-from facial_keypoints.array_types import Float32, Float64, UInt8
+from facial_keypoints import geometry
+from facial_keypoints.array_types import Float32, UInt8
 from facial_keypoints.errors import InputError, run
 from facial_keypoints.keypoint_set import FACE15
 
@@ -78,29 +78,6 @@ def keypoints_of(points: Float32, source: int) -> Float32:
     if source:
         keypoints[[k not in SPARSE for k in range(len(FACE15))]] = np.nan
     return keypoints.astype(np.float32)
-
-
-def similarity(origin: Float32, target: Float32) -> Float64:
-    """Returns (2, 3): the turn, scale and shift that take two points (2, 2) onto two others, p to M @ (x, y, 1)."""
-    before, after = origin.astype(float) @ [1, 1j], target.astype(float) @ [1, 1j]
-    factor = (after[1] - after[0]) / (before[1] - before[0])
-    shift = after[0] - factor * before[0]
-    return np.array([[factor.real, -factor.imag, shift.real], [factor.imag, factor.real, shift.imag]])
-
-
-def cut(picture: UInt8, matrix: Float64, side: int) -> UInt8:
-    """Returns the picture (H, W) under a similarity (2, 3), uint8 (side, side); shrinks first where that is needed."""
-    scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
-    if scale < 1:
-        height, width = picture.shape
-        size = max(1, round(width * scale)), max(1, round(height * scale))
-        smaller = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-        ratio = np.array([width / smaller.shape[1], height / smaller.shape[0]])
-        linear = matrix[:, :2] * ratio  # of the smaller picture, whose pixel centres lie elsewhere
-        matrix = np.concatenate([linear, (matrix[:, :2] @ (ratio - 1) / 2 + matrix[:, 2])[:, None]], axis=1)
-        picture = np.asarray(smaller, np.uint8)
-    flat = cv2.warpAffine(picture, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(flat, np.uint8)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -180,11 +157,12 @@ def read_people(path: Path, like: Path, parts: dict[str, Part]) -> tuple[set[str
     Raises:
         InputError: the file names no people, or not those of the folder's rows.
     """
-    table = read_table(path)
-    if "person" not in table or len(table) != sum(map(len, parts.values())):
-        raise InputError(f"{path}: needs a column person and a row for each face of {like}; give its source's own")
-    names = table["person"].astype(str).to_numpy()
-    return set(names), {str(name) for split in ("val", "test") for name in names[parts[split].rows]}
+    names = np.array(read_npz.read_people(path), object)
+    if len(names) != sum(map(len, parts.values())):
+        raise InputError(
+            f"{path}: has {len(names)} rows, not one for each face of {like}; give the groups.csv of its source"
+        )
+    return set(names), {name for split in ("val", "test") for name in names[parts[split].rows]}
 
 
 def check_names(people: Path, known: set[str], marked: dict[Path, list[read_68.Marked]]) -> None:
@@ -235,11 +213,10 @@ def cut_all(faces: list[read_68.Marked], eyes: Float32, side: int, cuts: int, se
             raise InputError(
                 f"{face.picture}: its eyes are marked {apart:.2f} px apart; mend its keypoints or take the face out"
             )
-        for target in eyes[rng.integers(len(eyes), size=cuts)]:
-            matrix = similarity(origin, target)
-            images.append(cut(np.asarray(picture, np.uint8), matrix, side))
+        for matrix in geometry.fit_similarity(origin, eyes[rng.integers(len(eyes), size=cuts)]):
+            images.append(geometry.crop(np.asarray(picture, np.uint8), matrix, side, side))
             for source, kept in keypoints.items():
-                moved = places[source] @ matrix[:, :2].T + matrix[:, 2]
+                moved = geometry.transform(places[source], matrix)
                 inside = ((moved > -0.5) & (moved < side - 0.5)).all(axis=1, keepdims=True)
                 kept.append(np.where(inside, moved, np.nan).astype(np.float32))
     return np.stack(images), np.stack(keypoints[0] + keypoints[1])

@@ -68,6 +68,11 @@ def labelled_points(keypoints: Float32) -> Bool:
     return np.asarray(~np.isnan(keypoints).any(axis=-1))
 
 
+def never_labelled(labelled: Bool, keypoint_set: KeypointSet) -> list[str]:
+    """Returns the names of the keypoints that none of these faces labels. (N, K) in."""
+    return [keypoint_set.names[k] for k in np.flatnonzero(~labelled.any(axis=0))]
+
+
 def labelled_mean(keypoints: Float32, labelled: Bool, fallback: Float32 | None = None) -> Float32:
     """Returns the mean of the real labels of each keypoint, float32 (K, 2) in px.
 

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from sklearn import config_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.experimental import enable_iterative_imputer  # noqa: F401  (scikit-learn's own switch for the next line)
@@ -15,6 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from data_prep.faces import labelled_points
 from facial_keypoints.array_types import Bool, Float32, Float64, Int64
+from facial_keypoints.geometry import fit_similarity, transform
 
 Imputer = Callable[[Float64, Bool, Bool], Float64]  # coordinates (N, 2K), training (N,), wanted (N,) -> (N, 2K)
 
@@ -26,16 +26,21 @@ RIDGE_PENALTY_PX2 = 0.1  # added to the variances of the visible coordinates
 def impute(method: str, keypoints: Float32, training: Bool, wanted: Bool | None = None) -> Float32:
     """Returns the keypoints with every gap filled; real labels stay as they are.
 
+    A keypoint that no training face labels is put into the middle of the others of its face.
+
     Args:
         method: a name in IMPUTERS.
-        keypoints: float32 (N, K, 2) in px, all faces in file order, NaN where unlabelled. Every keypoint is labelled
-            in at least one training face.
+        keypoints: float32 (N, K, 2) in px, all faces in file order, NaN where unlabelled. At least one keypoint is
+            labelled in at least one training face.
         training: bool (N,), the faces to learn from. Nothing is learnt from the others.
         wanted: bool (N,), the faces to fill, all where None; gaps of the others may stay.
     """
-    flat = keypoints.reshape(len(keypoints), -1).astype(np.float64)
-    wanted = np.ones(len(flat), bool) if wanted is None else wanted
-    filled = IMPUTERS[method](flat, training, wanted).reshape(keypoints.shape)
+    wanted = np.ones(len(keypoints), bool) if wanted is None else wanted
+    known: Bool = np.asarray(labelled_points(keypoints)[training].any(axis=0))
+    flat = keypoints[:, known].reshape(len(keypoints), -1).astype(np.float64)
+    by_method = IMPUTERS[method](flat, training, wanted).reshape(len(keypoints), -1, 2)
+    filled = np.repeat(by_method.mean(axis=1, keepdims=True), len(known), axis=1)
+    filled[:, known] = by_method
     return np.where(np.isnan(keypoints), filled, keypoints).astype(np.float32)
 
 
@@ -62,29 +67,14 @@ def _by_scikit_learn(make_imputer: Callable[[], Any]) -> Imputer:
 
 
 def _similarity(flat: Float64, training: Bool, _: Bool) -> Float64:
-    """Moves, turns and scales the mean complete face of the training part onto the visible keypoints of each face.
+    """Moves, turns and scales the mean complete face of the training part onto the labelled keypoints of each face.
 
-    Least-squares similarity in complex numbers: z' = a z + b (Umeyama 1991, two dimensions, without reflection).
-    Where fewer than two keypoints are visible the mean face is only moved.
+    Where only one keypoint is labelled the mean face is only moved; where none is, it stays.
     """
-    mean = _complex(_whole_faces(flat, training).mean(axis=0)[None])[0]
-    faces = _complex(flat)
-    visible = ~np.isnan(faces)
-    count = np.maximum(visible.sum(axis=1, keepdims=True), 1)
-    mean_centre = (visible * mean).sum(axis=1, keepdims=True) / count
-    face_centre = np.where(visible, faces, 0).sum(axis=1, keepdims=True) / count
-    nothing = ~visible.any(axis=1, keepdims=True)
-    mean_centre, face_centre = np.where(nothing, 0, mean_centre), np.where(nothing, 0, face_centre)
-    spread = np.where(visible, mean - mean_centre, 0)
-    power = (np.abs(spread) ** 2).sum(axis=1, keepdims=True)
-    turn = (np.conj(spread) * np.where(visible, faces - face_centre, 0)).sum(axis=1, keepdims=True)
-    turn = np.where(power > 0, turn / np.where(power > 0, power, 1), 1)
-    placed = turn * (mean - mean_centre) + face_centre
-    return np.stack([placed.real, placed.imag], axis=-1).reshape(flat.shape)
-
-
-def _complex(flat: Float64) -> npt.NDArray[np.complex128]:
-    return flat[:, 0::2] + 1j * flat[:, 1::2]
+    faces = flat.reshape(len(flat), -1, 2)
+    mean = _whole_faces(flat, training).mean(axis=0).reshape(-1, 2)
+    onto_faces = fit_similarity(mean, faces, np.asarray(~np.isnan(faces).any(axis=-1)))
+    return transform(mean, onto_faces).reshape(flat.shape)
 
 
 def _ridge(flat: Float64, training: Bool, _: Bool) -> Float64:
@@ -134,22 +124,28 @@ DEFAULT_IMPUTER = "ridge"  # the lowest error on the real label file, see the ta
 def hidden_label_errors(keypoints: Float32, sources: Int64, training: Bool, held_out: Bool) -> dict[str, float]:
     """Returns each method's RMSE in px on labels that were known and hidden from it.
 
-    The complete held-out faces lose every keypoint that source 1 does not mark, and the methods fill them again.
-    Empty where there is nothing to hide or no complete face to hide it on.
+    The complete held-out faces lose every keypoint that the commonest sparse source does not label, and the methods
+    fill them again. Empty where there is no such source or no complete face.
 
     Args:
         keypoints: float32 (N, K, 2), NaN where unlabelled.
-        sources: int64 (N,), see `data_prep.grouping.label_sources`.
+        sources: int64 (N,), the label source of each face.
         training, held_out: bool (N,).
     """
     labelled = labelled_points(keypoints)
-    complete = held_out & labelled.all(axis=1)
-    sparse = labelled[sources == 1]
-    if len(sparse) == 0 or not complete.any():
+    complete = held_out & labelled.all(axis=1) & (sources == 0)
+    sparse = most_common_sparse_source(sources)
+    if sparse is None or not complete.any():
         return {}
-    hide = sparse.mean(axis=0) < 0.5
+    hide = labelled[sources == sparse].mean(axis=0) < 0.5
     hidden = keypoints.copy()
     hidden[np.ix_(complete, hide)] = np.nan
     truth = keypoints[np.ix_(complete, hide)]
     errors = {name: impute(name, hidden, training, complete)[np.ix_(complete, hide)] - truth for name in IMPUTERS}
     return {name: float(np.sqrt(np.mean(error.astype(np.float64) ** 2))) for name, error in errors.items()}
+
+
+def most_common_sparse_source(sources: Int64) -> int | None:
+    """Returns the label source with most faces beside source 0; None where there is no other."""
+    others = sources[sources > 0]
+    return int(np.bincount(others).argmax()) if len(others) else None

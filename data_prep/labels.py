@@ -1,72 +1,115 @@
-"""Label files: the checks that every reader of keypoints shares."""
+"""Labels in columns `NAME_x`, `NAME_y`: which keypoint set they are, and their numbers. K keypoints."""
 
-import csv
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
+from data_prep.csv_table import read_lines
 from facial_keypoints.array_types import Float32
 from facial_keypoints.errors import InputError
-from facial_keypoints.keypoint_set import KeypointSet
+from facial_keypoints.keypoint_set import KEYPOINT_SETS, KeypointSet
+
+FARTHEST_PX = 1e6  # no picture reaches so far; what is larger would overflow where distances are squared
+NO_LABEL = ("", "nan", "na", "n/a", "null", "none")  # in small letters
+NAMES_SHOWN = 5
+SHOWN_CHARACTERS = 40
 
 
-def read_keypoints(path: Path, keypoint_set: KeypointSet) -> Float32:
-    """Returns the keypoints of a label file, float32 (N, K, 2) in px, NaN where a cell is empty.
+def read_keypoints(path: Path) -> tuple[Float32, KeypointSet]:
+    """Returns the keypoints of a label file, float32 (N, K, 2) in px, and the keypoint set that its columns tell.
+
+    NaN where a cell is empty, or where the file has no columns for a keypoint.
 
     Raises:
-        InputError: no such file, no rows, missing or unknown columns, text or an infinite number in a cell.
+        InputError: no such file, no rows, missing or unknown columns, or a cell that is no number of px.
     """
-    table = read_table(path)
-    check_columns(path, list(table.columns), keypoint_set.columns)
-    values = np.empty((len(table), len(keypoint_set.columns)), np.float32)
-    for j, column in enumerate(keypoint_set.columns):
-        values[:, j] = _numbers(path, table[column])
-    return values.reshape(len(table), len(keypoint_set), 2)
+    header, body = read_lines(path, skip_empty=False)
+    keypoint_set = keypoint_set_of(path, header)
+    if not body:
+        raise InputError(f"{path}: has a header but no rows; it needs a row for each face")
+    names = [name for name in keypoint_set.columns if name in header]
+    at = [header.index(name) for name in names]
+    rows = []
+    for row, (line, cells) in enumerate(body):
+        try:
+            rows.append(numbers([cells[column] for column in at], names))
+        except ValueError as error:
+            raise InputError(f"{path}: row {row} (line {line}) {error}") from None
+    return keypoints_of(rows, names, keypoint_set), keypoint_set
 
 
-def read_table(path: Path) -> pd.DataFrame:
-    """Returns a CSV file as a table.
+def keypoint_set_of(path: Path, columns: Sequence[str], others: Sequence[str] = ()) -> KeypointSet:
+    """Returns the keypoint set whose columns a file has, in any order.
+
+    Both columns of a keypoint may be missing: then no face has a label for it.
+
+    Args:
+        path: the file, for the message.
+        columns: its header.
+        others: further columns that it must have.
 
     Raises:
-        InputError: no such file, no rows in it, or a row with more or fewer fields than the header.
+        InputError: missing, unknown or repeated columns, told by the keypoint set that fits best.
+    """
+    found = set(columns)
+    best = min(KEYPOINT_SETS.values(), key=lambda one: len(found ^ set(one.columns)))
+    wanted = [*best.columns, *others]
+    missing = [name for name in wanted if name not in found]
+    halves = [name for name in best.names if (f"{name}_x" in found) != (f"{name}_y" in found)]
+    faults = {
+        "lacks": missing,
+        "does not know": [name for name in columns if name not in wanted],
+        "repeats": [name for name in wanted if columns.count(name) > 1],
+    }
+    nothing = found.isdisjoint(best.columns)
+    if halves or nothing or set(missing) & set(others) or faults["does not know"] or faults["repeats"]:
+        told = "; ".join(f"{verb} {shown_names(names)}" for verb, names in faults.items() if names)
+        needs = " and ".join(["NAME_x and NAME_y of each keypoint", *others])
+        raise InputError(f"{path}: the header (line 1) {told}; a label file of {best.name} has the columns {needs}")
+    return best
+
+
+def shown_names(names: Sequence[str]) -> str:
+    """Returns the first names of columns or files, as a message shows them."""
+    shown = [
+        repr(name[:SHOWN_CHARACTERS]) if len(name) > SHOWN_CHARACTERS or not name.isidentifier() else name
+        for name in names[:NAMES_SHOWN]
+    ]
+    more = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
+
+
+def numbers(cells: Sequence[str], names: Sequence[str]) -> list[float]:
+    """Returns the coordinates in the cells of one row, NaN for an empty cell.
+
+    Raises:
+        ValueError: a cell holds anything else; the message names its column.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            lengths = [len(fields) for fields in csv.reader(file) if fields]
-        table = pd.read_csv(path)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except pd.errors.EmptyDataError:
-        raise InputError(f"{path}: is empty; expected a header line and a row for each face") from None
-    except (csv.Error, pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: is not a CSV file ({error})") from None
-    if table.empty:
-        raise InputError(f"{path}: has a header but no rows; expected a row for each face")
-    if uneven := [row for row, length in enumerate(lengths[1:]) if length != lengths[0]]:  # pandas would shift columns
-        row = uneven[0]
-        raise InputError(
-            f"{path}: row {row} (line {row + 2}) has {lengths[row + 1]} fields where the header has {lengths[0]}"
-        )
-    return table
+        values = [float(cell or "nan") for cell in cells]
+        if not any(abs(value) > FARTHEST_PX for value in values):  # NaN is not greater
+            return values
+    except ValueError:  # found below, where speed does not matter
+        pass
+    return [_number(cell, name) for cell, name in zip(cells, names, strict=True)]
 
 
-def check_columns(path: Path, found: list[str], expected: list[str]) -> None:
-    """Raises InputError that names the missing columns, or else the unknown ones."""
-    if missing := [name for name in expected if name not in found]:
-        raise InputError(f"{path}: lacks the column{'s'[: len(missing) > 1]} {', '.join(missing)}")
-    if unknown := [name for name in found if name not in expected]:
-        raise InputError(f"{path}: has columns that are no keypoints: {', '.join(unknown)}; take them out")
+def _number(cell: str, name: str) -> float:
+    text = cell.strip()
+    if text.lower() in NO_LABEL:
+        return float("nan")
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("inf")
+    if not abs(value) <= FARTHEST_PX:
+        raise ValueError(f"has {text[:20]!r} as {name}, which is no number of px; correct it, or empty it: unlabelled")
+    return value
 
 
-def _numbers(path: Path, column: pd.Series) -> Float32:
-    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is named below
-        numbers = np.asarray(pd.to_numeric(column, errors="coerce"), np.float32)
-    bad = np.isinf(numbers) | (np.isnan(numbers) & column.notna().to_numpy())
-    if bad.any():
-        row = int(np.flatnonzero(bad)[0])
-        raise InputError(
-            f"{path}: row {row} (line {row + 2}), {column.name}: {str(column.iloc[row])!r} is no finite number of px; "
-            "leave the cell empty where the keypoint is unlabelled"
-        )
-    return numbers
+def keypoints_of(rows: Sequence[Sequence[float]], names: Sequence[str], keypoint_set: KeypointSet) -> Float32:
+    """Returns float32 (N, K, 2) of N rows of numbers in these columns; NaN for keypoints without columns."""
+    table = np.full((len(rows), len(keypoint_set.columns)), np.nan, np.float32)
+    table[:, [keypoint_set.columns.index(name) for name in names]] = rows
+    return table.reshape(len(rows), len(keypoint_set), 2)

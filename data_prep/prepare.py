@@ -6,21 +6,24 @@ python -m data_prep.prepare SOURCE --out DIR
 import argparse
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from common.hashes import path_hash
 from common.stage import COMMANDS, MANIFEST, read_manifest, seed, stage_folder, write_manifest
 from data_prep import arrays, read_kaggle, read_npz, read_training_csv, synthetic
-from data_prep.faces import SPLITS, Faces, Part, labelled_points
+from data_prep.faces import SPLITS, Faces, Part, labelled_points, never_labelled
 from data_prep.grouping import duplicate_groups, join_groups, label_sources
 from data_prep.impute import DEFAULT_IMPUTER, IMPUTERS, hidden_label_errors, impute
-from data_prep.report import write_report
+from data_prep.labels import shown_names
+from data_prep.report import Prepared, write_report
 from data_prep.split import SPLIT_METHODS, sizes_text, split
-from facial_keypoints.array_types import Bool, Float32
+from facial_keypoints.array_types import Bool, Int64
 from facial_keypoints.errors import InputError, run
+from facial_keypoints.keypoint_set import KeypointSet
 
 DEFAULT_OUT = Path("artifacts/data")
 SYNTHETIC, KAGGLE = "synthetic", "kaggle"
@@ -96,23 +99,41 @@ def cut_like(folder: Path) -> dict[str, str]:
 
 
 def check(faces: Faces, source: str) -> None:
-    """Raises InputError where a keypoint is labelled in no face: nothing could be learnt or imputed for it."""
-    never = np.asarray(~labelled_points(faces.keypoints).any(axis=0))
-    if never.any():
-        names = ", ".join(name for name, bad in zip(faces.keypoint_set.names, never, strict=True) if bad)
-        raise InputError(f"{source}: all labels are missing for {names}; every keypoint needs some")
+    """Raises InputError where no keypoint of any face is labelled: nothing could be imputed, learnt or scored."""
+    if not labelled_points(faces.keypoints).any():
+        raise InputError(f"{source}: holds {len(faces)} faces and not one label; bring labelled faces")
 
 
-def fill(method: str, keypoints: Float32, training: Bool, over_all: bool) -> Float32:
-    """Returns keypoints (N, K, 2) without gaps, learnt from the training faces, or from all where told so.
+def gaps(labelled: Bool, sources: Int64, learn_from: Bool, keypoint_set: KeypointSet) -> dict[str, Any]:
+    """Returns, for the manifest, which keypoints each label source and the imputer get no labels for.
 
-    Raises:
-        InputError: a keypoint has no label among the faces to learn from.
+    Args:
+        labelled: bool (N, K).
+        sources: int64 (N,), the label source of each face.
+        learn_from: bool (N,), the faces that the imputer learns from.
     """
-    learn_from = np.ones(len(keypoints), bool) if over_all else training
-    if not labelled_points(keypoints)[learn_from].any(axis=0).all():
-        raise InputError("a keypoint has no label in the training part; bring more faces or another --seed")
-    return impute(method, keypoints, learn_from)
+    by_source = {
+        keypoint_set.sources[source].name: {
+            "faces": int((sources == source).sum()),
+            "never_labelled": never_labelled(labelled[sources == source], keypoint_set),
+        }
+        for source in np.unique(sources)
+    }
+    return {"sources": by_source, "imputed_without_labels": never_labelled(labelled[learn_from], keypoint_set)}
+
+
+def gaps_text(gaps: Mapping[str, Any]) -> list[str]:
+    """Returns the lines that say what `gaps` returns."""
+    lines = []
+    for name, source in gaps["sources"].items():
+        missing = source["never_labelled"]
+        lines.append(
+            f"label source {name}: {source['faces']} faces"
+            + (f", no label for {len(missing)} keypoints ({shown_names(missing)})" if missing else "")
+        )
+    if missing := gaps["imputed_without_labels"]:
+        lines.append(f"no label to impute {shown_names(missing)} from: put into the middle of each face, as unlabelled")
+    return lines
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -128,24 +149,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
         faces = read(options.source, options.count, options.seed)
         check(faces, options.source)
         labelled = labelled_points(faces.keypoints)
-        sources = faces.sources if faces.sources is not None else label_sources(labelled, faces.keypoint_set)
-        same_picture = duplicate_groups(faces.images)
-        groups = same_picture if faces.groups is None else join_groups(same_picture, faces.groups)
+        sources = label_sources(labelled, faces.keypoint_set) if faces.sources is None else faces.sources
+        duplicates = duplicate_groups(faces.images)
+        groups = duplicates if faces.groups is None else join_groups(duplicates, faces.groups)
         indexes = split(options.split, groups, options.seed)
 
-        training = np.zeros(len(faces), bool)
-        training[indexes["train"]] = True
+        training, held_out = np.zeros((2, len(faces)), bool)
+        training[indexes["train"]], held_out[indexes["val"]] = True, True
         only_test = options.split == "all-test"
-        keypoints = fill(method, faces.keypoints, training, over_all=documented or only_test)
+        learn_from = training | documented | only_test
+        if not labelled[learn_from].any():
+            raise InputError("the training part has no label; bring more labelled faces or another --seed")
+        keypoints = impute(method, faces.keypoints, learn_from)
         for name in SPLITS:
             i = indexes[name]
             part = Part(faces.images[i], keypoints[i], labelled[i], faces.rows[i], groups[i], sources[i])
             arrays.save_part(folder, name, part)
 
-        held_out = np.zeros(len(faces), bool)
-        held_out[indexes["val"]] = True
         hidden = {} if only_test else hidden_label_errors(faces.keypoints, sources, training, held_out)
-        write_report(folder, faces, indexes, sources, groups, hidden, method, options.split)
+        prepared = Prepared(
+            faces, labelled, sources, duplicates, groups, indexes, learn_from, method, hidden, options.split
+        )
+        write_report(folder, prepared)
+        lacking = gaps(labelled, sources, learn_from, faces.keypoint_set)
         sizes = {name: len(indexes[name]) for name in SPLITS}
         write_manifest(
             folder,
@@ -159,11 +185,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 "keypoint_set": faces.keypoint_set.name,
             },
             inputs=source_hash(options.source, options.count, options.seed),
-            metrics={"faces": len(faces), **sizes, "labelled_pct": round(100 * float(labelled.mean()), 2)},
+            metrics={
+                "faces": len(faces),
+                **sizes,
+                "labelled_pct": round(100 * float(labelled.mean()), 2),
+                **lacking,
+            },
             started=started,
         )
     print(f"{len(faces)} faces, {options.split} split: {sizes_text(indexes)}")
     print(f"{100 * labelled.mean():.1f} % of the keypoints are labelled, the others imputed by {method}")
+    print(*gaps_text(lacking), sep="\n")
     print(f"{options.out}: arrays, report.md and pictures")
 
 

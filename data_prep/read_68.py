@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
-from data_prep.labels import read_table
+from data_prep.csv_table import read_lines
+from data_prep.labels import FARTHEST_PX
 from facial_keypoints.array_types import Float32
 from facial_keypoints.errors import InputError
 
@@ -56,14 +56,13 @@ def label_files(folder: Path) -> list[Path]:
 
 
 def _frames(path: Path) -> Iterator[Marked]:
-    table = read_table(path)
-    names, cells = table.iloc[:, 0].astype(str), table.iloc[:, 1:].to_numpy(object)
-    if cells.shape[1] != 2 * POINTS:
-        raise InputError(f"{path}: has {cells.shape[1]} columns after the file names, expected {2 * POINTS}")
-    pictures = path.parent / path.name.removesuffix(FRAMES_CSV[1:])
-    for row, (name, of_face) in enumerate(zip(names, cells, strict=True)):
-        points = _places(f"{path}: row {row} (line {row + 2})", of_face)
-        yield Marked(pictures / name, "yt:" + name.rsplit("_", 1)[0], points)
+    header, body = read_lines(path)
+    if len(header) != 1 + 2 * POINTS:
+        raise InputError(f"{path}: has {len(header) - 1} columns after the file names, expected {2 * POINTS}")
+    images = path.parent / path.name.removesuffix(FRAMES_CSV[1:])
+    for row, (line, (name, *cells)) in enumerate(body):
+        points = _points(f"{path}: row {row} (line {line})", cells)
+        yield Marked(images / name, "yt:" + name.rsplit("_", 1)[0], points)
 
 
 def _pts(path: Path) -> Marked:
@@ -73,24 +72,28 @@ def _pts(path: Path) -> Marked:
         cells = []
     if len(cells) != 2 * POINTS:
         raise InputError(f"{path}: holds no {POINTS} points between braces, x and y of each; fetch it again")
-    points = _places(str(path), cells) - 1  # the format counts from 1
+    points = _points(str(path), cells) - 1  # the format counts from 1
     picture = next((path.with_suffix(end) for end in (".jpg", ".png") if path.with_suffix(end).is_file()), None)
     return Marked(picture or path.with_suffix(".jpg"), f"{path.parent.name.rstrip('0123456789')}:{path.stem}", points)
 
 
-def _places(where: str, cells: Sequence[object]) -> Float32:
-    """Returns the places in the cells of one face (x, y, x, ...), float32 (68, 2).
+def _points(where: str, cells: Sequence[str]) -> Float32:
+    """Returns the points in the cells of one face (x, y, x, ...), float32 (68, 2).
 
     Raises:
-        InputError: a cell is empty or holds no finite number; `where` says the file and the row.
+        InputError: a cell is empty or holds no number of px; `where` says the file and the row.
     """
-    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is named below
-        numbers = np.asarray(pd.to_numeric(pd.Series(cells, dtype=object), errors="coerce"), np.float32)
-    bad = np.flatnonzero(~np.isfinite(numbers))
-    if len(bad):
-        point, axis = divmod(int(bad[0]), 2)
-        raise InputError(
-            f"{where}: {'xy'[axis]} of point {point + 1} of {POINTS} is {str(cells[bad[0]])!r}, no finite number of "
-            "px; mark every point, or take the face out"
-        )
-    return numbers.reshape(POINTS, 2)
+    values = []
+    for place, cell in enumerate(cells):
+        try:
+            value = float(cell)
+        except ValueError:
+            value = float("nan")
+        if not abs(value) <= FARTHEST_PX:
+            point, axis = divmod(place, 2)
+            raise InputError(
+                f"{where}: {'xy'[axis]} of point {point + 1} of {POINTS} is {cell.strip()[:20]!r}, no number of px; "
+                "mark every point, or take the face out"
+            )
+        values.append(value)
+    return np.array(values, np.float32).reshape(POINTS, 2)

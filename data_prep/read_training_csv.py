@@ -9,8 +9,7 @@ import contextlib
 import io
 import math
 import zipfile
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,21 +17,22 @@ import numpy as np
 from tqdm import tqdm
 
 from data_prep.faces import Faces
-from facial_keypoints.array_types import Float32, UInt8
+from data_prep.labels import keypoint_set_of, keypoints_of, numbers, shown_names
+from data_prep.untrusted import parsing
+from facial_keypoints.array_types import UInt8
 from facial_keypoints.errors import InputError
-from facial_keypoints.keypoint_set import FACE15
 
 IMAGE = "Image"
 BUFFER_BYTES = 1 << 20
 LONGEST_HEADER = 1 << 16
-NAMES_SHOWN = 5
+AROUND = b'" \r\n'  # what may stand around a field
 ZERO, SPACE = ord("0"), ord(" ")
 
 
 def read(path: Path) -> Faces:
     """Returns the faces of `training.csv`, or of a zip with that one file in it; grey, as uint8 (N, H, H, 1).
 
-    The columns may stand in any order, fields may be quoted, an empty field (or `nan`) is an unlabelled coordinate.
+    The columns may stand in any order, fields may be quoted, an empty field is an unlabelled coordinate.
 
     Raises:
         InputError: the file is missing, empty, cut off or not that table; its message names the file and the row.
@@ -43,7 +43,10 @@ def read(path: Path) -> Faces:
     ):
         header = file.readline(LONGEST_HEADER)
         bar.update(len(header))
-        columns, image_column = _column_order(path, header)
+        columns = [name.strip(' \t\r\n"') for name in header.decode("utf-8-sig", errors="replace").split(",")]
+        keypoint_set = keypoint_set_of(path, columns, others=[IMAGE])
+        names = [name for name in keypoint_set.columns if name in columns]
+        at, image_at = [columns.index(name) for name in names], columns.index(IMAGE)
         pictures: list[UInt8] = []  # one per row; the text of the row is let go
         coordinates: list[list[float]] = []
         for line_number, line in enumerate(file, start=2):
@@ -51,29 +54,25 @@ def read(path: Path) -> Faces:
             if line.isspace():
                 continue
             try:
-                if line.count(b",") != len(columns):
-                    raise ValueError(f"has {line.count(b',') + 1} fields where the header has {len(columns) + 1}")
-                fields = line.split(b",", len(columns))  # the limit spares it the search through the pixels
-                pictures.append(_picture(fields[image_column], like=pictures[0] if pictures else None))
-                coordinates.append(_coordinates([fields[column] for column in columns]))
+                if line.count(b",") != len(columns) - 1:
+                    raise ValueError(f"has {line.count(b',') + 1} fields where the header has {len(columns)}")
+                fields = line.split(b",", len(columns) - 1)  # the limit spares it the search through the pixels
+                pictures.append(_picture(fields[image_at], like=pictures[0] if pictures else None))
+                cells = [fields[column].strip(AROUND).decode("utf-8", errors="replace") for column in at]
+                coordinates.append(numbers(cells, names))
             except ValueError as error:
-                raise InputError(f"{_place(path, len(coordinates), line_number)} {error}") from None
+                raise InputError(f"{path}: row {len(coordinates)} (line {line_number}) {error}") from None
 
     if not pictures:
         raise InputError(f"{path}: no rows below the header; download the file again")
     side = math.isqrt(len(pictures[0]))
     return Faces(
         images=np.stack(pictures).reshape(-1, side, side, 1),
-        keypoints=_keypoints(path, coordinates),
+        keypoints=keypoints_of(coordinates, names, keypoint_set),
         rows=np.arange(len(pictures)),
         groups=None,
-        keypoint_set=FACE15,
+        keypoint_set=keypoint_set,
     )
-
-
-def _place(path: Path, index: int, line_number: int | None = None) -> str:
-    line = f" (line {line_number})" if line_number else ""
-    return f"{path}: row {index}{line}"
 
 
 @contextlib.contextmanager
@@ -87,13 +86,10 @@ def _opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
         with path.open("rb", buffering=BUFFER_BYTES) as file:
             yield file, path.stat().st_size
         return
-    try:
-        with zipfile.ZipFile(path) as archive:
-            member = _only_csv(path, archive)
-            with io.BufferedReader(archive.open(member), BUFFER_BYTES) as file:  # type: ignore[type-var]
-                yield file, member.file_size
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise InputError(f"{path}: is not a whole, plain zip ({error or 'cut off'}); download it again") from None
+    with parsing(path, "plain zip", "download it again"), zipfile.ZipFile(path) as archive:
+        member = _only_csv(path, archive)
+        with io.BufferedReader(archive.open(member), BUFFER_BYTES) as file:  # type: ignore[type-var]
+            yield file, member.file_size
 
 
 def _only_csv(path: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
@@ -101,63 +97,16 @@ def _only_csv(path: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
     tables = [member for member in members if member.filename.lower().endswith(".csv")]
     if len(tables) == 1:
         return tables[0]
-    held = _few([member.filename for member in members]) or "nothing"
+    held = shown_names([member.filename for member in members]) or "nothing"
     raise InputError(
         f"{path}: holds {len(tables) or 'no'} .csv files where one is needed (it holds {held}); "
         "unpack it and give training.csv or training.zip"
     )
 
 
-def _column_order(path: Path, header: bytes) -> tuple[list[int], int]:
-    """Returns where the keypoint columns stand, in the order of the keypoint set, and where `Image` stands."""
-    names = [name.strip(' \t\r\n"') for name in header.decode("utf-8-sig", errors="replace").split(",")]
-    wanted = [*FACE15.columns, IMAGE]
-    faults = {
-        "lacks": [name for name in wanted if name not in names],
-        "does not know": [name for name in names if name not in wanted],
-        "repeats": [name for name in wanted if names.count(name) > 1],
-    }
-    found = [f"{verb} {_few(faulty)}" for verb, faulty in faults.items() if faulty]
-    if found:
-        raise InputError(
-            f"{path}: the header (line 1) {'; '.join(found)}; "
-            f"training.csv has the {len(FACE15.columns)} keypoint columns and {IMAGE}"
-        )
-    return [names.index(name) for name in FACE15.columns], names.index(IMAGE)
-
-
-def _few(names: Sequence[str]) -> str:
-    shown = [repr(name[:40]) if len(name) > 40 or not name.isidentifier() else name for name in names[:NAMES_SHOWN]]
-    more = len(names) - len(shown)
-    return ", ".join(shown) + (f" and {more} more" if more else "")
-
-
-def _coordinates(fields: Sequence[bytes]) -> list[float]:
-    """Returns 2K numbers, NaN for an empty field, from the fields of a row; ValueError names the column."""
-    try:
-        return [float(field.strip(b'" \r\n') or b"nan") for field in fields]
-    except ValueError:
-        for name, field in zip(FACE15.columns, fields, strict=True):
-            try:
-                float(field.strip(b'" \r\n') or b"nan")
-            except ValueError:
-                raise ValueError(f"has {_shown(field)} as {name}, not a number; correct or empty it") from None
-        raise
-
-
-def _keypoints(path: Path, coordinates: Sequence[Sequence[float]]) -> Float32:
-    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is named below
-        table = np.array(coordinates, np.float32)
-    rows, columns = np.nonzero(np.isinf(table))
-    if len(rows):
-        name = FACE15.columns[columns[0]]
-        raise InputError(f"{_place(path, int(rows[0]))} has an infinite {name}; correct or empty it")
-    return table.reshape(len(table), len(FACE15), 2)
-
-
 def _picture(field: bytes, like: UInt8 | None) -> UInt8:
     """Returns one picture, uint8 (H*W,); ValueError where it is no square, or has not as many pixels as `like`."""
-    pixels = parse_pixels(field.strip(b'" \r\n'))
+    pixels = parse_pixels(field.strip(AROUND))
     if like is not None and len(pixels) != len(like):
         side = math.isqrt(len(like))
         raise ValueError(f"has {len(pixels):,} pixels where row 0 has {len(like):,} ({side} x {side}); is it cut off?")

@@ -1,0 +1,121 @@
+"""Labels that stand out: shapes unlike the others of their source, labels outside the image. N faces, K keypoints."""
+
+import warnings
+
+import numpy as np
+
+from data_prep.faces import labelled_points
+from facial_keypoints.array_types import Bool, Float32, Float64, Int64
+from facial_keypoints.geometry import fit_similarity, transform
+
+OUTLIER = 5.0  # a `shape_outlyingness` above this is worth a look
+ALIGN_ROUNDS, FIT_ROUNDS = 3, 3
+TYPICAL_SHARE = 0.9  # the farthest tenth is left out when the spread of shapes is measured
+SMALLEST_VARIANCE_PX2 = 0.25  # half a pixel: a finer deviation says nothing
+POSE_VARIANCE_PX2 = 1e5  # so wide that pose never counts
+TINY = 1e-9  # keeps divisions defined
+
+
+def outside_image(keypoints: Float32, height_px: int, width_px: int) -> Bool:
+    """Returns bool (N, K): the keypoint is labelled, beyond the outer edge of the outermost pixels."""
+    beyond = (keypoints < -0.5) | (keypoints > (width_px - 0.5, height_px - 0.5))  # False at NaN
+    return np.asarray(beyond.any(axis=-1))
+
+
+def outlyingness(keypoints: Float32, sources: Int64) -> Float64:
+    """Returns `shape_outlyingness` (N,), each face against those of its own label source, int64 (N,)."""
+    scores = np.zeros(len(keypoints))
+    for source in np.unique(sources):
+        scores[sources == source] = shape_outlyingness(keypoints[sources == source])
+    return scores
+
+
+def shape_outlyingness(keypoints: Float32) -> Float64:
+    """Returns how unlike the others the shape of each face is, float64 (N,): usually about 0, worth a look above 5.
+
+    Each face is laid on the median shape by a similarity; the Mahalanobis distance of what remains, over the labelled
+    keypoints only and with centre and spread taken from the usual faces, is brought to a normal deviate (Wilson and
+    Hilferty 1931), so that faces with few and with many labels compare. Shift, turn and scale cost nothing, whichever
+    keypoints are labelled. Two keypoints or fewer have no shape: 0. Labels all in one place: infinite.
+
+    Args:
+        keypoints: float32 (N, K, 2) of one label source, NaN where unlabelled.
+    """
+    residuals, pose = _residuals(keypoints)
+    freedom = (~np.isnan(residuals)).sum(axis=1) - len(pose)
+    has_shape = freedom > 0
+    scores = np.zeros(len(keypoints))
+    if not has_shape.any():
+        return scores
+    usual = has_shape
+    for _ in range(FIT_ROUNDS):
+        centre, covariance = _centre_and_covariance(residuals[usual])
+        covariance += POSE_VARIANCE_PX2 * pose.T @ pose
+        squared = _squared_distance(residuals, centre, covariance)[has_shape]
+        spread = 2 / (9 * freedom[has_shape])
+        scores[has_shape] = (np.cbrt(squared / freedom[has_shape]) - (1 - spread)) / np.sqrt(spread)
+        usual = has_shape & (scores <= np.quantile(scores[has_shape], TYPICAL_SHARE))
+    first = np.take_along_axis(keypoints, labelled_points(keypoints).argmax(axis=1)[:, None, None], axis=1)
+    collapsed = ~(keypoints != first).any(axis=(1, 2), where=~np.isnan(keypoints))
+    scores[has_shape & collapsed] = np.inf
+    return scores
+
+
+def _residuals(keypoints: Float32) -> tuple[Float64, Float64]:
+    """Returns where each label lies beside the median shape after the face was laid on it, (N, 2K) with gaps as NaN.
+
+    Beside it the four ways in which pose moves that shape, (4, 2K), each of length 1: x, y, larger, turned.
+    """
+    shape = _median(keypoints)
+    for _ in range(ALIGN_ROUNDS):
+        shape = _median(_laid_on(keypoints, shape))
+    x, y = (shape - shape.mean(axis=0)).T
+    still, one = np.zeros_like(x), np.ones_like(x)
+    pose = np.stack([one, still, still, one, x, y, -y, x]).reshape(4, 2, -1).swapaxes(1, 2).reshape(4, -1)
+    lengths = np.linalg.norm(pose, axis=1, keepdims=True)
+    residuals = _laid_on(keypoints, shape) - shape
+    return residuals.reshape(len(keypoints), -1), pose / np.maximum(lengths, TINY)
+
+
+def _laid_on(keypoints: Float32, shape: Float64) -> Float64:
+    """Returns each face shifted, turned to fit `shape` (K, 2) best and scaled to its size, float64 (N, K, 2).
+
+    Not to the size that fits best: that would shrink a face unlike the shape to a point, and hide what stands out.
+    """
+    labelled = labelled_points(keypoints)
+    fitted = transform(keypoints, fit_similarity(keypoints, shape, labelled))
+    where = labelled[..., None]
+    target = np.broadcast_to(shape, fitted.shape)
+    count = np.maximum(where.sum(axis=1, keepdims=True), 1)
+    centre = target.sum(axis=1, keepdims=True, where=where) / count  # that of the fitted face, too
+    sizes = [np.linalg.norm(np.where(where, points - centre, 0), axis=(1, 2)) for points in (target, fitted)]
+    larger = sizes[0] / np.maximum(sizes[1], TINY)
+    return np.asarray(centre + larger[:, None, None] * (fitted - centre))
+
+
+def _median(keypoints: Float32 | Float64) -> Float64:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of a keypoint without a label
+        return np.nan_to_num(np.nanmedian(keypoints.astype(np.float64), axis=0))
+
+
+def _centre_and_covariance(residuals: Float64) -> tuple[Float64, Float64]:
+    """Returns mean (D,) and covariance (D, D), each entry from the faces that label both, made safe to invert."""
+    known = (~np.isnan(residuals)).astype(np.float64)
+    centre = np.nansum(residuals, axis=0) / np.maximum(known.sum(axis=0), 1)
+    deviation = np.where(known > 0, residuals - centre, 0)
+    covariance = deviation.T @ deviation / np.maximum(known.T @ known, 1)
+    variances, axes = np.linalg.eigh(covariance)
+    return centre, (axes * np.maximum(variances, SMALLEST_VARIANCE_PX2)) @ axes.T
+
+
+def _squared_distance(residuals: Float64, centre: Float64, covariance: Float64) -> Float64:
+    """Returns the squared Mahalanobis distance (N,) over the known values, one solution per pattern of gaps."""
+    squared = np.zeros(len(residuals))
+    patterns, which = np.unique(~np.isnan(residuals), axis=0, return_inverse=True)
+    for number, known in enumerate(patterns):
+        faces = which == number
+        deviation = residuals[np.ix_(faces, known)] - centre[known]
+        solved = np.linalg.solve(covariance[np.ix_(known, known)], deviation.T)
+        squared[faces] = np.einsum("ij,ji->i", deviation, solved)
+    return squared

@@ -1,0 +1,185 @@
+"""The figures of `report.md`. N faces, K keypoints; sources by their index into the keypoint set's `sources`."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.colors import hsv_to_rgb
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+
+from common import draw
+from data_prep.faces import Faces, labelled_points
+from facial_keypoints.array_types import Bool, Float32, Float64, Int64
+from facial_keypoints.keypoint_set import KeypointSet
+
+ON_PAPER = ("#2166ac", "#e07b1a", "#4d9221", "#c51b7d")  # colours of the label sources
+ON_FACES = ("#35d6ff", "#ffb52e", "#7be04c", "#ff7bd0")  # brighter: dots on a face need it
+OUTLIERS_SHOWN, CONTACT_FACES, COLUMNS = 24, 60, 12
+LABELLED_ELSEWHERE_PX = 2.0  # two sources whose mean labels lie farther apart mean two places by one name
+NAMED_KEYPOINTS = 20  # more names or bars than this do not fit beside a picture
+
+
+def save_contact_sheet(path: Path, faces: Faces, sources: Int64) -> None:
+    """Writes a grid of faces taken evenly from the set, each label in the colour of its source."""
+    chosen = np.linspace(0, len(faces) - 1, min(CONTACT_FACES, len(faces))).round().astype(np.int64)
+    layers = layers_by_source(faces.keypoints[chosen], sources[chosen], faces.keypoint_set)
+    draw.face_grid(path, faces.images[chosen], layers, COLUMNS, title=f"{len(chosen)} of {len(faces):,} faces")
+
+
+def layers_by_source(keypoints: Float32, sources: Int64, keypoint_set: KeypointSet) -> list[draw.KeypointLayer]:
+    """Returns a layer of dots for each label source that is there: the labels of its faces."""
+    labelled = labelled_points(keypoints)
+    return [
+        draw.KeypointLayer(
+            keypoints,
+            color_of(source, ON_FACES),
+            keypoint_set.sources[source].name,
+            shown=labelled & (sources == source)[:, None],
+        )
+        for source in np.unique(sources)
+    ]
+
+
+def save_outliers(path: Path, faces: Faces, scores: Float64) -> Int64:
+    """Writes a grid of the faces with the highest scores (N,), highest first, and returns their indexes."""
+    farthest = np.argsort(-scores, kind="stable")[:OUTLIERS_SHOWN]
+    captions = [f"row {faces.rows[i]}  ({scores[i]:.0f})" for i in farthest]
+    layers = [draw.KeypointLayer(faces.keypoints[farthest], draw.TRUTH, "label")]
+    draw.face_grid(path, faces.images[farthest], layers, COLUMNS // 2, captions, "Shapes unlike the others")
+    return farthest
+
+
+def mean_image(faces: Faces, chosen: Bool | None = None) -> Float64:
+    """Returns the mean grey image of the chosen faces, float64 (H, W), black 0 to white 255."""
+    images = faces.images if chosen is None else faces.images[chosen]
+    return np.asarray(images.mean(axis=(0, 3)), np.float64)
+
+
+def mean_face(faces: Faces, sources: Int64, means: Mapping[int, Float32]) -> Figure:
+    """Returns the mean image with the mean labels (K, 2) of each source, and one with all where there are several."""
+    several = len(means) > 1
+    count = len(means) + several
+    figure, panels = draw.subplots(1, count, figsize=(4.4 * count, 4.7), layout="constrained")
+    panels = np.atleast_1d(panels)
+    names = {source: faces.keypoint_set.sources[source].name for source in means}
+    for panel, (source, mean) in zip(panels, means.items(), strict=False):
+        chosen = sources == source
+        color = color_of(source, ON_FACES)
+        _show(panel, mean_image(faces, chosen))
+        for line in faces.keypoint_set.skeleton:
+            panel.plot(*mean[list(line)].T, color=color, lw=1.2, alpha=0.6)
+        panel.plot(*mean.T, "o", color=color, ms=5, mec="black", mew=0.6)
+        _write_numbers(panel, mean)
+        panel.set_title(f"{names[source]}: {chosen.sum():,} faces", fontsize=11)
+    if several:
+        _show(panels[-1], mean_image(faces))
+        (_, first), *others = means.items()
+        for source, mean in means.items():
+            color = color_of(source, ON_FACES)
+            panels[-1].plot(*mean.T, "o", color=color, ms=6, mec="black", mew=0.6, label=names[source])
+        for _, mean in others:
+            _write_distances(panels[-1], first, mean)
+        panels[-1].set_title("all: where they differ", fontsize=11)
+        panels[-1].legend(loc="upper center", ncols=len(means), fontsize=9, framealpha=0.85)
+    return figure
+
+
+def apart(one: Float32, other: Float32) -> Float64:
+    """Returns the distance in px (K,) between the mean labels (K, 2) of two sources; NaN where one has none."""
+    return np.asarray(np.hypot(*(one - other).T), np.float64)
+
+
+def keypoint_scatter(faces: Faces) -> Figure:
+    """Returns every label of the set as a dot on the mean image, a colour for each keypoint."""
+    names = faces.keypoint_set.names
+    hues = (np.arange(len(names)) * 0.618) % 1  # the golden ratio keeps the hues of neighbours apart
+    figure = Figure(figsize=(8.4, 6))
+    panel = figure.add_axes((0.01, 0.01, 0.66, 0.94))
+    mean = mean_image(faces)
+    _show(panel, mean)
+    panel.images[0].set_clim(mean.min(), mean.min() + 2.5 * np.ptp(mean))  # dark, so that the dots stand out
+    for k, (name, hue) in enumerate(zip(names, hues, strict=True)):
+        color = [hsv_to_rgb((hue, 0.75, 1))]
+        panel.scatter(faces.keypoints[:, k, 0], faces.keypoints[:, k, 1], s=3, c=color, alpha=0.25, linewidths=0)
+        panel.scatter([], [], s=40, c=color, label=f"{k + 1}  {name.replace('_', ' ')}")
+    if len(names) <= NAMED_KEYPOINTS:
+        panel.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9)
+    panel.set_title(f"Every label of {len(faces):,} faces", fontsize=11, loc="left")
+    return figure
+
+
+def visible_keypoints(labelled: Bool, sources: Int64, keypoint_set: KeypointSet) -> Figure:
+    """Returns how many faces have 0, 1, ... K labelled keypoints, bars by source; bool (N, K) in."""
+    numbers = np.arange(len(keypoint_set) + 1)
+    visible = labelled.sum(axis=1)
+    figure, panel = _plain_axes((8, 3.4))
+    height = np.zeros(len(numbers), np.int64)
+    for source in np.unique(sources):
+        faces = np.bincount(visible[sources == source], minlength=len(numbers))
+        color, name = color_of(source, ON_PAPER), keypoint_set.sources[source].name
+        panel.bar(numbers, faces, 0.75, bottom=height, color=color, label=name)
+        height += faces
+    if len(numbers) <= NAMED_KEYPOINTS:
+        panel.set_xticks(numbers)
+        for number in np.flatnonzero(height):
+            at = (number, height[number])
+            panel.annotate(f"{height[number]:,}", at, (0, 3), textcoords="offset points", ha="center", fontsize=8)
+    panel.set(xlabel="labelled keypoints of a face", ylabel="faces")
+    panel.margins(y=0.1)
+    panel.legend(frameon=False)
+    return figure
+
+
+def labelled_share(labelled: Bool, sources: Int64, keypoint_set: KeypointSet) -> Figure:
+    """Returns the share of faces that label each keypoint, a bar for each source; bool (N, K) in."""
+    names = keypoint_set.names
+    present = np.unique(sources)
+    figure, panel = _plain_axes((8, 0.9 + 0.26 * len(names)))
+    thickness = 0.8 / len(present)
+    for i, source in enumerate(present):
+        share = 100 * labelled[sources == source].mean(axis=0)
+        y = np.arange(len(names)) + (i - (len(present) - 1) / 2) * thickness
+        panel.barh(y, share, thickness, color=color_of(source, ON_PAPER), label=keypoint_set.sources[source].name)
+    panel.set_yticks(np.arange(len(names)), [name.replace("_", " ") for name in names], fontsize=9)
+    panel.set(xlabel="faces of the source that label it, %", xlim=(0, 100))
+    panel.invert_yaxis()
+    panel.margins(y=0.01)
+    panel.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(present))
+    return figure
+
+
+def color_of(source: int, colors: Sequence[str]) -> str:
+    """Returns a source's colour; a fifth source has that of the first."""
+    return colors[source % len(colors)]
+
+
+def _show(panel: Any, image: Float64) -> None:
+    panel.imshow(image, cmap="gray", interpolation="bicubic")
+    panel.set(xlim=(-0.5, image.shape[1] - 0.5), ylim=(image.shape[0] - 0.5, -0.5))
+    panel.axis("off")
+
+
+def _write_numbers(panel: Any, points: Float32) -> None:
+    for number, point in enumerate(points, start=1):
+        if np.isfinite(point).all():
+            panel.annotate(str(number), point, (0, 6), textcoords="offset points", ha="center", **_ink())
+
+
+def _write_distances(panel: Any, one: Float32, other: Float32) -> None:
+    distances = apart(one, other)
+    for k in np.flatnonzero(distances > LABELLED_ELSEWHERE_PX):
+        panel.plot(*np.stack([one[k], other[k]]).T, color="white", lw=1.4, zorder=1.5)
+        at = (one[k] + other[k]) / 2
+        panel.annotate(f"{distances[k]:.1f} px", at, (8, 0), textcoords="offset points", va="center", **_ink())
+
+
+def _ink() -> dict[str, Any]:
+    return {"color": "white", "fontsize": 8, "path_effects": [withStroke(linewidth=2, foreground="#000000b0")]}
+
+
+def _plain_axes(size_inches: tuple[float, float]) -> tuple[Figure, Any]:
+    figure, panel = draw.subplots(figsize=size_inches, layout="constrained")
+    panel.spines[["top", "right"]].set_visible(False)
+    return figure, panel
