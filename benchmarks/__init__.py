@@ -1,1 +1,1 @@
-"""Measurements behind the figures in the README; each is one command."""
+"""Measurements behind the results in `docs`; each is one command."""

@@ -3,8 +3,8 @@
 python -m benchmarks.label_noise --data artifacts/data artifacts/evaluation/v2 artifacts/evaluation/dlib_calibrated
 
 Three views. Pictures that occur twice, in any part: how far their labels differ. Two models with nothing in common:
-the part of their errors that they share is in the labels, or in what both find hard. Odd shapes: the error without the
-faces whose labels fit the others least.
+the part of their errors that they share is in the labels, or in what both find hard. Outliers: the error without the
+faces whose shape is least like that of the others.
 """
 
 import argparse
@@ -15,9 +15,11 @@ import numpy as np
 
 from data_prep.arrays import load_part
 from data_prep.faces import Part
-from data_prep.oddities import ODD, LabelNoise, duplicate_label_noise, oddness
-from data_prep.quality import duplicate_groups
+from data_prep.grouping import duplicate_groups
+from data_prep.label_noise import LabelNoise, duplicate_label_noise
+from data_prep.outliers import OUTLIER, outlyingness
 from evaluation.inputs import listed_faces, load_data
+from evaluation.metrics import mae_rmse
 from evaluation.predictions import read_predictions
 from facial_keypoints.array_types import Bool, Float32, Float64
 from facial_keypoints.errors import run
@@ -44,10 +46,6 @@ def shared_error(first: Float64, second: Float64) -> tuple[float, float]:
     return float(np.sqrt(max(0.0, covariance[0, 1]))), float(correlation)
 
 
-def rmse(error: Float64) -> float:
-    return float(np.sqrt(np.mean(error**2)))
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.label_noise", description=(__doc__ or "").split("\n", maxsplit=1)[0]
@@ -65,21 +63,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
         off = "none whose labels can be compared"
     print(f"pictures that occur twice: {off}")
 
-    errors: list[Float64] = []
     kept = listed_faces(options.rows, data.test.rows) if options.rows else np.ones(len(data.test), bool)
     of_faces = data.only(kept).test
-    for folder in options.evaluations:
-        predictions = read_predictions(folder / "predictions.csv", data.test.rows, data.keypoint_set).only(kept)
-        errors.append(predictions.keypoints.astype(np.float64) - of_faces.keypoints)
+    predicted = [
+        read_predictions(folder / "predictions.csv", data.test.rows, data.keypoint_set).coordinates[kept]
+        for folder in options.evaluations
+    ]
     scored: Bool = of_faces.labelled
-    shared_px, correlation = shared_error(*(error[scored] for error in errors))
+    errors = [(coordinates.astype(np.float64) - of_faces.keypoints)[scored] for coordinates in predicted]
+    shared_px, correlation = shared_error(*errors)
     names = [folder.name for folder in options.evaluations]
     print(f"shared by {names[0]} and {names[1]}: {shared_px:.2f} px, correlation {correlation:.2f}")
 
-    usual = scored & (oddness(gaps(of_faces), of_faces.sources) < ODD)[:, None]
-    odd = len(usual) - int(usual.any(axis=1).sum())
-    for name, error in zip(names, errors, strict=True):
-        print(f"{name}: RMSE {rmse(error[scored]):.3f} px, {rmse(error[usual]):.3f} px without {odd} odd shapes")
+    usual = scored & (outlyingness(gaps(of_faces), of_faces.sources) < OUTLIER)[:, None]
+    outliers = len(usual) - int(usual.any(axis=1).sum())
+    for name, coordinates in zip(names, predicted, strict=True):
+        of_all, of_usual = (mae_rmse(coordinates, of_faces.keypoints, of)[1] for of in (scored, usual))
+        print(f"{name}: RMSE {of_all:.3f} px, {of_usual:.3f} px without {outliers} outliers")
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ def load_session(path: Path) -> Any:
         raise InputError(f"{path}: onnxruntime cannot load it ({error}); export the model again") from None
 
 
-def pictures_for(path: Path, session: Any, count: int) -> dict[str, Any]:
+def images_for(path: Path, session: Any, count: int) -> dict[str, Any]:
     """Returns a model's input: so many random pictures of the size and type it takes, (count, H, W, C).
 
     Raises:
@@ -62,7 +62,7 @@ def pictures_for(path: Path, session: Any, count: int) -> dict[str, Any]:
 def model_calls(path: Path) -> tuple[Call, Call]:
     """Returns calls of a model on one picture and on a batch of `BATCH`."""
     session = load_session(path)
-    one, many = pictures_for(path, session, 1), pictures_for(path, session, BATCH)
+    one, many = images_for(path, session, 1), images_for(path, session, BATCH)
     return lambda: session.run(None, one), lambda: session.run(None, many)
 
 

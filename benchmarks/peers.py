@@ -3,9 +3,9 @@
     python -m benchmarks.peers --data artifacts/data --out artifacts/peers
     python -m evaluation.evaluate --predictions artifacts/peers/dlib.csv --name dlib
 
-`dlib.csv` maps dlib's points by hand to the places that the face's label source marks. `dlib_calibrated.csv` maps them
-by a ridge regression for each keypoint and label source, fitted on the real labels of the training faces. Both are
-told the source of a test face, which a picture does not say. How dlib gets its boxes is in `benchmarks.dlib68`; what
+`dlib.csv` maps dlib's points by hand to what the face's label source means. `dlib_calibrated.csv` maps them by a ridge
+regression for each keypoint and label source, fitted on the real labels of the training faces. Both are told the source
+of a test face, which a picture does not say. How dlib gets its boxes is in `benchmarks.dlib68`; what
 is chosen here (the fixed box, the relation, the ridge's alpha) is chosen on training faces.
 
 dlib's predictor has learnt from the faces of iBUG 300-W, LFPW among them: where those are test faces, its figures
@@ -34,9 +34,11 @@ from benchmarks.dlib68 import (
 from common.stage import stage_folder, write_manifest
 from data_prep.cut15 import places_of
 from data_prep.faces import Part
-from evaluation.inputs import Data, load_data
-from evaluation.predictions import Predictions, write_predictions
+from evaluation.inputs import EvaluationData, load_data
+from evaluation.metrics import mae_rmse
+from evaluation.predictions import write_predictions
 from facial_keypoints.array_types import Float32, Float64, Int64
+from facial_keypoints.codec import Keypoints
 from facial_keypoints.errors import InputError, run
 from facial_keypoints.keypoint_set import FACE15
 
@@ -46,23 +48,27 @@ SEARCH_FACES = 500  # training faces that choose the boxes
 FOLDS = 5
 ALPHAS = (10.0, 100.0, 1e3, 1e4)  # px^2; chosen for each keypoint and source by cross-validation over groups
 TIMED_FACES, TIMED_CALLS = 100, 1000
+MAPPED = (0, 1)  # the label sources whose keypoints `data_prep.cut15` finds among 68 points
 
 Fits = dict[tuple[int, int], Any]  # a fitted regression for each (source, keypoint)
 
 
 def by_hand(points: Float64, sources: Int64) -> Float32:
-    """Returns the places that the label source of each face marks, float32 (N, 15, 2) in px; (N, 68, 2) in."""
+    """Returns the keypoints that the label source of each face means, float32 (N, 15, 2) in px; (N, 68, 2) in.
+
+    Those of source 0 where it is not known which of the 68 points another source means.
+    """
     predicted = np.empty((len(points), len(FACE15), 2), np.float32)
-    for source in (0, 1):
+    for source in np.unique(sources).tolist():
         faces = sources == source
-        predicted[faces] = places_of(points[faces], source)
+        predicted[faces] = places_of(points[faces], source if source in MAPPED else 0)
     return predicted
 
 
 def fit(points: Float64, part: Part) -> Fits:
     """Returns ridge regressions from the 68 points (N, 68, 2) to the real labels.
 
-    Where a source marks a keypoint in fewer than `FOLDS` groups there is none. Runs on one thread: the matrices are
+    Where a source labels a keypoint in fewer than `FOLDS` groups there is none. Runs on one thread: the matrices are
     small, and threads that wait for each other are slow on a busy machine.
     """
     from sklearn.linear_model import RidgeCV
@@ -70,7 +76,7 @@ def fit(points: Float64, part: Part) -> Fits:
     from threadpoolctl import threadpool_limits
 
     fits = {}
-    for source in (0, 1):
+    for source in np.unique(part.sources).tolist():
         for keypoint in range(part.labelled.shape[1]):
             faces = (part.sources == source) & part.labelled[:, keypoint]
             if len(np.unique(part.groups[faces])) >= FOLDS:
@@ -85,16 +91,16 @@ def fit(points: Float64, part: Part) -> Fits:
 def calibrated(fits: Mapping[tuple[int, int], Any], points: Float64, sources: Int64, otherwise: Float32) -> Float32:
     """Returns the keypoints by the regressions, float32 (N, K, 2) in px; (N, 68, 2) in.
 
-    A keypoint that the face's source has no regression for takes the other source's, or where there is none either
-    that of `otherwise`, float32 (N, K, 2).
+    A keypoint that the face's source has no regression for takes the first other source's, or where there is none
+    either that of `otherwise`, float32 (N, K, 2).
     """
-    predicted = otherwise.copy()
+    predicted, fitted = otherwise.copy(), sorted({source for source, _ in fits})
     for source in np.unique(sources).tolist():
         faces = sources == source
         for keypoint in range(predicted.shape[1]):
-            regression = fits.get((source, keypoint), fits.get((1 - source, keypoint)))
-            if regression is not None:
-                predicted[faces, keypoint] = regression.predict(_flat(points[faces]))
+            regressions = [fits[s, keypoint] for s in (source, *fitted) if (s, keypoint) in fits]
+            if regressions:
+                predicted[faces, keypoint] = regressions[0].predict(_flat(points[faces]))
     return predicted
 
 
@@ -102,17 +108,11 @@ def _flat(points: Float64) -> Float64:
     return points.reshape(len(points), -1)
 
 
-def errors(predicted: Float32, part: Part) -> tuple[float, float]:
-    """Returns MAE and RMSE over the coordinates of the real labels, in px."""
-    error = (predicted.astype(np.float64) - part.keypoints)[part.labelled]
-    return float(np.abs(error).mean()), float(np.sqrt((error**2).mean()))
-
-
 def choose_boxes(predictor: Any, part: Part) -> tuple[Boxes, dict[str, float]]:
     """Returns the boxes that fit these training faces, and their RMSE by hand in px after each step."""
 
     def rmse(points: Float64) -> float:
-        return errors(by_hand(points, part.sources), part)[1]
+        return mae_rmse(by_hand(points, part.sources), part.keypoints, part.labelled)[1]
 
     tried = [fixed_box(part.images.shape[1:], side, centre) for side in SIDES for centre in CENTRES]
     error_of = [rmse(landmarks(predictor, part.images, np.tile(box, (len(part), 1)))) for box in tried]
@@ -139,7 +139,7 @@ def predictor_ms(predictor: Any, part: Part, box: Float64) -> float:
     return 1e3 * float(np.median(call_seconds(call, TIMED_CALLS)))
 
 
-def check(folder: Path, data: Data) -> None:
+def check(folder: Path, data: EvaluationData) -> None:
     """Raises InputError where dlib's points cannot be mapped to this data."""
     if data.keypoint_set != FACE15:
         raise InputError(f"{folder}: has the keypoint set {data.keypoint_set.name}; dlib is mapped to {FACE15.name}")
@@ -166,13 +166,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         fits = fit(train_points, train)
         predicted = {"dlib": hand, "dlib_calibrated": calibrated(fits, test_points, test.sources, hand)}
         for name, keypoints in predicted.items():
-            write_predictions(folder / f"{name}.csv", Predictions(keypoints), test.rows, FACE15)
-        scores = {name: errors(keypoints, test) for name, keypoints in predicted.items()}
+            write_predictions(folder / f"{name}.csv", Keypoints(keypoints), test.rows, FACE15)
+        scores = {name: mae_rmse(keypoints, test.keypoints, test.labelled) for name, keypoints in predicted.items()}
         milliseconds = predictor_ms(predictor, test, boxes.fixed)
         parameters = {"data": str(options.data), "fixed_box": boxes.fixed.tolist(), "relation": boxes.relation.tolist()}
-        figures = {"train_rmse_px": steps, "detected": found, "predictor_ms": milliseconds}
-        figures |= {name: {"mae_px": mae, "rmse_px": rmse} for name, (mae, rmse) in scores.items()}
-        write_manifest(folder, "peers", parameters, {"data": data.hash}, figures, started)
+        metrics = {"train_rmse_px": steps, "detected": found, "predictor_ms": milliseconds}
+        metrics |= {name: {"mae_px": mae, "rmse_px": rmse} for name, (mae, rmse) in scores.items()}
+        write_manifest(folder, "peers", parameters, {"data": data.hash}, metrics, started)
 
     left, top, right, bottom = boxes.fixed
     print(f"fixed box: columns {left:.1f} to {right:.1f}, rows {top:.1f} to {bottom:.1f}")

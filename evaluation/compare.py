@@ -24,6 +24,7 @@ from evaluation.plot_curves import Curve, draw_comparison
 from evaluation.plot_style import BASELINE_STYLES, MODEL_STYLES
 from evaluation.predictions import read_predictions
 from evaluation.ratio_table import ratio_table
+from evaluation.tables import known_cost
 from facial_keypoints.errors import InputError, run
 
 
@@ -108,7 +109,9 @@ def read_evaluations(folder: Path, data: EvaluationData) -> tuple[dict[str, Entr
         manifest = read_manifest(path, "evaluate")
         if path.name in BASELINES:
             raise InputError(f"{path}: has a baseline's name; evaluate again with another --out")
-        name, inputs = manifest["parameters"]["name"], manifest["inputs"]
+        name, inputs = manifest["parameters"].get("name"), manifest["inputs"]
+        if not isinstance(name, str):
+            raise InputError(f"{path / MANIFEST}: does not say the name of the model; evaluate it again")
         if inputs.get("data") != data.hash:
             left_out[path.name] = "was made on other data than the data folder holds now"
         elif "rows" in inputs:
@@ -117,7 +120,7 @@ def read_evaluations(folder: Path, data: EvaluationData) -> tuple[dict[str, Entr
             raise InputError(f"{path}: is named {name} like {folder / twin}; evaluate one again with another --name")
         else:
             keypoints = read_predictions(path / "predictions.csv", data.test.rows, data.keypoint_set)
-            models[path.name] = Entry(name, keypoints.coordinates, manifest["metrics"])
+            models[path.name] = Entry(name, keypoints.coordinates, known_cost(manifest["metrics"]))
     return models, left_out
 
 

@@ -1,8 +1,7 @@
 """Models side by side on the same test faces, and what their differences show."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,7 +29,7 @@ class Entry:
 
     name: str
     predicted: Float32
-    cost: dict[str, Any]
+    cost: Mapping[str, float | None]
     baseline: bool = False
 
 

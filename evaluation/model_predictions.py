@@ -1,13 +1,13 @@
 """What a trained model says of the test faces, and what is known of it. Needs a started backend (`common.backend`)."""
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from common.hashes import file_hash
 from evaluation.inputs import EvaluationData
-from evaluation.tables import COST
+from evaluation.tables import known_cost
 from facial_keypoints.codec import WITH_ERROR, Keypoints, decode, flipped_back
 from facial_keypoints.errors import InputError
 from models.loader import LoadedModel, load_model, notes, predict
@@ -24,7 +24,7 @@ class ModelResult(NamedTuple):
     """
 
     keypoints: Keypoints
-    cost: dict[str, Any]
+    cost: dict[str, float | None]
     notes: list[str]
     hash: str
 
@@ -67,8 +67,7 @@ def training_notes(loaded: LoadedModel, data: EvaluationData) -> list[str]:
     return ["this model was trained on another data folder; its training faces may be among these test faces"]
 
 
-def cost_of(loaded: LoadedModel) -> dict[str, Any]:
+def cost_of(loaded: LoadedModel) -> dict[str, float | None]:
     """Returns the values of `COST`; of a bare file only the parameters and the size are known."""
     metrics = loaded.manifest["metrics"] if loaded.manifest else {"parameters": loaded.model.count_params()}
-    cost = {key: metrics.get(key) for key in COST}
-    return cost | {"file_mb": round(loaded.file.stat().st_size / 1e6, 3)}
+    return known_cost(metrics) | {"file_mb": round(loaded.file.stat().st_size / 1e6, 3)}

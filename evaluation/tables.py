@@ -1,6 +1,7 @@
 """The CSV tables of an evaluation. N faces, K keypoints, B resamples, G groups."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,11 @@ from facial_keypoints.keypoint_set import KeypointSet
 LABELS = ("labelled", "all")  # scored on the real labels only; on the imputed ones too
 COST = ("parameters", "epochs", "seconds", "file_mb")  # of training; of `model.keras`, in 1e6 bytes
 DECIMALS = 4
+
+
+def known_cost(metrics: Mapping[str, Any]) -> dict[str, float | None]:
+    """Returns the values of `COST` in a manifest's metrics; None for what is no number there."""
+    return {key: value if isinstance(value := metrics.get(key), int | float) else None for key in COST}
 
 
 def accuracy_table(predicted: Float32, test: Part, keypoint_set: KeypointSet, weights: Float64) -> pd.DataFrame:

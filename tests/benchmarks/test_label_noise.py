@@ -10,8 +10,9 @@ from benchmarks import label_noise
 from common.stage import stage_folder, write_manifest
 from data_prep import arrays
 from data_prep.faces import Part
-from evaluation.predictions import Predictions, write_predictions
+from evaluation.predictions import write_predictions
 from facial_keypoints.array_types import Float32
+from facial_keypoints.codec import Keypoints
 from facial_keypoints.keypoint_set import FACE15
 from tests.evaluation.conftest import make_part
 
@@ -28,7 +29,7 @@ def test_what_two_models_share_is_told_from_what_is_their_own() -> None:
 def parts() -> dict[str, Part]:
     """The first test face is the first training face again, its labels (3, 4) px away: rows 0 and 24, of source 0.
 
-    All test faces have one shape, so that none is odd.
+    All test faces have one shape, so that none is an outlier.
     """
     rng = np.random.default_rng(1)
     train, val, test = make_part(0, 20, rng), make_part(20, 4, rng), make_part(24, 36, rng)
@@ -52,7 +53,7 @@ def printed_lines(
     test = parts["test"]
     for name, error in errors.items():
         (folder / name).mkdir()
-        write_predictions(folder / name / "predictions.csv", Predictions(test.keypoints + error), test.rows, FACE15)
+        write_predictions(folder / name / "predictions.csv", Keypoints(test.keypoints + error), test.rows, FACE15)
     data = save(folder / "data", parts)
     label_noise.main([*(str(folder / name) for name in errors), "--data", str(data)])
     return capsys.readouterr().out.splitlines()
@@ -70,12 +71,12 @@ def test_folders_to_lines(parts: dict[str, Part], tmp_path: Path, capsys: pytest
         # Two labels lie 25 / 2 px^2 apart in a coordinate, in the mean; each is off by half of that.
         "pictures that occur twice: one coordinate of one label is off by 2.50 px (15 points)",
         "shared by one and other: 2.00 px, correlation 0.71",  # 2 x 2 of 2 x sqrt(8)
-        "one: RMSE 2.000 px, 2.000 px without 0 odd shapes",
-        "other: RMSE 2.828 px, 2.828 px without 0 odd shapes",
+        "one: RMSE 2.000 px, 2.000 px without 0 outliers",
+        "other: RMSE 2.828 px, 2.828 px without 0 outliers",
     ]
 
 
-def test_odd_shapes_are_set_apart(parts: dict[str, Part], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_outliers_are_set_apart(parts: dict[str, Part], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     test = parts["test"]
     test.images[0] = 0
     test.keypoints[0] = 48  # all in one place
@@ -84,4 +85,4 @@ def test_odd_shapes_are_set_apart(parts: dict[str, Part], tmp_path: Path, capsys
     lines = printed_lines(tmp_path, parts, {"one": error, "other": error}, capsys)
     assert lines[0] == "pictures that occur twice: none whose labels can be compared"
     rmse = 10 * np.sqrt(15 / (24 * 15 + 12 * 4))  # of the labelled points, 15 are off
-    assert lines[2:] == [f"{name}: RMSE {rmse:.3f} px, 0.000 px without 1 odd shapes" for name in ("one", "other")]
+    assert lines[2:] == [f"{name}: RMSE {rmse:.3f} px, 0.000 px without 1 outliers" for name in ("one", "other")]

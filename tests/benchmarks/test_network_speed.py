@@ -30,9 +30,9 @@ def save_model(path: Path, dtype: str = "UINT8", batch: int | str = "n") -> Path
 def test_input_is_what_the_model_takes(tmp_path: Path, dtype: str) -> None:
     path = save_model(tmp_path / "model.onnx", dtype)
     session = network_speed.load_session(path)
-    pictures = network_speed.pictures_for(path, session, 3)
-    assert pictures["picture"].shape == (3, 96, 96, 1)
-    assert session.run(None, pictures)[0] == pytest.approx(pictures["picture"].sum((1, 2, 3)), rel=1e-6)
+    images = network_speed.images_for(path, session, 3)
+    assert images["picture"].shape == (3, 96, 96, 1)
+    assert session.run(None, images)[0] == pytest.approx(images["picture"].sum((1, 2, 3)), rel=1e-6)
 
 
 @pytest.fixture

@@ -9,28 +9,30 @@ from benchmarks import dlib68, peers
 from data_prep import prepare
 from data_prep.arrays import load_part
 from data_prep.faces import Part
+from evaluation.metrics import mae_rmse
 from evaluation.predictions import read_predictions
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import FACE15
 from tests.benchmarks.conftest import needs_dlib
 
-NOSE, LIP = FACE15.index("nose_tip"), FACE15.index("mouth_center_bottom_lip")
+SPARSE_OWN = FACE15.sources[1].own  # nose tip and lower lip
 
 
 def test_by_hand() -> None:
     face = np.stack([np.arange(68.0), 100 + np.arange(68.0)], axis=1)  # point i is at (i, 100 + i)
-    predicted = peers.by_hand(np.stack([face, face]), np.array([0, 1]))
+    predicted = peers.by_hand(np.stack([face] * 3), np.array([0, 1, 2]))
     # The pictured person's left is on the right of the picture: eye 42 to 47, mouth corner 54.
     first = [44.5, 38.5, 42, 45, 39, 36, 22, 26, 21, 17, 30, 54, 48, 51, 57]
     assert predicted[0, :, 0].tolist() == first
     assert (predicted[..., 1] == predicted[..., 0] + 100).all()
-    assert predicted[1, [NOSE, LIP], 0].tolist() == [33, 66]
-    others = [k for k in range(len(FACE15)) if k not in (NOSE, LIP)]
+    assert predicted[1, SPARSE_OWN, 0].tolist() == [33, 66]
+    others = [k for k in range(len(FACE15)) if k not in SPARSE_OWN]
     assert (predicted[1, others] == predicted[0, others]).all()
+    assert (predicted[2] == predicted[0]).all()  # which of the 68 points source 2 means is not known
 
 
-def marked_part(points: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> Part:
-    """Faces whose keypoint k is point k moved by (k, 1) in source 0, and by (10, 10) in source 1, which marks two."""
+def labelled_part(points: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> Part:
+    """Faces whose keypoint k is point k moved by (k, 1) in source 0, and by (10, 10) in source 1, which labels two."""
     count = len(points)
     sources = np.arange(count) % 2
     shift = np.stack([np.arange(15.0), np.ones(15)], axis=1)
@@ -44,7 +46,7 @@ def marked_part(points: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> Pa
 
 def test_calibration_recovers_a_linear_map() -> None:
     points = np.random.default_rng(0).normal(50, 30, (800, 68, 2))
-    part = marked_part(points[:780])
+    part = labelled_part(points[:780])
     fits = peers.fit(points[:780], part)
     assert sorted(fits) == [(0, k) for k in range(14)] + [(1, 0), (1, 1)]
     otherwise = np.full((20, 15, 2), 7, np.float32)
@@ -52,29 +54,20 @@ def test_calibration_recovers_a_linear_map() -> None:
     predicted = peers.calibrated(fits, points[780:], sources, otherwise)
     assert predicted[:10, :14] == pytest.approx(points[780:790, :14] + [[k, 1] for k in range(14)], abs=0.1)
     assert predicted[10:, :2] == pytest.approx(points[790:, :2] + 10, abs=0.1)
-    # What source 1 never marks is as source 0 marks it; what nobody marks stays.
+    # What source 1 never labels is as source 0 labels it; what nobody labels stays.
     assert predicted[10:, 2:14] == pytest.approx(points[790:, 2:14] + [[k, 1] for k in range(2, 14)], abs=0.1)
     assert (predicted[:, 14] == 7).all()
 
 
 def test_a_source_of_few_groups_is_not_fitted() -> None:
     points = np.random.default_rng(0).normal(50, 30, (16, 68, 2))  # four groups, fewer than folds
-    assert peers.fit(points, marked_part(points)) == {}
+    assert peers.fit(points, labelled_part(points)) == {}
 
 
 def test_faces_are_spread_over_a_whole_part() -> None:
-    part = marked_part(np.zeros((101, 68, 2)))
+    part = labelled_part(np.zeros((101, 68, 2)))
     assert peers.spread_out(part, 5).rows.tolist() == [0, 25, 50, 75, 100]
     assert len(peers.spread_out(part, 500)) == 101
-
-
-def test_errors_are_of_real_labels() -> None:
-    part = marked_part(np.zeros((2, 68, 2)))
-    predicted = part.keypoints.copy()
-    predicted[~part.labelled] += 1000
-    assert peers.errors(predicted, part) == (0, 0)
-    predicted[0, 0] += (3, -5)  # of 2 * (14 + 2) coordinates
-    assert peers.errors(predicted, part) == pytest.approx((8 / 32, np.sqrt(34 / 32)))
 
 
 def test_enlarged_coordinates() -> None:
@@ -112,8 +105,8 @@ def test_data_folder_to_predictions(data_folder: Path, tmp_path: Path, capsys: p
     printed = capsys.readouterr().out
     manifest = (out / "manifest.json").read_text()
     for name in ("dlib", "dlib_calibrated"):
-        predicted = read_predictions(out / f"{name}.csv", test.rows, FACE15).keypoints
-        mae, rmse = peers.errors(predicted, test)
+        predicted = read_predictions(out / f"{name}.csv", test.rows, FACE15).coordinates
+        mae, rmse = mae_rmse(predicted, test.keypoints, test.labelled)
         assert f"{name:16} MAE {mae:.3f} px, RMSE {rmse:.3f} px" in printed
         assert f'"rmse_px": {rmse}' in manifest
     assert "ms per face and call" in printed
