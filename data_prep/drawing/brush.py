@@ -1,0 +1,60 @@
+"""Polygons, lines and discs on arrays, with soft edges; what the other modules of this package draw with."""
+
+from functools import cache
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from facial_keypoints.array_types import Float32, UInt8
+
+Points = npt.NDArray[np.floating[Any]]  # (n, 2) or (n, 3), floats of 32 or 64 bits
+
+SIZE = 96  # px, height and width of a picture
+BITS = 4  # binary digits below the pixel in OpenCV's drawing calls
+
+
+@cache
+def pixels() -> Float32:
+    """Returns float32 (SIZE, SIZE, 2): x and y of every pixel."""
+    return np.stack(np.meshgrid(np.arange(SIZE), np.arange(SIZE)), -1).astype(np.float32)
+
+
+def fixed(points: Points) -> npt.NDArray[np.int32]:
+    """Returns points as OpenCV's whole numbers with BITS binary digits below the pixel."""
+    whole: npt.NDArray[np.int32] = np.rint(points * 2**BITS).astype(np.int32)
+    return whole
+
+
+def fill(canvas: UInt8, points: Points, grey: float) -> None:
+    cv2.fillPoly(canvas, [fixed(points)], grey, cv2.LINE_AA, BITS)
+
+
+def stroke(canvas: UInt8, points: Points, grey: float, thickness: int) -> None:
+    cv2.polylines(canvas, [fixed(points)], False, grey, thickness, cv2.LINE_AA, BITS)
+
+
+def disc(canvas: UInt8, centre: Points, radius: float, grey: float) -> None:
+    x, y = fixed(centre)
+    cv2.circle(canvas, (int(x), int(y)), int(radius * 2**BITS), grey, -1, cv2.LINE_AA, BITS)
+
+
+def mix(canvas: UInt8, layer: UInt8, cover: UInt8) -> None:
+    """Lays the layer over the canvas, in place, where cover (0..255) says."""
+    weight = cover * np.float32(1 / 255)
+    canvas[:] = cv2.blendLinear(layer, canvas, weight, 1 - weight)
+
+
+def blend(canvas: Float32, grey: Points | float, cover: Float32) -> None:
+    """Lays grey over the canvas, in place, where cover (0..1) says."""
+    canvas += (grey - canvas) * cover
+
+
+def on_canvas(polygon: Points, softness: float = 0.0) -> Float32:
+    """Returns float32 (SIZE, SIZE), 0..1: the cover of a polygon given in px, (n, 2)."""
+    mask = np.zeros((SIZE, SIZE), np.uint8)
+    fill(mask, polygon, 255)
+    if softness:
+        mask = cv2.GaussianBlur(mask, (0, 0), softness)
+    return mask * np.float32(1 / 255)
