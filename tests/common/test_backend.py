@@ -1,0 +1,66 @@
+"""Importing does nothing, and a stage that starts the backend is quiet and leaves the devices alone."""
+
+import os
+import subprocess
+import sys
+
+from common.stage import STAGES
+from tests.conftest import ROOT
+
+NO_DEVICE_YET = """
+import keras
+if keras.backend.backend() == "tensorflow":
+    import tensorflow
+    tensorflow.config.threading.set_intra_op_parallelism_threads(1)  # refused once a device has started
+elif keras.backend.backend() == "jax":
+    from jax._src import xla_bridge
+    assert not xla_bridge.backends_are_initialized()
+"""
+
+
+def run_python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=kept | environment, capture_output=True, text=True, check=False
+    )
+
+
+def test_the_backend_starts_without_a_word_and_without_a_device() -> None:
+    first_use = "keras.ops.convert_to_numpy(keras.ops.zeros(1))"
+    done = run_python(f"from common.backend import start_backend; start_backend(){NO_DEVICE_YET}{first_use}")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_importing_does_nothing() -> None:
+    """No hook, no redirected stream, no device; stages and the pipeline do not even import Keras."""
+    stages = ["pipeline", "training.export", *(module for module, _ in STAGES.values())]
+    code = f"""
+import importlib, os, sys
+from pathlib import Path
+
+def state():
+    return sys.excepthook, sys.stdout, sys.stderr, os.path.sameopenfile(1, out), os.path.sameopenfile(2, err)
+
+folders = "facial_keypoints", "common", "data_prep", "models", "training", "evaluation"
+files = [path for folder in folders for path in sorted(Path(folder).glob("*.py"))]
+out, err = os.dup(1), os.dup(2)
+before = state()
+for name in {stages}:
+    importlib.import_module(name)
+    assert "keras" not in sys.modules, name
+for path in files:
+    if path.stem != "__main__":
+        importlib.import_module(".".join(path.with_suffix("").parts))
+assert state() == before
+{NO_DEVICE_YET}
+"""
+    done = run_python(code)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_backend_that_is_not_there_is_one_line() -> None:
+    code = "from common.backend import start_backend; from facial_keypoints.errors import run; run(start_backend)"
+    done = run_python(code, KERAS_BACKEND="nonsense")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: KERAS_BACKEND=nonsense: cannot be imported")
+    assert done.stderr.count("\n") == 1

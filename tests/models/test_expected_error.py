@@ -1,0 +1,59 @@
+"""The expected error of a network, ours or anyone's, can be set right after training."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from facial_keypoints.array_types import Float32
+from models.expected_error import calibrated, with_expected_error
+
+Network = Callable[[], keras.Model]
+
+POINTS_AND_CONFIDENCE = np.array([[[10, 20, 0], [30, 40, 1.5], [5, 6, -2]]], np.float32)
+
+
+def ours() -> keras.Model:
+    numbers = keras.Input((3, 3))
+    return keras.Model(numbers, with_expected_error(numbers[..., :2], numbers[..., 2:]))
+
+
+def a_users() -> keras.Model:
+    """One that knows nothing of this project: x and y, and softplus of the third number."""
+    numbers = keras.Input((3, 3))
+    error = keras.layers.Activation("softplus")(numbers[..., 2:])
+    return keras.Model(numbers, keras.layers.Concatenate()([numbers[..., :2], error]))
+
+
+def predict(model: keras.Model) -> Float32:
+    return np.asarray(model.predict(POINTS_AND_CONFIDENCE, verbose=0))
+
+
+def test_it_is_positive_and_e_px_at_first() -> None:
+    predicted = predict(ours())
+    np.testing.assert_array_equal(predicted[..., :2], POINTS_AND_CONFIDENCE[..., :2])
+    assert np.allclose(predicted[0, :, 2], [np.e, np.exp(2.5), np.exp(-1)])
+
+
+@pytest.mark.parametrize("network", [ours, a_users])
+@pytest.mark.parametrize(("a", "b"), [(0.5, 0.8), (-2, 3)])
+def test_calibrated_it_is_exp_of_a_plus_b_log_of_what_it_was(network: Network, a: float, b: float) -> None:
+    model = network()
+    before = predict(model)
+    after = predict(calibrated(model, a, b))
+    np.testing.assert_array_equal(after[..., :2], before[..., :2])
+    assert np.allclose(after[..., 2], np.exp(a + b * np.log(before[..., 2])), rtol=1e-4)
+
+
+@pytest.mark.parametrize("network", [ours, a_users])
+def test_it_can_be_calibrated_again_saved_and_given_other_weights(network: Network, tmp_path: Path) -> None:
+    model = network()
+    error, weights = predict(model)[..., 2], model.get_weights()
+    model = calibrated(calibrated(model, 1, 2), -1, 0.5)
+    assert np.allclose(predict(model)[..., 2], np.exp(-1 + 0.5 * (1 + 2 * np.log(error))), rtol=1e-4)
+    assert len(model.get_weights()) == len(weights)
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras", compile=False)
+    np.testing.assert_array_equal(predict(again), predict(model))

@@ -1,0 +1,63 @@
+"""`v2`: soft-argmax with offsets, worked by hand; its sizes."""
+
+import keras
+import numpy as np
+import pytest
+
+from models.v2 import build, cell_centres_px, soft_argmax_with_offsets
+
+ROWS, COLUMNS, LANDMARKS = 6, 8, 3  # cells of 8 x 8 px: an image of 64 x 48 px
+
+
+@pytest.fixture(scope="module")
+def last_layers() -> keras.Model:
+    """What `v2` does with the outputs of its cells; each feature is handed on as one of them.
+
+    The features are the logits of attention of each landmark, then its offsets in x, in y, and log errors.
+    """
+    features = keras.Input((ROWS, COLUMNS, 4 * LANDMARKS))
+    model = keras.Model(features, soft_argmax_with_offsets(features, LANDMARKS))
+    model.get_layer("cell_outputs").set_weights([np.eye(4 * LANDMARKS)[None, None], np.zeros(4 * LANDMARKS)])
+    return model
+
+
+def test_without_a_preference_it_says_the_middle_of_the_image(last_layers: keras.Model) -> None:
+    said = keras.ops.convert_to_numpy(last_layers(np.zeros((1, ROWS, COLUMNS, 4 * LANDMARKS), np.float32)))
+    assert np.allclose(said, [(64 - 1) / 2, (48 - 1) / 2, np.e], atol=1e-4)
+
+
+def test_it_says_the_centre_of_the_cell_it_attends_to_plus_the_offset_of_that_cell(last_layers: keras.Model) -> None:
+    """Landmark 1 attends to the cell of row 2, column 5, whose pixels are x 40 to 47 and y 16 to 23."""
+    features = np.random.default_rng(0).normal(size=(1, ROWS, COLUMNS, 4 * LANDMARKS)).astype(np.float32)
+    features[0, 2, 5, 1] = 200
+    features[0, 2, 5, [LANDMARKS + 1, 2 * LANDMARKS + 1, 3 * LANDMARKS + 1]] = 0.5, -1, np.log(2)
+    said = keras.ops.convert_to_numpy(last_layers(features))[0, 1]
+    assert np.allclose(said, [43.5 + 8 * 0.5, 19.5 - 8 * 1, 2 * np.e], atol=1e-4)
+
+
+def test_halfway_between_two_cells_it_says_the_mean_of_both(last_layers: keras.Model) -> None:
+    features = np.zeros((1, ROWS, COLUMNS, 4 * LANDMARKS), np.float32)
+    features[0, 0, [0, 2], 0] = 200  # attention of landmark 0 to the centres (3.5, 3.5) and (19.5, 3.5)
+    features[0, 0, 0, LANDMARKS] = 1  # the first says: a cell further to the right
+    said = keras.ops.convert_to_numpy(last_layers(features))[0, 0]
+    assert np.allclose(said, [(3.5 + 8 + 19.5) / 2, 3.5, np.e], atol=1e-4)
+
+
+def test_the_centres_of_the_cells_are_not_learnt() -> None:
+    centres = build((48, 64, 1), 3).get_layer("cell_centres_px")
+    assert centres.trainable_weights == []
+    np.testing.assert_array_equal(centres.get_weights()[0], cell_centres_px(6, 8))
+
+
+@pytest.mark.parametrize("shape", [(47, 96, 1), (96, 47, 1), (257, 96, 1), (96, 257, 1)])
+def test_sides_under_48_and_over_256_px_are_refused(shape: tuple[int, int, int]) -> None:
+    with pytest.raises(ValueError, match="it takes sides from 48 to 256 px"):
+        build(shape, 17)
+
+
+def test_the_width_multiplies_the_filters_in_eights() -> None:
+    for width, last in ((1.0, 64), (0.34, 24), (0.01, 8)):
+        model = build((48, 48, 1), 5, width)
+        assert model.get_layer("decoder_2").filters == last
+        convolutions = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
+        assert all(layer.filters % 8 == 0 for layer in convolutions if layer.name != "cell_outputs")
