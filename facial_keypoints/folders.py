@@ -16,6 +16,7 @@ def atomic_folder(out: Path) -> Iterator[Path]:
 
     What `out` held before stands until then; after a kill in between, the next call puts it back.
     """
+    out = out.resolve()  # a link stays one; `.` has no name
     out.parent.mkdir(parents=True, exist_ok=True)
     old = out.with_name(f".{out.name}.old")
     put_back(old, out)

@@ -50,10 +50,14 @@ def inverse(matrices: Float64) -> Float64:
 
 
 def crop(picture: UInt8, matrix: Float64, height_px: int, width_px: int) -> UInt8:
-    """Returns the picture uint8 (H, W) or (H, W, C) under a matrix (2, 3), picture to crop, its edge repeated outside.
+    """Returns the picture under a matrix (2, 3), picture to crop, its edge repeated outside.
 
     Where the crop is smaller than what it shows, the picture is shrunk by areas first, so that nothing flickers.
+
+    Args:
+        picture: uint8 (H, W) or (H, W, C); the crop has as many axes.
     """
+    channels = picture.shape[2:]
     scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
     if scale < 1:
         height, width = picture.shape[:2]
@@ -64,4 +68,5 @@ def crop(picture: UInt8, matrix: Float64, height_px: int, width_px: int) -> UInt
         shift = matrix[:, :2] @ (ratio - 1) / 2 + matrix[:, 2]
         matrix, picture = np.concatenate([linear, shift[:, None]], axis=1), smaller
     flags = {"flags": cv2.INTER_LINEAR, "borderMode": cv2.BORDER_REPLICATE}
-    return np.asarray(cv2.warpAffine(picture, matrix, (width_px, height_px), **flags), np.uint8)
+    cut = np.asarray(cv2.warpAffine(picture, matrix, (width_px, height_px), **flags), np.uint8)
+    return cut.reshape(height_px, width_px, *channels)  # OpenCV drops the axis of a single channel

@@ -1,4 +1,4 @@
-"""Every fact about a mark-up of keypoints, in one place: no other file knows a keypoint's name or how many there are."""
+"""Every fact about a mark-up of keypoints: no other file knows a keypoint's name or how many there are."""
 
 from dataclasses import dataclass
 

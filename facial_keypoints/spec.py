@@ -1,5 +1,6 @@
 """What a trained network takes and gives, stored with it: in its manifest and as metadata of its ONNX file."""
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -8,6 +9,7 @@ from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import KEYPOINT_SETS, KeypointSet
 
 METADATA_KEY = "facial_keypoints"  # of an ONNX file; its value is `to_json` as text
+CHANNELS = GREY, RGB = 1, 3
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def to_json(spec: ModelSpec) -> dict[str, Any]:
         "keypoints": list(spec.keypoint_set.names),
         "landmarks": {spec.keypoint_set.sources[s].name: list(of_source[s]) for s in spec.sources},
         "expected_error": spec.expected_error,
-        "crop": asdict(spec.crop),
+        "crop": {**asdict(spec.crop), "mean_keypoints": [list(point) for point in spec.crop.mean_keypoints]},
     }
 
 
@@ -85,8 +87,10 @@ def from_json(values: Any, where: str) -> ModelSpec:
         means = tuple((float(x), float(y)) for x, y in crop["mean_keypoints"])
         size = (int(crop["height_px"]), int(crop["width_px"]), int(crop["channels"]))
         spec = ModelSpec(keypoint_set, sources, bool(values["expected_error"]), Crop(*size, means))
-        known = to_json(spec)["landmarks"] == values["landmarks"] and len(means) == len(keypoint_set)
-    except (KeyError, TypeError, ValueError, AttributeError):
+        known = {**values, **to_json(spec)} == values  # a later version may say more
+        known = known and min(size) > 0 and size[2] in CHANNELS
+        known = known and len(means) == len(keypoint_set) and all(math.isfinite(x + y) for x, y in means)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         known = False
     if not known:
         raise InputError(f"{where}: does not say what the network predicts; train and export it again")

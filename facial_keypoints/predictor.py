@@ -1,0 +1,169 @@
+"""Predicts keypoints with a network in an ONNX file. N pictures, K keypoints, M landmarks."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from facial_keypoints.array_types import Float32, UInt8
+from facial_keypoints.codec import WITH_ERROR, Keypoints, decode
+from facial_keypoints.errors import InputError
+from facial_keypoints.pretrained import MANIFEST, ONNX_FILE, find
+from facial_keypoints.spec import CHANNELS, GREY, METADATA_KEY, RGB, ModelSpec, from_json
+
+BATCH = 64
+SILENT = 4  # onnxruntime's level of notes: its errors are raised as well
+EXPORT_AGAIN = "export it again with `python -m training.export MODEL_DIR`"
+
+
+class Predictor:
+    """A trained network that predicts. It may be called from several threads at once.
+
+    Attributes:
+        spec: what the network takes and predicts.
+        path: the ONNX file.
+    """
+
+    spec: ModelSpec
+    path: Path
+
+    def __init__(self, model: str | Path = "v2", *, threads: int | None = None) -> None:
+        """Loads a network.
+
+        Args:
+            model: the name of a shipped model, a model folder with `model.onnx`, or an `.onnx` file.
+            threads: at most so many for one picture or batch; None: one for each core.
+
+        Raises:
+            InputError: there is no such model, it is damaged, or its ONNX file does not say what it predicts.
+        """
+        if threads is not None and threads < 1:
+            raise InputError(f"threads: is {threads}, expected at least 1")
+        found = find(model)
+        self.path = found / ONNX_FILE if found.is_dir() else found
+        self._session = _session(self.path, _content(found), threads or 0)
+        self.spec = _spec(self._session, self.path)
+        self._input = _input_name(self._session, self.spec, self.path)
+        self._run(np.zeros((1, *self.spec.crop.shape), np.uint8))  # whether it does what it says is seen here
+
+    def predict_crops(self, images: UInt8, source: str | None = None) -> Keypoints:
+        """Returns the keypoints of faces that are already cut: float32 (N, K, 2), and the errors to expect (N, K).
+
+        Coordinates are px of the crop, 0 at the centre of its first pixel. Where the network says no errors, they are
+        None.
+
+        Args:
+            images: uint8 (N, H, W, C) of the network's height and width, any N; C is 1 (grey) or 3 (RGB, in this order)
+                and need not be the network's.
+            source: the name of the label source whose places are meant; None: the keypoint set's own.
+
+        Raises:
+            InputError: other images, or a label source that the network does not tell apart.
+        """
+        images = self._checked(images)
+        number = self._source(source)
+        batches = [self._run(images[start : start + BATCH]) for start in range(0, len(images), BATCH)]
+        landmarks = len(self.spec.landmarks)
+        empty = np.zeros((0, landmarks, WITH_ERROR if self.spec.expected_error else 2), np.float32)
+        output = np.concatenate([empty, *batches])
+        return decode(output, np.full(len(output), number, np.int64), self.spec.landmarks)
+
+    def _checked(self, images: UInt8) -> UInt8:
+        """Returns the images after a check of their type and size."""
+        height, width, channels = self.spec.crop.shape
+        dtype, shape = getattr(images, "dtype", type(images).__name__), np.shape(images)
+        if dtype != np.uint8:
+            raise InputError(f"images: are {dtype}, expected a numpy array of uint8 (0 black to 255 white)")
+        if len(shape) != 4 or shape[3] not in CHANNELS:
+            raise InputError(f"images: have shape {shape}, expected (N, {height}, {width}, {channels}), C being 1 or 3")
+        if shape[1:3] != (height, width):
+            size = f"{shape[1]} x {shape[2]} px"
+            raise InputError(f"images: are {size}, {self.path} takes {height} x {width} px; cut or resize them")
+        return images
+
+    def _source(self, name: str | None) -> int:
+        """Returns the number of a label source."""
+        sources = self.spec.keypoint_set.sources
+        known = {sources[number].name: number for number in (0, *self.spec.sources)}
+        if name is None:
+            return 0
+        if name not in known:
+            raise InputError(f"{name}: {self.path} knows no such label source; give one of {', '.join(known)}")
+        return known[name]
+
+    def _run(self, images: UInt8) -> Float32:
+        """Returns what the network gives for a batch, float32 (N, M, 2 or 3)."""
+        images = _with_channels(images, self.spec.crop.channels)
+        gives = (len(images), len(self.spec.landmarks), WITH_ERROR if self.spec.expected_error else 2)
+        try:
+            output = np.asarray(self._session.run(None, {self._input: images.astype(np.float32)})[0], np.float32)
+        except Exception as error:  # the runtime has an error class for each of its states, and none above them
+            raise InputError(f"{self.path}: fails on a picture ({_one_line(error)}); {EXPORT_AGAIN}") from None
+        if output.shape != gives:
+            raise InputError(f"{self.path}: gives {output.shape}, but says that it gives {gives}; {EXPORT_AGAIN}")
+        return output
+
+
+def _content(found: Path) -> bytes:
+    """Returns an ONNX file's bytes, after a check against the manifest where a model folder is given."""
+    path = found / ONNX_FILE if found.is_dir() else found
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; write it with `python -m training.export {found}`")
+    content = path.read_bytes()
+    if found.is_dir():
+        try:
+            expected = json.loads((found / MANIFEST).read_bytes())["files"][ONNX_FILE]
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            raise InputError(f"{found / MANIFEST}: does not name {ONNX_FILE}; {EXPORT_AGAIN}") from None
+        if hashlib.sha256(content).hexdigest() != expected:
+            raise InputError(f"{path}: is cut off or altered; {EXPORT_AGAIN}")
+    return content
+
+
+def _session(path: Path, content: bytes, threads: int) -> Any:
+    """Returns the runtime's session of an ONNX file; 0 threads: one for each core."""
+    import onnxruntime  # takes longer than all of this library
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = SILENT
+    try:
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise InputError(f"{path}: is no whole ONNX file ({_one_line(error)}); {EXPORT_AGAIN}") from None
+
+
+def _spec(session: Any, path: Path) -> ModelSpec:
+    """Returns the spec in the metadata of an ONNX file."""
+    try:
+        values = json.loads(session.get_modelmeta().custom_metadata_map[METADATA_KEY])
+    except (KeyError, ValueError, RecursionError):
+        raise InputError(f"{path}: does not say what the network predicts; {EXPORT_AGAIN}") from None
+    return from_json(values, str(path))
+
+
+def _input_name(session: Any, spec: ModelSpec, path: Path) -> str:
+    """Returns the name of a network's one input, after a check of its shape."""
+    inputs = session.get_inputs()
+    sides = inputs[0].shape[1:] if len(inputs) == 1 else []
+    if tuple(sides) != spec.crop.shape:
+        raise InputError(f"{path}: says that it takes {spec.crop.shape}, and takes {tuple(sides)}; {EXPORT_AGAIN}")
+    return str(inputs[0].name)
+
+
+def _with_channels(images: UInt8, channels: int) -> UInt8:
+    """Returns images (N, H, W, 1 or 3) as grey (1) or RGB (3)."""
+    if images.shape[-1] == channels:
+        return images
+    if channels == RGB:
+        return np.repeat(images, RGB, axis=-1)
+    count, height, width, _ = images.shape
+    rows = images.reshape(count * height, width, RGB)
+    return np.asarray(cv2.cvtColor(rows, cv2.COLOR_RGB2GRAY), np.uint8).reshape(count, height, width, GREY)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__

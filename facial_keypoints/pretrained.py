@@ -1,0 +1,33 @@
+"""Finds the shipped models, alike in a checkout, an editable install and an installed wheel."""
+
+from pathlib import Path
+
+from facial_keypoints.errors import InputError
+
+ONNX_FILE, MANIFEST = "model.onnx", "manifest.json"  # in a model folder
+IN_WHEEL = Path(__file__).parent / "pretrained"  # pyproject.toml puts them there
+IN_CHECKOUT = Path(__file__).parents[1] / "artifacts" / "pretrained"
+
+
+def shipped() -> dict[str, Path]:
+    """Returns the folders of the shipped models by name; each holds model.onnx, manifest.json and a model card."""
+    root = IN_WHEEL if IN_WHEEL.is_dir() else IN_CHECKOUT
+    return {path.parent.name: path.parent for path in sorted(root.glob(f"*/{ONNX_FILE}"))}
+
+
+def find(model: str | Path) -> Path:
+    """Returns the model folder or the `.onnx` file that is meant.
+
+    Args:
+        model: the name of a shipped model, which comes first, or a path (`./v2` where a folder has such a name).
+
+    Raises:
+        InputError: there is none.
+    """
+    known = shipped()
+    if isinstance(model, str) and model in known:
+        return known[model]
+    path = Path(model)
+    if path.is_dir() or path.is_file():
+        return path
+    raise InputError(f"{model}: no such model; give one of {', '.join(known)}, a model folder or an .onnx file")
