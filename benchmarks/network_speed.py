@@ -4,13 +4,15 @@
 
 Models and dlib (where installed) run in turns, so that other work on the machine slows all of them alike. Printed are
 medians: ms for a batch of one picture, that time as a multiple of dlib's, ms per picture in a batch of 64, and that
-rate (pictures per second) as a multiple of the rate one by one. dlib is timed as in `benchmarks.peers`: one call of
-the predictor, with the box known.
+rate (pictures per second) as a multiple of the rate one by one. A file that says what it predicts is timed twice: the
+network alone, and `facial_keypoints.Predictor` with its checks around it. dlib is timed as in `benchmarks.peers`: one
+call of the predictor, with the box known.
 
 dlib is optional: `pip install -r requirements-peers.txt`.
 """
 
 import argparse
+import contextlib
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -22,13 +24,15 @@ import onnxruntime
 from benchmarks.dlib68 import call_seconds, fixed_box, load_predictor, next_face
 from data_prep import synthetic
 from facial_keypoints.errors import InputError, run
+from facial_keypoints.predictor import Predictor
 
 BATCH = 64
 DTYPES = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32}
 DLIB, DLIB_FACES = "dlib, 68 points", 100
 SINGLE_CALLS, BATCH_CALLS = 50, 2  # in each turn
+BY_PREDICTOR = ", Predictor"
 
-Call = Callable[[], object]
+Call = Callable[[], Any]
 
 
 def load_session(path: Path) -> Any:
@@ -64,6 +68,19 @@ def model_calls(path: Path) -> tuple[Call, Call]:
     session = load_session(path)
     one, many = images_for(path, session, 1), images_for(path, session, BATCH)
     return lambda: session.run(None, one), lambda: session.run(None, many)
+
+
+def ways(path: Path) -> dict[str, tuple[Call, Call]]:
+    """Returns what to time of a model by name: the network, and the predictor where the file says what it predicts."""
+    calls = {str(path): model_calls(path)}
+    with contextlib.suppress(InputError):  # an ONNX file from elsewhere
+        predictor = Predictor(path, threads=1)
+        pixels = np.random.default_rng(0).integers(0, 256, (BATCH, *predictor.spec.crop.shape), np.uint8)
+        calls[f"{path}{BY_PREDICTOR}"] = (
+            lambda: predictor.predict_crops(pixels[:1]),
+            lambda: predictor.predict_crops(pixels),
+        )
+    return calls
 
 
 def dlib_call() -> Call:
@@ -111,14 +128,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.turns < 1:
         parser.error("--turns: at least 1")
     calls: dict[tuple[str, int], tuple[Call, int]] = {}
-    for path in options.models:
-        one, many = model_calls(path)
-        calls[str(path), 1], calls[str(path), BATCH] = (one, SINGLE_CALLS), (many, BATCH_CALLS)
+    models = {name: way for path in options.models for name, way in ways(path).items()}
+    for name, (one, many) in models.items():
+        calls[name, 1], calls[name, BATCH] = (one, SINGLE_CALLS), (many, BATCH_CALLS)
     try:
         calls[DLIB, 1] = dlib_call(), SINGLE_CALLS
     except InputError as error:
         print(f"without dlib: {error}")
-    print(table([str(path) for path in options.models], in_turns(calls, options.turns)))
+    print(table(list(models), in_turns(calls, options.turns)))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import onnx
 import pytest
 
 from benchmarks import network_speed
+from facial_keypoints import pretrained
 from facial_keypoints.errors import InputError
 from tests.benchmarks.conftest import needs_dlib
 
@@ -59,6 +60,14 @@ def test_without_dlib_the_models_are_timed_alone(
     note, _, first, second = capsys.readouterr().out.splitlines()
     assert note.startswith("without dlib: the package dlib is missing; install it with")
     assert [line.split()[::2][:2] for line in (first, second)] == [[path, "-"] for path in paths]
+
+
+def test_a_model_that_says_what_it_predicts_is_timed_in_the_predictor_too() -> None:
+    shipped = pretrained.find("v2") / pretrained.ONNX_FILE
+    network, predictor = network_speed.ways(shipped)
+    assert (network, predictor) == (str(shipped), f"{shipped}, Predictor")
+    one, many = network_speed.ways(shipped)[predictor]
+    assert [len(call().coordinates) for call in (one, many)] == [1, network_speed.BATCH]
 
 
 @pytest.mark.parametrize(
