@@ -26,8 +26,10 @@ def make_part(first_row: int, count: int, rng: np.random.Generator) -> Part:
     shape[list(FACE15.normaliser)] = (65, 35), (30, 35)
     keypoints = (shape + rng.normal(0, 1, (count, 1, 2)) * 6 + rng.normal(0, 1, (count, K, 2))).astype(np.float32)
     sources = (np.arange(count) % 3 == 2).astype(np.int64)
-    labelled = np.ones((count, K), bool)
-    labelled[sources == 1, 4:] = False
+    labels = np.zeros((2, K), bool)  # which keypoints each source labels
+    for source in (0, 1):
+        labels[source, list(FACE15.sources[source].keypoints)] = True
+    labelled = labels[sources]
     rows = np.arange(first_row, first_row + count)
     images = rng.integers(0, 256, (count, 96, 96, 1), dtype=np.uint8)
     return Part(images, keypoints, labelled, rows, rows // 2, sources)

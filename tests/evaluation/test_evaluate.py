@@ -40,7 +40,8 @@ def test_predictions_to_tables_and_plots(data_folder: Path, tmp_path: Path, caps
 
     keypoints = pd.read_csv(out / "per_keypoint.csv")
     assert keypoints["keypoint"].tolist() == list(FACE15.names) * 2
-    assert keypoints["count"].tolist() == [36] * 4 + [24] * 11 + [36] * 15
+    labelled = [36 if k in FACE15.sources[1].keypoints else 24 for k in range(15)]
+    assert keypoints["count"].tolist() == [*labelled, *[36] * 15]
     assert keypoints["bias_x_px"].to_numpy() == pytest.approx(2.0, abs=1e-4)
 
     manifest = read_manifest(out, "evaluate")
