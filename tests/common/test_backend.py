@@ -1,10 +1,9 @@
-"""Importing does nothing, and a stage that starts the backend is quiet and leaves the devices alone."""
+"""A stage that starts the backend is quiet and leaves the devices alone."""
 
 import os
 import subprocess
 import sys
 
-from common.stage import STAGES
 from tests.conftest import ROOT
 
 NO_DEVICE_YET = """
@@ -29,33 +28,6 @@ def test_the_backend_starts_without_a_word_and_without_a_device() -> None:
     first_use = "keras.ops.convert_to_numpy(keras.ops.zeros(1))"
     done = run_python(f"from common.backend import start_backend; start_backend(){NO_DEVICE_YET}{first_use}")
     assert (done.returncode, done.stderr) == (0, "")
-
-
-def test_importing_does_nothing() -> None:
-    """No hook, no redirected stream, no device; stages and the pipeline do not even import Keras."""
-    stages = ["pipeline", "training.export", *(module for module, _ in STAGES.values())]
-    code = f"""
-import importlib, os, sys
-from pathlib import Path
-
-def state():
-    return sys.excepthook, sys.stdout, sys.stderr, os.path.sameopenfile(1, out), os.path.sameopenfile(2, err)
-
-folders = "facial_keypoints", "common", "data_prep", "models", "training", "evaluation"
-files = [path for folder in folders for path in sorted(Path(folder).glob("*.py"))]
-out, err = os.dup(1), os.dup(2)
-before = state()
-for name in {stages}:
-    importlib.import_module(name)
-    assert "keras" not in sys.modules, name
-for path in files:
-    if path.stem != "__main__":
-        importlib.import_module(".".join(path.with_suffix("").parts))
-assert state() == before
-{NO_DEVICE_YET}
-"""
-    done = run_python(code)
-    assert done.returncode == 0, done.stderr
 
 
 def test_a_backend_that_is_not_there_is_one_line() -> None:

@@ -1,0 +1,58 @@
+"""Bad input is one line and exit code 2."""
+
+import errno
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facial_keypoints.errors import InputError, run
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (None, 0, ""),
+        (InputError("faces.csv: row 3\nis bad"), 2, "error: faces.csv: row 3 is bad\n"),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "out/x.npy"),
+            2,
+            "error: out/x.npy: could not be written whole (No space left on device)",
+        ),
+        (PermissionError(errno.EACCES, "Permission denied", "out"), 2, "error: out: Permission denied"),
+        (KeyboardInterrupt(), 130, "interrupted\n"),
+    ],
+)
+def test_exit_codes(error: BaseException | None, code: int, line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    def main() -> None:
+        if error:
+            raise error
+
+    with pytest.raises(SystemExit) as stopped:
+        run(main)
+    assert stopped.value.code == code
+    printed = capsys.readouterr().err
+    assert printed.startswith(line)
+    assert printed.count("\n") == (1 if error else 0)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
+def test_a_disk_that_is_really_full(capsys: pytest.CaptureFixture[str]) -> None:
+    def main() -> None:
+        with Path("/dev/full").open("wb") as file:
+            np.save(file, np.zeros(100_000))
+
+    with pytest.raises(SystemExit) as stopped:
+        run(main)
+    assert stopped.value.code == 2
+    printed = capsys.readouterr().err
+    assert "free some space" in printed
+    assert printed.count("\n") == 1
+
+
+def test_an_error_of_the_project_itself_keeps_its_traceback() -> None:
+    def main() -> None:
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    with pytest.raises(OSError, match="Invalid argument"):
+        run(main)

@@ -1,0 +1,214 @@
+"""The predictor: what it takes, what it gives, and what it says where it cannot."""
+
+import json
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+
+from data_prep import synthetic
+from facial_keypoints import InputError, Predictor
+from facial_keypoints.array_types import UInt8
+from facial_keypoints.codec import decode, landmarks
+from facial_keypoints.keypoint_set import FACE15
+from facial_keypoints.pretrained import shipped
+from facial_keypoints.spec import METADATA_KEY, Crop, ModelSpec, to_json
+from tests.conftest import ROOT
+
+V2 = ROOT / "artifacts" / "pretrained" / "v2"
+
+
+@pytest.fixture(scope="module")
+def predictor() -> Predictor:
+    return Predictor(threads=1)
+
+
+@pytest.fixture(scope="module")
+def images() -> UInt8:
+    """More than a batch."""
+    return synthetic.read(70, seed=3).images
+
+
+def means_of_channels(path: Path, channels: int, spec: ModelSpec | None, given: int = 15) -> Path:
+    """Writes a network for 4 x 5 px whose landmark m lies at (m, m), plus the mean of the picture's last channel."""
+    helper, numbers = onnx.helper, onnx.numpy_helper
+    places = np.repeat(np.arange(given, dtype=np.float32)[None, :, None], 2, axis=2)
+    nodes = [
+        helper.make_node("ReduceMean", ["images"], ["mean"], axes=[1, 2], keepdims=0),
+        helper.make_node("Gather", ["mean", "last"], ["value"], axis=1),
+        helper.make_node("Reshape", ["value", "column"], ["added"]),
+        helper.make_node("Add", ["added", "places"], ["out"]),
+    ]
+    constants = {"last": np.array([channels - 1]), "column": np.array([-1, 1, 1]), "places": places}
+    graph = helper.make_graph(
+        nodes,
+        "means",
+        [helper.make_tensor_value_info("images", onnx.TensorProto.FLOAT, ["n", 4, 5, channels])],
+        [helper.make_tensor_value_info("out", onnx.TensorProto.FLOAT, ["n", given, 2])],
+        [numbers.from_array(value, name) for name, value in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    if spec:
+        helper.set_model_props(model, {METADATA_KEY: json.dumps(to_json(spec))})
+    onnx.save(model, path)
+    return path
+
+
+def spec_of(channels: int) -> ModelSpec:
+    return ModelSpec(FACE15, (0,), False, Crop(4, 5, channels, ((1.0, 2.0),) * 15))
+
+
+def test_keypoints_and_expected_errors_of_drawn_faces(predictor: Predictor, images: UInt8) -> None:
+    coordinates, expected_error = predictor.predict_crops(images)
+    assert coordinates.shape == (70, 15, 2)
+    assert coordinates.dtype == np.float32
+    assert expected_error is not None
+    assert expected_error.shape == (70, 15)
+    assert expected_error.dtype == np.float32
+    assert (expected_error > 0).all()
+    truth = synthetic.read(70, seed=3).keypoints
+    eyes = np.abs(coordinates[:, :2] - truth[:, :2])
+    assert np.nanmean(eyes) < 4  # px; it was trained on photographs alone
+
+
+def test_one_by_one_is_as_in_batches(predictor: Predictor, images: UInt8) -> None:
+    together = predictor.predict_crops(images)
+    for i in (0, 63, 64, 69):  # the ends of batches
+        alone = predictor.predict_crops(images[i : i + 1])
+        for one, all_ in zip(alone, together, strict=True):
+            assert one is not None
+            assert all_ is not None
+            np.testing.assert_allclose(one[0], all_[i], atol=1e-4)
+
+
+def test_no_pictures_give_no_keypoints(predictor: Predictor) -> None:
+    coordinates, expected_error = predictor.predict_crops(np.zeros((0, 96, 96, 1), np.uint8))
+    assert coordinates.shape == (0, 15, 2)
+    assert expected_error is not None
+    assert expected_error.shape == (0, 15)
+
+
+def test_the_places_of_each_label_source_and_those_of_the_15_points_by_default(
+    predictor: Predictor, images: UInt8
+) -> None:
+    by_default, complete, sparse = (predictor.predict_crops(images, source) for source in (None, "complete", "sparse"))
+    np.testing.assert_array_equal(by_default.coordinates, complete.coordinates)
+    differ = (sparse.coordinates != complete.coordinates).any(axis=(0, 2))
+    assert tuple(np.flatnonzero(differ)) == FACE15.sources[1].own
+    with pytest.raises(InputError, match=r"five: .* knows no such label source; give one of complete, sparse$"):
+        predictor.predict_crops(images, "five")  # v2 has not learnt its places
+
+
+def test_rgb_pictures_for_a_grey_network_are_made_grey(predictor: Predictor, images: UInt8) -> None:
+    rng = np.random.default_rng(0)
+    coloured = rng.integers(0, 256, (2, 96, 96, 3), np.uint8)
+    grey = np.stack([np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)) for picture in coloured])[..., None]
+    np.testing.assert_array_equal(predictor.predict_crops(coloured)[0], predictor.predict_crops(grey)[0])
+    repeated = np.repeat(images, 3, axis=-1)
+    np.testing.assert_allclose(predictor.predict_crops(repeated)[0], predictor.predict_crops(images)[0], atol=1e-4)
+
+
+def test_grey_pictures_for_an_rgb_network_are_repeated_and_rgb_ones_stay(tmp_path: Path) -> None:
+    rgb = Predictor(means_of_channels(tmp_path / "rgb.onnx", 3, spec_of(3)))
+    grey = np.full((2, 4, 5, 1), 7, np.uint8)
+    coordinates, expected_error = rgb.predict_crops(grey)
+    assert expected_error is None
+    np.testing.assert_allclose(coordinates[:, 3], 3 + 7)
+    coloured = np.zeros((1, 4, 5, 3), np.uint8)
+    coloured[..., 2] = 9  # blue is last
+    np.testing.assert_allclose(rgb.predict_crops(coloured)[0][0, 0], 9)
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (np.zeros((1, 96, 96, 1), np.float32), "are float32, expected a numpy array of uint8"),
+        ([[1]], "are list, expected a numpy array of uint8"),
+        (np.zeros((96, 96), np.uint8), r"have shape \(96, 96\), expected \(N, 96, 96, 1\)"),
+        (np.zeros((1, 96, 96, 4), np.uint8), "C being 1 or 3"),
+        (np.zeros((1, 96, 95, 1), np.uint8), "are 96 x 95 px, .* takes 96 x 96 px"),
+    ],
+)
+def test_other_pictures_are_refused(predictor: Predictor, images: UInt8, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        predictor.predict_crops(images)
+
+
+def test_threads_share_a_predictor(predictor: Predictor, images: UInt8) -> None:
+    alone = [predictor.predict_crops(images[i : i + 5]).coordinates for i in range(0, 60, 5)]
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(3):
+            together = pool.map(lambda i: predictor.predict_crops(images[i : i + 5]).coordinates, range(0, 60, 5))
+            for one, other in zip(alone, together, strict=True):
+                np.testing.assert_array_equal(one, other)
+
+
+def test_a_name_a_folder_and_a_file_are_one_model(predictor: Predictor, images: UInt8) -> None:
+    assert predictor.spec == Predictor(V2).spec
+    assert predictor.path == V2 / "model.onnx"
+    wanted = predictor.predict_crops(images[:2])[0]
+    for model in ("v2", V2, str(V2), V2 / "model.onnx"):
+        np.testing.assert_allclose(Predictor(model, threads=2).predict_crops(images[:2])[0], wanted, atol=1e-4)
+
+
+def test_what_is_predicted_is_what_the_codec_makes_of_the_network_s_output(tmp_path: Path) -> None:
+    spec = ModelSpec(FACE15, (0, 1), False, Crop(4, 5, 1, ((1.0, 2.0),) * 15))
+    made = Predictor(means_of_channels(tmp_path / "two.onnx", 1, spec, given=17))
+    output = np.repeat(np.arange(17, dtype=np.float32)[None, :, None], 2, axis=2)
+    wanted = decode(output, np.array([1]), landmarks(FACE15, (0, 1))).coordinates
+    np.testing.assert_array_equal(made.predict_crops(np.zeros((1, 4, 5, 1), np.uint8), "sparse")[0], wanted)
+
+
+def test_a_shipped_name_comes_first_and_a_path_is_written_as_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "v2").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert Predictor("v2").path == V2 / "model.onnx"
+    with pytest.raises(InputError, match=r"^v2/model\.onnx: no such file; write it with `python -m training\.export"):
+        Predictor("./v2")
+    with pytest.raises(InputError, match=r"^v9: no such model; give one of v2, a model folder or an \.onnx file$"):
+        Predictor("v9")
+    assert list(shipped()) == ["v2"]
+
+
+def test_bad_models_are_one_line_that_names_the_file(tmp_path: Path) -> None:
+    shutil.copytree(V2, tmp_path / "v2")
+    onnx_file = tmp_path / "v2" / "model.onnx"
+
+    def message(model: Path, threads: int | None = None) -> str:
+        with pytest.raises(InputError) as error:
+            Predictor(model, threads=threads)
+        assert "\n" not in str(error.value)
+        return str(error.value)
+
+    whole = onnx_file.read_bytes()
+    onnx_file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    assert message(tmp_path / "v2").startswith(f"{onnx_file}: is cut off or altered; export it again")
+    (tmp_path / "v2" / "manifest.json").write_text("{}")
+    assert "manifest.json: does not name model.onnx" in message(tmp_path / "v2")
+
+    (tmp_path / "text.onnx").write_text("hello")
+    assert "text.onnx: is no whole ONNX file" in message(tmp_path / "text.onnx")
+    made = means_of_channels(tmp_path / "old.onnx", 1, None)
+    assert "old.onnx: does not say what the network predicts; export it again" in message(made)
+    made = means_of_channels(tmp_path / "small.onnx", 1, spec_of(3))
+    assert "small.onnx: says that it takes (4, 5, 3), and takes (4, 5, 1)" in message(made)
+    made = means_of_channels(tmp_path / "few.onnx", 1, spec_of(1), given=14)
+    assert "few.onnx: gives (1, 14, 2), but says that it gives (1, 15, 2)" in message(made)
+    assert "threads: is 0" in message(V2, threads=0)
+
+
+def test_the_library_is_imported_without_what_is_slow() -> None:
+    code = "import sys, facial_keypoints; print(sorted({'cv2', 'onnxruntime', 'numpy'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+    code = "import sys; from facial_keypoints import Predictor; print('onnxruntime' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

@@ -1,0 +1,76 @@
+"""What a network predicts, as JSON and back."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from facial_keypoints.errors import InputError
+from facial_keypoints.keypoint_set import FACE15
+from facial_keypoints.spec import Crop, ModelSpec, from_json, to_json
+
+numbers = st.floats(allow_nan=False, allow_infinity=False, min_value=-1e6, max_value=1e6)
+crops = st.builds(
+    Crop,
+    st.integers(1, 500),
+    st.integers(1, 500),
+    st.sampled_from([1, 3]),
+    st.tuples(*[st.tuples(numbers, numbers)] * len(FACE15)),
+)
+specs = st.builds(ModelSpec, st.just(FACE15), st.sampled_from([(0,), (0, 1), (0, 2), (0, 1, 2)]), st.booleans(), crops)
+SPEC = ModelSpec(FACE15, (0, 1), True, Crop(96, 96, 1, ((1.0, 2.0),) * 15))
+
+
+@given(specs)
+def test_round_trip(spec: ModelSpec) -> None:
+    assert from_json(json.loads(json.dumps(to_json(spec))), "m.onnx") == spec
+
+
+def test_it_says_which_landmark_is_which_to_a_reader_who_has_nothing_of_this_project() -> None:
+    values = to_json(SPEC)
+    assert values["keypoints"][10] == "nose_tip"
+    assert values["landmarks"]["complete"] == list(range(15))
+    assert values["landmarks"]["sparse"][10] == 15  # the base of the nose comes after the 15 points
+
+
+def test_what_a_later_version_says_besides_is_no_harm() -> None:
+    assert from_json({**to_json(SPEC), "trained_by": "someone"}, "m.onnx") == SPEC
+
+
+def changed(**values: Any) -> dict[str, Any]:
+    return {**to_json(SPEC), **values}
+
+
+def crop_with(**values: Any) -> dict[str, Any]:
+    return changed(crop={**to_json(SPEC)["crop"], **values})
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        None,
+        [],
+        "face15",
+        {},
+        changed(keypoint_set="face99"),
+        changed(keypoint_set=["face15"]),
+        changed(keypoints=["nose_tip"]),
+        changed(landmarks={"complete": list(range(15)), "strange": list(range(15))}),
+        changed(landmarks={"complete": list(range(15)), "sparse": list(range(15))}),  # its own places elsewhere
+        changed(landmarks=7),
+        changed(expected_error="yes"),
+        changed(crop=None),
+        crop_with(height_px=0),
+        crop_with(height_px=96.5),
+        crop_with(width_px=float("inf")),
+        crop_with(channels=2),
+        crop_with(mean_keypoints=[[1, 2]]),
+        crop_with(mean_keypoints=[[1, float("nan")]] * 15),
+    ],
+)
+def test_anything_else_is_one_line_that_names_the_file(values: Any) -> None:
+    with pytest.raises(InputError, match=r"^m\.onnx: ") as error:
+        from_json(values, "m.onnx")
+    assert "\n" not in str(error.value)
