@@ -3,8 +3,6 @@
 import hashlib
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from facial_keypoints.array_types import Bool, Int64, UInt8
 from facial_keypoints.keypoint_set import KeypointSet
@@ -15,23 +13,25 @@ SPARSE_SHARE = 0.05  # a source is there where at least this share of the faces 
 def label_sources(labelled: Bool, keypoint_set: KeypointSet) -> Int64:
     """Returns the label source of each face, int64 (N,), an index into `keypoint_set.sources`.
 
-    A source that marks only some keypoints is there where enough faces are labelled exactly as it does. To it belongs
-    every face with labels, all of them on its keypoints. A face that fits several belongs to the one that more faces
-    show exactly. All others belong to source 0, also faces without any label: nothing is known of them.
+    A source that labels only some keypoints is there where enough faces are labelled exactly as it does. To it belong
+    these, and every face with fewer labels, all of them on its keypoints; where these fit several sources, to the one
+    that more faces show exactly. All others belong to source 0, also faces without any label: nothing is known of them.
 
     Args:
         labelled: bool (N, K).
     """
     sources = np.zeros(len(labelled), np.int64)
-    some = labelled.any(axis=1)
     found = []
     for number, source in enumerate(keypoint_set.sources[1:], start=1):
         pattern = np.isin(np.arange(len(keypoint_set)), source.keypoints)
-        exact = int((labelled == pattern).all(axis=1).sum())
-        if exact and exact >= SPARSE_SHARE * len(labelled):
-            found.append((exact, number, pattern))
-    for _, number, pattern in sorted(found, key=lambda one: one[0]):  # the commonest comes last and wins
-        sources[some & ~(labelled & ~pattern).any(axis=1)] = number
+        exact = (labelled == pattern).all(axis=1)
+        within = labelled.any(axis=1) & ~(labelled & ~pattern).any(axis=1)
+        if exact.any() and exact.sum() >= SPARSE_SHARE * len(labelled):
+            found.append((number, exact, within))
+    for number, _, within in sorted(found, key=lambda one: one[1].sum()):  # the commonest comes last and wins
+        sources[within] = number
+    for number, exact, _ in found:
+        sources[exact] = number
     return sources
 
 
@@ -44,6 +44,9 @@ def duplicate_groups(images: UInt8) -> Int64:
 
 def join_groups(groups: Int64, others: Int64) -> Int64:
     """Returns the finest groups, int64 (N,) from 0, that keep together all that either argument keeps together."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     faces = np.arange(len(groups))
     links = [_first_of_group(groups), _first_of_group(others)]
     graph = coo_array((np.ones(2 * len(faces), bool), (np.tile(faces, 2), np.concatenate(links))), (len(faces),) * 2)

@@ -5,12 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from sklearn import config_context
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.experimental import enable_iterative_imputer  # noqa: F401  (scikit-learn's own switch for the next line)
-from sklearn.impute import IterativeImputer, KNNImputer, SimpleImputer
-from sklearn.linear_model import BayesianRidge
-from threadpoolctl import threadpool_limits
 
 from data_prep.faces import labelled_points
 from facial_keypoints.array_types import Bool, Float32, Float64, Int64
@@ -38,10 +32,11 @@ def impute(method: str, keypoints: Float32, training: Bool, wanted: Bool | None 
     wanted = np.ones(len(keypoints), bool) if wanted is None else wanted
     known: Bool = np.asarray(labelled_points(keypoints)[training].any(axis=0))
     flat = keypoints[:, known].reshape(len(keypoints), -1).astype(np.float64)
-    by_method = IMPUTERS[method](flat, training, wanted).reshape(len(keypoints), -1, 2)
-    filled = np.repeat(by_method.mean(axis=1, keepdims=True), len(known), axis=1)
-    filled[:, known] = by_method
-    return np.where(np.isnan(keypoints), filled, keypoints).astype(np.float32)
+    filled = np.full(keypoints.shape, np.nan)
+    filled[:, known] = IMPUTERS[method](flat, training, wanted).reshape(len(keypoints), -1, 2)
+    filled = np.where(np.isnan(keypoints), filled, keypoints)
+    middle = filled[:, known].mean(axis=1, keepdims=True)
+    return np.where(np.isnan(filled) & ~known[:, None], middle, filled).astype(np.float32)
 
 
 def _forward_fill(flat: Float64, training: Bool, _: Bool) -> Float64:
@@ -55,6 +50,10 @@ def _forward_fill(flat: Float64, training: Bool, _: Bool) -> Float64:
 
 def _by_scikit_learn(make_imputer: Callable[[], Any]) -> Imputer:
     def fill(flat: Float64, training: Bool, wanted: Bool) -> Float64:
+        from sklearn import config_context
+        from sklearn.exceptions import ConvergenceWarning
+        from threadpoolctl import threadpool_limits
+
         imputer, filled = make_imputer(), flat.copy()
         with warnings.catch_warnings(), config_context(working_memory=WORKING_MEMORY_MB), threadpool_limits(1):
             # One thread: on matrices this small, threads wait for each other a hundred times longer than they work.
@@ -64,6 +63,26 @@ def _by_scikit_learn(make_imputer: Callable[[], Any]) -> Imputer:
         return filled
 
     return fill
+
+
+def _simple(strategy: str) -> Any:
+    from sklearn.impute import SimpleImputer
+
+    return SimpleImputer(strategy=strategy)
+
+
+def _knn() -> Any:
+    from sklearn.impute import KNNImputer
+
+    return KNNImputer(n_neighbors=NEIGHBOURS)
+
+
+def _iterative() -> Any:
+    from sklearn.experimental import enable_iterative_imputer  # noqa: F401  (scikit-learn's switch for the next line)
+    from sklearn.impute import IterativeImputer
+    from sklearn.linear_model import BayesianRidge
+
+    return IterativeImputer(BayesianRidge(), random_state=0)
 
 
 def _similarity(flat: Float64, training: Bool, _: Bool) -> Float64:
@@ -111,11 +130,11 @@ def _whole_faces(flat: Float64, training: Bool) -> Float64:
 
 IMPUTERS: dict[str, Imputer] = {
     "ffill": _forward_fill,
-    "mean": _by_scikit_learn(lambda: SimpleImputer(strategy="mean")),
-    "median": _by_scikit_learn(lambda: SimpleImputer(strategy="median")),
+    "mean": _by_scikit_learn(lambda: _simple("mean")),
+    "median": _by_scikit_learn(lambda: _simple("median")),
     "similarity": _similarity,
-    "knn": _by_scikit_learn(lambda: KNNImputer(n_neighbors=NEIGHBOURS)),
-    "iterative": _by_scikit_learn(lambda: IterativeImputer(BayesianRidge(), random_state=0)),
+    "knn": _by_scikit_learn(_knn),
+    "iterative": _by_scikit_learn(_iterative),
     "ridge": _ridge,
 }
 DEFAULT_IMPUTER = "ridge"  # the lowest error on the real label file, see the table in report.md

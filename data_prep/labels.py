@@ -53,7 +53,7 @@ def keypoint_set_of(path: Path, columns: Sequence[str], others: Sequence[str] = 
         InputError: missing, unknown or repeated columns, told by the keypoint set that fits best.
     """
     found = set(columns)
-    best = min(KEYPOINT_SETS.values(), key=lambda one: len(found ^ set(one.columns)))
+    best = min(KEYPOINT_SETS.values(), key=lambda one: (len(found.difference(one.columns)), len(one)))
     wanted = [*best.columns, *others]
     missing = [name for name in wanted if name not in found]
     halves = [name for name in best.names if (f"{name}_x" in found) != (f"{name}_y" in found)]

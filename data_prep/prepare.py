@@ -19,7 +19,6 @@ from data_prep.faces import SPLITS, Faces, Part, labelled_points, never_labelled
 from data_prep.grouping import duplicate_groups, join_groups, label_sources
 from data_prep.impute import DEFAULT_IMPUTER, IMPUTERS, hidden_label_errors, impute
 from data_prep.labels import shown_names
-from data_prep.report import Prepared, write_report
 from data_prep.split import SPLIT_METHODS, sizes_text, split
 from facial_keypoints.array_types import Bool, Int64
 from facial_keypoints.errors import InputError, run
@@ -139,6 +138,8 @@ def gaps_text(gaps: Mapping[str, Any]) -> list[str]:
 def main(arguments: Sequence[str] | None = None) -> None:
     started = time.time()
     options = parser().parse_args(arguments)
+    from data_prep.report import Prepared, write_report  # here, for matplotlib takes a second
+
     documented = options.split == "documented"
     if documented and options.impute not in (None, "ffill"):
         raise InputError("--split documented fills forward over the whole set; leave --impute out, or choose a split")

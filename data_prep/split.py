@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 import numpy as np
-from sklearn.model_selection import train_test_split
 
 from facial_keypoints.array_types import Int64
 from facial_keypoints.errors import InputError
@@ -51,6 +50,8 @@ def split(method: str, groups: Int64, seed: int) -> dict[str, Int64]:
         raise InputError(f"{count} faces are too few to split; bring at least {FEWEST_FACES} or use --split all-test")
     if method == "grouped":
         return _split_grouped(groups, seed)
+    from sklearn.model_selection import train_test_split
+
     shuffle_seed = DOCUMENTED_SEED if method == "documented" else seed
     train, held_out = train_test_split(np.arange(count), test_size=HELD_OUT_FRACTION, random_state=shuffle_seed)
     val, test = train_test_split(held_out, test_size=0.5, random_state=shuffle_seed)

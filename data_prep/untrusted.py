@@ -30,5 +30,5 @@ def parsing(path: Path, kind: str, mend: str) -> Iterator[None]:
     except IsADirectoryError:
         raise InputError(f"{path}: is a folder, not a file; {mend}") from None
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        reason = " ".join(f"{type(error).__name__} {error}".split())
         raise InputError(f"{path}: is cut off, damaged or no {kind} ({reason}); {mend}") from error

@@ -1,4 +1,4 @@
-"""Faces of 68 keypoints cut like those of a data folder: the geometry by hand, the real cuts, the stage end to end."""
+"""Faces of 68 keypoints cut like those of a data folder: the keypoints by hand, the real cuts, the stage end to end."""
 
 import time
 from collections.abc import Callable
@@ -9,14 +9,13 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import assume, given
-from hypothesis import strategies as st
 
-from common.stage import MANIFEST, path_hash, read_manifest, write_manifest
+from common.hashes import path_hash
+from common.stage import MANIFEST, read_manifest, write_manifest
 from data_prep import arrays, cut15, prepare, read_68, read_npz
-from data_prep.cut15 import cut, keypoints_of, similarity
+from data_prep.cut15 import keypoints_of
 from data_prep.labels import read_keypoints
-from facial_keypoints.array_types import Float32, Float64, UInt8
+from facial_keypoints.array_types import Float32
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import FACE15
 
@@ -47,54 +46,9 @@ def test_a_mirrored_face_has_the_mirrored_keypoints() -> None:
         np.testing.assert_allclose(keypoints_of(points[mirror], source), straight, rtol=1e-6)
 
 
-coordinates = st.floats(-200, 200, width=32)
-pairs = st.tuples(coordinates, coordinates, coordinates, coordinates)
-
-
-@given(pairs, pairs)
-def test_a_similarity_takes_both_points_onto_both_others(before: tuple[float, ...], after: tuple[float, ...]) -> None:
-    origin, target = (np.array(four, np.float32).reshape(2, 2) for four in (before, after))
-    assume(np.hypot(*(origin[1] - origin[0])) > 1)
-    matrix = similarity(origin, target)
-    np.testing.assert_allclose(origin @ matrix[:, :2].T + matrix[:, 2], target, atol=1e-3)
-    size = np.hypot(*(target[1] - target[0])) / np.hypot(*(origin[1] - origin[0]))
-    linear = matrix[:, :2]
-    np.testing.assert_allclose(linear @ linear.T, size**2 * np.eye(2), rtol=1e-6, atol=1e-6 * (size**2 + 1e-6))
-    assert np.linalg.det(linear) >= 0  # a turn, never a mirror
-
-
-def picture_with_a_dot(dot: Float64, spread_px: float) -> UInt8:
-    y, x = np.mgrid[:240, :300]
-    light = 200 * np.exp(-((x - dot[0]) ** 2 + (y - dot[1]) ** 2) / (2 * spread_px**2))
-    return np.asarray(light, np.uint8)
-
-
-@pytest.mark.parametrize("scale", [2.5, 1.0, 0.7, 1 / 3])
-def test_the_pixels_go_where_the_keypoints_go(scale: float) -> None:
-    """To a tenth of a pixel: taking pixel edges for centres would be a third off where a picture shrinks to a third."""
-    rng = np.random.default_rng(0)
-    for _ in range(8):
-        dot, place = rng.uniform(60, 180, 2), rng.uniform(30, 66, 2)
-        turn = scale * np.exp(1j * rng.uniform(-0.5, 0.5))
-        linear = np.array([[turn.real, -turn.imag], [turn.imag, turn.real]])
-        matrix = np.concatenate([linear, (place - linear @ dot)[:, None]], axis=1)
-        small = cut(picture_with_a_dot(dot, spread_px=3 / scale), matrix, 96)
-        assert small.dtype == np.uint8
-        assert small.shape == (96, 96)
-        light = np.maximum(small.astype(float) - 60, 0)
-        y, x = np.mgrid[:96, :96]
-        centre = np.array([(light * x).sum(), (light * y).sum()]) / light.sum()
-        np.testing.assert_allclose(centre, place, atol=0.1)
-
-
-def test_a_picture_that_shrinks_to_nothing_still_leaves_a_pixel() -> None:
-    matrix = np.array([[0.01, 0, 48], [0, 0.01, 48]])
-    assert (cut(np.full((20, 30), 7, np.uint8), matrix, 96) == 7).all()
-
-
 def test_the_real_keypoints_are_those_of_their_frames_turned_scaled_and_shifted(real_data: Path) -> None:
     """The first rows of each source, except pictures that occur twice, whose labels were disturbed on purpose."""
-    keypoints = read_keypoints(real_data / "faces15" / read_npz.KEYPOINTS, FACE15)
+    keypoints, _ = read_keypoints(real_data / "faces15" / read_npz.KEYPOINTS)
     origins = pd.read_csv(real_data / "faces15" / read_npz.GROUPS)["origin"]
     marked = [face for name in ("youtube68", "lfpw68") for face in read_68.read(real_data / name)]
     points_of = {str(face.picture.relative_to(real_data)): face.points for face in marked}
@@ -151,7 +105,7 @@ def test_a_folder_cut_like_another_can_be_prepared_to_train_beside_it(
     cut15.main([str(clips), "--like", str(data_folder), "--people", str(people), "--out", str(out), "--cuts", "3"])
     assert "6 pictures cut from 2; 2 left out" in capsys.readouterr().out  # both frames of Ann
     manifest = read_manifest(out, "cut15")
-    assert manifest["figures"] == {"pictures": 6, "left_out": 2}
+    assert manifest["metrics"] == {"pictures": 6, "left_out": 2}
     like = arrays.data_hash(arrays.load_data_manifest(data_folder))
     assert manifest["inputs"]["like"] == like
     assert pd.read_csv(out / read_npz.GROUPS)["person"].tolist() == (["yt:Bo_Ray"] * 3 + ["yt:Cy_Oh"] * 3) * 2
@@ -175,8 +129,8 @@ def test_a_folder_cut_like_another_can_be_prepared_to_train_beside_it(
 @pytest.mark.parametrize(
     ("people_text", "more", "message"),
     [
-        ("row,person\n0,ann\n", [], r"people\.csv: needs a column person and a row for each face"),
-        ("row,name\n" + "0,ann\n" * 80, [], r"people\.csv: needs a column person and a row for each face"),
+        ("row,person\n0,ann\n", [], r"people\.csv: has 1 rows, not one for each face"),
+        ("row,name\n" + "0,ann\n" * 80, [], r"people\.csv: lacks the column person"),
         (None, ["--cuts", "0"], "--cuts 0: .* must be at least 1"),
     ],
 )
@@ -240,7 +194,7 @@ def test_a_folder_of_which_no_name_is_known_may_only_hold_strangers(
         cut_them(photos)
     assert not (tmp_path / "cut").exists()
     manifest = cut_them(photos, "--strangers")
-    assert manifest["figures"] == {"pictures": 6, "left_out": 2}  # whoever is known is left out all the same
+    assert manifest["metrics"] == {"pictures": 6, "left_out": 2}  # whoever is known is left out all the same
     assert manifest["parameters"]["strangers"] is True
 
 

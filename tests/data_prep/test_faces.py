@@ -1,10 +1,11 @@
-"""Some of the faces of a part."""
+"""Some of the faces of a part; facts of labels."""
 
 from dataclasses import fields
 
 import numpy as np
 
-from data_prep.faces import Part
+from data_prep.faces import Part, labelled_mean, never_labelled
+from facial_keypoints.keypoint_set import FACE15
 
 
 def test_only_some_faces_are_kept_in_every_array() -> None:
@@ -18,3 +19,18 @@ def test_only_some_faces_are_kept_in_every_array() -> None:
             np.testing.assert_array_equal(getattr(some, field.name), getattr(part, field.name)[rows])
     some.images[:] = 99
     assert part.images.max() == 3  # a copy
+
+
+def test_the_mean_of_labels_skips_what_is_unlabelled() -> None:
+    keypoints = np.array([[[1, 2], [7, 7], [np.nan, np.nan]], [[3, 4], [9, 9], [5, 5]]], np.float32)
+    labelled = np.array([[True, False, False], [True, False, True]])
+    np.testing.assert_array_equal(labelled_mean(keypoints, labelled), [[2, 3], [np.nan, np.nan], [5, 5]])
+    fallback = np.full((3, 2), 8, np.float32)
+    np.testing.assert_array_equal(labelled_mean(keypoints, labelled, fallback), [[2, 3], [8, 8], [5, 5]])
+
+
+def test_keypoints_that_nobody_labels_are_named() -> None:
+    labelled = np.zeros((4, 15), bool)
+    labelled[1, 2:] = True
+    labelled[3, 0] = True
+    assert never_labelled(labelled, FACE15) == [FACE15.names[1]]

@@ -1,40 +1,79 @@
-"""Facts found in the data: label sources, identical pictures, groups that belong together."""
+"""Facts found in the data: label sources, identical images, groups that belong together."""
+
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_prep.quality import duplicate_groups, join_groups, label_sources
+from data_prep.faces import labelled_points
+from data_prep.grouping import duplicate_groups, join_groups, label_sources
+from data_prep.labels import read_keypoints
+from facial_keypoints.array_types import Bool
+from facial_keypoints.keypoint_set import FACE15, KeypointSet, LabelSource
+
+SIX = KeypointSet(
+    name="six",
+    names=tuple("abcdef"),
+    mirror=tuple(range(6)),
+    normaliser=(0, 1),
+    skeleton=(),
+    sources=(
+        LabelSource("all", (0, 1, 2, 3, 4, 5)),
+        LabelSource("two", (0, 1)),
+        LabelSource("three", (0, 1, 2)),
+        LabelSource("last", (4, 5), own=(5,)),
+    ),
+)
 
 
-def test_two_sources_are_found_from_their_labels_in_any_order() -> None:
-    labelled = np.ones((10, 6), bool)
-    labelled[[2, 5, 7, 8], 2:] = False
-    labelled[8, 0] = False  # a gap in the few that the second source marks
-    labelled[3, 4] = False  # a gap in the first
-    assert label_sources(labelled).tolist() == [0, 0, 1, 0, 0, 1, 0, 1, 1, 0]
+def faces(*labelled: Sequence[int], times: int = 1) -> Bool:
+    """Returns bool (N, 6): the keypoints that each face labels."""
+    return np.array([np.isin(np.arange(6), keypoints) for keypoints in labelled for _ in range(times)])
 
 
-def test_a_few_stray_gaps_are_no_second_source() -> None:
+def test_sources_are_found_from_their_labels_in_any_order() -> None:
+    everything = range(6)
+    labelled = faces(everything, everything, (0, 1), everything, everything, (0, 1), everything, (0, 1), (1,), (5,))
+    labelled[3, 4] = False  # a gap of the first source
+    assert label_sources(labelled, SIX).tolist() == [0, 0, 1, 0, 0, 1, 0, 1, 1, 0]
+
+
+def test_a_pattern_that_hardly_occurs_is_no_source() -> None:
     labelled = np.ones((100, 6), bool)
-    assert not label_sources(labelled).any()
-    labelled[0, 2:] = False
-    assert not label_sources(labelled).any()
+    assert not label_sources(labelled, SIX).any()
+    labelled[:4] = faces((0, 1))
+    assert not label_sources(labelled, SIX).any()
+    labelled[4] = faces((0, 1))
+    assert label_sources(labelled, SIX).sum() == 5
 
 
-def test_the_sources_of_the_real_label_file(real_data: object) -> None:
-    from pathlib import Path
+def test_a_face_that_fits_two_sources_belongs_to_the_commoner_one_unless_it_is_exactly_the_other() -> None:
+    rest = faces((0,), (1, 2), (4, 5), (0, 2))
+    many_twos = np.concatenate([faces((0, 1), times=5), faces((0, 1, 2), times=3), rest])
+    assert label_sources(many_twos, SIX).tolist() == [1] * 5 + [2] * 3 + [1, 2, 3, 2]
+    many_threes = np.concatenate([faces((0, 1), times=3), faces((0, 1, 2), times=5), rest])
+    assert label_sources(many_threes, SIX).tolist() == [1] * 3 + [2] * 5 + [2, 2, 3, 2]
 
-    from data_prep.faces import labelled_points
-    from data_prep.labels import read_keypoints
-    from facial_keypoints.keypoint_set import FACE15
 
+def test_a_face_without_labels_belongs_to_the_first_source() -> None:
+    assert label_sources(faces((), (0, 1), (0, 1)), SIX).tolist() == [0, 1, 1]
+    assert label_sources(faces((), ()), SIX).tolist() == [0, 0]
+
+
+def test_three_sources_of_the_15_keypoints() -> None:
+    labelled = np.array([np.isin(np.arange(15), source.keypoints) for source in FACE15.sources])
+    assert label_sources(np.repeat(labelled, 4, axis=0), FACE15).tolist() == [0] * 4 + [1] * 4 + [2] * 4
+
+
+def test_the_sources_of_the_real_label_files(real_data: Path) -> None:
     for name in ("kaggle15_labels", "faces15"):
-        keypoints = read_keypoints(Path(str(real_data)) / name / "facial_keypoints.csv", FACE15)
-        assert np.array_equal(label_sources(labelled_points(keypoints)), np.arange(7049) >= 2284)
+        keypoints, keypoint_set = read_keypoints(real_data / name / "facial_keypoints.csv")
+        assert np.array_equal(label_sources(labelled_points(keypoints), keypoint_set), np.arange(7049) >= 2284)
 
 
-def test_identical_pictures_share_a_group() -> None:
+def test_identical_images_share_a_group() -> None:
     images = np.random.default_rng(0).integers(0, 256, (5, 4, 4, 1), np.uint8)
     images[3] = images[1]
     assert duplicate_groups(images).tolist() == [0, 1, 2, 1, 4]
@@ -48,3 +87,5 @@ def test_joined_groups_keep_together_what_either_keeps_together_and_no_more(pair
     for _ in range(len(pairs)):  # paths through the links
         linked = (linked.astype(int) @ linked.astype(int)) > 0
     assert np.array_equal(joined[:, None] == joined, linked)
+    first_faces = np.unique(joined, return_index=True)[1]
+    assert first_faces.tolist() == sorted(first_faces)  # numbered by their first faces, from 0

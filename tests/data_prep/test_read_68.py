@@ -82,25 +82,25 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "text for a number": (
         lambda f: (f / FRAMES).write_text(frames_csv({"Ann_van_Lee_10.jpg": ["left", *range(135)]})),
-        r"training_frames_keypoints\.csv: row 0 \(line 2\): x of point 1 of 68 is 'left', no finite number of px; mark",
+        r"training_frames_keypoints\.csv: row 0 \(line 2\): x of point 1 of 68 is 'left', no number of px; mark",
     ),
     "an empty cell": (
         lambda f: (f / FRAMES).write_text(
             frames_csv({"Ann_van_Lee_10.jpg": [*range(136)], "Ann_van_Lee_11.jpg": [0, 1, 2, "", *range(132)]})
         ),
-        r"training_frames_keypoints\.csv: row 1 \(line 3\): y of point 2 of 68 is 'nan', no finite number",
+        r"training_frames_keypoints\.csv: row 1 \(line 3\): y of point 2 of 68 is '', no number of px",
     ),
     "too large a number": (
         lambda f: (f / FRAMES).write_text(frames_csv({"Ann_van_Lee_10.jpg": ["1e40", *range(135)]})),
-        r"row 0 \(line 2\): x of point 1 of 68 is '1e\+40', no finite number",
+        r"row 0 \(line 2\): x of point 1 of 68 is '1e40', no number",
     ),
     "nan in a .pts": (
         lambda f: (f / "c.pts").write_text(pts(np.array([[1, 1]] * 67 + [[np.nan, 1]], np.float32))),
-        r"c\.pts: x of point 68 of 68 is 'nan', no finite number",
+        r"c\.pts: x of point 68 of 68 is 'nan', no number",
     ),
     "text in a .pts": (
         lambda f: (f / "c.pts").write_text(pts(np.ones((68, 2), np.float32)).replace("1.0 1.0", "1.0 up", 1)),
-        r"c\.pts: y of point 1 of 68 is 'up', no finite number",
+        r"c\.pts: y of point 1 of 68 is 'up', no number",
     ),
     "a .pts that is no text": (lambda f: (f / "c.pts").write_bytes(b"\xff\xfe{"), r"c\.pts: holds no 68 points"),
     "a point too few": (lambda f: (f / "c.pts").write_text(pts(np.ones((67, 2), np.float32))), r"c\.pts: holds no 68"),

@@ -52,6 +52,12 @@ def test_reads_zip(tmp_path: Path) -> None:
     check_whole(path)
 
 
+def test_keypoints_without_columns_are_unlabelled(tmp_path: Path) -> None:
+    faces = read(write(tmp_path, table([cells(row)[2:] for row in range(3)], COLUMNS[2:])))
+    assert np.isnan(faces.keypoints[:, 0]).all()
+    np.testing.assert_array_equal(faces.keypoints[1, 1:], np.full((14, 2), 1.25))
+
+
 def test_columns_in_any_order_quoted_with_windows_line_ends_and_no_last_one(tmp_path: Path) -> None:
     order = np.random.default_rng(1).permutation(len(COLUMNS))
     rows = [[f'"{cells(row)[i]}"' for i in order] for row in range(3)]
@@ -85,7 +91,7 @@ def with_cell(row: int, column: int, text: str) -> str:
 BAD_TABLES: dict[str, tuple[str, str]] = {
     "empty file": ("", "is empty"),
     "only a header": (table([]), "no rows below the header"),
-    "missing columns": (table([], COLUMNS[2:]), "lacks left_eye_center_x, left_eye_center_y;"),
+    "missing columns": (table([], COLUMNS[3:]), "lacks left_eye_center_x, left_eye_center_y, right_eye_center_x;"),
     "another file": ("a,b\n1,2\n", "lacks left_eye_center_x, .* and 26 more; does not know a, b"),
     "repeated column": (table([], [*COLUMNS, "Image"]), "repeats Image"),
     "a pixel too few": (with_cell(1, 30, "1 " * 255), r"row 1 \(line 3\).* 255 pixels where row 0 has 256"),
@@ -94,9 +100,9 @@ BAD_TABLES: dict[str, tuple[str, str]] = {
     "word among the pixels": (with_cell(2, 30, "1 " * 200 + "dog " + "1 " * 55), "row 2 .*'dog' as pixel 201"),
     "pixel above 255": (with_cell(2, 30, "1 " * 255 + "256"), r"row 2 .*'256' as pixel 256, outside 0\.\.255"),
     "negative pixel": (with_cell(2, 30, "1 " * 255 + "-1"), "row 2 .*'-1' as pixel 256"),
-    "keypoint is text": (with_cell(1, 3, "left"), "row 1 .*'left' as right_eye_center_y"),
-    "keypoint is infinite": (with_cell(1, 2, "-inf"), "row 1 .* infinite right_eye_center_x"),
-    "keypoint beyond float32": (with_cell(1, 2, "1e99"), "row 1 .* infinite right_eye_center_x"),
+    "keypoint is text": (with_cell(1, 3, "left"), "row 1 .*'left' as right_eye_center_y, which is no number"),
+    "keypoint is infinite": (with_cell(1, 2, "-inf"), "row 1 .*'-inf' as right_eye_center_x"),
+    "keypoint beyond float32": (with_cell(1, 2, "1e99"), "row 1 .*'1e99' as right_eye_center_x"),
     "too many fields": (with_cell(1, 2, "1,2"), "row 1 .* 32 fields where the header has 31"),
     "cut off": (table([cells(0), cells(1)[:9]]), "row 1 .* 9 fields where the header has 31"),
     "not text at all": ("\0\1\2", "lacks"),
@@ -138,9 +144,9 @@ def flip_a_byte(path: Path) -> None:
 BAD_ZIPS: dict[str, tuple[Callable[[Path], object], str]] = {
     "no csv inside": (lambda path: zipped(path, readme_txt="hello"), "holds no .csv files .*readme.txt"),
     "two csv inside": (lambda path: zipped(path, a_csv="", b_csv=""), "holds 2 .csv files"),
-    "cut off": (cut_off, "not a whole, plain zip"),
-    "damaged": (flip_a_byte, "not a whole, plain zip|row 0"),
-    "no zip": (lambda path: path.write_text("hello"), "not a whole, plain zip"),
+    "cut off": (cut_off, "cut off, damaged or no plain zip"),
+    "damaged": (flip_a_byte, "cut off, damaged or no plain zip|row 0"),
+    "no zip": (lambda path: path.write_text("hello"), "cut off, damaged or no plain zip"),
 }
 
 
@@ -150,3 +156,22 @@ def test_bad_zip(tmp_path: Path, make: Callable[[Path], object], message: str) -
     make(path)
     with pytest.raises(InputError, match=message):
         read(path)
+
+
+def test_any_damage_of_a_zip_is_one_line_or_no_damage(tmp_path: Path) -> None:
+    path = tmp_path / "training.zip"
+    zipped(path, training_csv=table([cells(row) for row in range(3)]))
+    whole = path.read_bytes()
+    rng = np.random.default_rng(0)
+    places = np.r_[:200, len(whole) - 150 : len(whole)]
+    refused = 0
+    for _ in range(300):
+        damaged = bytearray(whole)
+        for at in rng.choice(places, 2):
+            damaged[at] = rng.integers(256)
+        path.write_bytes(damaged)
+        try:
+            read(path)
+        except InputError as error:
+            refused += str(path) in str(error)
+    assert refused > 100

@@ -1,17 +1,20 @@
-"""The drawn faces: alike for a seed, marked where they are drawn, with the gaps of the published set."""
+"""The drawn faces: alike for a seed, labelled where they are drawn, with the gaps of the published set."""
 
 import cv2
 import numpy as np
 import pytest
 
-from data_prep import synthetic, synthetic_drawing
+from data_prep import synthetic
+from data_prep.drawing import camera, features, head
+from data_prep.drawing.person import a_moment, a_person
 from data_prep.faces import Faces, labelled_points
 from facial_keypoints.array_types import Float32
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import FACE15
 
+SPARSE = FACE15.sources[1]
 COUNT = 300
-FIRST = round(COUNT * 2284 / 7049)  # rows of the source that marks nearly all keypoints
+FIRST = round(COUNT * 2284 / 7049)  # rows of the source that labels nearly all keypoints
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +40,9 @@ def test_a_seed_gives_the_same_faces_with_any_number_of_threads(monkeypatch: pyt
     assert (once.images != other.images).mean() > 0.5
 
 
-def test_two_sources_mark_what_theirs_do(faces: Faces) -> None:
+def test_two_sources_label_what_theirs_do(faces: Faces) -> None:
     seen = labelled_points(faces.keypoints)
-    four = np.isin(np.arange(15), FACE15.few)
+    four = np.isin(np.arange(15), SPARSE.keypoints)
     assert seen[:FIRST].mean() > 0.97
     assert (seen[:FIRST].sum(1) == 15).mean() > 0.8
     assert not seen[FIRST:, ~four].any()
@@ -48,14 +51,14 @@ def test_two_sources_mark_what_theirs_do(faces: Faces) -> None:
 
 def test_full_size_has_the_published_gaps() -> None:
     middle = np.full((7049, 17, 2), 48, np.float32)  # no label near the rim, so the drawn gaps alone are counted
-    visible = labelled_points(synthetic.marked(middle, 2284, np.random.default_rng(0))).sum(1)
+    visible = labelled_points(synthetic.labels(middle, 2284, np.random.default_rng(0))).sum(1)
     found = dict(zip(*(values.tolist() for values in np.unique(visible, return_counts=True)), strict=True))
     assert found == {3: 10, 4: 4755, 5: 2, 8: 2, 9: 5, 10: 3, 11: 8, 12: 9, 13: 28, 14: 87, 15: 2140}
 
 
-def test_sources_mark_nose_and_lip_differently_and_lie_as_published(faces: Faces) -> None:
+def test_sources_label_nose_and_lip_differently_and_lie_as_published(faces: Faces) -> None:
     first = dict(zip(FACE15.names, np.nanmean(faces.keypoints[:FIRST], 0), strict=True))
-    second = np.nanmean(faces.keypoints[FIRST:, FACE15.few], 0)
+    second = np.nanmean(faces.keypoints[FIRST:, list(SPARSE.keypoints)], 0)
     np.testing.assert_allclose(
         first["left_eye_center"], (66.1, 36.9), atol=2
     )  # the person's left: right in the picture
@@ -77,8 +80,8 @@ def test_duplicates_are_one_picture_with_two_labels(faces: Faces) -> None:
 
 
 def test_label_noise_is_as_stated() -> None:
-    labels = synthetic.marked(np.full((4000, 17, 2), 48, np.float32), 4000, np.random.default_rng(0))
-    assert np.nanstd(labels) == pytest.approx(synthetic.LABEL_NOISE, rel=0.02)
+    labels = synthetic.labels(np.full((4000, 17, 2), 48, np.float32), 4000, np.random.default_rng(0))
+    assert np.nanstd(labels) == pytest.approx(synthetic.LABEL_NOISE_PX, rel=0.02)
 
 
 def test_people_have_several_pictures_and_keep_their_looks(faces: Faces) -> None:
@@ -86,21 +89,21 @@ def test_people_have_several_pictures_and_keep_their_looks(faces: Faces) -> None
     people, pictures = np.unique(faces.groups, return_counts=True)
     np.testing.assert_array_equal(people, np.arange(len(people)))
     assert 4 < pictures.mean() < 6.5
-    one, again, other = (synthetic.a_person(np.random.default_rng([7, 1, person])) for person in (3, 3, 4))
+    one, again, other = (a_person(np.random.default_rng([7, 1, person])) for person in (3, 3, 4))
     assert one == again != other
 
 
 def test_keypoints_lie_where_the_pixels_see_them() -> None:
     gaps = []
     for number in range(40):
-        person = synthetic.a_person(np.random.default_rng(number))
-        moment = synthetic.a_moment(np.random.default_rng(number), person)
-        head = synthetic_drawing.solid(person, moment)
-        view = synthetic_drawing.view_of(person, moment, head)
-        painted_at = synthetic_drawing.landmarks(person, moment)  # mm
-        at = view.project(synthetic_drawing.surface(head, painted_at))  # px
+        person = a_person(np.random.default_rng(number))
+        moment = a_moment(np.random.default_rng(number), person)
+        solid = head.solid(person, moment)
+        view = camera.view_of(person, moment, solid)
+        painted_at = features.landmarks(person, moment)  # mm
+        at = view.project(head.surface(solid, painted_at))  # px
         inside = ((at > 0) & (at < 95)).all(-1)
-        seen = cv2.remap(synthetic_drawing.strike(head, view, rounds=4)[0], at[:, None], None, cv2.INTER_LINEAR)
+        seen = cv2.remap(camera.strike(solid, view, rounds=4)[0], at[:, None], None, cv2.INTER_LINEAR)
         gaps.append((np.linalg.norm(seen[:, 0, :2] - painted_at, axis=-1) * moment.px_per_mm)[inside])
     gap = np.concatenate(gaps)  # px
     assert np.median(gap) < 0.03

@@ -1,9 +1,8 @@
-"""Odd shapes, labels outside, label noise: known answers on small sets."""
+"""Shapes unlike the others and labels outside the image: known answers on small sets."""
 
 import numpy as np
-import pytest
 
-from data_prep.oddities import duplicate_label_noise, mean_of_labels, oddness, outside_picture, shape_outlyingness
+from data_prep.outliers import outlyingness, outside_image, shape_outlyingness
 from facial_keypoints.array_types import Float32
 
 SHAPE = np.array([[30, 36], [66, 36], [22, 26], [74, 26], [48, 58], [34, 76], [62, 76], [48, 84]], float)
@@ -19,7 +18,7 @@ def posed_faces(count: int, noise_px: float = 1.0) -> Float32:
     return np.stack([faces.real, faces.imag], -1).astype(np.float32)
 
 
-def test_the_odd_one_stands_out_with_and_without_gaps() -> None:
+def test_the_face_unlike_the_others_stands_out_with_and_without_gaps() -> None:
     faces = posed_faces(400)
     faces[7, 4] += 12
     gaps = np.random.default_rng(1).random(faces.shape[:2]) < 0.3
@@ -31,13 +30,13 @@ def test_the_odd_one_stands_out_with_and_without_gaps() -> None:
         assert np.abs(np.median(scores)) < 0.5
 
 
-def test_pose_is_not_odd() -> None:
+def test_pose_does_not_count() -> None:
     faces = posed_faces(200)
     faces[3] = (faces[3] - 48) @ np.array([[0, 2.5], [-2.5, 0]]) + 500  # a quarter turn, large and far away
     assert shape_outlyingness(faces)[3] < 3
 
 
-def test_collapsed_face_is_odd_and_two_keypoints_are_not() -> None:
+def test_a_collapsed_face_stands_out_and_two_keypoints_do_not() -> None:
     faces = posed_faces(200)
     faces[3] = 50
     faces[4, 2:] = np.nan
@@ -47,7 +46,7 @@ def test_collapsed_face_is_odd_and_two_keypoints_are_not() -> None:
     assert scores[4] == scores[5] == 0
 
 
-def test_labels_at_random_are_odd() -> None:
+def test_labels_at_random_stand_out() -> None:
     faces = posed_faces(200)
     faces[3] = np.random.default_rng(2).uniform(0, 96, faces[3].shape)
     faces[8] = faces[3] / 10
@@ -59,37 +58,14 @@ def test_labels_at_random_are_odd() -> None:
 def test_every_source_is_measured_against_itself() -> None:
     faces = posed_faces(300)
     sources = np.repeat([0, 1], 150)
-    faces[sources == 1, 4] += (0, 9)  # another mark, of all faces of the source
-    assert oddness(faces, sources).max() < 5
+    faces[sources == 1, 4] += (0, 9)  # labelled elsewhere, in all faces of the source
+    assert outlyingness(faces, sources).max() < 5
 
 
 def test_no_labels_at_all() -> None:
     assert not shape_outlyingness(np.full((3, 5, 2), np.nan, np.float32)).any()
 
 
-def test_label_noise_of_a_known_shift() -> None:
-    keypoints = np.zeros((5, 3, 2), np.float32)
-    keypoints[2] = (3, 4)  # the copy of face 0
-    keypoints[2, 2] = np.nan
-    keypoints[4] = 99  # a copy too, but from the other source
-    noise = duplicate_label_noise(keypoints, np.array([0, 1, 0, 3, 0]), np.array([0, 0, 0, 0, 1]))
-    assert (noise.pictures, noise.copies, noise.points) == (1, 2, 2)
-    assert noise.median_px == 5
-    assert noise.rms_px == pytest.approx(np.sqrt((9 + 16) / 2))
-    assert noise.one_label_px == pytest.approx(2.5)
-
-
-def test_label_noise_without_copies() -> None:
-    noise = duplicate_label_noise(np.zeros((3, 2, 2), np.float32), np.arange(3), np.zeros(3, np.int64))
-    assert (noise.pictures, noise.copies, noise.points) == (0, 0, 0)
-    assert np.isnan(noise.rms_px)
-
-
-def test_outside_picture_counts_from_the_edge_of_the_pixels() -> None:
+def test_outside_the_image_counts_from_the_edge_of_the_pixels() -> None:
     points = np.array([[[-0.5, 0], [-0.6, 0], [9.5, 4.5], [9.6, 0], [0, 4.6], [np.nan, np.nan]]], np.float32)
-    assert outside_picture(points, height=5, width=10).tolist() == [[False, True, False, True, True, False]]
-
-
-def test_mean_of_labels_skips_gaps() -> None:
-    keypoints = np.array([[[1, 2], [np.nan, np.nan]], [[3, 4], [np.nan, np.nan]]], np.float32)
-    np.testing.assert_array_equal(mean_of_labels(keypoints), [[2, 3], [np.nan, np.nan]])
+    assert outside_image(points, height_px=5, width_px=10).tolist() == [[False, True, False, True, True, False]]

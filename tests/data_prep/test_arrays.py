@@ -1,0 +1,85 @@
+"""The data folder on disk: what is stored comes back, and damaged arrays are one line."""
+
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from data_prep.arrays import load_part, save_part
+from data_prep.faces import Part
+from facial_keypoints.errors import InputError
+
+IMAGES = "test_images.npy"
+
+
+@pytest.fixture
+def part() -> Part:
+    n = np.arange(5)
+    images = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 1), np.uint8)
+    return Part(images, np.ones((5, 3, 2), np.float32), np.ones((5, 3), bool), n, n, n)
+
+
+def test_what_is_stored_comes_back(part: Part, tmp_path: Path) -> None:
+    save_part(tmp_path, "test", part)
+    for field in fields(Part):
+        stored, given = (getattr(one, field.name) for one in (load_part(tmp_path, "test"), part))
+        assert stored.dtype == given.dtype
+        np.testing.assert_array_equal(stored, given)
+
+
+def with_header(text: str) -> Callable[[Path], object]:
+    """Returns what puts another text where an array file has its description."""
+
+    def write(path: Path) -> None:
+        body = text.encode().ljust(117) + b"\n"
+        path.write_bytes(b"\x93NUMPY\x01\x00" + len(body).to_bytes(2, "little") + body + b"\0" * 320)
+
+    return write
+
+
+SHAPE = "{'descr': '|u1', 'fortran_order': False, 'shape': %s}"
+FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
+    "missing": (Path.unlink, "no such file; make the folder again with"),
+    "empty": (lambda path: path.write_bytes(b""), "cut off, damaged or no numpy array"),
+    "cut off": (lambda path: path.write_bytes(path.read_bytes()[:-9]), "cut off, damaged or no numpy array"),
+    "no array": (lambda path: path.write_text("hello"), "cut off, damaged or no numpy array"),
+    "a header that is no Python": (with_header("{'descr': '|u1\n"), "cut off, damaged or no numpy array"),
+    "an open bracket": (with_header("{'descr': ('|u1', 'shape': (5,"), "cut off, damaged or no numpy array"),
+    "more memory than there is": (with_header(SHAPE % "(5, 8, 8, 10**14)"), "cut off, damaged or no numpy array"),
+    "an absurd shape": (with_header(SHAPE % "(99999999999, 99999, 99999, 1)"), "cut off, damaged or no numpy array"),
+    "another type": (lambda path: np.save(path, np.zeros((5, 8, 8, 1))), "holds float64 with 4 axes, not uint8 with 4"),
+    "an axis too few": (lambda path: np.save(path, np.zeros((5, 8, 8), np.uint8)), "holds uint8 with 3 axes"),
+    "a face too few": (lambda path: np.save(path, np.zeros((4, 8, 8, 1), np.uint8)), "differ in length"),
+    "pickled": (lambda path: np.save(path, np.array([{}], object)), "cut off, damaged or no numpy array"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_fault_is_one_line(part: Part, tmp_path: Path, fault: str) -> None:
+    break_it, message = FAULTS[fault]
+    save_part(tmp_path, "test", part)
+    break_it(tmp_path / IMAGES)
+    with pytest.raises(InputError, match=message) as error:
+        load_part(tmp_path, "test")
+    assert str(tmp_path) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_any_damage_is_one_line_or_no_damage(part: Part, tmp_path: Path) -> None:
+    """Bytes of the header changed at random: numpy raises what Python's tokenizer raises, and more."""
+    save_part(tmp_path, "test", part)
+    whole = (tmp_path / IMAGES).read_bytes()
+    rng = np.random.default_rng(0)
+    refused = 0
+    for _ in range(300):
+        damaged = bytearray(whole)
+        for at in rng.integers(0, 128, 3):
+            damaged[at] = rng.integers(256)
+        (tmp_path / IMAGES).write_bytes(damaged)
+        try:
+            load_part(tmp_path, "test")
+        except InputError:
+            refused += 1
+    assert refused > 100
