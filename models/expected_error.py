@@ -7,6 +7,7 @@ import keras
 
 LOG_EXPECTED_ERROR = "log_expected_error"  # the layer that calibration changes
 FIRST_LOG_ERROR = 1.0  # an untrained network expects errors of e px
+SMALLEST_ERROR_PX = 1e-6  # a user's network may say 0, which has no logarithm
 
 
 def with_expected_error(points: keras.KerasTensor, confidence: keras.KerasTensor) -> keras.KerasTensor:
@@ -30,7 +31,7 @@ def calibrated(model: keras.Model, a: float, b: float) -> keras.Model:
         model.predict_function = None  # it was compiled with the old numbers
         return model
     output = model.outputs[0]
-    log = keras.ops.log(output[..., 2:])
+    log = keras.ops.log(keras.ops.maximum(output[..., 2:], SMALLEST_ERROR_PX))
     log = keras.layers.Rescaling(b, a, dtype="float32", name=LOG_EXPECTED_ERROR)(log)
     return keras.Model(model.inputs, _joined(output[..., :2], log), name=model.name)
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import keras
 import numpy as np
-import onnxruntime
 import pytest
 
 from common.stage import read_manifest
@@ -31,6 +30,8 @@ def build(input_shape, keypoints):
 
 
 def session_of(path: Path) -> Any:
+    import onnxruntime
+
     return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
 
 
