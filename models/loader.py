@@ -40,6 +40,7 @@ KERAS_FILE = "model.keras"
 GIVEN = ("input_shape", "keypoints")  # the arguments that every `build` has
 BATCH = 128
 TRAIN_AGAIN = f"train it again with `{COMMANDS['train']}`"
+WHOLE_FILE = "give a whole .keras file of Keras' own layers, or the model folder that training wrote"
 CONTRACT = "a network's file has a function build(input_shape, keypoints, ...) that returns a keras.Model"
 
 
@@ -131,6 +132,8 @@ def _place(error: BaseException, path: Path) -> str:
 def _reason(error: BaseException) -> str:
     """Returns an error as one short line; Keras' own go on for many, some of them in bold."""
     text = error.msg if isinstance(error, SyntaxError) else re.sub(r"\x1b\[\d*m", "", str(error))
+    if missing := re.search(r"Could not locate (class|function) '[^']+'", text):  # deep in a long text
+        text = missing[0]
     text = textwrap.shorten(text, 240, placeholder=" ...")
     return text if isinstance(error, ValueError) and text else f"{type(error).__name__}: {text}".removesuffix(": ")
 
@@ -252,20 +255,24 @@ def load_model(path: Path) -> LoadedModel:
         InputError: there is none, it is damaged, or its manifest does not say what it predicts.
     """
     if path.is_file():
-        return LoadedModel(_load_keras(path), None, None, path)
+        return LoadedModel(_load_keras(path, WHOLE_FILE), None, None, path)
     if path.suffix == ".keras":
         raise InputError(f"{path}: no such file; give a model folder or a .keras file")
     manifest = read_manifest(path, "train")
     spec = from_json(manifest.get("model"), f"{path}/manifest.json")
-    model = _load_keras(path / KERAS_FILE, str(manifest["parameters"].get("network", "")))
+    model = _load_keras(path / KERAS_FILE, TRAIN_AGAIN, str(manifest["parameters"].get("network", "")))
     gives = (None, len(spec.landmarks), WITH_ERROR if spec.expected_error else 2)
     if (_shape(model, "input_shape"), _shape(model, "output_shape")) != ((None, *spec.crop.shape), gives):
         raise InputError(f"{path}: {KERAS_FILE} is not the network that its manifest describes; {TRAIN_AGAIN}")
     return LoadedModel(model, spec, manifest, path)
 
 
-def _load_keras(path: Path, network: str = "") -> "keras.Model":
-    """Returns the network of a `.keras` file; where that needs layers of a user's file, the file is run first."""
+def _load_keras(path: Path, mend: str, network: str = "") -> "keras.Model":
+    """Returns the network of a `.keras` file; where that needs layers of a user's file, the file is run first.
+
+    Raises:
+        InputError: it cannot be loaded; the message ends in `mend`.
+    """
     import keras
 
     try:
@@ -279,7 +286,7 @@ def _load_keras(path: Path, network: str = "") -> "keras.Model":
     except InputError as error:
         raise InputError(f"{path}: has layers of the user's file {network}, but {error}") from None
     except Exception as error:  # a damaged file ends in errors of zip, JSON, HDF5 or anything else in Keras
-        raise InputError(f"{path}: cannot be loaded ({_reason(error)}); {TRAIN_AGAIN}") from None
+        raise InputError(f"{path}: cannot be loaded ({_reason(error)}); {mend}") from None
 
 
 def predict(loaded: LoadedModel, images: UInt8, keypoint_set: KeypointSet) -> Float32:
@@ -303,7 +310,7 @@ def predict(loaded: LoadedModel, images: UInt8, keypoint_set: KeypointSet) -> Fl
     if (given := _shape(model, "output_shape")) not in [(None, count, 2), (None, count, WITH_ERROR), (None, 2 * count)]:
         raise InputError(
             f"{loaded.path}: gives {_words(given)}, the data has {count} keypoints ({keypoint_set.name}) of x and y; "
-            "train a model on this data"
+            "train a model on this data, or give the model folder where the file is from one"
         )
     taken = _shape(model, "input_shape")
     if images.shape[-1] == 1 and isinstance(taken, tuple) and taken[-1] == 3:

@@ -160,6 +160,13 @@ def test_a_networks_own_layers_are_found_where_its_file_is(own: str, tmp_path: P
         load_model(tmp_path / "model")
 
 
+def test_a_bare_file_with_layers_of_the_users_own_is_one_line(own: str, tmp_path: Path) -> None:
+    build_model(load_build(own), SHAPE, 15).save(tmp_path / "bare.keras")
+    keras.saving.get_custom_objects().clear()
+    with pytest.raises(InputError, match=r"bare\.keras: cannot be loaded .*locate class 'Doubled'.* the model folder"):
+        load_model(tmp_path / "bare.keras")
+
+
 def test_a_bare_file_comes_with_notes(tmp_path: Path) -> None:
     file = tmp_path / "theirs.keras"
     model = keras.Sequential([keras.Input((48, 48, 3)), keras.layers.Flatten(), keras.layers.Dense(30)])
