@@ -13,9 +13,10 @@ SPARSE_SHARE = 0.05  # a source is there where at least this share of the faces 
 def label_sources(labelled: Bool, keypoint_set: KeypointSet) -> Int64:
     """Returns the label source of each face, int64 (N,), an index into `keypoint_set.sources`.
 
-    A source that labels only some keypoints is there where enough faces are labelled exactly as it does. To it belong
-    these, and every face with fewer labels, all of them on its keypoints; where these fit several sources, to the one
-    that more faces show exactly. All others belong to source 0, also faces without any label: nothing is known of them.
+    A source that labels only some keypoints is there where enough faces are labelled exactly as it does. To it belongs
+    every face with labels, all of them on its keypoints. A face that fits several sources belongs to the one of whose
+    keypoints it misses fewest, of such to the commonest. All others belong to source 0, also faces without any label:
+    nothing is known of them.
 
     Args:
         labelled: bool (N, K).
@@ -24,14 +25,11 @@ def label_sources(labelled: Bool, keypoint_set: KeypointSet) -> Int64:
     found = []
     for number, source in enumerate(keypoint_set.sources[1:], start=1):
         pattern = np.isin(np.arange(len(keypoint_set)), source.keypoints)
-        exact = (labelled == pattern).all(axis=1)
-        within = labelled.any(axis=1) & ~(labelled & ~pattern).any(axis=1)
-        if exact.any() and exact.sum() >= SPARSE_SHARE * len(labelled):
-            found.append((number, exact, within))
-    for number, _, within in sorted(found, key=lambda one: one[1].sum()):  # the commonest comes last and wins
-        sources[within] = number
-    for number, exact, _ in found:
-        sources[exact] = number
+        exact = int((labelled == pattern).all(axis=1).sum())
+        if exact and exact >= SPARSE_SHARE * len(labelled):
+            found.append((-len(source.keypoints), exact, number, pattern))
+    for _, _, number, pattern in sorted(found, key=lambda one: one[:2]):  # whichever comes last wins
+        sources[labelled.any(axis=1) & ~(labelled & ~pattern).any(axis=1)] = number
     return sources
 
 

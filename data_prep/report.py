@@ -194,7 +194,7 @@ def _differences(data: Prepared, first: int, reference: Float32, other: int, mea
     both = f"`{data.source_name(first)}` and `{data.source_name(other)}`"
     if not flagged:
         return f"- {both} agree on where the keypoints lie."
-    return f"- **{both} label {' and '.join(flagged)} differently**: one name, two places on the face."
+    return f"- **{both} label {', '.join(flagged)} differently**: one name, two places on the face."
 
 
 def _visible(data: Prepared) -> str:

@@ -1,12 +1,14 @@
 """Facts found in the data: label sources, identical images, groups that belong together."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data_prep.csv_table import read_lines
 from data_prep.faces import labelled_points
 from data_prep.grouping import duplicate_groups, join_groups, label_sources
 from data_prep.labels import read_keypoints
@@ -49,12 +51,20 @@ def test_a_pattern_that_hardly_occurs_is_no_source() -> None:
     assert label_sources(labelled, SIX).sum() == 5
 
 
-def test_a_face_that_fits_two_sources_belongs_to_the_commoner_one_unless_it_is_exactly_the_other() -> None:
+def test_a_face_that_fits_several_sources_belongs_to_that_of_which_it_misses_fewest() -> None:
     rest = faces((0,), (1, 2), (4, 5), (0, 2))
-    many_twos = np.concatenate([faces((0, 1), times=5), faces((0, 1, 2), times=3), rest])
-    assert label_sources(many_twos, SIX).tolist() == [1] * 5 + [2] * 3 + [1, 2, 3, 2]
-    many_threes = np.concatenate([faces((0, 1), times=3), faces((0, 1, 2), times=5), rest])
-    assert label_sources(many_threes, SIX).tolist() == [1] * 3 + [2] * 5 + [2, 2, 3, 2]
+    for twos, threes in ((5, 3), (3, 5)):
+        labelled = np.concatenate([faces((0, 1), times=twos), faces((0, 1, 2), times=threes), rest])
+        assert label_sources(labelled, SIX).tolist() == [1] * twos + [2] * threes + [1, 2, 3, 2]
+    only_threes = np.concatenate([faces((0, 1, 2), times=30), faces((0, 1), (0,))])  # one face of 32 is no source
+    assert label_sources(only_threes, SIX).tolist() == [2] * 32
+
+
+def test_a_face_that_fits_two_alike_belongs_to_the_commoner_one() -> None:
+    sources = (SIX.sources[0], LabelSource("one", (0, 1)), LabelSource("other", (1, 2)))
+    for one, other, expected in ((4, 2, 1), (2, 4, 2)):
+        labelled = np.concatenate([faces((0, 1), times=one), faces((1, 2), times=other), faces((1,))])
+        assert label_sources(labelled, replace(SIX, sources=sources))[-1] == expected
 
 
 def test_a_face_without_labels_belongs_to_the_first_source() -> None:
@@ -71,6 +81,15 @@ def test_the_sources_of_the_real_label_files(real_data: Path) -> None:
     for name in ("kaggle15_labels", "faces15"):
         keypoints, keypoint_set = read_keypoints(real_data / name / "facial_keypoints.csv")
         assert np.array_equal(label_sources(labelled_points(keypoints), keypoint_set), np.arange(7049) >= 2284)
+
+
+def test_three_real_sources_in_one_set(real_data: Path) -> None:
+    keypoints, _ = read_keypoints(real_data / "faces15" / "facial_keypoints.csv")
+    header, body = read_lines(real_data / "faces5" / "keypoints.csv")
+    five = np.zeros((len(body), 15), bool)
+    five[:, [k for k, name in enumerate(FACE15.names) if f"{name}_x" in header]] = True
+    labelled = np.concatenate([labelled_points(keypoints), five])
+    assert np.array_equal(label_sources(labelled, FACE15), np.repeat([0, 1, 2], [2284, 4765, len(body)]))
 
 
 def test_identical_images_share_a_group() -> None:
