@@ -93,8 +93,8 @@ def load_build(network: str) -> Build:
     """
     path = network_file(network)
     module = _run_file(path) if is_file(network) else importlib.import_module(f"models.{network}")
-    build: Build | None = getattr(module, "build", None)
-    if not callable(build):
+    build = getattr(module, "build", None)
+    if not inspect.isfunction(build):
         raise InputError(f"{path}: has no function `build`; {CONTRACT}")
     parameters = inspect.signature(build).parameters
     if lacking := [name for name in GIVEN if name not in parameters]:
