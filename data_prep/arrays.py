@@ -64,8 +64,8 @@ def load_data_manifest(folder: Path) -> dict[str, Any]:
 
 
 def load_keypoint_set(manifest: dict[str, Any]) -> KeypointSet:
-    """Returns the mark-up that a data folder's manifest names; raises InputError where this project has none such."""
-    name = manifest["parameters"]["keypoint_set"]
+    """Returns the keypoint set that a data folder's manifest names; raises InputError where it is unknown."""
+    name = str(manifest["parameters"].get("keypoint_set"))
     if name not in KEYPOINT_SETS:
         raise InputError(f"the data folder holds the unknown keypoint set {name!r}; known: {', '.join(KEYPOINT_SETS)}")
     return KEYPOINT_SETS[name]

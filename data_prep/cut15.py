@@ -1,13 +1,13 @@
-"""Cuts faces marked with 68 keypoints the way a 15-keypoint data folder is cut, to train on beside it.
+"""Cuts faces with 68 keypoints the way a 15-keypoint data folder is cut, to train on beside it.
 
 python -m data_prep.cut15 FOLDER... --like artifacts/data --people SOURCE/groups.csv --out artifacts/cut15
-python -m data_prep.prepare artifacts/cut15 --split all-test --out artifacts/more
+python -m data_prep.prepare artifacts/cut15 --split all-test --out artifacts/extra
 
 Whoever is in the validation or test part of `--like` is left out. People are told by their names: in each folder at
 least one must be a name in `--people`, or `--strangers` must say that nobody of the data folder can be there.
 
-Both marks of a keypoint that the two label sources place apart are known here, so each picture is written twice: as
-source 0 with all keypoints, as source 1 with its few.
+Where the complete and the sparse label source mean two places by one keypoint's name, both are known here, so each
+picture is written twice: with all keypoints as the first labels them, with the few of the second as that labels them.
 """
 
 import argparse
@@ -23,9 +23,11 @@ import pandas as pd
 from tqdm import tqdm
 
 from common.hashes import file_hash
+from common.quiet import native_stderr_silenced
 from common.stage import seed, stage_folder, write_manifest
 from data_prep import arrays, read_68, read_npz
 from data_prep.faces import Part
+from data_prep.untrusted import parsing
 from facial_keypoints import geometry
 from facial_keypoints.array_types import Float32, UInt8
 from facial_keypoints.errors import InputError, run
@@ -34,7 +36,7 @@ from facial_keypoints.keypoint_set import FACE15
 NEAREST_EYES_PX = 1.0
 SPARSE = FACE15.sources[1].keypoints
 
-# The points of the mark-up with 68 whose mean is each keypoint of FACE15; its left is the pictured person's own, too.
+# Those of the 68 points whose mean is each keypoint of FACE15; its left is the pictured person's own, too.
 _POINTS_OF_68 = {
     "left_eye_center": (42, 43, 44, 45, 46, 47),
     "right_eye_center": (36, 37, 38, 39, 40, 41),
@@ -52,13 +54,13 @@ _POINTS_OF_68 = {
     "mouth_center_top_lip": (51,),
     "mouth_center_bottom_lip": (57,),
 }
-_SECOND_POINTS_OF_68 = {"nose_tip": (33,), "mouth_center_bottom_lip": (66,)}  # where source 1 marks them
+_SECOND_POINTS_OF_68 = {"nose_tip": (33,), "mouth_center_bottom_lip": (66,)}  # where source 1 labels them
 
 
 def points_of_68(source: int) -> tuple[tuple[int, ...], ...]:
-    """Returns for each keypoint of FACE15 those of the 68 points whose mean a label source (0 or 1) marks.
+    """Returns for each keypoint of FACE15 those of the 68 points whose mean a label source (0 or 1) labels.
 
-    For what source 1 does not mark: those of source 0.
+    For what source 1 does not label: those of source 0.
     """
     points = _POINTS_OF_68 | (_SECOND_POINTS_OF_68 if source else {})
     return tuple(points[name] for name in FACE15.names)
@@ -70,9 +72,9 @@ def places_of(points: npt.NDArray[np.floating], source: int) -> npt.NDArray[np.f
 
 
 def keypoints_of(points: Float32, source: int) -> Float32:
-    """Returns the 15 keypoints float32 (15, 2) that a label source (0 or 1) would mark; (68, 2) in.
+    """Returns the 15 keypoints float32 (15, 2) that a label source (0 or 1) would label; (68, 2) in.
 
-    NaN for what source 1 does not mark.
+    NaN for what source 1 does not label.
     """
     keypoints = places_of(points, source)
     if source:
@@ -93,12 +95,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         eyes = eye_places(options.like, parts["train"])
         known, held_out = read_people(options.people, options.like, parts)
 
-        marked = {path: read_68.read(path) for path in options.folders}
+        labelled = {path: read_68.read(path) for path in options.folders}
         if not options.strangers:
-            check_names(options.people, known, marked)
-        used = {path: [face for face in of_folder if face.person not in held_out] for path, of_folder in marked.items()}
+            check_names(options.people, known, labelled)
+        used = {
+            path: [face for face in of_folder if face.person not in held_out] for path, of_folder in labelled.items()
+        }
         faces = [face for of_folder in used.values() for face in of_folder]
-        left_out = sum(map(len, marked.values())) - len(faces)
+        left_out = sum(map(len, labelled.values())) - len(faces)
         if not faces:
             raise InputError(
                 f"{options.people}: everybody in the folders is in val or test of {options.like}; bring more folders"
@@ -165,9 +169,9 @@ def read_people(path: Path, like: Path, parts: dict[str, Part]) -> tuple[set[str
     return set(names), {name for split in ("val", "test") for name in names[parts[split].rows]}
 
 
-def check_names(people: Path, known: set[str], marked: dict[Path, list[read_68.Marked]]) -> None:
+def check_names(people: Path, known: set[str], labelled: dict[Path, list[read_68.LabelledPicture]]) -> None:
     """Raises InputError where a folder holds no known name: who is held out could not be told there."""
-    for folder, faces in marked.items():
+    for folder, faces in labelled.items():
         if known.isdisjoint(face.person for face in faces):
             raise InputError(
                 f"{folder}: nobody there ({faces[0].person}, ...) is named in {people}, so who is in val or test "
@@ -175,7 +179,7 @@ def check_names(people: Path, known: set[str], marked: dict[Path, list[read_68.M
             )
 
 
-def read_hash(folder: Path, faces: Iterable[read_68.Marked]) -> str:
+def read_hash(folder: Path, faces: Iterable[read_68.LabelledPicture]) -> str:
     """Returns the SHA-256 of what is read of a folder: its label files and the pictures of these faces."""
     files = [*read_68.label_files(folder), *(face.picture for face in faces)]
     lines = [f"{file.relative_to(folder)} {file_hash(file)}" for file in files]
@@ -190,33 +194,42 @@ def save_source(folder: Path, images: UInt8, keypoints: Float32, people: Sequenc
     pd.DataFrame({"row": range(len(people)), "person": people}).to_csv(folder / read_npz.GROUPS, index=False)
 
 
-def cut_all(faces: list[read_68.Marked], eyes: Float32, side: int, cuts: int, seed: int) -> tuple[UInt8, Float32]:
+def read_grey(path: Path) -> UInt8:
+    """Returns a picture, uint8 (H, W); raises InputError where it is none."""
+    with native_stderr_silenced(), parsing(path, "picture", "fetch it again"):  # OpenCV warns of damage on its own
+        picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+        if picture is None:
+            raise InputError(f"{path}: cannot be read as a picture; fetch it again")
+        return np.asarray(picture, np.uint8)
+
+
+def cut_all(
+    faces: list[read_68.LabelledPicture], eyes: Float32, side: int, cuts: int, seed: int
+) -> tuple[UInt8, Float32]:
     """Returns pictures (N, side, side) and keypoints (2N, 15, 2): of source 0 for each picture, then of source 1.
 
     Each cut puts the eyes where a random face of `eyes` (., 2, 2) has them. What lies outside the picture is NaN.
 
     Raises:
-        InputError: a file is no picture, or its eyes are marked so near each other that they say no size.
+        InputError: a file is no picture, or its eyes are labelled so near each other that they say no size.
     """
     rng = np.random.default_rng(seed)
     pair = list(FACE15.normaliser)
     images: list[UInt8] = []
     keypoints: dict[int, list[Float32]] = {0: [], 1: []}
     for face in tqdm(faces, unit="face", disable=None):
-        picture = cv2.imread(str(face.picture), cv2.IMREAD_GRAYSCALE)
-        if picture is None:
-            raise InputError(f"{face.picture}: cannot be read as a picture; fetch it again")
-        places = {source: keypoints_of(face.points, source) for source in keypoints}
-        origin = places[0][pair]
+        picture = read_grey(face.picture)
+        labels = {source: keypoints_of(face.points, source) for source in keypoints}
+        origin = labels[0][pair]
         apart = float(np.hypot(*(origin[1] - origin[0])))
         if apart < NEAREST_EYES_PX:
             raise InputError(
-                f"{face.picture}: its eyes are marked {apart:.2f} px apart; mend its keypoints or take the face out"
+                f"{face.picture}: its eyes are labelled {apart:.2f} px apart; mend its keypoints or take the face out"
             )
         for matrix in geometry.fit_similarity(origin, eyes[rng.integers(len(eyes), size=cuts)]):
-            images.append(geometry.crop(np.asarray(picture, np.uint8), matrix, side, side))
+            images.append(geometry.crop(picture, matrix, side, side))
             for source, kept in keypoints.items():
-                moved = geometry.transform(places[source], matrix)
+                moved = geometry.transform(labels[source], matrix)
                 inside = ((moved > -0.5) & (moved < side - 0.5)).all(axis=1, keepdims=True)
                 kept.append(np.where(inside, moved, np.nan).astype(np.float32))
     return np.stack(images), np.stack(keypoints[0] + keypoints[1])

@@ -219,7 +219,14 @@ def test_eyes_in_one_place_are_told(cut_them: Callable[..., dict[str, Any]], cli
     table = pd.read_csv(labels, index_col=0)
     table.iloc[2, 84:96:2] = 45.5  # x of points 42 to 47, the left eye; the right is at 45
     table.to_csv(labels)
-    with pytest.raises(InputError, match=r"Bo_Ray_10\.png: its eyes are marked 0\.50 px apart; mend"):
+    with pytest.raises(InputError, match=r"Bo_Ray_10\.png: its eyes are labelled 0\.50 px apart; mend"):
+        cut_them()
+
+
+def test_a_damaged_picture_is_told(cut_them: Callable[..., dict[str, Any]], clips: Path) -> None:
+    picture = clips / "training" / "Bo_Ray_10.png"
+    picture.write_bytes(picture.read_bytes()[:20] + b"\xff\xff\xff\xff" + picture.read_bytes()[24:])  # its height
+    with pytest.raises(InputError, match=r"Bo_Ray_10\.png: .*; fetch it again"):
         cut_them()
 
 

@@ -82,7 +82,7 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "text for a number": (
         lambda f: (f / FRAMES).write_text(frames_csv({"Ann_van_Lee_10.jpg": ["left", *range(135)]})),
-        r"training_frames_keypoints\.csv: row 0 \(line 2\): x of point 1 of 68 is 'left', no number of px; mark",
+        r"training_frames_keypoints\.csv: row 0 \(line 2\): x of point 1 of 68 is 'left', no number of px; label",
     ),
     "an empty cell": (
         lambda f: (f / FRAMES).write_text(
