@@ -86,8 +86,6 @@ def test_any_damage_is_one_line_or_no_damage(part: Part, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("parameters", [{}, {"keypoint_set": None}, {"keypoint_set": ["x"]}, {"keypoint_set": "x"}])
-    "parameters", [{}, {"keypoint_set": None}, {"keypoint_set": ["face15"]}, {"keypoint_set": "x"}]
-)
 def test_an_unknown_keypoint_set_is_told(parameters: dict[str, object]) -> None:
     with pytest.raises(InputError, match=r"unknown keypoint set .*; known: face15"):
         load_keypoint_set({"parameters": parameters})
