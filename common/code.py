@@ -45,7 +45,7 @@ def files_of(module: str) -> list[Path]:
 
 def imported_files(path: Path) -> Iterator[Path]:
     """Yields the files of the project that a file imports."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse(path.read_bytes())):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:

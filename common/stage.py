@@ -32,6 +32,15 @@ STAGES = {  # what makes each kind of folder: the module that `python -m` runs, 
     "compare": ("evaluation.compare", "--out DIR"),
 }
 COMMANDS = {stage: f"python -m {module} {arguments}" for stage, (module, arguments) in STAGES.items()}
+KINDS: dict[str, tuple[type, Any]] = {  # of the entries of a manifest, and what stands for a missing one
+    "stage": (str, None),
+    "command": (str, None),
+    "parameters": (dict, None),
+    "inputs": (dict, None),
+    "metrics": (dict, None),
+    "files": (dict, None),
+    "code": (dict, {}),  # the shipped model was trained before it was recorded
+}
 RECORDED_OTHERWISE = ("training.recipes",)  # a manifest holds the values of its recipe: another's may change
 LARGEST_SEED = 2**32 - 1
 
@@ -79,8 +88,8 @@ def check_out(out: Path, stage: str, reads: Iterable[Path] = ()) -> None:
             raise InputError(f"{out}: holds {path}, which is read, and would be replaced; choose another --out")
     if out.is_dir() and any(out.iterdir()):
         try:
-            made_by = json.loads((out / MANIFEST).read_text())["stage"]
-        except (OSError, ValueError, KeyError, TypeError):
+            made_by = str(json.loads((out / MANIFEST).read_bytes())["stage"])
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             raise InputError(f"{out}: holds files that no stage wrote; choose an empty or new --out") from None
         if made_by != stage:
             raise InputError(f"{out}: was written by `{COMMANDS.get(made_by, made_by)}`; choose another --out")
@@ -165,15 +174,18 @@ def read_manifest(folder: Path, stage: str) -> dict[str, Any]:
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; {mend}")
     try:
-        manifest = dict(json.loads((folder / MANIFEST).read_text()))
-        made_by, files = manifest["stage"], dict(manifest["files"])
-        dict(manifest["parameters"]), dict(manifest["inputs"]), dict(manifest["metrics"])
-    except (OSError, ValueError, KeyError, TypeError):
-        raise InputError(f"{folder}: has no whole {MANIFEST}; {mend}") from None
-    if made_by != stage:
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        manifest = None
+    if not isinstance(manifest, dict) or any(
+        not isinstance(manifest.get(name, default), kind) for name, (kind, default) in KINDS.items()
+    ):
+        raise InputError(f"{folder}: has no whole {MANIFEST}; {mend}")
+    if (made_by := manifest["stage"]) != stage:
         raise InputError(f"{folder}: was written by `{COMMANDS.get(made_by, made_by)}`; {mend}")
-    for name, expected in files.items():
-        if not (folder / name).is_file():
+    there = {path.name for path in folder.iterdir() if path.is_file()}
+    for name, expected in manifest["files"].items():
+        if name not in there:
             raise InputError(f"{folder / name}: is missing; {mend}")
         if file_hash(folder / name) != expected:
             raise InputError(f"{folder / name}: is cut off or altered; {mend}")

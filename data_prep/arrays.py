@@ -9,6 +9,7 @@ import numpy as np
 from common.stage import COMMANDS, read_manifest
 from data_prep.faces import SPLITS, Part
 from data_prep.untrusted import parsing
+from facial_keypoints.codec import UNKNOWN_SOURCE
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import KEYPOINT_SETS, KeypointSet
 
@@ -29,17 +30,26 @@ def save_part(folder: Path, split: str, part: Part) -> None:
         np.save(folder / f"{split}_{name}.npy", getattr(part, name))
 
 
-def load_part(folder: Path, split: str) -> Part:
+def load_part(folder: Path, split: str, keypoint_set: KeypointSet | None = None) -> Part:
     """Returns one part (train, val or test) of a data folder.
 
+    Args:
+        keypoint_set: the mark-up that it must fit.
+
     Raises:
-        InputError: an array is missing, unreadable, or does not fit the others.
+        InputError: an array is missing, unreadable, or does not fit the others or the mark-up.
     """
     arrays = {name: _load_array(folder / f"{split}_{name}.npy", *kind) for name, kind in ARRAYS.items()}
     part = Part(**arrays)
     count = len(part.images)
     if any(len(array) != count for array in arrays.values()) or part.keypoints.shape != (*part.labelled.shape, 2):
         raise InputError(f"{folder}: the {split} arrays differ in length; {MEND}")
+    if not np.isfinite(part.keypoints).all():
+        raise InputError(f"{folder / f'{split}_keypoints.npy'}: holds values that are no numbers; {MEND}")
+    if keypoint_set:
+        known = (part.sources >= UNKNOWN_SOURCE) & (part.sources < len(keypoint_set.sources))
+        if part.labelled.shape[1] != len(keypoint_set) or not known.all():
+            raise InputError(f"{folder}: the {split} arrays are not of the keypoint set {keypoint_set.name}; {MEND}")
     return part
 
 
@@ -53,21 +63,26 @@ def _load_array(path: Path, dtype: type[np.generic], axes: int) -> Any:
         return array
 
 
-def load_parts(folder: Path) -> dict[str, Part]:
-    """Returns all three parts of a data folder, by name."""
-    return {split: load_part(folder, split) for split in SPLITS}
+def load_parts(folder: Path, keypoint_set: KeypointSet | None = None) -> dict[str, Part]:
+    """Returns all three parts of a data folder, by name; see `load_part`."""
+    return {split: load_part(folder, split, keypoint_set) for split in SPLITS}
 
 
 def load_data_manifest(folder: Path) -> dict[str, Any]:
-    """Returns the manifest of a data folder whose files are all there and unaltered."""
-    return read_manifest(folder, "prepare")
+    """Returns the manifest of a data folder whose files are all there and unaltered, and whose mark-up is known."""
+    manifest = read_manifest(folder, "prepare")
+    try:
+        load_keypoint_set(manifest)
+    except InputError as error:
+        raise InputError(f"{folder}: {error}") from None
+    return manifest
 
 
 def load_keypoint_set(manifest: dict[str, Any]) -> KeypointSet:
     """Returns the keypoint set that a data folder's manifest names; raises InputError where it is unknown."""
     name = str(manifest["parameters"].get("keypoint_set"))
     if name not in KEYPOINT_SETS:
-        raise InputError(f"the data folder holds the unknown keypoint set {name!r}; known: {', '.join(KEYPOINT_SETS)}")
+        raise InputError(f"holds the unknown keypoint set {name!r}; known: {', '.join(KEYPOINT_SETS)}")
     return KEYPOINT_SETS[name]
 
 

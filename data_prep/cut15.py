@@ -91,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         manifest = arrays.load_data_manifest(options.like)
         if (keypoint_set := arrays.load_keypoint_set(manifest)) != FACE15:
             raise InputError(f"{options.like}: has the keypoint set {keypoint_set.name}, this cuts for {FACE15.name}")
-        parts = arrays.load_parts(options.like)
+        parts = arrays.load_parts(options.like, keypoint_set)
         eyes = eye_places(options.like, parts["train"])
         known, held_out = read_people(options.people, options.like, parts)
 

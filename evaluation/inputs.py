@@ -41,10 +41,11 @@ def load_data(folder: Path) -> EvaluationData:
         InputError: no whole data folder, or no test faces in it.
     """
     manifest = load_data_manifest(folder)
-    test = load_part(folder, "test")
+    keypoint_set = load_keypoint_set(manifest)
+    test = load_part(folder, "test", keypoint_set)
     if len(test) == 0:
         raise InputError(f"{folder}: has no test faces; prepare it again with another --split")
-    return EvaluationData(load_part(folder, "train"), test, load_keypoint_set(manifest), data_hash(manifest))
+    return EvaluationData(load_part(folder, "train", keypoint_set), test, keypoint_set, data_hash(manifest))
 
 
 def listed_faces(path: Path, rows: Int64) -> Bool:

@@ -17,6 +17,16 @@ ROOT = Path(__file__).parents[1]
 REAL_DATA = ROOT.parent / "shared" / "data"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--mutations", type=int, default=15, help="how often each file is damaged (default: %(default)s)")
+
+
+@pytest.fixture(scope="session")
+def mutations(request: pytest.FixtureRequest) -> int:
+    """How often tests/test_damaged_files.py damages each file."""
+    return int(request.config.getoption("--mutations"))
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of real faces, which is not part of the project."""

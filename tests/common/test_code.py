@@ -27,6 +27,12 @@ def test_imports_inside_functions_and_of_modules_by_name_count(tmp_path: Path) -
     assert str(file) in code_hashes("common.code", also=[file])  # a user's file by its whole path
 
 
+def test_a_file_may_be_in_any_encoding_that_python_reads(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_bytes("# -*- coding: latin-1 -*-\nimport common.hashes  # caf\xe9\n".encode("latin-1"))
+    assert ROOT / "common" / "hashes.py" in imported_files(file)
+
+
 def test_changed_new_and_removed_files_are_named() -> None:
     before, now = {"a.py": "1", "b.py": "1", "c.py": "1"}, {"a.py": "1", "b.py": "2", "d.py": "1"}
     assert changed_files(before, now) == ["b.py", "c.py", "d.py"]
