@@ -104,6 +104,8 @@ class Predictor:
             raise InputError(f"{self.path}: fails on a picture ({_one_line(error)}); {EXPORT_AGAIN}") from None
         if output.shape != gives:
             raise InputError(f"{self.path}: gives {output.shape}, but says that it gives {gives}; {EXPORT_AGAIN}")
+        if not np.isfinite(output).all():
+            raise InputError(f"{self.path}: gives values that are no numbers; {EXPORT_AGAIN}")
         return output
 
 

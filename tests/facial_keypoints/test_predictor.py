@@ -35,10 +35,10 @@ def images() -> UInt8:
     return synthetic.read(70, seed=3).images
 
 
-def means_of_channels(path: Path, channels: int, spec: ModelSpec | None, given: int = 15) -> Path:
-    """Writes a network for 4 x 5 px whose landmark m lies at (m, m), plus the mean of the picture's last channel."""
+def means_of_channels(path: Path, channels: int, spec: ModelSpec | None, given: int = 15, at: float = 0) -> Path:
+    """Writes a network for 4 x 5 px whose landmark m lies at (at + m, at + m), plus the mean of the last channel."""
     helper, numbers = onnx.helper, onnx.numpy_helper
-    places = np.repeat(np.arange(given, dtype=np.float32)[None, :, None], 2, axis=2)
+    places = np.repeat(np.arange(given, dtype=np.float32)[None, :, None] + np.float32(at), 2, axis=2)
     nodes = [
         helper.make_node("ReduceMean", ["images"], ["mean"], axes=[1, 2], keepdims=0),
         helper.make_node("Gather", ["mean", "last"], ["value"], axis=1),
@@ -202,6 +202,8 @@ def test_bad_models_are_one_line_that_names_the_file(tmp_path: Path) -> None:
     assert "small.onnx: says that it takes (4, 5, 3), and takes (4, 5, 1)" in message(made)
     made = means_of_channels(tmp_path / "few.onnx", 1, spec_of(1), given=14)
     assert "few.onnx: gives (1, 14, 2), but says that it gives (1, 15, 2)" in message(made)
+    made = means_of_channels(tmp_path / "nan.onnx", 1, spec_of(1), at=float("nan"))
+    assert "nan.onnx: gives values that are no numbers" in message(made)
     assert "threads: is 0" in message(V2, threads=0)
 
 
