@@ -1,35 +1,48 @@
-"""The faces of one epoch, shuffled, augmented and in batches; the same for the same seed, whatever came before."""
+"""All training batches of a run: shuffled, augmented, each a function of the seed and its number alone."""
 
 import keras
 import numpy as np
 
 from facial_keypoints.array_types import Float32, UInt8
 from training.augment import augment
+from training.recipes import Recipe
 from training.targets import Targets
 
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]
-    """One epoch of training batches for `keras.Model.fit`: (pictures, places px, weights (n, M)).
+    """The batches from one epoch to the last: (images, coordinates px, weights (n, M)).
 
-    Order and augmentation follow from (seed, epoch, number of the batch) alone, so that a resumed run meets the
-    same batches as an unbroken one.
+    One data set holds all epochs, and `keras.Model.fit` is told how many steps make one. Which epoch a batch is of
+    follows from its number, so that a thread that fetches ahead can be wrong about nothing, and a resumed run meets
+    the same batches as an unbroken one.
+
+    Args:
+        train: the faces.
+        recipe: says how large batches are, and how faces are augmented.
+        mirror: the permutation of the M landmarks.
+        seed: of order and augmentation.
+        first_epoch: the first of these epochs, from 0.
     """
 
     def __init__(
-        self, train: Targets, batch_size: int, level: str, mirror: tuple[int, ...] | None, seed: int, epoch: int
+        self, train: Targets, recipe: Recipe, mirror: tuple[int, ...], seed: int, first_epoch: int = 0
     ) -> None:
-        super().__init__(workers=1, max_queue_size=8)  # one thread prepares the next batches while a step runs
-        self.train, self.level, self.mirror = train, level, mirror
-        self.batch_size, self.seed, self.epoch = batch_size, seed, epoch
-        self.order = np.random.default_rng((seed, epoch)).permutation(len(train.images))
+        super().__init__()
+        self.train, self.recipe, self.mirror = train, recipe, mirror
+        self.seed, self.first_epoch = seed, first_epoch
+        self.steps = -(-len(train.images) // recipe.batch_size)  # of an epoch
 
     def __len__(self) -> int:
-        return int(-(-len(self.order) // self.batch_size))
+        return self.steps * (self.recipe.epochs - self.first_epoch)
 
-    def __getitem__(self, number: int) -> tuple[UInt8, Float32, Float32]:
-        chosen = self.order[number * self.batch_size : (number + 1) * self.batch_size]
-        train = self.train
-        images, points, weights = train.images[chosen], train.points[chosen], train.weights[chosen]
-        rng = np.random.default_rng((self.seed, self.epoch, number))
-        images, points, counts = augment(images, points, weights > 0, self.mirror, self.level, rng)
+    def __getitem__(self, index: int) -> tuple[UInt8, Float32, Float32]:
+        epoch, number = divmod(index, self.steps)
+        epoch += self.first_epoch
+        size = self.recipe.batch_size
+        order = np.random.default_rng((self.seed, epoch)).permutation(len(self.train.images))
+        chosen = order[number * size : (number + 1) * size]
+        images, points, weights = self.train.images[chosen], self.train.points[chosen], self.train.weights[chosen]
+        mirror = self.mirror if epoch < self.recipe.flip_epochs else None
+        rng = np.random.default_rng((self.seed, epoch, number))
+        images, points, counts = augment(images, points, weights > 0, mirror, self.recipe.augment, rng)
         return images, points, counts.astype(np.float32)

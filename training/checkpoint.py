@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ import numpy as np
 from facial_keypoints.array_types import Float32
 from facial_keypoints.errors import InputError
 
+STATE_FILE = "state.npz"
+
 
 @dataclass
 class State:
@@ -20,24 +22,28 @@ class State:
     Attributes:
         settings: what the run was started with; a resumed run must be started with the same.
         history: a dictionary per finished epoch.
-        best_weights: the weights to keep, those of the best epoch so far.
-        average: the running mean of the weights, where the recipe wants one; otherwise empty.
         seconds: spent in training so far.
+        early_stopping: the numbers inside Keras' EarlyStopping, by name.
+        best_weights: of its best epoch so far; empty before the first one has ended.
     """
 
     settings: dict[str, Any]
-    history: list[dict[str, float]]
-    best_weights: list[Float32]
-    average: list[Float32]
-    seconds: float
+    history: list[dict[str, float]] = field(default_factory=list)
+    seconds: float = 0.0
+    early_stopping: dict[str, float] = field(default_factory=dict)
+    best_weights: list[Float32] = field(default_factory=list)
 
 
 def save(path: Path, model: keras.Model, state: State) -> None:
     """Writes the state of a run after an epoch. Whatever moment it is killed at, `path` is whole: old or new."""
     arrays: dict[str, Any] = {f"variable_{i}": keras.ops.convert_to_numpy(v) for i, v in enumerate(_variables(model))}
     arrays |= {f"best_{i}": weights for i, weights in enumerate(state.best_weights)}
-    arrays |= {f"average_{i}": weights for i, weights in enumerate(state.average)}
-    facts = {"settings": state.settings, "history": state.history, "seconds": state.seconds}
+    facts = {
+        "settings": state.settings,
+        "history": state.history,
+        "seconds": state.seconds,
+        "early_stopping": state.early_stopping,
+    }
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     try:
@@ -54,29 +60,41 @@ def restore(path: Path, model: keras.Model, settings: dict[str, Any]) -> State:
     """Returns the state of the run that `path` holds and puts its variables into the compiled model.
 
     Raises:
-        InputError: the run was started with other settings than these.
+        InputError: the file is damaged, or the run was started with other settings than these.
     """
-    with np.load(path) as arrays:
-        facts = _facts(arrays)
-        was = facts["settings"]
-        if different := [name for name in was | settings if was.get(name) != settings.get(name)]:
-            differences = ", ".join(f"{name} {was.get(name)}, not {settings.get(name)}" for name in different)
-            raise InputError(f"{path.parent}: was started with {differences}; use the same again, or --restart")
+    facts, arrays = _read(path)
+    was = facts["settings"]
+    if different := [name for name in was | settings if was.get(name) != settings.get(name)]:
+        differences = ", ".join(f"{name} {was.get(name)}, not {settings.get(name)}" for name in different)
+        raise InputError(f"{path.parent}: was started with {differences}; use the same again, or --restart")
+    try:
         for i, variable in enumerate(_variables(model)):
             variable.assign(arrays[f"variable_{i}"])
-        best_weights = [arrays[f"best_{i}"] for i in range(len(model.weights))]
-        average = [arrays[f"average_{i}"] for i in range(len(model.weights)) if f"average_{i}" in arrays]
-    return State(settings, facts["history"], best_weights, average, facts["seconds"])
+        best = [arrays[f"best_{i}"] for i in range(len(model.weights))] if facts["history"] else []
+    except (KeyError, ValueError, TypeError):
+        raise _damaged(path) from None
+    return State(settings, facts["history"], facts["seconds"], facts["early_stopping"], best)
 
 
 def epochs_done(path: Path) -> int:
-    """Returns how many epochs the run that `path` holds has finished."""
-    with np.load(path) as arrays:
-        return len(_facts(arrays)["history"])
+    """Returns how many epochs the run that `path` holds has finished; raises InputError where the file is damaged."""
+    return len(_read(path)[0]["history"])
 
 
-def _facts(arrays: Any) -> dict[str, Any]:
-    return dict(json.loads(arrays["facts"].tobytes()))
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        facts = dict(json.loads(arrays.pop("facts").tobytes()))
+        dict(facts["settings"]), dict(facts["early_stopping"]), float(facts["seconds"])
+        [dict(epoch) for epoch in facts["history"]]
+    except Exception:  # a damaged zip ends in errors of many kinds
+        raise _damaged(path) from None
+    return facts, arrays
+
+
+def _damaged(path: Path) -> InputError:
+    return InputError(f"{path}: is cut off or altered; start over with --resume --restart")
 
 
 def _variables(model: keras.Model) -> list[Any]:

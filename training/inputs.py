@@ -7,34 +7,48 @@ from pathlib import Path
 import numpy as np
 
 from data_prep.arrays import data_hash, load_data_manifest, load_keypoint_set, load_part, load_parts
-from data_prep.faces import Part
+from data_prep.faces import Part, labelled_mean
 from facial_keypoints.array_types import Bool
+from facial_keypoints.codec import landmarks
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import KeypointSet
-from training.targets import Targets, merged, mirror_of, targets
+from facial_keypoints.spec import Crop, ModelSpec
+from training.targets import Targets, merged, targets
 
 
 @dataclass(frozen=True)
-class Data:
+class TrainingData:
     """What a run learns from.
 
     Attributes:
-        train: from the data folder, and from `--more`.
-        val: from the data folder.
-        labels: a value of `LABELS`: the one asked for, or `masked` in place of `marks` where a mark has no label.
-        mirror: the permutation of the marks.
-        hashes: of the arrays of each folder, by the name of its option.
+        train: of the data folder, and of `--extra-data`.
+        val: of the data folder.
+        keypoint_set: the mark-up.
+        sources: the label sources that the network is to tell apart; see `ModelSpec`.
+        crop: of the training images.
+        folders: each by the name of its option.
+        hashes: of the arrays of each, by the same names.
     """
 
     train: Targets
     val: Targets
-    labels: str
-    mirror: tuple[int, ...]
+    keypoint_set: KeypointSet
+    sources: tuple[int, ...]
+    crop: Crop
+    folders: dict[str, Path]
     hashes: dict[str, str]
 
+    def spec(self, expected_error: bool) -> ModelSpec:
+        """Returns what a network that learns from these faces predicts."""
+        return ModelSpec(self.keypoint_set, self.sources, expected_error, self.crop)
 
-def load_data(folder: Path, more: Path | None, labels: str) -> Data:
+
+def load_data(folder: Path, extra: Path | None, labels: str) -> TrainingData:
     """Returns the training and validation faces of a data folder, and the faces of a second one to train on.
+
+    Args:
+        labels: a value of `training.recipes.LABELS`. Under `by_source` the sources whose own places all have training
+            labels are told apart, and the others are taken for source 0.
 
     Raises:
         InputError: no data folder, there is nothing in it to train or validate on, or the second folder does not fit
@@ -42,54 +56,83 @@ def load_data(folder: Path, more: Path | None, labels: str) -> Data:
     """
     manifest = load_data_manifest(folder)
     keypoint_set = load_keypoint_set(manifest)
-    train, val = load_part(folder, "train"), load_part(folder, "val")
+    train, val = (load_part(folder, split, keypoint_set) for split in ("train", "val"))
     if not len(train) or not len(val):
         raise InputError(f"{folder}: has no faces to train and validate on; prepare it with another --split")
     if not val.labelled.any():
         raise InputError(f"{folder}: no validation face has a real label; prepare it with another --seed")
-    hashes = {"data": data_hash(manifest)}
-    faces = [train]
-    if more is not None:
-        second = load_data_manifest(more)
-        if load_keypoint_set(second) != keypoint_set:
-            raise InputError(f"{more}: has other keypoints than {folder}; prepare one like the other")
-        if second["inputs"].get("like", hashes["data"]) != hashes["data"]:
-            raise InputError(
-                f"{more}: was cut for another split than that of {folder}; cut it again with --like {folder}"
-            )
-        extra = [part for part in load_parts(more).values() if len(part)]
-        check_more(more, extra, train, [val, load_part(folder, "test")])
-        faces += extra
-        hashes["more"] = data_hash(second)
+    hashes, folders, faces = {"data": data_hash(manifest)}, {"data": folder}, [train]
+    if extra is not None:
+        more = load_extra(extra, folder, keypoint_set, hashes["data"], train, val)
+        hashes["extra_data"], folders["extra_data"] = data_hash(load_data_manifest(extra)), extra
+        faces += more
 
-    of_train = together(faces, labels, keypoint_set)
-    if labels == "marks" and not of_train.weights.any(axis=0).all():
-        labels = "masked"
-        of_train = together(faces, labels, keypoint_set)
-    known: Bool = np.asarray(of_train.weights.any(axis=0))
+    sources = sources_apart(faces, keypoint_set) if labels == "by_source" else (0,)
+    predicted = landmarks(keypoint_set, sources)
+    of_parts = [targets(part, labels, predicted) for part in faces]
+    together = merged(of_parts) if labels == "by_source" or len(of_parts) > 1 else of_parts[0]
+    known: Bool = np.asarray(together.weights.any(axis=0))
     if never := [name for k, name in enumerate(keypoint_set.names) if not known[k]]:
         raise InputError(
-            f"{folder}: no training face has a label of {', '.join(never)}; prepare it with another --seed"
+            f"{folder}: no training face has a label of {', '.join(never)}, so that nothing could be learnt of it; "
+            "prepare it with another --seed, or add faces that have by --extra-data"
         )
-    return Data(of_train, targets(val, labels, keypoint_set), labels, mirror_of(labels, keypoint_set), hashes)
+    return TrainingData(
+        together,
+        targets(val, labels, predicted),
+        keypoint_set,
+        sources,
+        crop_of(train),
+        folders,
+        hashes,
+    )
 
 
-def together(parts: Sequence[Part], labels: str, keypoint_set: KeypointSet) -> Targets:
-    """Returns the targets of all parts; pictures that occur twice once, where there are marks or parts to merge."""
-    several = [targets(part, labels, keypoint_set) for part in parts]
-    return merged(several) if labels == "marks" or len(several) > 1 else several[0]
+def sources_apart(parts: Sequence[Part], keypoint_set: KeypointSet) -> tuple[int, ...]:
+    """Returns source 0 and the label sources all of whose own places have training labels."""
+
+    def has_labels(source: int, keypoint: int) -> bool:
+        return any(bool(part.labelled[part.sources == source, keypoint].any()) for part in parts)
+
+    own = {number: source.own for number, source in enumerate(keypoint_set.sources) if source.own}
+    return (0, *(number for number, of in own.items() if all(has_labels(number, keypoint) for keypoint in of)))
 
 
-def check_more(more: Path, extra: Sequence[Part], train: Part, unseen: Sequence[Part]) -> None:
-    """Raises InputError where more faces have another size, or are pictures that must stay unseen."""
+def crop_of(train: Part) -> Crop:
+    """Returns the size of the training images and where they have their keypoints, by source 0 where it labels any."""
+    first = train.labelled & (train.sources == 0)[:, None]
+    overall = labelled_mean(train.keypoints, train.labelled, fallback=train.keypoints.mean(axis=0))
+    means = labelled_mean(train.keypoints, first, fallback=overall)
+    height, width, channels = train.images.shape[1:]
+    return Crop(height, width, channels, tuple((float(x), float(y)) for x, y in np.round(means, 3)))
+
+
+def load_extra(
+    extra: Path, folder: Path, keypoint_set: KeypointSet, of_data: str, train: Part, val: Part
+) -> list[Part]:
+    """Returns all faces of a second data folder.
+
+    Args:
+        of_data: the hash of the first folder's arrays.
+
+    Raises:
+        InputError: other keypoints, another size, or images that the first folder keeps for validation or test.
+    """
+    manifest = load_data_manifest(extra)
+    if load_keypoint_set(manifest) != keypoint_set:
+        raise InputError(f"{extra}: has other keypoints than {folder}; prepare one like the other")
+    if manifest["inputs"].get("like", of_data) != of_data:
+        raise InputError(f"{extra}: was cut for another split than that of {folder}; cut it again with --like {folder}")
     size = train.images.shape[1:]
-    held_out = {image.tobytes() for part in unseen for image in part.images}
-    for part in extra:
+    unseen = {image.tobytes() for part in (val, load_part(folder, "test")) for image in part.images}
+    parts = [part for part in load_parts(extra, keypoint_set).values() if len(part)]
+    for part in parts:
         if part.images.shape[1:] != size:
             theirs, ours = ("x".join(map(str, shape)) for shape in (part.images.shape[1:], size))
-            raise InputError(f"{more}: has pictures of {theirs}, the data folder of {ours}; prepare one like the other")
-        seen = [int(row) for image, row in zip(part.images, part.rows, strict=True) if image.tobytes() in held_out]
+            raise InputError(f"{extra}: has images of {theirs}, the data folder of {ours}; prepare one like the other")
+        seen = [int(row) for image, row in zip(part.images, part.rows, strict=True) if image.tobytes() in unseen]
         if seen:
             raise InputError(
-                f"{more}: row {seen[0]} and {len(seen) - 1} more are validation or test pictures; take them out"
+                f"{extra}: row {seen[0]} and {len(seen) - 1} more are validation or test images; take them out"
             )
+    return parts

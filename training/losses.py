@@ -8,14 +8,14 @@ import keras
 class Laplace(keras.losses.Loss):  # type: ignore[misc]
     """The negative log-likelihood of errors that are Laplace-distributed with the predicted scale, but for log 2.
 
-    Points (N, M, 2) in px are true, (N, M, 3) are predicted: x, y and the scale sigma, which is the expected absolute
-    error. The loss of a point is log(sigma) + |error| / sigma, the mean over x and y.
+    Points (N, M, 2) in px are true, (N, M, 3) are predicted: x, y and the scale s, which is the expected absolute
+    error. The loss of a point is log(s) + |error| / s, the mean over x and y.
     """
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         error = keras.ops.mean(keras.ops.abs(y_pred[..., :2] - y_true), axis=-1)
-        sigma = keras.ops.maximum(y_pred[..., 2], keras.config.epsilon())
-        return keras.ops.log(sigma) + error / sigma
+        scale = keras.ops.maximum(y_pred[..., 2], keras.config.epsilon())
+        return keras.ops.log(scale) + error / scale
 
 
 class CoordinateMAE(keras.metrics.MeanAbsoluteError):  # type: ignore[misc]
@@ -36,11 +36,11 @@ LOSSES = {
 def masked_loss(name: str) -> keras.losses.Loss:
     """Returns a loss of (N, K, 2) coordinates in px: its mean over the keypoints whose sample weight is not 0.
 
-    For `laplace` (N, K, 3) are predicted, with sigma.
+    For `laplace` (N, K, 3) are predicted, with the expected error.
 
     Called with sample weights (N, K), 1 where a keypoint counts and 0 where not, it divides by their sum, so that a
     batch with few labels weighs each of them like a batch with many. Without weights it is the plain mean. The
-    true coordinates must be finite everywhere: imputed values serve where there is no label.
+    true coordinates must be finite everywhere, also where there is no label.
     """
     return LOSSES[name](reduction="mean_with_sample_weight", name=name)
 

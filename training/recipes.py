@@ -1,10 +1,14 @@
 """How to train: every choice a training run depends on, and the sets of choices the project stands for."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
-NETWORKS = ("base", "v1", "v2")  # files in models
+from facial_keypoints.errors import InputError
+
 SCHEDULES = ("constant", "cosine")
 PRECISIONS = ("float32", "mixed_bfloat16")
+LABELS = ("masked", "imputed", "by_source")
 
 
 @dataclass(frozen=True)
@@ -18,14 +22,13 @@ class Recipe:
         schedule: `constant`, or `cosine`: from learning_rate to 0 over all epochs.
         patience: epochs without a better `monitor` before training stops.
         loss: `mse` (px^2), `mae`, `huber` (px; quadratic below 1 px), or `laplace` (see `training.losses`).
-        labels: `masked`: only real labels count. `imputed`: imputed ones are taken for truth. `marks`: only real
-            labels, the two label sources apart.
+        labels: `masked`: only real labels count. `imputed`: imputed ones are taken for truth. `by_source`: only real
+            labels, each as the landmark that the face's label source means by it.
         augment: a level of `training.augment`.
         weight_decay: decoupled from the gradient (Loshchilov & Hutter 2019), of convolutions and dense layers.
         warmup_epochs: the learning rate rises from 0 over these; at the most over half of all epochs.
-        unmirrored: share of the epochs, the last ones, that mirror no face, so that labels that lie to one side of what
-            they mark are learnt as they are (`docs/v2.md`).
-        average: decay of the running mean of the weights, which is then what is validated and kept; 0: none.
+        flip_epochs_fraction: share of the epochs, the first ones, in which half of the faces are mirrored. Mirroring
+            hides a horizontal bias of the labels from the network; the last epochs can teach it (`docs/v2.md`).
         precision: a Keras dtype policy for training; what is saved is float32.
     """
 
@@ -39,15 +42,19 @@ class Recipe:
     augment: str
     weight_decay: float = 0.0
     warmup_epochs: int = 0
-    unmirrored: float = 0.0
-    average: float = 0.0
+    flip_epochs_fraction: float = 1.0
     precision: str = "float32"
 
     @property
     def monitor(self) -> str:
-        """The figure whose lowest value marks the best epoch; a likelihood also falls with confidence, which is
-        calibrated later."""
+        """The metric whose lowest value marks the best epoch; a likelihood also falls with an expected error that is
+        set right only at the end."""
         return "val_mae" if self.loss == "laplace" else "val_loss"
+
+    @property
+    def flip_epochs(self) -> int:
+        """How many epochs, the first ones, mirror faces."""
+        return round(self.flip_epochs_fraction * self.epochs)
 
 
 RECIPES = {
@@ -78,22 +85,36 @@ RECIPES = {
         schedule="cosine",
         patience=80,
         loss="laplace",
-        labels="marks",
+        labels="by_source",
         augment="strong",
         weight_decay=0.05,
         warmup_epochs=2,
-        unmirrored=0.375,
-        average=0.998,
+        flip_epochs_fraction=0.625,
     ),
 }
 
 
-def default_recipe(network: str) -> str:
+def default_recipe(name: str) -> str:
     """Returns the name of the recipe that a network is trained with unless another one is asked for."""
-    return network if network in RECIPES else "default"
+    return name if name in RECIPES else "default"
 
 
-def networks_for(recipe: str | None) -> tuple[str, ...]:
-    """Returns the networks that a recipe is for; all of them where none is asked for."""
-    kind = recipe if recipe in NETWORKS else "default"
-    return tuple(name for name in NETWORKS if recipe is None or default_recipe(name) == kind)
+def resolve(name: str, recipe: str | None = None, choices: Mapping[str, Any] | None = None) -> Recipe:
+    """Returns the recipe that a training run follows.
+
+    Args:
+        name: of the network.
+        recipe: a name in RECIPES; the network's own where None.
+        choices: values of fields in place of the recipe's; None leaves the recipe's.
+
+    Raises:
+        InputError: choices that do not go together.
+    """
+    own = {field: value for field, value in (choices or {}).items() if value is not None}
+    if own.get("schedule") == "constant":
+        if own.get("warmup_epochs"):
+            raise InputError("--warmup-epochs: a constant learning rate has none; use --schedule cosine")
+        own["warmup_epochs"] = 0
+    if not 0 <= own.get("flip_epochs_fraction", 1) <= 1:
+        raise InputError(f"--flip-epochs-fraction {own['flip_epochs_fraction']}: give a share from 0 to 1")
+    return replace(RECIPES[recipe or default_recipe(name)], **own)

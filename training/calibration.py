@@ -1,0 +1,40 @@
+"""Makes the expected error of a network mean what it says, on faces that it was not trained on."""
+
+import keras
+import numpy as np
+from scipy.optimize import minimize
+
+from facial_keypoints.array_types import Float32, Float64
+from models.expected_error import calibrated
+from training.targets import Targets
+
+BATCH = 64
+
+
+def calibrate_on(model: keras.Model, val: Targets) -> keras.Model:
+    """Returns the network with the expected error that fits these faces best."""
+    predicted = model.predict(val.images, batch_size=BATCH, verbose=0)
+    error = np.abs(predicted[..., :2] - val.points).mean(axis=-1)
+    counts = val.weights > 0
+    return calibrated(model, *calibration(predicted[counts, 2], error[counts]))
+
+
+def calibration(expected: Float32, error: Float32) -> tuple[float, float]:
+    """Returns (a, b) so that exp(a + b log(expected)) is the expected error: the two numbers likeliest under Laplace.
+
+    Args:
+        expected: float32 (N,), predicted, in px.
+        error: float32 (N,), the absolute errors made, in px.
+    """
+    log, error = np.log(expected.astype(np.float64)), error.astype(np.float64)
+    largest = max(float(error.max()), np.finfo(np.float64).tiny)
+
+    def loss(chosen: Float64) -> tuple[float, Float64]:
+        """The mean of log s + error / s, which is convex in (a, b), and its gradient."""
+        ratio = error / largest * np.exp(-chosen[0] - chosen[1] * log)
+        value = chosen[0] + chosen[1] * log + ratio
+        return float(value.mean()), np.array([(1 - ratio).mean(), (log * (1 - ratio)).mean()])
+
+    start = np.array([np.log(max(float(error.mean() / largest), 1e-12)), 0.0])
+    a, b = minimize(loss, start, jac=True, method="BFGS", options={"gtol": 1e-10}).x
+    return float(a + np.log(largest)), float(b)

@@ -1,0 +1,74 @@
+"""What one `keras.Model.fit` needs to be validated exactly, and to go on after a kill as if nothing had been."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from facial_keypoints.errors import InputError
+from training import checkpoint
+from training.losses import masked_mae, masked_value
+from training.targets import Targets
+
+METRICS = ("loss", "mae", "val_loss", "val_mae")  # of each epoch, the columns of `history.csv`
+PREDICTION_BATCH = 64
+
+
+class Validation(keras.callbacks.Callback):  # type: ignore[misc]
+    """Adds `val_loss` and `val_mae` to the metrics of each epoch, before any later callback sees them.
+
+    Keras' own validation takes the mean of the means of batches, in which a label counts more where labels are few.
+    Here both are over all validation labels at once.
+    """
+
+    def __init__(self, val: Targets, loss: keras.losses.Loss) -> None:
+        super().__init__()
+        self.val, self.loss, self.mae = val, loss, masked_mae()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        """Raises InputError where a metric is no finite number any more."""
+        images, points, weights = self.val
+        predicted = self.model.predict(images, batch_size=PREDICTION_BATCH, verbose=0)
+        logs["val_loss"] = masked_value(self.loss, points, predicted, weights)
+        logs["val_mae"] = masked_value(self.mae, points, predicted, weights)
+        if not np.isfinite(list(logs.values())).all():
+            raise InputError(f"training diverged in epoch {epoch + 1}: loss {logs['loss']}; lower --learning-rate")
+
+
+class EarlyStopping(keras.callbacks.EarlyStopping):  # type: ignore[misc]
+    """Keras' early stopping, which forgets at the start of `fit` what it knew: this one is told by the state."""
+
+    def __init__(self, state: checkpoint.State, monitor: str, patience: int) -> None:
+        super().__init__(monitor, patience=patience, mode="min", restore_best_weights=True)
+        self.state = state
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        super().on_train_begin(logs)
+        for name, value in self.state.early_stopping.items():
+            setattr(self, name, value)
+        if self.state.best_weights:
+            self.best_weights = self.state.best_weights
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        super().on_epoch_end(epoch, logs)
+        self.state.early_stopping = {"best": float(self.best), "wait": self.wait, "best_epoch": self.best_epoch}
+        self.state.best_weights = self.best_weights
+
+
+class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
+    """Puts the whole state of the run on disk after each epoch; comes after all callbacks that change it."""
+
+    def __init__(self, state: checkpoint.State, path: Path) -> None:
+        super().__init__()
+        self.state, self.path = state, path
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self.since = time.monotonic()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        self.state.history.append({"epoch": epoch + 1, **{name: float(logs[name]) for name in METRICS}})
+        now = time.monotonic()
+        self.state.seconds, self.since = self.state.seconds + now - self.since, now
+        checkpoint.save(self.path, self.model, self.state)

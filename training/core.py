@@ -1,0 +1,288 @@
+"""A training run without a command line: the same call for the stage, for tests, sweeps and notebooks."""
+
+import csv
+import dataclasses
+import inspect
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import keras
+from tqdm.keras import TqdmCallback
+
+from common.hashes import file_hash
+from common.stage import check_out, locked, seconds_text, write_manifest
+from facial_keypoints.errors import InputError
+from facial_keypoints.folders import atomic_folder
+from facial_keypoints.spec import to_json
+from models.loader import KERAS_FILE, Build, build_model, load_build, network_name, predicts_error
+from models.summary import summary
+from training import checkpoint
+from training.batches import Batches
+from training.calibration import calibrate_on
+from training.callbacks import METRICS, Checkpoint, EarlyStopping, Validation
+from training.inputs import TrainingData
+from training.losses import masked_loss, masked_mae
+from training.plots import loss_curves
+from training.recipes import Recipe
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """What a run does with its data.
+
+    Attributes:
+        network: the NAME of a network in `models`, or a FILE.py with `build(input_shape, keypoints, ...)`.
+        recipe: how it is trained (`training.recipes.resolve`).
+        recipe_name: for titles and the manifest.
+        options: further arguments of `build` by name.
+        seed: of weights, shuffling and augmentation.
+        initial_weights: a `.keras` file of the same network to start from.
+    """
+
+    network: str
+    recipe: Recipe
+    recipe_name: str = "default"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    initial_weights: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """The network's name."""
+        return network_name(self.network)
+
+    def settings(self, data: TrainingData) -> dict[str, Any]:
+        """Returns all that the result follows from, JSON values; a run is only resumed with the same."""
+        return {
+            "network": self.network,
+            "recipe": self.recipe_name,
+            **dataclasses.asdict(self.recipe),
+            "options": dict(self.options),
+            "seed": self.seed,
+            "initial_weights": file_hash(self.initial_weights) if self.initial_weights else None,
+            "backend": keras.backend.backend(),
+            **data.hashes,
+        }
+
+
+def train(
+    config: TrainingConfig,
+    data: TrainingData,
+    out: Path,
+    build: Build | None = None,
+    resume: bool = False,
+    restart: bool = False,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> keras.Model:
+    """Trains a network, writes its model folder and returns it as it is kept: best epoch, float32, calibrated.
+
+    The unfinished run lies in a folder beside `out`. Killed at any moment, a resumed run ends bit for bit where the
+    unbroken one ends.
+
+    Args:
+        out: the model folder to write.
+        build: the function that makes the network; that of `config.network` where None.
+        resume: go on with the unfinished run of `out`.
+        restart: throw it away; with `resume`, only where it cannot be gone on with.
+        callbacks: further ones; they see every hook of one `keras.Model.fit`, with `val_loss` and `val_mae`.
+
+    Raises:
+        InputError: the network and the recipe or data do not go together, `out` must not be written, an unfinished run
+            is in the way or is none, or training diverges.
+    """
+    check_out(out, "train", data.folders.values())
+    build = build or load_build(config.network)
+    path = out.with_name(out.name + ".unfinished") / checkpoint.STATE_FILE
+    with locked(out):
+        check_unfinished(path, resume, restart)
+        model = untrained(config, data, build)
+        state = begin(path, model, config.settings(data), resume, restart)
+        print(
+            f"{config.name}: {model.count_params():,} parameters, {len(data.train.images)} faces, "
+            f"recipe {config.recipe_name}"
+        )
+        try:
+            fit(model, data, config, state, path, callbacks)
+        except KeyboardInterrupt:
+            print(f"{len(state.history)} epochs are kept; the same command with --resume goes on")
+            raise
+        kept = finished_model(model, config, data, build)
+        with atomic_folder(out) as folder:
+            write_model(folder, kept, config, data, state, build)
+        shutil.rmtree(path.parent)
+    return kept
+
+
+def check_unfinished(path: Path, resume: bool, restart: bool) -> None:
+    """Raises InputError where an unfinished run would be lost unasked, or where there is none to go on with."""
+    if path.is_file() and not (resume or restart):
+        raise InputError(
+            f"{path.parent}: holds an unfinished run of {checkpoint.epochs_done(path)} epochs; "
+            "go on with it by --resume, or throw it away by --restart"
+        )
+    if resume and not restart and not path.is_file():
+        raise InputError(f"{path.parent}: holds no unfinished run; leave --resume out to start one")
+
+
+def untrained(config: TrainingConfig, data: TrainingData, build: Build) -> keras.Model:
+    """Returns the compiled network, with new weights or those of a file.
+
+    Raises:
+        InputError: it cannot be built for these faces, does not go with the recipe's loss, or the file does not fit.
+    """
+    recipe = config.recipe
+    keras.utils.set_random_seed(config.seed)
+    keras.mixed_precision.set_global_policy(recipe.precision)
+    model = build_model(build, data.crop.shape, data.train.points.shape[1], config.options)
+    if recipe.loss == "laplace" and not predicts_error(model):
+        raise InputError(f"--loss laplace: {config.name} does not predict an expected error; use --loss mse or another")
+    if recipe.loss != "laplace" and predicts_error(model):
+        raise InputError(f"--loss {recipe.loss}: leaves the expected error of {config.name} untaught; --loss laplace")
+    if config.initial_weights is not None:
+        try:
+            model.set_weights(keras.saving.load_model(config.initial_weights, compile=False).get_weights())
+        except Exception as error:  # a damaged file ends in errors of many kinds
+            reason = " ".join(str(error).split())[:200]
+            raise InputError(
+                f"{config.initial_weights}: holds no weights that fit {config.name} ({reason}); "
+                "give a .keras file of this network"
+            ) from None
+    compile_model(model, recipe, len(data.train.images))
+    return model
+
+
+def compile_model(model: keras.Model, recipe: Recipe, faces: int) -> None:
+    """Gives the model Adam, the loss and the metric of a recipe; `faces` train in each epoch."""
+    steps = -(-faces // recipe.batch_size)
+    rate: Any = recipe.learning_rate
+    if recipe.schedule == "cosine":
+        warmup = min(recipe.warmup_epochs, recipe.epochs // 2)
+        rate = keras.optimizers.schedules.CosineDecay(
+            0.0 if warmup else recipe.learning_rate,
+            decay_steps=(recipe.epochs - warmup) * steps,
+            warmup_target=recipe.learning_rate if warmup else None,
+            warmup_steps=warmup * steps,
+        )
+    optimizer = keras.optimizers.Adam(rate, weight_decay=recipe.weight_decay or None)
+    if recipe.weight_decay:
+        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    # TensorFlow on a CPU takes twice the time for compiled steps.
+    compiled = False if keras.backend.backend() == "tensorflow" else "auto"
+    model.compile(optimizer, loss=masked_loss(recipe.loss), weighted_metrics=[masked_mae()], jit_compile=compiled)
+
+
+def begin(path: Path, model: keras.Model, settings: dict[str, Any], resume: bool, restart: bool) -> checkpoint.State:
+    """Returns the state to go on from, that of the unfinished run or a new one, which is then on disk.
+
+    Raises:
+        InputError: the unfinished run is damaged or has other settings, and may not be thrown away.
+    """
+    if resume and path.is_file():
+        try:
+            state = checkpoint.restore(path, model, settings)
+            print(f"going on after epoch {len(state.history)}")
+            return state
+        except InputError as error:
+            if not restart:
+                raise
+            print(f"starting over: {error}")
+    state = checkpoint.State(settings)
+    checkpoint.save(path, model, state)
+    return state
+
+
+def fit(
+    model: keras.Model,
+    data: TrainingData,
+    config: TrainingConfig,
+    state: checkpoint.State,
+    path: Path,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> None:
+    """Trains the compiled model from where `state` is to the end, and leaves it with its best weights."""
+    recipe, done = config.recipe, len(state.history)
+    if done >= recipe.epochs or state.early_stopping.get("wait", 0) >= recipe.patience:
+        model.set_weights(state.best_weights)  # it was killed after its last epoch
+        return
+    mirror = data.spec(predicts_error(model)).landmarks.mirror
+    batches = Batches(data.train, recipe, mirror, config.seed, first_epoch=done)
+    with one_opencv_thread():
+        model.fit(
+            batches,
+            initial_epoch=done,
+            epochs=recipe.epochs,
+            steps_per_epoch=batches.steps,
+            shuffle=False,
+            verbose=0,
+            callbacks=[
+                Validation(data.val, masked_loss(recipe.loss)),
+                EarlyStopping(state, recipe.monitor, recipe.patience),
+                *callbacks,
+                Checkpoint(state, path),
+                TqdmCallback(disable=None),  # no bar where the output is no terminal
+            ],
+        )
+
+
+@contextmanager
+def one_opencv_thread() -> Iterator[None]:
+    """Keeps OpenCV from taking cores from the training step for images so small that threads gain nothing."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
+
+
+def finished_model(model: keras.Model, config: TrainingConfig, data: TrainingData, build: Build) -> keras.Model:
+    """Returns the trained network as it is kept: in float32, its expected error calibrated on the validation faces."""
+    keras.mixed_precision.set_global_policy("float32")
+    kept = build_model(build, data.crop.shape, data.train.points.shape[1], config.options)
+    kept.set_weights(model.get_weights())
+    return calibrate_on(kept, data.val) if predicts_error(kept) else kept
+
+
+def write_model(
+    folder: Path, model: keras.Model, config: TrainingConfig, data: TrainingData, state: checkpoint.State, build: Build
+) -> None:
+    """Writes all that a model folder holds, and says on the terminal how training went."""
+    history, recipe = state.history, config.recipe
+    best = 1 + int(state.early_stopping["best_epoch"])
+    model.save(folder / KERAS_FILE)
+    (folder / "summary.txt").write_text(summary(model) + "\n", encoding="utf-8")
+    with (folder / "history.csv").open("w", newline="") as file:
+        rows = csv.DictWriter(file, ["epoch", *METRICS])
+        rows.writeheader()
+        rows.writerows(history)
+    title = f"{config.name}, recipe {config.recipe_name}"
+    loss_curves(folder / "loss_curves.png", history, best, recipe.loss, title)
+    best_mae = history[best - 1]["val_mae"]
+    spec = data.spec(predicts_error(model))
+    file_of_build = Path(inspect.getfile(inspect.unwrap(build)))
+    write_manifest(
+        folder,
+        "train",
+        parameters=state.settings,
+        inputs=data.hashes,
+        metrics={
+            "parameters": model.count_params(),
+            "epochs": len(history),
+            "best_epoch": best,
+            "val_mae_px": round(best_mae, 4),
+            "seconds": round(state.seconds, 1),
+        },
+        started=time.time() - state.seconds,
+        extra={"model": to_json(spec)},
+        code=[file_of_build] if file_of_build.is_file() else [],
+    )
+    print(
+        f"{len(history)} epochs in {seconds_text(state.seconds)}; best is epoch {best}: validation MAE "
+        f"{best_mae:.3f} px ({'all labels' if recipe.labels == 'imputed' else 'real labels'})"
+    )
