@@ -11,18 +11,23 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
-from common.stage import file_hash, read_manifest, seconds_text, seed
+from common.code import changed_files
+from common.hashes import file_hash
+from common.stage import read_manifest, seconds_text, seed, stage_code
 from data_prep.arrays import data_hash, load_data_manifest
 from data_prep.impute import IMPUTERS
 from data_prep.prepare import SYNTHETIC, source_hash
 from data_prep.split import SPLIT_METHODS
 from facial_keypoints.errors import InputError, run
-from training.recipes import NETWORKS, RECIPES, networks_for
+from models.loader import network_file, network_name
+from training.recipes import RECIPES, default_recipe, resolve
 
+NETWORKS = ("base", "v1", "v2")
 QUICK_FACES, QUICK_EPOCHS = 2000, 8  # some minutes on two cores
 RESUME = ["--resume", "--restart"]  # go on with a broken-off training, or start over where its settings were others
 
@@ -33,16 +38,21 @@ class Stage:
 
     Attributes:
         out: the folder it writes.
-        name: in `common.stage.COMMANDS`.
+        name: in `common.stage.STAGES`.
         command: its module and arguments.
-        inputs: returns the hashes of what it reads, as its manifest records them; asked when its turn comes. None:
-            the stage runs always.
+        inputs: returns the hashes of what it reads, as its manifest records them; asked when its turn comes.
+        parameters: values that its manifest must hold, because they follow from more than the command.
+        code: files of code that it loads by name.
+        always: it takes a moment and shows the table, so it runs in any case.
     """
 
     out: Path
     name: str
     command: list[str]
-    inputs: Callable[[], dict[str, str]] | None
+    inputs: Callable[[], dict[str, str]] = dict
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    code: tuple[Path, ...] = ()
+    always: bool = False
 
     @property
     def text(self) -> str:
@@ -55,7 +65,9 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("source", nargs="?", default=SYNTHETIC, metavar="SOURCE", help="default: %(default)s")
     p.add_argument("--out", type=Path, default=Path("artifacts"), help="default: %(default)s")
-    p.add_argument("--models", nargs="+", choices=NETWORKS, help="default: all that the recipe is for")
+    p.add_argument(
+        "--models", nargs="+", metavar="NETWORK", help=f"as in training.train (default: those of {NETWORKS} it is for)"
+    )
     p.add_argument("--split", choices=SPLIT_METHODS, help="as in data_prep.prepare")
     p.add_argument("--impute", choices=list(IMPUTERS), help="as in data_prep.prepare")
     p.add_argument("--count", type=int, help="how many synthetic faces to draw")
@@ -67,42 +79,51 @@ def parser() -> argparse.ArgumentParser:
     return p
 
 
+def networks_for(recipe: str | None) -> tuple[str, ...]:
+    """Returns which of `NETWORKS` a recipe is for; all of them where none is asked for."""
+    kind = recipe if recipe in NETWORKS else "default"
+    return tuple(name for name in NETWORKS if recipe is None or default_recipe(name) == kind)
+
+
 def stages(options: argparse.Namespace) -> list[Stage]:
-    """Returns the stages in the order in which they run."""
+    """Returns the stages in the order in which they run.
+
+    Raises:
+        InputError: a network has no file, or two have one name.
+    """
     if options.quick:
         options.count = options.count or (QUICK_FACES if options.source == SYNTHETIC else None)
         options.epochs = options.epochs or QUICK_EPOCHS
-    options.models = options.models or networks_for(options.recipe)
-    data, models = options.out / "data", options.out / "models"
-    evaluations = options.out / "evaluation"
+    networks = {network_name(network): network for network in options.models or networks_for(options.recipe)}
+    if options.models and len(networks) < len(options.models):
+        raise InputError(f"--models {' '.join(options.models)}: two networks have one name; rename a file")
+    data, models, evaluations = (options.out / name for name in ("data", "models", "evaluation"))
 
-    def prepare_inputs() -> dict[str, str]:
-        return source_hash(options.source, options.count, options.seed or 0)
-
-    def train_inputs() -> dict[str, str]:
+    def data_input() -> dict[str, str]:
         return {"data": data_hash(load_data_manifest(data))}
 
-    def evaluate_inputs(name: str) -> dict[str, str]:
-        return train_inputs() | {"model": file_hash(models / name / "model.keras")}
+    def source_input() -> dict[str, str]:
+        return source_hash(options.source, options.count, options.seed or 0)
 
-    prepare = [
-        "data_prep.prepare",
-        options.source,
-        "--out",
-        str(data),
-        *flags(options, "split", "impute", "count", "seed"),
-    ]
-    result = [Stage(data, "prepare", prepare, prepare_inputs)]
-    for name in options.models:
-        train = ["training.train", name, "--data", str(data), "--out", str(models / name)]
-        train += flags(options, "recipe", "epochs", "seed")
-        result.append(Stage(models / name, "train", train, train_inputs))
-    for name in options.models:
-        evaluate = ["evaluation.evaluate", str(models / name), "--data", str(data), "--out", str(evaluations / name)]
-        result.append(Stage(evaluations / name, "evaluate", evaluate, lambda name=name: evaluate_inputs(name)))  # type: ignore[misc]
-    comparison = options.out / "comparison"
-    compare = ["evaluation.compare", "--evaluations", str(evaluations), "--data", str(data), "--out", str(comparison)]
-    return [*result, Stage(comparison, "compare", compare, None)]
+    prepare = ["data_prep.prepare", options.source, "--out", str(data)]
+    todo = [Stage(data, "prepare", prepare + flags(options, "split", "impute", "count", "seed"), source_input)]
+    for name, network in networks.items():
+        out = models / name
+        command = ["training.train", network, "--data", str(data), "--out", str(out)]
+        recipe = asdict(resolve(name, options.recipe, {"epochs": options.epochs}))
+        command += flags(options, "recipe", "epochs", "seed")
+        todo.append(Stage(out, "train", command, data_input, recipe, code=(network_file(network),)))
+    for name in networks:
+        model, out = models / name, evaluations / name
+        command = ["evaluation.evaluate", str(model), "--data", str(data), "--out", str(out)]
+
+        def model_input(model: Path = model) -> dict[str, str]:
+            return data_input() | {"model": file_hash(model / "model.keras")}
+
+        todo.append(Stage(out, "evaluate", command, model_input))
+    out = options.out / "comparison"
+    command = ["evaluation.compare", "--evaluations", str(evaluations), "--data", str(data), "--out", str(out)]
+    return [*todo, Stage(out, "compare", command, always=True)]
 
 
 def flags(options: argparse.Namespace, *names: str) -> list[str]:
@@ -112,20 +133,35 @@ def flags(options: argparse.Namespace, *names: str) -> list[str]:
 
 
 def reason_to_run(stage: Stage) -> str | None:
-    """Returns why the stage must run, or None where its folder is what it would write."""
-    if stage.inputs is None:
+    """Returns in words why the stage must run, or None where its folder is what it would write."""
+    if stage.always:
         return "it takes a moment and shows the table"
     if not stage.out.exists():
         return "nothing there yet"
     try:
-        manifest = read_manifest(stage.out, stage.name)
+        return what_changed(stage, read_manifest(stage.out, stage.name))
     except InputError as error:
         return str(error)
+
+
+def what_changed(stage: Stage, manifest: Mapping[str, Any]) -> str | None:
+    """Returns in words what is no longer as the manifest of the stage's folder says; None where nothing is."""
     if (before := manifest["command"].removesuffix(" " + " ".join(RESUME))) != stage.text:
         return f"it was made by another command: {before}"
     if manifest["inputs"] != stage.inputs():
         return "its input has changed"
+    was = manifest["parameters"]
+    values = [f"{name} was {was.get(name)}, is {now}" for name, now in stage.parameters.items() if was.get(name) != now]
+    if values:
+        return f"its recipe has changed: {', '.join(values)}"
+    if files := changed_files(manifest.get("code", {}), stage_code(stage.name, stage.code)):
+        return f"code has changed: {listed(files)}"
     return None
+
+
+def listed(names: Sequence[str], most: int = 3) -> str:
+    """Returns some of the names, and how many more there are."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more files" if len(names) > most else "")
 
 
 def run_stage(stage: Stage, number: str, force: bool) -> None:

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from common.backend import start_backend
 from data_prep import prepare
+
+start_backend()  # as every stage does: networks trained here and in a process of their own must agree to the bit
 
 settings.register_profile("here", deadline=None)  # machines differ in speed, and a test never times anything
 settings.load_profile("here")

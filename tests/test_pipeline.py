@@ -1,20 +1,29 @@
-"""The pipeline: every stage in order, none run twice without a reason."""
+"""The pipeline: every stage in order, none run twice without a reason, and the reason in words."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+import common.code
 import pipeline
-from pipeline import reason_to_run, stages
-from training.recipes import NETWORKS
+from common.hashes import file_hash
+from pipeline import NETWORKS, reason_to_run, stages
+from training.recipes import RECIPES
 
 
 def todo(out: Path, *arguments: str) -> list[pipeline.Stage]:
     return stages(pipeline.parser().parse_args(["--out", str(out), "--count", "60", "--epochs", "1", *arguments]))
 
 
-def test_all_stages_run_once_and_again_only_for_a_reason(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def reasons(out: Path, *arguments: str) -> list[str | None]:
+    return [reason_to_run(stage) for stage in todo(out, "--models", "base", *arguments)][:3]
+
+
+def test_all_stages_run_once_and_again_only_for_a_reason(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = tmp_path / "artifacts"
     command = ["--out", str(out), "--count", "60", "--epochs", "1", "--models", "base"]
     assert [reason_to_run(stage) for stage in todo(out)] == [
@@ -27,22 +36,35 @@ def test_all_stages_run_once_and_again_only_for_a_reason(tmp_path: Path, capfd: 
     assert printed.err == ""
     assert printed.out.count("nothing there yet") == 2
     assert printed.out.count("an earlier run was broken off") == 1
-    assert [reason_to_run(stage) for stage in todo(out, "--models", "base")][:3] == [None] * 3
     table = pd.read_csv(out / "comparison" / "comparison.csv")
     assert {"base", "mean_face", "mean_face_imputed"} <= set(table["name"])
 
+    assert reasons(out) == [None] * 3
     pipeline.main(command)
     again = capfd.readouterr().out
     assert again.count("up to date") == 3
     assert "mean_face" in again
 
-    reasons = [reason_to_run(stage) for stage in todo(out, "--models", "base", "--recipe", "documented")]
-    assert [reason is None for reason in reasons] == [True, False, True, False]
-    assert str(reasons[1]).startswith("it was made by another command")
+    # Exactly what depends on a change runs again, and it is said which change.
+    assert str(reasons(out, "--recipe", "documented")[1]).startswith("it was made by another command")
+    with monkeypatch.context() as changed:
+        changed.setitem(RECIPES, "default", replace(RECIPES["default"], learning_rate=0.5))
+        assert reasons(out) == [None, "its recipe has changed: learning_rate was 0.0003, is 0.5", None]
+    with monkeypatch.context() as changed:
+        changed.setitem(RECIPES, "v2", replace(RECIPES["v2"], learning_rate=0.5))
+        assert reasons(out) == [None] * 3
+    for file, rerun in {
+        "models/base.py": [None, "code has changed: models/base.py", None],
+        "models/v1.py": [None, None, None],
+        "evaluation/metrics.py": [None, None, "code has changed: evaluation/metrics.py"],
+        "data_prep/report.py": ["code has changed: data_prep/report.py", None, None],
+    }.items():
+        with monkeypatch.context() as changed:
+            changed.setattr(common.code, "file_hash", lambda p, f=file: "new" if p.match(f) else file_hash(p))
+            assert reasons(out) == rerun
 
     (out / "evaluation" / "base" / "accuracy.csv").write_text("altered")
-    reasons = [reason_to_run(stage) for stage in todo(out, "--models", "base")]
-    assert "accuracy.csv: is cut off or altered" in str(reasons[2])
+    assert "accuracy.csv: is cut off or altered" in str(reasons(out)[2])
 
 
 def test_a_recipe_trains_the_networks_it_is_for(tmp_path: Path) -> None:
@@ -52,6 +74,15 @@ def test_a_recipe_trains_the_networks_it_is_for(tmp_path: Path) -> None:
     assert trained() == list(NETWORKS)
     assert trained("--recipe", "documented") == ["base", "v1"]
     assert trained("--recipe", "v2") == ["v2"]
+
+
+def test_a_network_of_the_user_s_own_is_a_stage_like_ours(tmp_path: Path) -> None:
+    own = tmp_path / "own.py"
+    own.write_text("def build(input_shape, keypoints): ...")
+    train = next(stage for stage in todo(tmp_path, "--models", str(own)) if stage.name == "train")
+    assert train.out == tmp_path / "models" / "own"
+    assert train.code == (own,)
+    assert str(own) in train.text
 
 
 def test_a_stage_that_fails_ends_the_pipeline_with_its_code(tmp_path: Path) -> None:

@@ -9,6 +9,9 @@ from facial_keypoints.errors import InputError
 SCHEDULES = ("constant", "cosine")
 PRECISIONS = ("float32", "mixed_bfloat16")
 LABELS = ("masked", "imputed", "by_source")
+LOSSES = ("mse", "mae", "huber", "laplace")  # `training.losses` makes them
+LEVELS = ("none", "full", "strong")  # of `training.augment`
+CHOICES = {"schedule": SCHEDULES, "precision": PRECISIONS, "labels": LABELS, "loss": LOSSES, "augment": LEVELS}
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,9 @@ def resolve(name: str, recipe: str | None = None, choices: Mapping[str, Any] | N
         InputError: choices that do not go together.
     """
     own = {field: value for field, value in (choices or {}).items() if value is not None}
+    for field, known in CHOICES.items():
+        if own.get(field, known[0]) not in known:
+            raise InputError(f"--{field} {own[field]}: no such choice; give one of {', '.join(known)}")
     if own.get("schedule") == "constant":
         if own.get("warmup_epochs"):
             raise InputError("--warmup-epochs: a constant learning rate has none; use --schedule cosine")

@@ -18,7 +18,7 @@ from common.backend import start_backend
 from common.stage import seed
 from facial_keypoints.errors import run
 from models.loader import build_options, load_build, network_name, network_names
-from training.recipes import LABELS, PRECISIONS, RECIPES, SCHEDULES, Recipe, default_recipe, resolve
+from training.recipes import CHOICES, RECIPES, Recipe, default_recipe, resolve
 
 DEFAULT_DATA = Path("artifacts/data")
 DEFAULT_OUT = Path("artifacts/models")
@@ -47,13 +47,12 @@ def parser() -> argparse.ArgumentParser:
         "--extra-data", type=Path, metavar="DIR", help="a second data folder: all its faces train, none validates"
     )
     p.add_argument("--recipe", choices=list(RECIPES), help="default: the network's own, where it has one")
-    choices = {"labels": LABELS, "schedule": SCHEDULES, "precision": PRECISIONS}
     for field in dataclasses.fields(Recipe):
         values = ", ".join(f"{getattr(recipe, field.name)} ({name})" for name, recipe in RECIPES.items())
         p.add_argument(
             option_of(field.name),
             type=_number(field.type, field.name in MAY_BE_ZERO) if field.type in (int, float) else str,
-            choices=choices.get(field.name),
+            choices=CHOICES.get(field.name),
             help=f"in place of the recipe's: {values}",
         )
     p.add_argument("--seed", type=seed, default=0, help="of weights, shuffling and augmentation (default: 0)")

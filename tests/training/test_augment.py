@@ -34,9 +34,10 @@ def centroids(images: UInt8) -> Float64:
     return np.asarray(centres / total[:, None])
 
 
-@pytest.mark.parametrize("level", ["none", "flip", "full", "strong", "perspective"])
+@pytest.mark.parametrize("level", ["none", "mirror", "full", "strong", "perspective"])
 def test_keypoints_stay_on_the_pixels_they_mark(level: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(LEVELS, "perspective", Strength(perspective=0.3))
+    monkeypatch.setitem(LEVELS, "mirror", Strength())
     monkeypatch.setitem(LEVELS, "strong", replace(STRONG, erase=0, noise=0))  # which would hide the dot
     rng = np.random.default_rng(0)
     images, keypoints = faces_with_a_bright_dot(40, rng)
@@ -47,12 +48,13 @@ def test_keypoints_stay_on_the_pixels_they_mark(level: str, monkeypatch: pytest.
     assert np.abs(centroids(moved_images) - moved[:, 10]).max() < 0.25
 
 
-def test_a_mirrored_face_has_left_and_right_swapped() -> None:
+def test_a_mirrored_face_has_left_and_right_swapped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(LEVELS, "mirror", Strength())
     rng = np.random.default_rng(0)
     keypoints = rng.uniform(10, 80, (64, 15, 2)).astype(np.float32)
     labelled = rng.random((64, 15)) < 0.5
     images = rng.integers(0, 256, (64, SIZE, SIZE, 1), np.uint8)
-    flipped_images, flipped, flipped_labels = augment(images, keypoints, labelled, FACE15.mirror, "flip", rng)
+    flipped_images, flipped, flipped_labels = augment(images, keypoints, labelled, FACE15.mirror, "mirror", rng)
     mirrored = (flipped_images == images[:, :, ::-1]).all(axis=(1, 2, 3))
     assert 16 < mirrored.sum() < 48  # about half
     left, right = FACE15.index("left_eye_center"), FACE15.index("right_eye_center")
@@ -63,10 +65,11 @@ def test_a_mirrored_face_has_left_and_right_swapped() -> None:
     assert np.allclose(flipped[~mirrored], keypoints[~mirrored], atol=1e-4)
 
 
-def test_without_a_mirror_no_face_is_mirrored_and_all_else_stays_the_same() -> None:
+def test_without_a_mirror_no_face_is_mirrored_and_all_else_stays_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(LEVELS, "mirror", Strength())
     images, keypoints = faces_with_a_bright_dot(40, np.random.default_rng(0))
     labelled = np.ones(keypoints.shape[:2], bool)
-    unmirrored, points, _ = augment(images, keypoints, labelled, None, "flip", np.random.default_rng(1))
+    unmirrored, points, _ = augment(images, keypoints, labelled, None, "mirror", np.random.default_rng(1))
     assert np.array_equal(unmirrored, images)
     assert np.allclose(points, keypoints, atol=1e-4)
     either, _, _ = augment(images, keypoints, labelled, FACE15.mirror, "full", np.random.default_rng(2))

@@ -1,10 +1,13 @@
-"""Batches depend on the seed, the epoch and their number, and on nothing that came before."""
+"""Batches depend on the seed and their number, and on nothing that came before."""
+
+from typing import Any
 
 import numpy as np
 import pytest
 
 from facial_keypoints.keypoint_set import FACE15
 from training.batches import Batches
+from training.recipes import resolve
 from training.targets import Targets
 
 
@@ -17,24 +20,49 @@ def train() -> Targets:
     return Targets(images, keypoints, np.ones((10, 15), np.float32))
 
 
-def batches(train: Targets, level: str = "none", seed: int = 0, epoch: int = 0) -> Batches:
-    return Batches(train, 4, level, FACE15.mirror, seed, epoch)
+def batches(train: Targets, augment: str = "none", seed: int = 0, first_epoch: int = 0, **choices: float) -> Batches:
+    recipe = resolve("base", "default", {"batch_size": 4, "epochs": 6, "augment": augment, **choices})
+    return Batches(train, recipe, FACE15.mirror, seed, first_epoch)
 
 
 def test_an_epoch_holds_each_face_once_with_its_own_keypoints(train: Targets) -> None:
-    epoch = batches(train)
-    seen = [epoch[number] for number in range(len(epoch))]
-    assert [len(images) for images, _, _ in seen] == [4, 4, 2]
-    pictures = np.concatenate([images[:, 0, 0, 0] for images, _, _ in seen])
-    keypoints = np.concatenate([points[:, 0, 0] for _, points, _ in seen])
-    assert sorted(pictures) == list(range(10))
-    assert np.array_equal(keypoints, pictures + 10.0)
+    run = batches(train)
+    assert (run.steps, len(run)) == (3, 18)
+    for epoch in (0, 5):
+        seen = [run[epoch * 3 + number] for number in range(3)]
+        assert [len(images) for images, _, _ in seen] == [4, 4, 2]
+        greys = np.concatenate([images[:, 0, 0, 0] for images, _, _ in seen])
+        keypoints = np.concatenate([points[:, 0, 0] for _, points, _ in seen])
+        assert sorted(greys) == list(range(10))
+        assert np.array_equal(keypoints, greys + 10.0)
 
 
-def test_batches_repeat_for_the_same_seed_and_epoch_alone(train: Targets) -> None:
-    first, again = batches(train, "strong", seed=1, epoch=3), batches(train, "strong", seed=1, epoch=3)
+def equal(a: tuple[Any, ...], b: tuple[Any, ...]) -> bool:
+    return all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+def test_a_batch_follows_from_seed_and_number_alone(train: Targets) -> None:
+    first, again = batches(train, "strong", seed=1), batches(train, "strong", seed=1)
     for number in (2, 0, 1, 0):  # in any order, any number of times
-        for a, b in zip(first[number], again[number], strict=True):
-            np.testing.assert_array_equal(np.asarray(a), np.asarray(b))
-    assert not np.array_equal(first.order, batches(train, seed=1, epoch=4).order)
-    assert not np.array_equal(first.order, batches(train, seed=2, epoch=3).order)
+        assert equal(first[number], again[number])
+    assert not equal(first[0], first[3])  # another epoch
+    assert not equal(first[0], batches(train, "strong", seed=2)[0])
+
+
+def test_a_resumed_run_meets_the_batches_of_the_unbroken_one(train: Targets) -> None:
+    unbroken, resumed = batches(train, "strong"), batches(train, "strong", first_epoch=4)
+    assert len(resumed) == 6
+    assert all(equal(unbroken[4 * 3 + number], resumed[number]) for number in range(6))
+
+
+def test_the_last_epochs_mirror_no_face(train: Targets) -> None:
+    """Faces that are dark on the left and bright on the right tell whether they were mirrored."""
+    halves = train._replace(images=np.repeat(train.images * 0, 1, axis=0))
+    halves.images[:, :, 16:] = 255
+    run = batches(halves, "full", flip_epochs_fraction=2 / 3)
+
+    def mirrored(epoch: int) -> int:
+        images = [run[epoch * 3 + number][0].astype(int) for number in range(3)]
+        return sum(int((i[:, 16, 4, 0] > i[:, 16, -4, 0]).sum()) for i in images)
+
+    assert [mirrored(epoch) > 0 for epoch in range(6)] == [True] * 4 + [False] * 2

@@ -9,8 +9,8 @@ from training.losses import masked_loss, masked_mae, masked_value
 
 TRUTH = np.array([[[10, 10], [20, 20]], [[30, 30], [40, 40]]], np.float32)
 PREDICTED = np.array([[[13, 10], [20, 24]], [[30, 31], [90, 90]]], np.float32)
-SIGMA = np.array([[1, 2], [np.e, 100]], np.float32)  # px
-WITH_SIGMA = np.concatenate([PREDICTED, SIGMA[..., None]], axis=-1)
+SCALE = np.array([[1, 2], [np.e, 100]], np.float32)  # px
+WITH_SCALE = np.concatenate([PREDICTED, SCALE[..., None]], axis=-1)
 WEIGHTS = np.array([[1, 1], [1, 0]], np.float32)  # the last keypoint is unlabelled
 
 
@@ -32,24 +32,24 @@ def test_the_metric_by_hand() -> None:
 
 
 def test_the_laplace_loss_by_hand() -> None:
-    """log(sigma) + |error| / sigma with the mean errors 3/2, 4/2 and 1/2 px of the three that count."""
+    """log(s) + |error| / s with the mean errors 3/2, 4/2 and 1/2 px of the three that count."""
     expected = ((0 + 1.5 / 1) + (np.log(2) + 2 / 2) + (1 + 0.5 / np.e)) / 3
-    assert masked_value(masked_loss("laplace"), TRUTH, WITH_SIGMA, WEIGHTS) == pytest.approx(expected)
+    assert masked_value(masked_loss("laplace"), TRUTH, WITH_SCALE, WEIGHTS) == pytest.approx(expected)
 
 
-def test_the_laplace_loss_is_lowest_where_sigma_is_the_mean_absolute_error() -> None:
+def test_the_laplace_loss_is_lowest_where_the_scale_is_the_mean_absolute_error() -> None:
     errors = np.array([0.5, 1.0, 4.5])  # 2 px on average
     truth = np.zeros((3, 1, 2), np.float32)
 
-    def loss(sigma: float) -> float:
-        predicted = np.stack([errors, errors, np.full(3, sigma)], axis=-1)[:, None].astype(np.float32)
+    def loss(scale: float) -> float:
+        predicted = np.stack([errors, errors, np.full(3, scale)], axis=-1)[:, None].astype(np.float32)
         return masked_value(masked_loss("laplace"), truth, predicted, np.ones((3, 1), np.float32))
 
     assert loss(2.0) < min(loss(1.9), loss(2.1))
 
 
-def test_the_metric_does_not_see_sigma() -> None:
-    assert masked_value(masked_mae(), TRUTH, WITH_SIGMA, WEIGHTS) == masked_value(
+def test_the_metric_does_not_see_the_expected_error() -> None:
+    assert masked_value(masked_mae(), TRUTH, WITH_SCALE, WEIGHTS) == masked_value(
         masked_mae(), TRUTH, PREDICTED, WEIGHTS
     )
 

@@ -1,15 +1,16 @@
-"""What counts, and as which mark: the two label sources are kept apart, and meet in one picture."""
+"""What counts, and as which landmark: the two label sources are kept apart, and meet in one picture."""
 
 import numpy as np
 import pytest
 
 from data_prep.faces import Part
 from facial_keypoints.array_types import Float32
+from facial_keypoints.codec import landmarks
 from facial_keypoints.keypoint_set import FACE15
-from training.targets import Targets, merged, mirror_of, targets
+from training.targets import Targets, merged, targets
 
 EYE, NOSE = FACE15.index("left_eye_center"), FACE15.index("nose_tip")
-BASE_OF_NOSE, INNER_LIP = 15, 16  # source 1's own marks follow the 15 keypoints
+BASE_OF_NOSE, INNER_LIP = 15, 16  # source 1's own places follow the 15 keypoints
 
 
 @pytest.fixture
@@ -24,8 +25,8 @@ def part() -> Part:
     return Part(images, keypoints, labelled, number, number, sources=number)
 
 
-def test_a_nose_of_source_1_stands_at_a_mark_of_its_own(part: Part) -> None:
-    made = targets(part, "marks", FACE15)
+def test_a_nose_of_source_1_stands_at_a_landmark_of_its_own(part: Part) -> None:
+    made = targets(part, "by_source", landmarks(FACE15, (0, 1)))
     assert made.points.shape == (2, 17, 2)
     assert [np.flatnonzero(weights).tolist() for weights in made.weights] == [[EYE, NOSE], [EYE, BASE_OF_NOSE]]
     assert made.points[0, NOSE].tolist() == [10, 10]
@@ -35,29 +36,23 @@ def test_a_nose_of_source_1_stands_at_a_mark_of_its_own(part: Part) -> None:
 
 
 def test_labels_alone_count_unless_imputed_ones_are_asked_for(part: Part) -> None:
-    assert np.array_equal(targets(part, "masked", FACE15).weights, part.labelled)
-    assert targets(part, "imputed", FACE15).weights.all()
-    for labels in ("masked", "imputed"):
-        assert np.array_equal(targets(part, labels, FACE15).points, part.keypoints)
-        assert mirror_of(labels, FACE15) == FACE15.mirror
-
-
-def test_a_mirrored_face_keeps_the_marks_of_its_source() -> None:
-    mirror = mirror_of("marks", FACE15)
-    assert len(mirror) == 17
-    assert (mirror[BASE_OF_NOSE], mirror[INNER_LIP]) == (BASE_OF_NOSE, INNER_LIP)
+    places = landmarks(FACE15)
+    assert np.array_equal(targets(part, "masked", places).weights, part.labelled)
+    imputed = targets(part, "imputed", places)
+    assert imputed.weights.all()
+    assert np.array_equal(imputed.points, part.keypoints)
 
 
 def one_face(grey: int, **places: tuple[float, float]) -> Targets:
-    """A picture of one grey, and the marks named by their letters: a is mark 0, b 1, c 2."""
+    """A picture of one grey, and the landmarks named by their letters: a is 0, b 1, c 2."""
     points, weights = np.full((1, 3, 2), 999, np.float32), np.zeros((1, 3), np.float32)
     for name, place in places.items():
         points[0, ord(name) - ord("a")], weights[0, ord(name) - ord("a")] = place, 1
     return Targets(np.full((1, 4, 4, 1), grey, np.uint8), points, weights)
 
 
-def test_a_picture_that_comes_twice_is_shown_once_with_the_marks_of_both() -> None:
-    """Mark a is labelled twice: at (1, 2) and (3, 6), so it lies at (2, 4). b comes from one, c from none."""
+def test_a_picture_that_comes_twice_is_shown_once_with_the_landmarks_of_both() -> None:
+    """Landmark a is labelled twice: at (1, 2) and (3, 6), so it lies at (2, 4). b comes from one, c from none."""
     made = merged([one_face(5, a=(1, 2)), one_face(9, c=(7, 7)), one_face(5, a=(3, 6), b=(8, 9))])
     assert made.images[:, 0, 0, 0].tolist() == [5, 9]
     assert made.weights.tolist() == [[1, 1, 0], [0, 0, 1]]

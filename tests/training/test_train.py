@@ -20,8 +20,10 @@ from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import FACE15
 from tests.conftest import ROOT
 from tests.training.conftest import write_data
+from training import core
 from training.inputs import load_data
-from training.train import build, main, parser
+from training.recipes import resolve
+from training.train import main
 
 QUICK = ["--epochs", "3", "--learning-rate", "1e-3", "--batch-size", "16"]
 NARROW = ["--width", "0.34"]  # a v2 of a tenth of its parameters
@@ -43,18 +45,22 @@ KILLED_IN_THE_MIDDLE_OF_AN_EPOCH = """
 from training.batches import Batches
 whole = Batches.__getitem__
 def deadly(self, number):
-    if self.epoch == 2 and number == 2:
+    epoch, step = divmod(number, self.steps)
+    if self.first_epoch + epoch == 2 and step == 2:
         os.kill(os.getpid(), signal.SIGKILL)
     return whole(self, number)
 Batches.__getitem__ = deadly
 """
 KILLED_WHILE_THE_MODEL_IS_WRITTEN = """
-import training.train
-training.train.draw = lambda model, path: os.kill(os.getpid(), signal.SIGKILL)
+import training.core
+training.core.loss_curves = lambda *arguments: os.kill(os.getpid(), signal.SIGKILL)
 """
 PROGRAM = """
 import os, signal, sys
+from common.backend import start_backend
+start_backend()
 {preparation}
+from training.recipes import resolve
 from training.train import main
 main(sys.argv[1:])
 """
@@ -88,8 +94,8 @@ def test_a_run_killed_three_times_ends_where_the_unbroken_run_ends(small_data: P
     assert not killed.exists()
     assert train([*broken, "--resume"]) == 0
     assert same(unbroken, killed)
-    figures = [read_manifest(folder, "train")["figures"] for folder in (unbroken, killed)]
-    assert figures[0]["best_epoch"] == figures[1]["best_epoch"]
+    metrics = [read_manifest(folder, "train")["metrics"] for folder in (unbroken, killed)]
+    assert metrics[0]["best_epoch"] == metrics[1]["best_epoch"]
     assert {p.name for p in tmp_path.iterdir() if not p.name.startswith(".")} == {"unbroken", "killed"}
 
 
@@ -101,25 +107,24 @@ def test_the_folder_a_run_leaves(small_data: Path, tmp_path: Path, capsys: pytes
         "loss_curves.png",
         "manifest.json",
         "model.keras",
-        "network.png",
         "summary.txt",
     ]
     manifest = read_manifest(out, "train")
     assert manifest["inputs"] == {"data": arrays.data_hash(arrays.load_data_manifest(small_data))}
-    assert manifest["figures"]["epochs"] == 3
+    assert manifest["metrics"]["epochs"] == 3
     assert manifest["parameters"]["learning_rate"] == 1e-3
     with (out / "history.csv").open() as file:
         history = list(csv.DictReader(file))
     assert list(history[0]) == ["epoch", "loss", "mae", "val_loss", "val_mae"]
     assert float(history[2]["mae"]) < float(history[0]["mae"])
     assert any(logs.rglob("events.*"))
-    assert f"v1: {manifest['figures']['parameters']:,} parameters, 64 faces" in capsys.readouterr().out
+    assert f"v1: {manifest['metrics']['parameters']:,} parameters, 64 faces" in capsys.readouterr().out
 
     model = keras.saving.load_model(out / "model.keras", compile=False)
     val = arrays.load_part(small_data, "val")
     predicted = model.predict(val.images, verbose=0)
     measured = np.abs(predicted - val.keypoints)[val.labelled].mean()
-    assert measured == pytest.approx(manifest["figures"]["val_mae_px"], abs=1e-3)
+    assert measured == pytest.approx(manifest["metrics"]["val_mae_px"], abs=1e-3)
 
 
 def test_a_seed_gives_one_result_and_another_seed_another(small_data: Path, tmp_path: Path) -> None:
@@ -148,7 +153,7 @@ def test_resuming_needs_an_unfinished_run_with_the_same_settings(small_data: Pat
     with pytest.raises(InputError, match=r"was started with epochs 3, not 1"):
         main(["base", *out, *QUICK, "--epochs", "1", "--resume"])
     main(["base", *out, *QUICK, "--epochs", "1", "--resume", "--restart"])
-    assert read_manifest(tmp_path / "base", "train")["figures"]["epochs"] == 1
+    assert read_manifest(tmp_path / "base", "train")["metrics"]["epochs"] == 1
 
 
 def test_a_run_that_diverges_says_so(small_data: Path, tmp_path: Path) -> None:
@@ -186,7 +191,7 @@ def test_bad_data_folders_are_told_in_one_line(small_data: Path, tmp_path: Path)
 
 def test_a_model_file_holds_no_optimiser(small_data: Path, tmp_path: Path) -> None:
     main(["base", "--data", str(small_data), "--out", str(tmp_path / "base"), *QUICK, "--epochs", "1"])
-    weights_bytes = 4 * read_manifest(tmp_path / "base", "train")["figures"]["parameters"]
+    weights_bytes = 4 * read_manifest(tmp_path / "base", "train")["metrics"]["parameters"]
     with zipfile.ZipFile(tmp_path / "base" / "model.keras") as archive:
         assert sum(entry.file_size for entry in archive.infolist()) < 1.2 * weights_bytes
 
@@ -194,7 +199,7 @@ def test_a_model_file_holds_no_optimiser(small_data: Path, tmp_path: Path) -> No
 @pytest.fixture(scope="module")
 def v2_command(data_48: Path, more_48: Path) -> list[str]:
     """How a small v2 is trained on two data folders, all but `--out`."""
-    return ["v2", "--data", str(data_48), "--more", str(more_48), *QUICK, *NARROW, "--seed", "5"]
+    return ["v2", "--data", str(data_48), "--extra-data", str(more_48), *QUICK, *NARROW, "--seed", "5"]
 
 
 @pytest.fixture(scope="module")
@@ -205,45 +210,125 @@ def v2_folder(v2_command: list[str], tmp_path_factory: pytest.TempPathFactory) -
     return out
 
 
-def test_the_running_mean_of_the_weights_survives_a_kill(
-    v2_command: list[str], v2_folder: Path, tmp_path: Path
-) -> None:
+def test_v2_killed_ends_where_the_unbroken_run_ends(v2_command: list[str], v2_folder: Path, tmp_path: Path) -> None:
     broken = [*v2_command, "--out", str(tmp_path / "v2")]
     assert train(broken, KILLED_IN_THE_MIDDLE_OF_AN_EPOCH) == -9
     assert not (tmp_path / "v2").exists()
-    with np.load(tmp_path / "v2.unfinished" / "state.npz") as state:
-        mean, latest = state["average_0"], state["variable_0"]
-    assert not np.array_equal(mean, latest)
     main([*broken, "--resume"])
     assert same(v2_folder, tmp_path / "v2")
-    sigmas = [
-        keras.saving.load_model(folder / "model.keras", compile=False).get_layer("log_sigma").get_config()
+    calibrated = [
+        keras.saving.load_model(folder / "model.keras", compile=False).get_layer("log_expected_error").get_config()
         for folder in (v2_folder, tmp_path / "v2")
     ]
-    assert sigmas[0] == sigmas[1]
+    assert calibrated[0] == calibrated[1]
 
 
-def test_v2_keeps_what_was_validated_with_a_sigma_that_fits_its_validation_errors(
+def test_early_stopping_remembers_over_a_kill_how_long_it_has_waited(small_data: Path, tmp_path: Path) -> None:
+    """The learning rate is far too high: no epoch is as good as the first, and three without a better one end it."""
+    run = ["base", "--data", str(small_data), "--epochs", "20", "--patience", "3", "--seed", "1"]
+    run += ["--batch-size", "16", "--schedule", "constant", "--learning-rate", "0.05", "--loss", "mae"]
+    unbroken, killed = tmp_path / "unbroken", tmp_path / "killed"
+    assert train([*run, "--out", str(unbroken)]) == 0
+    metrics = read_manifest(unbroken, "train")["metrics"]
+    assert metrics["epochs"] == metrics["best_epoch"] + 3 < 20
+    assert train([*run, "--out", str(killed)], KILLED_IN_THE_MIDDLE_OF_AN_EPOCH) == -9
+    assert train([*run, "--out", str(killed), "--resume"], KILLED_WHILE_THE_MODEL_IS_WRITTEN) == -9
+    main([*run, "--out", str(killed), "--resume"])  # nothing is left to train, only to write
+    assert same(unbroken, killed)
+
+
+OWN = """
+import keras
+
+def build(input_shape, keypoints, filters: int = 4, dense: bool = True):
+    images = keras.Input(input_shape)
+    x = keras.layers.Rescaling(1 / 255)(images)
+    x = keras.layers.Conv2D(filters, 5, strides=4, activation="relu")(x)
+    x = keras.layers.Dropout(0.2)(keras.layers.Flatten()(x))
+    x = keras.layers.Dense(2 * keypoints)(x)
+    return keras.Model(images, keras.layers.Reshape((keypoints, 2))(x))
+"""
+
+
+def test_a_file_of_the_user_s_own_trains_and_resumes_like_ours(small_data: Path, tmp_path: Path) -> None:
+    own, out, killed = tmp_path / "own.py", tmp_path / "models" / "own", tmp_path / "models" / "killed"
+    own.write_text(OWN)
+    run = [str(own), "--data", str(small_data), *QUICK, "--filters", "6", "--no-dense"]
+    main([*run, "--out", str(out)])
+    manifest = read_manifest(out, "train")
+    assert manifest["parameters"]["options"] == {"filters": 6, "dense": False}
+    assert str(own) in manifest["code"]
+    assert manifest["model"]["keypoint_set"] == "face15"
+    assert manifest["model"]["expected_error"] is False
+    assert manifest["model"]["landmarks"] == {"complete": list(range(15))}
+    assert manifest["model"]["crop"]["height_px"] == 32
+    assert keras.saving.load_model(out / "model.keras", compile=False).layers[2].filters == 6
+    assert train([*run, "--out", str(killed)], KILLED_IN_THE_MIDDLE_OF_AN_EPOCH) == -9  # dropout's state counts too
+    main([*run, "--out", str(killed), "--resume"])
+    assert same(out, killed)
+
+
+def test_options_that_the_network_does_not_have_are_refused(
+    small_data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["base", "--width", "0.5", "--data", str(small_data)])
+    assert stopped.value.code == 2
+    assert "--width" in capsys.readouterr().err
+
+
+def test_help_shows_the_network_s_own_options(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--help"])
+    assert "--width" not in capsys.readouterr().out
+    main(["v2", "--help"])
+    assert "--width WIDTH" in capsys.readouterr().out
+
+
+def test_callbacks_of_the_caller_see_every_hook_and_the_validation(small_data: Path, tmp_path: Path) -> None:
+    hooks: list[str] = []
+
+    class Watch(keras.callbacks.Callback):  # type: ignore[misc]
+        def on_train_begin(self, logs: Any = None) -> None:
+            hooks.append("begin")
+
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            hooks.append("batch")
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            hooks.append(f"epoch {epoch}: {', '.join(sorted(logs))}")
+
+        def on_train_end(self, logs: Any = None) -> None:
+            hooks.append("end")
+
+    recipe = resolve("base", None, {"epochs": 2, "batch_size": 32})
+    data = load_data(small_data, None, recipe.labels)
+    model = core.train(core.TrainingConfig("base", recipe), data, tmp_path / "base", callbacks=[Watch()])
+    seen = "loss, mae, val_loss, val_mae"
+    assert hooks == ["begin", "batch", "batch", f"epoch 0: {seen}", "batch", "batch", f"epoch 1: {seen}", "end"]
+    assert model.output_shape == (None, 15, 2)
+
+
+def test_v2_keeps_what_was_validated_with_an_expected_error_that_fits_the_validation_errors(
     data_48: Path, more_48: Path, v2_folder: Path
 ) -> None:
     model = keras.saving.load_model(v2_folder / "model.keras", compile=False)
-    val = load_data(data_48, more_48, "marks").val
+    val = load_data(data_48, more_48, "by_source").val
     predicted = model.predict(val.images, verbose=0)
     assert predicted.shape == (8, 17, 3)
     counts = val.weights > 0
     error = np.abs(predicted[..., :2] - val.points).mean(axis=-1)[counts]
     manifest = read_manifest(v2_folder, "train")
-    assert error.mean() == pytest.approx(manifest["figures"]["val_mae_px"], abs=1e-3)
+    assert error.mean() == pytest.approx(manifest["metrics"]["val_mae_px"], abs=1e-3)
     assert (error / predicted[counts, 2]).mean() == pytest.approx(1, abs=1e-3)
     assert manifest["parameters"]["recipe"] == "v2"
     hashes = {
-        name: arrays.data_hash(arrays.load_data_manifest(f)) for name, f in (("data", data_48), ("more", more_48))
+        name: arrays.data_hash(arrays.load_data_manifest(f)) for name, f in (("data", data_48), ("extra_data", more_48))
     }
     assert manifest["inputs"] == hashes
 
 
 def test_the_faces_of_a_second_folder_train_and_none_of_them_validates(data_48: Path, more_48: Path) -> None:
-    alone, both = (load_data(data_48, more, "marks") for more in (None, more_48))
+    alone, both = (load_data(data_48, more, "by_source") for more in (None, more_48))
     assert (len(alone.train.images), len(both.train.images)) == (64, 84)
     assert np.array_equal(both.train.images[:64], alone.train.images)
     assert np.array_equal(both.train.images[64:], arrays.load_part(more_48, "test").images)
@@ -253,7 +338,7 @@ def test_the_faces_of_a_second_folder_train_and_none_of_them_validates(data_48: 
 def test_a_picture_of_both_folders_trains_once(data_48: Path, more_48: Path, tmp_path: Path) -> None:
     train_part = arrays.load_part(data_48, "train")
     again = write_data(tmp_path / "again", {**arrays.load_parts(more_48), "train": train_part})
-    assert len(load_data(data_48, again, "marks").train.images) == 84
+    assert len(load_data(data_48, again, "by_source").train.images) == 84
 
 
 def test_held_out_pictures_may_not_come_back_by_the_second_folder(
@@ -263,12 +348,12 @@ def test_held_out_pictures_may_not_come_back_by_the_second_folder(
     for split in ("val", "test"):
         part = arrays.load_part(data_48, split)
         leaky = write_data(tmp_path / split, {**others, "train": part})
-        message = rf"row {part.rows[0]} and 7 more are validation or test pictures"
+        message = rf"row {part.rows[0]} and 7 more are validation or test images"
         with pytest.raises(InputError, match=message) as error:
-            main(["v2", "--data", str(data_48), "--more", str(leaky), "--out", str(tmp_path / "out")])
+            main(["v2", "--data", str(data_48), "--extra-data", str(leaky), "--out", str(tmp_path / "out")])
         assert "\n" not in str(error.value)
-    with pytest.raises(InputError, match="has pictures of 48x48x1, the data folder of 32x32x1"):
-        main(["base", "--data", str(small_data), "--more", str(more_48), "--out", str(tmp_path / "out")])
+    with pytest.raises(InputError, match="has images of 48x48x1, the data folder of 32x32x1"):
+        main(["base", "--data", str(small_data), "--extra-data", str(more_48), "--out", str(tmp_path / "out")])
     assert not list(tmp_path.glob("*out*"))
 
 
@@ -280,32 +365,30 @@ def test_faces_cut_for_another_split_are_refused(data_48: Path, more_48: Path, t
         manifest["inputs"]["like"] = like
         (tmp_path / "more" / "manifest.json").write_text(json.dumps(manifest))
         if fits:
-            load_data(data_48, tmp_path / "more", "marks")
+            load_data(data_48, tmp_path / "more", "by_source")
         else:
             with pytest.raises(InputError, match="cut for another split"):
-                load_data(data_48, tmp_path / "more", "marks")
+                load_data(data_48, tmp_path / "more", "by_source")
 
 
 def test_a_run_begun_with_more_faces_does_not_go_on_without_them(data_48: Path, more_48: Path, tmp_path: Path) -> None:
     run = ["v2", *NARROW, "--batch-size", "16", "--epochs", "3", "--data", str(data_48), "--out", str(tmp_path / "v2")]
-    assert train([*run, "--more", str(more_48)], KILLED_IN_THE_MIDDLE_OF_AN_EPOCH) == -9
-    with pytest.raises(InputError, match=r"was started with .*more \w+, not None"):
+    assert train([*run, "--extra-data", str(more_48)], KILLED_IN_THE_MIDDLE_OF_AN_EPOCH) == -9
+    with pytest.raises(InputError, match=r"was started with .*extra_data \w+, not None"):
         main([*run, "--resume"])
 
 
-def test_where_one_source_marked_all_faces_v2_learns_its_marks_alone(
+def test_label_sources_are_told_apart_where_all_their_own_places_have_labels(
     data_48: Path, more_48: Path, tmp_path: Path
 ) -> None:
     parts = arrays.load_parts(data_48)
     one = {split: dataclasses.replace(part, sources=np.zeros_like(part.sources)) for split, part in parts.items()}
-    folder = write_data(tmp_path / "one", one)
-    alone = load_data(folder, None, "marks")
-    assert (alone.labels, alone.mirror) == ("masked", FACE15.mirror)
-    assert build(parser().parse_args(["v2", *NARROW]), alone, None).output_shape == (None, 15, 3)
+    alone = load_data(write_data(tmp_path / "one", one), None, "by_source")
+    assert alone.sources == (0,)
+    assert alone.train.points.shape[1] == 15
 
-    # A second folder with both sources must not teach the nose as what lies between their two noses.
-    both = load_data(folder, more_48, "marks")
-    assert (both.labels, both.mirror) == ("marks", FACE15.mark_mirror)
+    both = load_data(tmp_path / "one", more_48, "by_source")
+    assert both.sources == (0, 1)
     assert both.train.points.shape[1] == both.val.points.shape[1] == 17
     second = arrays.load_part(more_48, "test").sources == 1
     assert np.array_equal(both.train.weights[64:, 15] > 0, second)
@@ -323,19 +406,17 @@ def test_a_keypoint_without_a_training_label_is_told(data_48: Path, tmp_path: Pa
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["base", "--width", "0.5"], "--width: base has no such choice"),
-        (["v1", "--head", "dense"], "--head: v1 has no such choice"),
-        (["base", "--loss", "laplace"], "--loss laplace needs a network that predicts sigma"),
-        (["v2", "--recipe", "default"], "--loss mse leaves the sigma of v2 untaught"),
-        (["v2", "--unmirrored", "2"], "--unmirrored: a share is at most 1"),
-        (["v2", "--average", "1.5"], "--average: the decay must be under 1"),
+        (["base", "--loss", "laplace"], "--loss laplace: base does not predict an expected error"),
+        (["v2", "--recipe", "default"], "--loss mse: leaves the expected error of v2 untaught"),
+        (["v2", "--flip-epochs-fraction", "2"], "--flip-epochs-fraction 2.0: give a share from 0 to 1"),
         (
             ["v2", "--schedule", "constant", "--warmup-epochs", "1"],
             "--warmup-epochs: a constant learning rate has none",
         ),
+        (["nothing"], "nothing: no such network; give one of base, v1, v2"),
     ],
 )
-def test_choices_that_do_not_fit_the_network_are_told(
+def test_choices_that_do_not_go_together_are_told(
     arguments: list[str], message: str, data_48: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(InputError, match=message) as error:
@@ -344,6 +425,16 @@ def test_choices_that_do_not_fit_the_network_are_told(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_pictures_too_small_for_a_network_are_told(small_data: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"v2 cannot take pictures of 32 x 32 px \(it takes sides from 48 to 256 px\)"):
+def test_images_too_small_for_a_network_are_told(small_data: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="it takes sides from 48 to 256 px"):
         main(["v2", "--data", str(small_data), "--out", str(tmp_path / "out")])
+
+
+def test_a_damaged_state_is_told_and_may_be_thrown_away(small_data: Path, tmp_path: Path) -> None:
+    out = ["--data", str(small_data), "--out", str(tmp_path / "base")]
+    assert train(["base", *out, *QUICK], KILLED_IN_THE_MIDDLE_OF_AN_EPOCH) == -9
+    state = tmp_path / "base.unfinished" / "state.npz"
+    state.write_bytes(state.read_bytes()[:5000])
+    with pytest.raises(InputError, match=r"state\.npz: is cut off or altered; start over with --resume --restart"):
+        main(["base", *out, *QUICK, "--resume"])
+    main(["base", *out, *QUICK, "--epochs", "1", "--resume", "--restart"])

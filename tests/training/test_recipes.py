@@ -1,0 +1,42 @@
+"""A recipe is what its name says, with the choices put in its place; what the learning rate does with it."""
+
+import keras
+import numpy as np
+import pytest
+
+from facial_keypoints.errors import InputError
+from training import augment, losses
+from training.core import compile_model
+from training.recipes import CHOICES, RECIPES, resolve
+
+
+def test_a_network_s_own_recipe_is_its_default_and_choices_replace_its_values() -> None:
+    assert resolve("v2") == RECIPES["v2"]
+    assert resolve("base") == resolve("my_own") == RECIPES["default"]
+    changed = resolve("base", "documented", {"epochs": 3, "loss": None})
+    assert (changed.epochs, changed.loss, changed.learning_rate) == (3, "mse", 1e-5)
+    assert resolve("v2", None, {"schedule": "constant"}).warmup_epochs == 0
+
+
+def test_the_names_of_losses_and_augmentations_are_those_that_exist() -> None:
+    assert set(CHOICES["loss"]) == set(losses.LOSSES)
+    assert set(CHOICES["augment"]) == set(augment.LEVELS)
+    with pytest.raises(InputError, match="--loss l0: no such choice; give one of mse, mae, huber, laplace"):
+        resolve("base", None, {"loss": "l0"})
+
+
+def test_the_best_epoch_of_a_likelihood_is_told_by_the_error() -> None:
+    assert [RECIPES[name].monitor for name in ("default", "v2")] == ["val_loss", "val_mae"]
+
+
+@pytest.mark.parametrize(("epochs", "warm"), [(100, 2), (2, 1), (1, 0)])
+def test_the_learning_rate_rises_from_0_and_falls_back_to_0(epochs: int, warm: int) -> None:
+    """Over two epochs of the v2 recipe; fewer epochs leave at least half of them to train in."""
+    recipe = resolve("v2", None, {"epochs": epochs, "loss": "mae"})
+    model, steps = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)]), 10
+    compile_model(model, recipe, faces=steps * recipe.batch_size)
+    rates = [float(model.optimizer._learning_rate(step)) for step in range(epochs * steps + 1)]
+    assert int(np.argmax(rates)) == warm * steps
+    assert max(rates) == pytest.approx(recipe.learning_rate)
+    assert rates[-1] == pytest.approx(0, abs=1e-9)
+    assert warm == 0 or rates[0] == 0
