@@ -6,7 +6,7 @@ RUN := $(VENV)/bin/python
 # For `make run`: empty for the full run (7,049 faces, the whole recipe).
 SIZE ?= --quick
 
-.PHONY: run setup test lint lock clean
+.PHONY: run setup test test-jax lint lock clean
 
 run: setup
 	$(RUN) pipeline.py $(SIZE)
@@ -22,6 +22,15 @@ $(VENV)/installed: requirements-lock.txt
 test: setup lint
 	$(RUN) -m pytest
 
+# The networks and their training under JAX, in an environment of its own that has no TensorFlow.
+test-jax: .venv-jax/installed
+	KERAS_BACKEND=jax .venv-jax/bin/python -m pytest tests/models tests/training
+
+.venv-jax/installed: requirements-jax.txt requirements-lock.txt
+	$(PYTHON) -m venv .venv-jax
+	.venv-jax/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-jax.txt
+	touch $@
+
 lint: setup
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
@@ -32,7 +41,7 @@ lock:
 	rm -rf $(VENV)
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
-	(echo "# The exact set that is installed and tested; written by \`make lock\`."; $(RUN) -m pip freeze) > requirements-lock.txt
+	(echo "# The exact set that is installed and tested; written by \`make lock\`."; $(RUN) -m pip freeze --all --exclude pip) > requirements-lock.txt
 
 clean:
-	rm -rf $(VENV) $(filter-out artifacts/pretrained,$(wildcard artifacts/*))
+	rm -rf $(VENV) .venv-jax $(filter-out artifacts/pretrained,$(wildcard artifacts/*))
