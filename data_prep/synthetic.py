@@ -1,13 +1,11 @@
 """The built-in source: faces the project draws itself, with exact keypoints, no download."""
 
-import contextlib
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-import cv2
 import numpy as np
 import tqdm
 
+from common.opencv import one_opencv_thread
 from data_prep.drawing.brush import SIZE
 from data_prep.drawing.person import a_moment, a_person
 from data_prep.drawing.picture import draw
@@ -59,17 +57,6 @@ def read(count: int = COUNT, seed: int = 0) -> Faces:
             images[row, ..., 0], points[row] = image, in_image
     keypoints = labels(points[origin], first, rng)
     return Faces(images[origin], keypoints, np.arange(count, dtype=np.int64), person.astype(np.int64), FACE15)
-
-
-@contextlib.contextmanager
-def one_opencv_thread() -> Iterator[None]:
-    """Keeps OpenCV from sharing out work on pictures so small that waiting for the other core costs more."""
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(before)
 
 
 def with_duplicates(count: int, first: int, rng: np.random.Generator) -> Int64:

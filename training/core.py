@@ -5,17 +5,16 @@ import dataclasses
 import inspect
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import cv2
 import keras
 from tqdm.keras import TqdmCallback
 
 from common.hashes import file_hash
+from common.opencv import one_opencv_thread
 from common.stage import check_out, locked, seconds_text, write_manifest
 from facial_keypoints.errors import InputError
 from facial_keypoints.folders import atomic_folder
@@ -228,17 +227,6 @@ def fit(
                 TqdmCallback(disable=None),  # no bar where the output is no terminal
             ],
         )
-
-
-@contextmanager
-def one_opencv_thread() -> Iterator[None]:
-    """Keeps OpenCV from taking cores from the training step for images so small that threads gain nothing."""
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(before)
 
 
 def finished_model(model: keras.Model, config: TrainingConfig, data: TrainingData, build: Build) -> keras.Model:
