@@ -5,7 +5,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from facial_keypoints.array_types import Float32, Float64
-from models.expected_error import calibrated
+from models.expected_error import SMALLEST_ERROR_PX, calibrated
 from training.targets import Targets
 
 BATCH = 64
@@ -26,7 +26,8 @@ def calibration(expected: Float32, error: Float32) -> tuple[float, float]:
         expected: float32 (N,), predicted, in px.
         error: float32 (N,), the absolute errors made, in px.
     """
-    log, error = np.log(expected.astype(np.float64)), error.astype(np.float64)
+    log = np.log(np.maximum(expected.astype(np.float64), SMALLEST_ERROR_PX))
+    error = error.astype(np.float64)
     largest = max(float(error.max()), np.finfo(np.float64).tiny)
 
     def loss(chosen: Float64) -> tuple[float, Float64]:

@@ -9,6 +9,7 @@ python -m training.train v2 --extra-data artifacts/extra
 
 import argparse
 import dataclasses
+import importlib.util
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 
 from common.backend import start_backend
 from common.stage import seed
-from facial_keypoints.errors import run
+from facial_keypoints.errors import InputError, run
 from models.loader import build_options, load_build, network_name, network_names
 from training.recipes import CHOICES, RECIPES, Recipe, default_recipe, resolve
 
@@ -121,6 +122,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from training.core import TrainingConfig, train
     from training.inputs import load_data
 
+    if options.tensorboard and importlib.util.find_spec("tensorflow") is None:
+        raise InputError("--tensorboard: Keras writes its logs through TensorFlow, which is missing; leave it out")
     data = load_data(options.data, options.extra_data, recipe.labels)
     config = TrainingConfig(
         options.network,

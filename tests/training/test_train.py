@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import importlib.util
 import json
 import shutil
 import subprocess
@@ -100,8 +101,8 @@ def test_a_run_killed_three_times_ends_where_the_unbroken_run_ends(small_data: P
 
 
 def test_the_folder_a_run_leaves(small_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    out, logs = tmp_path / "v1", tmp_path / "logs"
-    main(["v1", "--data", str(small_data), "--out", str(out), *QUICK, "--tensorboard", str(logs)])
+    out = tmp_path / "v1"
+    main(["v1", "--data", str(small_data), "--out", str(out), *QUICK])
     assert sorted(p.name for p in out.iterdir()) == [
         "history.csv",
         "loss_curves.png",
@@ -117,7 +118,6 @@ def test_the_folder_a_run_leaves(small_data: Path, tmp_path: Path, capsys: pytes
         history = list(csv.DictReader(file))
     assert list(history[0]) == ["epoch", "loss", "mae", "val_loss", "val_mae"]
     assert float(history[2]["mae"]) < float(history[0]["mae"])
-    assert any(logs.rglob("events.*"))
     assert f"v1: {manifest['metrics']['parameters']:,} parameters, 64 faces" in capsys.readouterr().out
 
     model = keras.saving.load_model(out / "model.keras", compile=False)
@@ -438,3 +438,14 @@ def test_a_damaged_state_is_told_and_may_be_thrown_away(small_data: Path, tmp_pa
     with pytest.raises(InputError, match=r"state\.npz: is cut off or altered; start over with --resume --restart"):
         main(["base", *out, *QUICK, "--resume"])
     main(["base", *out, *QUICK, "--epochs", "1", "--resume", "--restart"])
+
+
+def test_tensorboard_gets_its_logs_or_one_line_says_what_is_missing(small_data: Path, tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    arguments = ["base", "--data", str(small_data), "--out", str(tmp_path / "out"), *QUICK, "--tensorboard", str(logs)]
+    if importlib.util.find_spec("tensorflow") is None:
+        with pytest.raises(InputError, match="--tensorboard: Keras writes its logs through TensorFlow"):
+            main(arguments)
+    else:
+        main(arguments)
+        assert any(logs.rglob("events.*"))
