@@ -44,7 +44,9 @@ def draw_keypoints(table: pd.DataFrame, reference: pd.DataFrame | None, test: Pa
     listing.set_yticks(position, [name.replace("_", " ") for name in rows["keypoint"]], fontsize=name_size(count))
     listing.set(xlabel="mean distance from the real label (px)", xlim=(0, None), ylim=(count - 0.5, -0.5))
     listing.set_title("Error of each keypoint", fontsize=10, loc="left")
-    listing.legend(frameon=False, fontsize=8, loc="lower right", bbox_to_anchor=(1, 1), borderpad=0, ncols=2)
+    listing.legend(
+        frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=2
+    )  # names may be long
     plain(listing)
     return figure
 
