@@ -173,7 +173,8 @@ def run_stage(stage: Stage, number: str, force: bool) -> None:
         return
     unfinished = stage.out.with_name(stage.out.name + ".unfinished").exists()
     print(f"runs because: {'an earlier run was broken off' if unfinished else reason}", flush=True)
-    process = subprocess.Popen([sys.executable, "-m", *stage.command, *(RESUME if unfinished else [])])
+    again = (["--restart"] if force else RESUME) if unfinished else []
+    process = subprocess.Popen([sys.executable, "-m", *stage.command, *again])
     try:
         code = process.wait()
     except KeyboardInterrupt:  # the stage was told too, and tidies up

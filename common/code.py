@@ -44,8 +44,12 @@ def files_of(module: str) -> list[Path]:
 
 
 def imported_files(path: Path) -> Iterator[Path]:
-    """Yields the files of the project that a file imports."""
-    for node in ast.walk(ast.parse(path.read_bytes())):
+    """Yields the files of the project that a file imports; none where it is no Python, which running it will tell."""
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError):
+        return
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:

@@ -103,7 +103,7 @@ def write_manifest(
     metrics: Mapping[str, Any],
     started: float,
     extra: Mapping[str, Any] | None = None,
-    code: Iterable[Path] = (),
+    code: Mapping[str, str] | None = None,
 ) -> None:
     """Writes `manifest.json`: what made this folder, from what, and the hash of every file in it.
 
@@ -114,7 +114,7 @@ def write_manifest(
         metrics: what the stage measured, JSON values.
         started: `time.time()` at the start of the stage.
         extra: further entries by name, JSON values.
-        code: files of code that the stage loaded by name and did not import.
+        code: what `stage_code` gave when the stage began; what it gives now where None.
     """
     files = {p.name: file_hash(p) for p in sorted(folder.iterdir()) if p.is_file() and p.name != MANIFEST}
     manifest = {
@@ -124,7 +124,7 @@ def write_manifest(
         "inputs": dict(inputs),
         "metrics": dict(metrics),
         **(extra or {}),
-        "code": stage_code(stage, code),
+        "code": dict(stage_code(stage) if code is None else code),
         "seconds": round(time.time() - started, 1),
         "versions": {"python": sys.version.split()[0], **{name: package_version(name) for name in PACKAGES}},
         "git_revision": git_revision(),

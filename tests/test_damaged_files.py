@@ -277,13 +277,13 @@ def state_of_a_run(folder: Path) -> Case:
     history = [{"epoch": 1, "loss": 2.0, "mae": 1.0, "val_loss": 2.0, "val_mae": 1.0}]
     early_stopping = {"best": 1.0, "wait": 0, "best_epoch": 0}
     settings = {"epochs": 8, "seed": 0}
-    state = checkpoint.State(settings, history, 1.5, early_stopping, model.get_weights())
+    state = checkpoint.State(settings, {}, history, 1.5, early_stopping, model.get_weights())
     path = folder / "model.unfinished" / checkpoint.STATE_FILE
     checkpoint.save(path, model, state)
 
     def read() -> None:
         checkpoint.epochs_done(path)
-        restored = checkpoint.restore(path, model, settings)
+        restored = checkpoint.restore(path, model, settings, {})
         model.set_weights(restored.best_weights)
         assert restored.early_stopping.keys() == early_stopping.keys()
         assert [epoch.keys() for epoch in restored.history] == [epoch.keys() for epoch in history]

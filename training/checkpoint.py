@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from common.code import changed_files
 from facial_keypoints.array_types import Float32
 from facial_keypoints.errors import InputError
 
@@ -21,6 +22,7 @@ class State:
 
     Attributes:
         settings: what the run was started with; a resumed run must be started with the same.
+        code: the files of code that it runs, each with its hash; nor may these have changed.
         history: a dictionary per finished epoch.
         seconds: spent in training so far.
         early_stopping: the numbers inside Keras' EarlyStopping, by name.
@@ -28,6 +30,7 @@ class State:
     """
 
     settings: dict[str, Any]
+    code: dict[str, str] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
     seconds: float = 0.0
     early_stopping: dict[str, float] = field(default_factory=dict)
@@ -40,6 +43,7 @@ def save(path: Path, model: keras.Model, state: State) -> None:
     arrays |= {f"best_{i}": weights for i, weights in enumerate(state.best_weights)}
     facts = {
         "settings": state.settings,
+        "code": state.code,
         "history": state.history,
         "seconds": state.seconds,
         "early_stopping": state.early_stopping,
@@ -56,24 +60,31 @@ def save(path: Path, model: keras.Model, state: State) -> None:
         partial.unlink(missing_ok=True)
 
 
-def restore(path: Path, model: keras.Model, settings: dict[str, Any]) -> State:
+def restore(path: Path, model: keras.Model, settings: dict[str, Any], code: dict[str, str]) -> State:
     """Returns the state of the run that `path` holds and puts its variables into the compiled model.
 
     Raises:
-        InputError: the file is damaged, or the run was started with other settings than these.
+        InputError: the file is damaged, or the run was started with other settings or code than these.
     """
     facts, arrays = _read(path)
     was = facts["settings"]
     if different := [name for name in was | settings if was.get(name) != settings.get(name)]:
         differences = ", ".join(f"{name} {was.get(name)}, not {settings.get(name)}" for name in different)
         raise InputError(f"{path.parent}: was started with {differences}; use the same again, or --restart")
+    if changed := changed_files(facts["code"], code):
+        raise InputError(f"{path.parent}: was started before {', '.join(changed)} changed; start over with --restart")
+    variables = _variables(model)
     try:
-        for i, variable in enumerate(_variables(model)):
-            variable.assign(arrays[f"variable_{i}"])
+        values = [arrays[f"variable_{i}"] for i in range(len(variables))]
         best = [arrays[f"best_{i}"] for i in range(len(model.weights))] if facts["history"] else []
-    except (KeyError, ValueError, TypeError):
+    except KeyError:
         raise _damaged(path) from None
-    return State(settings, facts["history"], facts["seconds"], facts["early_stopping"], best)
+    expected = [tuple(v.shape) for v in variables] + [tuple(v.shape) for v in model.weights][: len(best)]
+    if [value.shape for value in (*values, *best)] != expected:  # checked before anything is assigned
+        raise _damaged(path)
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+    return State(settings, code, facts["history"], facts["seconds"], facts["early_stopping"], best)
 
 
 def epochs_done(path: Path) -> int:
@@ -86,7 +97,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         facts = dict(json.loads(arrays.pop("facts").tobytes()))
-        dict(facts["settings"]), dict(facts["early_stopping"]), float(facts["seconds"])
+        dict(facts["settings"]), dict(facts["code"]), dict(facts["early_stopping"]), float(facts["seconds"])
         [dict(epoch) for epoch in facts["history"]]
     except Exception:  # a damaged zip ends in errors of many kinds
         raise _damaged(path) from None

@@ -15,7 +15,7 @@ from tqdm.keras import TqdmCallback
 
 from common.hashes import file_hash
 from common.opencv import one_opencv_thread
-from common.stage import check_out, locked, seconds_text, write_manifest
+from common.stage import check_out, locked, seconds_text, stage_code, write_manifest
 from facial_keypoints.errors import InputError
 from facial_keypoints.folders import atomic_folder
 from facial_keypoints.spec import to_json
@@ -101,7 +101,10 @@ def train(
     with locked(out):
         check_unfinished(path, resume, restart)
         model = untrained(config, data, build)
-        state = begin(path, model, config.settings(data), resume, restart)
+        file_of_build = Path(inspect.getfile(inspect.unwrap(build)))
+        # Hashed now: files may change while a run of hours goes on.
+        code = stage_code("train", [file_of_build] if file_of_build.is_file() else [])
+        state = begin(path, model, config.settings(data), code, resume, restart)
         print(
             f"{config.name}: {model.count_params():,} parameters, {len(data.train.images)} faces, "
             f"recipe {config.recipe_name}"
@@ -113,7 +116,7 @@ def train(
             raise
         kept = finished_model(model, config, data, build)
         with atomic_folder(out) as folder:
-            write_model(folder, kept, config, data, state, build)
+            write_model(folder, kept, config, data, state)
         shutil.rmtree(path.parent)
     return kept
 
@@ -136,6 +139,8 @@ def untrained(config: TrainingConfig, data: TrainingData, build: Build) -> keras
         InputError: it cannot be built for these faces, does not go with the recipe's loss, or the file does not fit.
     """
     recipe = config.recipe
+    if data.labels != recipe.labels:
+        raise InputError(f"--labels {recipe.labels}: the data were loaded with {data.labels}; load them with the same")
     keras.utils.set_random_seed(config.seed)
     keras.mixed_precision.set_global_policy(recipe.precision)
     model = build_model(build, data.crop.shape, data.train.points.shape[1], config.options)
@@ -176,22 +181,24 @@ def compile_model(model: keras.Model, recipe: Recipe, faces: int) -> None:
     model.compile(optimizer, loss=masked_loss(recipe.loss), weighted_metrics=[masked_mae()], jit_compile=compiled)
 
 
-def begin(path: Path, model: keras.Model, settings: dict[str, Any], resume: bool, restart: bool) -> checkpoint.State:
+def begin(
+    path: Path, model: keras.Model, settings: dict[str, Any], code: dict[str, str], resume: bool, restart: bool
+) -> checkpoint.State:
     """Returns the state to go on from, that of the unfinished run or a new one, which is then on disk.
 
     Raises:
-        InputError: the unfinished run is damaged or has other settings, and may not be thrown away.
+        InputError: the unfinished run is damaged or has other settings or code, and may not be thrown away.
     """
     if resume and path.is_file():
         try:
-            state = checkpoint.restore(path, model, settings)
+            state = checkpoint.restore(path, model, settings, code)
             print(f"going on after epoch {len(state.history)}")
             return state
         except InputError as error:
             if not restart:
                 raise
             print(f"starting over: {error}")
-    state = checkpoint.State(settings)
+    state = checkpoint.State(settings, code)
     checkpoint.save(path, model, state)
     return state
 
@@ -238,7 +245,7 @@ def finished_model(model: keras.Model, config: TrainingConfig, data: TrainingDat
 
 
 def write_model(
-    folder: Path, model: keras.Model, config: TrainingConfig, data: TrainingData, state: checkpoint.State, build: Build
+    folder: Path, model: keras.Model, config: TrainingConfig, data: TrainingData, state: checkpoint.State
 ) -> None:
     """Writes all that a model folder holds, and says on the terminal how training went."""
     history, recipe = state.history, config.recipe
@@ -253,7 +260,6 @@ def write_model(
     loss_curves(folder / "loss_curves.png", history, best, recipe.loss, title)
     best_mae = history[best - 1]["val_mae"]
     spec = data.spec(predicts_error(model))
-    file_of_build = Path(inspect.getfile(inspect.unwrap(build)))
     write_manifest(
         folder,
         "train",
@@ -268,7 +274,7 @@ def write_model(
         },
         started=time.time() - state.seconds,
         extra={"model": to_json(spec)},
-        code=[file_of_build] if file_of_build.is_file() else [],
+        code=state.code,
     )
     print(
         f"{len(history)} epochs in {seconds_text(state.seconds)}; best is epoch {best}: validation MAE "

@@ -23,6 +23,7 @@ class TrainingData:
     Attributes:
         train: of the data folder, and of `--extra-data`.
         val: of the data folder.
+        labels: the value of `training.recipes.LABELS` that both follow.
         keypoint_set: the mark-up.
         sources: the label sources that the network is to tell apart; see `ModelSpec`.
         crop: of the training images.
@@ -32,6 +33,7 @@ class TrainingData:
 
     train: Targets
     val: Targets
+    labels: str
     keypoint_set: KeypointSet
     sources: tuple[int, ...]
     crop: Crop
@@ -80,6 +82,7 @@ def load_data(folder: Path, extra: Path | None, labels: str) -> TrainingData:
     return TrainingData(
         together,
         targets(val, labels, predicted),
+        labels,
         keypoint_set,
         sources,
         crop_of(train),

@@ -34,6 +34,7 @@ def parser() -> argparse.ArgumentParser:
         description=(__doc__ or "").splitlines()[0],
         epilog="Arguments of the network's own `build` are options too: give NETWORK and --help to see them.",
         add_help=False,
+        allow_abbrev=False,  # the first pass does not know the network's own options
     )
     p.add_argument(
         "network",
@@ -83,18 +84,23 @@ def _number(kind: type, or_zero: bool = False) -> Any:
     return number
 
 
-def add_network_options(p: argparse.ArgumentParser, own: Mapping[str, inspect.Parameter], taken: Iterable[str]) -> None:
-    """Adds the arguments of a network's `build` as options, apart from those whose names are taken.
+def add_network_options(
+    p: argparse.ArgumentParser, own: Mapping[str, inspect.Parameter], taken: Iterable[str]
+) -> list[str]:
+    """Adds the arguments of a network's `build` as options and returns their names.
 
-    The type is that of the annotation, else of the default; what no option can say keeps its default.
+    The type is that of the annotation, else of the default. What no option can say, or what has the name of an option
+    of every network, keeps its default.
     """
-    group = p.add_argument_group("options of the network")
+    group, added = p.add_argument_group("options of the network"), []
     for name, parameter in own.items():
         default, annotation = parameter.default, parameter.annotation
         kind = annotation if annotation in OPTION_TYPES else type(default)
         if name not in taken and kind in OPTION_TYPES:
             how: dict[str, Any] = {"action": argparse.BooleanOptionalAction} if kind is bool else {"type": kind}
             group.add_argument(option_of(name), default=argparse.SUPPRESS, help=f"default: {default}", **how)
+            added.append(name)
+    return added
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -107,8 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         p.error(f"give a NETWORK: {', '.join(network_names())}, or a FILE.py")
     start_backend()
     build = load_build(known.network)
-    own = build_options(build)
-    add_network_options(p, own, taken=vars(known))
+    own = add_network_options(p, build_options(build), taken=vars(known))
     if known.help:
         p.print_help()
         return

@@ -33,6 +33,12 @@ def test_a_file_may_be_in_any_encoding_that_python_reads(tmp_path: Path) -> None
     assert ROOT / "common" / "hashes.py" in imported_files(file)
 
 
+def test_a_file_that_is_no_python_counts_all_the_same(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text("def build(:\n")
+    assert str(file) in code_hashes("common.code", also=[file])
+
+
 def test_changed_new_and_removed_files_are_named() -> None:
     before, now = {"a.py": "1", "b.py": "1", "c.py": "1"}, {"a.py": "1", "b.py": "2", "d.py": "1"}
     assert changed_files(before, now) == ["b.py", "c.py", "d.py"]

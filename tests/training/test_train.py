@@ -268,6 +268,23 @@ def test_a_file_of_the_user_s_own_trains_and_resumes_like_ours(small_data: Path,
     assert same(out, killed)
 
 
+def test_a_run_does_not_go_on_with_other_code_than_it_began_with(small_data: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own.py"
+    own.write_text(OWN)
+    run = [str(own), "--data", str(small_data), *QUICK, "--out", str(tmp_path / "out")]
+    assert train(run, KILLED_IN_THE_MIDDLE_OF_AN_EPOCH) == -9
+    own.write_text(OWN.replace("Dropout(0.2)", "Dropout(0.3)"))
+    with pytest.raises(InputError, match=r"was started before .*own\.py changed; start over with --restart"):
+        main([*run, "--resume"])
+
+
+def test_an_argument_with_the_name_of_a_common_option_keeps_its_default(small_data: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own.py"
+    own.write_text(OWN.replace("filters: int = 4", "filters: int = 4, weight_decay: float = 0.5"))
+    main([str(own), "--data", str(small_data), *QUICK, "--epochs", "1", "--out", str(tmp_path / "out")])
+    assert read_manifest(tmp_path / "out", "train")["parameters"]["options"] == {}
+
+
 def test_options_that_the_network_does_not_have_are_refused(
     small_data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
