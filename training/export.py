@@ -19,13 +19,13 @@ from common.stage import MANIFEST, locked
 from facial_keypoints.array_types import Float32
 from facial_keypoints.errors import InputError, run
 from facial_keypoints.folders import atomic_folder
+from facial_keypoints.pretrained import ONNX_FILE
 from facial_keypoints.spec import METADATA_KEY, ModelSpec, to_json
 from models.loader import KERAS_FILE, load_model
 
 if TYPE_CHECKING:
     import keras
 
-ONNX_FILE = "model.onnx"
 CHECKED_IMAGES = 16
 LARGEST_DIFFERENCE_PX = 0.01
 
