@@ -32,7 +32,6 @@ from benchmarks.dlib68 import (
     next_face,
 )
 from common.stage import stage_folder, write_manifest
-from data_prep.cut15 import places_of
 from data_prep.faces import Part
 from evaluation.inputs import EvaluationData, load_data
 from evaluation.metrics import mae_rmse
@@ -40,7 +39,7 @@ from evaluation.predictions import write_predictions
 from facial_keypoints.array_types import Float32, Float64, Int64
 from facial_keypoints.codec import Keypoints
 from facial_keypoints.errors import InputError, run
-from facial_keypoints.keypoint_set import FACE15
+from facial_keypoints.keypoint_set import FACE15, as_face15
 
 SIDES = (0.75, 0.83, 0.92, 1.0)  # of the fixed boxes to try, of the picture's height
 CENTRES = (0.5, 0.54, 0.58, 0.62)  # their rows, of the picture's height
@@ -61,7 +60,7 @@ def by_hand(points: Float64, sources: Int64) -> Float32:
     predicted = np.empty((len(points), len(FACE15), 2), np.float32)
     for source in np.unique(sources).tolist():
         faces = sources == source
-        predicted[faces] = places_of(points[faces], source if source in MAPPED else 0)
+        predicted[faces] = as_face15(points[faces], source if source in MAPPED else 0)
     return predicted
 
 

@@ -18,7 +18,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from tqdm import tqdm
 
@@ -31,44 +30,11 @@ from data_prep.untrusted import parsing
 from facial_keypoints import geometry
 from facial_keypoints.array_types import Float32, UInt8
 from facial_keypoints.errors import InputError, run
-from facial_keypoints.keypoint_set import FACE15
+from facial_keypoints.keypoint_set import FACE15, as_face15
 
 NEAREST_EYES_PX = 1.0
+EYES = (0, 1)  # centres
 SPARSE = FACE15.sources[1].keypoints
-
-# Those of the 68 points whose mean is each keypoint of FACE15; its left is the pictured person's own, too.
-_POINTS_OF_68 = {
-    "left_eye_center": (42, 43, 44, 45, 46, 47),
-    "right_eye_center": (36, 37, 38, 39, 40, 41),
-    "left_eye_inner_corner": (42,),
-    "left_eye_outer_corner": (45,),
-    "right_eye_inner_corner": (39,),
-    "right_eye_outer_corner": (36,),
-    "left_eyebrow_inner_end": (22,),
-    "left_eyebrow_outer_end": (26,),
-    "right_eyebrow_inner_end": (21,),
-    "right_eyebrow_outer_end": (17,),
-    "nose_tip": (30,),
-    "mouth_left_corner": (54,),
-    "mouth_right_corner": (48,),
-    "mouth_center_top_lip": (51,),
-    "mouth_center_bottom_lip": (57,),
-}
-_SECOND_POINTS_OF_68 = {"nose_tip": (33,), "mouth_center_bottom_lip": (66,)}  # where source 1 labels them
-
-
-def points_of_68(source: int) -> tuple[tuple[int, ...], ...]:
-    """Returns for each keypoint of FACE15 those of the 68 points whose mean a label source (0 or 1) labels.
-
-    For what source 1 does not label: those of source 0.
-    """
-    points = _POINTS_OF_68 | (_SECOND_POINTS_OF_68 if source else {})
-    return tuple(points[name] for name in FACE15.names)
-
-
-def places_of(points: npt.NDArray[np.floating], source: int) -> npt.NDArray[np.floating]:
-    """Returns where a label source (0 or 1) sees the 15 keypoints, (..., 15, 2), of 68 points (..., 68, 2)."""
-    return np.stack([points[..., list(chosen), :].mean(axis=-2) for chosen in points_of_68(source)], axis=-2)
 
 
 def keypoints_of(points: Float32, source: int) -> Float32:
@@ -76,7 +42,7 @@ def keypoints_of(points: Float32, source: int) -> Float32:
 
     NaN for what source 1 does not label.
     """
-    keypoints = places_of(points, source)
+    keypoints = as_face15(points, source)
     if source:
         keypoints[[k not in SPARSE for k in range(len(FACE15))]] = np.nan
     return keypoints.astype(np.float32)
@@ -148,7 +114,7 @@ def eye_places(like: Path, train: Part) -> Float32:
     Raises:
         InputError: nowhere.
     """
-    pair = list(FACE15.normaliser)
+    pair = list(EYES)
     eyes = train.keypoints[train.labelled[:, pair].all(axis=1)][:, pair]
     if not len(eyes):
         raise InputError(f"{like}: no training face has both eyes labelled; prepare it with another --split")
@@ -214,7 +180,7 @@ def cut_all(
         InputError: a file is no picture, or its eyes are labelled so near each other that they say no size.
     """
     rng = np.random.default_rng(seed)
-    pair = list(FACE15.normaliser)
+    pair = list(EYES)
     images: list[UInt8] = []
     keypoints: dict[int, list[Float32]] = {0: [], 1: []}
     for face in tqdm(faces, unit="face", disable=None):

@@ -16,14 +16,16 @@ def label_sources(labelled: Bool, keypoint_set: KeypointSet) -> Int64:
     A source that labels only some keypoints is there where enough faces are labelled exactly as it does. To it belongs
     every face with labels, all of them on its keypoints. A face that fits several sources belongs to the one of whose
     keypoints it misses fewest, of such to the commonest. All others belong to source 0, also faces without any label:
-    nothing is known of them.
+    nothing is known of them. A further source that labels all keypoints is known by its reader, not found here.
 
     Args:
         labelled: bool (N, K).
     """
     sources = np.zeros(len(labelled), np.int64)
     found = []
-    for number, source in enumerate(keypoint_set.sources[1:], start=1):
+    for number, source in enumerate(keypoint_set.sources):
+        if len(source.keypoints) == len(keypoint_set):
+            continue
         pattern = np.isin(np.arange(len(keypoint_set)), source.keypoints)
         exact = int((labelled == pattern).all(axis=1).sum())
         if exact and exact >= SPARSE_SHARE * len(labelled):

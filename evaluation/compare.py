@@ -136,7 +136,7 @@ def curves(entries: Sequence[Entry], data: EvaluationData) -> dict[str, Curve]:
     model_styles, baseline_styles = itertools.cycle(MODEL_STYLES), itertools.cycle(BASELINE_STYLES)
     by_name = {}
     for entry in entries:
-        nme = face_nme(entry.predicted, data.test.keypoints, data.test.labelled, data.keypoint_set.normaliser)
+        nme = face_nme(entry.predicted, data.test.keypoints, data.test.labelled, data.keypoint_set.normalisers[0])
         by_name[entry.name] = Curve(entry.name, nme, *next(baseline_styles if entry.baseline else model_styles))
     return by_name
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from facial_keypoints.array_types import Bool, Float32, Float64
+from facial_keypoints.keypoint_set import Normaliser
 
 THRESHOLDS_PX = (5, 10, 15)
 NME_LIMIT_PCT = 8.0  # where the error curve ends and a face counts as failed: Trigeorgis et al. 2016 (MDM)
@@ -20,7 +21,7 @@ METRICS = ("mae_px", "rmse_px", *WITHIN, *POINTS_WITHIN, "nme_pct", "auc", "fail
 KEYPOINT_METRICS = ("mae_px", "rmse_px", "point_error_px", "bias_x_px", "bias_y_px", *WITHIN, *POINTS_WITHIN)
 
 
-def face_sums(predicted: Float32, true: Float32, scored: Bool, normaliser: tuple[int, int]) -> Float64:
+def face_sums(predicted: Float32, true: Float32, scored: Bool, normaliser: Normaliser) -> Float64:
     """Returns the sums behind `METRICS`, float64 (N, F, 2).
 
     `mae_px`, `rmse_px` and `within_` are over single coordinates, `points_within_` over points (Euclidean), the last
@@ -30,7 +31,7 @@ def face_sums(predicted: Float32, true: Float32, scored: Bool, normaliser: tuple
         predicted: float32 (N, K, 2) in px.
         true: float32 (N, K, 2) in px.
         scored: bool (N, K), the keypoints that count.
-        normaliser: the pair of keypoints whose distance normalises a face's error.
+        normaliser: the distance that normalises a face's error.
     """
     error, distance = np.abs(_difference(predicted, true)), point_errors(predicted, true)
     nme = face_nme(predicted, true, scored, normaliser)
@@ -93,15 +94,16 @@ def face_errors(predicted: Float32, true: Float32, scored: Bool) -> Float64:
     return np.where(sums[:, 1] > 0, sums[:, 0] / np.maximum(sums[:, 1], 1), np.nan)
 
 
-def face_nme(predicted: Float32, true: Float32, scored: Bool, normaliser: tuple[int, int]) -> Float64:
+def face_nme(predicted: Float32, true: Float32, scored: Bool, normaliser: Normaliser) -> Float64:
     """Returns the normalised mean error of each face, float64 (N,) in %.
 
-    NME is the mean point error divided by the true distance of the `normaliser` pair (the eye centres: inter-pupil NME,
-    as in Sagonas et al. 2016, 300 Faces in-the-wild). NaN for a face where that pair is not scored, or has no distance.
+    NME is the mean point error divided by the true distance of the `normaliser`: of the eye centres, the pupils or the
+    outer eye corners (Sagonas et al. 2016, 300 Faces in-the-wild). NaN for a face where one of its keypoints is not
+    scored, or where it has no length.
     """
-    first, second = normaliser
-    span = point_errors(true[:, first], true[:, second])
-    usable = scored[:, first] & scored[:, second] & (span > 0)
+    first, second = list(normaliser.first), list(normaliser.second)
+    span = point_errors(true[:, first].mean(axis=1), true[:, second].mean(axis=1))
+    usable = scored[:, first + second].all(axis=1) & (span > 0)
     return np.where(usable, 100.0 * face_errors(predicted, true, scored) / np.where(usable, span, 1.0), np.nan)
 
 

@@ -36,12 +36,12 @@ def write_report(folder: Path, name: str, keypoints: Keypoints, data: Evaluation
     accuracy.to_csv(folder / "accuracy.csv", index=False)
     per_keypoint.to_csv(folder / "per_keypoint.csv", index=False)
 
-    nme = face_nme(predicted, test.keypoints, test.labelled, keypoint_set.normaliser)
+    nme = face_nme(predicted, test.keypoints, test.labelled, keypoint_set.normalisers[0])
     curves, reference = [Curve(name, nme, PREDICTION)], None
     if len(data.train):  # `--split all-test` leaves no faces for a mean face
         face = mean_face(data.train, test)
         reference = keypoint_table(face, test, keypoint_set, weights[:1])  # its intervals are not drawn
-        reference_nme = face_nme(face, test.keypoints, test.labelled, keypoint_set.normaliser)
+        reference_nme = face_nme(face, test.keypoints, test.labelled, keypoint_set.normalisers[0])
         curves.append(Curve("mean face", reference_nme, REFERENCE))
     some, hardest, of_all = evenly_spread(test), worst(predicted, test), f"of {len(test):,} test faces"
     draw_faces(folder / "grid.png", predicted, test, some, f"{name}: {len(some)} {of_all}")

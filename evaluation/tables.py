@@ -31,7 +31,7 @@ def accuracy_table(predicted: Float32, test: Part, keypoint_set: KeypointSet, we
     """
 
     def sums(scored: Bool) -> Float64:
-        return face_sums(predicted, test.keypoints, scored, keypoint_set.normaliser)
+        return face_sums(predicted, test.keypoints, scored, keypoint_set.normalisers[0])
 
     return pd.DataFrame(
         {"labels": labels, "coordinates": 2 * int(scored.sum()), **_cells(METRICS, values)}

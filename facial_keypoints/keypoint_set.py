@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 
 @dataclass(frozen=True)
 class LabelSource:
@@ -19,6 +22,20 @@ class LabelSource:
 
 
 @dataclass(frozen=True)
+class Normaliser:
+    """The distance that an error is divided by (NME), so that faces of any size compare.
+
+    Attributes:
+        name: what lies between, in lower case.
+        first, second: keypoints, indexes into the set; the distance is that of the means of the two groups.
+    """
+
+    name: str
+    first: tuple[int, ...]
+    second: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class KeypointSet:
     """The facts of one mark-up of K keypoints.
 
@@ -26,7 +43,8 @@ class KeypointSet:
         name: short name, stored in manifests.
         names: the K keypoints in column order; left and right are the pictured person's own.
         mirror: mirror[k] is the keypoint whose place keypoint k takes in a mirrored picture.
-        normaliser: the two keypoints whose distance normalises errors (NME).
+        normalisers: the distances that normalise errors; the first is the one of `nme_pct`.
+        groups: parts of the face by name, each with its keypoints; every keypoint is in one.
         skeleton: runs of keypoints to join when a face is drawn.
         sources: the label sources; the first one marks all keypoints, and its places are the set's own.
     """
@@ -34,7 +52,8 @@ class KeypointSet:
     name: str
     names: tuple[str, ...]
     mirror: tuple[int, ...]
-    normaliser: tuple[int, int]
+    normalisers: tuple[Normaliser, ...]
+    groups: tuple[tuple[str, tuple[int, ...]], ...]
     skeleton: tuple[tuple[int, ...], ...]
     sources: tuple[LabelSource, ...]
 
@@ -83,7 +102,8 @@ FACE15 = KeypointSet(
     name="face15",
     names=_FACE15_NAMES,
     mirror=_mirror_by_name(_FACE15_NAMES),
-    normaliser=(0, 1),
+    normalisers=(Normaliser("eye centres", (0,), (1,)),),
+    groups=(("eyebrows", (6, 7, 8, 9)), ("eyes", (0, 1, 2, 3, 4, 5)), ("nose", (10,)), ("mouth", (11, 12, 13, 14))),
     skeleton=((7, 6), (8, 9), (3, 0, 2), (4, 1, 5), (11, 13, 12, 14, 11)),
     sources=(
         LabelSource("complete", tuple(range(15))),
@@ -94,4 +114,106 @@ FACE15 = KeypointSet(
     ),
 )
 
-KEYPOINT_SETS = {FACE15.name: FACE15}
+# The mark-up of 300-W (Sagonas et al. 2016, 300 Faces in-the-wild); the parts follow each other in this order.
+_PARTS_OF_68 = {
+    "jaw": 17,  # from the person's right ear over the chin to the left one
+    "right_eyebrow": 5,
+    "left_eyebrow": 5,
+    "nose_bridge": 4,
+    "nose_base": 5,
+    "right_eye": 6,
+    "left_eye": 6,
+    "outer_lip": 12,
+    "inner_lip": 8,
+}
+
+
+def _run(first: int, last: int) -> tuple[int, ...]:
+    return tuple(range(first, last + 1))
+
+
+_MIRRORED_68 = (  # keypoints that lie across from each other, of each part
+    (_run(0, 16), _run(0, 16)[::-1]),
+    (_run(17, 21), _run(22, 26)[::-1]),
+    (_run(27, 30), _run(27, 30)),
+    (_run(31, 35), _run(31, 35)[::-1]),
+    (_run(36, 41), (45, 44, 43, 42, 47, 46)),
+    (_run(48, 54), _run(48, 54)[::-1]),
+    (_run(55, 59), _run(55, 59)[::-1]),
+    (_run(60, 64), _run(60, 64)[::-1]),
+    (_run(65, 67), _run(65, 67)[::-1]),
+)
+
+
+def _mirror_of_68() -> tuple[int, ...]:
+    mirror = dict.fromkeys(range(68), 0)
+    for one, other in _MIRRORED_68:
+        mirror |= dict(zip(one, other, strict=True)) | dict(zip(other, one, strict=True))
+    return tuple(mirror.values())
+
+
+FACE68 = KeypointSet(
+    name="face68",
+    names=tuple(f"{part}_{number}" for part, count in _PARTS_OF_68.items() for number in range(1, count + 1)),
+    mirror=_mirror_of_68(),
+    normalisers=(Normaliser("outer eye corners", (36,), (45,)), Normaliser("pupils", _run(36, 41), _run(42, 47))),
+    groups=(
+        ("jaw", _run(0, 16)),
+        ("eyebrows", _run(17, 26)),
+        ("nose", _run(27, 35)),
+        ("eyes", _run(36, 47)),
+        ("mouth", _run(48, 67)),
+    ),
+    skeleton=(
+        _run(0, 16),
+        _run(17, 21),
+        _run(22, 26),
+        _run(27, 30),
+        _run(31, 35),
+        (*_run(36, 41), 36),
+        (*_run(42, 47), 42),
+        (*_run(48, 59), 48),
+        (*_run(60, 67), 60),
+    ),
+    sources=(
+        LabelSource("pictures", _run(0, 67)),
+        # Video frames: their labels lie about 1.3 px of a 96-px crop to the right of what they name (docs/v2.md).
+        LabelSource("frames", _run(0, 67), own=_run(0, 67)),
+    ),
+)
+
+KEYPOINT_SETS = {FACE15.name: FACE15, FACE68.name: FACE68}
+
+# Those of the 68 points whose mean is each keypoint of FACE15.
+_FACE15_OF_68 = (
+    (42, 43, 44, 45, 46, 47),
+    (36, 37, 38, 39, 40, 41),
+    (42,),
+    (45,),
+    (39,),
+    (36,),
+    (22,),
+    (26,),
+    (21,),
+    (17,),
+    (30,),
+    (54,),
+    (48,),
+    (51,),
+    (57,),
+)
+_SPARSE_OF_68 = {FACE15.index("nose_tip"): (33,), FACE15.index("mouth_center_bottom_lip"): (66,)}
+
+
+def face15_of_68(source: int = 0) -> tuple[tuple[int, ...], ...]:
+    """Returns for each keypoint of FACE15 those of the 68 points whose mean a label source (0 or 1) means by it.
+
+    For what source 1 does not label: those of source 0.
+    """
+    own = _SPARSE_OF_68 if source == 1 else {}
+    return tuple(own.get(keypoint, points) for keypoint, points in enumerate(_FACE15_OF_68))
+
+
+def as_face15(points: npt.NDArray[np.floating], source: int = 0) -> npt.NDArray[np.floating]:
+    """Returns the 15 keypoints as a label source of FACE15 (0 or 1) means them, (..., 15, 2), of 68 (..., 68, 2)."""
+    return np.stack([points[..., list(chosen), :].mean(axis=-2) for chosen in face15_of_68(source)], axis=-2)

@@ -20,7 +20,7 @@ from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import FACE15
 
 NOSE, LIP = FACE15.index("nose_tip"), FACE15.index("mouth_center_bottom_lip")
-EYES = list(FACE15.normaliser)
+EYES = [0, 1]
 
 
 def test_the_two_sources_mark_noses_and_lower_lips_at_their_own_points() -> None:

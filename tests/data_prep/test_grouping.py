@@ -13,13 +13,14 @@ from data_prep.faces import labelled_points
 from data_prep.grouping import duplicate_groups, join_groups, label_sources
 from data_prep.labels import read_keypoints
 from facial_keypoints.array_types import Bool
-from facial_keypoints.keypoint_set import FACE15, KeypointSet, LabelSource
+from facial_keypoints.keypoint_set import FACE15, KeypointSet, LabelSource, Normaliser
 
 SIX = KeypointSet(
     name="six",
     names=tuple("abcdef"),
     mirror=tuple(range(6)),
-    normaliser=(0, 1),
+    normalisers=(Normaliser("ends", (0,), (1,)),),
+    groups=(),
     skeleton=(),
     sources=(
         LabelSource("all", (0, 1, 2, 3, 4, 5)),

@@ -11,7 +11,7 @@ from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import FACE15, KeypointSet, LabelSource
 
 PATH = Path("labels.csv")
-EARS = KeypointSet("ears", ("left_ear", "right_ear", "chin"), (1, 0, 2), (0, 1), (), (LabelSource("all", (0, 1, 2)),))
+EARS = KeypointSet("ears", ("left_ear", "right_ear", "chin"), (1, 0, 2), (), (), (), (LabelSource("all", (0, 1, 2)),))
 
 
 @pytest.fixture(autouse=True)

@@ -74,7 +74,7 @@ def test_report_of_two_sources(tmp_path: Path, faces: Faces) -> None:
 def test_report_of_a_few_colour_faces_with_one_source_and_other_keypoints(tmp_path: Path) -> None:
     names = tuple(f"point_{k}" for k in range(68))
     everything = (LabelSource("everything", tuple(range(68))),)
-    keypoint_set = KeypointSet("many", names, tuple(range(68)), (0, 1), ((0, 1, 2),), everything)
+    keypoint_set = KeypointSet("many", names, tuple(range(68)), (), (), ((0, 1, 2),), everything)
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (3, 20, 30, 3), np.uint8)
     keypoints = rng.uniform(0, 19, (3, 68, 2)).astype(np.float32)
@@ -155,7 +155,7 @@ def test_the_outliers_come_first_with_their_labels_on_their_images(tmp_path: Pat
     images = np.zeros((3, 20, 20, 1), np.uint8)
     images[1] = 128
     keypoints = np.array([[[3, 3]], [[5, 12]], [[9, 9]]], np.float32)
-    one = KeypointSet("one", ("tip",), (0,), (0, 0), (), (LabelSource("all", (0,)),))
+    one = KeypointSet("one", ("tip",), (0,), (), (), (), (LabelSource("all", (0,)),))
     faces = Faces(images, keypoints, np.arange(3), None, one)
     order = report_figures.save_outliers(tmp_path / "outliers.png", faces, np.array([1.0, 7.0, 3.0]))
     assert order.tolist() == [1, 2, 0]

@@ -23,7 +23,7 @@ COST = {"parameters": 123, "epochs": 4, "seconds": 5.6}
 
 def make_part(first_row: int, count: int, rng: np.random.Generator) -> Part:
     shape = np.random.default_rng(0).uniform(25, 70, (K, 2))
-    shape[list(FACE15.normaliser)] = (65, 35), (30, 35)
+    shape[[0, 1]] = (65, 35), (30, 35)
     keypoints = (shape + rng.normal(0, 1, (count, 1, 2)) * 6 + rng.normal(0, 1, (count, K, 2))).astype(np.float32)
     sources = (np.arange(count) % 3 == 2).astype(np.int64)
     labels = np.zeros((2, K), bool)  # which keypoints each source labels

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from evaluation.metrics import KEYPOINT_METRICS, METRICS, face_nme, face_sums, keypoint_sums, mae_rmse, ratios
 from facial_keypoints.array_types import Bool, Float32
+from facial_keypoints.keypoint_set import Normaliser
 
-PAIR = (0, 1)
+PAIR = Normaliser("eyes", (0,), (1,))
 
 
 def metrics(predicted: Float32, true: Float32, scored: Bool) -> dict[str, float]:

@@ -19,10 +19,17 @@ from evaluation.plot_keypoints import draw_error_by_source, draw_keypoints
 from evaluation.plot_reliability import draw_reliability
 from evaluation.tables import keypoint_table
 from facial_keypoints.array_types import Float32, Float64
-from facial_keypoints.keypoint_set import KeypointSet, LabelSource
+from facial_keypoints.keypoint_set import KeypointSet, LabelSource, Normaliser
 
+EYES = Normaliser("eyes", (0,), (1,))
 PAIR = KeypointSet(
-    "pair", ("left", "right"), (1, 0), (0, 1), (), (LabelSource("both", (0, 1)), LabelSource("left_only", (0,)))
+    "pair",
+    ("left", "right"),
+    (1, 0),
+    (Normaliser("eyes", (0,), (1,)),),
+    (),
+    (),
+    (LabelSource("both", (0, 1)), LabelSource("left_only", (0,))),
 )
 SIDE_PX = 24
 

@@ -8,9 +8,10 @@ from evaluation.comparison import Entry
 from evaluation.inputs import EvaluationData
 from evaluation.ratio_table import COLUMNS, ratio_table
 from facial_keypoints.array_types import Float32
-from facial_keypoints.keypoint_set import KeypointSet, LabelSource
+from facial_keypoints.keypoint_set import KeypointSet, LabelSource, Normaliser
 
-PAIR = KeypointSet("pair", ("left", "right"), (1, 0), (0, 1), (), (LabelSource("only", (0, 1)),))
+EYES = Normaliser("eyes", (0,), (1,))
+PAIR = KeypointSet("pair", ("left", "right"), (1, 0), (EYES,), (), (), (LabelSource("only", (0, 1)),))
 
 
 def data() -> EvaluationData:

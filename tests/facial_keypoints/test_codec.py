@@ -7,14 +7,15 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from facial_keypoints.codec import UNKNOWN_SOURCE, decode, encode, flipped_back, landmarks
-from facial_keypoints.keypoint_set import FACE15, KEYPOINT_SETS, KeypointSet, LabelSource
+from facial_keypoints.keypoint_set import FACE15, KEYPOINT_SETS, KeypointSet, LabelSource, Normaliser
 
 # Two ears and a chin; the second source marks the ears elsewhere and no chin.
 EARS = KeypointSet(
     "ears",
     ("left_ear", "right_ear", "chin"),
     mirror=(1, 0, 2),
-    normaliser=(0, 1),
+    normalisers=(Normaliser("ends", (0,), (1,)),),
+    groups=(),
     skeleton=(),
     sources=(LabelSource("all", (0, 1, 2)), LabelSource("ears", (0, 1), own=(0, 1))),
 )
