@@ -24,7 +24,7 @@ from data_prep.impute import IMPUTERS
 from data_prep.prepare import SYNTHETIC, source_hash
 from data_prep.split import SPLIT_METHODS
 from facial_keypoints.errors import InputError, run
-from models.loader import network_file, network_name
+from models.networks import network_file, network_name
 from training.recipes import RECIPES, default_recipe, resolve
 
 NETWORKS = ("base", "v1", "v2")

@@ -92,7 +92,7 @@ def time_plain(network: str, data: Path) -> tuple[int, float]:
     """Returns the number of faces and the seconds of an epoch of Keras' own `fit`."""
     import keras
 
-    from models.loader import build_model, load_build
+    from models.networks import build_model, load_build
 
     train = arrays.load_part(data, "train")
     model = build_model(load_build(network), train.images.shape[1:], train.keypoints.shape[1])

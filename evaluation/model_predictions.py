@@ -10,7 +10,7 @@ from evaluation.inputs import EvaluationData
 from evaluation.tables import known_cost
 from facial_keypoints.codec import WITH_ERROR, Keypoints, decode, flipped_back
 from facial_keypoints.errors import InputError
-from models.loader import LoadedModel, load_model, notes, predict
+from models.saved import LoadedModel, load_model, notes, predict
 
 
 class ModelResult(NamedTuple):

@@ -1,1 +1,1 @@
-"""Networks: one file each, and `models.loader`, which builds, loads and checks them, ours and a user's."""
+"""Networks: one file each. `models.networks` builds and checks them, `models.saved` loads trained ones."""

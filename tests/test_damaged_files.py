@@ -36,7 +36,8 @@ from facial_keypoints import InputError, Predictor
 from facial_keypoints.codec import Keypoints
 from facial_keypoints.keypoint_set import FACE15
 from facial_keypoints.spec import to_json
-from models.loader import load_build, load_model, predict
+from models.networks import load_build
+from models.saved import load_model, predict
 from tests.facial_keypoints.test_predictor import means_of_channels, spec_of
 from tests.models.folders import write_model_folder
 from training import checkpoint

@@ -14,7 +14,7 @@ from evaluation import evaluate
 from facial_keypoints import Predictor
 from facial_keypoints.errors import InputError
 from facial_keypoints.spec import METADATA_KEY
-from models.loader import LoadedModel, load_model, predict
+from models.saved import LoadedModel, load_model, predict
 from tests.conftest import ROOT
 
 V2 = ROOT / "artifacts" / "pretrained" / "v2"

@@ -13,13 +13,14 @@ from typing import Any
 import keras
 from tqdm.keras import TqdmCallback
 
-from common.hashes import file_hash
+from common.hashes import path_hash
 from common.opencv import one_opencv_thread
 from common.stage import check_out, locked, seconds_text, stage_code, write_manifest
 from facial_keypoints.errors import InputError
 from facial_keypoints.folders import atomic_folder
 from facial_keypoints.spec import to_json
-from models.loader import KERAS_FILE, Build, build_model, load_build, network_name, predicts_error
+from models.networks import Build, build_model, load_build, network_name, predicts_error, reason
+from models.saved import KERAS_FILE, load_model
 from models.summary import summary
 from training import checkpoint
 from training.batches import Batches
@@ -41,7 +42,7 @@ class TrainingConfig:
         recipe_name: for titles and the manifest.
         options: further arguments of `build` by name.
         seed: of weights, shuffling and augmentation.
-        initial_weights: a `.keras` file of the same network to start from.
+        initial_weights: a `.keras` file or model folder of the same network to start from.
     """
 
     network: str
@@ -64,7 +65,7 @@ class TrainingConfig:
             **dataclasses.asdict(self.recipe),
             "options": dict(self.options),
             "seed": self.seed,
-            "initial_weights": file_hash(self.initial_weights) if self.initial_weights else None,
+            "initial_weights": path_hash(self.initial_weights) if self.initial_weights else None,
             "backend": keras.backend.backend(),
             **data.hashes,
         }
@@ -150,11 +151,10 @@ def untrained(config: TrainingConfig, data: TrainingData, build: Build) -> keras
         raise InputError(f"--loss {recipe.loss}: leaves the expected error of {config.name} untaught; --loss laplace")
     if config.initial_weights is not None:
         try:
-            model.set_weights(keras.saving.load_model(config.initial_weights, compile=False).get_weights())
-        except Exception as error:  # a damaged file ends in errors of many kinds
-            reason = " ".join(str(error).split())[:200]
+            model.set_weights(load_model(config.initial_weights).model.get_weights())
+        except ValueError as error:
             raise InputError(
-                f"{config.initial_weights}: holds no weights that fit {config.name} ({reason}); "
+                f"{config.initial_weights}: holds no weights that fit {config.name} ({reason(error)}); "
                 "give a .keras file of this network"
             ) from None
     compile_model(model, recipe, len(data.train.images))

@@ -21,7 +21,7 @@ from facial_keypoints.errors import InputError, run
 from facial_keypoints.folders import atomic_folder
 from facial_keypoints.pretrained import ONNX_FILE
 from facial_keypoints.spec import METADATA_KEY, ModelSpec, to_json
-from models.loader import KERAS_FILE, load_model
+from models.saved import KERAS_FILE, load_model
 
 if TYPE_CHECKING:
     import keras

@@ -18,7 +18,7 @@ from typing import Any
 from common.backend import start_backend
 from common.stage import seed
 from facial_keypoints.errors import InputError, run
-from models.loader import build_options, load_build, network_name, network_names
+from models.networks import build_options, load_build, network_name, network_names
 from training.recipes import CHOICES, RECIPES, Recipe, default_recipe, resolve
 
 DEFAULT_DATA = Path("artifacts/data")
@@ -58,7 +58,7 @@ def parser() -> argparse.ArgumentParser:
             help=f"in place of the recipe's: {values}",
         )
     p.add_argument("--seed", type=seed, default=0, help="of weights, shuffling and augmentation (default: 0)")
-    p.add_argument("--initial-weights", type=Path, metavar="FILE", help="a model.keras to start from")
+    p.add_argument("--initial-weights", type=Path, metavar="FILE", help="a model.keras or model folder to start from")
     p.add_argument("--tensorboard", type=Path, metavar="DIR", help="write TensorBoard logs here")
     p.add_argument("--resume", action="store_true", help="go on with the unfinished run of this --out")
     p.add_argument(

@@ -58,7 +58,7 @@ def evaluations(faces: Path) -> Path:
 
 
 def test_v2_is_scored_by_what_each_label_source_means(faces: Path, evaluations: Path) -> None:
-    from models.loader import load_model, predict
+    from models.saved import load_model, predict
 
     test = load_part(faces, "test")
     loaded = load_model(faces.parent / "models" / "v2")

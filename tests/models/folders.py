@@ -8,7 +8,26 @@ import keras
 from common.stage import stage_folder, write_manifest
 from facial_keypoints.keypoint_set import FACE15
 from facial_keypoints.spec import Crop, ModelSpec, to_json
-from models.loader import KERAS_FILE, build_model, load_build, predicts_error
+from models.networks import build_model, load_build, predicts_error
+from models.saved import KERAS_FILE
+
+OWN = """import keras
+
+
+@keras.saving.register_keras_serializable()
+class Doubled(keras.layers.Layer):
+    def call(self, x):
+        return 2 * x
+
+
+def build(input_shape, keypoints, units: int = 8, *, with_error: bool = False):
+    images = keras.Input(input_shape)
+    x = keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(images))
+    x = Doubled()(keras.layers.Dense(units, name="hidden")(x))
+    numbers = 3 if with_error else 2
+    x = keras.layers.Dense(numbers * keypoints, "softplus")(x)
+    return keras.Model(images, keras.layers.Reshape((keypoints, numbers))(x))
+"""
 
 
 def write_model_folder(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from facial_keypoints.array_types import Float32, UInt8
-from models.loader import build_model, load_build, network_names
+from models.networks import build_model, load_build, network_names
 from models.summary import summary
 
 NETWORKS = network_names()

@@ -11,7 +11,7 @@ import pytest
 from common.stage import read_manifest
 from facial_keypoints.errors import InputError
 from facial_keypoints.spec import METADATA_KEY, from_json
-from models.loader import load_model
+from models.saved import load_model
 from tests.models.folders import write_model_folder
 from training import export
 

@@ -141,6 +141,19 @@ def test_a_seed_gives_one_result_and_another_seed_another(small_data: Path, tmp_
     )
     with pytest.raises(InputError, match="holds no weights that fit v1"):
         main(["v1", "--data", str(small_data), "--out", str(tmp_path / "e"), *start])
+    (tmp_path / "torn.keras").write_bytes(b"PK and no more")
+    with pytest.raises(InputError, match=r"torn\.keras: cannot be loaded"):
+        main(
+            [
+                "base",
+                "--data",
+                str(small_data),
+                "--out",
+                str(tmp_path / "e"),
+                "--initial-weights",
+                f"{tmp_path}/torn.keras",
+            ]
+        )
 
 
 def test_resuming_needs_an_unfinished_run_with_the_same_settings(small_data: Path, tmp_path: Path) -> None:
@@ -430,7 +443,7 @@ def test_a_keypoint_without_a_training_label_is_told(data_48: Path, tmp_path: Pa
             ["v2", "--schedule", "constant", "--warmup-epochs", "1"],
             "--warmup-epochs: a constant learning rate has none",
         ),
-        (["nothing"], "nothing: no such network; give one of base, v1, v2"),
+        (["nothing"], "nothing: no such network; give one of base, .*v2"),
     ],
 )
 def test_choices_that_do_not_go_together_are_told(

@@ -1,4 +1,4 @@
-"""Networks by name or file, and trained ones from disk: the one place that builds, loads and checks them.
+"""Networks by name or from a user's file: the one place that finds, builds and checks them.
 
 A network is a function `build(input_shape, keypoints, ...) -> keras.Model` in a file of `models` or of the user. It
 takes images (N, H, W, C) with values 0..255 and returns the keypoints (N, M, 2) in px, or (N, M, 3) with the expected
@@ -16,19 +16,12 @@ import sys
 import textwrap
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from common.stage import COMMANDS, read_manifest
-from facial_keypoints.array_types import Float32, UInt8
-from facial_keypoints.codec import WITH_ERROR, Landmarks, landmarks
+from facial_keypoints.codec import WITH_ERROR
 from facial_keypoints.errors import InputError
-from facial_keypoints.keypoint_set import KeypointSet
-from facial_keypoints.spec import ModelSpec, from_json
 
 if TYPE_CHECKING:
     import keras
@@ -36,11 +29,7 @@ if TYPE_CHECKING:
 Build = Callable[..., "keras.Model"]
 
 HERE = Path(__file__).parent
-KERAS_FILE = "model.keras"
 GIVEN = ("input_shape", "keypoints")  # the arguments that every `build` has
-BATCH = 128
-TRAIN_AGAIN = f"train it again with `{COMMANDS['train']}`"
-WHOLE_FILE = "give a whole .keras file of Keras' own layers, or the model folder that training wrote"
 CONTRACT = "a network's file has a function build(input_shape, keypoints, ...) that returns a keras.Model"
 
 
@@ -115,7 +104,7 @@ def _run_file(path: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         del sys.modules[spec.name]
-        raise InputError(f"{_place(error, path)}: cannot be run ({_reason(error)})") from None
+        raise InputError(f"{_place(error, path)}: cannot be run ({reason(error)})") from None
     return module
 
 
@@ -129,7 +118,7 @@ def _place(error: BaseException, path: Path) -> str:
     return f"{path}, line {line}" if line else str(path)
 
 
-def _reason(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
     """Returns an error as one short line; Keras' own go on for many, some of them in bold."""
     text = error.msg if isinstance(error, SyntaxError) else re.sub(r"\x1b\[\d*m", "", str(error))
     if missing := re.search(r"Could not locate (class|function) '[^']+'", text):  # deep in a long text
@@ -170,21 +159,21 @@ def build_model(
         model = build(input_shape=input_shape, keypoints=landmarks, **options)
     except Exception as error:
         wanted = f"{landmarks} keypoints on images of {_by(input_shape)}"
-        raise InputError(f"{_place(error, path)}: no network for {wanted} ({_reason(error)})") from None
+        raise InputError(f"{_place(error, path)}: no network for {wanted} ({reason(error)})") from None
     if not isinstance(model, keras.Model):
         raise InputError(f"{path}: its build returns {type(model).__name__}; it must return a keras.Model")
-    if (taken := _shape(model, "input_shape")) != (None, *input_shape):
-        raise InputError(f"{path}: its network takes {_words(taken)}; it must begin with keras.Input(input_shape)")
-    if (given := _shape(model, "output_shape")) not in [(None, landmarks, numbers) for numbers in (2, WITH_ERROR)]:
+    if (taken := shape_of(model, "input_shape")) != (None, *input_shape):
+        raise InputError(f"{path}: its network takes {shape_text(taken)}; it must begin with keras.Input(input_shape)")
+    if (given := shape_of(model, "output_shape")) not in [(None, landmarks, numbers) for numbers in (2, WITH_ERROR)]:
         raise InputError(
-            f"{path}: its network gives {_words(given)}; it must give (N, {landmarks}, 2), the keypoints in px, or "
+            f"{path}: its network gives {shape_text(given)}; it must give (N, {landmarks}, 2), the keypoints in px, or "
             f"(N, {landmarks}, 3) with the expected error"
         )
     try:
         keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(model))
     except Exception as error:
         raise InputError(
-            f"{path}: Keras could not load this network again once it is saved ({_reason(error)}); use Keras' own "
+            f"{path}: Keras could not load this network again once it is saved ({reason(error)}); use Keras' own "
             "layers, or give a class of your own @keras.saving.register_keras_serializable()"
         ) from None
     return model
@@ -196,7 +185,7 @@ def _file_of(build: Build) -> Path:
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
-def _shape(model: "keras.Model", side: str) -> Any:
+def shape_of(model: "keras.Model", side: str) -> Any:
     """Returns the `input_shape` or `output_shape` of a network; None where it has none."""
     try:
         return getattr(model, side)
@@ -208,7 +197,7 @@ def _by(shape: tuple[int | None, ...]) -> str:
     return " x ".join("any" if side is None else str(side) for side in shape)
 
 
-def _words(shape: Any) -> str:
+def shape_text(shape: Any) -> str:
     if isinstance(shape, tuple) and shape and all(side is None or isinstance(side, int) for side in shape):
         return f"({', '.join(['N', *map(str, shape[1:])])})"
     return "nothing known" if shape is None else "several arrays"
@@ -217,132 +206,3 @@ def _words(shape: Any) -> str:
 def predicts_error(model: "keras.Model") -> bool:
     """Says whether a network gives (N, M, 3), the expected error beside x and y."""
     return bool(model.output_shape[-1] == WITH_ERROR)
-
-
-@dataclass(frozen=True)
-class LoadedModel:
-    """A trained network.
-
-    Attributes:
-        model: the network.
-        spec: what it predicts; None of a bare file.
-        manifest: of its model folder; None of a bare file.
-        path: the model folder or the bare file.
-    """
-
-    model: "keras.Model"
-    spec: ModelSpec | None
-    manifest: dict[str, Any] | None
-    path: Path
-
-    @property
-    def file(self) -> Path:
-        """The `.keras` file."""
-        return self.path / KERAS_FILE if self.manifest is not None else self.path
-
-    def landmarks(self, keypoint_set: KeypointSet) -> Landmarks:
-        """Returns its landmarks; of a bare file, the keypoints of the set itself."""
-        return self.spec.landmarks if self.spec else landmarks(keypoint_set)
-
-
-def load_model(path: Path) -> LoadedModel:
-    """Returns a trained network.
-
-    Args:
-        path: a model folder that training wrote, or a bare `.keras` file from anywhere.
-
-    Raises:
-        InputError: there is none, it is damaged, or its manifest does not say what it predicts.
-    """
-    if path.is_file():
-        return LoadedModel(_load_keras(path, WHOLE_FILE), None, None, path)
-    if path.suffix == ".keras":
-        raise InputError(f"{path}: no such file; give a model folder or a .keras file")
-    manifest = read_manifest(path, "train")
-    spec = from_json(manifest.get("model"), f"{path}/manifest.json")
-    model = _load_keras(path / KERAS_FILE, TRAIN_AGAIN, str(manifest["parameters"].get("network", "")))
-    gives = (None, len(spec.landmarks), WITH_ERROR if spec.expected_error else 2)
-    if (_shape(model, "input_shape"), _shape(model, "output_shape")) != ((None, *spec.crop.shape), gives):
-        raise InputError(f"{path}: {KERAS_FILE} is not the network that its manifest describes; {TRAIN_AGAIN}")
-    return LoadedModel(model, spec, manifest, path)
-
-
-def _load_keras(path: Path, mend: str, network: str = "") -> "keras.Model":
-    """Returns the network of a `.keras` file; where that needs layers of a user's file, the file is run first.
-
-    Raises:
-        InputError: it cannot be loaded; the message ends in `mend`.
-    """
-    import keras
-
-    try:
-        try:
-            return keras.saving.load_model(path, compile=False)
-        except Exception:
-            if not is_file(network):
-                raise
-            load_build(network)
-            return keras.saving.load_model(path, compile=False)
-    except InputError as error:
-        raise InputError(f"{path}: has layers of the user's file {network}, but {error}") from None
-    except Exception as error:  # a damaged file ends in errors of zip, JSON, HDF5 or anything else in Keras
-        raise InputError(f"{path}: cannot be loaded ({_reason(error)}); {mend}") from None
-
-
-def predict(loaded: LoadedModel, images: UInt8, keypoint_set: KeypointSet) -> Float32:
-    """Returns what a network gives for images: float32 (N, M, 2), or (N, M, 3) with the expected error.
-
-    Of a bare file, M is the K keypoints of the set, and 2K numbers for a face are taken as x, y, x, y, ...
-
-    Args:
-        images: uint8 (N, H, W, C); grey ones are repeated for a network that takes colours.
-        keypoint_set: of the data.
-
-    Raises:
-        InputError: the network takes other images or predicts other keypoints, or what it gives are no keypoints.
-    """
-    model, count = loaded.model, len(loaded.landmarks(keypoint_set))
-    if loaded.spec and loaded.spec.keypoint_set != keypoint_set:
-        raise InputError(
-            f"{loaded.path}: predicts {loaded.spec.keypoint_set.name}, the data has {keypoint_set.name}; train a model "
-            "on this data"
-        )
-    if (given := _shape(model, "output_shape")) not in [(None, count, 2), (None, count, WITH_ERROR), (None, 2 * count)]:
-        raise InputError(
-            f"{loaded.path}: gives {_words(given)}, the data has {count} keypoints ({keypoint_set.name}) of x and y; "
-            "train a model on this data, or give the model folder where the file is from one"
-        )
-    taken = _shape(model, "input_shape")
-    if images.shape[-1] == 1 and isinstance(taken, tuple) and taken[-1] == 3:
-        images = np.repeat(images, 3, axis=-1)  # a grey image in colour is three equal channels
-    if not _takes(taken, images.shape):
-        raise InputError(
-            f"{loaded.path}: takes images of {_words(taken)}, the data has {_words(images.shape)}; train a model on "
-            "this data"
-        )
-    output = np.asarray(model.predict(images, batch_size=BATCH, verbose=0), np.float32)
-    output = output.reshape(len(images), count, -1)
-    if not np.isfinite(output).all():
-        raise InputError(f"{loaded.path}: predicts values that are no numbers; {TRAIN_AGAIN}")
-    if output.shape[-1] == WITH_ERROR and not (output[..., 2] > 0).all():
-        raise InputError(f"{loaded.path}: predicts an expected error that is not above 0; {TRAIN_AGAIN}")
-    return output
-
-
-def _takes(taken: Any, shape: tuple[int, ...]) -> bool:
-    """Says whether images of this shape go into a network with this `input_shape`."""
-    sides = isinstance(taken, tuple) and len(taken) == len(shape)
-    return sides and all(side in (None, has) for side, has in zip(taken[1:], shape[1:], strict=True))
-
-
-def notes(loaded: LoadedModel) -> list[str]:
-    """Returns what is not known of a network without a model folder, a sentence each; nothing where all is known."""
-    if loaded.manifest is not None:
-        return []
-    return [
-        f"{loaded.path} has no manifest of this project. Not known are:",
-        "the faces it was trained on; they may be among these test faces",
-        "the order and the unit of what it gives; taken as x and y in px, in the order of the data's columns",
-        "the values it takes; it is given 0 to 255",
-        "whether it tells label sources apart; one place is taken for all of them",
-    ]

@@ -1,0 +1,156 @@
+"""Trained networks on disk, in a model folder of ours or a bare `.keras` file of anybody: loaded, checked, asked."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from common.stage import COMMANDS, read_manifest
+from facial_keypoints.array_types import Float32, UInt8
+from facial_keypoints.codec import WITH_ERROR, Landmarks, landmarks
+from facial_keypoints.errors import InputError
+from facial_keypoints.keypoint_set import KeypointSet
+from facial_keypoints.spec import ModelSpec, from_json
+from models.networks import is_file, load_build, reason, shape_of, shape_text
+
+if TYPE_CHECKING:
+    import keras
+
+KERAS_FILE = "model.keras"
+BATCH = 128
+TRAIN_AGAIN = f"train it again with `{COMMANDS['train']}`"
+WHOLE_FILE = "give a whole .keras file of Keras' own layers, or the model folder that training wrote"
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A trained network.
+
+    Attributes:
+        model: the network.
+        spec: what it predicts; None of a bare file.
+        manifest: of its model folder; None of a bare file.
+        path: the model folder or the bare file.
+    """
+
+    model: "keras.Model"
+    spec: ModelSpec | None
+    manifest: dict[str, Any] | None
+    path: Path
+
+    @property
+    def file(self) -> Path:
+        """The `.keras` file."""
+        return self.path / KERAS_FILE if self.manifest is not None else self.path
+
+    def landmarks(self, keypoint_set: KeypointSet) -> Landmarks:
+        """Returns its landmarks; of a bare file, the keypoints of the set itself."""
+        return self.spec.landmarks if self.spec else landmarks(keypoint_set)
+
+
+def load_model(path: Path) -> LoadedModel:
+    """Returns a trained network.
+
+    Args:
+        path: a model folder that training wrote, or a bare `.keras` file from anywhere.
+
+    Raises:
+        InputError: there is none, it is damaged, or its manifest does not say what it predicts.
+    """
+    if path.is_file():
+        return LoadedModel(_load_keras(path, WHOLE_FILE), None, None, path)
+    if path.suffix == ".keras":
+        raise InputError(f"{path}: no such file; give a model folder or a .keras file")
+    manifest = read_manifest(path, "train")
+    spec = from_json(manifest.get("model"), f"{path}/manifest.json")
+    model = _load_keras(path / KERAS_FILE, TRAIN_AGAIN, str(manifest["parameters"].get("network", "")))
+    gives = (None, len(spec.landmarks), WITH_ERROR if spec.expected_error else 2)
+    if (shape_of(model, "input_shape"), shape_of(model, "output_shape")) != ((None, *spec.crop.shape), gives):
+        raise InputError(f"{path}: {KERAS_FILE} is not the network that its manifest describes; {TRAIN_AGAIN}")
+    return LoadedModel(model, spec, manifest, path)
+
+
+def _load_keras(path: Path, mend: str, network: str = "") -> "keras.Model":
+    """Returns the network of a `.keras` file; where that needs layers of a user's file, the file is run first.
+
+    Raises:
+        InputError: it cannot be loaded; the message ends in `mend`.
+    """
+    import keras
+
+    try:
+        try:
+            return keras.saving.load_model(path, compile=False)
+        except Exception:
+            if not is_file(network):
+                raise
+            load_build(network)
+            return keras.saving.load_model(path, compile=False)
+    except InputError as error:
+        raise InputError(f"{path}: has layers of the user's file {network}, but {error}") from None
+    except Exception as error:  # a damaged file ends in errors of zip, JSON, HDF5 or anything else in Keras
+        raise InputError(f"{path}: cannot be loaded ({reason(error)}); {mend}") from None
+
+
+def predict(loaded: LoadedModel, images: UInt8, keypoint_set: KeypointSet) -> Float32:
+    """Returns what a network gives for images: float32 (N, M, 2), or (N, M, 3) with the expected error.
+
+    Of a bare file, M is the K keypoints of the set, and 2K numbers for a face are taken as x, y, x, y, ...
+
+    Args:
+        images: uint8 (N, H, W, C); grey ones are repeated for a network that takes colours.
+        keypoint_set: of the data.
+
+    Raises:
+        InputError: the network takes other images or predicts other keypoints, or what it gives are no keypoints.
+    """
+    model, count = loaded.model, len(loaded.landmarks(keypoint_set))
+    if loaded.spec and loaded.spec.keypoint_set != keypoint_set:
+        raise InputError(
+            f"{loaded.path}: predicts {loaded.spec.keypoint_set.name}, the data has {keypoint_set.name}; train a model "
+            "on this data"
+        )
+    if (given := shape_of(model, "output_shape")) not in [
+        (None, count, 2),
+        (None, count, WITH_ERROR),
+        (None, 2 * count),
+    ]:
+        raise InputError(
+            f"{loaded.path}: gives {shape_text(given)}, the data has {count} keypoints ({keypoint_set.name}) of x and y; "
+            "train a model on this data, or give the model folder where the file is from one"
+        )
+    taken = shape_of(model, "input_shape")
+    if images.shape[-1] == 1 and isinstance(taken, tuple) and taken[-1] == 3:
+        images = np.repeat(images, 3, axis=-1)  # a grey image in colour is three equal channels
+    if not _takes(taken, images.shape):
+        raise InputError(
+            f"{loaded.path}: takes images of {shape_text(taken)}, the data has {shape_text(images.shape)}; train a model on "
+            "this data"
+        )
+    output = np.asarray(model.predict(images, batch_size=BATCH, verbose=0), np.float32)
+    output = output.reshape(len(images), count, -1)
+    if not np.isfinite(output).all():
+        raise InputError(f"{loaded.path}: predicts values that are no numbers; {TRAIN_AGAIN}")
+    if output.shape[-1] == WITH_ERROR and not (output[..., 2] > 0).all():
+        raise InputError(f"{loaded.path}: predicts an expected error that is not above 0; {TRAIN_AGAIN}")
+    return output
+
+
+def _takes(taken: Any, shape: tuple[int, ...]) -> bool:
+    """Says whether images of this shape go into a network with this `input_shape`."""
+    sides = isinstance(taken, tuple) and len(taken) == len(shape)
+    return sides and all(side in (None, has) for side, has in zip(taken[1:], shape[1:], strict=True))
+
+
+def notes(loaded: LoadedModel) -> list[str]:
+    """Returns what is not known of a network without a model folder, a sentence each; nothing where all is known."""
+    if loaded.manifest is not None:
+        return []
+    return [
+        f"{loaded.path} has no manifest of this project. Not known are:",
+        "the faces it was trained on; they may be among these test faces",
+        "the order and the unit of what it gives; taken as x and y in px, in the order of the data's columns",
+        "the values it takes; it is given 0 to 255",
+        "whether it tells label sources apart; one place is taken for all of them",
+    ]

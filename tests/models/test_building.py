@@ -1,0 +1,102 @@
+"""Networks by name or from a user's file: what fits is built, the rest is one clear line."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from facial_keypoints.errors import InputError
+from models.networks import (
+    build_model,
+    build_options,
+    load_build,
+    network_file,
+    network_name,
+    network_names,
+    predicts_error,
+)
+from tests.conftest import ROOT
+from tests.models.folders import OWN
+
+SHAPE = (48, 48, 1)
+
+
+def test_a_network_has_a_name_and_a_file(own: str) -> None:
+    assert {"base", "v1", "v2"} <= set(network_names())
+    assert "saved" not in network_names()  # a file of `models` without a `build`
+    assert network_name("v2") == "v2"
+    assert network_name(own) == "my_net"
+    assert network_file("v2") == ROOT / "models" / "v2.py"
+    assert network_file(own) == Path(own)
+
+
+def test_names_and_files_are_told_without_keras(own: str) -> None:
+    code = "import sys, models.networks as n; n.network_file('v2'); n.network_names(); sys.exit('keras' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_a_users_file_is_built_with_its_own_options(own: str) -> None:
+    build = load_build(own)
+    assert {name: option.default for name, option in build_options(build).items()} == {"units": 8, "with_error": False}
+    model = build_model(build, SHAPE, 17, {"units": 5, "with_error": True})
+    assert model.get_layer("hidden").units == 5
+    assert model.output_shape == (None, 17, 3)
+    assert predicts_error(model)
+    assert not predicts_error(build_model(build, SHAPE, 17))
+
+
+def test_the_options_of_our_networks() -> None:
+    assert list(build_options(load_build("base"))) == []
+    assert list(build_options(load_build("v2"))) == ["width"]
+
+
+DENSE = "import keras\ndef build(input_shape, keypoints):\n    return keras.Sequential([keras.Input({}), {}])\n"
+FLAT = "keras.layers.Flatten(), keras.layers.Dense(2 * keypoints)"
+POINTS = f"{FLAT}, keras.layers.Reshape((keypoints, 2))"
+BAD_FILES = {  # what is in the file -> what is said of it
+    "def build(input_shape, keypoints)\n    pass\n": r"net\.py, line 1: cannot be run \(SyntaxError",
+    "\n\nimport no_such_package\n": r"net\.py, line 3: .*No module named 'no_such_package'",
+    "x = 1\nx = x / 0\n": r"net\.py, line 2: .*division by zero",
+    "import sys\nsys.exit('bye')\n": r"net\.py, line 2: .*bye",
+    "x = '\0'\n": r"net\.py: cannot be run",
+    "x = 1\n": r"net\.py: has no function `build`",
+    "class build:\n    pass\n": r"net\.py: has no function `build`",
+    "def build(input_shape):\n    return 1\n": r"net\.py: its build takes no keypoints",
+    "def build(input_shape, keypoints, units):\n    return 1\n": r"net\.py: the argument units .* has no default",
+    "def build(input_shape, keypoints):\n    return 1\n": r"net\.py: its build returns int",
+    "def build(input_shape, keypoints):\n    raise KeyError('nose')\n": r"net\.py, line 2: .*KeyError: 'nose'",
+    "def build(input_shape, keypoints):\n    raise ValueError('too small')\n": r"net\.py, line 2: .*\(too small\)",
+    DENSE.format("input_shape", FLAT): r"gives \(N, 30\); it must give \(N, 15, 2\)",
+    DENSE.format("(32, 32, 1)", POINTS): r"takes \(N, 32, 32, 1\); it must begin with keras.Input\(input_shape\)",
+    DENSE.format("input_shape", f"keras.layers.Lambda(lambda x: x), {POINTS}"): "could not load this network again",
+    OWN.replace("@keras.saving.register_keras_serializable()", ""): r"give a class of your own @keras\.saving\.",
+}
+
+
+@pytest.mark.parametrize("text", BAD_FILES)
+def test_a_file_that_is_no_network_is_one_line_that_names_the_file(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "net.py"
+    file.write_text(text)
+    with pytest.raises(InputError, match=BAD_FILES[text]) as caught:
+        build_model(load_build(str(file)), SHAPE, 15)
+    assert len(str(caught.value)) < 800
+
+
+@pytest.mark.parametrize(
+    ("network", "said"),
+    [
+        ("v9", "no such network; give one of base, .*v2.*, or a file that ends in .py"),
+        ("no/net.py", r"no/net\.py: no such file"),
+    ],
+)
+def test_a_network_that_is_not_there(network: str, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        load_build(network)
+
+
+def test_what_a_network_cannot_be_built_for(own: str) -> None:
+    with pytest.raises(InputError, match=r"no network for 15 keypoints on images of 32 x 96 x 1 .*from 48 to 256 px"):
+        build_model(load_build("v2"), (32, 96, 1), 15)
+    with pytest.raises(InputError, match="no option width; its options: units, with_error"):
+        build_model(load_build(own), SHAPE, 15, {"width": 2})
