@@ -8,6 +8,7 @@ Keras is imported when it is first needed: the pipeline asks for names only.
 """
 
 import ast
+import functools
 import importlib
 import importlib.util
 import inspect
@@ -83,9 +84,9 @@ def load_build(network: str) -> Build:
     path = network_file(network)
     module = _run_file(path) if is_file(network) else importlib.import_module(f"models.{network}")
     build = getattr(module, "build", None)
-    if not inspect.isfunction(build):
+    if not inspect.isfunction(build) and not isinstance(build, functools.partial):
         raise InputError(f"{path}: has no function `build`; {CONTRACT}")
-    parameters = inspect.signature(build).parameters
+    parameters = _parameters(build)
     if lacking := [name for name in GIVEN if name not in parameters]:
         raise InputError(f"{path}: its build takes no {' and no '.join(lacking)}; {CONTRACT}")
     if needed := [p.name for p in build_options(build).values() if p.default is inspect.Parameter.empty]:
@@ -128,10 +129,24 @@ def reason(error: BaseException) -> str:
 
 
 def build_options(build: Build) -> dict[str, inspect.Parameter]:
-    """Returns the arguments of a `build` that may be chosen, by name: all but `input_shape` and `keypoints`."""
+    """Returns the arguments of a `build` that may be chosen, by name: all but `input_shape` and `keypoints`.
+
+    Raises:
+        InputError: its annotations are strings, and one names what its file does not know.
+    """
     named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    parameters = inspect.signature(build).parameters
-    return {name: p for name, p in parameters.items() if name not in GIVEN and p.kind in named}
+    return {name: p for name, p in _parameters(build).items() if name not in GIVEN and p.kind in named}
+
+
+def _parameters(build: Build) -> Mapping[str, inspect.Parameter]:
+    """Returns the arguments of a `build`; the types among their annotations are found where these are strings."""
+    try:
+        return inspect.signature(build, eval_str=True).parameters
+    except Exception as error:  # such a string may hold anything
+        raise InputError(
+            f"{_named(build)}: an annotation of its build cannot be evaluated ({reason(error)}); import what it names, "
+            "or leave it out"
+        ) from None
 
 
 def build_model(
@@ -150,7 +165,7 @@ def build_model(
     """
     import keras
 
-    path = _file_of(build)
+    path = _named(build)
     options = options or {}
     if unknown := [name for name in options if name not in build_options(build)]:
         known = ", ".join(build_options(build)) or "none"
@@ -179,9 +194,21 @@ def build_model(
     return model
 
 
-def _file_of(build: Build) -> Path:
-    """Returns the file that holds a `build`, as short as it can be named here."""
-    path = Path(inspect.unwrap(build).__code__.co_filename)
+def file_of(build: Build) -> Path | None:
+    """Returns the file that holds a `build`, through decorators and partials; None where it is in no file."""
+    function: Any = build
+    while isinstance(function, functools.partial) or hasattr(function, "__wrapped__"):
+        function = function.func if isinstance(function, functools.partial) else function.__wrapped__
+    try:
+        path = Path(inspect.getfile(function))
+    except TypeError:  # an object that can be called
+        return None
+    return path if path.is_file() else None  # a notebook's cells are in none
+
+
+def _named(build: Build) -> Path:
+    """Returns the file of a `build` as short as it can be named here; `build` where it is in none."""
+    path = file_of(build) or Path("build")
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 

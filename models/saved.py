@@ -111,22 +111,19 @@ def predict(loaded: LoadedModel, images: UInt8, keypoint_set: KeypointSet) -> Fl
             f"{loaded.path}: predicts {loaded.spec.keypoint_set.name}, the data has {keypoint_set.name}; train a model "
             "on this data"
         )
-    if (given := shape_of(model, "output_shape")) not in [
-        (None, count, 2),
-        (None, count, WITH_ERROR),
-        (None, 2 * count),
-    ]:
+    given = shape_of(model, "output_shape")
+    if given not in [(None, count, 2), (None, count, WITH_ERROR), (None, 2 * count)]:
         raise InputError(
-            f"{loaded.path}: gives {shape_text(given)}, the data has {count} keypoints ({keypoint_set.name}) of x and y; "
-            "train a model on this data, or give the model folder where the file is from one"
+            f"{loaded.path}: gives {shape_text(given)}, the data has {count} keypoints ({keypoint_set.name}) of x and "
+            "y; train a model on this data, or give the model folder where the file is from one"
         )
     taken = shape_of(model, "input_shape")
     if images.shape[-1] == 1 and isinstance(taken, tuple) and taken[-1] == 3:
         images = np.repeat(images, 3, axis=-1)  # a grey image in colour is three equal channels
     if not _takes(taken, images.shape):
         raise InputError(
-            f"{loaded.path}: takes images of {shape_text(taken)}, the data has {shape_text(images.shape)}; train a model on "
-            "this data"
+            f"{loaded.path}: takes images of {shape_text(taken)}, the data has {shape_text(images.shape)}; train a "
+            "model on this data"
         )
     output = np.asarray(model.predict(images, batch_size=BATCH, verbose=0), np.float32)
     output = output.reshape(len(images), count, -1)

@@ -2,7 +2,6 @@
 
 import csv
 import dataclasses
-import inspect
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -19,7 +18,7 @@ from common.stage import check_out, locked, seconds_text, stage_code, write_mani
 from facial_keypoints.errors import InputError
 from facial_keypoints.folders import atomic_folder
 from facial_keypoints.spec import to_json
-from models.networks import Build, build_model, load_build, network_name, predicts_error, reason
+from models.networks import Build, build_model, file_of, is_file, load_build, network_name, predicts_error, reason
 from models.saved import KERAS_FILE, load_model
 from models.summary import summary
 from training import checkpoint
@@ -102,9 +101,9 @@ def train(
     with locked(out):
         check_unfinished(path, resume, restart)
         model = untrained(config, data, build)
-        file_of_build = Path(inspect.getfile(inspect.unwrap(build)))
+        files = [Path(config.network) if is_file(config.network) else file_of(build)]
         # Hashed now: files may change while a run of hours goes on.
-        code = stage_code("train", [file_of_build] if file_of_build.is_file() else [])
+        code = stage_code("train", [file for file in files if file and file.is_file()])
         state = begin(path, model, config.settings(data), code, resume, restart)
         print(
             f"{config.name}: {model.count_params():,} parameters, {len(data.train.images)} faces, "

@@ -1,15 +1,19 @@
 """Networks by name or from a user's file: what fits is built, the rest is one clear line."""
 
+import functools
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from facial_keypoints.errors import InputError
 from models.networks import (
+    Build,
     build_model,
     build_options,
+    file_of,
     load_build,
     network_file,
     network_name,
@@ -46,6 +50,46 @@ def test_a_users_file_is_built_with_its_own_options(own: str) -> None:
     assert not predicts_error(build_model(build, SHAPE, 17))
 
 
+def decorated(build: Build) -> Build:
+    @functools.wraps(build)
+    def inner(*arguments: Any, **named: Any) -> Any:
+        return build(*arguments, **named)
+
+    return inner
+
+
+def test_a_build_may_be_wrapped_and_lie_in_no_file(own: str) -> None:
+    """Whatever hides the function: its file is found, its other options stay, and the errors name it."""
+    build = load_build(own)
+    for wrapped in (functools.partial(build, units=3), decorated(functools.partial(decorated(build), units=3))):
+        assert file_of(wrapped) == Path(own)
+        assert build_options(wrapped)["units"].default == 3
+        assert build_model(wrapped, SHAPE, 15).get_layer("hidden").units == 3
+        with pytest.raises(InputError, match=r"my_net\.py: its build has no option width"):
+            build_model(wrapped, SHAPE, 15, {"width": 2})
+
+    class Callable:
+        def __call__(self, input_shape: tuple[int, int, int], keypoints: int) -> Any:
+            return build(input_shape, keypoints)
+
+    assert file_of(Callable()) is None
+    assert file_of(eval("lambda input_shape, keypoints: None")) is None
+    assert build_model(Callable(), SHAPE, 15).output_shape == (None, 15, 2)
+    with pytest.raises(InputError, match=r"^build: its build returns NoneType"):
+        build_model(eval("lambda input_shape, keypoints: None"), SHAPE, 15)
+
+
+def test_a_users_file_may_make_its_build_a_partial_of_ours(tmp_path: Path) -> None:
+    file = tmp_path / "narrow.py"
+    file.write_text("import functools\nfrom models import v2\n\nbuild = functools.partial(v2.build, width=0.25)\n")
+    assert build_options(load_build(str(file)))["width"].default == 0.25
+
+
+def test_annotations_may_be_strings(own: str) -> None:
+    Path(own).write_text(f"from __future__ import annotations\n{OWN}")
+    assert build_options(load_build(own))["units"].annotation is int
+
+
 def test_the_options_of_our_networks() -> None:
     assert list(build_options(load_build("base"))) == []
     assert list(build_options(load_build("v2"))) == ["width"]
@@ -62,6 +106,7 @@ BAD_FILES = {  # what is in the file -> what is said of it
     "x = '\0'\n": r"net\.py: cannot be run",
     "x = 1\n": r"net\.py: has no function `build`",
     "class build:\n    pass\n": r"net\.py: has no function `build`",
+    "def build(input_shape, keypoints, n: 'Net' = 1):\n    return 1\n": r"net\.py: an annotation .*'Net' is not",
     "def build(input_shape):\n    return 1\n": r"net\.py: its build takes no keypoints",
     "def build(input_shape, keypoints, units):\n    return 1\n": r"net\.py: the argument units .* has no default",
     "def build(input_shape, keypoints):\n    return 1\n": r"net\.py: its build returns int",
@@ -86,7 +131,7 @@ def test_a_file_that_is_no_network_is_one_line_that_names_the_file(text: str, tm
 @pytest.mark.parametrize(
     ("network", "said"),
     [
-        ("v9", "no such network; give one of base, .*v2.*, or a file that ends in .py"),
+        ("v9", "no such network; give one of base, .*v2.*, or a file"),
         ("no/net.py", r"no/net\.py: no such file"),
     ],
 )
