@@ -1,4 +1,4 @@
-"""Predicts keypoints with a network in an ONNX file. N pictures, K keypoints, M landmarks."""
+"""Predicts keypoints with a network in an ONNX file. N crops, F faces in a picture, K keypoints, M landmarks."""
 
 import hashlib
 import json
@@ -7,14 +7,22 @@ from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
-from facial_keypoints.array_types import Float32, UInt8
+from facial_keypoints import crops as cropping
+from facial_keypoints import geometry
+from facial_keypoints.array_types import Float32, Float64, Int64, UInt8
+from facial_keypoints.boxes import Detector, given_boxes
 from facial_keypoints.codec import WITH_ERROR, Keypoints, decode
+from facial_keypoints.detectors.haar import Haar
 from facial_keypoints.errors import InputError
+from facial_keypoints.face import DOUBTFUL, HOPELESS, Face, doubt, each_once
 from facial_keypoints.pretrained import MANIFEST, ONNX_FILE, find
 from facial_keypoints.spec import CHANNELS, GREY, METADATA_KEY, RGB, ModelSpec, from_json
 
 BATCH = 64
+PASSES = 3  # at most, each from a crop that the last one's keypoints gave
+STILL_PX = 1.0  # of a crop; one whose corners move less has stopped
 SILENT = 4  # onnxruntime's level of notes: its errors are raised as well
 EXPORT_AGAIN = "export it again with `python -m training.export MODEL_DIR`"
 
@@ -46,6 +54,8 @@ class Predictor:
         self.path = found / ONNX_FILE if found.is_dir() else found
         self._session = _session(self.path, _content(found), threads or 0)
         self.spec = _spec(self._session, self.path)
+        self._gives = len(self.spec.landmarks), WITH_ERROR if self.spec.expected_error else 2
+        self._detector = Haar()
         self._input = _input_name(self._session, self.spec, self.path)
         self._run(np.zeros((1, *self.spec.crop.shape), np.uint8))  # whether it does what it says is seen here
 
@@ -64,12 +74,106 @@ class Predictor:
             InputError: other images, or a label source that the network does not tell apart.
         """
         images = self._checked(images)
-        number = self._source(source)
+        sources = self._sources(len(images), source)
+        return decode(self._outputs(images), sources, self.spec.landmarks)
+
+    def predict(
+        self,
+        picture: UInt8,
+        *,
+        detector: Detector | None = None,
+        boxes: npt.ArrayLike | None = None,
+        source: str | None = None,
+    ) -> list[Face]:
+        """Returns the faces of a picture with their keypoints, the surest first.
+
+        What the detector found is dropped where the network expects errors that no face gives, or where it led to the
+        keypoints of a face that is already there; so nothing is dropped as false where the network says no errors.
+
+        Args:
+            picture: uint8 (H, W, 3) RGB, (H, W, 1) or (H, W) grey; `pictures.read_picture` reads one.
+            detector: finds faces (`detectors/`); None: OpenCV's Haar cascade.
+            boxes: float (F, 4), boxes around faces (x, y, width, height) in px, instead of a detector's. The faces are
+                in their order, and none is dropped.
+            source: as in `predict_crops`.
+
+        Raises:
+            InputError: no such picture, or a box without size.
+        """
+        picture = _checked_picture(picture)
+        if boxes is not None:
+            crops = cropping.crop_of_boxes(given_boxes(boxes), self.spec)
+            return self.predict_at(picture, crops, source=source)
+        found = (detector or self._detector)(picture)
+        crops = cropping.crop_of_boxes(found, self.spec)
+        crops, output = self._settled(picture, crops, PASSES, hopeless=HOPELESS)
+        real = self._doubts(output) < DOUBTFUL
+        faces = self._faces(crops[real], output[real], found.scores[real], source)
+        return each_once(sorted(faces, key=doubt))
+
+    def predict_at(
+        self, picture: UInt8, crops: Float64, *, passes: int = PASSES, source: str | None = None
+    ) -> list[Face]:
+        """Returns a face for each crop, in their order.
+
+        The keypoints of each pass say where the next one cuts, level and of the size that the network knows best,
+        until the crop stops moving.
+
+        Args:
+            picture: as in `predict`.
+            crops: float64 (F, 2, 3), picture to crop; `crops.crop_of` gives that of known keypoints.
+            passes: at most so many, at least 1.
+            source: as in `predict_crops`.
+        """
+        crops, output = self._settled(_checked_picture(picture), crops, passes)
+        return self._faces(crops, output, np.ones(len(crops)), source)
+
+    def _settled(
+        self, picture: UInt8, crops: Float64, passes: int, hopeless: float = np.inf
+    ) -> tuple[Float64, Float32]:
+        """Returns the crops (F, 2, 3) where they stopped, and what the network gives there, (F, M, 2 or 3).
+
+        A crop of more doubt than `hopeless` stops at once.
+        """
+        picture = _with_channels(picture[None], self.spec.crop.channels)[0]
+        crops = np.array(crops, np.float64)
+        output = np.zeros((len(crops), *self._gives), np.float32)
+        going = np.arange(len(crops))
+        for left in range(passes - 1, -1, -1):
+            output[going] = self._outputs(cropping.cut(picture, crops[going], self.spec))
+            going = going[self._doubts(output[going]) < hopeless]
+            placed = geometry.transform(
+                output[going, : len(self.spec.keypoint_set), :2], geometry.inverse(crops[going])
+            )
+            better = cropping.crop_of(placed, self.spec)
+            moved = cropping.moved_px(crops[going], better, self.spec) > STILL_PX
+            going = going[moved]
+            if not (left and len(going)):
+                break
+            crops[going] = better[moved]
+        return crops, output
+
+    def _faces(self, crops: Float64, output: Float32, scores: Float64, source: str | None) -> list[Face]:
+        """Returns the faces that the network sees in crops (F, 2, 3), in px of the picture."""
+        coordinates, errors = decode(output, self._sources(len(output), source), self.spec.landmarks)
+        back = geometry.inverse(crops)
+        keypoints = geometry.transform(coordinates, back).astype(np.float32)
+        scales = np.sqrt(np.abs(np.linalg.det(back[:, :, :2]))).astype(np.float32)
+        placed = [None] * len(crops) if errors is None else errors * scales[:, None]
+        boxes = [cropping.box_of(crop, self.spec) for crop in crops]
+        return [Face(*face) for face in zip(boxes, keypoints, placed, crops, scores.tolist(), strict=True)]
+
+    def _outputs(self, images: UInt8) -> Float32:
+        """Returns what the network gives for images in batches, float32 (N, M, 2 or 3)."""
         batches = [self._run(images[start : start + BATCH]) for start in range(0, len(images), BATCH)]
-        landmarks = len(self.spec.landmarks)
-        empty = np.zeros((0, landmarks, WITH_ERROR if self.spec.expected_error else 2), np.float32)
-        output = np.concatenate([empty, *batches])
-        return decode(output, np.full(len(output), number, np.int64), self.spec.landmarks)
+        return np.concatenate([np.zeros((0, *self._gives), np.float32), *batches])
+
+    def _doubts(self, output: Float32) -> Float32:
+        """Returns the mean expected error of each face, float32 (F,), in widths of the crop; 0 where none is said."""
+        if not self.spec.expected_error:
+            return np.zeros(len(output), np.float32)
+        of_keypoints = output[:, : len(self.spec.keypoint_set), 2]
+        return np.asarray(of_keypoints.mean(axis=1) / self.spec.crop.width_px, np.float32)
 
     def _checked(self, images: UInt8) -> UInt8:
         """Returns the images after a check of their type and size."""
@@ -84,20 +188,18 @@ class Predictor:
             raise InputError(f"images: are {size}, {self.path} takes {height} x {width} px; cut or resize them")
         return images
 
-    def _source(self, name: str | None) -> int:
-        """Returns the number of a label source."""
+    def _sources(self, count: int, name: str | None) -> Int64:
+        """Returns the number of a label source, int64 (N,), once for each of N faces."""
         sources = self.spec.keypoint_set.sources
         known = {sources[number].name: number for number in (0, *self.spec.sources)}
-        if name is None:
-            return 0
-        if name not in known:
+        if name is not None and name not in known:
             raise InputError(f"{name}: {self.path} knows no such label source; give one of {', '.join(known)}")
-        return known[name]
+        return np.full(count, known[name] if name else 0, np.int64)
 
     def _run(self, images: UInt8) -> Float32:
         """Returns what the network gives for a batch, float32 (N, M, 2 or 3)."""
         images = _with_channels(images, self.spec.crop.channels)
-        gives = (len(images), len(self.spec.landmarks), WITH_ERROR if self.spec.expected_error else 2)
+        gives = (len(images), *self._gives)
         try:
             output = np.asarray(self._session.run(None, {self._input: images.astype(np.float32)})[0], np.float32)
         except Exception as error:  # the runtime has an error class for each of its states, and none above them
@@ -165,6 +267,18 @@ def _with_channels(images: UInt8, channels: int) -> UInt8:
     count, height, width, _ = images.shape
     rows = images.reshape(count * height, width, RGB)
     return np.asarray(cv2.cvtColor(rows, cv2.COLOR_RGB2GRAY), np.uint8).reshape(count, height, width, GREY)
+
+
+def _checked_picture(picture: UInt8) -> UInt8:
+    """Returns a picture with its axis of channels, after a check of its type and shape."""
+    dtype, shape = getattr(picture, "dtype", type(picture).__name__), np.shape(picture)
+    if dtype != np.uint8:
+        raise InputError(f"picture: is {dtype}, expected a numpy array of uint8 (0 black to 255 white)")
+    if len(shape) == 2:
+        return picture[..., None]
+    if len(shape) != 3 or shape[2] not in CHANNELS or not picture.size:
+        raise InputError(f"picture: has shape {shape}, expected (H, W) or (H, W, 1) grey or (H, W, 3) RGB")
+    return picture
 
 
 def _one_line(error: Exception) -> str:

@@ -1,0 +1,84 @@
+"""What detectors say: boxes around faces. F faces.
+
+A detector is a callable: `detect(picture) -> Boxes`, the picture being uint8 (H, W, 3) RGB. A further one is one new
+file in `detectors/`.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from facial_keypoints import geometry
+from facial_keypoints.array_types import Float64, UInt8
+from facial_keypoints.errors import InputError
+
+
+class EyesInBox(NamedTuple):
+    """Where a detector's boxes hold the eye centres of an upright face, on average.
+
+    Attributes:
+        middle_x, middle_y: the point between them, as a fraction of the box's width and height.
+        apart: their distance, as a fraction of the box's width.
+    """
+
+    middle_x: float
+    middle_y: float
+    apart: float
+
+
+class Boxes(NamedTuple):
+    """Boxes around F faces.
+
+    Attributes:
+        xywh: float64 (F, 4), left, top, width and height in px of the picture.
+        scores: float64 (F,), higher is surer; each detector has a scale of its own.
+        turns: float64 (F,) degrees by which each face is turned in the picture's plane, clockwise as one sees it.
+        eyes: where these boxes have the eyes of a face.
+    """
+
+    xywh: Float64
+    scores: Float64
+    turns: Float64
+    eyes: EyesInBox
+
+
+USUAL_EYES = EyesInBox(0.5, 0.39, 0.4)  # of a box that holds a face from the brows to the chin
+
+Detector = Callable[[UInt8], Boxes]
+
+
+def given_boxes(xywh: npt.ArrayLike) -> Boxes:
+    """Returns boxes that somebody else found, (F, 4), of upright faces.
+
+    Raises:
+        InputError: they are no boxes, or one has no size.
+    """
+    try:
+        boxes = np.array(xywh, np.float64).reshape(-1, 4)
+    except (TypeError, ValueError):
+        boxes = np.full((1, 4), np.nan)
+    if not (np.isfinite(boxes).all() and (boxes[:, 2:] > 0).all()):
+        raise InputError(
+            f"boxes: {xywh!r} are not x, y, width and height of each face, in px, width and height above 0"
+        )
+    return Boxes(boxes, np.ones(len(boxes)), np.zeros(len(boxes)), USUAL_EYES)
+
+
+def eye_places(boxes: Boxes) -> Float64:
+    """Returns where both eye centres of each face may be, float64 (F, 2, 2) in px of the picture.
+
+    First the eye on the left of an upright picture. A turned face is turned about its box's middle.
+    """
+    size = boxes.xywh[:, 2:]
+    middle = boxes.xywh[:, :2] + size / 2
+    x = (boxes.eyes.middle_x - 0.5 + boxes.eyes.apart * np.array([-0.5, 0.5])) * size[:, :1]
+    y = np.repeat((boxes.eyes.middle_y - 0.5) * size[:, 1:], 2, axis=1)
+    return geometry.transform(np.stack([x, y], axis=-1), turning(boxes.turns, middle))
+
+
+def turning(degrees: Float64, to: Float64) -> Float64:
+    """Returns matrices (F, 2, 3) that turn about the origin by (F,) degrees, clockwise as one sees it, and shift it."""
+    cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    return np.stack([np.stack([cos, -sin, to[:, 0]], axis=-1), np.stack([sin, cos, to[:, 1]], axis=-1)], axis=1)

@@ -1,0 +1,86 @@
+"""Crops as a network was trained on: from boxes, from keypoints, and cut out of pictures. F faces, K keypoints."""
+
+import numpy as np
+import numpy.typing as npt
+
+from facial_keypoints import geometry
+from facial_keypoints.array_types import Float64, UInt8
+from facial_keypoints.boxes import Boxes, eye_places
+from facial_keypoints.keypoint_set import KeypointSet
+from facial_keypoints.spec import ModelSpec
+
+MARGIN_PX = 2  # around what a crop shows, for the pixels between which it lies
+
+
+def crop_of(keypoints: npt.ArrayLike, spec: ModelSpec) -> Float64:
+    """Returns matrices (F, 2, 3), picture to crop, that lay keypoints (F, K, 2) on those of the mean training face.
+
+    The crop is level: a face that is turned in the picture's plane stands upright in it.
+    """
+    return geometry.fit_similarity(keypoints, np.array(spec.crop.mean_keypoints)[None])
+
+
+def crop_of_boxes(boxes: Boxes, spec: ModelSpec) -> Float64:
+    """Returns matrices (F, 2, 3), picture to crop, that lay the eyes of boxes on those of the mean training face."""
+    mean = eye_centres(spec.crop.mean_keypoints, spec.keypoint_set)
+    return geometry.fit_similarity(eye_places(boxes), mean[None])
+
+
+def crop_of_whole(height_px: int, width_px: int, spec: ModelSpec) -> Float64:
+    """Returns the matrix (2, 3) by which a whole picture becomes the crop, as large as fits, in its middle."""
+    scale = min(spec.crop.height_px / height_px, spec.crop.width_px / width_px)
+    middle, of_crop = np.array([width_px, height_px]), np.array([spec.crop.width_px, spec.crop.height_px])
+    shift = (of_crop - 1) / 2 - scale * (middle - 1) / 2
+    return np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
+
+
+def eye_centres(keypoints: npt.ArrayLike, keypoint_set: KeypointSet) -> Float64:
+    """Returns both eye centres, float64 (..., 2, 2), of keypoints (..., K, 2); first the one on the picture's left."""
+    points, eyes = np.asarray(keypoints, np.float64), keypoint_set.normalisers[-1]  # the last of every set
+    centres = np.stack([points[..., list(eye), :].mean(axis=-2) for eye in (eyes.first, eyes.second)], axis=-2)
+    return np.take_along_axis(centres, centres[..., :1].argsort(axis=-2), axis=-2)
+
+
+def cut(picture: UInt8, matrices: Float64, spec: ModelSpec) -> UInt8:
+    """Returns the crops, uint8 (F, h, w, C), that matrices (F, 2, 3) show of a picture (H, W, C); its edge repeated."""
+    height, width, channels = spec.crop.height_px, spec.crop.width_px, picture.shape[2]
+    crops = np.empty((len(matrices), height, width, channels), np.uint8)
+    for crop, matrix in zip(crops, matrices, strict=True):
+        left, top, right, bottom = _region(matrix, spec, picture.shape[1], picture.shape[0])
+        shifted = np.column_stack([matrix[:, :2], matrix @ (left, top, 1)])
+        crop[:] = geometry.crop(picture[top:bottom, left:right], shifted, height, width)
+    return crops
+
+
+def _region(matrix: Float64, spec: ModelSpec, width: int, height: int) -> tuple[int, int, int, int]:
+    """Returns what of a picture a crop shows: left, top, right, bottom, at least a pixel of it."""
+    corners = geometry.transform(corners_px(spec), geometry.inverse(matrix))
+    margin = MARGIN_PX * max(1.0, float(np.abs(np.linalg.inv(matrix[:, :2])).max()))
+    low = np.floor(corners.min(axis=0) - margin).clip(0, (width - 1, height - 1)).astype(int)
+    high = np.ceil(corners.max(axis=0) + margin + 1).clip(low + 1, (width, height)).astype(int)
+    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
+
+
+def corners_px(spec: ModelSpec) -> Float64:
+    """Returns the middles of a crop's four corner pixels, float64 (4, 2) in px of the crop."""
+    right, bottom = spec.crop.width_px - 1.0, spec.crop.height_px - 1.0
+    return np.array([[0, 0], [right, 0], [right, bottom], [0, bottom]])
+
+
+def box_of(crop: Float64, spec: ModelSpec) -> tuple[float, float, float, float]:
+    """Returns the upright box (x, y, width, height), in px of the picture, as large as a crop (2, 3) and in its place.
+
+    A face that is turned in the plane has an upright box all the same.
+    """
+    back = geometry.inverse(crop)
+    scale = float(np.sqrt(abs(np.linalg.det(back[:, :2]))))
+    middle_x, middle_y = back @ (*corners_px(spec).mean(axis=0), 1)
+    width, height = scale * spec.crop.width_px, scale * spec.crop.height_px
+    return float(middle_x - width / 2), float(middle_y - height / 2), width, height
+
+
+def moved_px(before: Float64, after: Float64, spec: ModelSpec) -> Float64:
+    """Returns how far the corners of crops move, float64 (F,), the farthest, in px of the crop; (F, 2, 3) each."""
+    corners = corners_px(spec)[None]
+    again = geometry.transform(geometry.transform(corners, geometry.inverse(before)), after)
+    return np.asarray(np.linalg.norm(again - corners, axis=-1).max(axis=-1, initial=0))

@@ -1,0 +1,60 @@
+"""OpenCV's cascade of boosted Haar features (Viola and Jones 2001; Lienhart and Maydt 2002), tuned to miss little.
+
+It finds dozens of false faces on the way; they fall to the error that the network expects of their keypoints.
+"""
+
+import threading
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from facial_keypoints.array_types import Float64, UInt8
+from facial_keypoints.boxes import Boxes, EyesInBox
+
+FRONTAL, PROFILE = "haarcascade_frontalface_alt2.xml", "haarcascade_profileface.xml"  # OpenCV's wheels hold them
+EYES = EyesInBox(0.5, 0.39, 0.4)
+LONGEST_PX = 640  # of the picture that is searched
+SCALE_STEP = 1.05
+NEIGHBOURS = 2
+SMALLEST_PX = 24  # of a face's box in that picture
+
+
+class Haar:
+    """Finds upright faces that look at the camera. It may be called from several threads at once."""
+
+    def __init__(self, *, profile: bool = False) -> None:
+        """Args: profile: whether faces seen from the side are sought too, which takes three times as long."""
+        self._profile = profile
+        self._cascades = threading.local()  # OpenCV's cannot be shared
+
+    def __call__(self, picture: UInt8) -> Boxes:
+        """Returns boxes around faces of a picture, uint8 (H, W, 3) RGB or (H, W, 1) grey."""
+        grey = picture[..., 0] if picture.shape[2] == 1 else np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY))
+        height, width = grey.shape
+        scale = min(1.0, LONGEST_PX / max(height, width))
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        small = np.asarray(cv2.equalizeHist(cv2.resize(grey, size, interpolation=cv2.INTER_AREA)), np.uint8)
+        found = [self._search(FRONTAL, small)]
+        if self._profile:  # the cascade knows faces that look to the left of the picture
+            right = self._search(PROFILE, np.ascontiguousarray(small[:, ::-1]))
+            right[:, 0] = size[0] - right[:, 0] - right[:, 2]
+            found += [self._search(PROFILE, small), right]
+        rows = np.concatenate(found)
+        rows = rows[np.lexsort(rows.T[::-1])]  # the cascade's threads give them in any order
+        ratio = np.array([width / size[0], height / size[1]] * 2)
+        return Boxes(rows[:, :4] * ratio, rows[:, 4], np.zeros(len(rows)), EYES)
+
+    def _search(self, name: str, grey: UInt8) -> Float64:
+        """Returns float64 (F, 5): boxes in a grey picture and their scores."""
+        boxes, _, scores = self._cascade(name).detectMultiScale3(
+            grey, SCALE_STEP, NEIGHBOURS, minSize=(SMALLEST_PX, SMALLEST_PX), outputRejectLevels=True
+        )
+        return np.column_stack([np.reshape(boxes, (-1, 4)), np.reshape(scores, -1)]).astype(np.float64)
+
+    def _cascade(self, name: str) -> cv2.CascadeClassifier:
+        """Returns this thread's own cascade."""
+        of_thread: dict[str, cv2.CascadeClassifier] = self._cascades.__dict__
+        if name not in of_thread:
+            of_thread[name] = cv2.CascadeClassifier(str(Path(cv2.__file__).parent / "data" / name))
+        return of_thread[name]

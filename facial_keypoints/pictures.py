@@ -1,0 +1,75 @@
+"""Picture files, in and out."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from facial_keypoints.array_types import UInt8
+from facial_keypoints.errors import InputError
+
+SUFFIXES = (".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+MOST_PIXELS = 89_000_000  # decoded they take 267 MB; beyond, Pillow warns of its own accord
+JPEG_QUALITY = 92
+DEEP_MODES = ("I", "I;16", "I;16B", "I;16L", "I;16N")  # Pillow's names for grey pictures of 16 bits
+DEEPEST = 65535
+
+notes = logging.getLogger("facial_keypoints")  # what a reader should know; a program may show or silence it
+
+
+def read_picture(path: str | Path) -> UInt8:
+    """Returns a picture, uint8 (H, W, 3) RGB, turned as its EXIF orientation says.
+
+    What is transparent becomes white. Of an animation or several pages the first picture is taken, and a note logged.
+
+    Raises:
+        InputError: it cannot be read, is no picture or a damaged one, or has more than MOST_PIXELS.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; give a picture")
+    try:
+        image = Image.open(path)  # reads the header
+    except Image.DecompressionBombError:
+        raise InputError(_too_large(path)) from None
+    except Exception as error:  # Pillow's readers raise whatever they stumble over
+        raise InputError(f"{path}: is no picture that can be read ({_reason(error)}); save it as JPEG or PNG") from None
+    with image:
+        if image.width * image.height > MOST_PIXELS:
+            raise InputError(_too_large(path, image.size))
+        count = getattr(image, "n_frames", 1)
+        if count > 1 and image.format != "MPO":  # which is one photo, then helpers of it
+            notes.warning("%s: holds %d pictures; the first is taken", path, count)
+        try:
+            image.load()
+            return _rgb(ImageOps.exif_transpose(image))
+        except Exception as error:
+            raise InputError(f"{path}: cannot be decoded ({_reason(error)}); save or fetch it again") from None
+
+
+def write_picture(path: str | Path, picture: UInt8) -> None:
+    """Writes a picture, uint8 (H, W, 3) RGB, in the format that the file name ends in."""
+    Image.fromarray(picture).save(path, quality=JPEG_QUALITY)
+
+
+def _rgb(image: Image.Image) -> UInt8:
+    if image.mode in DEEP_MODES:
+        values = np.asarray(image, np.int64)
+        if values.min() < 0 or values.max() > DEEPEST:
+            raise ValueError("its values are no 8 or 16 bits")
+        return np.repeat((values // 256).astype(np.uint8)[..., None], 3, axis=-1)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image)
+    return np.asarray(image.convert("RGB"), np.uint8)
+
+
+def _too_large(path: Path, size: tuple[int, int] | None = None) -> str:
+    says = f"is {size[0]} x {size[1]} px" if size else "is larger"
+    return f"{path}: {says}, more than {MOST_PIXELS // 1_000_000} million pixels; make it smaller"
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
