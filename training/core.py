@@ -1,10 +1,11 @@
 """A training run without a command line: the same call for the stage, for tests, sweeps and notebooks."""
 
+import contextlib
 import csv
 import dataclasses
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -142,8 +143,8 @@ def untrained(config: TrainingConfig, data: TrainingData, build: Build) -> keras
     if data.labels != recipe.labels:
         raise InputError(f"--labels {recipe.labels}: the data were loaded with {data.labels}; load them with the same")
     keras.utils.set_random_seed(config.seed)
-    keras.mixed_precision.set_global_policy(recipe.precision)
-    model = build_model(build, data.crop.shape, data.train.points.shape[1], config.options)
+    with precision(recipe.precision):
+        model = build_model(build, data.crop.shape, data.train.points.shape[1], config.options)
     if recipe.loss == "laplace" and not predicts_error(model):
         raise InputError(f"--loss laplace: {config.name} does not predict an expected error; use --loss mse or another")
     if recipe.loss != "laplace" and predicts_error(model):
@@ -158,6 +159,17 @@ def untrained(config: TrainingConfig, data: TrainingData, build: Build) -> keras
             ) from None
     compile_model(model, recipe, len(data.train.images))
     return model
+
+
+@contextlib.contextmanager
+def precision(policy: str) -> Iterator[None]:
+    """Gives the layers that are made inside a dtype policy; outside, the caller's own is as it was."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def compile_model(model: keras.Model, recipe: Recipe, faces: int) -> None:
@@ -237,10 +249,10 @@ def fit(
 
 def finished_model(model: keras.Model, config: TrainingConfig, data: TrainingData, build: Build) -> keras.Model:
     """Returns the trained network as it is kept: in float32, its expected error calibrated on the validation faces."""
-    keras.mixed_precision.set_global_policy("float32")
-    kept = build_model(build, data.crop.shape, data.train.points.shape[1], config.options)
-    kept.set_weights(model.get_weights())
-    return calibrate_on(kept, data.val) if predicts_error(kept) else kept
+    with precision("float32"):
+        kept = build_model(build, data.crop.shape, data.train.points.shape[1], config.options)
+        kept.set_weights(model.get_weights())
+        return calibrate_on(kept, data.val) if predicts_error(kept) else kept
 
 
 def write_model(

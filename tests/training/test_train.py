@@ -329,6 +329,28 @@ def test_callbacks_of_the_caller_see_every_hook_and_the_validation(small_data: P
     assert model.output_shape == (None, 15, 2)
 
 
+def test_half_precision_is_for_training_alone(small_data: Path, tmp_path: Path) -> None:
+    """The network in training has it, the one that is kept has not, and the caller's own layers never get it."""
+    trained: list[str] = []
+
+    class Watch(keras.callbacks.Callback):  # type: ignore[misc]
+        def on_train_begin(self, logs: Any = None) -> None:
+            trained.append(self.model.get_layer("dense").dtype_policy.name)
+
+    def fails(input_shape: tuple[int, int, int], keypoints: int) -> keras.Model:
+        raise ValueError(keras.config.dtype_policy().name)
+
+    recipe = resolve("base", None, {"epochs": 1, "precision": "mixed_bfloat16"})
+    config, data = core.TrainingConfig("base", recipe), load_data(small_data, None, recipe.labels)
+    kept = core.train(config, data, tmp_path / "base", callbacks=[Watch()])
+    assert trained == ["mixed_bfloat16"]
+    assert kept.get_layer("dense").dtype_policy.name == "float32"
+    assert keras.config.dtype_policy().name == "float32"
+    with pytest.raises(InputError, match="mixed_bfloat16"):
+        core.train(config, data, tmp_path / "none", build=fails)
+    assert keras.config.dtype_policy().name == "float32"
+
+
 def test_v2_keeps_what_was_validated_with_an_expected_error_that_fits_the_validation_errors(
     data_48: Path, more_48: Path, v2_folder: Path
 ) -> None:
@@ -383,7 +405,7 @@ def test_faces_cut_for_another_split_are_refused(data_48: Path, more_48: Path, t
     shutil.copytree(more_48, tmp_path / "more")
     for like, fits in ((arrays.data_hash(arrays.load_data_manifest(data_48)), True), ("another", False)):
         manifest = json.loads((more_48 / "manifest.json").read_text())
-        manifest["inputs"]["like"] = like
+        manifest["inputs"]["leave_out"] = like
         (tmp_path / "more" / "manifest.json").write_text(json.dumps(manifest))
         if fits:
             load_data(data_48, tmp_path / "more", "by_source")
