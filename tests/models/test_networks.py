@@ -17,6 +17,9 @@ PARAMETERS = {  # on 96 x 96 images: network, channels, keypoints -> as document
     ("base", 3, 15): 6_662_750,
     ("v1", 3, 15): 6_668_378,
     ("v2", 1, 17): 737_460,
+    ("vgg16", 1, 15): 17_352_542,
+    ("naimishnet", 1, 15): 7_516_990,
+    ("cnn5", 1, 15): 461_726,
 }
 
 
@@ -43,14 +46,14 @@ def test_the_documented_number_of_parameters(name: str, channels: int, keypoints
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-@pytest.mark.parametrize(("shape", "landmarks"), [((96, 96, 3), 15), ((64, 80, 1), 68), ((50, 70, 1), 17)])
+@pytest.mark.parametrize(("shape", "landmarks"), [((96, 96, 3), 15), ((96, 112, 1), 68), ((130, 100, 1), 17)])
 def test_images_go_in_as_they_are_and_pixels_come_out(name: str, shape: tuple[int, int, int], landmarks: int) -> None:
     predicted = output(built(name, shape, landmarks), noise(3, shape))
     assert predicted.dtype == np.float32
     assert predicted.shape[:2] == (3, landmarks)
     points, expected_error = predicted[..., :2], predicted[..., 2:]
     centre = np.array([shape[1] - 1, shape[0] - 1]) / 2
-    assert np.abs(points - centre).max() < max(shape)  # an untrained network guesses about the middle
+    assert np.abs(points - centre).max() < 2 * max(shape)  # an untrained network guesses about the middle
     assert np.abs(points.mean(axis=(0, 1)) - centre).max() < 0.3 * max(shape)
     assert (expected_error > 0).all()
 

@@ -1,0 +1,40 @@
+"""`cnn5`: five convolutions, each with a pooling, and one dense layer, for 68 keypoints on grey images of 224 x 224.
+
+The published description names the layers and leaves their sizes open. Chosen here: filters that double from 16, which
+keeps training at 224 px bearable on two cores; convolutions of 5 and then 3 px that keep the size, so that any image
+of 32 px works; half of the features dropped before the dense layer; weights that start as by Glorot & Bengio (2010).
+"""
+
+import keras
+
+from models.scaling import middle, pixel_coordinates, scaled_images
+
+FILTERS = (16, 32, 64, 128, 256)
+SIZES = (5, 3, 3, 3, 3)  # px
+DROPOUT = 0.5
+SMALLEST_PX = 32  # one pixel is left after the last pooling
+
+
+def build(input_shape: tuple[int, int, int] = (96, 96, 1), keypoints: int = 15, crop_px: int = 0) -> keras.Model:
+    """Returns the untrained network: images (N, H, W, C), 0..255, in; keypoints (N, K, 2) in px out.
+
+    2,098,696 parameters on 224 x 224 x 1 images with 68 keypoints. Sides of at least 32 px.
+
+    Args:
+        crop_px: it sees the middle of the images only, a square of this side; 0: all of them.
+
+    Raises:
+        ValueError: smaller sides.
+    """
+    if min(middle(input_shape, crop_px)[1]) < SMALLEST_PX:
+        raise ValueError(f"it takes sides of at least {SMALLEST_PX} px")
+    images, x = scaled_images(input_shape, crop_px=crop_px)
+    for number, (filters, size) in enumerate(zip(FILTERS, SIZES, strict=True), start=1):
+        name = f"convolution_{number}"
+        x = keras.layers.Conv2D(filters, size, 1, "same", activation="relu", kernel_initializer="he_normal", name=name)(
+            x
+        )
+        x = keras.layers.MaxPooling2D(2, name=f"pooling_{number}")(x)
+    x = keras.layers.Flatten(name="flatten")(x)
+    x = keras.layers.Dropout(DROPOUT, name="dropout")(x)
+    return keras.Model(images, pixel_coordinates(x, input_shape, keypoints, crop_px=crop_px), name="cnn5")

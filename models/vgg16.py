@@ -1,0 +1,86 @@
+"""`vgg16`: the convolutions of VGG16 (Simonyan & Zisserman 2015), learnt on ImageNet, and a head for keypoints.
+
+The head follows the published project: one more convolution and pooling, 512 dense units, half of them dropped, and
+coordinates as shares of the image's sides. Grey images are taken as colour images of three equal channels.
+"""
+
+import warnings
+from pathlib import Path
+
+import keras
+
+from facial_keypoints.errors import InputError
+from models.scaling import pixel_coordinates
+
+MEAN_BLUE_GREEN_RED = (103.939, 116.779, 123.68)  # of ImageNet's pixels, as in keras.applications.vgg16
+HEAD_FILTERS = 512
+DENSE_UNITS = 512
+DROPOUT = 0.5
+SMALLEST_PX = 96  # three pixels are left for the head's convolution
+NO_TOP = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
+
+
+def build(
+    input_shape: tuple[int, int, int] = (224, 224, 3), keypoints: int = 68, fine_tune: bool = False
+) -> keras.Model:
+    """Returns the network with new weights: images (N, H, W, C), 0..255, in; keypoints (N, K, 2) in px out.
+
+    Nothing is downloaded; `load_convolutions` brings in what was learnt on ImageNet. 18,193,352 parameters on
+    224 x 224 images with 68 keypoints, of which the head has 3,478,664. Sides of at least 96 px.
+
+    Args:
+        fine_tune: all layers are trained; otherwise only the head is, as published.
+
+    Raises:
+        ValueError: smaller sides.
+    """
+    if min(input_shape[:2]) < SMALLEST_PX:
+        raise ValueError(f"it takes sides of at least {SMALLEST_PX} px")
+    images = keras.Input(input_shape, name="images")
+    channels = [images[..., c : c + 1] for c in (2, 1, 0)] if input_shape[2] == 3 else [images] * 3
+    x = keras.layers.Concatenate(name="blue_green_red")(channels)
+    x = keras.layers.Rescaling(1.0, [-mean for mean in MEAN_BLUE_GREEN_RED], name="less_the_mean")(x)
+    convolutions = keras.applications.VGG16(include_top=False, weights=None, input_tensor=x)
+    for layer in convolutions.layers:
+        layer.trainable = fine_tune
+    x = convolutions.output
+    x = keras.layers.Conv2D(HEAD_FILTERS, 3, name="head_convolution")(x)
+    if min(x.shape[1:3]) > 1:
+        x = keras.layers.MaxPooling2D(2, name="head_pooling")(x)
+    x = keras.layers.Flatten(name="flatten")(x)
+    x = keras.layers.Dense(DENSE_UNITS, "relu", name="dense")(x)
+    x = keras.layers.Dropout(DROPOUT, name="dropout")(x)
+    points = pixel_coordinates(x, input_shape, keypoints, mean=0.0, deviation=1.0, activation="sigmoid")
+    return keras.Model(images, points, name="vgg16")
+
+
+def load_convolutions(model: keras.Model, file: Path | None = None) -> None:
+    """Gives a network the weights of the 13 convolutions of VGG16; its other layers keep theirs.
+
+    Args:
+        model: has layers of the names of VGG16's convolutions, `block1_conv1` to `block5_conv3`.
+        file: as keras.applications publishes them (NO_TOP); None: Keras fetches it, once, into its own folder.
+
+    Raises:
+        InputError: the network has no such layers, or the file cannot be fetched or does not hold these weights.
+    """
+    names = {layer.name for layer in model.layers}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)  # Keras only warns of weights that a file lacks
+            learnt = keras.applications.VGG16(include_top=False, weights=str(file) if file else "imagenet")
+    except Exception as error:  # of the network, the file system, HDF5 or Keras
+        why = " ".join(str(error).split())[:200]
+        if file is None:
+            raise InputError(
+                f"--initial-weights imagenet: Keras cannot fetch the weights ({why}); fetch {NO_TOP} elsewhere and "
+                "give it as --initial-weights FILE, or start from nothing by --initial-weights none --fine-tune"
+            ) from None
+        raise InputError(f"{file}: holds no weights of VGG16's convolutions ({why}); give {NO_TOP}") from None
+    convolutions = [layer for layer in learnt.layers if layer.weights]
+    if not all(layer.name in names for layer in convolutions):
+        raise InputError(
+            f"--initial-weights: {model.name} has not the convolutions of VGG16; only vgg16 starts from them"
+        )
+    for layer in convolutions:
+        model.get_layer(layer.name).set_weights(layer.get_weights())

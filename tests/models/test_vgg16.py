@@ -1,0 +1,139 @@
+"""`vgg16`: VGG16 of keras.applications with its own pixels, a head for keypoints, and weights from a file."""
+
+from pathlib import Path
+from typing import Any
+
+import h5py  # type: ignore[import-untyped]
+import keras
+import numpy as np
+import pytest
+
+from facial_keypoints.errors import InputError
+from models.vgg16 import NO_TOP, build, load_convolutions
+
+SHAPE = (96, 96, 3)
+
+
+def no_network(*_: Any, **__: Any) -> None:
+    raise OSError("Name or service not known")
+
+
+def test_its_parameters_worked_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keras says that VGG16's convolutions have 14,714,688; 7 x 7 px are 5 x 5 and 2 x 2 in the head."""
+    monkeypatch.setattr("socket.create_connection", no_network)  # nothing is downloaded
+    head = (512 * 9 + 1) * 512 + (2 * 2 * 512 + 1) * 512 + (512 + 1) * 136
+    model = build((224, 224, 3), 68)
+    assert model.count_params() == 14_714_688 + head == 18_193_352
+    assert sum(np.prod(weight.shape) for weight in model.trainable_weights) == head == 3_478_664
+
+
+def test_fine_tuned_all_of_it_is_trained() -> None:
+    assert build(SHAPE, 15, fine_tune=True).non_trainable_weights == []
+    assert len(build(SHAPE, 15).non_trainable_weights) == 2 * 13
+
+
+def test_its_pixels_are_those_of_keras_applications() -> None:
+    model = build(SHAPE, 15)
+    pixels = keras.Model(model.inputs, model.get_layer("less_the_mean").output)
+    images = np.random.default_rng(0).integers(0, 256, (2, *SHAPE), np.uint8)
+    wanted = keras.applications.vgg16.preprocess_input(images.astype(np.float32))
+    np.testing.assert_allclose(pixels.predict(images, verbose=0), wanted, atol=1e-4)
+
+
+def test_a_grey_image_is_the_same_in_colour() -> None:
+    grey, colour = build((96, 112, 1), 68), build((96, 112, 3), 68)
+    colour.set_weights(grey.get_weights())
+    images = np.random.default_rng(0).integers(0, 256, (1, 96, 112, 1), np.uint8)
+    in_colour = colour.predict(np.repeat(images, 3, axis=-1), verbose=0)
+    np.testing.assert_allclose(grey.predict(images, verbose=0), in_colour, atol=1e-4)
+
+
+def test_its_outputs_are_shares_of_the_sides() -> None:
+    """The inverse of the sigmoid of 1/4 is -log 3: a quarter of the way from edge to edge."""
+    model = build((96, 128, 1), 1)
+    coordinates = model.get_layer("coordinates")
+    weights, _ = coordinates.get_weights()
+    coordinates.set_weights([0 * weights, np.array([0, -np.log(3)])])
+    said = model.predict(np.zeros((1, 96, 128, 1), np.uint8), verbose=0)
+    np.testing.assert_allclose(said, [[[64 - 0.5, 24 - 0.5]]], atol=1e-4)
+
+
+def test_less_than_96_px_is_refused() -> None:
+    with pytest.raises(ValueError, match="it takes sides of at least 96 px"):
+        build((95, 224, 3), 68)
+
+
+@pytest.fixture(scope="module")
+def learnt(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, keras.Model]:
+    """A file in the layout of the published one, and the network whose weights it holds."""
+    keras.utils.set_random_seed(7)
+    model = keras.applications.VGG16(include_top=False, weights=None)
+    path = tmp_path_factory.mktemp("weights") / NO_TOP
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = [layer.name.encode() for layer in model.layers]
+        for layer in model.layers:
+            group = file.create_group(layer.name)
+            names = [f"{layer.name}_W_1:0", f"{layer.name}_b_1:0"][: len(layer.weights)]
+            group.attrs["weight_names"] = [name.encode() for name in names]
+            for name, values in zip(names, layer.get_weights(), strict=True):
+                group[name] = values
+    return path, model
+
+
+def check_loaded(model: keras.Model, learnt: keras.Model, head: list[Any]) -> None:
+    for block, number in ((1, 1), (3, 2), (5, 3)):
+        name = f"block{block}_conv{number}"
+        for ours, theirs in zip(model.get_layer(name).get_weights(), learnt.get_layer(name).get_weights(), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+    for ours, before in zip(model.get_layer("head_convolution").get_weights(), head, strict=True):
+        np.testing.assert_array_equal(ours, before)
+
+
+def test_convolutions_from_a_file(learnt: tuple[Path, keras.Model]) -> None:
+    path, theirs = learnt
+    model = build((96, 96, 1), 15)
+    head = model.get_layer("head_convolution").get_weights()
+    load_convolutions(model, path)
+    check_loaded(model, theirs, head)
+
+
+def test_convolutions_from_where_keras_puts_them(
+    learnt: tuple[Path, keras.Model], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, theirs = learnt
+    asked: list[str] = []
+
+    def fetched(name: str, origin: str, **_: Any) -> str:
+        asked.extend([name, origin])
+        return str(path)
+
+    monkeypatch.setattr("keras.src.applications.vgg16.file_utils.get_file", fetched)
+    model = build(SHAPE, 15)
+    head = model.get_layer("head_convolution").get_weights()
+    load_convolutions(model)
+    check_loaded(model, theirs, head)
+    assert asked[0] == NO_TOP
+    assert asked[1].endswith(NO_TOP)
+
+
+def test_offline_it_is_one_line_with_the_way_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("keras.src.utils.file_utils.config.keras_home", lambda: str(tmp_path))  # nothing is there yet
+    monkeypatch.setattr("socket.create_connection", no_network)
+    with pytest.raises(InputError, match=rf"imagenet: Keras cannot fetch .*not known.*fetch {NO_TOP}.* FILE") as caught:
+        load_convolutions(build(SHAPE, 15))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_without_these_weights_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "torn.h5").write_bytes(b"\x89HDF and no more")
+    with pytest.raises(InputError, match=r"torn\.h5: holds no weights of VGG16's convolutions .*; give vgg16_weights"):
+        load_convolutions(build(SHAPE, 15), tmp_path / "torn.h5")
+    other = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    other.save_weights(tmp_path / "other.weights.h5")
+    with pytest.raises(InputError, match="holds no weights of VGG16's convolutions"):
+        load_convolutions(build(SHAPE, 15), tmp_path / "other.weights.h5")
+
+
+def test_a_network_without_these_convolutions_is_refused(learnt: tuple[Path, keras.Model]) -> None:
+    with pytest.raises(InputError, match="has not the convolutions of VGG16; only vgg16 starts from them"):
+        load_convolutions(keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)]), learnt[0])
