@@ -62,12 +62,13 @@ def augment(
     mirror: tuple[int, ...] | None,
     level: str,
     rng: np.random.Generator,
+    may_flip: Bool | None = None,
 ) -> tuple[UInt8, Float32, Bool]:
     """Returns N changed copies: images (N, H, W, C), keypoints (N, K, 2) in px and labelled (N, K).
 
     Every level but `none` mirrors half of the faces and swaps left and right keypoints with them by `mirror`, unless
-    that is None; `LEVELS` says what else it does. A keypoint that leaves the image counts as unlabelled; one that is
-    covered does not.
+    that is None, and only faces that may be: `may_flip`, bool (N,), all where None. `LEVELS` says what else it does. A
+    keypoint that leaves the image counts as unlabelled; one that is covered does not.
     """
     strength = LEVELS[level]
     if strength is None:
@@ -78,6 +79,7 @@ def augment(
     if mirror is None:
         flipped = np.zeros(count, bool)
     else:
+        flipped = flipped if may_flip is None else flipped & may_flip
         keypoints = np.where(flipped[:, None, None], keypoints[:, mirror], keypoints)
         labelled = np.where(flipped[:, None], labelled[:, mirror], labelled)
     matrices = _homographies(size, flipped, strength, rng)
@@ -96,6 +98,20 @@ def augment(
     edge = 0.5 + strength.beyond * size
     inside = ((moved > -edge) & (moved < size - 1 + edge)).all(axis=-1)
     return changed, moved.astype(np.float32), labelled & inside
+
+
+def random_crop(images: UInt8, keypoints: Float32, crop_px: int, rng: np.random.Generator) -> tuple[UInt8, Float32]:
+    """Returns pictures (N, H, W, C) and keypoints (N, K, 2) moved so that their middle is a random crop of what it was.
+
+    The middle is the square of `crop_px` that `models.scaling.middle` names, which is all that the network sees. So
+    pictures keep the size of the data folder, as validation and prediction have it, and nothing has to be filled in:
+    what a picture loses on one side comes back on the other, outside its middle.
+    """
+    sides = np.array(images.shape[1:3])
+    room = np.maximum(sides - crop_px, 0)
+    shifts = room // 2 - rng.integers(0, room + 1, (len(images), 2))  # in y and x, whole px
+    moved = np.stack([np.roll(image, shift, axis=(0, 1)) for image, shift in zip(images, shifts, strict=True)])
+    return moved, (keypoints + shifts[:, None, ::-1]).astype(np.float32)
 
 
 def _homographies(size: Float64, flipped: Bool, strength: Strength, rng: np.random.Generator) -> Float64:

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from facial_keypoints.array_types import Float32, UInt8
-from training.augment import augment
+from training.augment import augment, random_crop
 from training.recipes import Recipe
 from training.targets import Targets
 
@@ -44,5 +44,8 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         images, points, weights = self.train.images[chosen], self.train.points[chosen], self.train.weights[chosen]
         mirror = self.mirror if epoch < self.recipe.flip_epochs else None
         rng = np.random.default_rng((self.seed, epoch, number))
-        images, points, counts = augment(images, points, weights > 0, mirror, self.recipe.augment, rng)
+        may_flip = self.train.may_flip[chosen]
+        images, points, counts = augment(images, points, weights > 0, mirror, self.recipe.augment, rng, may_flip)
+        if self.recipe.crop_px:
+            images, points = random_crop(images, points, self.recipe.crop_px, rng)
         return images, points, counts.astype(np.float32)

@@ -7,36 +7,47 @@ import numpy as np
 
 from data_prep.faces import Part
 from data_prep.grouping import duplicate_groups
-from facial_keypoints.array_types import Float32, UInt8
+from facial_keypoints.array_types import Bool, Float32, UInt8
 from facial_keypoints.codec import Landmarks, encode
+from facial_keypoints.keypoint_set import KeypointSet
 
 
 class Targets(NamedTuple):
-    """Images uint8 (N, H, W, C), coordinates float32 (N, M, 2) in px, finite, and weights float32 (N, M)."""
+    """Images uint8 (N, H, W, C), coordinates float32 (N, M, 2) in px, finite, and weights float32 (N, M).
+
+    `may_flip`, bool (N,): whether the mirrored face may be trained on as well.
+    """
 
     images: UInt8
     points: Float32
     weights: Float32
+    may_flip: Bool
 
 
-def targets(part: Part, labels: str, landmarks: Landmarks) -> Targets:
+def targets(part: Part, labels: str, landmarks: Landmarks, keypoint_set: KeypointSet) -> Targets:
     """Returns what the faces of a part should be predicted as.
 
     Args:
         labels: a value of `training.recipes.LABELS`.
         landmarks: what the network predicts.
+        keypoint_set: where a network tells label sources apart, faces of one whose labels lie to one side may not be
+            mirrored: it would be taught the opposite as well.
     """
     counts = np.ones_like(part.labelled) if labels == "imputed" else part.labelled
     points, weights = encode(part.keypoints, counts, part.sources, landmarks)
-    return Targets(part.images, points, weights.astype(np.float32))
+    lopsided = [number for number, source in enumerate(keypoint_set.sources) if source.lopsided]
+    may_flip = ~np.isin(part.sources, lopsided if labels == "by_source" else [])
+    return Targets(part.images, points, weights.astype(np.float32), may_flip)
 
 
 def merged(several: Sequence[Targets]) -> Targets:
     """Returns all their images once each, pixel for pixel, with the mean of the coordinates that count."""
-    images, points, weights = (np.concatenate(arrays) for arrays in zip(*several, strict=True))
+    images, points, weights, may_flip = (np.concatenate(arrays) for arrays in zip(*several, strict=True))
     first, face = np.unique(duplicate_groups(images), return_inverse=True)
     counts, sums = np.zeros((len(first), weights.shape[1])), np.zeros((len(first), *points.shape[1:]))
     np.add.at(counts, face, weights)
     np.add.at(sums, face, points * weights[..., None])
     means = sums / np.maximum(counts, 1)[..., None]
-    return Targets(images[first], means.astype(np.float32), (counts > 0).astype(np.float32))
+    flips = np.ones(len(first), bool)
+    np.logical_and.at(flips, face, may_flip)
+    return Targets(images[first], means.astype(np.float32), (counts > 0).astype(np.float32), flips)

@@ -17,7 +17,7 @@ def train() -> Targets:
     number = np.arange(10)
     images = np.ones((10, 32, 32, 1), np.uint8) * number.astype(np.uint8)[:, None, None, None]
     keypoints = (np.ones((10, 15, 2)) * (10 + number[:, None, None])).astype(np.float32)
-    return Targets(images, keypoints, np.ones((10, 15), np.float32))
+    return Targets(images, keypoints, np.ones((10, 15), np.float32), np.ones(10, bool))
 
 
 def batches(train: Targets, augment: str = "none", seed: int = 0, first_epoch: int = 0, **choices: float) -> Batches:
@@ -66,3 +66,20 @@ def test_the_last_epochs_mirror_no_face(train: Targets) -> None:
         return sum(int((i[:, 16, 4, 0] > i[:, 16, -4, 0]).sum()) for i in images)
 
     assert [mirrored(epoch) > 0 for epoch in range(6)] == [True] * 4 + [False] * 2
+
+
+def test_what_the_network_sees_is_cut_at_random(train: Targets) -> None:
+    """Pictures that get brighter by 1 from column to column tell where they were cut: 32 - 29 + 1 places."""
+    columns = train._replace(images=np.zeros_like(train.images) + np.arange(32, dtype=np.uint8)[:, None])
+    run = batches(columns, crop_px=29)
+    shifts = set()
+    for number in range(18):
+        images, points, counts = run[number]
+        assert images.shape[1:] == (32, 32, 1)
+        assert counts.all()
+        shift = 1 - images[:, 0, 1, 0].astype(int)  # the middle starts at column 1
+        number_of_face = points[:, 0, 0] - 10 - shift
+        assert np.array_equal(number_of_face, number_of_face.round())
+        assert ((number_of_face >= 0) & (number_of_face < 10)).all()
+        shifts |= set(shift)
+    assert shifts == {-2, -1, 0, 1}

@@ -6,7 +6,7 @@ import pytest
 from data_prep.faces import Part
 from facial_keypoints.array_types import Float32
 from facial_keypoints.codec import landmarks
-from facial_keypoints.keypoint_set import FACE15
+from facial_keypoints.keypoint_set import FACE15, FACE68
 from training.targets import Targets, merged, targets
 
 EYE, NOSE = FACE15.index("left_eye_center"), FACE15.index("nose_tip")
@@ -26,7 +26,7 @@ def part() -> Part:
 
 
 def test_a_nose_of_source_1_stands_at_a_landmark_of_its_own(part: Part) -> None:
-    made = targets(part, "by_source", landmarks(FACE15, (0, 1)))
+    made = targets(part, "by_source", landmarks(FACE15, (0, 1)), FACE15)
     assert made.points.shape == (2, 17, 2)
     assert [np.flatnonzero(weights).tolist() for weights in made.weights] == [[EYE, NOSE], [EYE, BASE_OF_NOSE]]
     assert made.points[0, NOSE].tolist() == [10, 10]
@@ -37,10 +37,22 @@ def test_a_nose_of_source_1_stands_at_a_landmark_of_its_own(part: Part) -> None:
 
 def test_labels_alone_count_unless_imputed_ones_are_asked_for(part: Part) -> None:
     places = landmarks(FACE15)
-    assert np.array_equal(targets(part, "masked", places).weights, part.labelled)
-    imputed = targets(part, "imputed", places)
+    assert np.array_equal(targets(part, "masked", places, FACE15).weights, part.labelled)
+    imputed = targets(part, "imputed", places, FACE15)
     assert imputed.weights.all()
     assert np.array_equal(imputed.points, part.keypoints)
+
+
+@pytest.mark.parametrize(("labels", "may_flip"), [("by_source", [True, False]), ("masked", [True, True])])
+def test_labels_that_lie_to_one_side_are_not_mirrored_where_they_are_told_apart(
+    labels: str, may_flip: list[bool]
+) -> None:
+    """Frames, source 1 of the 68 points, are labelled to the right of what is meant; mirrored, to the left."""
+    frames = np.arange(2)
+    part = Part(
+        np.zeros((2, 8, 8, 1), np.uint8), np.zeros((2, 68, 2), np.float32), np.ones((2, 68), bool), *[frames] * 3
+    )
+    assert targets(part, labels, landmarks(FACE68, (0, 1)), FACE68).may_flip.tolist() == may_flip
 
 
 def one_face(grey: int, **places: tuple[float, float]) -> Targets:
@@ -48,7 +60,7 @@ def one_face(grey: int, **places: tuple[float, float]) -> Targets:
     points, weights = np.full((1, 3, 2), 999, np.float32), np.zeros((1, 3), np.float32)
     for name, place in places.items():
         points[0, ord(name) - ord("a")], weights[0, ord(name) - ord("a")] = place, 1
-    return Targets(np.full((1, 4, 4, 1), grey, np.uint8), points, weights)
+    return Targets(np.full((1, 4, 4, 1), grey, np.uint8), points, weights, np.ones(1, bool))
 
 
 def test_a_picture_that_comes_twice_is_shown_once_with_the_landmarks_of_both() -> None:
@@ -66,7 +78,10 @@ def test_merging_pictures_that_are_all_different_changes_nothing_that_counts() -
     points: Float32 = rng.uniform(0, 90, (20, 3, 2)).astype(np.float32)
     weights = (rng.random((20, 3)) < 0.5).astype(np.float32)
     images = rng.integers(0, 256, (20, 4, 4, 1), np.uint8)
-    made = merged([Targets(images[:12], points[:12], weights[:12]), Targets(images[12:], points[12:], weights[12:])])
+    may_flip = np.arange(20) % 2 == 0
+    parts = [Targets(images[at], points[at], weights[at], may_flip[at]) for at in (slice(12), slice(12, 20))]
+    made = merged(parts)
     assert np.array_equal(made.images, images)
     assert np.array_equal(made.weights, weights)
+    assert np.array_equal(made.may_flip, may_flip)
     assert np.array_equal(made.points[weights > 0], points[weights > 0])
