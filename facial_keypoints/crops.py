@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from facial_keypoints import geometry
 from facial_keypoints.array_types import Float64, UInt8
-from facial_keypoints.boxes import Boxes, eye_places
+from facial_keypoints.boxes import USUAL_EYES, Boxes, eye_places
 from facial_keypoints.keypoint_set import KeypointSet
 from facial_keypoints.spec import ModelSpec
 
@@ -26,11 +26,11 @@ def crop_of_boxes(boxes: Boxes, spec: ModelSpec) -> Float64:
     return geometry.fit_similarity(eye_places(boxes), mean[None])
 
 
-def crop_of_whole(height_px: int, width_px: int, spec: ModelSpec) -> Float64:
-    """Returns the matrix (2, 3) by which a whole picture becomes the crop, as large as fits, in its middle."""
-    scale = min(spec.crop.height_px / height_px, spec.crop.width_px / width_px)
-    middle, of_crop = np.array([width_px, height_px]), np.array([spec.crop.width_px, spec.crop.height_px])
-    shift = (of_crop - 1) / 2 - scale * (middle - 1) / 2
+def crop_of_whole(picture: UInt8, spec: ModelSpec) -> Float64:
+    """Returns the matrix (2, 3) by which a whole picture (H, W, C) becomes a crop: as large as fits, in its middle."""
+    size, of_crop = np.array(picture.shape[1::-1]), np.array([spec.crop.width_px, spec.crop.height_px])
+    scale = (of_crop / size).min()
+    shift = (of_crop - 1) / 2 - scale * (size - 1) / 2
     return np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
 
 
@@ -68,15 +68,17 @@ def corners_px(spec: ModelSpec) -> Float64:
 
 
 def box_of(crop: Float64, spec: ModelSpec) -> tuple[float, float, float, float]:
-    """Returns the upright box (x, y, width, height), in px of the picture, as large as a crop (2, 3) and in its place.
+    """Returns the upright square (x, y, width, height), in px of the picture, around the face in a crop (2, 3).
 
-    A face that is turned in the plane has an upright box all the same.
+    As a box that is given (`boxes.given_boxes`) it leads back to the crop where the face is upright.
     """
-    back = geometry.inverse(crop)
-    scale = float(np.sqrt(abs(np.linalg.det(back[:, :2]))))
-    middle_x, middle_y = back @ (*corners_px(spec).mean(axis=0), 1)
-    width, height = scale * spec.crop.width_px, scale * spec.crop.height_px
-    return float(middle_x - width / 2), float(middle_y - height / 2), width, height
+    mean = eye_centres(spec.crop.mean_keypoints, spec.keypoint_set)
+    (left, right) = geometry.transform(mean, geometry.inverse(crop))
+    across = right - left
+    down = np.array([-across[1], across[0]]) * (0.5 - USUAL_EYES.middle_y) / USUAL_EYES.apart
+    side = float(np.hypot(*across)) / USUAL_EYES.apart
+    x, y = (left + right) / 2 + down - side / 2
+    return float(x), float(y), side, side
 
 
 def moved_px(before: Float64, after: Float64, spec: ModelSpec) -> Float64:

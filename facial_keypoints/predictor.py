@@ -55,6 +55,7 @@ class Predictor:
         self._session = _session(self.path, _content(found), threads or 0)
         self.spec = _spec(self._session, self.path)
         self._gives = len(self.spec.landmarks), WITH_ERROR if self.spec.expected_error else 2
+        self._box_px = cropping.box_of(np.eye(2, 3), self.spec)[2]  # of the mean face, in its crop
         self._detector = Haar()
         self._input = _input_name(self._session, self.spec, self.path)
         self._run(np.zeros((1, *self.spec.crop.shape), np.uint8))  # whether it does what it says is seen here
@@ -169,11 +170,11 @@ class Predictor:
         return np.concatenate([np.zeros((0, *self._gives), np.float32), *batches])
 
     def _doubts(self, output: Float32) -> Float32:
-        """Returns the mean expected error of each face, float32 (F,), in widths of the crop; 0 where none is said."""
+        """Returns the `doubt` of each face, float32 (F,), of what the network gives."""
         if not self.spec.expected_error:
             return np.zeros(len(output), np.float32)
         of_keypoints = output[:, : len(self.spec.keypoint_set), 2]
-        return np.asarray(of_keypoints.mean(axis=1) / self.spec.crop.width_px, np.float32)
+        return np.asarray(of_keypoints.mean(axis=1) / self._box_px, np.float32)
 
     def _checked(self, images: UInt8) -> UInt8:
         """Returns the images after a check of their type and size."""

@@ -1,0 +1,61 @@
+"""Faces drawn on the picture they are in."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from facial_keypoints.array_types import Float32, Float64, UInt8
+from facial_keypoints.face import Face
+from facial_keypoints.keypoint_set import KeypointSet
+
+BOX_RGB, LINE_RGB, POINT_RGB, EDGE_RGB = (60, 230, 90), (90, 220, 255), (255, 0, 255), (40, 0, 40)
+POINT_OF_BOX, LINE_OF_BOX, TEXT_OF_BOX = 0.014, 0.006, 0.1  # radius, thickness and height, in widths of the face's box
+LARGEST_POINT_PX = 12
+SUBPIXEL_BITS = 4  # OpenCV takes places in sixteenths of a pixel
+
+
+def draw_faces(picture: UInt8, faces: Sequence[Face], keypoint_set: KeypointSet) -> UInt8:
+    """Returns a copy of a picture, uint8 (H, W, 3) RGB, with the box, the number and the keypoints of each face.
+
+    Points and lines grow with the face.
+    """
+    drawn = picture.copy()
+    for number, face in enumerate(faces):
+        _draw_box(drawn, face, str(number))
+    for face in faces:
+        _draw_keypoints(drawn, face, keypoint_set)
+    return drawn
+
+
+def _draw_box(drawn: UInt8, face: Face, text: str) -> None:
+    x, y, width, height = face.box
+    line_px = _line_px(face)
+    corners = _subpixels(np.array([[x, y], [x + width, y + height]]))
+    cv2.rectangle(drawn, corners[0], corners[1], BOX_RGB, line_px, cv2.LINE_AA, SUBPIXEL_BITS)
+    font = cv2.FONT_HERSHEY_SIMPLEX
+    scale = cv2.getFontScaleFromHeight(font, max(8, round(TEXT_OF_BOX * width)), line_px)
+    (_, text_height), below = cv2.getTextSize(text, font, scale, line_px)
+    at = round(max(x, 0) + below), round(max(y, 0) + text_height + below)
+    for colour, thickness in ((EDGE_RGB, line_px + 2), (BOX_RGB, line_px)):  # read on any ground
+        cv2.putText(drawn, text, at, font, scale, colour, thickness, cv2.LINE_AA)
+
+
+def _draw_keypoints(drawn: UInt8, face: Face, keypoint_set: KeypointSet) -> None:
+    radius = float(np.clip(POINT_OF_BOX * face.box[2], 1, LARGEST_POINT_PX))
+    for run in keypoint_set.skeleton:
+        points = _subpixels(face.keypoints[list(run)])
+        cv2.polylines(drawn, [points], False, LINE_RGB, _line_px(face), cv2.LINE_AA, SUBPIXEL_BITS)
+    for point in _subpixels(face.keypoints):
+        for colour, px in ((EDGE_RGB, radius + 0.7), (POINT_RGB, radius)):
+            cv2.circle(drawn, point, round(px * 2**SUBPIXEL_BITS), colour, cv2.FILLED, cv2.LINE_AA, SUBPIXEL_BITS)
+
+
+def _line_px(face: Face) -> int:
+    return int(np.clip(round(LINE_OF_BOX * face.box[2]), 1, LARGEST_POINT_PX // 2))
+
+
+def _subpixels(points: Float32 | Float64) -> npt.NDArray[np.int32]:
+    places: npt.NDArray[np.int32] = np.round(points * 2**SUBPIXEL_BITS).clip(-(2**30), 2**30).astype(np.int32)
+    return places

@@ -1,0 +1,36 @@
+"""Command-line options that several commands share: the model, and how faces are found."""
+
+import argparse
+from pathlib import Path
+
+from facial_keypoints.boxes import Detector
+from facial_keypoints.detectors.any_angle import AnyAngle
+from facial_keypoints.detectors.haar import Haar
+from facial_keypoints.detectors.yunet import YuNet
+
+
+def add_model_option(parser: argparse.ArgumentParser) -> None:
+    """Adds `--model`, for `Predictor(options.model)`."""
+    parser.add_argument(
+        "--model",
+        default="v2",
+        metavar="NAME|DIR|FILE",
+        help="a shipped model, a model folder or an .onnx file (default: %(default)s)",
+    )
+
+
+def add_detector_options(parser: argparse.ArgumentParser) -> None:
+    """Adds what `detector_of` reads."""
+    parser.add_argument("--yunet", type=Path, metavar="FILE", help="find faces with YuNet, face_detection_yunet.onnx")
+    parser.add_argument("--profile", action="store_true", help="also find faces seen from the side (Haar cascade)")
+    parser.add_argument("--any-angle", action="store_true", help="also find faces on their side or upside down")
+
+
+def detector_of(options: argparse.Namespace) -> Detector:
+    """Returns the detector that the options ask for.
+
+    Raises:
+        InputError: YuNet's file is missing, or another one.
+    """
+    detector: Detector = YuNet(options.yunet) if options.yunet else Haar(profile=options.profile)
+    return AnyAngle(detector) if options.any_angle else detector

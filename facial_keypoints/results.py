@@ -1,0 +1,72 @@
+"""Tables of the faces in pictures: keypoints.csv, keypoints.json. K keypoints."""
+
+import csv
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from facial_keypoints.face import Face
+from facial_keypoints.spec import ModelSpec
+
+CSV_FILE, JSON_FILE = "keypoints.csv", "keypoints.json"
+DECIMALS = 3  # of a px
+
+
+@dataclass(frozen=True)
+class PictureFaces:
+    """The faces of one picture, as JSON values.
+
+    Attributes:
+        file: the picture's name.
+        width_px, height_px: of the picture.
+        faces: for each: `box` [x, y, width, height], `keypoints` K pairs [x, y] and `expected_error` K numbers (or
+            null), all in px of the picture, and the detector's `score`.
+    """
+
+    file: str
+    width_px: int
+    height_px: int
+    faces: list[dict[str, Any]]
+
+
+def face_values(face: Face) -> dict[str, Any]:
+    """Returns what `PictureFaces` holds of a face, in thousandths of a px."""
+    errors = face.expected_error
+    return {
+        "box": [round(value, DECIMALS) for value in face.box],
+        "keypoints": [[round(x, DECIMALS), round(y, DECIMALS)] for x, y in face.keypoints.tolist()],
+        "expected_error": None if errors is None else [round(error, DECIMALS) for error in errors.tolist()],
+        "score": round(face.score, DECIMALS),
+    }
+
+
+def columns(spec: ModelSpec) -> list[str]:
+    """Returns the columns of a face: its box, its keypoints, the errors to expect where the network says them."""
+    errors = [f"{name}_expected_error" for name in spec.keypoint_set.names] if spec.expected_error else []
+    return ["box_x", "box_y", "box_w", "box_h", *spec.keypoint_set.columns, *errors]
+
+
+def row(face: dict[str, Any]) -> list[float]:
+    """Returns the values of `columns` for what `face_values` gave."""
+    coordinates = [value for point in face["keypoints"] for value in point]
+    return [*face["box"], *coordinates, *(face["expected_error"] or [])]
+
+
+def write_csv(path: Path, pictures: Iterable[PictureFaces], spec: ModelSpec) -> None:
+    """Writes one row for each face: `file,face`, then `columns`; a picture without faces has no row."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["file", "face", *columns(spec)])
+        for picture in pictures:
+            writer.writerows([picture.file, number, *row(face)] for number, face in enumerate(picture.faces))
+
+
+def write_json(path: Path, pictures: Sequence[PictureFaces], spec: ModelSpec, model: str) -> None:
+    """Writes the keypoint set, the model's name, and every picture with its faces, one picture a line."""
+    head = {"model": model, "keypoint_set": spec.keypoint_set.name, "keypoints": spec.keypoint_set.names}
+    with path.open("w", encoding="utf-8") as file:
+        file.write(json.dumps(head)[:-1] + ', "pictures": [')
+        file.write(",".join("\n" + json.dumps(vars(picture)) for picture in pictures))
+        file.write("\n]}\n")

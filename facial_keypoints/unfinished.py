@@ -1,0 +1,102 @@
+"""A folder that is filled bit by bit, and goes on where a killed run stopped."""
+
+import json
+import shutil
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from facial_keypoints.errors import InputError
+from facial_keypoints.folders import put_back
+
+RECORDS = "unfinished.sqlite"
+
+
+class Unfinished:
+    """The folder `.NAME.unfinished` beside a folder `NAME`, whose place it takes in the end.
+
+    It holds the files that are done, and a record of each. A second run that wants the same folder is refused.
+
+    Attributes:
+        folder: where files are to be written.
+    """
+
+    folder: Path
+
+    def __init__(self, out: Path, settings: dict[str, Any]) -> None:
+        """Goes on with the folder that an equal run left, or begins one.
+
+        Args:
+            out: the folder that is made in the end.
+            settings: JSON values; what other settings left is deleted.
+
+        Raises:
+            InputError: another run is writing this folder.
+        """
+        self._out = out.resolve()
+        self.folder = self._out.with_name(f".{self._out.name}.unfinished")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._records = sqlite3.connect(self.folder / RECORDS, timeout=0, isolation_level=None)
+        try:
+            self._records.execute("PRAGMA locking_mode = EXCLUSIVE")  # let go by the system when the process dies
+            self._records.execute("PRAGMA synchronous = OFF")  # a kill loses nothing; a power cut may
+            self._records.execute("CREATE TABLE IF NOT EXISTS records (key TEXT PRIMARY KEY, value TEXT)")
+            self._records.execute("BEGIN IMMEDIATE")
+            text = json.dumps(settings, sort_keys=True)
+            if self._value("") != text:
+                self._records.execute("DELETE FROM records")
+                self._delete_files()
+                self._put("", text)
+            self._records.execute("COMMIT")
+        except sqlite3.OperationalError:
+            self._records.close()
+            raise InputError(
+                f"{out}: another run is writing this folder; wait for it or choose another --out"
+            ) from None
+        except sqlite3.DatabaseError:
+            self._records.close()
+            raise InputError(f"{self.folder}: is damaged; delete it and run again") from None
+
+    def record(self, key: str) -> Any:
+        """Returns the record of a key (not ""), JSON values; None where there is none yet."""
+        text = self._value(key)
+        return None if text is None else json.loads(text)
+
+    def keep(self, key: str, record: Any) -> None:
+        """Keeps a record, JSON values; whatever it speaks of has been written."""
+        self._put(key, json.dumps(record))
+
+    def finish(self) -> None:
+        """Puts the folder in its place; a folder that is there is replaced."""
+        old = self._out.with_name(f".{self._out.name}.old")
+        self.close()
+        put_back(old, self._out)
+        if self._out.exists():
+            self._out.rename(old)
+        self.folder.rename(self._out)
+        for path in self._out.glob(f"{RECORDS}*"):  # and its journal
+            path.unlink()
+        put_back(old, self._out)
+
+    def discard(self) -> None:
+        """Deletes the folder."""
+        self.close()
+        shutil.rmtree(self.folder)
+
+    def close(self) -> None:
+        """Leaves the folder to a later run."""
+        self._records.close()
+
+    def _value(self, key: str) -> str | None:
+        found = self._records.execute("SELECT value FROM records WHERE key = ?", (key,)).fetchone()
+        return found[0] if found else None
+
+    def _put(self, key: str, text: str) -> None:
+        self._records.execute("INSERT OR REPLACE INTO records VALUES (?, ?)", (key, text))
+
+    def _delete_files(self) -> None:
+        for path in self.folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif not path.name.startswith(RECORDS):  # nor its journal
+                path.unlink()
