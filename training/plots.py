@@ -6,7 +6,7 @@ from matplotlib.ticker import MaxNLocator
 
 from common.draw import save, subplots
 
-LOSS_UNITS = {"mse": "px²", "mae": "px", "huber": "px", "laplace": "log px"}
+LOSS_UNITS = {"mse": "px²", "mae": "px", "huber": "px", "wing": "px", "laplace": "log px"}
 
 
 def loss_curves(path: Path, history: list[dict[str, float]], best: int, loss: str, title: str) -> None:

@@ -9,7 +9,7 @@ from facial_keypoints.errors import InputError
 SCHEDULES = ("constant", "cosine")
 PRECISIONS = ("float32", "mixed_bfloat16")
 LABELS = ("masked", "imputed", "by_source")
-LOSSES = ("mse", "mae", "huber", "laplace")  # `training.losses` makes them
+LOSSES = ("mse", "mae", "huber", "wing", "laplace")  # `training.losses` makes them
 LEVELS = ("none", "full", "strong")  # of `training.augment`
 CHOICES = {"schedule": SCHEDULES, "precision": PRECISIONS, "labels": LABELS, "loss": LOSSES, "augment": LEVELS}
 
@@ -24,10 +24,13 @@ class Recipe:
         learning_rate: of Adam, at its highest.
         schedule: `constant`, or `cosine`: from learning_rate to 0 over all epochs.
         patience: epochs without a better `monitor` before training stops.
-        loss: `mse` (px^2), `mae`, `huber` (px; quadratic below 1 px), or `laplace` (see `training.losses`).
+        loss: `mse` (px^2), `mae` (L1, px), `huber` (smooth L1, px; quadratic below 1 px), `wing` or `laplace` (see
+            `training.losses`).
         labels: `masked`: only real labels count. `imputed`: imputed ones are taken for truth. `by_source`: only real
             labels, each as the landmark that the face's label source means by it.
         augment: a level of `training.augment`.
+        crop_px: the network sees a square of this side, cut at random in training and from the middle otherwise; sides
+            that are not longer are left whole, and 0 leaves all. For networks whose `build` takes `crop_px`.
         weight_decay: decoupled from the gradient (Loshchilov & Hutter 2019), of convolutions and dense layers.
         warmup_epochs: the learning rate rises from 0 over these; at the most over half of all epochs.
         flip_epochs_fraction: share of the epochs, the first ones, in which half of the faces are mirrored. Mirroring
@@ -43,6 +46,7 @@ class Recipe:
     loss: str
     labels: str
     augment: str
+    crop_px: int = 0
     weight_decay: float = 0.0
     warmup_epochs: int = 0
     flip_epochs_fraction: float = 1.0
@@ -94,12 +98,46 @@ RECIPES = {
         warmup_epochs=2,
         flip_epochs_fraction=0.625,
     ),
+    # As published for 68 keypoints, of which all are labelled; without early stopping.
+    "vgg16": Recipe(
+        epochs=10,
+        batch_size=16,
+        learning_rate=1e-4,
+        schedule="constant",
+        patience=10,
+        loss="mae",
+        labels="masked",
+        augment="none",
+    ),
+    "naimishnet": Recipe(
+        epochs=10,
+        batch_size=16,
+        learning_rate=1e-3,
+        schedule="constant",
+        patience=10,
+        loss="mse",
+        labels="masked",
+        augment="none",
+        crop_px=224,
+    ),
+    "cnn5": Recipe(
+        epochs=5,
+        batch_size=10,
+        learning_rate=1e-3,
+        schedule="constant",
+        patience=5,
+        loss="mse",
+        labels="masked",
+        augment="none",
+        crop_px=224,
+    ),
 }
+OWN = ("v2", "vgg16")  # networks that train best with the recipe of their name; the others with `default`
 
 
 def default_recipe(name: str) -> str:
     """Returns the name of the recipe that a network is trained with unless another one is asked for."""
-    return name if name in RECIPES else "default"
+    return name if name in OWN else "default"
 
 
 def resolve(name: str, recipe: str | None = None, choices: Mapping[str, Any] | None = None) -> Recipe:

@@ -7,7 +7,7 @@ import pytest
 
 from facial_keypoints.array_types import Float32, Float64, UInt8
 from facial_keypoints.keypoint_set import FACE15
-from training.augment import LEVELS, Strength, augment
+from training.augment import LEVELS, Strength, augment, random_crop
 
 SIZE = 96
 STRONG = LEVELS["strong"] or Strength()
@@ -136,6 +136,29 @@ def test_a_grey_picture_of_three_channels_stays_grey() -> None:
     assert not np.array_equal(changed, images)
     assert np.array_equal(changed[..., 0], changed[..., 1])
     assert np.array_equal(changed[..., 0], changed[..., 2])
+
+
+def test_the_middle_becomes_a_random_crop_with_its_keypoints() -> None:
+    """Of 7 x 5 px a square of 4 leaves 4 x 2 places to cut; the middle starts at row 0 and column 1."""
+    picture = np.arange(7 * 5, dtype=np.uint8).reshape(1, 5, 7, 1)
+    images, keypoints = np.repeat(picture, 300, axis=0), np.full((300, 2, 2), [[3, 2], [6, 4]], np.float32)
+    moved, points = random_crop(images, keypoints, 4, np.random.default_rng(0))
+    cuts = set()
+    for image, ((x, y), beyond) in zip(moved[..., 0], points, strict=True):
+        left, top = 3 - x + 1, 2 - y  # where the middle was
+        np.testing.assert_array_equal(
+            image[0:4, 1:5], picture[0, int(top) : int(top) + 4, int(left) : int(left) + 4, 0]
+        )
+        np.testing.assert_array_equal(beyond, [x + 3, y + 2])
+        cuts.add((int(top), int(left)))
+    assert cuts == {(top, left) for top in range(2) for left in range(4)}
+
+
+def test_pictures_no_larger_than_the_crop_stay_as_they_are() -> None:
+    images, keypoints = faces_with_a_bright_dot(3, np.random.default_rng(0))
+    moved, points = random_crop(images, keypoints, 224, np.random.default_rng(0))
+    np.testing.assert_array_equal(moved, images)
+    np.testing.assert_array_equal(points, keypoints)
 
 
 @pytest.mark.parametrize("level", ["full", "strong"])

@@ -20,10 +20,23 @@ WEIGHTS = np.array([[1, 1], [1, 0]], np.float32)  # the last keypoint is unlabel
         ("mse", (9 + 0 + 0 + 16 + 0 + 1) / 6),
         ("mae", (3 + 0 + 0 + 4 + 0 + 1) / 6),
         ("huber", (2.5 + 0 + 0 + 3.5 + 0 + 0.5) / 6),
+        ("wing", 10 * (np.log(1 + 3 / 2) + np.log(1 + 4 / 2) + np.log(1 + 1 / 2)) / 6),
     ],
 )
 def test_losses_by_hand(name: str, expected: float) -> None:
     assert masked_value(masked_loss(name), TRUTH, PREDICTED, WEIGHTS) == pytest.approx(expected)
+
+
+def test_the_wing_loss_goes_on_straight_from_10_px() -> None:
+    """Where both halves meet it is 10 log 6; from there on a px costs 1."""
+
+    def wing(error: float) -> float:
+        truth = np.full((1, 1, 2), 50, np.float32)
+        return masked_value(masked_loss("wing"), truth, truth - np.float32(error), np.ones((1, 1), np.float32))
+
+    assert wing(10 - 1e-4) == pytest.approx(10 * np.log(6), abs=1e-3)
+    assert wing(10) == pytest.approx(10 * np.log(6), abs=1e-4)
+    assert wing(17) == pytest.approx(10 * np.log(6) + 7, abs=1e-4)
 
 
 def test_the_metric_by_hand() -> None:
@@ -54,7 +67,7 @@ def test_the_metric_does_not_see_the_expected_error() -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["mse", "mae", "huber", "laplace"])
+@pytest.mark.parametrize("name", ["mse", "mae", "huber", "wing", "laplace"])
 def test_what_does_not_count_has_no_gradient(name: str) -> None:
     """Training on faces whose masked labels are nonsense gives the weights of training on the true ones."""
     weights_after: list[list[Float32]] = []

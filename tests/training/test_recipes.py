@@ -18,10 +18,26 @@ def test_a_network_s_own_recipe_is_its_default_and_choices_replace_its_values() 
     assert resolve("v2", None, {"schedule": "constant"}).warmup_epochs == 0
 
 
+def test_what_was_published_goes_by_the_name_of_its_network() -> None:
+    """Loss, learning rate, faces in a batch, epochs, and the side of the random crop."""
+    published = {
+        "vgg16": ("mae", 1e-4, 16, 10, 0),
+        "naimishnet": ("mse", 1e-3, 16, 10, 224),
+        "cnn5": ("mse", 1e-3, 10, 5, 224),
+    }
+    for name, values in published.items():
+        recipe = resolve(name, name)
+        assert (recipe.loss, recipe.learning_rate, recipe.batch_size, recipe.epochs, recipe.crop_px) == values
+        assert (recipe.schedule, recipe.augment, recipe.labels) == ("constant", "none", "masked")
+        assert recipe.patience >= recipe.epochs
+    assert resolve("vgg16") == RECIPES["vgg16"]
+    assert resolve("cnn5") == resolve("naimishnet") == RECIPES["default"]  # which trains them better
+
+
 def test_the_names_of_losses_and_augmentations_are_those_that_exist() -> None:
     assert set(CHOICES["loss"]) == set(losses.LOSSES)
     assert set(CHOICES["augment"]) == set(augment.LEVELS)
-    with pytest.raises(InputError, match="--loss l0: no such choice; give one of mse, mae, huber, laplace"):
+    with pytest.raises(InputError, match="--loss l0: no such choice; give one of mse, mae, huber, wing, laplace"):
         resolve("base", None, {"loss": "l0"})
 
 
