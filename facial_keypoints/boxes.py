@@ -44,7 +44,7 @@ class Boxes(NamedTuple):
     eyes: EyesInBox
 
 
-USUAL_EYES = EyesInBox(0.5, 0.39, 0.4)  # of a box that holds a face from the brows to the chin
+USUAL_EYES = EyesInBox(0.5, 0.38, 0.35)  # of a box that holds a face from the brows to the chin
 
 Detector = Callable[[UInt8], Boxes]
 

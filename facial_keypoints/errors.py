@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 
 EXIT_DONE, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 0, 2, 130
+SHORT_CHARACTERS = 240
 
 
 class InputError(Exception):
@@ -41,6 +42,11 @@ def os_error_reason(error: OSError) -> str | None:
     if error.errno in (errno.EEXIST, errno.ENOTDIR, errno.EISDIR):
         return f"{where}: {what}; a file stands where a folder is needed, or a folder where a file is"
     return None
+
+
+def one_line(error: BaseException | str) -> str:
+    """Returns what another library's error says as one short line; the name of its kind where it says nothing."""
+    return " ".join(str(error).split())[:SHORT_CHARACTERS] or type(error).__name__
 
 
 def fail(message: str) -> int:

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from facial_keypoints.array_types import UInt8
-from facial_keypoints.errors import InputError
+from facial_keypoints.errors import InputError, one_line
 
 SUFFIXES = (".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 MOST_PIXELS = 89_000_000  # decoded they take 267 MB; beyond, Pillow warns of its own accord
@@ -35,7 +35,9 @@ def read_picture(path: str | Path) -> UInt8:
     except Image.DecompressionBombError:
         raise InputError(_too_large(path)) from None
     except Exception as error:  # Pillow's readers raise whatever they stumble over
-        raise InputError(f"{path}: is no picture that can be read ({_reason(error)}); save it as JPEG or PNG") from None
+        raise InputError(
+            f"{path}: is no picture that can be read ({one_line(error)}); save it as JPEG or PNG"
+        ) from None
     with image:
         if image.width * image.height > MOST_PIXELS:
             raise InputError(_too_large(path, image.size))
@@ -46,7 +48,7 @@ def read_picture(path: str | Path) -> UInt8:
             image.load()
             return _rgb(ImageOps.exif_transpose(image))
         except Exception as error:
-            raise InputError(f"{path}: cannot be decoded ({_reason(error)}); save or fetch it again") from None
+            raise InputError(f"{path}: cannot be decoded ({one_line(error)}); save or fetch it again") from None
 
 
 def write_picture(path: str | Path, picture: UInt8) -> None:
@@ -70,7 +72,3 @@ def _rgb(image: Image.Image) -> UInt8:
 def _too_large(path: Path, size: tuple[int, int] | None = None) -> str:
     says = f"is {size[0]} x {size[1]} px" if size else "is larger"
     return f"{path}: {says}, more than {MOST_PIXELS // 1_000_000} million pixels; make it smaller"
-
-
-def _reason(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -15,7 +15,7 @@ from facial_keypoints.array_types import Float32, Float64, Int64, UInt8
 from facial_keypoints.boxes import Detector, given_boxes
 from facial_keypoints.codec import WITH_ERROR, Keypoints, decode
 from facial_keypoints.detectors.haar import Haar
-from facial_keypoints.errors import InputError
+from facial_keypoints.errors import InputError, one_line
 from facial_keypoints.face import DOUBTFUL, HOPELESS, Face, doubt, each_once
 from facial_keypoints.pretrained import MANIFEST, ONNX_FILE, find
 from facial_keypoints.spec import CHANNELS, GREY, METADATA_KEY, RGB, ModelSpec, from_json
@@ -204,7 +204,7 @@ class Predictor:
         try:
             output = np.asarray(self._session.run(None, {self._input: images.astype(np.float32)})[0], np.float32)
         except Exception as error:  # the runtime has an error class for each of its states, and none above them
-            raise InputError(f"{self.path}: fails on a picture ({_one_line(error)}); {EXPORT_AGAIN}") from None
+            raise InputError(f"{self.path}: fails on a picture ({one_line(error)}); {EXPORT_AGAIN}") from None
         if output.shape != gives:
             raise InputError(f"{self.path}: gives {output.shape}, but says that it gives {gives}; {EXPORT_AGAIN}")
         if not np.isfinite(output).all():
@@ -238,7 +238,7 @@ def _session(path: Path, content: bytes, threads: int) -> Any:
     try:
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:
-        raise InputError(f"{path}: is no whole ONNX file ({_one_line(error)}); {EXPORT_AGAIN}") from None
+        raise InputError(f"{path}: is no whole ONNX file ({one_line(error)}); {EXPORT_AGAIN}") from None
 
 
 def _spec(session: Any, path: Path) -> ModelSpec:
@@ -280,7 +280,3 @@ def _checked_picture(picture: UInt8) -> UInt8:
     if len(shape) != 3 or shape[2] not in CHANNELS or not picture.size:
         raise InputError(f"picture: has shape {shape}, expected (H, W) or (H, W, 1) grey or (H, W, 3) RGB")
     return picture
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

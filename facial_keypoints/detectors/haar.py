@@ -13,7 +13,7 @@ from facial_keypoints.array_types import Float64, UInt8
 from facial_keypoints.boxes import Boxes, EyesInBox
 
 FRONTAL, PROFILE = "haarcascade_frontalface_alt2.xml", "haarcascade_profileface.xml"  # OpenCV's wheels hold them
-EYES = EyesInBox(0.5, 0.39, 0.4)
+EYES = EyesInBox(0.5, 0.39, 0.38)
 LONGEST_PX = 640  # of the picture that is searched
 SCALE_STEP = 1.05
 NEIGHBOURS = 2
