@@ -16,13 +16,18 @@ LARGEST_POINT_PX = 12
 SUBPIXEL_BITS = 4  # OpenCV takes places in sixteenths of a pixel
 
 
-def draw_faces(picture: UInt8, faces: Sequence[Face], keypoint_set: KeypointSet) -> UInt8:
+def draw_faces(
+    picture: UInt8, faces: Sequence[Face], keypoint_set: KeypointSet, numbers: Sequence[int] | None = None
+) -> UInt8:
     """Returns a copy of a picture, uint8 (H, W, 3) RGB, with the box, the number and the keypoints of each face.
 
     Points and lines grow with the face.
+
+    Args:
+        numbers: of the faces; None: from 0 on.
     """
     drawn = picture.copy()
-    for number, face in enumerate(faces):
+    for number, face in zip(range(len(faces)) if numbers is None else numbers, faces, strict=True):
         _draw_box(drawn, face, str(number))
     for face in faces:
         _draw_keypoints(drawn, face, keypoint_set)

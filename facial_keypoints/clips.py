@@ -1,0 +1,197 @@
+"""Clips: frames in, faces by frame, annotated clips out. OpenCV decodes and encodes; sound is left out."""
+
+import contextlib
+import csv
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from facial_keypoints import results
+from facial_keypoints.array_types import UInt8
+from facial_keypoints.boxes import Detector
+from facial_keypoints.drawing import draw_faces
+from facial_keypoints.errors import InputError
+from facial_keypoints.pictures import notes
+from facial_keypoints.predictor import Predictor
+from facial_keypoints.tracking import TrackedFace, Tracker
+
+SUFFIX, CODEC = ".mp4", "mp4v"  # MPEG-4 part 2; OpenCV's wheels hold no H.264, and their VP9 takes 70 times as long
+SMALLEST_PX = 2  # of a clip's side that is written
+FASTEST_HZ = 1000
+QUIET = "-8"  # FFmpeg's level at which it prints nothing
+DECIMALS = 4  # of a second
+
+
+class Clip(NamedTuple):
+    """What a clip's file says of it.
+
+    Attributes:
+        width_px, height_px: of its frames.
+        fps: frames per second.
+        frame_count: some files do not know it exactly; None where they say nothing.
+    """
+
+    path: Path
+    width_px: int
+    height_px: int
+    fps: float
+    frame_count: int | None
+
+
+class Frame(NamedTuple):
+    """A frame of a clip.
+
+    Attributes:
+        picture: uint8 (H, W, 3) RGB.
+        time_s: from the clip's beginning, always later than the frame before.
+    """
+
+    picture: UInt8
+    time_s: float
+
+
+def read_clip(path: str | Path) -> Clip:
+    """Returns what a clip is, after its first frame has been decoded.
+
+    Raises:
+        InputError: no such file, it cannot be decoded, has no frames, or says no frame rate.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; give a clip")
+    with _capture(path) as capture:
+        read, picture = capture.read()
+        fps, said = float(capture.get(cv2.CAP_PROP_FPS)), capture.get(cv2.CAP_PROP_FRAME_COUNT)
+    if not read:
+        raise InputError(f"{path}: has no frame that can be decoded; save it as MP4")
+    if not 0 < fps <= FASTEST_HZ:
+        raise InputError(f"{path}: does not say how many frames it shows in a second; save it as MP4")
+    return Clip(path, picture.shape[1], picture.shape[0], fps, int(said) if said > 0 else None)
+
+
+def read_frames(clip: Clip) -> Iterator[Frame]:
+    """Yields the frames of a clip, upright as its file says. A clip that ends early is a note in the log.
+
+    Raises:
+        InputError: the size of the frames changes. (FFmpeg's decoder gives all of them the size of the first.)
+    """
+    time_s, number = -1 / clip.fps, 0
+    with _capture(clip.path) as capture:
+        while True:
+            read, picture = capture.read()
+            if not read:
+                break
+            if picture.shape != (clip.height_px, clip.width_px, 3):
+                size, first = f"{picture.shape[1]} x {picture.shape[0]}", f"{clip.width_px} x {clip.height_px}"
+                raise InputError(f"{clip.path}: frame {number} is {size} px, the first {first}; cut the clip there")
+            said = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+            time_s = said if said > time_s else time_s + 1 / clip.fps
+            yield Frame(np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8), time_s)
+            number += 1
+    if (
+        clip.frame_count and number < clip.frame_count - clip.fps
+    ):  # some files tell their number of frames by their length
+        notes.warning("%s: ends after %d of %d frames; it is cut off or damaged", clip.path, number, clip.frame_count)
+
+
+def track_clip(
+    clip: Clip, predictor: Predictor, detector: Detector | None = None, *, smooth: bool = True
+) -> Iterator[tuple[Frame, list[TrackedFace]]]:
+    """Yields each frame of a clip with its faces; shows a progress bar where there is a terminal.
+
+    Raises:
+        InputError: as `read_frames`.
+    """
+    tracker = Tracker(predictor, detector, smooth=smooth)
+    for frame in tqdm(read_frames(clip), clip.path.name, clip.frame_count, unit="frame", disable=None):
+        yield frame, tracker.update(*frame)
+
+
+def write_clip(path: Path, clip: Clip, pictures: Iterable[UInt8]) -> None:
+    """Writes pictures, uint8 (H, W, 3) RGB, as a clip of the size and frame rate of another; MPEG-4 in `.mp4`.
+
+    OpenCV leaves out the last column or row of an odd width or height.
+
+    Raises:
+        InputError: it could not be written.
+    """
+    size = clip.width_px, clip.height_px
+    if min(size) < SMALLEST_PX:
+        raise InputError(f"{clip.path}: is {size[0]} x {size[1]} px, too small for a clip that can be written")
+    count = 0
+    with _quiet():
+        writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*CODEC), clip.fps, size)
+    try:
+        if not writer.isOpened():
+            raise InputError(f"{path}: cannot be written; choose another --out")
+        for picture in pictures:
+            writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+            count += 1
+    finally:
+        writer.release()
+    if read_clip(path).frame_count != count:  # OpenCV does not tell of a full disk
+        raise InputError(f"{path}: could not be written whole; free some space or choose another --out")
+
+
+def predict_clip(
+    path: Path, predictor: Predictor, detector: Detector | None, out_folder: Path, smooth: bool = True
+) -> None:
+    """Writes `NAME.mp4`, the clip with its faces drawn, and `NAME.csv`, its faces by frame, into a folder.
+
+    NAME is the clip's file name: `walk.mp4` becomes `walk.mp4` and `walk.mp4.csv`. Columns of the table: `frame` from 0
+    on, `time_s`, `face` (its number in this clip), then those of `results.columns`.
+
+    Raises:
+        InputError: the clip cannot be read, or the folder not written.
+    """
+    clip = read_clip(path)
+    name = path.name if path.suffix.lower() == SUFFIX else f"{path.name}{SUFFIX}"
+    with (out_folder / f"{path.name}.csv").open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(["frame", "time_s", "face", *results.columns(predictor.spec)])
+
+        def drawn() -> Iterator[UInt8]:
+            for number, (frame, faces) in enumerate(track_clip(clip, predictor, detector, smooth=smooth)):
+                start = [number, round(frame.time_s, DECIMALS)]
+                table.writerows([*start, face.number, *results.row(results.face_values(face))] for face in faces)
+                numbers = [face.number for face in faces]
+                yield draw_faces(frame.picture, faces, predictor.spec.keypoint_set, numbers)
+
+        write_clip(out_folder / name, clip, drawn())
+
+
+@contextlib.contextmanager
+def _capture(path: Path) -> Iterator[cv2.VideoCapture]:
+    """Yields an opened clip, and closes it.
+
+    Raises:
+        InputError: it cannot be opened.
+    """
+    with _quiet():
+        capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    try:
+        if not capture.isOpened():
+            raise InputError(f"{path}: is no clip that can be decoded, or has no frames; save it as MP4")
+        yield capture
+    finally:
+        capture.release()
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps OpenCV and FFmpeg from printing while they open a clip, which they do beside saying that they failed."""
+    level = cv2.utils.logging.getLogLevel()
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    before = os.environ.get("OPENCV_FFMPEG_LOGLEVEL")
+    os.environ["OPENCV_FFMPEG_LOGLEVEL"] = before or QUIET  # which OpenCV reads when it first opens a clip
+    try:
+        yield
+    finally:
+        cv2.utils.logging.setLogLevel(level)
+        if before is None:
+            os.environ.pop("OPENCV_FFMPEG_LOGLEVEL", None)

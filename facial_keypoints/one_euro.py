@@ -1,0 +1,53 @@
+"""The one-euro filter, a low-pass that lets fast movements through. K keypoints.
+
+Casiez, Roussel and Vogel 2012, "1 Euro Filter: A Simple Speed-based Low-pass Filter for Noisy Input in Interactive
+Systems", CHI 2012.
+"""
+
+import numpy as np
+
+from facial_keypoints.array_types import Float32, Float64
+
+# Chosen on ../shared/photos/clip.mp4 between what still trembles and what lags behind (docs/clips.md).
+CUTOFF_HZ = 1.0  # of a face that keeps still
+CUTOFF_PER_SPEED = 10.0  # Hz more for each width of the face that a keypoint moves in a second
+SPEED_CUTOFF_HZ = 1.0  # of the speed itself; the paper's
+
+
+class OneEuro:
+    """Smooths the keypoints of one face from frame to frame.
+
+    Each keypoint has one cutoff, for x and y. Speeds are in widths of the face, so that near and far faces, and clips
+    of any size, are smoothed alike.
+    """
+
+    def __init__(self) -> None:
+        self._time_s = 0.0
+        self._points: Float64 | None = None
+        self._speeds: Float64 | None = None  # (K, 2), widths of the face per second
+
+    def __call__(self, points: Float32, width_px: float, time_s: float) -> Float32:
+        """Returns the keypoints smoothed, float32 (K, 2); the first ones as they are.
+
+        Args:
+            points: (K, 2) in px.
+            width_px: of the face.
+            time_s: of the frame, later than that of the one before.
+        """
+        measured = points.astype(np.float64)
+        if self._points is None or self._speeds is None:
+            self._points, self._speeds = measured, np.zeros_like(measured)
+        else:
+            passed_s = time_s - self._time_s
+            speeds = (measured - self._points) / (passed_s * width_px)
+            self._speeds = self._speeds + _share(np.array(SPEED_CUTOFF_HZ), passed_s) * (speeds - self._speeds)
+            cutoff_hz = CUTOFF_HZ + CUTOFF_PER_SPEED * np.linalg.norm(self._speeds, axis=1, keepdims=True)
+            self._points = self._points + _share(cutoff_hz, passed_s) * (measured - self._points)
+        self._time_s = time_s
+        return self._points.astype(np.float32)
+
+
+def _share(cutoff_hz: Float64, passed_s: float) -> Float64:
+    """Returns how much of the way to a new value a low-pass goes."""
+    turns = 2 * np.pi * cutoff_hz * passed_s
+    return np.asarray(turns / (turns + 1))
