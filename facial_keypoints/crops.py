@@ -1,5 +1,6 @@
 """Crops as a network was trained on: from boxes, from keypoints, and cut out of pictures. F faces, K keypoints."""
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -7,7 +8,7 @@ from facial_keypoints import geometry
 from facial_keypoints.array_types import Float64, UInt8
 from facial_keypoints.boxes import USUAL_EYES, Boxes, eye_places
 from facial_keypoints.keypoint_set import KeypointSet
-from facial_keypoints.spec import ModelSpec
+from facial_keypoints.spec import GREY, RGB, ModelSpec
 
 MARGIN_PX = 2  # around what a crop shows, for the pixels between which it lies
 
@@ -42,14 +43,29 @@ def eye_centres(keypoints: npt.ArrayLike, keypoint_set: KeypointSet) -> Float64:
 
 
 def cut(picture: UInt8, matrices: Float64, spec: ModelSpec) -> UInt8:
-    """Returns the crops, uint8 (F, h, w, C), that matrices (F, 2, 3) show of a picture (H, W, C); its edge repeated."""
-    height, width, channels = spec.crop.height_px, spec.crop.width_px, picture.shape[2]
+    """Returns what matrices (F, 2, 3) show of a picture (H, W, 1 or 3), as the network takes it: uint8 (F, h, w, c).
+
+    Outside of the picture its edge is repeated.
+    """
+    height, width, channels = spec.crop.shape
     crops = np.empty((len(matrices), height, width, channels), np.uint8)
     for crop, matrix in zip(crops, matrices, strict=True):
         left, top, right, bottom = _region(matrix, spec, picture.shape[1], picture.shape[0])
         shifted = np.column_stack([matrix[:, :2], matrix @ (left, top, 1)])
-        crop[:] = geometry.crop(picture[top:bottom, left:right], shifted, height, width)
+        region = with_channels(picture[None, top:bottom, left:right], channels)[0]
+        crop[:] = geometry.crop(region, shifted, height, width)
     return crops
+
+
+def with_channels(images: UInt8, channels: int) -> UInt8:
+    """Returns images (N, H, W, 1 or 3) as grey (1) or RGB (3)."""
+    if images.shape[-1] == channels:
+        return images
+    if channels == RGB:
+        return np.repeat(images, RGB, axis=-1)
+    count, height, width, _ = images.shape
+    rows = images.reshape(count * height, width, RGB)
+    return np.asarray(cv2.cvtColor(rows, cv2.COLOR_RGB2GRAY), np.uint8).reshape(count, height, width, GREY)
 
 
 def _region(matrix: Float64, spec: ModelSpec, width: int, height: int) -> tuple[int, int, int, int]:

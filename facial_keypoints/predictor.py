@@ -5,7 +5,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -18,11 +17,11 @@ from facial_keypoints.detectors.haar import Haar
 from facial_keypoints.errors import InputError, one_line
 from facial_keypoints.face import DOUBTFUL, HOPELESS, Face, doubt, each_once
 from facial_keypoints.pretrained import MANIFEST, ONNX_FILE, find
-from facial_keypoints.spec import CHANNELS, GREY, METADATA_KEY, RGB, ModelSpec, from_json
+from facial_keypoints.spec import CHANNELS, METADATA_KEY, ModelSpec, from_json
 
 BATCH = 64
 PASSES = 3  # at most, each from a crop that the last one's keypoints gave
-STILL_PX = 1.0  # of a crop; one whose corners move less has stopped
+STILL_PX = 3.0  # of a crop; one whose corners move less has stopped
 SILENT = 4  # onnxruntime's level of notes: its errors are raised as well
 EXPORT_AGAIN = "export it again with `python -m training.export MODEL_DIR`"
 
@@ -136,12 +135,13 @@ class Predictor:
 
         A crop of more doubt than `hopeless` stops at once.
         """
-        picture = _with_channels(picture[None], self.spec.crop.channels)[0]
         crops = np.array(crops, np.float64)
         output = np.zeros((len(crops), *self._gives), np.float32)
         going = np.arange(len(crops))
         for left in range(passes - 1, -1, -1):
             output[going] = self._outputs(cropping.cut(picture, crops[going], self.spec))
+            if not left:
+                break
             going = going[self._doubts(output[going]) < hopeless]
             placed = geometry.transform(
                 output[going, : len(self.spec.keypoint_set), :2], geometry.inverse(crops[going])
@@ -149,8 +149,6 @@ class Predictor:
             better = cropping.crop_of(placed, self.spec)
             moved = cropping.moved_px(crops[going], better, self.spec) > STILL_PX
             going = going[moved]
-            if not (left and len(going)):
-                break
             crops[going] = better[moved]
         return crops, output
 
@@ -199,7 +197,7 @@ class Predictor:
 
     def _run(self, images: UInt8) -> Float32:
         """Returns what the network gives for a batch, float32 (N, M, 2 or 3)."""
-        images = _with_channels(images, self.spec.crop.channels)
+        images = cropping.with_channels(images, self.spec.crop.channels)
         gives = (len(images), *self._gives)
         try:
             output = np.asarray(self._session.run(None, {self._input: images.astype(np.float32)})[0], np.float32)
@@ -257,17 +255,6 @@ def _input_name(session: Any, spec: ModelSpec, path: Path) -> str:
     if tuple(sides) != spec.crop.shape:
         raise InputError(f"{path}: says that it takes {spec.crop.shape}, and takes {tuple(sides)}; {EXPORT_AGAIN}")
     return str(inputs[0].name)
-
-
-def _with_channels(images: UInt8, channels: int) -> UInt8:
-    """Returns images (N, H, W, 1 or 3) as grey (1) or RGB (3)."""
-    if images.shape[-1] == channels:
-        return images
-    if channels == RGB:
-        return np.repeat(images, RGB, axis=-1)
-    count, height, width, _ = images.shape
-    rows = images.reshape(count * height, width, RGB)
-    return np.asarray(cv2.cvtColor(rows, cv2.COLOR_RGB2GRAY), np.uint8).reshape(count, height, width, GREY)
 
 
 def _checked_picture(picture: UInt8) -> UInt8:
