@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from common.backend import backend_name
 from common.code import changed_files
 from common.hashes import file_hash
 from common.stage import read_manifest, seconds_text, seed, stage_code
@@ -110,9 +111,9 @@ def stages(options: argparse.Namespace) -> list[Stage]:
     for name, network in networks.items():
         out = models / name
         command = ["training.train", network, "--data", str(data), "--out", str(out)]
-        recipe = asdict(resolve(name, options.recipe, {"epochs": options.epochs}))
+        settings = {**asdict(resolve(name, options.recipe, {"epochs": options.epochs})), "backend": backend_name()}
         command += flags(options, "recipe", "epochs", "seed")
-        todo.append(Stage(out, "train", command, data_input, recipe, code=(network_file(network),)))
+        todo.append(Stage(out, "train", command, data_input, settings, code=(network_file(network),)))
     for name in networks:
         model, out = models / name, evaluations / name
         command = ["evaluation.evaluate", str(model), "--data", str(data), "--out", str(out)]
@@ -153,7 +154,7 @@ def what_changed(stage: Stage, manifest: Mapping[str, Any]) -> str | None:
     was = manifest["parameters"]
     values = [f"{name} was {was.get(name)}, is {now}" for name, now in stage.parameters.items() if was.get(name) != now]
     if values:
-        return f"its recipe has changed: {', '.join(values)}"
+        return f"its settings have changed: {', '.join(values)}"
     if files := changed_files(manifest.get("code", {}), stage_code(stage.name, stage.code)):
         return f"code has changed: {listed(files)}"
     return None

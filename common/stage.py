@@ -20,9 +20,12 @@ from common.code import code_hashes
 from common.hashes import file_hash
 from facial_keypoints.errors import InputError
 from facial_keypoints.folders import atomic_folder
+from facial_keypoints.pretrained import MANIFEST
 
-MANIFEST = "manifest.json"
-PACKAGES = ("tensorflow", "keras", "numpy", "pandas", "scikit-learn", "opencv-python")
+PACKAGES = (  # what a figure may follow from, where it is installed
+    *("tensorflow", "jax", "keras", "numpy", "scipy", "pandas", "scikit-learn"),
+    *("opencv-python", "pillow", "onnx", "onnxruntime"),
+)
 STAGES = {  # what makes each kind of folder: the module that `python -m` runs, and what it is given
     "prepare": ("data_prep.prepare", "SOURCE --out DIR"),
     "cut15": ("data_prep.cut15", "FOLDER... --like DATA --people CSV --out DIR"),
@@ -41,7 +44,7 @@ KINDS: dict[str, tuple[type, Any]] = {  # of the entries of a manifest, and what
     "files": (dict, None),
     "code": (dict, {}),  # the shipped model was trained before it was recorded
 }
-RECORDED_OTHERWISE = ("training.recipes",)  # a manifest holds the values of its recipe: another's may change
+RECORDED_OTHERWISE = {"training/recipes.py": ("RECIPES",)}  # a manifest holds its recipe's values: others may change
 LARGEST_SEED = 2**32 - 1
 
 
@@ -126,7 +129,7 @@ def write_manifest(
         **(extra or {}),
         "code": dict(stage_code(stage) if code is None else code),
         "seconds": round(time.time() - started, 1),
-        "versions": {"python": sys.version.split()[0], **{name: package_version(name) for name in PACKAGES}},
+        "versions": versions(),
         "git_revision": git_revision(),
         "files": files,
     }
@@ -145,11 +148,13 @@ def command_line() -> str:
     return shlex.join(["python", *program, *sys.argv[1:]])
 
 
-def package_version(name: str) -> str | None:
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return None
+def versions() -> dict[str, str]:
+    """Returns the versions of Python and of those of PACKAGES that are installed."""
+    found = {"python": sys.version.split()[0]}
+    for name in PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
 
 
 def git_revision() -> str | None:

@@ -14,7 +14,6 @@ import importlib.util
 import inspect
 import re
 import sys
-import textwrap
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,7 +21,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from facial_keypoints.codec import WITH_ERROR
-from facial_keypoints.errors import InputError
+from facial_keypoints.errors import InputError, one_line
 
 if TYPE_CHECKING:
     import keras
@@ -124,8 +123,8 @@ def reason(error: BaseException) -> str:
     text = error.msg if isinstance(error, SyntaxError) else re.sub(r"\x1b\[\d*m", "", str(error))
     if missing := re.search(r"Could not locate (class|function) '[^']+'", text):  # deep in a long text
         text = missing[0]
-    text = textwrap.shorten(text, 240, placeholder=" ...")
-    return text if isinstance(error, ValueError) and text else f"{type(error).__name__}: {text}".removesuffix(": ")
+    kind = "" if isinstance(error, ValueError) and text else f"{type(error).__name__}: "
+    return one_line(kind + text).removesuffix(":")
 
 
 def build_options(build: Build) -> dict[str, inspect.Parameter]:

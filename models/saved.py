@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import keras
 
 KERAS_FILE = "model.keras"
-BATCH = 128
+PREDICTION_BATCH = 64  # faces; at 224 px a deep network takes some gigabytes for so many
 TRAIN_AGAIN = f"train it again with `{COMMANDS['train']}`"
 WHOLE_FILE = "give a whole .keras file of Keras' own layers, or the model folder that training wrote"
 
@@ -125,7 +125,7 @@ def predict(loaded: LoadedModel, images: UInt8, keypoint_set: KeypointSet) -> Fl
             f"{loaded.path}: takes images of {shape_text(taken)}, the data has {shape_text(images.shape)}; train a "
             "model on this data"
         )
-    output = np.asarray(model.predict(images, batch_size=BATCH, verbose=0), np.float32)
+    output = np.asarray(model.predict(images, batch_size=PREDICTION_BATCH, verbose=0), np.float32)
     output = output.reshape(len(images), count, -1)
     if not np.isfinite(output).all():
         raise InputError(f"{loaded.path}: predicts values that are no numbers; {TRAIN_AGAIN}")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import keras
 
-from facial_keypoints.errors import InputError
+from facial_keypoints.errors import InputError, one_line
 from models.scaling import pixel_coordinates
 
 MEAN_BLUE_GREEN_RED = (103.939, 116.779, 123.68)  # of ImageNet's pixels, as in keras.applications.vgg16
@@ -70,7 +70,7 @@ def load_convolutions(model: keras.Model, file: Path | None = None) -> None:
             warnings.simplefilter("error", UserWarning)  # Keras only warns of weights that a file lacks
             learnt = keras.applications.VGG16(include_top=False, weights=str(file) if file else "imagenet")
     except Exception as error:  # of the network, the file system, HDF5 or Keras
-        why = " ".join(str(error).split())[:200]
+        why = one_line(error)
         if file is None:
             raise InputError(
                 f"--initial-weights imagenet: Keras cannot fetch the weights ({why}); fetch {NO_TOP} elsewhere and "

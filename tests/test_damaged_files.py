@@ -23,7 +23,6 @@ import pytest
 import pipeline
 from common.code import code_hashes
 from common.hashes import file_hash
-from common.stage import MANIFEST
 from data_prep import arrays, cut15, prepare, read_68, read_npz, read_training_csv, synthetic
 from evaluation import compare, evaluate
 from evaluation import inputs as evaluation_inputs
@@ -35,6 +34,7 @@ from evaluation.tables import accuracy_table
 from facial_keypoints import InputError, Predictor
 from facial_keypoints.codec import Keypoints
 from facial_keypoints.keypoint_set import FACE15
+from facial_keypoints.pretrained import MANIFEST
 from facial_keypoints.spec import to_json
 from models.networks import load_build
 from models.saved import load_model, predict

@@ -8,7 +8,8 @@ import pytest
 
 import common.code
 import pipeline
-from common.hashes import file_hash
+from common.backend import backend_name
+from common.code import code_hash
 from pipeline import NETWORKS, reason_to_run, stages
 from training.recipes import RECIPES
 
@@ -49,18 +50,23 @@ def test_all_stages_run_once_and_again_only_for_a_reason(
     assert str(reasons(out, "--recipe", "documented")[1]).startswith("it was made by another command")
     with monkeypatch.context() as changed:
         changed.setitem(RECIPES, "default", replace(RECIPES["default"], learning_rate=0.5))
-        assert reasons(out) == [None, "its recipe has changed: learning_rate was 0.0003, is 0.5", None]
+        assert reasons(out) == [None, "its settings have changed: learning_rate was 0.0003, is 0.5", None]
+    with monkeypatch.context() as changed:
+        backend = backend_name()
+        changed.setenv("KERAS_BACKEND", "another")
+        assert reasons(out) == [None, f"its settings have changed: backend was {backend}, is another", None]
     with monkeypatch.context() as changed:
         changed.setitem(RECIPES, "v2", replace(RECIPES["v2"], learning_rate=0.5))
         assert reasons(out) == [None] * 3
     for file, rerun in {
         "models/base.py": [None, "code has changed: models/base.py", None],
         "models/v1.py": [None, None, None],
+        "training/recipes.py": [None, "code has changed: training/recipes.py", None],
         "evaluation/metrics.py": [None, None, "code has changed: evaluation/metrics.py"],
         "data_prep/report.py": ["code has changed: data_prep/report.py", None, None],
     }.items():
         with monkeypatch.context() as changed:
-            changed.setattr(common.code, "file_hash", lambda p, f=file: "new" if p.match(f) else file_hash(p))
+            changed.setattr(common.code, "code_hash", lambda p, w, f=file: "new" if p.match(f) else code_hash(p, w))
             assert reasons(out) == rerun
 
     (out / "evaluation" / "base" / "accuracy.csv").write_text("altered")

@@ -6,14 +6,13 @@ from scipy.optimize import minimize
 
 from facial_keypoints.array_types import Float32, Float64
 from models.expected_error import SMALLEST_ERROR_PX, calibrated
+from models.saved import PREDICTION_BATCH
 from training.targets import Targets
-
-BATCH = 64
 
 
 def calibrate_on(model: keras.Model, val: Targets) -> keras.Model:
     """Returns the network with the expected error that fits these faces best."""
-    predicted = model.predict(val.images, batch_size=BATCH, verbose=0)
+    predicted = model.predict(val.images, batch_size=PREDICTION_BATCH, verbose=0)
     error = np.abs(predicted[..., :2] - val.points).mean(axis=-1)
     counts = val.weights > 0
     return calibrated(model, *calibration(predicted[counts, 2], error[counts]))

@@ -8,12 +8,12 @@ import keras
 import numpy as np
 
 from facial_keypoints.errors import InputError
+from models.saved import PREDICTION_BATCH
 from training import checkpoint
 from training.losses import masked_mae, masked_value
 from training.targets import Targets
 
 METRICS = ("loss", "mae", "val_loss", "val_mae")  # of each epoch, the columns of `history.csv`
-PREDICTION_BATCH = 64
 
 
 class Validation(keras.callbacks.Callback):  # type: ignore[misc]

@@ -15,11 +15,11 @@ import numpy as np
 from common.backend import start_backend
 from common.hashes import file_hash
 from common.quiet import native_stderr_silenced
-from common.stage import MANIFEST, locked
+from common.stage import locked
 from facial_keypoints.array_types import Float32
-from facial_keypoints.errors import InputError, run
+from facial_keypoints.errors import InputError, one_line, run
 from facial_keypoints.folders import atomic_folder
-from facial_keypoints.pretrained import ONNX_FILE
+from facial_keypoints.pretrained import MANIFEST, ONNX_FILE
 from facial_keypoints.spec import METADATA_KEY, ModelSpec, to_json
 from models.saved import KERAS_FILE, load_model
 
@@ -88,9 +88,8 @@ def write_onnx(model: "keras.Model", spec: ModelSpec, path: Path) -> float:
         onnx.save(file, path)
         given = np.concatenate([run_onnx(path, images[:1]), run_onnx(path, images[1:])])  # N is open
     except Exception as error:  # the converter and the runtime have no errors of their own
-        reason = " ".join(str(error).split())[:200]
         raise InputError(
-            f"{path.name}: this network cannot be written as ONNX ({reason}); nothing is written"
+            f"{path.name}: this network cannot be written as ONNX ({one_line(error)}); nothing is written"
         ) from None
     difference_px = float(np.abs(given - wanted).max())
     if not difference_px < LARGEST_DIFFERENCE_PX:

@@ -2,7 +2,34 @@
 
 from pathlib import Path
 
-from common.code import ROOT, changed_files, code_hashes, imported_files
+import pytest
+
+from common.code import ROOT, changed_files, code_hash, code_hashes, imported_files
+from common.stage import RECORDED_OTHERWISE, stage_code
+
+CODE = """
+RATES = {"slow": 1, "fast": 2}
+
+
+def rate(name: str) -> int:
+    return RATES[name]
+
+
+class Empty:
+    pass
+"""
+SAME = '''"""What it is for."""
+RATES = {
+    "slow": 1,  # px
+    "fast": 2,
+}
+def rate(name: str) -> int:
+    """Returns
+    a rate."""
+    return RATES[name]
+class Empty:
+    """Nothing."""
+'''
 
 
 def test_imports_of_the_project_are_followed_those_of_libraries_are_not() -> None:
@@ -10,7 +37,6 @@ def test_imports_of_the_project_are_followed_those_of_libraries_are_not() -> Non
     assert "training/train.py" in files
     assert "facial_keypoints/keypoint_set.py" in files  # by way of others
     assert not [name for name in files if name.startswith(("evaluation/", "tests/", "/"))]
-    assert "training/recipes.py" not in code_hashes("training.train", without=["training.recipes"])
 
 
 def test_a_network_s_file_counts_with_what_it_imports() -> None:
@@ -37,6 +63,35 @@ def test_a_file_that_is_no_python_counts_all_the_same(tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
     file.write_text("def build(:\n")
     assert str(file) in code_hashes("common.code", also=[file])
+
+
+def hash_of(text: str, tmp_path: Path, without: tuple[str, ...] = ()) -> str:
+    file = tmp_path / "mine.py"
+    file.write_text(text)
+    return code_hash(file, without)
+
+
+def test_comments_docstrings_and_layout_do_not_count(tmp_path: Path) -> None:
+    assert hash_of(SAME, tmp_path) == hash_of(CODE, tmp_path)
+
+
+@pytest.mark.parametrize("change", [("2", "3"), ("name]", "'slow']"), ("str)", "bytes)"), ("Empty:", "Empty(dict):")])
+def test_whatever_the_code_does_counts(change: tuple[str, str], tmp_path: Path) -> None:
+    assert hash_of(CODE.replace(*change), tmp_path) != hash_of(CODE, tmp_path)
+
+
+def test_a_constant_that_is_recorded_otherwise_does_not_count_the_rest_of_its_file_does(tmp_path: Path) -> None:
+    before = hash_of(CODE, tmp_path, ("RATES",))
+    assert hash_of(CODE.replace("2", "3"), tmp_path, ("RATES",)) == before
+    assert hash_of(CODE.replace("RATES =", "RATES: dict[str, int] ="), tmp_path, ("RATES",)) == before
+    assert hash_of(CODE.replace("name]", "'slow']"), tmp_path, ("RATES",)) != before
+
+
+def test_the_recipes_values_are_recorded_otherwise() -> None:
+    """Where the constant had another name, one recipe's change would make the models of all others stale."""
+    name, file = "training/recipes.py", ROOT / "training" / "recipes.py"
+    assert {name: ("RECIPES",)} == RECORDED_OTHERWISE
+    assert stage_code("train")[name] == code_hash(file, ("RECIPES",)) != code_hash(file)
 
 
 def test_changed_new_and_removed_files_are_named() -> None:

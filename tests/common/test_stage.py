@@ -1,5 +1,6 @@
 """The frame around a stage: its lock, its manifest, what it may replace."""
 
+import importlib.metadata
 import time
 from pathlib import Path
 
@@ -7,7 +8,6 @@ import pytest
 
 from common.hashes import path_hash
 from common.stage import (
-    MANIFEST,
     check_out,
     locked,
     read_manifest,
@@ -16,6 +16,7 @@ from common.stage import (
     write_manifest,
 )
 from facial_keypoints.errors import InputError
+from facial_keypoints.pretrained import MANIFEST
 
 
 def write(folder: Path, text: str) -> None:
@@ -51,6 +52,8 @@ def test_a_manifest_tells_missing_and_altered_files(tmp_path: Path) -> None:
     assert manifest["parameters"] == {"a": 1}
     assert manifest["metrics"] == {"faces": 2}
     assert list(manifest["files"]) == ["result.txt"]
+    assert manifest["versions"]["onnxruntime"] == importlib.metadata.version("onnxruntime")
+    assert None not in manifest["versions"].values()  # what is not installed is not named
     (out / "result.txt").write_text("who")
     with pytest.raises(InputError, match=r"result\.txt: is cut off or altered; .*prepare SOURCE"):
         read_manifest(out, "prepare")

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facial_keypoints.errors import InputError, run
+from facial_keypoints.errors import SHORT_CHARACTERS, InputError, one_line, run
 
 
 @pytest.mark.parametrize(
@@ -56,3 +56,9 @@ def test_an_error_of_the_project_itself_keeps_its_traceback() -> None:
 
     with pytest.raises(OSError, match="Invalid argument"):
         run(main)
+
+
+def test_what_a_library_says_becomes_one_short_line() -> None:
+    assert one_line(ValueError("bad\n\n   shape: (3, 4)")) == "bad shape: (3, 4)"
+    assert one_line(KeyError()) == "KeyError"
+    assert len(one_line(OSError("word " * 1000))) <= SHORT_CHARACTERS
