@@ -3,10 +3,10 @@
 import argparse
 from collections.abc import Sequence
 
-from facial_keypoints import predict
+from facial_keypoints import live, predict
 from facial_keypoints.errors import run
 
-COMMANDS = (predict,)  # modules with `add_parser` and `main`
+COMMANDS = (predict, live)  # modules with `add_parser` and `main`
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -124,7 +124,7 @@ def write_clip(path: Path, clip: Clip, pictures: Iterable[UInt8]) -> None:
     if min(size) < SMALLEST_PX:
         raise InputError(f"{clip.path}: is {size[0]} x {size[1]} px, too small for a clip that can be written")
     count = 0
-    with _quiet():
+    with quiet():
         writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*CODEC), clip.fps, size)
     try:
         if not writer.isOpened():
@@ -172,7 +172,7 @@ def _capture(path: Path) -> Iterator[cv2.VideoCapture]:
     Raises:
         InputError: it cannot be opened.
     """
-    with _quiet():
+    with quiet():
         capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
     try:
         if not capture.isOpened():
@@ -183,7 +183,7 @@ def _capture(path: Path) -> Iterator[cv2.VideoCapture]:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keeps OpenCV and FFmpeg from printing while they open a clip, which they do beside saying that they failed."""
     level = cv2.utils.logging.getLogLevel()
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
