@@ -57,6 +57,18 @@ class EarlyStopping(keras.callbacks.EarlyStopping):  # type: ignore[misc]
         self.state.best_weights = self.best_weights
 
 
+class EpochLine(keras.callbacks.Callback):  # type: ignore[misc]
+    """Prints one line after each epoch: what a log shows in place of a progress bar."""
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self.since = time.monotonic()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        figures = ", ".join(f"{name} {logs[name]:.4g}" for name in ("loss", "val_loss", "val_mae"))
+        seconds = time.monotonic() - self.since
+        print(f"epoch {epoch + 1}/{self.params['epochs']}: {figures}, {seconds:.1f} s", flush=True)
+
+
 class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
     """Puts the whole state of the run on disk after each epoch; comes after all callbacks that change it."""
 

@@ -4,6 +4,7 @@ import contextlib
 import csv
 import dataclasses
 import shutil
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +26,7 @@ from models.summary import summary
 from training import checkpoint
 from training.batches import Batches
 from training.calibration import calibrate_on
-from training.callbacks import METRICS, Checkpoint, EarlyStopping, Validation
+from training.callbacks import METRICS, Checkpoint, EarlyStopping, EpochLine, Validation
 from training.inputs import TrainingData
 from training.losses import masked_loss, masked_mae
 from training.plots import loss_curves
@@ -227,6 +228,7 @@ def fit(
     if done >= recipe.epochs or state.early_stopping.get("wait", 0) >= recipe.patience:
         model.set_weights(state.best_weights)  # it was killed after its last epoch
         return
+    terminal = sys.stdout.isatty() and sys.stderr.isatty()
     mirror = data.spec(predicts_error(model)).landmarks.mirror
     batches = Batches(data.train, recipe, mirror, config.seed, first_epoch=done)
     with one_opencv_thread():
@@ -242,7 +244,7 @@ def fit(
                 EarlyStopping(state, recipe.monitor, recipe.patience),
                 *callbacks,
                 Checkpoint(state, path),
-                TqdmCallback(disable=None),  # no bar where the output is no terminal
+                TqdmCallback() if terminal else EpochLine(),
             ],
         )
 

@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import importlib.util
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -118,7 +119,11 @@ def test_the_folder_a_run_leaves(small_data: Path, tmp_path: Path, capsys: pytes
         history = list(csv.DictReader(file))
     assert list(history[0]) == ["epoch", "loss", "mae", "val_loss", "val_mae"]
     assert float(history[2]["mae"]) < float(history[0]["mae"])
-    assert f"v1: {manifest['metrics']['parameters']:,} parameters, 64 faces" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert f"v1: {manifest['metrics']['parameters']:,} parameters, 64 faces" in printed
+    lines = re.findall(r"^epoch (\d)/3: loss \S+, val_loss (\S+), val_mae (\S+), \d+\.\d s$", printed, re.MULTILINE)
+    figures = [(row["epoch"], f"{float(row['val_loss']):.4g}", f"{float(row['val_mae']):.4g}") for row in history]
+    assert lines == figures  # where the output is no terminal
 
     model = keras.saving.load_model(out / "model.keras", compile=False)
     val = arrays.load_part(small_data, "val")
