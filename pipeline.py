@@ -22,7 +22,8 @@ from common.hashes import file_hash
 from common.stage import read_manifest, seconds_text, seed, stage_code
 from data_prep.arrays import data_hash, load_data_manifest
 from data_prep.impute import IMPUTERS
-from data_prep.prepare import SYNTHETIC, source_hash
+from data_prep.prepare import source_hashes
+from data_prep.sources import SYNTHETIC
 from data_prep.split import SPLIT_METHODS
 from facial_keypoints.errors import InputError, run
 from models.networks import network_file, network_name
@@ -64,11 +65,12 @@ def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="python pipeline.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    p.add_argument("source", nargs="?", default=SYNTHETIC, metavar="SOURCE", help="default: %(default)s")
+    p.add_argument("sources", nargs="*", metavar="SOURCE", help=f"as in data_prep.prepare (default: {SYNTHETIC})")
     p.add_argument("--out", type=Path, default=Path("artifacts"), help="default: %(default)s")
     p.add_argument(
         "--models", nargs="+", metavar="NETWORK", help=f"as in training.train (default: those of {NETWORKS} it is for)"
     )
+    p.add_argument("--as", choices=["15"], help="as in data_prep.prepare")
     p.add_argument("--split", choices=SPLIT_METHODS, help="as in data_prep.prepare")
     p.add_argument("--impute", choices=list(IMPUTERS), help="as in data_prep.prepare")
     p.add_argument("--count", type=int, help="how many synthetic faces to draw")
@@ -92,8 +94,9 @@ def stages(options: argparse.Namespace) -> list[Stage]:
     Raises:
         InputError: a network has no file, or two have one name.
     """
+    sources = options.sources or [SYNTHETIC]
     if options.quick:
-        options.count = options.count or (QUICK_FACES if options.source == SYNTHETIC else None)
+        options.count = options.count or (QUICK_FACES if SYNTHETIC in sources else None)
         options.epochs = options.epochs or QUICK_EPOCHS
     networks = {network_name(network): network for network in options.models or networks_for(options.recipe)}
     if options.models and len(networks) < len(options.models):
@@ -104,10 +107,10 @@ def stages(options: argparse.Namespace) -> list[Stage]:
         return {"data": data_hash(load_data_manifest(data))}
 
     def source_input() -> dict[str, str]:
-        return source_hash(options.source, options.count, options.seed or 0)
+        return source_hashes(sources, options.count, options.seed or 0)
 
-    prepare = ["data_prep.prepare", options.source, "--out", str(data)]
-    todo = [Stage(data, "prepare", prepare + flags(options, "split", "impute", "count", "seed"), source_input)]
+    prepare = ["data_prep.prepare", *sources, "--out", str(data)]
+    todo = [Stage(data, "prepare", prepare + flags(options, "as", "split", "impute", "count", "seed"), source_input)]
     for name, network in networks.items():
         out = models / name
         command = ["training.train", network, "--data", str(data), "--out", str(out)]

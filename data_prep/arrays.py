@@ -1,4 +1,4 @@
-"""The data folder on disk: four documented arrays per part and two that grouping needs."""
+"""The data folder on disk: the arrays of each part, and where each face comes from."""
 
 import hashlib
 from pathlib import Path
@@ -22,12 +22,15 @@ ARRAYS: dict[str, tuple[type[np.generic], int]] = {  # dtype and number of axes
     "groups": (np.int64, 1),
     "sources": (np.int64, 1),
 }
+CROPS, CROPS_KIND = "crops", (np.float64, 3)  # only where faces were cut from pictures
+FACES_CSV = "faces.csv"
 
 
 def save_part(folder: Path, split: str, part: Part) -> None:
-    """Writes `{split}_{images,keypoints,labelled,rows,groups,sources}.npy`."""
-    for name in ARRAYS:
-        np.save(folder / f"{split}_{name}.npy", getattr(part, name))
+    """Writes `{split}_{images,keypoints,labelled,rows,groups,sources}.npy`, and `_crops` where there are any."""
+    for name in (*ARRAYS, CROPS):
+        if (array := getattr(part, name)) is not None:
+            np.save(folder / f"{split}_{name}.npy", array)
 
 
 def load_part(folder: Path, split: str, keypoint_set: KeypointSet | None = None) -> Part:
@@ -40,12 +43,16 @@ def load_part(folder: Path, split: str, keypoint_set: KeypointSet | None = None)
         InputError: an array is missing, unreadable, or does not fit the others or the mark-up.
     """
     arrays = {name: _load_array(folder / f"{split}_{name}.npy", *kind) for name, kind in ARRAYS.items()}
+    if (crops := folder / f"{split}_{CROPS}.npy").exists():
+        arrays[CROPS] = _load_array(crops, *CROPS_KIND)
     part = Part(**arrays)
     count = len(part.images)
     if any(len(array) != count for array in arrays.values()) or part.keypoints.shape != (*part.labelled.shape, 2):
         raise InputError(f"{folder}: the {split} arrays differ in length; {MEND}")
     if not np.isfinite(part.keypoints).all():
         raise InputError(f"{folder / f'{split}_keypoints.npy'}: holds values that are no numbers; {MEND}")
+    if part.crops is not None and not (part.crops.shape == (count, 2, 3) and np.isfinite(part.crops).all()):
+        raise InputError(f"{folder / f'{split}_{CROPS}.npy'}: holds no (N, 2, 3) numbers; {MEND}")
     if keypoint_set:
         known = (part.sources >= UNKNOWN_SOURCE) & (part.sources < len(keypoint_set.sources))
         if part.labelled.shape[1] != len(keypoint_set) or not known.all():

@@ -1,13 +1,31 @@
 """`Faces`: what every reader returns, and what the arrays on disk hold."""
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from facial_keypoints.array_types import Bool, Float32, Int64, UInt8
+from facial_keypoints.array_types import Bool, Float32, Float64, Int64, UInt8
 from facial_keypoints.keypoint_set import KeypointSet
 
 SPLITS = ("train", "val", "test")
+Text = npt.NDArray[np.str_]
+
+
+@dataclass(frozen=True)
+class Origins:
+    """Where N faces come from.
+
+    Attributes:
+        folders: text (N,), the folder or file as it was named on the command line.
+        files: text (N,), the picture below it; empty where the faces lie in one file.
+        parts: text (N,), `training` or `test` where whoever made the set split it; else empty.
+    """
+
+    folders: Text
+    files: Text
+    parts: Text
 
 
 @dataclass(frozen=True)
@@ -18,21 +36,43 @@ class Faces:
         images: uint8 (N, H, W, C), C is 1 (grey) or 3 (RGB).
         keypoints: float32 (N, K, 2), x then y in px from the centre of the top left pixel; NaN where unlabelled.
         rows: int64 (N,), the row of each face in its source, from 0.
-        groups: int64 (N,), the person in each picture; None where the source does not say.
+        groups: text (N,), the person in each picture; None where the source does not say.
         keypoint_set: the K keypoints.
         sources: int64 (N,), the label source of each face, an index into `keypoint_set.sources`; None where the source
             does not say: it is found from the pattern of labels (see `data_prep.grouping.label_sources`).
+        origins: where each face comes from; None: from the one source that was read.
+        crops: float64 (N, 2, 3), original picture to image; None where the faces were not cut from pictures.
+        skipped: files that could not be decoded and were left out, as asked.
     """
 
     images: UInt8
     keypoints: Float32
     rows: Int64
-    groups: Int64 | None
+    groups: Text | None
     keypoint_set: KeypointSet
     sources: Int64 | None = None
+    origins: Origins | None = None
+    crops: Float64 | None = None
+    skipped: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def only(self, kept: Bool) -> "Faces":
+        """Returns the faces where bool (N,) says so."""
+        of = self.origins
+        origins = of and Origins(of.folders[kept], of.files[kept], of.parts[kept])
+        return Faces(
+            self.images[kept],
+            self.keypoints[kept],
+            self.rows[kept],
+            None if self.groups is None else self.groups[kept],
+            self.keypoint_set,
+            None if self.sources is None else self.sources[kept],
+            origins,
+            None if self.crops is None else self.crops[kept],
+            self.skipped,
+        )
 
 
 @dataclass(frozen=True)
@@ -46,6 +86,7 @@ class Part:
         rows: int64 (N,), the row of each face in the source.
         groups: int64 (N,), faces with one number are one person or the same picture.
         sources: int64 (N,), the label source of each face, an index into `keypoint_set.sources`.
+        crops: float64 (N, 2, 3), original picture to image; None where the faces were not cut from pictures.
     """
 
     images: UInt8
@@ -54,13 +95,16 @@ class Part:
     rows: Int64
     groups: Int64
     sources: Int64
+    crops: Float64 | None = None
 
     def __len__(self) -> int:
         return len(self.images)
 
     def only(self, kept: Bool | Int64) -> "Part":
         """Returns some of the faces, copied: where bool (N,) says so, or at the indexes int64 (n,), in order."""
-        return Part(**{field.name: getattr(self, field.name)[kept] for field in fields(self)})
+        arrays = {field.name: getattr(self, field.name) for field in fields(self)}
+        some: dict[str, Any] = {name: None if array is None else array[kept] for name, array in arrays.items()}
+        return Part(**some)
 
 
 def labelled_points(keypoints: Float32) -> Bool:

@@ -4,6 +4,7 @@ import hashlib
 
 import numpy as np
 
+from data_prep.faces import Text
 from facial_keypoints.array_types import Bool, Int64, UInt8
 from facial_keypoints.keypoint_set import KeypointSet
 
@@ -42,7 +43,7 @@ def duplicate_groups(images: UInt8) -> Int64:
     return np.array([first.setdefault(digest, i) for i, digest in enumerate(digests)], np.int64)
 
 
-def join_groups(groups: Int64, others: Int64) -> Int64:
+def join_groups(groups: Int64, others: Int64 | Text) -> Int64:
     """Returns the finest groups, int64 (N,) from 0, that keep together all that either argument keeps together."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
@@ -53,7 +54,7 @@ def join_groups(groups: Int64, others: Int64) -> Int64:
     return np.asarray(connected_components(graph, directed=False)[1], np.int64)
 
 
-def _first_of_group(groups: Int64) -> Int64:
+def _first_of_group(groups: Int64 | Text) -> Int64:
     """Returns for each face the index of the first face of its group."""
     first, inverse = np.unique(groups, return_index=True, return_inverse=True)[1:]
     return np.asarray(first[inverse], np.int64)

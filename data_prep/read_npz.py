@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 
 from data_prep.csv_table import read_lines
-from data_prep.faces import Faces
+from data_prep.faces import Faces, Text
 from data_prep.labels import read_keypoints
 from data_prep.untrusted import parsing
-from facial_keypoints.array_types import Int64, UInt8
+from facial_keypoints.array_types import UInt8
 from facial_keypoints.errors import InputError
 
 IMAGES, KEYPOINTS, GROUPS = "face_images.npz", "facial_keypoints.csv", "groups.csv"
@@ -28,7 +28,7 @@ def read(folder: Path) -> Faces:
             f"{folder}: {IMAGES} holds {len(images)} pictures but {KEYPOINTS} {len(keypoints)} rows; "
             "they must be of one length"
         )
-    groups = _read_groups(folder / GROUPS, len(images)) if (folder / GROUPS).exists() else None
+    groups = _read_people(folder / GROUPS, len(images)) if (folder / GROUPS).exists() else None
     return Faces(images, keypoints, np.arange(len(images)), groups, keypoint_set)
 
 
@@ -52,21 +52,8 @@ def _read_images(path: Path) -> UInt8:
     return np.ascontiguousarray(np.moveaxis(images, -1, 0))[..., None]
 
 
-def _read_groups(path: Path, count: int) -> Int64:
-    """Returns a number per face, the same for one person; column `person` of the file."""
-    people = read_people(path)
-    if len(people) != count:
-        raise InputError(f"{path}: has {len(people)} rows for {count} faces; it needs one for each")
-    number: dict[str, int] = {}
-    return np.array([number.setdefault(person, len(number)) for person in people], np.int64)
-
-
-def read_people(path: Path) -> list[str]:
-    """Returns the name in each row of a file with the column `person`.
-
-    Raises:
-        InputError: no such file or column, or a row without a name.
-    """
+def _read_people(path: Path, count: int) -> Text:
+    """Returns the name in each row of a file with the column `person`, text (N,)."""
     header, body = read_lines(path, skip_empty=False)
     if PERSON not in header:
         raise InputError(f"{path}: lacks the column {PERSON}; it needs a row for each face with the name of its person")
@@ -74,4 +61,6 @@ def read_people(path: Path) -> list[str]:
     for row, (line, cells) in enumerate(body):
         if not cells[at].strip():
             raise InputError(f"{path}: row {row} (line {line}) names no person; give every face one")
-    return [cells[at] for _, cells in body]
+    if len(body) != count:
+        raise InputError(f"{path}: has {len(body)} rows for {count} faces; it needs one for each")
+    return np.array([cells[at] for _, cells in body])

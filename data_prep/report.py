@@ -22,6 +22,7 @@ ROWS_LISTED = 12
 SPLIT_MEANING = {
     "grouped": "no person, and no image that occurs twice, is on two sides",
     "random": "by rows: a person, or a copy of an image, may be on two sides, which flatters every score",
+    "official": "test as the set says, whoever is in its training part; validation is drawn from that part by faces",
     "documented": "the published procedure to the row: forward fill over the whole set, then scikit-learn's shuffle "
     "with seed 42 (copies and people may be on two sides, which flatters every score)",
     "all-test": "every row into test, to score a model on a set that it has never seen",

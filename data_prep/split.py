@@ -4,10 +4,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from data_prep.faces import Text
+from data_prep.labelled_pictures import TEST, TRAINING
 from facial_keypoints.array_types import Int64
 from facial_keypoints.errors import InputError
 
-SPLIT_METHODS = ("grouped", "random", "documented", "all-test")
+SPLIT_METHODS = ("grouped", "random", "official", "documented", "all-test")
 HELD_OUT_FRACTION = 0.2  # validation and test together
 DOCUMENTED_SEED = 42
 FEWEST_FACES = 10
@@ -30,14 +32,16 @@ def sizes_text(indexes: Mapping[str, Int64]) -> str:
     return f"{words} {sizes[0]}/{sizes[1]}/{sizes[2]} faces to train/val/test"
 
 
-def split(method: str, groups: Int64, seed: int) -> dict[str, Int64]:
+def split(method: str, groups: Int64, seed: int, parts: Text | None = None) -> dict[str, Int64]:
     """Returns the indexes of the faces of each part, `{"train": int64, "val": int64, "test": int64}`.
 
     Args:
         method: `grouped`: no group on two sides, sizes as near as groups allow. `random`: by faces.
+            `official`: test as whoever made the set says; validation is drawn from its training part by faces.
             `documented`: the published procedure, scikit-learn's shuffle with its seed 42 twice.
             `all-test`: every face into test.
         groups: int64 (N,), faces with one number belong together.
+        parts: text (N,), `training` or `test` where the set says so.
 
     Raises:
         InputError: fewer faces, or groups, than the parts need.
@@ -52,6 +56,13 @@ def split(method: str, groups: Int64, seed: int) -> dict[str, Int64]:
         return _split_grouped(groups, seed)
     from sklearn.model_selection import train_test_split
 
+    if method == "official":
+        test = np.flatnonzero(parts == TEST) if parts is not None else np.empty(0, np.int64)
+        if parts is None or not len(test) or not np.isin(parts, (TRAINING, TEST)).all():
+            raise InputError("--split official: not all faces are in a training or test part there; use another split")
+        share = HELD_OUT_FRACTION / 2 / (1 - HELD_OUT_FRACTION / 2)  # of training, as much as of all faces elsewhere
+        train, val = train_test_split(np.flatnonzero(parts == TRAINING), test_size=share, random_state=seed)
+        return {"train": train, "val": val, "test": test}
     shuffle_seed = DOCUMENTED_SEED if method == "documented" else seed
     train, held_out = train_test_split(np.arange(count), test_size=HELD_OUT_FRACTION, random_state=shuffle_seed)
     val, test = train_test_split(held_out, test_size=0.5, random_state=shuffle_seed)

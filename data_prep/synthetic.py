@@ -56,7 +56,7 @@ def read(count: int = COUNT, seed: int = 0) -> Faces:
         for row, (image, in_image) in zip(drawn, bar, strict=True):
             images[row, ..., 0], points[row] = image, in_image
     keypoints = labels(points[origin], first, rng)
-    return Faces(images[origin], keypoints, np.arange(count, dtype=np.int64), person.astype(np.int64), FACE15)
+    return Faces(images[origin], keypoints, np.arange(count, dtype=np.int64), person.astype(np.str_), FACE15)
 
 
 def with_duplicates(count: int, first: int, rng: np.random.Generator) -> Int64:

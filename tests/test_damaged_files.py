@@ -23,7 +23,7 @@ import pytest
 import pipeline
 from common.code import code_hashes
 from common.hashes import file_hash
-from data_prep import arrays, cut15, prepare, read_68, read_npz, read_training_csv, synthetic
+from data_prep import arrays, cut, prepare, read_npz, read_pts, read_training_csv, synthetic
 from evaluation import compare, evaluate
 from evaluation import inputs as evaluation_inputs
 from evaluation.baselines import mean_face, mean_face_per_source
@@ -347,8 +347,7 @@ def of_picture(folder: Path, name: str, picture: str) -> Case:
 
 
 def cut_all(folder: Path) -> None:
-    eyes = np.array([[[16, 9], [8, 9]]], np.float32)
-    cut15.cut_all(read_68.read(folder), eyes, SIDE, 1, 0)
+    cut.cut(read_pts.read(folder), cut.Cutting(size_px=SIDE))
 
 
 def pts(folder: Path) -> Case:

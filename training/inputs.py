@@ -71,7 +71,7 @@ def load_data(folder: Path, extra: Path | None, labels: str) -> TrainingData:
 
     sources = sources_apart(faces, keypoint_set) if labels == "by_source" else (0,)
     predicted = landmarks(keypoint_set, sources)
-    of_parts = [targets(part, labels, predicted) for part in faces]
+    of_parts = [targets(part, labels, predicted, keypoint_set) for part in faces]
     together = merged(of_parts) if labels == "by_source" or len(of_parts) > 1 else of_parts[0]
     known: Bool = np.asarray(together.weights.any(axis=0))
     if never := [name for k, name in enumerate(keypoint_set.names) if not known[k]]:
@@ -81,7 +81,7 @@ def load_data(folder: Path, extra: Path | None, labels: str) -> TrainingData:
         )
     return TrainingData(
         together,
-        targets(val, labels, predicted),
+        targets(val, labels, predicted, keypoint_set),
         labels,
         keypoint_set,
         sources,
@@ -124,8 +124,11 @@ def load_extra(
     manifest = load_data_manifest(extra)
     if load_keypoint_set(manifest) != keypoint_set:
         raise InputError(f"{extra}: has other keypoints than {folder}; prepare one like the other")
-    if manifest["inputs"].get("like", of_data) != of_data:
-        raise InputError(f"{extra}: was cut for another split than that of {folder}; cut it again with --like {folder}")
+    if manifest["inputs"].get("leave_out", of_data) != of_data:
+        raise InputError(
+            f"{extra}: leaves out the people of another split than that of {folder}; prepare it again with "
+            f"--leave-out {folder}"
+        )
     size = train.images.shape[1:]
     unseen = {image.tobytes() for part in (val, load_part(folder, "test")) for image in part.images}
     parts = [part for part in load_parts(extra, keypoint_set).values() if len(part)]

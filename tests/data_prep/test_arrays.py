@@ -1,7 +1,7 @@
 """The data folder on disk: what is stored comes back, and damaged arrays are one line."""
 
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,15 @@ IMAGES = "test_images.npy"
 def part() -> Part:
     n = np.arange(5)
     images = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 1), np.uint8)
-    return Part(images, np.ones((5, 3, 2), np.float32), np.ones((5, 3), bool), n, n, n)
+    return Part(
+        images,
+        np.ones((5, 3, 2), np.float32),
+        np.ones((5, 3), bool),
+        n,
+        n,
+        n,
+        np.random.default_rng(0).random((5, 2, 3)),
+    )
 
 
 def test_what_is_stored_comes_back(part: Part, tmp_path: Path) -> None:
@@ -27,6 +35,12 @@ def test_what_is_stored_comes_back(part: Part, tmp_path: Path) -> None:
         stored, given = (getattr(one, field.name) for one in (load_part(tmp_path, "test"), part))
         assert stored.dtype == given.dtype
         np.testing.assert_array_equal(stored, given)
+
+
+def test_faces_that_were_not_cut_have_no_crops(part: Part, tmp_path: Path) -> None:
+    save_part(tmp_path, "test", replace(part, crops=None))
+    assert load_part(tmp_path, "test").crops is None
+    assert not (tmp_path / "test_crops.npy").exists()
 
 
 def with_header(text: str) -> Callable[[Path], object]:

@@ -1,6 +1,6 @@
 """Some of the faces of a part; facts of labels."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 
@@ -10,13 +10,16 @@ from facial_keypoints.keypoint_set import FACE15
 
 def test_only_some_faces_are_kept_in_every_array() -> None:
     n = np.arange(4)
-    images, keypoints = np.zeros((4, 8, 8, 1), np.uint8) + n[:, None, None, None].astype(np.uint8), np.ones((4, 3, 2))
-    part = Part(images, (keypoints * n[:, None, None]).astype(np.float32), np.ones((4, 3), bool), n, n + 10, n % 2)
+    images = np.zeros((4, 8, 8, 1), np.uint8) + n[:, None, None, None].astype(np.uint8)
+    keypoints = (np.ones((4, 3, 2)) * n[:, None, None]).astype(np.float32)
+    crops = np.ones((4, 2, 3)) * n[:, None, None]
+    part = Part(images, keypoints, np.ones((4, 3), bool), n, n + 10, n % 2, crops)
     for kept, rows in ((np.array([False, True, False, True]), [1, 3]), (np.array([2, 0, 0]), [2, 0, 0])):
         some = part.only(kept)
         assert some.rows.tolist() == rows
         for field in fields(Part):
             np.testing.assert_array_equal(getattr(some, field.name), getattr(part, field.name)[rows])
+    assert replace(part, crops=None).only(np.array([1])).crops is None
     some.images[:] = 99
     assert part.images.max() == 3  # a copy
 

@@ -54,11 +54,11 @@ def test_columns_may_stand_in_any_order(folder: Path) -> None:
     assert np.array_equal(read_npz.read(folder).keypoints, before, equal_nan=True)
 
 
-def test_people_are_numbered(folder: Path) -> None:
+def test_people_have_the_names_of_their_file(folder: Path) -> None:
     pd.DataFrame({"row": range(COUNT), "person": list("aabbccddeeff")}).to_csv(folder / read_npz.GROUPS, index=False)
     groups = read_npz.read(folder).groups
     assert groups is not None
-    assert groups.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
+    assert groups.tolist() == list("aabbccddeeff")
 
 
 def test_any_damage_is_one_line_or_no_damage(folder: Path) -> None:

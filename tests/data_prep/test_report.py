@@ -33,7 +33,7 @@ def faces() -> Faces:
     keypoints[20:, NOSE, 1] += 5
     keypoints[39] = keypoints[38] + 0.5
     keypoints[3, 5] = (99, 3)
-    return Faces(images, keypoints, np.arange(COUNT), np.arange(COUNT) // 2, FACE15)
+    return Faces(images, keypoints, np.arange(COUNT), (np.arange(COUNT) // 2).astype(np.str_), FACE15)
 
 
 def prepared(faces: Faces, sources: Int64, sizes: tuple[int, int, int], **changes: Any) -> Prepared:

@@ -1,0 +1,169 @@
+"""From a marked picture of any size to the crop that is trained on. N faces, K keypoints."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from tqdm import tqdm
+
+from data_prep.faces import Faces, Origins
+from data_prep.labelled_pictures import LabelledPicture, LabelledPictures, read_picture
+from facial_keypoints import geometry
+from facial_keypoints.array_types import Float32, Float64, UInt8
+from facial_keypoints.errors import InputError
+from facial_keypoints.keypoint_set import FACE15, FACE68, as_face15
+
+FACE, WHOLE = "face", "whole"
+CROPS = (FACE, WHOLE)
+DEFAULT_SIZE_PX = {FACE15.name: 96, FACE68.name: 128}
+BOX_SCALE = 1.2  # side of the crop, of the longer side of the keypoints' box
+SMALLEST_FACE_PX = 1.0
+
+# Where the 7,033 real faces of the 15-point set have their eye centres, in px of 96 (outliers beyond 15 px left out):
+# mean and standard deviation.
+EYES_SIDE_PX = 96
+EYES_MIDDLE_PX = ((48.5, 1.8), (37.7, 2.0))
+EYES_APART_PX = (36.4, 3.6)
+EYES_TURN_DEGREES = (0.0, 5.6)
+
+
+@dataclass(frozen=True)
+class Cutting:
+    """How crops are cut.
+
+    Attributes:
+        size_px: side of the crop; None: that of the keypoint set.
+        crop: `face`: 15 keypoints have their eyes where a random face of the 15-point set has them; 68 keypoints fill
+            a square of BOX_SCALE times their box. `whole`: the whole picture, its longer side made to fit.
+        colour: RGB, else grey.
+        as_15: 68 points become the 15 keypoints.
+        both_sources: with `as_15`: every crop twice, labelled as the complete and as the sparse source does.
+        cuts: crops of each face; they differ for 15 keypoints.
+        skip_bad: go on without pictures that cannot be decoded.
+        seed: of the places of the eyes.
+    """
+
+    size_px: int | None = None
+    crop: str = FACE
+    colour: bool = False
+    as_15: bool = False
+    both_sources: bool = False
+    cuts: int = 1
+    skip_bad: bool = False
+    seed: int = 0
+
+
+def cut(pictures: LabelledPictures, cutting: Cutting) -> Faces:
+    """Returns the crops of all faces; a keypoint that falls outside its crop is unlabelled.
+
+    Raises:
+        InputError: a picture cannot be decoded, or its keypoints say no place or size.
+    """
+    keypoint_set = FACE15 if cutting.as_15 else pictures.keypoint_set
+    side = cutting.size_px or DEFAULT_SIZE_PX[keypoint_set.name]
+    rng = np.random.default_rng(cutting.seed)
+    images: list[UInt8] = []
+    matrices: list[Float64] = []
+    kept: list[int] = []
+    skipped = []
+    for number, face in enumerate(tqdm(pictures.faces, desc=pictures.root.name, unit="face", disable=None)):
+        try:
+            picture = read_picture(face.file, cutting.colour)
+        except InputError:
+            if not cutting.skip_bad:
+                raise
+            skipped.append(str(face.file))
+            continue
+        for _ in range(cutting.cuts):
+            matrix = matrix_of(face, picture.shape[:2], side, cutting, rng)
+            images.append(geometry.crop(picture, matrix, side, side))
+            matrices.append(matrix)
+            kept.append(number)
+    if not images:
+        raise InputError(f"{pictures.root}: not one of its {len(pictures.faces)} pictures can be decoded")
+
+    crops = np.stack(matrices)
+    marked = np.stack([pictures.faces[number].keypoints for number in kept])
+    from_68 = cutting.as_15 and pictures.keypoint_set == FACE68
+    sources = ((0, 1) if cutting.both_sources else (0,)) if from_68 else (pictures.source,)
+    chosen = [pictures.faces[number] for number in kept] * len(sources)
+    return Faces(
+        images=np.concatenate([np.stack(images)] * len(sources)),
+        keypoints=np.concatenate(
+            [_inside(_labels(marked, source) if from_68 else marked, crops, side) for source in sources]
+        ),
+        rows=np.arange(len(chosen)),
+        groups=np.array([face.person for face in chosen]),
+        keypoint_set=keypoint_set,
+        sources=np.repeat(np.array(sources, np.int64), len(kept)),
+        origins=Origins(
+            folders=np.array([str(pictures.root)] * len(chosen)),
+            files=np.array([face.file.relative_to(pictures.root).as_posix() for face in chosen]),
+            parts=np.array([face.part for face in chosen]),
+        ),
+        crops=np.concatenate([crops] * len(sources)),
+        skipped=tuple(skipped),
+    )
+
+
+def matrix_of(
+    face: LabelledPicture, shape: tuple[int, int], side: int, cutting: Cutting, rng: np.random.Generator
+) -> Float64:
+    """Returns the matrix (2, 3), picture to crop, of a face in a picture of (H, W) px."""
+    if cutting.crop == WHOLE:
+        height, width = shape
+        return _square((width - 1) / 2, (height - 1) / 2, max(shape), side)
+    keypoints = face.keypoints
+    if len(keypoints) == len(FACE68) and not cutting.as_15:
+        return by_box(keypoints, face.where, side)
+    if len(keypoints) == len(FACE68):
+        keypoints = as_face15(keypoints).astype(np.float32)
+    return _by_eyes(keypoints[:2], face.where, side, rng)
+
+
+def by_box(keypoints: Float32, where: str, side: int) -> Float64:
+    """Returns the matrix (2, 3) of an upright square, BOX_SCALE times the keypoints' box, around its middle."""
+    low, high = np.nanmin(keypoints, axis=0), np.nanmax(keypoints, axis=0)
+    longer = float((high - low).max())
+    if not longer >= SMALLEST_FACE_PX:
+        raise InputError(f"{where}: its keypoints lie within {longer:.2f} px; mend them or take the face out")
+    middle = (low + high) / 2
+    return _square(float(middle[0]), float(middle[1]), BOX_SCALE * longer, side)
+
+
+def _by_eyes(eyes: Float32, where: str, side: int, rng: np.random.Generator) -> Float64:
+    """Returns the matrix (2, 3) that puts the left and right eye centre (2, 2) where a random face has them."""
+    apart = float(np.hypot(*(eyes[1] - eyes[0])))
+    if not apart >= SMALLEST_FACE_PX:  # also where an eye is not labelled
+        raise InputError(
+            f"{where}: its eye centres are {apart:.2f} px apart, so its size cannot be told; mend its keypoints or "
+            "take the face out"
+        )
+    middle = np.array([rng.normal(*of) for of in EYES_MIDDLE_PX])
+    half = rng.normal(*EYES_APART_PX) / 2
+    turn = math.radians(rng.normal(*EYES_TURN_DEGREES))
+    to_left_eye = half * np.array([math.cos(turn), math.sin(turn)])
+    target = np.stack([middle + to_left_eye, middle - to_left_eye])
+    ratio = side / EYES_SIDE_PX
+    matrices: Float64 = geometry.fit_similarity(eyes, (target + 0.5) * ratio - 0.5)
+    return np.asarray(matrices[0])
+
+
+def _square(x: float, y: float, side: float, size: int) -> Float64:
+    """Returns the matrix of an upright square of `side` px around (x, y), seen with `size` px."""
+    scale = size / side
+    middle = (size - 1) / 2
+    return np.array([[scale, 0, middle - scale * x], [0, scale, middle - scale * y]])
+
+
+def _labels(points: Float32, source: int) -> Float32:
+    """Returns what a label source of FACE15 labels of 68 points (N, 68, 2), float32 (N, 15, 2), NaN for the others."""
+    labelled = np.isin(np.arange(len(FACE15)), FACE15.sources[source].keypoints)
+    return np.where(labelled[:, None], as_face15(points, source), np.nan).astype(np.float32)
+
+
+def _inside(labels: Float32, crops: Float64, side: int) -> Float32:
+    """Returns the labels in px of the crops, NaN where they lie outside."""
+    moved = geometry.transform(labels, crops)
+    inside = ((moved > -0.5) & (moved < side - 0.5)).all(axis=-1, keepdims=True)
+    return np.where(inside, moved, np.nan).astype(np.float32)

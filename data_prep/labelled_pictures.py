@@ -1,0 +1,127 @@
+"""Pictures of any size with a face marked in each: what their readers return. N pictures, K keypoints."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import cv2
+import numpy as np
+
+from common.quiet import native_stderr_silenced
+from data_prep.labels import FARTHEST_PX
+from data_prep.untrusted import parsing
+from facial_keypoints.array_types import Float32, UInt8
+from facial_keypoints.errors import InputError
+from facial_keypoints.keypoint_set import KeypointSet
+
+TRAINING, TEST, NOT_SAID = "training", "test", ""  # the parts of a set that was split by whoever made it
+
+
+@dataclass(frozen=True)
+class LabelledPicture:
+    """One face in a picture.
+
+    Attributes:
+        file: the picture.
+        person: whose face it is, or the picture it was cut from where nobody is named: what must stay on one side of
+            a split.
+        keypoints: float32 (K, 2) in px from the centre of the top left pixel; NaN where unlabelled.
+        where: file and row of the label, for messages.
+        part: TRAINING, TEST or NOT_SAID.
+    """
+
+    file: Path
+    person: str
+    keypoints: Float32
+    where: str
+    part: str = NOT_SAID
+
+
+@dataclass(frozen=True)
+class LabelledPictures:
+    """All faces of a folder or file, in its own order.
+
+    Attributes:
+        root: the folder that their files lie in.
+        faces: N of them.
+        keypoint_set: the K keypoints.
+        source: the label source, an index into `keypoint_set.sources`.
+        found: one line that says what was found.
+    """
+
+    root: Path
+    faces: Sequence[LabelledPicture]
+    keypoint_set: KeypointSet
+    source: int
+    found: str
+
+
+def picture_path(folder: Path, name: str, where: str) -> Path:
+    """Returns the file that a label names, below `folder`.
+
+    Raises:
+        InputError: no file, or a name that leads out of the folder; `where` says the file and the row.
+    """
+    parts = PurePosixPath(name.replace("\\", "/"))
+    if not name.strip() or parts.is_absolute() or ".." in parts.parts or ":" in parts.parts[0]:
+        raise InputError(f"{where}: names the picture {name[:60]!r}, which is no name below {folder}; correct it")
+    path = folder / parts
+    if not path.is_file():
+        raise InputError(f"{where}: the picture {path} is missing; fetch it, or take its row out")
+    return path
+
+
+def check_names(faces: Sequence[LabelledPicture]) -> None:
+    """Raises InputError where two labels name one picture: a reader could not tell which one holds."""
+    first: dict[Path, str] = {}
+    for face in faces:
+        if face.file in first:
+            raise InputError(f"{face.where}: labels {face.file} again, after {first[face.file]}; take one of them out")
+        first[face.file] = face.where
+
+
+def points(cells: Sequence[str], where: str) -> Float32:
+    """Returns the points in the cells of one face (x, y, x, ...), float32 (K, 2).
+
+    Raises:
+        InputError: a cell is empty or holds no number of px; `where` says the file and the row.
+    """
+    values = []
+    for i, cell in enumerate(cells):
+        try:
+            value = float(cell)
+        except ValueError:
+            value = float("nan")
+        if not abs(value) <= FARTHEST_PX:
+            point, axis = divmod(i, 2)
+            raise InputError(
+                f"{where}: {'xy'[axis]} of point {point + 1} of {len(cells) // 2} is {cell.strip()[:20]!r}, no number "
+                "of px; label every point, or take the face out"
+            )
+        values.append(value)
+    return np.array(values, np.float32).reshape(-1, 2)
+
+
+def picture_id(stem: str) -> str:
+    """Returns what names the photo that a picture was cut from.
+
+    Sets that cut several faces out of one photo number them behind its own number: `111076519_2`.
+    """
+    photo, _, number = stem.rpartition("_")
+    return photo if number.isdigit() and photo[-1:].isdigit() else stem
+
+
+def read_picture(path: Path, colour: bool) -> UInt8:
+    """Returns a picture as its labels see it, uint8 (H, W, 1), grey, or (H, W, 3), RGB; alpha is left out.
+
+    A turn that its EXIF data ask for is not made: labels are of the stored pixels.
+
+    Raises:
+        InputError: it cannot be decoded.
+    """
+    how = cv2.IMREAD_COLOR_RGB if colour else cv2.IMREAD_GRAYSCALE
+    with native_stderr_silenced(), parsing(path, "picture", "fetch it again"):  # OpenCV warns of damage on its own
+        picture = cv2.imread(str(path), how | cv2.IMREAD_IGNORE_ORIENTATION)
+        if picture is None:
+            raise InputError(f"{path}: cannot be decoded as a picture; fetch it again, or go on without it: --skip-bad")
+    return np.asarray(picture, np.uint8).reshape(*picture.shape[:2], -1)

@@ -1,0 +1,141 @@
+"""Which reader a SOURCE needs, and several sources joined into one set of faces."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from data_prep import (
+    read_frames,
+    read_imglab,
+    read_kaggle,
+    read_npz,
+    read_pictures_csv,
+    read_pts,
+    read_training_csv,
+    synthetic,
+)
+from data_prep.cut import Cutting, cut
+from data_prep.faces import Faces, Origins, Text, labelled_points
+from data_prep.grouping import label_sources
+from data_prep.labelled_pictures import LabelledPictures
+from facial_keypoints.array_types import Float64, Int64
+from facial_keypoints.errors import InputError
+
+SYNTHETIC, KAGGLE = "synthetic", "kaggle"
+LAYOUTS = (
+    f"{read_npz.IMAGES}, *{read_frames.CSV_END}, {read_pictures_csv.CSV} with {read_pictures_csv.PICTURES}/, .pts files"
+)
+
+
+def read(sources: Sequence[str], count: int | None, seed: int, cutting: Cutting) -> tuple[Faces, list[str]]:
+    """Returns the faces of all sources, and a line for each that says what was found.
+
+    Args:
+        count: how many faces to draw; for SYNTHETIC only.
+        seed: of drawn faces.
+
+    Raises:
+        InputError: no such source, a reader found one bad, they do not join, or `cutting` does not go with any.
+    """
+    if count is not None and SYNTHETIC not in sources:
+        raise InputError(f"--count is for the {SYNTHETIC} source only; leave it out")
+    if repeated := [source for source in sources if sources.count(source) > 1]:
+        raise InputError(f"{repeated[0]}: is named twice; every face would be there twice")
+    read_ones = [read_one(source, count, seed, cutting) for source in sources]
+    if cutting != Cutting(seed=cutting.seed) and all(faces.crops is None for faces, _ in read_ones):
+        raise InputError(f"{sources[0]}: its faces are already cut; leave out the options that say how to cut")
+    faces = [faces for faces, _ in read_ones]
+    return join(sources, faces), [line for _, line in read_ones]
+
+
+def read_one(source: str, count: int | None, seed: int, cutting: Cutting) -> tuple[Faces, str]:
+    """Returns the faces of one source; see `read`."""
+    if source == SYNTHETIC:
+        faces = synthetic.read(synthetic.COUNT if count is None else count, seed)
+    elif source == KAGGLE:
+        faces = read_kaggle.read()
+    else:
+        path = Path(source)
+        if not path.exists():
+            raise InputError(f"{source}: no such file or folder, and not one of {SYNTHETIC}, {KAGGLE}")
+        if (pictures := read_pictures(path)) is not None:
+            return cut(pictures, cutting), f"{source}: {pictures.found}"
+        faces = read_npz.read(path) if path.is_dir() else read_training_csv.read(path)
+    if not labelled_points(faces.keypoints).any():
+        raise InputError(f"{source}: holds {len(faces)} faces and not one label; bring labelled faces")
+    return faces, f"{source}: {len(faces):,} faces"
+
+
+def join(names: Sequence[str], of_sources: Sequence[Faces]) -> Faces:
+    """Returns the faces of several sources as one set: their rows are numbered through, their origins kept.
+
+    Raises:
+        InputError: other keypoints, or images of another shape.
+    """
+    first = of_sources[0]
+    for name, faces in zip(names, of_sources, strict=True):
+        if faces.keypoint_set != first.keypoint_set:
+            raise InputError(
+                f"{name}: has the keypoint set {faces.keypoint_set.name}, {names[0]} has {first.keypoint_set.name}; "
+                "join sources of one set, or take 68 points as 15 by --as 15"
+            )
+        if faces.images.shape[1:] != first.images.shape[1:]:
+            theirs, ours = ("x".join(map(str, one.images.shape[1:])) for one in (faces, first))
+            raise InputError(f"{name}: has images of {theirs}, {names[0]} of {ours}; give the same --size and --colour")
+    whole = [_filled(name, faces) for name, faces in zip(names, of_sources, strict=True)]
+    origins = [_origins(name, faces) for name, faces in zip(names, of_sources, strict=True)]
+    cut_ones = any(faces.crops is not None for faces in of_sources)
+    several = len(of_sources) > 1
+    rows = np.arange(sum(map(len, of_sources))) if several else first.rows
+    named = several or first.groups is not None
+    return Faces(
+        images=np.concatenate([faces.images for faces in of_sources]) if several else first.images,
+        keypoints=np.concatenate([faces.keypoints for faces in of_sources]),
+        rows=rows,
+        groups=np.concatenate([groups for groups, _, _ in whole]) if named else None,
+        keypoint_set=first.keypoint_set,
+        sources=np.concatenate([sources for _, sources, _ in whole]),
+        origins=Origins(
+            np.concatenate([one.folders for one in origins]),
+            np.concatenate([one.files for one in origins]),
+            np.concatenate([one.parts for one in origins]),
+        ),
+        crops=np.concatenate([crops for _, _, crops in whole]) if cut_ones else None,
+        skipped=tuple(file for faces in of_sources for file in faces.skipped),
+    )
+
+
+def _filled(name: str, faces: Faces) -> tuple[Text, Int64, Float64]:
+    """Returns what a reader may leave out: people, label sources, crops (each image as it is)."""
+    alone = np.array([f"{name}:{row}" for row in faces.rows])
+    sources = label_sources(labelled_points(faces.keypoints), faces.keypoint_set)
+    return (
+        alone if faces.groups is None else faces.groups,
+        sources if faces.sources is None else faces.sources,
+        np.tile(np.eye(2, 3), (len(faces), 1, 1)) if faces.crops is None else faces.crops,
+    )
+
+
+def _origins(name: str, faces: Faces) -> Origins:
+    nothing = np.full(len(faces), "")
+    return faces.origins or Origins(np.full(len(faces), name), nothing, nothing)
+
+
+def read_pictures(path: Path) -> LabelledPictures | None:
+    """Returns the marked pictures of a folder or file; None where it holds faces that are cut already.
+
+    Raises:
+        InputError: it is of no known layout, or its reader found it bad.
+    """
+    if path.is_file():
+        return read_imglab.read(path) if path.suffix.lower() == ".xml" else None
+    if (path / read_npz.IMAGES).exists() or (path / read_npz.KEYPOINTS).exists():
+        return None
+    if any(path.glob(f"*{read_frames.CSV_END}")):
+        return read_frames.read(path)
+    if (path / read_pictures_csv.CSV).is_file():
+        return read_pictures_csv.read(path)
+    if any(path.glob("*.pts")) or any(path.glob("*set/*.pts")):
+        return read_pts.read(path)
+    raise InputError(f"{path}: none of the known layouts is in this folder ({LAYOUTS}); see docs/preparing.md")

@@ -1,0 +1,229 @@
+"""The layouts of marked pictures: what is read from each, and each fault told in one line."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from data_prep import read_frames, read_imglab, read_pictures_csv, read_pts
+from data_prep.labelled_pictures import NOT_SAID, TEST, TRAINING, picture_id, read_picture
+from data_prep.sources import read_pictures
+from facial_keypoints.errors import InputError
+from facial_keypoints.keypoint_set import FACE15, FACE68
+from tests.data_prep.pictures import (
+    face_68,
+    imglab_text,
+    pts_text,
+    save_five,
+    save_frames,
+    save_picture,
+    save_pts,
+)
+
+TRAINING_CSV = "training_frames_keypoints.csv"
+
+
+@pytest.fixture
+def frames(tmp_path: Path) -> Path:
+    names = {"training": ["Ann_van_Lee_10.jpg", "Ann_van_Lee_11.jpg"], "test": ["Bo_1.jpg"]}
+    return save_frames(tmp_path / "frames", names)
+
+
+def test_frames_come_with_their_part_and_the_person_that_their_names_tell(frames: Path) -> None:
+    save_picture(frames / "test" / "nobody_labelled_me_1.jpg")
+    read = read_frames.read(frames)
+    assert [face.file.relative_to(frames).as_posix() for face in read.faces] == [
+        "training/Ann_van_Lee_10.jpg",
+        "training/Ann_van_Lee_11.jpg",
+        "test/Bo_1.jpg",
+    ]
+    assert [face.person for face in read.faces] == ["yt:Ann_van_Lee", "yt:Ann_van_Lee", "yt:Bo"]
+    assert [face.part for face in read.faces] == [TRAINING, TRAINING, TEST]
+    assert FACE68.sources[read.source].name == "frames"
+    assert read.found == "training: 2 pictures, 2 of them labelled; test: 2 pictures, 1 of them labelled"
+    np.testing.assert_array_equal(read.faces[2].keypoints, face_68())
+
+
+@pytest.mark.parametrize("head", ["version: 1\nn_points: 68\n{\n", "{\n", ""])
+def test_pts_count_from_1_with_or_without_their_head(tmp_path: Path, head: str) -> None:
+    lines = pts_text(face_68()).partition("{\n")[2]
+    (tmp_path / "a.pts").write_text(head + (lines if head else lines.replace("}", "")))
+    np.testing.assert_allclose(read_pts.read_points(tmp_path / "a.pts"), face_68(), atol=1e-5)
+
+
+def test_faces_cut_from_one_photo_count_as_one_person(tmp_path: Path) -> None:
+    folder = save_pts(tmp_path / "afw68", ["111_1", "111_2", "222_1", "image_0001", "image_0002"])
+    read = read_pts.read(folder)
+    assert [face.person for face in read.faces] == ["afw:111", "afw:111", "afw:222", "afw:image_0001", "afw:image_0002"]
+    assert {face.part for face in read.faces} == {NOT_SAID}
+    assert (picture_id("12_3"), picture_id("image_0001"), picture_id("a")) == ("12", "image_0001", "a")
+
+
+def test_the_folders_of_300_w_say_which_part_a_face_is_of(tmp_path: Path) -> None:
+    save_pts(tmp_path / "helen" / "trainset", ["1_1"])
+    save_pts(tmp_path / "helen" / "testset", ["2_1"])
+    assert [(face.person, face.part) for face in read_pts.read(tmp_path / "helen").faces] == [
+        ("helen:1", TRAINING),
+        ("helen:2", TEST),
+    ]
+
+
+def test_imglab_counts_from_0_and_may_ignore_a_box(tmp_path: Path) -> None:
+    save_picture(tmp_path / "pictures" / "7_1.jpg")
+    text = imglab_text(["pictures/7_1.jpg"]).replace("</image>", "<box ignore='1'/></image>")
+    (tmp_path / "faces.xml").write_text(text)
+    (face,) = read_imglab.read(tmp_path / "faces.xml").faces
+    assert face.person == "faces:7"
+    np.testing.assert_allclose(face.keypoints, face_68(), rtol=1e-6)
+
+
+def test_five_points_are_a_label_source_of_the_15(tmp_path: Path) -> None:
+    folder = save_five(tmp_path / "five", {"a.jpg": "yt:Ann", "b.jpg": "yt:Bo"})
+    read = read_pictures_csv.read(folder)
+    assert (read.keypoint_set, read.keypoint_set.sources[read.source].name) == (FACE15, "five")
+    assert [face.person for face in read.faces] == ["yt:Ann", "yt:Bo"]
+    assert read.faces[0].keypoints[FACE15.index("nose_tip")].tolist() == [50, 70]
+    assert np.isnan(read.faces[0].keypoints).all(axis=1).sum() == 10
+
+
+@pytest.mark.parametrize(("channels", "colour", "shape"), [(4, False, 1), (4, True, 3), (1, True, 3), (3, False, 1)])
+def test_a_picture_is_grey_or_rgb_and_without_alpha(tmp_path: Path, channels: int, colour: bool, shape: int) -> None:
+    save_picture(tmp_path / "a.png", 20, 30, channels)
+    assert read_picture(tmp_path / "a.png", colour).shape == (20, 30, shape)
+
+
+def test_the_real_sets_are_read_whole(real_data: Path) -> None:
+    found = {}
+    for name in ("youtube68", "lfpw68", "helen68", "afw68", "faces5"):
+        if (real_data / name).is_dir():
+            pictures = read_pictures(real_data / name)
+            assert pictures is not None
+            found[name] = len(pictures.faces), len({face.person for face in pictures.faces})
+    wanted = {
+        "youtube68": (3653, 300),
+        "lfpw68": (805, 805),
+        "helen68": (810, 736),
+        "afw68": (337, 185),
+        "faces5": (9965, 9965),
+    }
+    assert found == {name: wanted[name] for name in found}
+    assert found
+
+
+def rewrite(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+FRAMES_FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
+    "a missing picture": (
+        lambda f: (f / "training" / "Ann_van_Lee_11.jpg").unlink(),
+        r"training_frames_keypoints\.csv: row 1 \(line 3\): the picture .*Ann_van_Lee_11\.jpg is missing; fetch it",
+    ),
+    "a name twice": (
+        lambda f: rewrite(f / TRAINING_CSV, "Lee_11", "Lee_10"),
+        r"row 1 \(line 3\): labels .*Lee_10\.jpg again, after .*row 0 \(line 2\); take one of them out",
+    ),
+    "135 values": (
+        lambda f: (f / TRAINING_CSV).write_text("," * 135 + "\na.jpg" + ",1" * 135 + "\n"),
+        r"has 135 columns after the file names, expected 136",
+    ),
+    "a row of 135 values": (
+        lambda f: rewrite(f / TRAINING_CSV, "20.0,30.0,", "20.0,"),
+        r"line 2: has 136 cells where the header has 137",
+    ),
+    "text for a number": (
+        lambda f: rewrite(f / TRAINING_CSV, "20.0", "left"),
+        r"row 0 \(line 2\): x of point 1 of 68 is 'left', no number of px; label every point",
+    ),
+    "an empty cell": (lambda f: rewrite(f / TRAINING_CSV, "30.0", ""), r"y of point 1 of 68 is '', no number of px"),
+    "too large a number": (lambda f: rewrite(f / TRAINING_CSV, "20.0", "1e40"), r"point 1 of 68 is '1e40', no number"),
+    "a name that leads out": (
+        lambda f: rewrite(f / TRAINING_CSV, "Ann_van_Lee_11", "../../Ann_van_Lee_11"),
+        r"row 1 \(line 3\): names the picture '\.\./\.\./Ann_van_Lee_11\.jpg', which is no name below .*training",
+    ),
+    "an absolute name": (
+        lambda f: rewrite(f / TRAINING_CSV, "Ann_van_Lee_11", "/etc/passwd"),
+        r"names the picture '/etc/passwd\.jpg', which is no name below",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FRAMES_FAULTS)
+def test_each_fault_of_the_frames_is_one_line(frames: Path, fault: str) -> None:
+    break_it, message = FRAMES_FAULTS[fault]
+    break_it(frames)
+    with pytest.raises(InputError, match=message) as error:
+        read_frames.read(frames)
+    assert "\n" not in str(error.value)
+
+
+PTS_FAULTS: dict[str, tuple[str | bytes, str]] = {
+    "nan": (pts_text(face_68()).replace("21.0 31.0", "nan 31.0"), r"b\.pts: x of point 1 of 68 is 'nan', no number"),
+    "text": (pts_text(face_68()).replace("21.0 31.0", "21.0 up"), r"b\.pts: y of point 1 of 68 is 'up', no number"),
+    "no text": (b"\xff\xfe{", r"b\.pts: holds 0 numbers, expected x and y of 68 points; fetch it again"),
+    "a point too few": (pts_text(face_68()[:67]), r"b\.pts: holds 134 numbers, expected x and y of 68"),
+    "no picture": (pts_text(face_68()), r"b\.pts: no picture b\.jpg or \.png beside it"),
+}
+
+
+@pytest.mark.parametrize("fault", PTS_FAULTS)
+def test_each_fault_of_a_pts_file_is_one_line(tmp_path: Path, fault: str) -> None:
+    content, message = PTS_FAULTS[fault]
+    folder = save_pts(tmp_path / "set", ["a"] if fault == "no picture" else ["a", "b"])
+    (folder / "b.pts").write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(InputError, match=message) as error:
+        read_pts.read(folder)
+    assert "\n" not in str(error.value)
+
+
+XML_FAULTS: dict[str, tuple[str, str]] = {
+    "a face without parts": (
+        imglab_text(["a.jpg"], parts=0),
+        r"1 \(a\.jpg\): has a face with 0 numbered parts",
+    ),
+    "a part too few": (imglab_text(["a.jpg"], parts=67), r"67 numbered parts, expected 68, named 0 to 67; mark them"),
+    "text": (
+        imglab_text(["a.jpg"]).replace("x='20.0'", "x='left'"),
+        r"\(a\.jpg\): x of point 1 of 68 is 'left'",
+    ),
+    "cut off": (imglab_text(["a.jpg"])[:200], r"faces\.xml: is no whole XML file"),
+    "no face": ("<dataset><images/></dataset>", r"faces\.xml: holds no face in images/image/box"),
+    "a name that leads out": (imglab_text(["../a.jpg"]), r"picture 1: names the picture '\.\./a\.jpg'"),
+}
+
+
+@pytest.mark.parametrize("fault", XML_FAULTS)
+def test_each_fault_of_an_imglab_file_is_one_line(tmp_path: Path, fault: str) -> None:
+    content, message = XML_FAULTS[fault]
+    save_picture(tmp_path / "set" / "a.jpg")
+    (tmp_path / "set" / "faces.xml").write_text(content)
+    with pytest.raises(InputError, match=message) as error:
+        read_imglab.read(tmp_path / "set" / "faces.xml")
+    assert "\n" not in str(error.value)
+
+
+FIVE_FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
+    "nobody named": (lambda f: rewrite(f, "yt:Bo", ""), r"keypoints\.csv: row 1 \(line 3\): names no person"),
+    "text": (lambda f: rewrite(f, ",65,", ",left,"), r"row 0 \(line 2\) has 'left' as left_eye_center_x"),
+    "a name twice": (lambda f: rewrite(f, "b.jpg", "a.jpg"), r"row 1 \(line 3\): labels .*a\.jpg again"),
+    "another column": (lambda f: rewrite(f, "nose_tip_x", "nose_x"), r"keypoints\.csv: the header \(line 1\)"),
+    "no rows": (lambda f: f.write_text(f.read_text().partition("\n")[0] + "\n"), r"has a header but no rows"),
+}
+
+
+@pytest.mark.parametrize("fault", FIVE_FAULTS)
+def test_each_fault_of_a_five_point_file_is_one_line(tmp_path: Path, fault: str) -> None:
+    break_it, message = FIVE_FAULTS[fault]
+    folder = save_five(tmp_path / "five", {"a.jpg": "yt:Ann", "b.jpg": "yt:Bo"})
+    break_it(folder / "keypoints.csv")
+    with pytest.raises(InputError, match=message) as error:
+        read_pictures_csv.read(folder)
+    assert "\n" not in str(error.value)
+
+
+def test_a_folder_of_no_known_layout_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="none of the known layouts is in this folder"):
+        read_pictures(tmp_path)

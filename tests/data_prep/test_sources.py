@@ -1,0 +1,140 @@
+"""Several sources as one data folder: joined, split by people or as the set says, origins kept."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from common.stage import read_manifest
+from data_prep import arrays, read_npz
+from data_prep.faces import SPLITS
+from data_prep.prepare import main
+from facial_keypoints import geometry
+from facial_keypoints.errors import InputError
+from facial_keypoints.keypoint_set import FACE15, FACE68
+from tests.data_prep.pictures import face_68, save_five, save_frames, save_pts
+
+PEOPLE = [f"Person_{letter}" for letter in "abcdefghij"]
+
+
+def frame_names(people: Sequence[str]) -> list[str]:
+    return [f"{person}_{number}.jpg" for person in people for number in (1, 2)]
+
+
+@pytest.fixture
+def frames(tmp_path: Path) -> Path:
+    """Two frames of each of ten people for training; a third one of three of them for test."""
+    test = [f"{person}_3.jpg" for person in PEOPLE[:3]]
+    return save_frames(tmp_path / "frames", {"training": frame_names(PEOPLE), "test": test})
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    return save_pts(tmp_path / "photos68", [f"{number}_1" for number in range(7)])
+
+
+def test_joined_sources_keep_people_on_one_side_and_say_where_each_face_comes_from(
+    frames: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "data"
+    main([str(frames), str(photos), "--out", str(out)])
+    text = capsys.readouterr().out
+    assert "training: 20 pictures, 20 of them labelled; test: 3 pictures, 3 of them labelled" in text
+    assert "7 pictures with a .pts file" in text
+    manifest = arrays.load_data_manifest(out)
+    assert arrays.load_keypoint_set(manifest) == FACE68
+    assert set(manifest["inputs"]) == {str(frames), str(photos)}
+
+    faces = pd.read_csv(out / "faces.csv", keep_default_na=False)
+    assert sorted(faces["row"]) == list(range(30))
+    assert (faces.groupby("person")["part"].nunique() == 1).all()
+    pairs = set(zip(faces["origin"], faces["source"], strict=True))
+    assert pairs == {(str(frames), "frames"), (str(photos), "pictures")}
+    for split, part in arrays.load_parts(out, FACE68).items():
+        of_part = faces[faces["part"] == split]
+        assert of_part["row"].tolist() == part.rows.tolist()
+        assert [FACE68.sources[source].name for source in part.sources] == of_part["source"].tolist()
+        assert part.crops is not None
+        back = geometry.transform(part.keypoints, geometry.inverse(part.crops))
+        np.testing.assert_allclose(back, np.tile(face_68(), (len(part), 1, 1)), atol=1e-3)
+        files = zip(of_part["origin"], of_part["file"], strict=True)
+        assert all((Path(origin) / file).is_file() for origin, file in files)
+
+
+def test_the_official_split_tests_on_people_who_are_also_in_training(frames: Path, tmp_path: Path) -> None:
+    main([str(frames), "--split", "official", "--out", str(tmp_path / "data")])
+    faces = pd.read_csv(tmp_path / "data" / "faces.csv")
+    assert faces.groupby("part").size().to_dict() == {"train": 17, "val": 3, "test": 3}
+    assert faces[faces["part"] == "test"]["file"].tolist() == [f"test/{person}_3.jpg" for person in PEOPLE[:3]]
+    assert set(faces[faces["part"] == "test"]["person"]) <= set(faces[faces["part"] != "test"]["person"])
+
+
+def test_whoever_is_held_out_elsewhere_can_be_left_out(frames: Path, tmp_path: Path) -> None:
+    """The same people by name in a set of another kind: none of them comes back as training face."""
+    data, extra = tmp_path / "data", tmp_path / "extra"
+    people = {f"{person}.jpg": f"yt:{person}" for person in PEOPLE}
+    main([str(save_five(tmp_path / "five", people)), "--out", str(data)])
+    main([str(frames), "--as", "15", "--split", "all-test", "--leave-out", str(data), "--out", str(extra)])
+    here, there = (pd.read_csv(folder / "faces.csv") for folder in (data, extra))
+    held_out = set(here[here["part"] != "train"]["person"])
+    assert len(held_out) == 2
+    assert set(there["person"]) == set(here["person"]) - held_out
+    wanted = arrays.data_hash(arrays.load_data_manifest(data))
+    assert read_manifest(extra, "prepare")["inputs"]["leave_out"] == wanted
+
+
+def test_cut_faces_and_pictures_join_where_they_have_one_size(frames: Path, tmp_path: Path) -> None:
+    """Faces that came as they are have a crop that changes nothing."""
+    drawn = tmp_path / "drawn"
+    drawn.mkdir()
+    np.savez(drawn / read_npz.IMAGES, face_images=np.zeros((96, 96, 12), np.uint8))
+    labels = pd.DataFrame(np.random.default_rng(0).uniform(0, 95, (12, 30)), columns=FACE15.columns)
+    labels.to_csv(drawn / read_npz.KEYPOINTS, index=False)
+    out = tmp_path / "data"
+    main([str(drawn), str(frames), "--as", "15", "--split", "random", "--out", str(out)])
+    for part in arrays.load_parts(out, FACE15).values():
+        uncut = part.rows < 12
+        assert part.crops is not None
+        assert (part.crops[uncut] == np.eye(2, 3)).all()
+        assert (np.abs(part.crops[~uncut] - np.eye(2, 3)).max(axis=(1, 2)) > 0.1).all()
+
+
+def test_a_picture_that_is_skipped_is_counted(frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (frames / "training" / "Person_a_1.jpg").write_bytes(b"no picture")
+    command = [str(frames), "--out", str(tmp_path / "data")]
+    with pytest.raises(InputError, match=r"Person_a_1\.jpg: cannot be decoded"):
+        main(command)
+    assert not (tmp_path / "data").exists()
+    main([*command, "--skip-bad"])
+    assert "1 pictures could not be decoded and were left out: " in capsys.readouterr().out
+    manifest = read_manifest(tmp_path / "data", "prepare")
+    assert [Path(file).name for file in manifest["metrics"]["skipped"]] == ["Person_a_1.jpg"]
+    assert sum(manifest["metrics"][split] for split in SPLITS) == 22
+
+
+FAULTS = {
+    "two keypoint sets": (["frames", "five"], r"five: has the keypoint set face15, frames has face68; join sources"),
+    "one source twice": (["frames", "frames"], r"frames: is named twice"),
+    "both sources of 68 points": (["frames", "--both-sources"], r"--both-sources: only where 68 points are taken"),
+    "no cuts": (["frames", "--cuts", "0"], r"--cuts 0: .* must be at least 1"),
+    "too small": (["frames", "--size", "8"], r"--size 8: give 16 to 1024 px"),
+    "no official split": (["many", "--split", "official"], r"--split official: not all faces are in a training or"),
+    "drawn faces are cut": (["synthetic", "--count", "20", "--size", "64"], r"synthetic: its faces are already cut"),
+    "no data folder": (["frames", "--leave-out", "five"], r"five: .*prepare"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_bad_use_is_one_line_and_leaves_nothing(
+    frames: Path, tmp_path: Path, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments, message = FAULTS[fault]
+    save_five(tmp_path / "five", {"a.jpg": "yt:Ann", "b.jpg": "yt:Bo"})
+    save_pts(tmp_path / "many", list("abcdefghijkl"))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=message) as error:
+        main([*arguments, "--out", "out"])
+    assert "\n" not in str(error.value)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["five", "frames", "many"]
