@@ -20,17 +20,27 @@ from common.stage import check_out, locked, seconds_text, stage_code, write_mani
 from facial_keypoints.errors import InputError
 from facial_keypoints.folders import atomic_folder
 from facial_keypoints.spec import to_json
-from models.networks import Build, build_model, file_of, is_file, load_build, network_name, predicts_error, reason
-from models.saved import KERAS_FILE, load_model
+from models.networks import (
+    Build,
+    build_model,
+    build_options,
+    file_of,
+    is_file,
+    load_build,
+    network_name,
+    predicts_error,
+)
+from models.saved import KERAS_FILE
 from models.summary import summary
 from training import checkpoint
 from training.batches import Batches
 from training.calibration import calibrate_on
 from training.callbacks import METRICS, Checkpoint, EarlyStopping, EpochLine, Validation
+from training.initial_weights import start_from
 from training.inputs import TrainingData
 from training.losses import masked_loss, masked_mae
 from training.plots import loss_curves
-from training.recipes import Recipe
+from training.recipes import IMAGENET, NONE, Recipe
 
 
 @dataclass(frozen=True)
@@ -43,7 +53,6 @@ class TrainingConfig:
         recipe_name: for titles and the manifest.
         options: further arguments of `build` by name.
         seed: of weights, shuffling and augmentation.
-        initial_weights: a `.keras` file or model folder of the same network to start from.
     """
 
     network: str
@@ -51,7 +60,6 @@ class TrainingConfig:
     recipe_name: str = "default"
     options: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
-    initial_weights: Path | None = None
 
     @property
     def name(self) -> str:
@@ -60,13 +68,14 @@ class TrainingConfig:
 
     def settings(self, data: TrainingData) -> dict[str, Any]:
         """Returns all that the result follows from, JSON values; a run is only resumed with the same."""
+        start = self.recipe.initial_weights
         return {
             "network": self.network,
             "recipe": self.recipe_name,
             **dataclasses.asdict(self.recipe),
             "options": dict(self.options),
             "seed": self.seed,
-            "initial_weights": path_hash(self.initial_weights) if self.initial_weights else None,
+            "initial_weights": start if start in (NONE, IMAGENET) else path_hash(Path(start)),
             "backend": keras.backend.backend(),
             **data.hashes,
         }
@@ -145,21 +154,30 @@ def untrained(config: TrainingConfig, data: TrainingData, build: Build) -> keras
         raise InputError(f"--labels {recipe.labels}: the data were loaded with {data.labels}; load them with the same")
     keras.utils.set_random_seed(config.seed)
     with precision(recipe.precision):
-        model = build_model(build, data.crop.shape, data.train.points.shape[1], config.options)
+        model = built(config, data, build)
     if recipe.loss == "laplace" and not predicts_error(model):
         raise InputError(f"--loss laplace: {config.name} does not predict an expected error; use --loss mse or another")
     if recipe.loss != "laplace" and predicts_error(model):
         raise InputError(f"--loss {recipe.loss}: leaves the expected error of {config.name} untaught; --loss laplace")
-    if config.initial_weights is not None:
-        try:
-            model.set_weights(load_model(config.initial_weights).model.get_weights())
-        except ValueError as error:
-            raise InputError(
-                f"{config.initial_weights}: holds no weights that fit {config.name} ({reason(error)}); "
-                "give a .keras file of this network"
-            ) from None
+    if config.network == "vgg16" and recipe.initial_weights == NONE and not config.options.get("fine_tune"):
+        raise InputError("--initial-weights none: vgg16 would keep convolutions that learnt nothing; add --fine-tune")
+    start_from(model, recipe.initial_weights)
     compile_model(model, recipe, len(data.train.images))
     return model
+
+
+def built(config: TrainingConfig, data: TrainingData, build: Build) -> keras.Model:
+    """Returns the network as it is made for these faces.
+
+    Raises:
+        InputError: it cannot be built for them, or the recipe crops and the network does not.
+    """
+    options, crop_px = dict(config.options), config.recipe.crop_px
+    if crop_px:
+        if "crop_px" not in build_options(build):
+            raise InputError(f"--crop-px {crop_px}: {config.name} can only see whole pictures; give --crop-px 0")
+        options["crop_px"] = crop_px
+    return build_model(build, data.crop.shape, data.train.points.shape[1], options)
 
 
 @contextlib.contextmanager
@@ -252,7 +270,7 @@ def fit(
 def finished_model(model: keras.Model, config: TrainingConfig, data: TrainingData, build: Build) -> keras.Model:
     """Returns the trained network as it is kept: in float32, its expected error calibrated on the validation faces."""
     with precision("float32"):
-        kept = build_model(build, data.crop.shape, data.train.points.shape[1], config.options)
+        kept = built(config, data, build)
         kept.set_weights(model.get_weights())
         return calibrate_on(kept, data.val) if predicts_error(kept) else kept
 

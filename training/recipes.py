@@ -11,6 +11,7 @@ PRECISIONS = ("float32", "mixed_bfloat16")
 LABELS = ("masked", "imputed", "by_source")
 LOSSES = ("mse", "mae", "huber", "wing", "laplace")  # `training.losses` makes them
 LEVELS = ("none", "full", "strong")  # of `training.augment`
+NONE, IMAGENET = "none", "imagenet"  # initial weights that are no file
 CHOICES = {"schedule": SCHEDULES, "precision": PRECISIONS, "labels": LABELS, "loss": LOSSES, "augment": LEVELS}
 
 
@@ -36,6 +37,7 @@ class Recipe:
         flip_epochs_fraction: share of the epochs, the first ones, in which half of the faces are mirrored. Mirroring
             hides a horizontal bias of the labels from the network; the last epochs can teach it (`docs/v2.md`).
         precision: a Keras dtype policy for training; what is saved is float32.
+        initial_weights: `none`, `imagenet` or a file, see `training.initial_weights`.
     """
 
     epochs: int
@@ -51,6 +53,7 @@ class Recipe:
     warmup_epochs: int = 0
     flip_epochs_fraction: float = 1.0
     precision: str = "float32"
+    initial_weights: str = NONE
 
     @property
     def monitor(self) -> str:
@@ -108,6 +111,7 @@ RECIPES = {
         loss="mae",
         labels="masked",
         augment="none",
+        initial_weights=IMAGENET,
     ),
     "naimishnet": Recipe(
         epochs=10,

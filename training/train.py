@@ -19,11 +19,12 @@ from common.backend import start_backend
 from common.stage import seed
 from facial_keypoints.errors import InputError, run
 from models.networks import build_options, load_build, network_name, network_names
-from training.recipes import CHOICES, RECIPES, Recipe, default_recipe, resolve
+from training.recipes import CHOICES, IMAGENET, NONE, RECIPES, Recipe, default_recipe, resolve
 
 DEFAULT_DATA = Path("artifacts/data")
 DEFAULT_OUT = Path("artifacts/models")
-MAY_BE_ZERO = ("weight_decay", "warmup_epochs", "flip_epochs_fraction")
+MAY_BE_ZERO = ("weight_decay", "warmup_epochs", "flip_epochs_fraction", "crop_px")
+METAVARS = {"initial_weights": f"{NONE}|{IMAGENET}|FILE"}
 OPTION_TYPES = (bool, int, float, str)  # of a network's own arguments
 
 
@@ -55,10 +56,10 @@ def parser() -> argparse.ArgumentParser:
             option_of(field.name),
             type=_number(field.type, field.name in MAY_BE_ZERO) if field.type in (int, float) else str,
             choices=CHOICES.get(field.name),
+            metavar=METAVARS.get(field.name),
             help=f"in place of the recipe's: {values}",
         )
     p.add_argument("--seed", type=seed, default=0, help="of weights, shuffling and augmentation (default: 0)")
-    p.add_argument("--initial-weights", type=Path, metavar="FILE", help="a model.keras or model folder to start from")
     p.add_argument("--tensorboard", type=Path, metavar="DIR", help="write TensorBoard logs here")
     p.add_argument("--resume", action="store_true", help="go on with the unfinished run of this --out")
     p.add_argument(
@@ -136,7 +137,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         recipe_name,
         {name: getattr(options, name) for name in own if name in options},
         options.seed,
-        options.initial_weights,
     )
     callbacks = [keras.callbacks.TensorBoard(options.tensorboard)] if options.tensorboard else []
     out = options.out or DEFAULT_OUT / name
