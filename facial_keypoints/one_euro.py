@@ -8,10 +8,10 @@ import numpy as np
 
 from facial_keypoints.array_types import Float32, Float64
 
-# Chosen on ../shared/photos/clip.mp4 between what still trembles and what lags behind (docs/clips.md).
+# Chosen on a clip, between what still trembles and what lags behind (docs/clips.md).
 CUTOFF_HZ = 1.0  # of a face that keeps still
 CUTOFF_PER_SPEED = 10.0  # Hz more for each width of the face that a keypoint moves in a second
-SPEED_CUTOFF_HZ = 1.0  # of the speed itself; the paper's
+SPEED_CUTOFF_HZ = 3.0  # of the speed itself; the paper has 1
 
 
 class OneEuro:

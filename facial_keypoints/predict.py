@@ -17,6 +17,8 @@ from tqdm import tqdm
 from facial_keypoints import crops, results
 from facial_keypoints.array_types import UInt8
 from facial_keypoints.boxes import Detector
+from facial_keypoints.clips import predict_clip as annotate_clip
+from facial_keypoints.clips import read_clip
 from facial_keypoints.drawing import draw_faces
 from facial_keypoints.errors import InputError
 from facial_keypoints.face import Face
@@ -93,6 +95,8 @@ def main(options: argparse.Namespace) -> None:
         raise InputError("--box: says where the faces of one picture are; give one picture, and no --no-detect")
     if clips and options.no_detect:
         raise InputError("--no-detect: is for pictures of one face each; leave it out for clips")
+    for clip in clips:
+        read_clip(clip.path)  # whether it can be
     several = options.workers > 1 and len(pictures) > 1
     predictor = Predictor(options.model, threads=1 if several else options.workers)
     cv2.setNumThreads(1 if several else options.workers)  # a picture for each worker is quicker than a part of one
@@ -226,9 +230,7 @@ def predict_clip(
 ) -> None:
     """Predicts a clip, unless an earlier run has."""
     if unfinished.record(stamp(clip)) is None:
-        from facial_keypoints import clips  # what clips need, pictures do not
-
-        clips.predict_clip(clip.path, predictor, detector, unfinished.folder, smooth)
+        annotate_clip(clip.path, predictor, detector, unfinished.folder, smooth)
         unfinished.keep(stamp(clip), True)
 
 

@@ -1,0 +1,205 @@
+"""Clips: what is read of them, what `predict` writes of them, and what it says where it cannot."""
+
+import csv
+import logging
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import cv2
+import numpy as np
+import pytest
+
+from facial_keypoints import __main__ as commands
+from facial_keypoints import clips
+from facial_keypoints.array_types import UInt8
+from facial_keypoints.errors import InputError
+from facial_keypoints.keypoint_set import FACE15
+from facial_keypoints.predictor import Predictor
+from facial_keypoints.tracking import TrackedFace, Tracker
+from tests.facial_keypoints.test_tracking import HEIGHT_PX, WIDTH_PX, scene
+
+FPS, COUNT, STEP_PX = 25.0, 12, 3
+
+
+def moving_face() -> Iterator[UInt8]:
+    """A drawn face that goes to the right."""
+    return (scene((0, 60 + STEP_PX * t, 20)) for t in range(COUNT))
+
+
+def write(path: Path, codec: str = "mp4v", frames: Iterator[UInt8] | None = None) -> Path:
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), FPS, (WIDTH_PX, HEIGHT_PX))
+    for frame in moving_face() if frames is None else frames:
+        writer.write(frame[..., ::-1])
+    writer.release()
+    return path
+
+
+@pytest.fixture(scope="module")
+def clip_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(tmp_path_factory.mktemp("clips") / "walk.mp4")
+
+
+@pytest.fixture(scope="module")
+def written(clip_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `predict` writes of the clip."""
+    out = tmp_path_factory.mktemp("predicted") / "out"
+    commands.main(["predict", str(clip_file), "--out", str(out), "--no-smooth"])
+    return out
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_clip_says_its_size_rate_and_length(clip_file: Path) -> None:
+    assert clips.read_clip(clip_file) == (clip_file, WIDTH_PX, HEIGHT_PX, FPS, COUNT)
+
+
+def test_frames_are_rgb_and_have_their_times(tmp_path: Path) -> None:
+    red = np.full((HEIGHT_PX, WIDTH_PX, 3), (250, 10, 10), np.uint8)
+    path = write(tmp_path / "red.avi", "MJPG", iter([red] * 4))
+    frames = list(clips.read_frames(clips.read_clip(path)))
+    assert [frame.time_s for frame in frames] == pytest.approx([0, 0.04, 0.08, 0.12])
+    for frame in frames:
+        assert np.abs(frame.picture.astype(int) - red).max() < 12
+
+
+def test_the_annotated_clip_has_the_frames_size_and_rate_of_the_clip(clip_file: Path, written: Path) -> None:
+    clip, annotated = (clips.read_clip(path) for path in (clip_file, written / "walk.mp4"))
+    assert annotated[1:] == clip[1:]
+    x, y, width, height = (float(rows_of(written / "walk.mp4.csv")[-1][f"box_{name}"]) for name in "xywh")
+    *_, before = clips.read_frames(clip)
+    *_, after = clips.read_frames(annotated)
+    changed = np.abs(after.picture.astype(int) - before.picture).max(axis=-1) > 60
+    inside = changed[round(y) - 3 : round(y + height) + 4, round(x) - 3 : round(x + width) + 4]
+    assert inside.mean() > 0.03
+    assert inside.sum() > 0.95 * changed.sum()
+
+
+def test_the_table_has_the_faces_of_each_frame(clip_file: Path, written: Path) -> None:
+    rows = rows_of(written / "walk.mp4.csv")
+    assert list(rows[0])[:7] == ["frame", "time_s", "face", "box_x", "box_y", "box_w", "box_h"]
+    assert list(rows[0])[7:] == FACE15.columns + [f"{name}_expected_error" for name in FACE15.names]
+    assert [(row["frame"], row["face"]) for row in rows] == [(str(number), "0") for number in range(COUNT)]
+    assert [float(row["time_s"]) for row in rows] == pytest.approx(np.arange(COUNT) / FPS)
+    (first,) = Predictor(threads=1).predict(next(clips.read_frames(clips.read_clip(clip_file))).picture)
+    places = np.array([[float(row[name]) for name in FACE15.columns] for row in rows]).reshape(COUNT, -1, 2)
+    assert places[0] == pytest.approx(first.keypoints, abs=0.01)
+    assert np.abs(places - places[0] - np.arange(COUNT)[:, None, None] * (STEP_PX, 0)).mean() < 1.5
+
+
+def test_keypoints_are_smoothed_unless_asked_otherwise(clip_file: Path, written: Path, tmp_path: Path) -> None:
+    clips.predict_clip(clip_file, Predictor(threads=1), None, tmp_path)
+    smoothed, raw = (rows_of(folder / "walk.mp4.csv") for folder in (tmp_path, written))
+    assert smoothed[0] == raw[0]
+    assert float(smoothed[-1]["nose_tip_x"]) < float(raw[-1]["nose_tip_x"])  # a little late
+
+
+def test_each_frame_of_a_clip_comes_with_its_faces(clip_file: Path) -> None:
+    clip, predictor = clips.read_clip(clip_file), Predictor(threads=1)
+    pairs = list(clips.track_clip(clip, predictor))
+    assert len(pairs) == COUNT
+    for frame, faces in pairs:
+        assert frame.picture.shape == (HEIGHT_PX, WIDTH_PX, 3)
+        assert [type(face) for face in faces] == [TrackedFace]
+    alone = Tracker(predictor).update(*pairs[0][0])
+    assert pairs[0][1][0].keypoints == pytest.approx(alone[0].keypoints)
+
+
+def test_a_clip_of_another_format_becomes_mp4(tmp_path: Path) -> None:
+    path = write(tmp_path / "walk.avi", "MJPG")
+    clips.predict_clip(path, Predictor(threads=1), None, tmp_path)
+    assert clips.read_clip(tmp_path / "walk.avi.mp4")[1:] == clips.read_clip(path)[1:]
+    assert len(rows_of(tmp_path / "walk.avi.csv")) == COUNT
+
+
+def test_an_earlier_result_is_kept(clip_file: Path, written: Path) -> None:
+    before = (written / "walk.mp4").read_bytes()
+    with pytest.raises(InputError, match="holds an earlier result"):
+        commands.main(["predict", str(clip_file), "--out", str(written)])
+    assert (written / "walk.mp4").read_bytes() == before
+
+
+def nothing(path: Path, clip: Path) -> None:
+    """No file."""
+
+
+def text(path: Path, clip: Path) -> None:
+    path.write_text("this is no clip")
+
+
+def empty(path: Path, clip: Path) -> None:
+    path.touch()
+
+
+def cut_off(path: Path, clip: Path) -> None:
+    """An MP4 file has its index at the end."""
+    content = clip.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+
+
+def no_frames(path: Path, clip: Path) -> None:
+    write(path, frames=iter([]))
+
+
+@pytest.mark.parametrize("damage", [nothing, text, empty, cut_off, no_frames])
+def test_clips_that_cannot_be_read_are_one_line_and_leave_nothing(
+    damage: Callable[[Path, Path], None],
+    clip_file: Path,
+    tmp_path: Path,
+    run_stage: Callable[..., CompletedProcess[str]],
+) -> None:
+    path, out = tmp_path / "bad.mp4", tmp_path / "out"
+    damage(path, clip_file)
+    done = run_stage("facial_keypoints", "predict", path, "--out", out)
+    assert done.returncode == 2
+    reason = "no such file" if damage is nothing else "is no clip that can be decoded, or has no frames; save it as MP4"
+    assert done.stderr.startswith(f"error: {path}: {reason}")
+    assert done.stderr.count("\n") == 1
+    assert set(tmp_path.iterdir()) <= {path}
+
+
+def test_a_clip_that_ends_early_is_read_as_far_as_it_goes_and_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    count = 4 * round(FPS)
+    path = write(tmp_path / "walk.avi", "MJPG", (scene() for _ in range(count)))
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    with caplog.at_level(logging.WARNING):
+        read = len(list(clips.read_frames(clips.read_clip(path))))
+    assert 0 < read < count
+    assert caplog.messages == [f"{path}: ends after {read} of {count} frames; it is cut off or damaged"]
+
+
+def test_frames_of_changing_size_all_get_the_first_one_s(tmp_path: Path) -> None:
+    """As FFmpeg gives them; the file is one JPEG after another, which it takes for a clip."""
+    path = tmp_path / "sizes.avi"
+    sizes = [(120, 160)] * 3 + [(240, 160)] * 3 + [(60, 80)] * 3
+    jpegs = [cv2.imencode(".jpg", np.full((*size, 3), 90, np.uint8))[1].tobytes() for size in sizes]
+    path.write_bytes(b"".join(jpegs))
+    clip = clips.read_clip(path)
+    assert {frame.picture.shape for frame in clips.read_frames(clip)} == {(120, 160, 3)}
+
+
+def test_a_decoder_that_gives_frames_of_another_size_is_told(clip_file: Path) -> None:
+    clip = clips.read_clip(clip_file)._replace(width_px=16)
+    with pytest.raises(InputError, match=r"walk\.mp4: frame 0 is 320 x 144 px, the first 16 x 144; cut the clip there"):
+        next(clips.read_frames(clip))
+
+
+def test_clips_that_cannot_be_written(clip_file: Path, tmp_path: Path) -> None:
+    clip = clips.read_clip(clip_file)
+    with pytest.raises(InputError, match=r"none/out\.mp4: cannot be written; choose another --out"):
+        clips.write_clip(tmp_path / "none" / "out.mp4", clip, moving_face())
+    with pytest.raises(InputError, match=r"walk\.mp4: is 1 x 144 px, too small"):
+        clips.write_clip(tmp_path / "out.mp4", clip._replace(width_px=1), moving_face())
+
+
+def test_reading_leaves_the_process_as_it_was(clip_file: Path) -> None:
+    before = dict(os.environ), cv2.utils.logging.getLogLevel()
+    list(clips.read_frames(clips.read_clip(clip_file)))
+    assert (dict(os.environ), cv2.utils.logging.getLogLevel()) == before
