@@ -28,7 +28,6 @@ PACKAGES = (  # what a figure may follow from, where it is installed
 )
 STAGES = {  # what makes each kind of folder: the module that `python -m` runs, and what it is given
     "prepare": ("data_prep.prepare", "SOURCE --out DIR"),
-    "cut15": ("data_prep.cut15", "FOLDER... --like DATA --people CSV --out DIR"),
     "peers": ("benchmarks.peers", "--out DIR"),
     "train": ("training.train", "NETWORK --out DIR"),
     "evaluate": ("evaluation.evaluate", "MODEL_DIR --out DIR"),
