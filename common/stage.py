@@ -32,6 +32,7 @@ STAGES = {  # what makes each kind of folder: the module that `python -m` runs, 
     "train": ("training.train", "NETWORK --out DIR"),
     "evaluate": ("evaluation.evaluate", "MODEL_DIR --out DIR"),
     "compare": ("evaluation.compare", "--out DIR"),
+    "inspect": ("evaluation.inspect", "MODEL_DIR --out DIR"),
 }
 COMMANDS = {stage: f"python -m {module} {arguments}" for stage, (module, arguments) in STAGES.items()}
 KINDS: dict[str, tuple[type, Any]] = {  # of the entries of a manifest, and what stands for a missing one

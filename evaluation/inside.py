@@ -1,0 +1,183 @@
+"""What a network holds and computes: its convolutions, their kernels, the feature maps of a face.
+
+Needs a started backend (`common.backend`). Any Keras model will do, also with models inside or of a class of its own.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from facial_keypoints.array_types import Float32, UInt8
+
+CONVOLUTIONS = (
+    keras.layers.Conv2D,
+    keras.layers.Conv2DTranspose,
+    keras.layers.DepthwiseConv2D,
+    keras.layers.SeparableConv2D,
+)
+RESIZING = (keras.layers.MaxPooling2D, keras.layers.AveragePooling2D, keras.layers.UpSampling2D)
+
+
+class Step(NamedTuple):
+    """One layer or operation at work, its arrays as the backend has them."""
+
+    operation: Any
+    given: Any
+    output: Any
+
+
+class Convolution(NamedTuple):
+    """One convolution of a network.
+
+    Attributes:
+        name: of the layer.
+        kernels: float32 (h, w, C, F), C the channels that each of the F filters sees.
+    """
+
+    name: str
+    kernels: Float32
+
+
+class Stage(NamedTuple):
+    """The last feature map before a network goes on at another resolution.
+
+    Attributes:
+        layer: whose output it is.
+        maps: float32 (h, w, F).
+        reduction: by how much its sides are smaller than those of the picture, the nearest power of two.
+    """
+
+    layer: str
+    maps: Float32
+    reduction: int
+
+
+def steps(model: keras.Model, images: UInt8) -> list[Step]:
+    """Returns what every layer and operation gives for images (N, H, W, C), in order of computation."""
+    taken: list[Step] = []
+    with contextlib.ExitStack() as stack:
+        for operation in {id(part): part for part in _parts(model)}.values():
+            stack.enter_context(_recorded(operation, taken))
+        model(images.astype(np.float32), training=False)
+    return taken
+
+
+def _parts(layer: Any) -> Iterator[Any]:
+    """Yields all layers and operations inside a layer, but no models: those only pass on what is inside them."""
+    if hasattr(layer, "operations"):  # a model made of tensors; its operations are more than its layers
+        own = layer.operations
+    else:
+        own = layer._flatten_layers(include_self=False, recursive=False) if hasattr(layer, "_flatten_layers") else ()
+    for part in own:
+        if not isinstance(part, keras.Model):
+            yield part
+        yield from _parts(part)
+
+
+@contextlib.contextmanager
+def _recorded(operation: Any, taken: list[Step]) -> Iterator[None]:
+    """Notes down what an operation is given and gives, as long as the block lasts."""
+    call = operation.call
+
+    def call_and_note(*given: Any, **named: Any) -> Any:
+        output = call(*given, **named)
+        taken.append(Step(operation, given[0] if given else None, output))
+        return output
+
+    vars(operation)["call"] = call_and_note  # hides the method of its class
+    try:
+        yield
+    finally:
+        del vars(operation)["call"]
+
+
+def convolutions(taken: list[Step]) -> list[Convolution]:
+    """Returns the convolutions among steps, in order of computation, each once."""
+    layers = {id(step.operation): step.operation for step in taken if isinstance(step.operation, CONVOLUTIONS)}
+    return [Convolution(layer.name, kernels(layer)) for layer in layers.values()]
+
+
+def kernels(layer: keras.layers.Layer) -> Float32:
+    """Returns the kernels of a convolution, float32 (h, w, C, F); see `Convolution`."""
+
+    def array(variable: Any) -> Float32:
+        return np.asarray(keras.ops.convert_to_numpy(variable), np.float32)
+
+    if isinstance(layer, keras.layers.SeparableConv2D):  # one kernel for each channel, then a mixture of channels
+        depthwise, mixture = array(layer.depthwise_kernel), array(layer.pointwise_kernel)[0, 0]
+        of_channel = mixture.reshape(*depthwise.shape[2:], -1)
+        return np.asarray(np.einsum("hwcm,cmf->hwcf", depthwise, of_channel), np.float32)
+    kernel = array(layer.kernel)
+    if isinstance(layer, keras.layers.DepthwiseConv2D):
+        return kernel.reshape(*kernel.shape[:2], 1, -1)
+    return kernel.swapaxes(2, 3) if isinstance(layer, keras.layers.Conv2DTranspose) else kernel
+
+
+def colour_order(model: keras.Model, shape: tuple[int, int, int]) -> tuple[int, ...] | None:
+    """Returns which channels of its input the first convolution takes for red, green and blue.
+
+    None where these are not three mixtures of one colour each: networks turn colours around, scale or sum them.
+
+    Args:
+        shape: (H, W, C) of the pictures.
+    """
+    if shape[2] != 3:
+        return None
+    probes = np.zeros((4, *shape), np.uint8)  # red, green, blue, black
+    for channel in range(3):
+        probes[channel, ..., channel] = 255
+    first = next((step for step in steps(model, probes) if isinstance(step.operation, CONVOLUTIONS)), None)
+    if first is None:
+        return None
+    means = np.asarray(keras.ops.convert_to_numpy(first.given), np.float32).mean(axis=(1, 2))
+    rises = means[:3] - means[3]  # of each channel (second axis) for each colour
+    order = rises.argmax(axis=1)
+    one_each = np.zeros_like(rises)
+    one_each[np.arange(3), order] = rises.max(axis=1)
+    is_order = rises.shape == (3, 3) and set(order.tolist()) == {0, 1, 2} and (rises.max(axis=1) > 0).all()
+    return tuple(order.tolist()) if is_order and np.allclose(rises, one_each, atol=1e-3 * rises.max()) else None
+
+
+def stages(taken: list[Step], shape: tuple[int, int, int]) -> list[Stage]:
+    """Returns the stages of a network for the first of the images that went through it.
+
+    Feature maps are what convolutions give, and what follows at the same sizes; sizes that differ by the border which
+    a convolution takes away count as one resolution. On the way to the coarsest resolution each has a stage, and
+    again each to which a network comes back from there.
+
+    Args:
+        shape: (H, W, C) of the images.
+    """
+    first = next((i for i, step in enumerate(taken) if isinstance(step.operation, CONVOLUTIONS)), len(taken))
+    maps = [(step, size) for step in taken[first:] if (size := _map_size(step.output))]
+    sizes = {size for step, size in maps if isinstance(step.operation, CONVOLUTIONS + RESIZING)}
+    maps = [(step, size) for step, size in maps if size in sizes]
+    octaves = [max(0, round(np.log2(shape[0] * shape[1] / (h * w)) / 2)) for _, (h, w) in maps]
+    return [_stage(maps[i][0], 2 ** octaves[i]) for i in _last_of_each(octaves)]
+
+
+def _last_of_each(octaves: list[int]) -> list[int]:
+    """Returns where each octave ends before a higher one begins, and after the highest where each ends at last."""
+    if not octaves:
+        return []
+    turn = max(i for i, octave in enumerate(octaves) if octave == max(octaves))
+    ends = {turn}
+    for octave in set(octaves) - {max(octaves)}:
+        higher = next(i for i, other in enumerate(octaves) if other > octave)
+        ends.update([i for i in range(higher) if octaves[i] == octave][-1:])
+        ends.update([i for i in range(turn + 1, len(octaves)) if octaves[i] == octave][-1:])
+    return sorted(ends)
+
+
+def _stage(step: Step, reduction: int) -> Stage:
+    maps = keras.ops.convert_to_numpy(keras.ops.cast(step.output[0], "float32"))
+    return Stage(step.operation.name, np.asarray(maps, np.float32), reduction)
+
+
+def _map_size(output: Any) -> tuple[int, int] | None:
+    """Returns the height and width of feature maps (N, h, w, F) of more than a single place; None of anything else."""
+    shape = tuple(getattr(output, "shape", ()))
+    return (int(shape[1]), int(shape[2])) if len(shape) == 4 and shape[1] * shape[2] > 1 else None

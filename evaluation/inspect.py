@@ -1,0 +1,65 @@
+"""Shows what a trained network sees: its kernels, the feature maps of a face, what each group of keypoints depends on.
+
+python -m evaluation.inspect artifacts/models/base
+python -m evaluation.inspect artifacts/pretrained/v2 photo.jpg
+python -m evaluation.inspect artifacts/pretrained/v2 face.png --no-detect
+"""
+
+import argparse
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from common.backend import start_backend
+from common.draw import save
+from common.hashes import file_hash
+from common.stage import seconds_text, stage_folder, write_manifest
+from facial_keypoints.errors import run
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = parse(arguments)
+    started = time.time()
+    start_backend()
+    from evaluation.inspection import inspect
+
+    with stage_folder(options.out, "inspect", [options.model, *filter(None, [options.picture])]) as folder:
+        found = inspect(options.model, options.picture, options.detect)
+        for name, figure in found.figures.items():
+            save(figure, folder / name)
+        inputs = {"model": found.hash} | ({"picture": file_hash(options.picture)} if options.picture else {})
+        parameters = {"model": str(options.model), "detect": options.detect}
+        parameters["picture"] = str(options.picture) if options.picture else None
+        write_manifest(folder, "inspect", parameters, inputs, found.metrics, started, {"notes": found.notes})
+    for note in found.notes:
+        print(f"note: {note}")
+    print(f"wrote {', '.join(found.figures)} to {options.out} in {seconds_text(time.time() - started)}")
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Returns the options with their defaults filled in."""
+    parser = argparse.ArgumentParser(
+        prog="python -m evaluation.inspect", description="Shows what a trained network sees in a face."
+    )
+    parser.add_argument(
+        "model", type=Path, metavar="MODEL", help="a folder that training wrote, or a .keras file from elsewhere"
+    )
+    parser.add_argument(
+        "picture",
+        nargs="?",
+        type=Path,
+        metavar="PICTURE",
+        help="a picture; the face in it that is found most surely is taken (default: a face that the project draws)",
+    )
+    parser.add_argument(
+        "--no-detect", dest="detect", action="store_false", help="the whole picture is the face, already cut"
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="(default: artifacts/inspection/NAME)")
+    options = parser.parse_args(arguments)
+    name = options.model.resolve().name.removesuffix(".keras")
+    options.out = options.out or Path("artifacts/inspection") / name
+    return options
+
+
+if __name__ == "__main__":
+    run(main)
