@@ -7,25 +7,36 @@ python -m evaluation.compare --rows some_faces.csv --out artifacts/comparison_so
 import argparse
 import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
+
 from common.draw import save
 from common.hashes import file_hash
-from common.stage import COMMANDS, MANIFEST, check_out, read_manifest, stage_folder, write_manifest
+from common.stage import COMMANDS, check_out, read_manifest, stage_folder, write_manifest
+from data_prep.faces import Part
 from evaluation.baselines import BASELINES
-from evaluation.bootstrap import RESAMPLES
+from evaluation.bootstrap import RESAMPLES, resampling_weights
 from evaluation.comparison import Entry, comparison_table
 from evaluation.comparison_text import markdown_text, terminal_text
 from evaluation.inputs import EvaluationData, listed_faces, load_data
 from evaluation.metrics import face_nme
-from evaluation.plot_curves import Curve, draw_comparison
+from evaluation.original_pictures import predicted_in_pictures, true_in_pictures
+from evaluation.plot_curves import Curve, draw_comparison, draw_cumulative_error
 from evaluation.plot_style import BASELINE_STYLES, MODEL_STYLES
 from evaluation.predictions import read_predictions
 from evaluation.ratio_table import ratio_table
-from evaluation.tables import known_cost
+from evaluation.tables import accuracy_table, group_table, keypoint_table, known_cost, nme_table, origin_table
+from facial_keypoints.array_types import Float32, Float64
+from facial_keypoints.codec import Keypoints
 from facial_keypoints.errors import InputError, run
+from facial_keypoints.keypoint_set import KeypointSet, Normaliser
+from facial_keypoints.pretrained import MANIFEST
+
+MakeTable = Callable[[Float32, Part, KeypointSet, Float64], pd.DataFrame]
+SIDE_BY_SIDE: dict[str, MakeTable] = {"nme": nme_table, "per_group": group_table, "per_keypoint": keypoint_table}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -54,12 +65,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"scored on {len(data.test):,} test faces, {subset}")
     entries = [*models, *baselines(data)]
     table, ratios = comparison_table(entries, data, options.base), ratio_table(entries, data, options.base)
+    further = further_tables(entries, data)
     with stage_folder(options.out, "compare") as folder:
         table.to_csv(folder / "comparison.csv", index=False)
         ratios.to_csv(folder / "ratios.csv", index=False)
-        text = markdown_text(table, ratios, data.test, options.base, subset)
+        for name, rows in further.items():
+            rows.to_csv(folder / f"{name}.csv", index=False)
+        text = markdown_text(table, ratios, further, data, options.base, subset)
         (folder / "comparison.md").write_text(text, encoding="utf-8")
-        save(draw_comparison(table, curves(entries, data)), folder / "comparison.png")
+        by_normaliser = {each.name: curves(entries, data, each) for each in data.keypoint_set.normalisers}
+        standard, of_standard = next(iter(by_normaliser.items()))
+        save(draw_comparison(table, of_standard, standard), folder / "comparison.png")
+        best_first = table[table["labels"] == "labelled"]["name"]
+        in_order = {each: [of[name] for name in best_first] for each, of in by_normaliser.items()}
+        save(draw_cumulative_error(in_order), folder / "cumulative_error.png")
         inputs |= {f"evaluation/{name}": file_hash(options.evaluations / name / MANIFEST) for name in evaluated}
         parameters = {"data": str(options.data), "evaluations": str(options.evaluations), "base": options.base}
         parameters["rows"] = str(options.rows) if options.rows else None
@@ -131,12 +150,34 @@ def baselines(data: EvaluationData) -> list[Entry]:
     return [Entry(name, predict(data.train, data.test), {}, True) for name, predict in BASELINES.items()]
 
 
-def curves(entries: Sequence[Entry], data: EvaluationData) -> dict[str, Curve]:
+def further_tables(entries: Sequence[Entry], data: EvaluationData) -> dict[str, pd.DataFrame]:
+    """Returns the tables of an evaluation for all entries, by name, with a column `name`; see `evaluation.report`."""
+    test, keypoint_set = data.test, data.keypoint_set
+    weights = resampling_weights(test.groups)
+    predictions = {entry.name: entry.predicted for entry in entries}
+
+    def side_by_side(make: MakeTable, predictions: Mapping[str, Float32], test: Part) -> pd.DataFrame:
+        tables = {name: make(predicted, test, keypoint_set, weights) for name, predicted in predictions.items()}
+        return pd.concat(tables, names=["name"]).reset_index("name")
+
+    tables = {name: side_by_side(make, predictions, test) for name, make in SIDE_BY_SIDE.items()}
+    tables["by_origin"] = origin_table(predictions, data)
+    if test.crops is not None:
+        true = true_in_pictures(test, test.crops)
+        placed = {
+            name: predicted_in_pictures(Keypoints(predicted), test.crops).coordinates
+            for name, predicted in predictions.items()
+        }
+        tables["accuracy_pictures"] = side_by_side(accuracy_table, placed, true)
+    return tables
+
+
+def curves(entries: Sequence[Entry], data: EvaluationData, normaliser: Normaliser) -> dict[str, Curve]:
     """Returns the cumulative error curve of each entry by name: models in colour, baselines in broken greys."""
     model_styles, baseline_styles = itertools.cycle(MODEL_STYLES), itertools.cycle(BASELINE_STYLES)
     by_name = {}
     for entry in entries:
-        nme = face_nme(entry.predicted, data.test.keypoints, data.test.labelled, data.keypoint_set.normalisers[0])
+        nme = face_nme(entry.predicted, data.test.keypoints, data.test.labelled, normaliser)
         by_name[entry.name] = Curve(entry.name, nme, *next(baseline_styles if entry.baseline else model_styles))
     return by_name
 

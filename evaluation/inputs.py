@@ -5,12 +5,29 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep.arrays import data_hash, load_data_manifest, load_keypoint_set, load_part
+from data_prep.arrays import FACES_CSV, MEND, data_hash, load_data_manifest, load_keypoint_set, load_part
 from data_prep.csv_table import ROW, read_lines, row_number
-from data_prep.faces import Part
+from data_prep.faces import Part, Text
 from facial_keypoints.array_types import Bool, Int64
+from facial_keypoints.codec import UNKNOWN_SOURCE
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import KeypointSet
+
+SOURCE, ORIGIN = "source", "origin"
+FACES_COLUMNS = ("part", ROW, "origin", "file")  # of `faces.csv`
+
+
+@dataclass(frozen=True)
+class Origins:
+    """Where N faces come from.
+
+    Attributes:
+        folders: text (N,), the folder or file that `prepare` was given.
+        files: text (N,), the picture below it; empty where the faces lie in one file.
+    """
+
+    folders: Text
+    files: Text
 
 
 @dataclass(frozen=True)
@@ -22,16 +39,30 @@ class EvaluationData:
         test: at least one face.
         keypoint_set: the mark-up.
         hash: of all arrays of the folder (`data_prep.arrays.data_hash`).
+        origins: where the test faces come from; None where the folder does not say.
     """
 
     train: Part
     test: Part
     keypoint_set: KeypointSet
     hash: str
+    origins: Origins | None = None
 
     def only(self, kept: Bool) -> "EvaluationData":
         """Returns the same data with some of the test faces; bool (N,) in."""
-        return replace(self, test=self.test.only(kept))
+        of = self.origins
+        origins = of and Origins(of.folders[kept], of.files[kept])
+        return replace(self, test=self.test.only(kept), origins=origins)
+
+    def parts(self) -> list[tuple[str, str, Bool]]:
+        """Returns the test faces by label source and by origin: SOURCE or ORIGIN, its name, its faces as bool (N,)."""
+        sources = self.test.sources
+        names = {s: "unknown" if s == UNKNOWN_SOURCE else self.keypoint_set.sources[s].name for s in np.unique(sources)}
+        found = [(SOURCE, name, sources == source) for source, name in names.items()]
+        if self.origins:
+            folders = self.origins.folders
+            found += [(ORIGIN, str(folder), folders == folder) for folder in np.unique(folders)]
+        return found
 
 
 def load_data(folder: Path) -> EvaluationData:
@@ -45,7 +76,27 @@ def load_data(folder: Path) -> EvaluationData:
     test = load_part(folder, "test", keypoint_set)
     if len(test) == 0:
         raise InputError(f"{folder}: has no test faces; prepare it again with another --split")
-    return EvaluationData(load_part(folder, "train", keypoint_set), test, keypoint_set, data_hash(manifest))
+    origins = load_origins(folder / FACES_CSV, test.rows) if FACES_CSV in manifest["files"] else None
+    return EvaluationData(load_part(folder, "train", keypoint_set), test, keypoint_set, data_hash(manifest), origins)
+
+
+def load_origins(path: Path, rows: Int64) -> Origins:
+    """Returns where the test faces come from, as `faces.csv` of a data folder says.
+
+    Args:
+        rows: int64 (N,), the test rows.
+
+    Raises:
+        InputError: it lacks a column, or its test rows are others.
+    """
+    header, body = read_lines(path)
+    if missing := [name for name in FACES_COLUMNS if name not in header]:
+        raise InputError(f"{path}: lacks the column {missing[0]}; {MEND}")
+    part, row, folder, file = (header.index(name) for name in FACES_COLUMNS)
+    lines = [(line, cells) for line, cells in body if cells[part] == "test"]
+    if [row_number(path, line, cells[row]) for line, cells in lines] != rows.tolist():
+        raise InputError(f"{path}: has other test rows than test_rows.npy; {MEND}")
+    return Origins(np.array([cells[folder] for _, cells in lines]), np.array([cells[file] for _, cells in lines]))
 
 
 def listed_faces(path: Path, rows: Int64) -> Bool:

@@ -14,10 +14,12 @@ from facial_keypoints.keypoint_set import Normaliser
 
 THRESHOLDS_PX = (5, 10, 15)
 NME_LIMIT_PCT = 8.0  # where the error curve ends and a face counts as failed: Trigeorgis et al. 2016 (MDM)
+NME_LIMITS_PCT = (NME_LIMIT_PCT, 10.0)  # the second is the other usual one: Wu et al. 2018 (WFLW)
 
 WITHIN = tuple(f"within_{t}px_pct" for t in THRESHOLDS_PX)
 POINTS_WITHIN = tuple(f"points_within_{t}px_pct" for t in THRESHOLDS_PX)
 METRICS = ("mae_px", "rmse_px", *WITHIN, *POINTS_WITHIN, "nme_pct", "auc", "failure_rate_pct")
+NME_METRICS = ("nme_pct", *(name for t in NME_LIMITS_PCT for name in (f"auc_at_{t:g}", f"failure_rate_at_{t:g}_pct")))
 KEYPOINT_METRICS = ("mae_px", "rmse_px", "point_error_px", "bias_x_px", "bias_y_px", *WITHIN, *POINTS_WITHIN)
 
 
@@ -34,17 +36,26 @@ def face_sums(predicted: Float32, true: Float32, scored: Bool, normaliser: Norma
         normaliser: the distance that normalises a face's error.
     """
     error, distance = np.abs(_difference(predicted, true)), point_errors(predicted, true)
-    nme = face_nme(predicted, true, scored, normaliser)
     of_coordinates = [error, error**2, *(100.0 * (error < t) for t in THRESHOLDS_PX)]
     of_points = [100.0 * (distance < t) for t in THRESHOLDS_PX]
-    of_faces = [nme, np.maximum(0, 1 - nme / NME_LIMIT_PCT), 100.0 * (nme > NME_LIMIT_PCT)]
     both_axes = np.repeat(scored[..., None], 2, axis=-1)
-    return np.stack(
-        [_sums(values, both_axes) for values in of_coordinates]
-        + [_sums(values, scored) for values in of_points]
-        + [_sums(values, np.isfinite(nme)) for values in of_faces],
-        axis=1,
-    )
+    sums = [_sums(values, both_axes) for values in of_coordinates] + [_sums(values, scored) for values in of_points]
+    of_faces = nme_sums(face_nme(predicted, true, scored, normaliser))[:, :3]
+    return np.concatenate([np.stack(sums, axis=1), of_faces], axis=1)
+
+
+def nme_sums(nme: Float64) -> Float64:
+    """Returns the sums behind `NME_METRICS`, float64 (N, F, 2): the mean, then area and failures at each limit.
+
+    The area is that under the cumulative error curve up to the limit, as a share of the most there could be.
+
+    Args:
+        nme: float64 (N,) in %, NaN for a face that has none.
+    """
+    values: list[Float64] = [nme]
+    for limit in NME_LIMITS_PCT:
+        values += [np.maximum(0, 1 - nme / limit), np.where(nme > limit, 100.0, 0.0)]
+    return np.stack([_sums(each, np.isfinite(nme)) for each in values], axis=1)
 
 
 def keypoint_sums(predicted: Float32, true: Float32, scored: Bool) -> Float64:
@@ -64,6 +75,16 @@ def keypoint_sums(predicted: Float32, true: Float32, scored: Bool) -> Float64:
         *(100.0 * (distance < t) for t in THRESHOLDS_PX),
     ]
     return np.stack([np.stack([np.where(scored, values, 0.0), scored], axis=-1) for values in of_points], axis=2)
+
+
+def point_nme_sums(predicted: Float32, true: Float32, scored: Bool, normaliser: Normaliser) -> Float64:
+    """Returns the sums behind the NME of each keypoint, float64 (N, K, 1, 2): its errors in % of the faces' distances.
+
+    Faces without the distance (see `face_nme`) do not count.
+    """
+    nme = 100.0 * point_errors(predicted, true) / spans(true, scored, normaliser)[:, None]
+    counts = scored & np.isfinite(nme)
+    return np.stack([np.where(counts, nme, 0.0), counts], axis=-1)[:, :, None]
 
 
 def ratios(sums: Float64, metrics: tuple[str, ...]) -> Float64:
@@ -101,10 +122,15 @@ def face_nme(predicted: Float32, true: Float32, scored: Bool, normaliser: Normal
     outer eye corners (Sagonas et al. 2016, 300 Faces in-the-wild). NaN for a face where one of its keypoints is not
     scored, or where it has no length.
     """
+    return 100.0 * face_errors(predicted, true, scored) / spans(true, scored, normaliser)
+
+
+def spans(true: Float32, scored: Bool, normaliser: Normaliser) -> Float64:
+    """Returns the true distance of a normaliser in each face, float64 (N,) in px; NaN as in `face_nme`."""
     first, second = list(normaliser.first), list(normaliser.second)
     span = point_errors(true[:, first].mean(axis=1), true[:, second].mean(axis=1))
     usable = scored[:, first + second].all(axis=1) & (span > 0)
-    return np.where(usable, 100.0 * face_errors(predicted, true, scored) / np.where(usable, span, 1.0), np.nan)
+    return np.where(usable, span, np.nan)
 
 
 def _difference(predicted: Float32, true: Float32) -> Float64:

@@ -1,6 +1,6 @@
 """The error of each keypoint, and by label source. N faces, K keypoints; px of the test images."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,59 +11,85 @@ from common.draw import PREDICTION, TRUTH, subplots
 from data_prep.faces import Part, labelled_mean
 from evaluation.bootstrap import estimate
 from evaluation.metrics import KEYPOINT_METRICS, keypoint_sums
-from evaluation.plot_style import REFERENCE, SOURCE_COLORS, name_size, plain
+from evaluation.plot_style import REFERENCE, SOURCE_COLORS, many, name_size, plain
 from facial_keypoints.array_types import Float32, Float64
 from facial_keypoints.codec import UNKNOWN_SOURCE
 from facial_keypoints.keypoint_set import KeypointSet
 
 CLIP_PCT = 99.8  # of the errors an axis shows; the rest lie at its edge
+LEAST_INCHES = 7.5
 RUNS = 24  # points of a line of running means
 
 
-def draw_keypoints(table: pd.DataFrame, reference: pd.DataFrame | None, test: Part, name: str) -> Figure:
-    """Draws the mean error of each keypoint: as circles on the mean test image, and as a list with intervals.
+class PointTables(NamedTuple):
+    """`per_keypoint.csv` and `per_group.csv` of one prediction; their `labelled` rows are drawn."""
+
+    keypoints: pd.DataFrame
+    groups: pd.DataFrame
+
+
+def draw_keypoints(tables: PointTables, reference: PointTables | None, test: Part, name: str) -> Figure:
+    """Draws the mean error of each keypoint: as circles on the mean test image, by group, and as a list.
 
     Args:
-        table: `per_keypoint.csv` of the model; its `labelled` rows are drawn.
-        reference: the same of the mean face, or None.
+        tables: of the model.
+        reference: of the mean face, or None.
     """
-    rows = table[table["labels"] == "labelled"].reset_index(drop=True)
-    count = len(rows)
-    height = max(5.2, 0.21 * count)
-    figure, (face, listing) = subplots(1, 2, figsize=(11, height), layout="constrained")
-    _draw_circles(face, rows["point_error_px"].to_numpy(), test)
-    face.set_title(f"{name}: circle radius = mean error (px)", fontsize=10)
-
-    position = np.arange(count)
-    if reference is not None:
-        mean_face = reference[reference["labels"] == "labelled"]["point_error_px"]
-        listing.scatter(mean_face, position, marker="|", s=70, color=REFERENCE, label="mean face")
-    error, low, high = (rows[f"point_error_px{end}"] for end in ("", "_low", "_high"))
-    listing.hlines(position, low, high, color=PREDICTION, linewidth=2)
-    listing.scatter(error, position, s=22, color=PREDICTION, label=f"{name} (95 % interval)", zorder=3)
-    listing.set_yticks(position, [name.replace("_", " ") for name in rows["keypoint"]], fontsize=name_size(count))
-    listing.set(xlabel="mean distance from the real label (px)", xlim=(0, None), ylim=(count - 0.5, -0.5))
-    listing.set_title("Error of each keypoint", fontsize=10, loc="left")
-    listing.legend(
-        frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=2
-    )  # names may be long
-    plain(listing)
+    count = int((tables.keypoints["labels"] == "labelled").sum())
+    height = max(LEAST_INCHES, 0.21 * count)
+    figure = Figure(figsize=(11, height), layout="constrained")
+    left = {"face": 5.0, "groups": 2.2, ".": max(height - LEAST_INCHES, 0.01)}  # inches; a long list leaves a gap
+    panels: dict[str, Any] = figure.subplot_mosaic(
+        [[panel, "keypoints"] for panel in left], height_ratios=list(left.values())
+    )
+    listed = {"keypoints": (tables.keypoints, "keypoint"), "groups": (tables.groups, "group")}
+    for panel, (table, column) in listed.items():
+        of_mean_face = None if reference is None else getattr(reference, panel)
+        _draw_list(panels[panel], _labelled(table), column, None if of_mean_face is None else _labelled(of_mean_face))
+        panels[panel].set_title(f"Error of each {column}", fontsize=10, loc="left")
+    _draw_circles(panels["face"], _labelled(tables.keypoints)["point_error_px"].to_numpy(), test)
+    panels["face"].set_title(f"{name}: circle radius = mean error (px)", fontsize=10)
+    drawn = panels["keypoints"].get_legend_handles_labels()[0]
+    words = ["mean face"] * (len(drawn) - 1) + [f"{name} (95 % interval)"]
+    figure.legend(drawn, words, frameon=False, fontsize=8, loc="outside lower center", ncols=2)
     return figure
 
 
+def _labelled(table: pd.DataFrame) -> pd.DataFrame:
+    return table[table["labels"] == "labelled"].reset_index(drop=True)
+
+
+def _draw_list(axes: Any, rows: pd.DataFrame, column: str, reference: pd.DataFrame | None) -> None:
+    """Draws the mean error of each row with its interval, first on top, and that of the mean face."""
+    count = len(rows)
+    position = np.arange(count)
+    if reference is not None:
+        error = reference["point_error_px"]
+        axes.scatter(error, position, marker="|", s=70, color=REFERENCE, label="reference")
+    error, low, high = (rows[f"point_error_px{end}"] for end in ("", "_low", "_high"))
+    axes.hlines(position, low, high, color=PREDICTION, linewidth=2)
+    axes.scatter(error, position, s=22, color=PREDICTION, label="model", zorder=3)
+    axes.set_yticks(position, [name.replace("_", " ") for name in rows[column]], fontsize=name_size(count))
+    axes.set(xlabel="mean distance from the real label (px)", xlim=(0, None), ylim=(count - 0.5, -0.5))
+    plain(axes)
+
+
 def _draw_circles(axes: Any, errors: Float64, test: Part) -> None:
-    """Draws a circle of each mean error (K,) around each keypoint's mean place on the mean image."""
+    """Draws a circle of each mean error (K,) around each keypoint's mean place on the mean image.
+
+    Its size stands beside it where there is room.
+    """
     means = labelled_mean(test.keypoints, test.labelled, fallback=test.keypoints.mean(0))
     axes.imshow(test.images.mean(0).mean(-1), cmap="gray", interpolation="bicubic")
     axes.axis("off")
     axes.scatter(means[:, 0], means[:, 1], s=6, color=TRUTH, zorder=3)
-    size = name_size(len(errors)) - 1
     outline = {"facecolor": "black", "alpha": 0.55, "pad": 0.8, "edgecolor": "none"}
     for (x, y), error in zip(means, errors, strict=True):
         if np.isfinite(error):
             axes.add_patch(Circle((x, y), error, fill=False, edgecolor=PREDICTION, linewidth=1.6))
-            text = f"{error:.1f}"
-            axes.text(x, y - error - 0.6, text, color="white", fontsize=size, ha="center", va="bottom", bbox=outline)
+            if not many(len(errors)):
+                text = f"{error:.1f}"
+                axes.text(x, y - error - 0.6, text, color="white", fontsize=8, ha="center", va="bottom", bbox=outline)
 
 
 def draw_error_by_source(
@@ -71,7 +97,7 @@ def draw_error_by_source(
 ) -> Figure:
     """Draws signed errors of the real labels, one colour per label source, so that a bias of one source is seen.
 
-    Above against the true coordinate, below the mean of each keypoint.
+    Above against the true coordinate, below the mean of each keypoint, or of each group where keypoints are many.
 
     Args:
         predicted: float32 (N, K, 2) in px.
@@ -80,8 +106,9 @@ def draw_error_by_source(
     error = predicted.astype(np.float64) - test.keypoints
     labelled = np.abs(error[test.labelled])
     edge = max(1.0, float(np.percentile(labelled, CLIP_PCT))) if labelled.size else 1.0
-    count = len(keypoint_set)
-    heights = (4, max(3.6, 0.21 * count))
+    members = keypoint_set.groups if many(len(keypoint_set)) else [(n, (k,)) for k, n in enumerate(keypoint_set.names)]
+    count = len(members)
+    heights = (4, max(2.4, 0.24 * count))
     figure, panels = subplots(2, 2, figsize=(11, 1 + sum(heights)), layout="constrained", height_ratios=heights)
     figure.suptitle(f"{name}: signed error on the real labels, by label source", fontsize=12)
     sources = np.unique(test.sources)
@@ -89,7 +116,9 @@ def draw_error_by_source(
         color = SOURCE_COLORS[s % len(SOURCE_COLORS)]
         label = f"source `{keypoint_set.sources[source].name}`" if source != UNKNOWN_SOURCE else "unknown source"
         shown = test.labelled & (test.sources == source)[:, None]
-        biases = estimate(keypoint_sums(predicted, test.keypoints, shown), KEYPOINT_METRICS, test.groups, weights)
+        of_points = keypoint_sums(predicted, test.keypoints, shown)
+        sums = np.stack([of_points[:, list(keypoints)].sum(1) for _, keypoints in members], axis=1)
+        biases = estimate(sums, KEYPOINT_METRICS, test.groups, weights)
         position = np.arange(count) + 0.16 * (2 * s + 1 - len(sources))
         for axis, letter in enumerate("xy"):
             above, below = panels[:, axis]
@@ -105,7 +134,7 @@ def draw_error_by_source(
         above, below = panels[:, axis]
         above.set(xlabel=f"true {letter} (px)", ylabel=f"error in {letter} (px, + is {direction})", ylim=(-edge, edge))
         below.set(xlabel=f"mean error in {letter} (px, + is {direction}), 95 % interval", ylim=(count - 0.5, -0.5))
-        names = [text.replace("_", " ") if letter == "x" else "" for text in keypoint_set.names]
+        names = [text.replace("_", " ") if letter == "x" else "" for text, _ in members]
         below.set_yticks(np.arange(count), names, fontsize=name_size(count))
         above.axhline(0, color="black", linewidth=0.8)
         below.axvline(0, color="black", linewidth=0.8)

@@ -4,21 +4,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from common.draw import PREDICTION, save
 from evaluation.baselines import mean_face
 from evaluation.bootstrap import RESAMPLES, resampling_weights
 from evaluation.inputs import EvaluationData
 from evaluation.metrics import NME_LIMIT_PCT, THRESHOLDS_PX, face_nme
+from evaluation.original_pictures import predicted_in_pictures, read_originals, true_in_pictures
 from evaluation.plot_curves import Curve, draw_cumulative_error
 from evaluation.plot_faces import draw_faces, evenly_spread, worst
-from evaluation.plot_keypoints import draw_error_by_source, draw_keypoints
+from evaluation.plot_keypoints import PointTables, draw_error_by_source, draw_keypoints
+from evaluation.plot_pictures import draw_on_pictures, worst_median_best
 from evaluation.plot_reliability import draw_reliability
 from evaluation.plot_style import REFERENCE
 from evaluation.predictions import write_predictions
 from evaluation.reliability import reliability_table
-from evaluation.tables import accuracy_table, keypoint_table, with_interval
+from evaluation.tables import accuracy_table, group_table, keypoint_table, nme_table, origin_table, with_interval
+from facial_keypoints.array_types import Float64
 from facial_keypoints.codec import Keypoints
+from facial_keypoints.errors import InputError
 
 
 def write_report(folder: Path, name: str, keypoints: Keypoints, data: EvaluationData) -> tuple[dict[str, Any], str]:
@@ -30,30 +35,44 @@ def write_report(folder: Path, name: str, keypoints: Keypoints, data: Evaluation
     test, keypoint_set = data.test, data.keypoint_set
     predicted, expected_error = keypoints
     weights = resampling_weights(test.groups)
-    accuracy = accuracy_table(predicted, test, keypoint_set, weights)
-    per_keypoint = keypoint_table(predicted, test, keypoint_set, weights)
+    # `--split all-test` leaves no faces for a mean face
+    reference = mean_face(data.train, test) if len(data.train) else None
+    scored = {name: predicted} | ({} if reference is None else {"mean_face": reference})
+    tables = {
+        "accuracy": accuracy_table(predicted, test, keypoint_set, weights),
+        "nme": nme_table(predicted, test, keypoint_set, weights),
+        "per_keypoint": keypoint_table(predicted, test, keypoint_set, weights),
+        "per_group": group_table(predicted, test, keypoint_set, weights),
+        "by_origin": origin_table(scored, data),
+    }
     write_predictions(folder / "predictions.csv", keypoints, test.rows, keypoint_set)
-    accuracy.to_csv(folder / "accuracy.csv", index=False)
-    per_keypoint.to_csv(folder / "per_keypoint.csv", index=False)
+    for table_name, table in tables.items():
+        table.to_csv(folder / f"{table_name}.csv", index=False)
 
-    nme = face_nme(predicted, test.keypoints, test.labelled, keypoint_set.normalisers[0])
-    curves, reference = [Curve(name, nme, PREDICTION)], None
-    if len(data.train):  # `--split all-test` leaves no faces for a mean face
-        face = mean_face(data.train, test)
-        reference = keypoint_table(face, test, keypoint_set, weights[:1])  # its intervals are not drawn
-        reference_nme = face_nme(face, test.keypoints, test.labelled, keypoint_set.normalisers[0])
-        curves.append(Curve("mean face", reference_nme, REFERENCE))
+    curves = {}
+    for normaliser in keypoint_set.normalisers:
+        nme = {each: face_nme(points, test.keypoints, test.labelled, normaliser) for each, points in scored.items()}
+        colors = zip(nme.items(), (PREDICTION, REFERENCE), strict=False)
+        curves[normaliser.name] = [Curve(each.replace("_", " "), values, color) for (each, values), color in colors]
+    save(draw_cumulative_error(curves), folder / "cumulative_error.png")
+    of_points, of_reference = PointTables(tables["per_keypoint"], tables["per_group"]), None
+    if reference is not None:
+        once = weights[:1]  # its intervals are not drawn
+        of_reference = PointTables(
+            *(make(reference, test, keypoint_set, once) for make in (keypoint_table, group_table))
+        )
+    save(draw_keypoints(of_points, of_reference, test, name), folder / "per_keypoint.png")
     some, hardest, of_all = evenly_spread(test), worst(predicted, test), f"of {len(test):,} test faces"
     draw_faces(folder / "grid.png", predicted, test, some, f"{name}: {len(some)} {of_all}")
     draw_faces(folder / "worst.png", predicted, test, hardest, f"{name}: the {len(hardest)} worst {of_all}")
-    save(draw_cumulative_error(curves), folder / "cumulative_error.png")
-    save(draw_keypoints(per_keypoint, reference, test, name), folder / "per_keypoint.png")
     save(draw_error_by_source(predicted, test, keypoint_set, weights, name=name), folder / "error_by_source.png")
 
-    nme_faces, groups = int(np.isfinite(nme).sum()), weights.shape[1]
+    accuracy, groups = tables["accuracy"], weights.shape[1]
     metrics = accuracy.set_index("labels").replace({np.nan: None}).to_dict("index")
+    nme_faces = int(tables["nme"]["faces"].iloc[0])
     metrics |= {"faces": len(test), "groups": groups, "nme_faces_labelled": nme_faces, "resamples": RESAMPLES}
-    text = summary(name, accuracy.iloc[0], len(test), groups, nme_faces)
+    text = summary(name, accuracy.iloc[0], tables["nme"], len(test), groups)
+    text += origins_summary(tables["by_origin"])
     if expected_error is not None and test.labelled.any():
         reliability = reliability_table(predicted, expected_error, test, weights)
         reliability.to_csv(folder / "reliability.csv", index=False)
@@ -61,22 +80,80 @@ def write_report(folder: Path, name: str, keypoints: Keypoints, data: Evaluation
         lowest, highest = reliability["ratio"].min(), reliability["ratio"].max()
         metrics["expected_error"] = {"bins": len(reliability), "ratio_lowest": lowest, "ratio_highest": highest}
         text += f"\n  expected error: in {len(reliability)} bins, measured / expected {lowest:.2f} to {highest:.2f}"
-    return metrics, text
+    return metrics, text + write_on_pictures(folder, name, keypoints, data, weights)
 
 
-def summary(name: str, labelled: Any, faces: int, groups: int, nme_faces: int) -> str:
-    """Returns the metrics of the `labelled` row of `accuracy.csv` as a few lines of text."""
-    within = " / ".join(f"{labelled[f'within_{t}px_pct']:.2f}" for t in THRESHOLDS_PX)
-    nme, auc = with_interval(labelled, "nme_pct"), with_interval(labelled, "auc", 3)
-    failed = with_interval(labelled, "failure_rate_pct", 1)
+def write_on_pictures(folder: Path, name: str, keypoints: Keypoints, data: EvaluationData, weights: Float64) -> str:
+    """Writes what is said in px of the original pictures; nothing where the faces were not cut from any.
+
+    Returns:
+        lines for the summary; one of them says so where the pictures are no longer there to draw on.
+    """
+    if data.test.crops is None:
+        return ""
+    test = true_in_pictures(data.test, data.test.crops)
+    placed = predicted_in_pictures(keypoints, data.test.crops)
+    accuracy = accuracy_table(placed.coordinates, test, data.keypoint_set, weights)
+    write_predictions(folder / "predictions_pictures.csv", placed, test.rows, data.keypoint_set)
+    accuracy.to_csv(folder / "accuracy_pictures.csv", index=False)
+    labelled = accuracy.iloc[0]
+    text = f"\n  on the original pictures: MAE {with_interval(labelled, 'mae_px')} px, within {_within(labelled)}"
+
+    nme = face_nme(placed.coordinates, test.keypoints, test.labelled, data.keypoint_set.normalisers[0])
+    faces = worst_median_best(nme)
+    if data.origins is None or not len(faces[0]):
+        return text
+    try:
+        pictures = read_originals(test, data.origins, np.concatenate(faces))
+    except InputError as error:
+        return f"{text}\n  no faces drawn on their pictures: {error}"
+    for file, side_by_side in (("pictures.png", False), ("pictures_side_by_side.png", True)):
+        figure = draw_on_pictures(
+            pictures,
+            faces,
+            placed.coordinates,
+            test,
+            data.keypoint_set,
+            title=f"{name}: test faces on the original pictures",
+            side_by_side=side_by_side,
+        )
+        save(figure, folder / file)
+    return text
+
+
+def summary(name: str, labelled: Any, nme: pd.DataFrame, faces: int, groups: int) -> str:
+    """Returns the metrics of the `labelled` rows of `accuracy.csv` and `nme.csv` as a few lines of text."""
+    auc, failed = with_interval(labelled, "auc", 3), with_interval(labelled, "failure_rate_pct", 1)
     return "\n".join(
         [
             f"{name}: {labelled['coordinates']:,} real coordinates of {faces:,} test faces in {groups:,} groups "
             "[95 % interval]",
             f"  MAE     {with_interval(labelled, 'mae_px', 3)} px",
             f"  RMSE    {with_interval(labelled, 'rmse_px', 3)} px",
-            f"  within  {within} % of coordinates nearer than {' / '.join(map(str, THRESHOLDS_PX))} px",
-            f"  NME     {nme} % of the eye distance, on the {nme_faces:,} faces with both eyes labelled",
-            f"  AUC     {auc}, failed {failed} % (NME over {NME_LIMIT_PCT:g} %)",
+            f"  within  {_within(labelled)} of coordinates",
+            *(
+                f"  NME     {with_interval(row, 'nme_pct')} % of the distance of the {row['normaliser']} "
+                f"({row['faces']:,} faces)"
+                for _, row in nme[nme["labels"] == "labelled"].iterrows()
+            ),
+            f"  AUC     {auc}, failed {failed} % (the first NME over {NME_LIMIT_PCT:g} %)",
         ]
     )
+
+
+def _within(row: Any) -> str:
+    shares = " / ".join(f"{row[f'within_{t}px_pct']:.2f}" for t in THRESHOLDS_PX)
+    return f"{' / '.join(map(str, THRESHOLDS_PX))} px: {shares} %"
+
+
+def origins_summary(table: pd.DataFrame) -> str:
+    """Returns a line for each label source and each origin, of `by_origin.csv`, where there are several."""
+    text = ""
+    labelled = table[table["labels"] == "labelled"]
+    for by, rows in labelled.groupby("by", sort=False):
+        if rows["which"].nunique() > 1:
+            for which, entries in rows.groupby("which", sort=False):
+                model, *others = (with_interval(row, "nme_pct") for _, row in entries.iterrows())
+                beside = "".join(f", mean face {other}" for other in others)
+                text += f"\n  {by} {which} ({entries['faces'].iloc[0]:,} faces): NME {model} %{beside}"
+    return text

@@ -7,14 +7,26 @@ import numpy as np
 import pandas as pd
 
 from data_prep.faces import Part
-from evaluation.bootstrap import Estimate, estimate
-from evaluation.metrics import KEYPOINT_METRICS, METRICS, face_sums, keypoint_sums
+from evaluation.bootstrap import Estimate, estimate, resampling_weights
+from evaluation.inputs import EvaluationData
+from evaluation.metrics import (
+    KEYPOINT_METRICS,
+    METRICS,
+    NME_METRICS,
+    face_nme,
+    face_sums,
+    keypoint_sums,
+    nme_sums,
+    point_nme_sums,
+    spans,
+)
 from facial_keypoints.array_types import Bool, Float32, Float64
-from facial_keypoints.keypoint_set import KeypointSet
+from facial_keypoints.keypoint_set import KeypointSet, Normaliser
 
 LABELS = ("labelled", "all")  # scored on the real labels only; on the imputed ones too
 COST = ("parameters", "epochs", "seconds", "file_mb")  # of training; of `model.keras`, in 1e6 bytes
 DECIMALS = 4
+POINT_METRICS = (*KEYPOINT_METRICS, "nme_pct")
 
 
 def known_cost(metrics: Mapping[str, Any]) -> dict[str, float | None]:
@@ -39,21 +51,84 @@ def accuracy_table(predicted: Float32, test: Part, keypoint_set: KeypointSet, we
     )
 
 
+def nme_table(predicted: Float32, test: Part, keypoint_set: KeypointSet, weights: Float64) -> pd.DataFrame:
+    """Returns `nme.csv`: a row for each normaliser of the set and each of `LABELS`; `faces` have a known NME.
+
+    Args: as of `accuracy_table`.
+    """
+    rows = []
+    for normaliser in keypoint_set.normalisers:
+
+        def sums(scored: Bool, normaliser: Normaliser = normaliser) -> Float64:
+            return nme_sums(face_nme(predicted, test.keypoints, scored, normaliser))
+
+        for labels, scored, values in _by_labels(sums, NME_METRICS, test, weights):
+            faces = int(np.isfinite(spans(test.keypoints, scored, normaliser)).sum())
+            cells = _cells(NME_METRICS, values)
+            rows.append({"normaliser": normaliser.name, "labels": labels, "faces": faces, **cells})
+    return pd.DataFrame(rows)
+
+
 def keypoint_table(predicted: Float32, test: Part, keypoint_set: KeypointSet, weights: Float64) -> pd.DataFrame:
     """Returns `per_keypoint.csv`: a row for each keypoint and each of `LABELS`; `count` is the points scored.
 
     Args: as of `accuracy_table`.
     """
+    each = [(name, (k,)) for k, name in enumerate(keypoint_set.names)]
+    return _point_table("keypoint", each, predicted, test, keypoint_set, weights)
+
+
+def group_table(predicted: Float32, test: Part, keypoint_set: KeypointSet, weights: Float64) -> pd.DataFrame:
+    """Returns `per_group.csv`: a row for each group of keypoints and each of `LABELS`; `count` is the points scored.
+
+    Args: as of `accuracy_table`.
+    """
+    return _point_table("group", keypoint_set.groups, predicted, test, keypoint_set, weights)
+
+
+def _point_table(
+    column: str,
+    members: Sequence[tuple[str, tuple[int, ...]]],
+    predicted: Float32,
+    test: Part,
+    keypoint_set: KeypointSet,
+    weights: Float64,
+) -> pd.DataFrame:
+    """Returns the metrics of points pooled over the `members`, names with keypoints; their names in `column`."""
 
     def sums(scored: Bool) -> Float64:
-        return keypoint_sums(predicted, test.keypoints, scored)
+        of_points = keypoint_sums(predicted, test.keypoints, scored)
+        nme = point_nme_sums(predicted, test.keypoints, scored, keypoint_set.normalisers[0])
+        both = np.concatenate([of_points, nme], axis=2)
+        return np.stack([both[:, list(keypoints)].sum(1) for _, keypoints in members], axis=1)
 
     rows = []
-    for labels, scored, values in _by_labels(sums, KEYPOINT_METRICS, test, weights):
-        for k, name in enumerate(keypoint_set.names):
-            cells = _cells(KEYPOINT_METRICS, Estimate(*(each[k] for each in values)))
-            rows.append({"keypoint": name, "labels": labels, "count": int(scored[:, k].sum()), **cells})
+    for labels, scored, values in _by_labels(sums, POINT_METRICS, test, weights):
+        for m, (name, keypoints) in enumerate(members):
+            cells = _cells(POINT_METRICS, Estimate(*(each[m] for each in values)))
+            rows.append({column: name, "labels": labels, "count": int(scored[:, list(keypoints)].sum()), **cells})
     return pd.DataFrame(rows)
+
+
+def origin_table(predictions: Mapping[str, Float32], data: EvaluationData) -> pd.DataFrame:
+    """Returns `by_origin.csv`: the rows of `accuracy.csv` for the faces of each label source and each origin alone.
+
+    `by` says which of the two `which` names; `groups` are those that the intervals resample.
+
+    Args:
+        predictions: of each model or baseline, by name: float32 (N, K, 2) in px.
+    """
+    tables = []
+    for by, which, kept in data.parts():
+        test = data.test.only(kept)
+        weights = resampling_weights(test.groups)
+        for name, predicted in predictions.items():
+            table = accuracy_table(predicted[kept], test, data.keypoint_set, weights)
+            about = {"by": by, "which": which, "name": name, "faces": len(test), "groups": weights.shape[1]}
+            for position, (column, value) in enumerate(about.items()):
+                table.insert(position, column, value)
+            tables.append(table)
+    return pd.concat(tables, ignore_index=True)
 
 
 def _by_labels(

@@ -1,11 +1,14 @@
-"""A small data folder made by hand: 60 faces around one mean shape, every third of them labelled by the sparse source.
+"""Small data folders made by hand, and trained models that predict the same for every image.
 
-And trained models that predict the same for every image.
+One of 60 faces around one mean shape, every third of them labelled by the sparse source; one of 68 keypoints, cut from
+pictures of two origins.
 """
 
+import csv
 import time
 from pathlib import Path
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -14,7 +17,7 @@ from common.stage import stage_folder, write_manifest
 from data_prep.arrays import data_hash, load_data_manifest, save_part
 from data_prep.faces import Part
 from facial_keypoints.array_types import Float32
-from facial_keypoints.keypoint_set import FACE15
+from facial_keypoints.keypoint_set import FACE15, FACE68, KeypointSet
 from facial_keypoints.spec import Crop, ModelSpec, to_json
 
 K = len(FACE15)
@@ -49,6 +52,43 @@ def data_folder(tmp_path: Path) -> Path:
     return save_data(tmp_path / "data")
 
 
+def save_data68(folder: Path) -> Path:
+    """Writes faces of 64 px, cut without a turn from pictures of 160 x 120 px, and the pictures.
+
+    The crop is half as fine as the picture: what lies at (x, y) in a picture is at (x / 2 - 4, y / 2 + 1) in the crop.
+    Even faces come from `pictures_a` (label source 0), odd ones from `pictures_b` (label source 1).
+    """
+    rng = np.random.default_rng(3)
+    shape = np.random.default_rng(0).uniform(15, 50, (len(FACE68), 2))
+    shape[36:42], shape[42:48] = (22, 25), (42, 25)
+    shape[36], shape[45] = (17, 25), (47, 25)
+    crop = np.array([[0.5, 0, -4], [0, 0.5, 1]])
+    lines = []
+    with stage_folder(folder, "prepare") as out:
+        for first_row, count, split in ((0, 8, "train"), (8, 2, "val"), (10, 16, "test")):
+            keypoints = (shape + rng.normal(0, 1, (count, 1, 2))).astype(np.float32)
+            rows, sources = np.arange(first_row, first_row + count), np.arange(count) % 2
+            images = np.empty((count, 64, 64, 1), np.uint8)
+            for i, row in enumerate(rows):
+                origin = folder.parent / f"pictures_{'ab'[sources[i]]}"
+                origin.mkdir(exist_ok=True)
+                picture = rng.integers(0, 256, (120, 160, 3), dtype=np.uint8)
+                cv2.imwrite(str(origin / f"{row}.png"), picture)
+                images[i, ..., 0] = cv2.warpAffine(picture[..., 0], crop, (64, 64))
+                lines.append([split, row, origin, f"{row}.png", f"person {row // 2}", FACE68.sources[sources[i]].name])
+            labelled, crops = np.ones((count, len(FACE68)), bool), np.tile(crop, (count, 1, 1))
+            save_part(out, split, Part(images, keypoints, labelled, rows, rows // 2, sources, crops))
+        with (out / "faces.csv").open("w", newline="") as file:
+            csv.writer(file).writerows([["part", "row", "origin", "file", "person", "source"], *lines])
+        write_manifest(out, "prepare", {"keypoint_set": FACE68.name}, {}, {}, time.time())
+    return folder
+
+
+@pytest.fixture
+def data68_folder(tmp_path: Path) -> Path:
+    return save_data68(tmp_path / "data68")
+
+
 def save_keras(path: Path, given: npt.ArrayLike, channels: int = 1) -> Path:
     """Writes a network of 96 x 96 images that gives the same numbers for every one."""
     from common.backend import start_backend
@@ -66,12 +106,17 @@ def save_keras(path: Path, given: npt.ArrayLike, channels: int = 1) -> Path:
 
 
 def save_model(
-    folder: Path, data_folder: Path, given: npt.ArrayLike, sources: tuple[int, ...] = (0,), channels: int = 1
+    folder: Path,
+    data_folder: Path,
+    given: npt.ArrayLike,
+    sources: tuple[int, ...] = (0,),
+    channels: int = 1,
+    keypoint_set: KeypointSet = FACE15,
 ) -> Path:
     """Writes a model folder as training does, of a network that gives the same (M, 2 or 3) for every image."""
     numbers = np.asarray(given)
-    crop = Crop(96, 96, channels, ((48.0, 48.0),) * K)
-    spec = ModelSpec(FACE15, sources, numbers.shape[-1] == 3, crop)
+    crop = Crop(96, 96, channels, ((48.0, 48.0),) * len(keypoint_set))
+    spec = ModelSpec(keypoint_set, sources, numbers.shape[-1] == 3, crop)
     folder.mkdir()
     save_keras(folder / "model.keras", numbers, channels)
     inputs = {"data": data_hash(load_data_manifest(data_folder))}

@@ -15,7 +15,7 @@ from evaluation.predictions import write_predictions
 from facial_keypoints.array_types import Float32
 from facial_keypoints.codec import Keypoints
 from facial_keypoints.errors import InputError
-from facial_keypoints.keypoint_set import FACE15
+from facial_keypoints.keypoint_set import FACE15, FACE68
 from tests.evaluation.conftest import COST, save_data, save_keras, save_model
 
 MIDDLE = np.full((15, 2), 48.0)
@@ -49,7 +49,8 @@ def test_predictions_to_tables_and_plots(data_folder: Path, tmp_path: Path, caps
     assert manifest["metrics"]["labelled"]["mae_px"] == 2.0
     assert manifest["notes"] == []
     plots = {"grid.png", "worst.png", "cumulative_error.png", "per_keypoint.png", "error_by_source.png"}
-    assert set(manifest["files"]) == {"predictions.csv", "accuracy.csv", "per_keypoint.csv", *plots}
+    tables = {"predictions.csv", "accuracy.csv", "nme.csv", "per_keypoint.csv", "per_group.csv", "by_origin.csv"}
+    assert set(manifest["files"]) == tables | plots
     printed = capsys.readouterr().out
     assert "MAE     2.000 [2.000, 2.000] px" in printed
     assert max(map(len, printed.splitlines()[:-1])) <= 100
@@ -159,6 +160,38 @@ def test_what_it_was_trained_on_is_noted_or_refused(
     (model / "manifest.json").write_text(manifest.replace('"inputs": {', extra))
     with pytest.raises(InputError, match="was trained on these very faces"):
         evaluate.main([str(model), "--data", str(other), "--out", str(tmp_path / "out")])
+
+
+@pytest.mark.parametrize("bare", [False, True])
+def test_a_model_of_the_other_keypoint_set_is_refused(
+    data_folder: Path, data68_folder: Path, tmp_path: Path, bare: bool
+) -> None:
+    for_15 = save_model(tmp_path / "for_15", data_folder, MIDDLE)
+    for_68 = save_model(tmp_path / "for_68", data68_folder, np.full((68, 2), 9.0), keypoint_set=FACE68)
+    says = {
+        (for_68, data_folder): r"gives \(N, 68, 2\), the data has 15"
+        if bare
+        else "predicts face68, the data has face15",
+        (for_15, data68_folder): r"gives \(N, 15, 2\), the data has 68"
+        if bare
+        else "predicts face15, the data has face68",
+    }
+    for (model, data), message in says.items():
+        path = model / "model.keras" if bare else model
+        with pytest.raises(InputError, match=message) as error:
+            evaluate.main([str(path), "--data", str(data), "--out", str(tmp_path / "out")])
+        assert "train a model on this data" in str(error.value)
+        assert "\n" not in str(error.value)
+        assert not (tmp_path / "out").exists()
+
+
+def test_predictions_of_the_other_keypoint_set_are_refused(
+    data_folder: Path, data68_folder: Path, tmp_path: Path
+) -> None:
+    theirs = tmp_path / "theirs.csv"
+    save_shifted(data_folder, theirs, 2.0)
+    with pytest.raises(InputError, match=r"theirs\.csv: lacks columns jaw_1_x, .* and 128 more;"):
+        evaluate.main(["--predictions", str(theirs), "--name", "theirs", "--data", str(data68_folder)])
 
 
 def test_a_cut_off_model_is_refused_before_it_is_loaded(data_folder: Path, tmp_path: Path) -> None:

@@ -5,7 +5,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluation.metrics import KEYPOINT_METRICS, METRICS, face_nme, face_sums, keypoint_sums, mae_rmse, ratios
+from evaluation.metrics import (
+    KEYPOINT_METRICS,
+    METRICS,
+    NME_METRICS,
+    face_nme,
+    face_sums,
+    keypoint_sums,
+    mae_rmse,
+    nme_sums,
+    point_nme_sums,
+    ratios,
+)
 from facial_keypoints.array_types import Bool, Float32
 from facial_keypoints.keypoint_set import Normaliser
 
@@ -60,6 +71,35 @@ def test_keypoint_metrics_as_worked_by_hand() -> None:
     assert (first["point_error_px"], first["bias_x_px"], first["bias_y_px"]) == pytest.approx((3.0, 1.5, 2.5))
     assert first["points_within_5px_pct"] == 50.0
     assert (last["point_error_px"], last["bias_y_px"]) == pytest.approx((13.0, -12.0))  # of one face only
+
+
+def test_area_and_failures_at_both_limits() -> None:
+    nme = np.array([2.0, 9.0, np.nan, 40.0])  # the third face has none
+    values = dict(zip(NME_METRICS, ratios(nme_sums(nme).sum(0), NME_METRICS), strict=True))
+    assert values == pytest.approx(
+        {
+            "nme_pct": 17.0,
+            "auc_at_8": 0.75 / 3,
+            "failure_rate_at_8_pct": 200 / 3,
+            "auc_at_10": (0.8 + 0.1) / 3,
+            "failure_rate_at_10_pct": 100 / 3,
+        }
+    )
+
+
+def test_nme_of_each_keypoint_leaves_out_faces_without_the_distance() -> None:
+    predicted, true, scored = by_hand()
+    of_points = ratios(point_nme_sums(predicted, true, scored, PAIR).sum(0), ("nme_pct",))
+    assert of_points[:, 0] == pytest.approx([(5 + 1) / 2 / 50 * 100, 0, 26])
+    scored[0, 1] = False
+    of_points = ratios(point_nme_sums(predicted, true, scored, PAIR).sum(0), ("nme_pct",))
+    assert of_points[:, 0] == pytest.approx([2, 0, np.nan], nan_ok=True)
+
+
+def test_the_distance_may_lie_between_means_of_keypoints() -> None:
+    predicted, true, scored = by_hand()
+    both = Normaliser("means", (0, 1), (2,))  # (45, 40) to (45, 70)
+    assert face_nme(predicted, true, scored, both)[0] == pytest.approx(100 * 6 / 30)
 
 
 def test_nothing_scored_is_no_number_not_zero() -> None:

@@ -15,9 +15,10 @@ from data_prep.faces import Part
 from evaluation.bootstrap import resampling_weights
 from evaluation.plot_curves import Curve, cumulative_error, draw_comparison, draw_cumulative_error
 from evaluation.plot_faces import draw_faces, evenly_spread, worst
-from evaluation.plot_keypoints import draw_error_by_source, draw_keypoints
+from evaluation.plot_keypoints import PointTables, draw_error_by_source, draw_keypoints
+from evaluation.plot_pictures import draw_on_pictures, worst_median_best
 from evaluation.plot_reliability import draw_reliability
-from evaluation.tables import keypoint_table
+from evaluation.tables import group_table, keypoint_table
 from facial_keypoints.array_types import Float32, Float64
 from facial_keypoints.keypoint_set import KeypointSet, LabelSource, Normaliser
 
@@ -26,9 +27,9 @@ PAIR = KeypointSet(
     "pair",
     ("left", "right"),
     (1, 0),
-    (Normaliser("eyes", (0,), (1,)),),
-    (),
-    (),
+    (EYES,),
+    (("both", (0, 1)),),
+    ((0, 1),),
     (LabelSource("both", (0, 1)), LabelSource("left_only", (0,))),
 )
 SIDE_PX = 24
@@ -54,7 +55,8 @@ def test_share_of_faces_within_an_error() -> None:
 
 def test_curves_are_those_of_the_models_with_known_errors() -> None:
     curves = [Curve("model", np.array([1.0, 4, 9, 99]), "#0072b2"), Curve("unknown", np.full(4, np.nan), "#d55e00")]
-    axes = panels(draw_cumulative_error(curves))[0]
+    axes, other = panels(draw_cumulative_error({"eyes": curves, "pupils": curves[:1]}))
+    assert "distance of the pupils" in other.get_xlabel()
     drawn = {line.get_label(): line for line in axes.lines}
     assert "unknown" not in drawn
     limits, shares = drawn["model"].get_data()
@@ -67,7 +69,7 @@ def test_comparison_has_the_best_on_top_with_its_interval() -> None:
         {"name": ["v1", "base", "v1"], "labels": ["labelled", "labelled", "all"], "mae_px": [1.0, 2.0, 3.0]}
     ).assign(mae_px_low=[0.8, 1.7, 2.9], mae_px_high=[1.2, 2.4, 3.1])
     curves = {name: Curve(name, np.array([1.0]), color) for name, color in (("v1", "#0072b2"), ("base", "#d55e00"))}
-    forest, curve_axes = panels(draw_comparison(table, curves))
+    forest, curve_axes = panels(draw_comparison(table, curves, "eyes"))
     assert [text.get_text() for text in forest.get_yticklabels()] == ["v1", "base"]
     assert [line.get_xydata().tolist() for line in forest.lines] == [[[1.0, 0]], [[2.0, 1]]]
     assert [line.get_color() for line in forest.lines] == ["#0072b2", "#d55e00"]
@@ -85,17 +87,42 @@ def shifted(test: Part) -> Float32:
     return test.keypoints + np.array([[3, 4], [0, -2]], np.float32)
 
 
+def point_tables(predicted: Float32, test: Part) -> PointTables:
+    weights = resampling_weights(test.groups, resamples=50)
+    return PointTables(*(make(predicted, test, PAIR, weights) for make in (keypoint_table, group_table)))
+
+
 def test_circles_lie_on_the_mean_label_with_the_error_as_radius() -> None:
     test = part(8)
-    weights = resampling_weights(test.groups, resamples=50)
-    table = keypoint_table(shifted(test), test, PAIR, weights)
-    reference = keypoint_table(test.keypoints + np.array([0, 7], np.float32), test, PAIR, weights)
-    face, listing = panels(draw_keypoints(table, reference, test, "model"))
+    reference = point_tables(test.keypoints + np.array([0, 7], np.float32), test)
+    face, listing, groups = panels(draw_keypoints(point_tables(shifted(test), test), reference, test, "model"))[:3]
     assert [(circle.center, circle.radius) for circle in face.patches] == [((16, 8), 5), ((6, 8), 2)]
     mean_face, _, errors = listing.collections
     assert mean_face.get_offsets().tolist() == [[7, 0], [7, 1]]
     assert errors.get_offsets().tolist() == [[5, 0], [2, 1]]
     assert [text.get_text() for text in listing.get_yticklabels()] == ["left", "right"]
+    assert groups.collections[-1].get_offsets().tolist() == [[4, 0]]  # eight errors of 5 px, four of 2 px
+    assert [text.get_text() for text in groups.get_yticklabels()] == ["both"]
+
+
+def test_many_keypoints_are_told_by_group() -> None:
+    names = tuple(f"point_{k}" for k in range(40))
+    many = KeypointSet(
+        "many", names, tuple(range(40)), (EYES,), (("first", (0,)), ("rest", tuple(range(1, 40)))), (), PAIR.sources
+    )
+    keypoints = np.random.default_rng(0).uniform(0, SIDE_PX, (6, 40, 2)).astype(np.float32)
+    rows = np.arange(6)
+    images = np.zeros((6, SIDE_PX, SIDE_PX, 1), np.uint8)
+    test = Part(images, keypoints, np.ones((6, 40), bool), rows, rows, np.zeros(6, np.int64))
+    predicted = keypoints + np.where(np.arange(40) == 0, 1, 3).astype(np.float32)[:, None]
+    weights = resampling_weights(rows, resamples=50)
+    x_below = panels(draw_error_by_source(predicted, test, many, weights, name="model"))[2]
+    assert [text.get_text() for text in x_below.get_yticklabels()] == ["first", "rest"]
+    assert x_below.collections[-1].get_offsets()[:, 0].tolist() == pytest.approx([1, 3], abs=1e-5)
+    tables = PointTables(*(make(predicted, test, many, weights) for make in (keypoint_table, group_table)))
+    face, listing, _ = panels(draw_keypoints(tables, None, test, "model"))[:3]
+    assert len(face.patches) == len(listing.get_yticklabels()) == 40
+    assert not face.texts  # they would cover each other
 
 
 def test_bias_of_each_label_source_is_drawn_apart() -> None:
@@ -164,3 +191,29 @@ def test_faces_carry_their_labels_and_the_prediction(tmp_path: Path) -> None:
         )
     # the right keypoint of face 1 is imputed: no dot of a label there
     assert color_near(tmp_path / "faces.png", test.keypoints[1, 1] + second) == pytest.approx((0.5, 0.5, 0.5), abs=0.05)
+
+
+def test_worst_median_and_best_faces_without_those_of_unknown_error() -> None:
+    nme = np.array([np.nan, *range(1, 16)])
+    assert [row.tolist() for row in worst_median_best(nme)] == [[15, 14, 13, 12], [10, 9, 8, 7], [4, 3, 2, 1]]
+    assert [row.tolist() for row in worst_median_best(nme[:5])] == [[4], [3], [1]]
+    assert [row.tolist() for row in worst_median_best(np.full(3, np.nan))] == [[], [], []]
+
+
+def test_pictures_show_labels_and_prediction_around_the_face() -> None:
+    test = part(4)
+    pictures = [np.zeros((200, 300, 3), np.uint8)] * 3
+    faces = [np.array([0]), np.array([2]), np.array([1])]
+    figure = draw_on_pictures(pictures, faces, shifted(test), test, PAIR, title="model")
+    first, _, third = panels(figure)
+    truth, prediction = (dots.get_offsets().tolist() for dots in first.collections)
+    assert (truth, prediction) == ([[16, 8], [6, 8]], [[19, 12], [6, 6]])
+    assert third.collections[0].get_offsets().tolist() == [[16, 8]]  # the right keypoint of face 1 has no label
+    assert first.lines[0].get_xydata().tolist() == [[16, 8], [6, 8]]  # the skeleton
+    # the box of all points is 13 px wide around (12.5, 9); 0.6 of it on each side, within the picture
+    assert first.get_xlim() == pytest.approx((-0.5, 12.5 + 1.1 * 13))
+    assert first.get_ylim() == pytest.approx((9 + 1.1 * 13, -0.5))
+
+    left, right, *_ = panels(draw_on_pictures(pictures, faces, shifted(test), test, PAIR, title="", side_by_side=True))
+    assert [dots.get_offsets().tolist() for dots in left.collections] == [truth]
+    assert [dots.get_offsets().tolist() for dots in right.collections] == [prediction]

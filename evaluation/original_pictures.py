@@ -1,0 +1,55 @@
+"""Test faces in px of the original pictures they were cut from. N faces, K keypoints."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from data_prep.faces import Part
+from data_prep.labelled_pictures import read_picture
+from evaluation.inputs import Origins
+from facial_keypoints import geometry
+from facial_keypoints.array_types import Float64, Int64, UInt8
+from facial_keypoints.codec import Keypoints
+from facial_keypoints.errors import InputError
+
+
+def true_in_pictures(test: Part, crops: Float64) -> Part:
+    """Returns the faces with their keypoints in px of the original pictures; their images stay the crops.
+
+    Args:
+        crops: float64 (N, 2, 3), picture to crop.
+    """
+    keypoints = geometry.transform(test.keypoints, geometry.inverse(crops)).astype(np.float32)
+    return replace(test, keypoints=keypoints)
+
+
+def predicted_in_pictures(keypoints: Keypoints, crops: Float64) -> Keypoints:
+    """Returns keypoints of crops, and the errors to expect, in px of the original pictures."""
+    back = geometry.inverse(crops)
+    placed = geometry.transform(keypoints.coordinates, back).astype(np.float32)
+    errors = keypoints.expected_error
+    if errors is not None:
+        errors = errors * np.sqrt(np.abs(np.linalg.det(back[:, :, :2]))).astype(np.float32)[:, None]
+    return Keypoints(placed, errors)
+
+
+def read_originals(test: Part, origins: Origins, faces: Int64) -> list[UInt8]:
+    """Returns the original pictures of some test faces, each uint8 (H, W, 3).
+
+    Args:
+        faces: int64 (n,), indexes.
+
+    Raises:
+        InputError: a picture is no longer where `faces.csv` says, seen from the working folder, or cannot be decoded.
+    """
+    pictures = []
+    for face in faces:
+        if not origins.files[face]:  # it was a picture of its own already, among others in one file
+            pictures.append(np.broadcast_to(test.images[face], (*test.images[face].shape[:2], 3)))
+            continue
+        path = Path(origins.folders[face]) / origins.files[face]
+        if not path.is_file():
+            raise InputError(f"{path}: no such file, from {Path.cwd()}")
+        pictures.append(read_picture(path, colour=True))
+    return pictures

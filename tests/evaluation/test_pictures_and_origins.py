@@ -1,0 +1,167 @@
+"""Faces of 68 keypoints cut from pictures of two origins: tables by origin, and what is said in px of the pictures."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from common.stage import read_manifest
+from data_prep.arrays import load_part
+from data_prep.faces import Part
+from evaluation import compare, evaluate
+from evaluation.bootstrap import resampling_weights
+from evaluation.inputs import load_data, load_origins
+from evaluation.metrics import METRICS
+from evaluation.original_pictures import predicted_in_pictures, true_in_pictures
+from evaluation.predictions import read_predictions, write_predictions
+from evaluation.tables import accuracy_table, group_table, nme_table
+from facial_keypoints.codec import Keypoints
+from facial_keypoints.errors import InputError
+from facial_keypoints.keypoint_set import FACE68
+
+JAW = 17
+
+
+def save_predictions(folder: Path, test: Part) -> Path:
+    """Writes predictions that are 2 px too far right in the crops of the first origin, 4 px in the second's."""
+    shift = np.where(test.sources == 0, 2, 4)[:, None] * np.ones(len(FACE68))
+    wrong = test.keypoints.copy()
+    wrong[..., 0] += shift
+    path = folder / "theirs.csv"
+    write_predictions(path, Keypoints(wrong, shift.astype(np.float32)), test.rows, FACE68)
+    return path
+
+
+def run(data: Path, out: Path, theirs: Path, more: Sequence[str] = ()) -> None:
+    evaluate.main(["--predictions", str(theirs), "--name", "theirs", "--data", str(data), "--out", str(out), *more])
+
+
+def test_from_crops_to_pictures_and_origins(
+    data68_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    test, out = load_part(data68_folder, "test"), tmp_path / "evaluation" / "theirs"
+    run(data68_folder, out, save_predictions(tmp_path, test))
+
+    accuracy = pd.read_csv(out / "accuracy.csv").set_index("labels").loc["labelled"]
+    on_pictures = pd.read_csv(out / "accuracy_pictures.csv").set_index("labels").loc["labelled"]
+    assert accuracy["mae_px"] == pytest.approx(1.5)  # 2 and 4 px in x, none in y
+    assert on_pictures["mae_px"] == pytest.approx(3.0)  # a px of the crop is two of the picture
+    assert (accuracy["points_within_5px_pct"], on_pictures["points_within_5px_pct"]) == (100, 50)
+    assert on_pictures["nme_pct"] == pytest.approx(accuracy["nme_pct"], abs=1e-3)
+
+    placed = read_predictions(out / "predictions_pictures.csv", test.rows, FACE68)
+    expected = 2 * (test.keypoints[0] + (4 + 2, -1))  # row 0 of the first origin: 2 px to the right in the crop
+    np.testing.assert_allclose(placed.coordinates[0], expected, atol=1e-4)
+    assert placed.expected_error is not None
+    assert placed.expected_error[:2, 0].tolist() == [4, 8]
+
+    by_origin = pd.read_csv(out / "by_origin.csv").set_index(["by", "which", "name", "labels"])
+    first, second = (("origin", str(tmp_path / f"pictures_{letter}"), "theirs", "labelled") for letter in "ab")
+    assert by_origin.loc[[first, second], "mae_px"].tolist() == [1, 2]
+    assert by_origin.loc[[first, second], ["faces", "groups"]].to_numpy().tolist() == [[8, 8]] * 2
+    assert by_origin.loc[("source", "frames", "theirs", "labelled"), "mae_px"] == 2
+    assert by_origin.loc[("source", "frames", "mean_face", "labelled"), "nme_pct"] > 0
+    assert set(METRICS) <= set(by_origin.columns)
+    assert f"origin {tmp_path / 'pictures_a'} (8 faces): NME" in capsys.readouterr().out
+    assert {"pictures.png", "pictures_side_by_side.png"} <= set(read_manifest(out, "evaluate")["files"])
+
+    arguments = ["--evaluations", str(out.parent), "--data", str(data68_folder), "--out", str(tmp_path / "comparison")]
+    compare.main([*arguments, "--base", "theirs"])
+    for name in ("nme", "per_group", "per_keypoint", "accuracy_pictures", "by_origin"):
+        table = pd.read_csv(tmp_path / "comparison" / f"{name}.csv")
+        mine = table[table["name"] == "theirs"].drop(columns="name").reset_index(drop=True)
+        evaluated = pd.read_csv(out / f"{name}.csv")
+        if name == "by_origin":
+            evaluated = evaluated[evaluated["name"] == "theirs"].drop(columns="name").reset_index(drop=True)
+        pd.testing.assert_frame_equal(mine, evaluated)
+        assert {"theirs", "mean_face", "mean_face_per_source"} <= set(table["name"])
+    text = (tmp_path / "comparison" / "comparison.md").read_text()
+    assert "NME in % of the distance of the outer eye corners" in text
+    assert f"|  | {tmp_path / 'pictures_a'} (8 faces) | {tmp_path / 'pictures_b'} (8 faces) |" in text
+    assert (tmp_path / "comparison" / "cumulative_error.png").is_file()
+
+
+def test_a_missing_picture_is_one_line_and_the_tables_stand(
+    data68_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    test, out = load_part(data68_folder, "test"), tmp_path / "out"
+    for picture in (tmp_path / "pictures_b").iterdir():
+        picture.unlink()
+    run(data68_folder, out, save_predictions(tmp_path, test))
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if "no faces drawn on their pictures" in line)
+    assert "pictures_b" in line
+    assert "no such file" in line
+    assert not (out / "pictures.png").exists()
+    assert (out / "accuracy_pictures.csv").is_file()
+
+
+def test_rows_choose_an_origin(data68_folder: Path, tmp_path: Path) -> None:
+    test, out = load_part(data68_folder, "test"), tmp_path / "out"
+    lines = (data68_folder / "faces.csv").read_text().splitlines()
+    rows = tmp_path / "rows.csv"
+    rows.write_text("\n".join([lines[0], *(line for line in lines if "pictures_b" in line)]))
+    run(data68_folder, out, save_predictions(tmp_path, test), ["--rows", str(rows)])
+    table = pd.read_csv(out / "by_origin.csv")
+    assert set(table["which"]) == {"frames", str(tmp_path / "pictures_b")}
+
+
+def test_pixels_of_a_turned_crop() -> None:
+    turned = np.array([[[0, -3.0, 10], [3.0, 0, 20]]])  # a quarter turn, three times as large
+    rows = np.zeros(1, np.int64)
+    part = Part(
+        np.zeros((1, 4, 4, 1), np.uint8),
+        np.array([[[10, 20], [4, 26]]], np.float32),
+        np.ones((1, 2), bool),
+        rows,
+        rows,
+        rows,
+    )
+    true = true_in_pictures(part, turned)
+    np.testing.assert_allclose(true.keypoints, [[[0, 0], [2, 2]]], atol=1e-6)
+    placed = predicted_in_pictures(Keypoints(part.keypoints, np.array([[3, 6]], np.float32)), turned)
+    np.testing.assert_allclose(placed.coordinates, true.keypoints)
+    assert placed.expected_error is not None
+    np.testing.assert_allclose(placed.expected_error, [[1, 2]])
+    assert predicted_in_pictures(Keypoints(part.keypoints), turned).expected_error is None
+
+
+def test_every_normaliser_and_every_group(data68_folder: Path) -> None:
+    test = load_part(data68_folder, "test")
+    wrong = test.keypoints.copy()
+    wrong[:, :JAW, 1] += 6
+    weights = resampling_weights(test.groups, resamples=50)
+    nme = nme_table(wrong, test, FACE68, weights).set_index(["normaliser", "labels"])
+    # a quarter of the points is 6 px off; the outer corners are 30 px apart, the pupils (5 * 20 + 30) / 6 px
+    assert nme["nme_pct"]["outer eye corners", "labelled"] == pytest.approx(100 * 6 / 4 / 30, abs=1e-3)
+    assert nme["nme_pct"]["pupils", "labelled"] == pytest.approx(100 * 6 / 4 / (130 / 6), abs=1e-3)
+    assert nme["faces"].tolist() == [16] * 4
+    standard = accuracy_table(wrong, test, FACE68, weights).iloc[0]
+    of_standard = nme.loc[("outer eye corners", "labelled")]
+    for end in ("", "_low", "_high"):
+        assert of_standard[f"nme_pct{end}"] == standard[f"nme_pct{end}"]
+        assert of_standard[f"auc_at_8{end}"] == standard[f"auc{end}"]
+        assert of_standard[f"failure_rate_at_8_pct{end}"] == standard[f"failure_rate_pct{end}"]
+
+    groups = group_table(wrong, test, FACE68, weights).set_index(["group", "labels"])
+    assert groups["nme_pct"]["jaw", "labelled"] == pytest.approx(20, abs=1e-3)
+    assert groups["point_error_px"]["jaw", "labelled"] == pytest.approx(6, abs=1e-4)
+    assert groups["count"]["jaw", "labelled"] == 16 * JAW
+    assert (groups.loc[["eyebrows", "nose", "eyes", "mouth"], "mae_px"] == 0).all()
+
+
+def test_origins_that_do_not_fit_the_arrays(data68_folder: Path, tmp_path: Path) -> None:
+    origins = load_data(data68_folder).origins
+    assert origins is not None
+    assert origins.files.tolist() == [f"{row}.png" for row in range(10, 26)]
+    path = tmp_path / "faces.csv"
+    text = (data68_folder / "faces.csv").read_text()
+    for damaged, message in (
+        (text.replace("origin", "from"), "lacks the column origin"),
+        (text.replace("test,12,", "test,13,"), "has other test rows than"),
+        (text.replace("test,12,", "test,twelve,"), "'twelve' is no whole number"),
+    ):
+        path.write_text(damaged)
+        with pytest.raises(InputError, match=message):
+            load_origins(path, np.arange(10, 26))
