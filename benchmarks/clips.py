@@ -1,0 +1,200 @@
+"""What a clip costs, and what smoothing does: CPU time by step, trembling, lag.
+
+    python -m benchmarks.clips CLIP [--yunet FILE]
+
+All runs on one thread, and time is that of the processor, so that other work on the machine counts little. The rate of
+two cores is an estimate: it takes half the detector's time, whose work OpenCV splits, and all of the rest.
+
+T frames, K keypoints.
+"""
+
+import argparse
+import contextlib
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from facial_keypoints import clips
+from facial_keypoints.array_types import Bool, Float64, UInt8
+from facial_keypoints.boxes import Boxes, Detector
+from facial_keypoints.detectors.haar import Haar
+from facial_keypoints.detectors.yunet import YuNet
+from facial_keypoints.drawing import draw_faces
+from facial_keypoints.errors import InputError, run
+from facial_keypoints.predictor import Predictor
+from facial_keypoints.tracking import TrackedFace, Tracker
+
+READ, DETECT, FOLLOW, DRAW, WRITE = STEPS = "read", "detect", "follow", "draw", "write"
+LONGEST_LAG, LAG_STEP = 4.0, 0.05  # frames that are tried
+AROUND = 11  # frames over which a face's speed is averaged, to tell the stiller half
+
+
+@dataclass(eq=False)
+class Record:
+    """A run over a clip.
+
+    Attributes:
+        faces: of each frame.
+        seconds: of each frame, CPU time by step.
+        detections: CPU time of each call of the detector.
+    """
+
+    faces: list[list[TrackedFace]] = field(default_factory=list)
+    seconds: list[dict[str, float]] = field(default_factory=list)
+    detections: list[float] = field(default_factory=list)
+
+
+def measure(clip: clips.Clip, predictor: Predictor, detector: Detector, *, smooth: bool, folder: Path) -> Record:
+    """Returns what `predict` does with a clip, step by step."""
+    record = Record()
+    of_frame: dict[str, float] = {}
+
+    def detect(picture: UInt8) -> Boxes:
+        with timed(of_frame, DETECT):
+            boxes = detector(picture)
+        record.detections.append(of_frame[DETECT])
+        return boxes
+
+    def drawn() -> Iterator[UInt8]:
+        nonlocal of_frame
+        tracker, frames = Tracker(predictor, detect, smooth=smooth), clips.read_frames(clip)
+        while True:
+            of_frame = dict.fromkeys(STEPS, 0.0)
+            with timed(of_frame, READ):
+                frame = next(frames, None)
+            if frame is None:
+                return
+            with timed(of_frame, FOLLOW):
+                faces = tracker.update(*frame)
+            of_frame[FOLLOW] -= of_frame[DETECT]
+            with timed(of_frame, DRAW):
+                numbers = [face.number for face in faces]
+                picture = draw_faces(frame.picture, faces, predictor.spec.keypoint_set, numbers)
+            record.faces.append(faces)
+            record.seconds.append(of_frame)
+            with timed(of_frame, WRITE):
+                yield picture
+
+    clips.write_clip(folder / "annotated.mp4", clip, drawn())
+    return record
+
+
+@contextlib.contextmanager
+def timed(seconds: dict[str, float], step: str) -> Iterator[None]:
+    """Puts the CPU time that the block takes, of all threads of this process, under the name of a step."""
+    begun = time.process_time()
+    yield
+    seconds[step] = time.process_time() - begun
+
+
+def trajectories(record: Record) -> list[tuple[Float64, float]]:
+    """Returns for each face its keypoints (T, K, 2) in px, and its mean width in px; a gap begins another."""
+    runs: list[list[TrackedFace]] = []
+    open_runs: dict[int, list[TrackedFace]] = {}
+    for faces in record.faces:
+        following = {face.number: open_runs.get(face.number, []) for face in faces}
+        runs += [following[number] for number in following if number not in open_runs]
+        for face in faces:
+            following[face.number].append(face)
+        open_runs = following
+    long = [faces for faces in runs if len(faces) > AROUND]
+    return [
+        (np.array([face.keypoints for face in faces], np.float64), float(np.mean([face.box[2] for face in faces])))
+        for faces in long
+    ]
+
+
+def trembling_px(points: Float64) -> Float64:
+    """Returns the length of each keypoint's second difference, (T - 2, K) in px, of (T, K, 2); 0 in even motion."""
+    return np.asarray(np.linalg.norm(np.diff(points, 2, axis=0), axis=-1))
+
+
+def speeds(points: Float64, width_px: float) -> Float64:
+    """Returns how fast a face moves about each frame but the first and last, (T - 2,) in widths of the face a frame."""
+    steps = np.linalg.norm(np.gradient(points.mean(axis=1), axis=0), axis=-1) / width_px
+    return np.asarray(np.convolve(steps, np.full(AROUND, 1 / AROUND), "same")[1:-1])
+
+
+def lag_frames(before: Sequence[Float64], after: Sequence[Float64]) -> float:
+    """Returns by how many frames keypoints `before` must be late to be most like those `after`, each (T, K, 2)."""
+    lags = np.arange(0, LONGEST_LAG + LAG_STEP / 2, LAG_STEP)
+    differences = [sum(_difference(*pair, float(lag)) for pair in zip(before, after, strict=True)) for lag in lags]
+    return float(lags[int(np.argmin(differences))])
+
+
+def _difference(before: Float64, after: Float64, lag: float) -> float:
+    frames = np.arange(int(np.ceil(LONGEST_LAG)), len(before))
+    earlier = np.floor(frames - lag).astype(int)
+    share = (frames - lag - earlier)[:, None, None]
+    late = before[earlier] * (1 - share) + before[np.minimum(earlier + 1, len(before) - 1)] * share
+    return float(((after[frames] - late) ** 2).sum())
+
+
+def cost_lines(record: Record) -> list[str]:
+    """Returns the printed lines about time."""
+    counts = np.array([len(faces) for faces in record.faces])
+    lines = [f"{'CPU ms a frame':16} {'frames':>6} " + " ".join(f"{step:>7}" for step in (*STEPS, "all"))]
+    lines[0] += f" {'one core, fps':>14} {'two (estimate)':>15}"
+    groups: dict[str, Bool] = {"all": counts >= 0, "no face": counts == 0, "one face": counts == 1, "more": counts > 1}
+    for name, group in groups.items():
+        if not group.any():
+            continue
+        chosen = [seconds for seconds, taken in zip(record.seconds, group, strict=True) if taken]
+        ms = {step: 1e3 * float(np.mean([seconds[step] for seconds in chosen])) for step in STEPS}
+        total = sum(ms.values())
+        columns = " ".join(f"{value:7.2f}" for value in (*ms.values(), total))
+        two = total - ms[DETECT] / 2
+        lines.append(f"{name:16} {int(group.sum()):6} {columns} {1e3 / total:14.0f} {1e3 / two:15.0f}")
+    detections = record.detections
+    lines.append(f"the detector was asked {len(detections)} times, {1e3 * float(np.median(detections)):.0f} ms each")
+    return lines
+
+
+def smoothing_lines(raw: Record, smoothed: Record) -> list[str]:
+    """Returns the printed lines about trembling and lag."""
+    before, after = trajectories(raw), trajectories(smoothed)
+    if not before:
+        return ["no face was followed for long enough to say what smoothing does"]
+    speed = np.concatenate([speeds(*face) for face in before])
+    still = speed <= np.median(speed)
+    lag = lag_frames([points for points, _ in before], [points for points, _ in after])
+    lines = [f"{'second difference, px rms':26} {'all':>7} {'stiller half':>13} {'lag, frames':>12}"]
+    for name, faces, late in (("as predicted", before, 0.0), ("smoothed", after, lag)):
+        squares = np.concatenate([trembling_px(points) for points, _ in faces]) ** 2
+        lines.append(f"{name:26} {squares.mean() ** 0.5:7.2f} {squares[still].mean() ** 0.5:13.2f} {late:12.2f}")
+    return lines
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.clips", description=(__doc__ or "").split("\n", maxsplit=1)[0]
+    )
+    parser.add_argument("clip", type=Path, metavar="CLIP")
+    parser.add_argument("--model", default="v2", help="(%(default)s)")
+    parser.add_argument("--yunet", type=Path, metavar="FILE", help="find faces with YuNet (default: Haar cascade)")
+    options = parser.parse_args(arguments)
+    clip, predictor = clips.read_clip(options.clip), Predictor(options.model, threads=1)
+    detector: Detector = YuNet(options.yunet) if options.yunet else Haar()
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            raw, smoothed = (
+                measure(clip, predictor, detector, smooth=smooth, folder=Path(folder)) for smooth in (False, True)
+            )
+    finally:
+        cv2.setNumThreads(threads)
+    if not raw.detections:
+        raise InputError(f"{clip.path}: has too few frames to measure")
+    numbers = {face.number for faces in smoothed.faces for face in faces}
+    print(f"{clip.path.name}: {clip.width_px} x {clip.height_px} px, {len(raw.faces)} frames, {len(numbers)} faces")
+    print("\n".join([*cost_lines(smoothed), *smoothing_lines(raw, smoothed)]))
+
+
+if __name__ == "__main__":
+    run(main)
