@@ -1,12 +1,13 @@
 """The command `facial-keypoints`, or `python -m facial_keypoints`."""
 
 import argparse
+import warnings
 from collections.abc import Sequence
 
-from facial_keypoints import live, predict
+from facial_keypoints import aligning, filtering, live, predict
 from facial_keypoints.errors import run
 
-COMMANDS = (predict, live)  # modules with `add_parser` and `main`
+COMMANDS = (predict, filtering, aligning, live)  # modules with `add_parser` and `main`
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -20,6 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for command in COMMANDS:
         command.add_parser(commands)
     options = parser.parse_args(arguments)
+    warnings.filterwarnings("ignore", "Image size")  # Pillow's, of pictures that are refused as too large
     options.main(options)
 
 

@@ -60,9 +60,7 @@ def given_boxes(xywh: npt.ArrayLike) -> Boxes:
     except (TypeError, ValueError):
         boxes = np.full((1, 4), np.nan)
     if not (np.isfinite(boxes).all() and (boxes[:, 2:] > 0).all()):
-        raise InputError(
-            f"boxes: {xywh!r} are not x, y, width and height of each face, in px, width and height above 0"
-        )
+        raise InputError(f"boxes: {xywh!r} are not x, y, width, height of each face in px, the last two above 0")
     return Boxes(boxes, np.ones(len(boxes)), np.zeros(len(boxes)), USUAL_EYES)
 
 

@@ -8,6 +8,8 @@ from facial_keypoints.detectors.any_angle import AnyAngle
 from facial_keypoints.detectors.haar import Haar
 from facial_keypoints.detectors.yunet import YuNet
 
+YUNET_COPIES, HAAR_COPIES = 4, 8  # for faces at any angle; the cascade bears a turn of 20 degrees, YuNet of 50
+
 
 def add_model_option(parser: argparse.ArgumentParser) -> None:
     """Adds `--model`, for `Predictor(options.model)`."""
@@ -33,4 +35,5 @@ def detector_of(options: argparse.Namespace) -> Detector:
         InputError: YuNet's file is missing, or another one.
     """
     detector: Detector = YuNet(options.yunet) if options.yunet else Haar(profile=options.profile)
-    return AnyAngle(detector) if options.any_angle else detector
+    copies = YUNET_COPIES if options.yunet else HAAR_COPIES
+    return AnyAngle(detector, copies) if options.any_angle else detector

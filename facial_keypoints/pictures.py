@@ -60,8 +60,10 @@ def _rgb(image: Image.Image) -> UInt8:
     if image.mode in DEEP_MODES:
         values = np.asarray(image, np.int64)
         if values.min() < 0 or values.max() > DEEPEST:
-            raise ValueError("its values are no 8 or 16 bits")
+            raise ValueError("has values of 32 bits")
         return np.repeat((values // 256).astype(np.uint8)[..., None], 3, axis=-1)
+    if image.mode == "F":
+        raise ValueError("has values of 32 bits")
     if image.has_transparency_data:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")

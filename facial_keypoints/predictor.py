@@ -263,7 +263,7 @@ def _checked_picture(picture: UInt8) -> UInt8:
     if dtype != np.uint8:
         raise InputError(f"picture: is {dtype}, expected a numpy array of uint8 (0 black to 255 white)")
     if len(shape) == 2:
-        return picture[..., None]
-    if len(shape) != 3 or shape[2] not in CHANNELS or not picture.size:
+        picture = picture[..., None]
+    if picture.ndim != 3 or picture.shape[2] not in CHANNELS or not picture.size:
         raise InputError(f"picture: has shape {shape}, expected (H, W) or (H, W, 1) grey or (H, W, 3) RGB")
     return picture

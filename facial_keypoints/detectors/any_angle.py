@@ -1,35 +1,45 @@
-"""Any detector on four turned copies of a picture, for faces that lie on their side or stand on their head. F faces."""
+"""Any detector on turned copies of a picture, for faces that lie on their side or stand on their head. F faces."""
 
+import cv2
 import numpy as np
 
-from facial_keypoints.array_types import UInt8
-from facial_keypoints.boxes import Boxes, Detector
+from facial_keypoints import geometry
+from facial_keypoints.array_types import Float64, UInt8
+from facial_keypoints.boxes import Boxes, Detector, turning
 
 
 class AnyAngle:
-    """Finds what a detector finds in a picture as it is, and turned by 90, 180 and 270 degrees."""
+    """Finds what a detector finds in a picture as it is, and in copies that are turned by equal steps."""
 
-    def __init__(self, detector: Detector) -> None:
+    def __init__(self, detector: Detector, copies: int) -> None:
+        """Args: copies: the picture's own is one of them: 4 turn by 90 degrees each."""
         self._detector = detector
+        self._turns_degrees = [360 * copy / copies for copy in range(copies)]
 
     def __call__(self, picture: UInt8) -> Boxes:
-        """Returns the boxes of all four copies; a face may have several."""
-        found = [_turned_back(self._of_copy(picture, quarters), quarters, picture) for quarters in range(4)]
+        """Returns the boxes of all copies; a face may have several."""
+        found = [self._in_copy(picture, degrees) for degrees in self._turns_degrees]
         xywh, scores, turns, eyes = zip(*found, strict=True)
         return Boxes(np.concatenate(xywh), np.concatenate(scores), np.concatenate(turns), eyes[0])
 
-    def _of_copy(self, picture: UInt8, quarters: int) -> Boxes:
-        return self._detector(np.ascontiguousarray(np.rot90(picture, quarters)))
+    def _in_copy(self, picture: UInt8, degrees: float) -> Boxes:
+        """Returns the boxes of a copy in which a face stands upright that is turned by so much, where they lie here.
+
+        Their width and height stay: a box is that of the upright face, turned about its middle.
+        """
+        matrix, width, height = _turned(picture, -degrees)
+        copy = cv2.warpAffine(picture, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+        boxes = self._detector(np.asarray(copy, np.uint8).reshape(height, width, picture.shape[2]))
+        half = boxes.xywh[:, 2:] / 2
+        middle = geometry.transform(boxes.xywh[:, :2] + half, geometry.inverse(matrix))
+        return boxes._replace(xywh=np.column_stack([middle - half, 2 * half]), turns=boxes.turns + degrees)
 
 
-def _turned_back(boxes: Boxes, quarters: int, picture: UInt8) -> Boxes:
-    """Returns boxes of a picture that was turned by so many quarters, counter-clockwise, as they lie in the picture.
-
-    Their width and height stay: a box is that of the upright face, turned about its middle.
-    """
-    right, bottom = picture.shape[1] - 1, picture.shape[0] - 1
-    half = boxes.xywh[:, 2:] / 2
-    x, y = (boxes.xywh[:, :2] + half).T
-    back = [(x, y), (right - y, x), (right - x, bottom - y), (y, bottom - x)][quarters]
-    xywh = np.column_stack([np.column_stack(back) - half, 2 * half])
-    return boxes._replace(xywh=xywh, turns=boxes.turns + 90 * quarters)
+def _turned(picture: UInt8, degrees: float) -> tuple[Float64, int, int]:
+    """Returns the matrix (2, 3) that turns a picture clockwise, and the width and height that then hold all of it."""
+    height, width = picture.shape[:2]
+    turn = turning(np.array([degrees]), np.zeros((1, 2)))[0]
+    corners = geometry.transform([[0, 0], [width - 1, 0], [width - 1, height - 1], [0, height - 1]], turn)
+    turn[:, 2] = -corners.min(axis=0)
+    size = np.round(np.ptp(corners, axis=0)).astype(int) + 1
+    return turn, int(size[0]), int(size[1])

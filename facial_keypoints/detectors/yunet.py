@@ -20,7 +20,10 @@ OVERLAP = 0.3  # of boxes of one face
 
 
 class YuNet:
-    """Finds faces from the front and the side, and how far they are turned. It may be called from several threads."""
+    """Finds faces from the front and the side, turned by up to 50 degrees. It may be called from several threads.
+
+    By its own eyes it says which way a face is turned, if less far than it is.
+    """
 
     def __init__(self, path: str | Path) -> None:
         """Args: path: the ONNX file.

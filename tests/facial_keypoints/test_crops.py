@@ -1,0 +1,100 @@
+"""Crops: from keypoints, from boxes and back, and cut out of pictures."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from facial_keypoints import geometry
+from facial_keypoints.array_types import Float64
+from facial_keypoints.boxes import Boxes, EyesInBox, eye_places, given_boxes, turning
+from facial_keypoints.crops import box_of, crop_of, crop_of_boxes, crop_of_whole, cut, eye_centres, moved_px
+from facial_keypoints.errors import InputError
+from facial_keypoints.keypoint_set import FACE15, FACE68
+from facial_keypoints.predictor import Predictor
+from facial_keypoints.spec import Crop, ModelSpec
+
+SPEC = Predictor(threads=1).spec
+SOMEWHERE = st.tuples(*[st.floats(-500, 500)] * 2, st.floats(0.1, 10), st.floats(-180, 180))
+
+
+def similarity(x: float, y: float, scale: float, degrees: float) -> Float64:
+    return np.column_stack([scale * turning(np.array([degrees]), np.zeros((1, 2)))[0, :, :2], (x, y)])
+
+
+@given(SOMEWHERE)
+def test_the_crop_of_a_face_of_mean_shape_shows_it_where_training_faces_are(place: tuple[float, ...]) -> None:
+    mean = np.array(SPEC.crop.mean_keypoints)
+    to_picture = similarity(*place)
+    crop = crop_of(geometry.transform(mean, to_picture)[None], SPEC)
+    np.testing.assert_allclose(crop[0], geometry.inverse(to_picture), atol=1e-6)
+
+
+@given(st.floats(-500, 500), st.floats(-500, 500), st.floats(4, 900))
+def test_a_box_leads_to_a_crop_and_its_crop_to_the_box(x: float, y: float, side: float) -> None:
+    crop = crop_of_boxes(given_boxes([[x, y, side, side]]), SPEC)[0]
+    np.testing.assert_allclose(box_of(crop, SPEC), (x, y, side, side), atol=1e-6)
+
+
+def test_eyes_in_boxes_worked_by_hand() -> None:
+    eyes = EyesInBox(middle_x=0.5, middle_y=0.25, apart=0.5)
+    xywh = np.array([[100.0, 200, 40, 80], [100, 200, 40, 80]])
+    upright, quarter = eye_places(Boxes(xywh, np.ones(2), np.array([0.0, 90]), eyes))
+    np.testing.assert_allclose(upright, [[110, 220], [130, 220]])
+    np.testing.assert_allclose(quarter, [[140, 230], [140, 250]], atol=1e-9)  # the forehead points to the right
+
+
+def test_boxes_without_size_are_refused() -> None:
+    for bad in ([[0, 0, 0, 5]], [[0, 0, 5, -1]], [[0, 0, float("nan"), 5]], [1, 2, 3], "box"):
+        with pytest.raises(InputError, match="x, y, width, height of each face in px, the last two above 0"):
+            given_boxes(bad)
+    assert given_boxes([]).xywh.shape == (0, 4)
+
+
+def test_eye_centres_of_both_keypoint_sets_are_from_left_to_right() -> None:
+    points = np.zeros((68, 2))
+    points[36:42] = 10, 5  # the right eye is on the left
+    points[42:48] = 30, 6
+    np.testing.assert_array_equal(eye_centres(points, FACE68), [[10, 5], [30, 6]])
+    points = np.zeros((15, 2))
+    points[0], points[1] = (30, 6), (10, 5)
+    np.testing.assert_array_equal(eye_centres(points, FACE15), [[10, 5], [30, 6]])
+
+
+@given(SOMEWHERE)
+def test_cutting_a_region_first_changes_nothing_but_the_last_digit(place: tuple[float, ...]) -> None:
+    ys, xs = np.mgrid[:150, :200]
+    picture = ((xs + ys) * 255 // 350).astype(np.uint8)[..., None]  # a slope: shrinking it is exact to a grey value
+    matrix = geometry.inverse(similarity(place[0] / 3 + 100, place[1] / 3 + 75, place[2] / 5, place[3]))
+    whole = geometry.crop(picture, matrix, 96, 96)
+    np.testing.assert_allclose(cut(picture, matrix[None], SPEC)[0].astype(int), whole.astype(int), atol=6)
+
+
+def test_a_crop_far_outside_repeats_the_nearest_pixel() -> None:
+    picture = np.zeros((4, 6, 1), np.uint8)
+    picture[3, 5] = 200
+    far = similarity(-5000, -5000, 1, 0)
+    assert (cut(picture, far[None], SPEC) == 200).all()
+
+
+def test_crops_have_the_channels_of_the_network() -> None:
+    red = np.zeros((96, 96, 3), np.uint8)
+    red[..., 0] = 255
+    assert (cut(red, np.eye(2, 3)[None], SPEC) == 76).all()  # 0.299 of 255
+    rgb = ModelSpec(FACE15, (0,), False, Crop(96, 96, 3, SPEC.crop.mean_keypoints))
+    np.testing.assert_array_equal(cut(red, np.eye(2, 3)[None], rgb)[0], red)
+    assert cut(red[..., :1], np.eye(2, 3)[None], rgb).shape == (1, 96, 96, 3)
+
+
+def test_a_whole_picture_as_a_crop() -> None:
+    same = crop_of_whole(np.zeros((96, 96, 1), np.uint8), SPEC)
+    np.testing.assert_array_equal(same, np.eye(2, 3))
+    wide = crop_of_whole(np.zeros((96, 192, 1), np.uint8), SPEC)  # half as large, in the middle
+    np.testing.assert_allclose(geometry.transform([[95.5, 47.5]], wide), [[47.5, 47.5]])
+    assert wide[0, 0] == 0.5
+
+
+def test_how_far_a_crop_moves() -> None:
+    still, shifted, larger = np.eye(2, 3), similarity(3, 4, 1, 0), similarity(0, 0, 2, 0)
+    moved = moved_px(np.stack([still] * 3), np.stack([still, shifted, larger]), SPEC)
+    np.testing.assert_allclose(moved, [0, 5, 95 * np.sqrt(2)])

@@ -1,0 +1,196 @@
+"""The predictor on whole pictures: drawn ones, whose keypoints are known, and real ones."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+
+import cv2
+import numpy as np
+import pytest
+
+from facial_keypoints import InputError, Predictor
+from facial_keypoints.array_types import Float64, UInt8
+from facial_keypoints.boxes import Boxes, given_boxes
+from facial_keypoints.crops import box_of, crop_of, crop_of_boxes
+from facial_keypoints.drawing import draw_faces
+from facial_keypoints.face import Face, doubt, each_once
+from facial_keypoints.keypoint_set import FACE15
+from facial_keypoints.pictures import read_picture
+from tests.conftest import ROOT
+from tests.facial_keypoints.drawn import Drawn, drawn_faces
+
+PHOTOS = ROOT.parent / "shared" / "photos"
+EXACT = 0.09  # of the eyes' distance: drawn faces' mean error, by a network that was trained on photographs
+
+
+@pytest.fixture(scope="module")
+def predictor() -> Predictor:
+    return Predictor(threads=1)
+
+
+@pytest.fixture(scope="module")
+def drawn() -> Drawn:
+    return drawn_faces()
+
+
+def errors(faces: list[Face], drawn: Drawn) -> Float64:
+    """Returns the mean error of each drawn face's nearest prediction, float64 (F,), of its eyes' distance."""
+    off = np.array([np.linalg.norm(face.keypoints - drawn.keypoints, axis=-1) for face in faces])
+    eyes = np.linalg.norm(drawn.keypoints[:, 0] - drawn.keypoints[:, 1], axis=-1)
+    return np.asarray(np.nanmean(off, axis=-1).min(axis=0) / eyes)
+
+
+def true_boxes(drawn: Drawn) -> Callable[[UInt8], Boxes]:
+    return lambda picture: given_boxes(drawn.boxes)
+
+
+def test_drawn_faces_are_found_where_they_are_and_nothing_else(predictor: Predictor, drawn: Drawn) -> None:
+    faces = predictor.predict(drawn.picture)
+    assert len(faces) == len(drawn.boxes)
+    assert errors(faces, drawn).mean() < EXACT
+    assert [doubt(face) for face in faces] == sorted(doubt(face) for face in faces)
+    for face in faces:
+        x, y, width, height = face.box
+        assert ((face.keypoints > (x, y)) & (face.keypoints < (x + width, y + height))).all()
+        assert face.box == box_of(face.crop, predictor.spec)
+        assert face.keypoints.dtype == np.float32
+        assert face.expected_error is not None
+        assert face.expected_error.shape == (15,)
+
+
+def test_given_boxes_are_kept_all_and_in_order(predictor: Predictor, drawn: Drawn) -> None:
+    empty = [[0.0, 0.0, 30.0, 30.0]]
+    faces = predictor.predict(drawn.picture, boxes=np.concatenate([drawn.boxes, empty, drawn.boxes[:1]]))
+    assert len(faces) == len(drawn.boxes) + 2
+    centres = np.array([face.keypoints.mean(axis=0) for face in faces])[: len(drawn.boxes)]
+    np.testing.assert_allclose(centres, drawn.boxes[:, :2] + drawn.boxes[:, 2:] / 2, atol=30)
+    np.testing.assert_array_equal(faces[0].keypoints, faces[-1].keypoints)
+    assert doubt(faces[-2]) > 2 * doubt(faces[0])
+    assert predictor.predict(drawn.picture, boxes=[]) == []
+
+
+def test_false_and_double_faces_of_a_detector_are_dropped(predictor: Predictor, drawn: Drawn) -> None:
+    def eager(picture: UInt8) -> Boxes:
+        return given_boxes([*drawn.boxes, *(drawn.boxes + 4), [0, 0, 40, 40], [225, 100, 60, 60], [-90, 300, 80, 80]])
+
+    assert len(predictor.predict(drawn.picture, detector=eager)) == len(drawn.boxes)
+
+
+@pytest.mark.parametrize("degrees", [-45, 30, 45])
+def test_turned_faces_are_as_exact_as_upright_ones(predictor: Predictor, drawn: Drawn, degrees: float) -> None:
+    upright = errors(predictor.predict(drawn.picture, detector=true_boxes(drawn)), drawn).mean()
+    height, width = drawn.picture.shape[:2]
+    matrix = np.asarray(cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1), np.float64)
+    matrix[:, 2] += 200
+    picture = cv2.warpAffine(drawn.picture, matrix, (width + 400, height + 400), borderValue=(150,) * 3)
+    middles = (drawn.boxes[:, :2] + drawn.boxes[:, 2:] / 2) @ matrix[:, :2].T + matrix[:, 2]
+    boxes = np.column_stack([middles - drawn.boxes[:, 2:] / 2, drawn.boxes[:, 2:]])
+    turned = drawn._replace(keypoints=(drawn.keypoints @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32))
+    faces = predictor.predict(np.asarray(picture, np.uint8), boxes=boxes)
+    assert errors(faces, turned).mean() < 1.15 * upright
+
+
+def test_a_crop_of_known_keypoints_needs_one_pass_and_a_bad_one_is_mended(predictor: Predictor, drawn: Drawn) -> None:
+    known = predictor.predict(drawn.picture, boxes=drawn.boxes)
+    crops = crop_of([face.keypoints for face in known], predictor.spec)
+    again = predictor.predict_at(drawn.picture, crops, passes=1)
+    np.testing.assert_allclose([face.crop for face in again], crops)
+    assert errors(again, drawn).mean() < EXACT
+    shifted = crops.copy()
+    shifted[:, 0, 2] += 15  # px of a crop of 96
+    once, thrice = (predictor.predict_at(drawn.picture, shifted, passes=passes) for passes in (1, 3))
+    far = [np.mean([abs(b.box[0] - a.box[0]) for a, b in zip(known, faces, strict=True)]) for faces in (once, thrice)]
+    assert far[1] < far[0] / 4
+
+
+def test_grey_pictures_and_label_sources(predictor: Predictor, drawn: Drawn) -> None:
+    colour = predictor.predict(drawn.picture, boxes=drawn.boxes[:1])[0]
+    for grey in (drawn.picture[..., 0], drawn.picture[..., :1]):
+        face = predictor.predict(grey, boxes=drawn.boxes[:1])[0]
+        np.testing.assert_allclose(face.keypoints, colour.keypoints, atol=0.01)
+    sparse = predictor.predict(drawn.picture, boxes=drawn.boxes[:1], source="sparse")[0]
+    assert tuple(np.flatnonzero((sparse.keypoints != colour.keypoints).any(axis=1))) == FACE15.sources[1].own
+    np.testing.assert_array_equal(sparse.crop, colour.crop)
+
+
+@pytest.mark.parametrize(
+    "corner", [(0, 0), (-60, 0), (0, -60), (250, 0)], ids=["inside", "left", "top", "far right of a narrow one"]
+)
+def test_faces_at_the_edge_and_half_outside(predictor: Predictor, drawn: Drawn, corner: tuple[int, int]) -> None:
+    x, y, width, height = drawn.boxes[0].astype(int)
+    left, top = max(0, x - corner[0] if corner[0] < 0 else x), max(0, y - corner[1] if corner[1] < 0 else y)
+    part = drawn.picture[top : top + 150, left : left + 150]
+    (face,) = predictor.predict(part, boxes=[[x - left, y - top, width, height]])
+    assert np.isfinite(face.keypoints).all()
+    assert np.isfinite(face.box).all()
+
+
+def test_a_picture_of_one_pixel_has_no_faces_and_any_box_is_borne(predictor: Predictor) -> None:
+    dot = np.zeros((1, 1, 3), np.uint8)
+    assert predictor.predict(dot) == []
+    faces = predictor.predict(dot, boxes=[[0, 0, 1, 1], [-1e4, 1e4, 300, 200], [0, 0, 1e-3, 1e-3]])
+    assert all(np.isfinite(face.keypoints).all() for face in faces)
+
+
+@pytest.mark.parametrize(
+    ("picture", "message"),
+    [
+        (np.zeros((4, 4, 3), np.float32), "picture: is float32, expected a numpy array of uint8"),
+        ("a.jpg", "picture: is str, expected a numpy array of uint8"),
+        (np.zeros((4, 4, 4), np.uint8), r"picture: has shape \(4, 4, 4\), expected \(H, W\) or \(H, W, 1\) grey"),
+        (np.zeros((0, 4, 3), np.uint8), r"picture: has shape \(0, 4, 3\)"),
+        (np.zeros((0, 4), np.uint8), r"picture: has shape \(0, 4\)"),
+    ],
+)
+def test_other_pictures_are_refused(predictor: Predictor, picture: UInt8, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        predictor.predict(picture)
+    with pytest.raises(InputError, match=message):
+        predictor.predict_at(picture, np.eye(2, 3)[None])
+
+
+def test_threads_share_a_predictor(predictor: Predictor) -> None:
+    small = drawn_faces(1, 1)
+    alone = predictor.predict(small.picture)[0].keypoints
+    with ThreadPoolExecutor(4) as pool:
+        for faces in pool.map(predictor.predict, [small.picture] * 8):
+            np.testing.assert_array_equal(faces[0].keypoints, alone)
+
+
+def test_of_faces_in_one_place_the_first_stays() -> None:
+    def face(x: float, size: float) -> Face:
+        keypoints = np.array([[x, 0], [x, size]], np.float32)
+        return Face((x, 0, size, size), keypoints, None, np.eye(2, 3))
+
+    first, same, smaller, beside = face(0, 100), face(10, 100), face(60, 10), face(60, 100)
+    assert each_once([first, same, beside, smaller]) == [first, beside, smaller]
+    assert each_once([]) == []
+    assert doubt(first) == 0
+
+
+def test_faces_are_drawn_on_a_copy(predictor: Predictor, drawn: Drawn) -> None:
+    before = drawn.picture.copy()
+    faces = predictor.predict(drawn.picture, boxes=drawn.boxes)
+    overlay = draw_faces(drawn.picture, faces, FACE15)
+    np.testing.assert_array_equal(drawn.picture, before)
+    x, y = np.round(faces[0].keypoints[FACE15.index("nose_tip")]).astype(int)
+    assert overlay[y, x].tolist() == [255, 0, 255]
+    assert (overlay[:5] == before[:5]).all()  # nothing away from the faces
+    np.testing.assert_array_equal(draw_faces(drawn.picture, [], FACE15), before)
+
+
+@cache
+def photo(name: str) -> UInt8:
+    if not (PHOTOS / name).is_file():
+        pytest.skip("the real photos are not here")
+    return read_picture(PHOTOS / name)
+
+
+@pytest.mark.parametrize(("name", "count"), [("six_faces.jpg", 6), ("two_faces.jpg", 2), ("one_face.png", 1)])
+def test_real_photos_have_their_faces_and_no_others(predictor: Predictor, name: str, count: int) -> None:
+    faces = predictor.predict(photo(name))
+    assert len(faces) == count
+    for face in faces:
+        left_eye, right_eye, nose = face.keypoints[[0, 1, 10]]
+        assert right_eye[0] < nose[0] < left_eye[0]  # the person's own left
+        np.testing.assert_allclose(crop_of_boxes(given_boxes([face.box]), predictor.spec)[0][:, 2].shape, (2,))

@@ -1,0 +1,128 @@
+"""Picture files of every kind become RGB; what is none becomes one line."""
+
+import logging
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from facial_keypoints.array_types import UInt8
+from facial_keypoints.errors import InputError
+from facial_keypoints.pictures import MOST_PIXELS, read_picture, write_picture
+
+RED, WHITE = (255, 0, 0), (255, 255, 255)
+
+
+def saved(path: Path, image: Image.Image, **options: Any) -> UInt8:
+    image.save(path, **options)
+    picture = read_picture(path)
+    assert picture.dtype == np.uint8
+    assert picture.shape == (*picture.shape[:2], 3)
+    return picture
+
+
+def test_rgb_pictures_come_back_as_they_were_written(tmp_path: Path) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
+    write_picture(tmp_path / "a.png", picture)
+    np.testing.assert_array_equal(read_picture(tmp_path / "a.png"), picture)
+
+
+@pytest.mark.parametrize(("mode", "value", "wanted"), [("1", 1, 255), ("L", 90, 90), ("I;16", 90 * 256 + 200, 90)])
+def test_grey_pictures_of_1_8_and_16_bits(tmp_path: Path, mode: str, value: int, wanted: int) -> None:
+    grey = saved(tmp_path / "a.png", Image.new(mode, (3, 2), value))
+    assert grey.shape == (2, 3, 3)
+    assert (grey == wanted).all()
+
+
+def test_what_is_transparent_is_white(tmp_path: Path) -> None:
+    image = Image.new("RGBA", (2, 1), (*RED, 255))
+    image.putpixel((1, 0), (*RED, 0))
+    assert saved(tmp_path / "rgba.png", image).tolist() == [[list(RED), list(WHITE)]]
+    grey = Image.new("LA", (1, 1), (0, 127))
+    assert saved(tmp_path / "la.png", grey)[0, 0].tolist() == pytest.approx([128] * 3, abs=1)
+    palette = Image.new("P", (2, 1))
+    palette.putpalette([*RED, 0, 0, 255])
+    palette.putpixel((1, 0), 1)
+    assert saved(tmp_path / "p.png", palette, transparency=1).tolist() == [[list(RED), list(WHITE)]]
+    assert saved(tmp_path / "opaque.png", palette).tolist() == [[list(RED), [0, 0, 255]]]
+
+
+def test_cmyk_jpegs_have_their_colours(tmp_path: Path) -> None:
+    picture = saved(tmp_path / "a.jpg", Image.new("RGB", (16, 16), (200, 60, 40)).convert("CMYK"), quality=100)
+    np.testing.assert_allclose(picture[8, 8], (200, 60, 40), atol=4)
+
+
+def test_pictures_are_turned_as_exif_says(tmp_path: Path) -> None:
+    image = Image.new("RGB", (20, 10), WHITE)
+    image.paste(RED, (0, 0, 10, 10))  # the left half
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera lay on its side: the left of the file is the top of the scene
+    picture = saved(tmp_path / "a.png", image, exif=exif)
+    assert picture.shape == (20, 10, 3)
+    assert picture[2, 5].tolist() == list(RED)
+    assert picture[17, 5].tolist() == list(WHITE)
+
+
+def test_of_an_animation_the_first_picture_is_taken_and_that_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second = Image.new("RGB", (4, 4), RED), Image.new("RGB", (4, 4), WHITE)
+    with caplog.at_level(logging.WARNING):
+        picture = saved(tmp_path / "a.gif", first, save_all=True, append_images=[second])
+    assert picture[0, 0].tolist() == list(RED)
+    assert caplog.messages == [f"{tmp_path / 'a.gif'}: holds 2 pictures; the first is taken"]
+
+
+def message(path: Path) -> str:
+    with pytest.raises(InputError) as error:
+        read_picture(path)
+    assert "\n" not in str(error.value)
+    return str(error.value).removeprefix(f"{path}: ")
+
+
+def test_what_is_no_picture_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    assert message(path).startswith("no such file")
+    assert message(tmp_path).startswith("no such file")
+    path.touch()
+    assert message(path).startswith("is no picture that can be read")
+    path.write_text("hello")
+    assert message(path).startswith("is no picture that can be read")
+    Image.new("F", (3, 3), 0.5).save(tmp_path / "deep.tif")
+    assert message(tmp_path / "deep.tif").startswith("cannot be decoded (has values of 32 bits)")
+
+
+def test_a_truncated_picture_is_one_line(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name in ("a.jpg", "a.png", "a.gif", "a.bmp", "a.tif", "a.webp"):
+        write_picture(tmp_path / name, rng.integers(0, 256, (64, 64, 3), np.uint8))
+        whole = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(whole[: len(whole) // 2])
+        assert message(tmp_path / name).endswith(("save or fetch it again", "save it as JPEG or PNG"))
+
+
+def png_header(width: int, height: int) -> bytes:
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+        + chunk(b"IDAT", b"")
+    )
+
+
+@pytest.mark.filterwarnings("ignore:Image size")
+@pytest.mark.parametrize("side", [20_000, 11_000, 9_500])  # beyond Pillow's limit, between its warning and that, below
+def test_a_picture_too_large_is_refused_by_its_header(tmp_path: Path, side: int) -> None:
+    (tmp_path / "bomb.png").write_bytes(png_header(side, side))
+    assert "more than 89 million pixels; make it smaller" in message(tmp_path / "bomb.png")
+    assert MOST_PIXELS == 89_000_000
+
+
+def test_a_picture_of_one_pixel(tmp_path: Path) -> None:
+    assert saved(tmp_path / "a.png", Image.new("RGB", (1, 1), RED)).tolist() == [[list(RED)]]
