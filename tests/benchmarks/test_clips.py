@@ -69,7 +69,8 @@ def test_a_clip_from_the_file_to_the_lines(tmp_path: Path, capsys: pytest.Captur
     assert values[7] == pytest.approx(1000 / values[6], rel=0.02, abs=0.6)
     assert one.split()[2:] == every.split()[1:]  # the face is there in every frame
     assert asked.startswith("the detector was asked 1 times")
-    assert float(smoothed.split()[1]) < float(raw.split()[2])
+    assert float(raw.split()[2]) < 0.5  # px; the face moves evenly
+    assert float(raw.split()[-1]) == 0 < float(smoothed.split()[-1]) < 1
 
 
 def test_a_clip_that_is_none(tmp_path: Path) -> None:
