@@ -1,0 +1,361 @@
+"""What a network sees: kernels, maps and gradients of networks made by hand; the stage on networks of all kinds."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import keras
+import numpy as np
+import pytest
+
+from common.stage import read_manifest, stage_folder, write_manifest
+from data_prep.synthetic import face as drawn_face
+from evaluation import inspect
+from evaluation.inside import colour_order, convolutions, stages, steps
+from evaluation.inspected_face import DRAWN, inspected_face
+from evaluation.sensitivity import COVERS, cover_middles, input_gradient, occlusion, saliency
+from facial_keypoints.array_types import Float32, Float64, UInt8
+from facial_keypoints.errors import InputError
+from facial_keypoints.keypoint_set import FACE15, FACE68, KeypointSet
+from facial_keypoints.pictures import write_picture
+from facial_keypoints.spec import Crop, ModelSpec, to_json
+from models.networks import build_model, load_build, network_names
+from models.saved import load_model
+
+FIGURES = {"kernels.png", "convolutions.png", "feature_maps.png", "saliency.png"}
+
+
+def points(x: keras.KerasTensor, keypoints: int = 15) -> keras.KerasTensor:
+    return keras.layers.Reshape((keypoints, 2))(keras.layers.Dense(2 * keypoints)(keras.layers.Flatten()(x)))
+
+
+def conv(filters: int, size: int, name: str, **options: object) -> keras.layers.Layer:
+    return keras.layers.Conv2D(filters, size, name=name, **options)
+
+
+def a_face(shape: tuple[int, int, int] = (32, 32, 1)) -> UInt8:
+    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+
+
+def inner() -> keras.Model:
+    images = keras.Input((16, 16, 2))
+    x = conv(3, 3, "inside_1", padding="same")(images)
+    return keras.Model(images, conv(4, 3, "inside_2", padding="same", strides=2)(x), name="inner")
+
+
+def nested() -> keras.Model:
+    """A model in a model, one in a Sequential, and an operation that is no layer at the end of a resolution."""
+    images = keras.Input((32, 32, 1))
+    x = keras.ops.relu(conv(2, 3, "first")(images))  # 30 x 30
+    x = keras.layers.MaxPooling2D(2, padding="same", name="halved")(keras.layers.ZeroPadding2D(1)(x))
+    x = keras.Sequential([inner(), conv(5, 1, "last")], name="outer")(x)
+    return keras.Model(images, points(x))
+
+
+@keras.saving.register_keras_serializable("tests")
+class OwnBlock(keras.layers.Layer):
+    def __init__(self, **options: object) -> None:
+        super().__init__(**options)
+        self.convolution = conv(3, 3, "own_convolution", padding="same")
+
+    def call(self, x: keras.KerasTensor) -> keras.KerasTensor:
+        return x[..., :1] + self.convolution(x)
+
+
+def test_a_kernel_is_read_as_height_width_channels_filters() -> None:
+    kernel = np.arange(3 * 3 * 2 * 4, dtype=np.float32).reshape(3, 3, 2, 4)
+    layer = {
+        "plain": keras.layers.Conv2D(4, 3, use_bias=False, name="plain"),
+        "transpose": keras.layers.Conv2DTranspose(4, 3, use_bias=False, name="transpose"),
+        "depthwise": keras.layers.DepthwiseConv2D(3, depth_multiplier=4, use_bias=False, name="depthwise"),
+    }
+    images = keras.Input((8, 8, 2))
+    model = keras.Model(images, [one(images) for one in layer.values()])
+    layer["plain"].set_weights([kernel])
+    layer["transpose"].set_weights([kernel.swapaxes(2, 3)])
+    layer["depthwise"].set_weights([kernel])
+    found = {one.name: one.kernels for one in convolutions(steps(model, a_face((8, 8, 2))[None]))}
+    np.testing.assert_array_equal(found["plain"], kernel)
+    np.testing.assert_array_equal(found["transpose"], kernel)
+    np.testing.assert_array_equal(found["depthwise"], kernel.reshape(3, 3, 1, 8))
+
+
+def test_the_kernels_of_a_separable_convolution_do_what_it_does() -> None:
+    images = keras.Input((8, 8, 2))
+    layer = keras.layers.SeparableConv2D(5, 3, depth_multiplier=3, use_bias=False)
+    model = keras.Model(images, layer(images))
+    image = a_face((8, 8, 2))[None]
+    kernel = convolutions(steps(model, image))[0].kernels
+    assert kernel.shape == (3, 3, 2, 5)
+    plain = keras.ops.conv(image.astype(np.float32), kernel)
+    np.testing.assert_allclose(plain, model(image.astype(np.float32)), rtol=1e-4, atol=1e-2)
+
+
+def test_stages_are_the_last_maps_of_each_resolution_also_inside_models() -> None:
+    """30 x 30 counts as 32 x 32 less its border; what follows the pooling at 16 is inside the inner model."""
+    taken = steps(nested(), a_face()[None])
+    found = stages(taken, (32, 32, 1))
+    assert [(stage.reduction, stage.maps.shape) for stage in found] == [
+        (1, (30, 30, 2)),
+        (2, (16, 16, 3)),
+        (4, (8, 8, 5)),
+    ]
+    assert found[0].maps.min() == 0  # after the operation, not after the convolution before it
+    assert [stage.layer for stage in found[1:]] == ["inside_1", "last"]
+    assert [one.name for one in convolutions(taken)] == ["first", "inside_1", "inside_2", "last"]
+
+
+def test_a_network_that_comes_back_to_a_resolution_has_a_stage_there_twice() -> None:
+    images = keras.Input((32, 32, 1))
+    same = {"padding": "same"}
+    fine = conv(2, 3, "down", **same)(images)
+    coarse = conv(3, 3, "coarse", strides=2, **same)(fine)
+    up = keras.layers.UpSampling2D(2)(coarse)
+    joined = keras.layers.Concatenate()([up, conv(1, 1, "skip")(fine)])
+    gate = keras.layers.GlobalAveragePooling2D(keepdims=True)(joined)  # a single place is no map
+    model = keras.Model(
+        images, points(keras.layers.Multiply()([conv(4, 3, "up", **same)(joined), conv(4, 1, "g")(gate)]))
+    )
+    found = stages(steps(model, a_face()[None]), (32, 32, 1))
+    assert [(stage.reduction, stage.maps.shape[2]) for stage in found] == [(1, 2), (2, 3), (1, 4)]
+
+
+def test_what_is_inside_a_layer_of_the_users_is_seen_and_the_layer_is_left_as_it_was() -> None:
+    images = keras.Input((32, 32, 1))
+    model = keras.Model(images, points(OwnBlock(name="own")(images)))
+    before = model(a_face()[None].astype(np.float32))
+    taken = steps(model, a_face()[None])
+    assert [one.name for one in convolutions(taken)] == ["own_convolution"]
+    assert [stage.layer for stage in stages(taken, (32, 32, 1))] == ["own"]
+    assert not any("call" in vars(layer) for layer in model.layers)
+    count = len(taken)
+    np.testing.assert_array_equal(model(a_face()[None].astype(np.float32)), before)
+    assert len(taken) == count
+
+
+@pytest.mark.parametrize(
+    ("mixture", "order"),
+    [
+        ([[1, 0, 0], [0, 1, 0], [0, 0, 1]], (0, 1, 2)),
+        ([[0, 0, 2], [0, 1, 0], [1, 0, 0]], (2, 1, 0)),  # red comes out last: blue, green, red
+        ([[0, 1, 0], [0, 0, 1], [1, 0, 0]], (1, 2, 0)),
+        ([[1, 1, 0], [0, 1, 0], [0, 0, 1]], None),  # red is in two channels
+        ([[-1, 0, 0], [0, 1, 0], [0, 0, 1]], None),
+        ([[1], [1], [1]], None),
+    ],
+)
+def test_the_order_of_colours_before_the_first_convolution(mixture: list[list[int]], order: object) -> None:
+    images = keras.Input((8, 8, 3))
+    mixed = keras.layers.Dense(len(mixture[0]), name="mixed")  # of each pixel's colours
+    model = keras.Model(images, points(conv(2, 3, "first")(mixed(images))))
+    mixed.set_weights([np.array(mixture, np.float32), np.full(len(mixture[0]), -7.0)])
+    assert colour_order(model, (8, 8, 3)) == order
+
+
+def linear(weights: Float32) -> keras.Model:
+    """A network whose M landmarks are sums of the pixels under weights (H, W, C, M, 2)."""
+    images = keras.Input(weights.shape[:3])
+    dense = keras.layers.Dense(int(np.prod(weights.shape[3:])), use_bias=False)
+    model = keras.Model(images, keras.layers.Reshape(weights.shape[3:])(dense(keras.layers.Flatten()(images))))
+    dense.set_weights([weights.reshape(int(np.prod(weights.shape[:3])), -1)])
+    return model
+
+
+def test_saliency_of_a_linear_network_is_its_weights() -> None:
+    """One keypoint of two coordinates on other pixels: signs and noise change nothing."""
+    weights = np.zeros((4, 4, 1, 3, 2), np.float32)
+    weights[0, 1, 0, 0, 0], weights[2, 3, 0, 0, 1] = 0.5, -0.25
+    weights[3, 0, 0, 1, 0] = weights[3, 0, 0, 2, 0] = 4.0
+    found = saliency(linear(weights), a_face((4, 4, 1)), [(0,), (1,)], 3)
+    expected = np.zeros((2, 4, 4))
+    expected[0, 0, 1], expected[0, 2, 3], expected[1, 3, 0] = 0.5, 0.25, 4.0
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_saliency_does_not_cancel_between_keypoints_nor_grow_with_their_number() -> None:
+    """The plain sum of these coordinates has no gradient; of each pixel the root mean square over 40 keypoints is 1."""
+    weights = np.zeros((6, 6, 1, 40, 2), np.float32)
+    weights[..., ::2, 0], weights[..., 1::2, 0] = 1.0, -1.0
+    group = tuple(range(40))
+    many = [saliency(linear(weights), a_face((6, 6, 1)), [group] * 8, 40)]
+    assert np.mean(np.square(many)) == pytest.approx(1.0, rel=0.35)  # 128 draws of signs: 0.125 standard deviation
+
+
+def test_a_gradient_is_a_difference_quotient() -> None:
+    model = build_model(load_build("cnn5"), (32, 32, 1), 15)
+    rng = np.random.default_rng(0)
+    images, weights = (
+        rng.uniform(0, 255, (2, 32, 32, 1)).astype(np.float32),
+        rng.normal(size=(2, 15, 2)).astype(np.float32),
+    )
+    gradient = input_gradient(model)(images, weights)
+    step = gradient / np.linalg.norm(gradient)
+
+    def total(at: Float32) -> float:
+        return float((np.asarray(model(at, training=False), np.float64) * weights).sum())
+
+    assert (total(images + step) - total(images - step)) / 2 == pytest.approx(np.linalg.norm(gradient), rel=0.02)
+
+
+def test_a_gradient_that_cannot_be_told_is_0() -> None:
+    images = keras.Input((8, 8, 1), dtype="uint8")
+    model = keras.Model(images, points(keras.layers.Rescaling(1.0)(images)))
+    gradient = input_gradient(model)(np.zeros((1, 8, 8, 1), np.float32), np.ones((1, 15, 2), np.float32))
+    assert gradient.shape == (1, 8, 8, 1)
+    assert not gradient.any()
+
+
+def test_another_backend_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
+    with pytest.raises(InputError, match=r"KERAS_BACKEND=torch: .*TensorFlow and JAX"):
+        input_gradient(nested())
+
+
+def test_occlusion_moves_what_looks_at_the_covered_place() -> None:
+    """A network that reads x of its first keypoint off one pixel: white among black, 32 px, covers of 4 px."""
+    face = np.zeros((32, 32, 1), np.uint8)
+    face[9, 21] = 255
+
+    def predict(images: UInt8) -> Float32:
+        output = np.zeros((len(images), 3, 2), np.float32)
+        output[:, 0, 0] = images[:, 9, 21, 0]
+        return output
+
+    first, both, other = occlusion(predict, face, [(0,), (0, 1), (2,)])
+    covering = np.abs(cover_middles(32) - 9.5) < 2, np.abs(cover_middles(32) - 21.5) < 2
+    assert [int(axis.sum()) for axis in covering] == [2, 2]
+    np.testing.assert_array_equal(first > 0, np.outer(*covering))
+    assert set(first[first > 0]) == {255.0}  # the face's mean, 0.25, is rounded to 0
+    np.testing.assert_array_equal(both, first / 2)
+    assert other.shape == (COVERS, COVERS)
+    assert not other.any()
+
+
+def save_model(
+    out: Path, model: keras.Model, keypoint_set: KeypointSet = FACE15, places: Float64 | None = None
+) -> Path:
+    """Writes a model folder like those of training; its mean face has both eyes, and all else in one place."""
+    shape = model.input_shape[1:]
+    if places is None:
+        eyes = keypoint_set.normalisers[-1]
+        places = np.tile([0.5 * shape[1], 0.6 * shape[0]], (len(keypoint_set), 1))
+        places[list(eyes.first), 0], places[list(eyes.second), 0] = 0.65 * shape[1], 0.35 * shape[1]
+        places[[*eyes.first, *eyes.second], 1] = 0.35 * shape[0]
+    crop = Crop(*shape, tuple((x, y) for x, y in places.tolist()))
+    spec = ModelSpec(keypoint_set, (0,), model.output_shape[-1] == 3, crop)
+    with stage_folder(out, "train") as folder:
+        model.save(folder / "model.keras")
+        write_manifest(folder, "train", {"network": "own"}, {}, {}, time.time(), {"model": to_json(spec)})
+    return out
+
+
+SMALLEST = {"vgg16": (96, 96, 3), "v2": (48, 48, 1), "naimishnet": (64, 64, 1)}  # the others: 48 x 48 x 1
+
+
+@pytest.fixture(autouse=True)
+def fewer_samples(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """What a stage shows does not depend on how often it looks; its time does."""
+    if "main_is_run" in request.fixturenames:
+        monkeypatch.setattr("evaluation.sensitivity.SAMPLES", 1)
+        monkeypatch.setattr("evaluation.sensitivity.COVERS", 2)
+
+
+@pytest.fixture
+def main_is_run() -> Callable[..., None]:
+    return lambda *arguments: inspect.main([str(argument) for argument in arguments])
+
+
+@pytest.mark.parametrize("network", network_names())
+def test_every_network_of_ours_is_shown(network: str, tmp_path: Path, main_is_run: Callable[..., None]) -> None:
+    keypoint_set = FACE68 if network in ("vgg16", "cnn5") else FACE15
+    model = build_model(load_build(network), SMALLEST.get(network, (48, 48, 1)), len(keypoint_set))
+    folder = save_model(tmp_path / network, model, keypoint_set)
+    main_is_run(folder, "--out", tmp_path / "out")
+    manifest = read_manifest(tmp_path / "out", "inspect")
+    assert set(manifest["files"]) == FIGURES
+    assert manifest["metrics"]["convolutions"] == sum("Conv2D" in type(one).__name__ for one in model.layers)
+    assert len(manifest["metrics"]["stages"]) >= 3
+    assert manifest["notes"] == []
+    for name in FIGURES:
+        picture = cv2.imread(str(tmp_path / "out" / name))
+        assert picture.std() > 10  # neither blank nor nearly so
+
+
+def test_a_network_without_convolutions_and_without_gradient_says_so(
+    tmp_path: Path, main_is_run: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = keras.Input((32, 32, 1), dtype="uint8")
+    save_model(tmp_path / "dense", keras.Model(images, points(keras.layers.Rescaling(1 / 255)(images))))
+    main_is_run(tmp_path / "dense", "--out", tmp_path / "out")
+    assert set(read_manifest(tmp_path / "out", "inspect")["files"]) == {"saliency.png"}
+    said = capsys.readouterr().out
+    assert "dense has no convolution: there are no kernels and no feature maps to show\n" in said
+    assert "no gradient reaches the picture in" in said
+
+
+def test_a_bare_file_takes_the_whole_picture(
+    tmp_path: Path, main_is_run: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also one that gives 2K numbers in a row."""
+    images = keras.Input((32, 48, 3))
+    flat = keras.layers.Dense(136)(keras.layers.Flatten()(conv(2, 7, "first")(images)))
+    keras.Model(images, flat).save(tmp_path / "theirs.keras")
+    write_picture(tmp_path / "half.png", np.repeat(np.uint8([[[255, 0, 0], [0, 0, 255]]]), 10, axis=0))
+    face = inspected_face(load_model(tmp_path / "theirs.keras"), tmp_path / "half.png", detect=True)
+    assert face.shape == (32, 48, 3)
+    assert face[:, 0].tolist() == [[255, 0, 0]] * 32
+    assert face[:, -1].tolist() == [[0, 0, 255]] * 32
+    main_is_run(tmp_path / "theirs.keras", tmp_path / "half.png", "--out", tmp_path / "out")
+    assert "does not say how its faces were cut" in capsys.readouterr().out
+
+
+def test_the_drawn_face_has_its_eyes_where_training_faces_have_them(tmp_path: Path) -> None:
+    """Here they are as far apart as in the drawn picture, which is shifted only."""
+    drawn, landmarks = drawn_face(**DRAWN)
+    places = np.tile([48.0, 60.0], (15, 1))
+    places[:2] = landmarks[:2] + (5, 3)
+    images = keras.Input((96, 96, 1))
+    save_model(tmp_path / "m", keras.Model(images, points(conv(1, 3, "first", strides=3)(images))), places=places)
+    face = inspected_face(load_model(tmp_path / "m"), None, detect=True)
+    np.testing.assert_array_equal(face[3:, 5:, 0], drawn[:-3, :-5])
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    images = keras.Input((32, 32, 1))
+    return save_model(tmp_path / "small", keras.Model(images, points(conv(2, 3, "first")(images))))
+
+
+def test_a_picture_without_a_face_is_one_line_and_leaves_nothing(small: Path, tmp_path: Path) -> None:
+    write_picture(tmp_path / "flat.png", np.full((60, 80, 3), 90, np.uint8))
+    with pytest.raises(InputError, match=r"flat\.png: no face is found in it; .*--no-detect"):
+        inspect.main([str(small), str(tmp_path / "flat.png"), "--out", str(tmp_path / "out")])
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_picture_that_is_a_face_is_taken_whole(small: Path, tmp_path: Path) -> None:
+    """80 x 60 px go into 32 x 32 as 32 x 24, its edge repeated above and below."""
+    picture = np.full((60, 80, 3), 90, np.uint8)
+    picture[:, 40:] = 200
+    write_picture(tmp_path / "cut.png", picture)
+    face = inspected_face(load_model(small), tmp_path / "cut.png", detect=False)
+    assert face.shape == (32, 32, 1)
+    assert set(face[:, :15].ravel()) == {90}
+    assert set(face[:, 17:].ravel()) == {200}
+
+
+@pytest.mark.parametrize(
+    ("shape", "said"),
+    [
+        ((7, 2), r"gives \(N, 7, 2\), not x and y of 15 or 68"),
+        ((15, 4), r"gives \(N, 15, 4\)"),
+        ((17, 3), "model folder"),
+    ],
+)
+def test_a_bare_file_of_other_keypoints_is_one_line(shape: tuple[int, int], said: str, tmp_path: Path) -> None:
+    images = keras.Input((16, 16, 1))
+    x = keras.layers.Dense(shape[0] * shape[1])(keras.layers.Flatten()(images))
+    keras.Model(images, keras.layers.Reshape(shape)(x)).save(tmp_path / "odd.keras")
+    with pytest.raises(InputError, match=said):
+        inspect.main([str(tmp_path / "odd.keras"), "--out", str(tmp_path / "out")])
