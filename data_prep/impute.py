@@ -157,6 +157,8 @@ def hidden_label_errors(keypoints: Float32, sources: Int64, training: Bool, held
     if sparse is None or not complete.any():
         return {}
     hide = labelled[sources == sparse].mean(axis=0) < 0.5
+    if not hide.any():  # another source, but not a sparse one
+        return {}
     hidden = keypoints.copy()
     hidden[np.ix_(complete, hide)] = np.nan
     truth = keypoints[np.ix_(complete, hide)]

@@ -240,7 +240,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             started=started,
         )
     print(*found, sep="\n")
-    print(f"{len(faces)} faces, {options.split} split: {sizes_text(indexes)}")
+    print(f"{len(faces)} faces, {options.split} split: {sizes_text(options.split, indexes)}")
     print(f"{100 * labelled.mean():.1f} % of the keypoints are labelled, the others imputed by {method}")
     print(*gaps_text(lacking), sep="\n")
     if faces.skipped:

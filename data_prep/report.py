@@ -74,6 +74,8 @@ def write_report(folder: Path, data: Prepared) -> None:
     report_figures.save_contact_sheet(folder / "contact_sheet.png", faces, sources)
     farthest = report_figures.save_outliers(folder / "outliers.png", faces, scores)
     save(report_figures.mean_face(faces, sources, means), folder / "mean_face.png")
+    drawn = labelled_mean(faces.keypoints, labelled & (sources == sources.min())[:, None])
+    save(report_figures.numbered_keypoints(drawn, faces.keypoint_set), folder / "keypoints.png")
     save(report_figures.keypoint_scatter(faces), folder / "keypoint_scatter.png")
     save(report_figures.visible_keypoints(labelled, sources, faces.keypoint_set), folder / "visible_keypoints.png")
     save(report_figures.labelled_share(labelled, sources, faces.keypoint_set), folder / "labelled_share.png")
@@ -88,6 +90,7 @@ def write_report(folder: Path, data: Prepared) -> None:
         _duplicates(noise),
         _outside(data),
         _outliers(data, scores, farthest),
+        "## The keypoints\n\n" + _figure("keypoints.png", f"the {len(faces.keypoint_set)} keypoints by number"),
         "## Where each keypoint lies\n\n" + _figure("keypoint_scatter.png", "every label of the set on the mean image"),
     ]
     (folder / "report.md").write_text("\n\n".join(sections) + "\n", encoding="utf-8")
@@ -143,7 +146,8 @@ def _splits(data: Prepared) -> str:
         rows.append([name, *numbers, f"{complete:,}", _percent(share)])
     people_column = [] if data.faces.groups is None else ["people"]
     header = ["part", "faces", "share", *people_column, "groups", "complete faces", "labelled"]
-    text = f"Split `{data.split_method}`: {SPLIT_MEANING[data.split_method]}. It gives {sizes_text(data.indexes)}."
+    method = data.split_method
+    text = f"Split `{method}`: {SPLIT_MEANING[method]}. It gives {sizes_text(method, data.indexes)}."
     return f"## Parts\n\n{text}\n\n" + table(header, rows)
 
 

@@ -17,6 +17,7 @@ from facial_keypoints.keypoint_set import KeypointSet
 ON_PAPER = ("#2166ac", "#e07b1a", "#4d9221", "#c51b7d")  # colours of the label sources
 ON_FACES = ("#35d6ff", "#ffb52e", "#7be04c", "#ff7bd0")  # brighter: dots on a face need it
 OUTLIERS_SHOWN, CONTACT_FACES, COLUMNS = 24, 60, 12
+GROUP_COLORS = ("#8a5a2b", "#2166ac", "#c51b7d", "#e07b1a", "#4d9221")
 LABELLED_ELSEWHERE_PX = 2.0  # two sources whose mean labels lie farther apart mean two places by one name
 NAMED_KEYPOINTS = 20  # more names or bars than this do not fit beside a picture
 
@@ -83,6 +84,29 @@ def mean_face(faces: Faces, sources: Int64, means: Mapping[int, Float32]) -> Fig
             _write_distances(panels[-1], first, mean)
         panels[-1].set_title("all: where they differ", fontsize=11)
         panels[-1].legend(loc="upper center", ncols=len(means), fontsize=9, framealpha=0.85)
+    return figure
+
+
+def numbered_keypoints(mean: Float32, keypoint_set: KeypointSet) -> Figure:
+    """Returns a drawing of the mean labels (K, 2) with their numbers from 1, each group in a colour of its own."""
+    beside = len(keypoint_set) <= NAMED_KEYPOINTS
+    figure = Figure(figsize=(7.6 if beside else 6.4, 5.4))
+    panel = figure.add_axes((0.02, 0.02, 0.62 if beside else 0.96, 0.9))
+    for line in keypoint_set.skeleton:
+        panel.plot(*mean[list(line)].T, color="#b8b8b8", lw=1, zorder=1)
+    for (name, keypoints), color in zip(keypoint_set.groups, GROUP_COLORS, strict=False):
+        panel.plot(*mean[list(keypoints)].T, "o", color=color, ms=4, label=name, zorder=2)
+        for k in keypoints:
+            at = mean[k], (0, 4)
+            panel.annotate(str(k + 1), *at, textcoords="offset points", ha="center", color=color, fontsize=8)
+    if keypoint_set.groups:
+        panel.legend(loc="upper center", bbox_to_anchor=(0.5, 1.1), ncols=len(keypoint_set.groups), frameon=False)
+    panel.set_aspect("equal")
+    panel.invert_yaxis()
+    panel.axis("off")
+    if beside:
+        names = [f"{k + 1}  {name.replace('_', ' ')}" for k, name in enumerate(keypoint_set.names)]
+        figure.text(0.67, 0.5, "\n".join(names), va="center", fontsize=9, linespacing=1.6)
     return figure
 
 

@@ -22,11 +22,13 @@ def split_sizes(count: int) -> tuple[int, int, int]:
     return count - held_out, held_out - test, test
 
 
-def sizes_text(indexes: Mapping[str, Int64]) -> str:
+def sizes_text(method: str, indexes: Mapping[str, Int64]) -> str:
     """Returns the sizes of the parts in words, and whether they are 0.8, 0.1 and 0.1 of the faces to the face."""
     sizes = tuple(len(part) for part in indexes.values())
-    if 0 in sizes:
+    if method == "all-test":
         return f"{sizes[-1]:,} faces, all in test"
+    if method == "official":
+        return f"{sizes[0]}/{sizes[1]}/{sizes[2]} faces to train/val/test"
     wanted = split_sizes(sum(sizes))
     words = "exactly" if sizes == wanted else f"as near to {wanted[0]}/{wanted[1]}/{wanted[2]} as whole groups allow:"
     return f"{words} {sizes[0]}/{sizes[1]}/{sizes[2]} faces to train/val/test"
