@@ -47,7 +47,7 @@ SEARCH_FACES = 500  # training faces that choose the boxes
 FOLDS = 5
 ALPHAS = (10.0, 100.0, 1e3, 1e4)  # px^2; chosen for each keypoint and source by cross-validation over groups
 TIMED_FACES, TIMED_CALLS = 100, 1000
-MAPPED = (0, 1)  # the label sources whose keypoints `data_prep.cut15` finds among 68 points
+MAPPED = (0, 1)  # the label sources whose keypoints `as_face15` finds among 68 points
 
 Fits = dict[tuple[int, int], Any]  # a fitted regression for each (source, keypoint)
 
