@@ -1,0 +1,94 @@
+"""Aligned crops: five keypoints come to lie on the template, whatever the face's place, turn and size."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from facial_keypoints.__main__ import main
+from facial_keypoints.aligning import TEMPLATE_PX, alignment
+from facial_keypoints.errors import InputError
+from facial_keypoints.face import Face
+from facial_keypoints.geometry import crop, transform
+from facial_keypoints.keypoint_set import FACE15
+from facial_keypoints.pictures import read_picture
+from facial_keypoints.predictor import Predictor
+from tests.conftest import ROOT
+
+PHOTO = ROOT.parent / "shared" / "photos" / "six_faces.jpg"
+CHOSEN = [FACE15.index(name) for name in TEMPLATE_PX]
+
+
+def face_at(five: np.ndarray) -> Face:
+    """Returns a face whose five keypoints are (5, 2)."""
+    keypoints = np.full((15, 2), 9.0, np.float32)
+    keypoints[CHOSEN] = five
+    return Face((0, 0, 100, 100), keypoints, None, np.eye(2, 3))
+
+
+TEMPLATE = np.array(list(TEMPLATE_PX.values()))
+
+
+@given(st.floats(0.1, 10), st.floats(-3.1, 3.1), st.floats(-300, 300), st.sampled_from([112, 224]))
+def test_whatever_the_turn_and_size_the_keypoints_come_to_the_template(
+    scale: float, turn: float, shift: float, size_px: int
+) -> None:
+    step = scale * np.exp(1j * turn)
+    moved = transform(TEMPLATE, np.array([[step.real, -step.imag, shift], [step.imag, step.real, -shift]]))
+    found = transform(moved, alignment(face_at(moved), size_px))
+    np.testing.assert_allclose((found + 0.5) * 112 / size_px - 0.5, TEMPLATE, atol=0.01)
+
+
+def test_a_margin_keeps_the_middle_and_shows_more_around_it() -> None:
+    matrix = alignment(face_at(TEMPLATE), 112, margin=0.5)  # 112 px more on both sides together: half the scale
+    np.testing.assert_allclose(matrix, [[0.5, 0, 27.75], [0, 0.5, 27.75]], atol=1e-4)
+    np.testing.assert_allclose(matrix @ (55.5, 55.5, 1), (55.5, 55.5), atol=1e-4)
+
+
+def test_the_command_writes_level_faces_and_their_matrices(tmp_path: Path) -> None:
+    if not PHOTO.is_file():
+        pytest.skip("no photos")
+    out = tmp_path / "out"
+    main(["align", str(PHOTO), "--size", "160", "--margin", "0.1", "--out", str(out)])
+    with (out / "faces.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["crop"] for row in rows] == [f"six_faces.jpg.{number}.png" for number in range(6)]
+    picture = read_picture(PHOTO)
+    for row, face in zip(rows, Predictor(threads=1).predict(picture), strict=True):
+        matrix = np.array([float(row[name]) for name in ("xx", "xy", "x0", "yx", "yy", "y0")]).reshape(2, 3)
+        cut = np.asarray(Image.open(out / row["crop"]), int)
+        assert np.abs(cut - crop(picture, matrix, 160, 160)).max() <= 1
+        found = transform(face.keypoints[CHOSEN], matrix)
+        assert abs(found[0, 1] - found[1, 1]) < 6  # eyes are level
+        assert np.linalg.norm(found.mean(axis=0) - ((TEMPLATE + 0.5) / 112 + 0.1).mean(axis=0) / 1.2 * 160) < 1
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--size", "0"], "--size 0: must be 1 to 4096 px"),
+        (["--margin", "-1"], "--margin -1.0: must be 0 to 2"),
+        (["--margin", "nan"], "--margin nan: must be 0 to 2"),
+    ],
+)
+def test_bad_options_are_one_line_and_nothing_is_written(tmp_path: Path, options: list[str], says: str) -> None:
+    picture = tmp_path / "grey.png"
+    Image.new("L", (50, 50)).save(picture)
+    with pytest.raises(InputError, match=says):
+        main(["align", str(picture), "--out", str(tmp_path / "out"), *options])
+    clip = tmp_path / "clip.mp4"
+    with pytest.raises(InputError, match="is a clip"):
+        main(["align", str(clip), "--out", str(tmp_path / "out")])
+    assert list(tmp_path.iterdir()) == [picture]
+
+
+def test_a_picture_without_faces_gives_an_empty_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    picture = tmp_path / "grey.png"
+    Image.new("L", (50, 50)).save(picture)
+    main(["align", str(picture), "--out", str(tmp_path / "out")])
+    assert "0 faces of 1 picture" in capsys.readouterr().out
+    assert (tmp_path / "out" / "faces.csv").read_text() == "file,face,crop,xx,xy,x0,yx,yy,y0\n"
