@@ -1,5 +1,7 @@
 """A recipe is what its name says, with the choices put in its place; what the learning rate does with it."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -31,7 +33,8 @@ def test_what_was_published_goes_by_the_name_of_its_network() -> None:
         assert (recipe.schedule, recipe.augment, recipe.labels) == ("constant", "none", "masked")
         assert recipe.patience >= recipe.epochs
     assert resolve("vgg16") == RECIPES["vgg16"]
-    assert resolve("cnn5") == resolve("naimishnet") == RECIPES["default"]  # which trains them better
+    assert resolve("cnn5") == resolve("naimishnet") == replace(RECIPES["default"], learning_rate=1e-3)
+    assert resolve("cnn5", "default", {"learning_rate": 3e-4}) == RECIPES["default"]
 
 
 def test_the_names_of_losses_and_augmentations_are_those_that_exist() -> None:
