@@ -46,6 +46,7 @@ def main(options: argparse.Namespace) -> None:
     predictor, detector = Predictor(options.model, threads=1), detector_of(options)  # the other cores detect
     with open_camera(options.camera) as camera, ThreadPoolExecutor(1) as pool:
         check_display()
+        cv2.namedWindow(WINDOW, cv2.WINDOW_AUTOSIZE | cv2.WINDOW_GUI_NORMAL)  # without a row of buttons
         tracker = Tracker(predictor, detector, smooth=not options.no_smooth, background=pool)
         show_faces(camera_frames(camera, options.camera), tracker, predictor, in_window)
 

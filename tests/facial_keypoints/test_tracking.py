@@ -1,6 +1,7 @@
 """Faces followed from frame to frame: drawn faces that move, hide, leave and return."""
 
 import functools
+import itertools
 import json
 import threading
 from collections.abc import Sequence
@@ -16,11 +17,13 @@ from hypothesis import strategies as st
 from data_prep import synthetic
 from facial_keypoints.array_types import UInt8
 from facial_keypoints.boxes import Boxes, given_boxes
+from facial_keypoints.clips import read_clip, read_frames
 from facial_keypoints.detectors.haar import Haar
 from facial_keypoints.keypoint_set import FACE15
 from facial_keypoints.predictor import Predictor
 from facial_keypoints.spec import METADATA_KEY, Crop, ModelSpec, to_json
 from facial_keypoints.tracking import DETECT_EVERY, FORGET_AFTER, OVERLAP, Box, TrackedFace, Tracker, overlap, pair
+from tests.conftest import ROOT
 
 HEIGHT_PX, WIDTH_PX, FPS = 144, 320, 30.0
 FACE_PX = 96
@@ -235,3 +238,20 @@ def test_each_box_belongs_to_one_at_most_and_none_is_left_that_could_belong(
     assert all(overlap(boxes[i], others[j]) >= OVERLAP for i, j in pairs.items())
     free = [(i, j) for i in range(len(boxes)) for j in range(len(others)) if i not in pairs and j not in pairs.values()]
     assert all(overlap(boxes[i], others[j]) < OVERLAP for i, j in free)
+
+
+@pytest.fixture(scope="module")
+def stage_clip() -> Path:
+    path = ROOT.parent / "shared" / "photos" / "clip.mp4"
+    if not path.is_file():
+        pytest.skip("the real clip is not here")
+    return path
+
+
+def test_two_people_of_a_real_clip_and_nobody_after_the_cut(predictor: Predictor, stage_clip: Path) -> None:
+    """A singer and, small and far, a pianist; from frame 20 on the audience's backs of heads."""
+    frames = read_frames(read_clip(stage_clip))
+    faces = follow(Tracker(predictor), [frame.picture for frame in itertools.islice(frames, 32)])
+    assert numbers(faces) == [[0, 1]] * 20 + [[]] * 12
+    widths = [sorted(face.box[2] for face in seen) for seen in faces[:20]]
+    assert all(30 < pianist < 40 and 50 < singer < 65 for pianist, singer in widths)
