@@ -62,7 +62,7 @@ def draw_on_pictures(
     shown = iter(pictures)
     for row, of_row in zip(ROWS, faces, strict=True):
         for face in of_row:
-            picture, truth = next(shown), (test.keypoints[face], test.labelled[face], TRUTH, 1.3)
+            picture, truth = next(shown), (test.keypoints[face], test.labelled[face], TRUTH, 1.6)
             prediction = (predicted[face], np.ones(len(keypoint_set), bool), PREDICTION, 0.7)
             window = _window(picture, np.concatenate([test.keypoints[face][test.labelled[face]], predicted[face]]))
             caption = f"{row}: row {test.rows[face]}, NME {nme[face]:.1f} %"
