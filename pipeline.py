@@ -26,7 +26,7 @@ from data_prep.prepare import source_hashes
 from data_prep.sources import SYNTHETIC
 from data_prep.split import SPLIT_METHODS
 from facial_keypoints.errors import InputError, run
-from models.networks import network_file, network_name
+from models.networks import network_file, network_name, network_names
 from training.recipes import RECIPES, default_recipe, resolve
 
 NETWORKS = ("base", "v1", "v2")
@@ -68,7 +68,10 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("sources", nargs="*", metavar="SOURCE", help=f"as in data_prep.prepare (default: {SYNTHETIC})")
     p.add_argument("--out", type=Path, default=Path("artifacts"), help="default: %(default)s")
     p.add_argument(
-        "--models", nargs="+", metavar="NETWORK", help=f"as in training.train (default: those of {NETWORKS} it is for)"
+        "--models",
+        nargs="+",
+        metavar="NETWORK",
+        help=f"as in training.train (default: {' '.join(NETWORKS)}, or those that --recipe is for)",
     )
     p.add_argument("--as", choices=["15"], help="as in data_prep.prepare")
     p.add_argument("--split", choices=SPLIT_METHODS, help="as in data_prep.prepare")
@@ -83,9 +86,13 @@ def parser() -> argparse.ArgumentParser:
 
 
 def networks_for(recipe: str | None) -> tuple[str, ...]:
-    """Returns which of `NETWORKS` a recipe is for; all of them where none is asked for."""
-    kind = recipe if recipe in NETWORKS else "default"
-    return tuple(name for name in NETWORKS if recipe is None or default_recipe(name) == kind)
+    """Returns which networks a recipe is for: the one of its name, else those of `NETWORKS` without one of their own.
+
+    All of `NETWORKS` where no recipe is asked for.
+    """
+    if recipe in network_names():
+        return (recipe,)
+    return tuple(name for name in NETWORKS if recipe is None or default_recipe(name) == "default")
 
 
 def stages(options: argparse.Namespace) -> list[Stage]:

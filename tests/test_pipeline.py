@@ -80,6 +80,7 @@ def test_a_recipe_trains_the_networks_it_is_for(tmp_path: Path) -> None:
     assert trained() == list(NETWORKS)
     assert trained("--recipe", "documented") == ["base", "v1"]
     assert trained("--recipe", "v2") == ["v2"]
+    assert trained("--recipe", "cnn5") == ["cnn5"]
 
 
 def test_a_network_of_the_user_s_own_is_a_stage_like_ours(tmp_path: Path) -> None:
