@@ -7,8 +7,8 @@ import numpy as np
 
 from facial_keypoints.array_types import Float32, Float64
 
-HOPELESS = 0.2  # doubt after one look: there is no face
-DOUBTFUL = 0.02  # doubt after the last look; false faces have more, chosen on photos (docs/photos.md)
+HOPELESS = 0.1  # doubt after one look: there is no face
+DOUBTFUL = 0.022  # doubt after the last look: a false face; true ones had 0.018 at most, false ones from 0.027 on
 SAME = 0.15  # keypoints that are nearer on average, in widths of the box, are those of one face
 
 

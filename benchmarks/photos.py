@@ -1,0 +1,250 @@
+"""Faces in whole photos: how many are found, how many are false, and what finding them costs in exactness.
+
+    python -m benchmarks.photos FOLDER... [--half first|second] [--most N] [--yunet FILE] [--model NAME|DIR|FILE]
+
+A FOLDER holds photos with one face marked in each: `.pts` files, or the frames set. Other faces that a photo shows are
+not marked: whatever is found beside the marked one is `other`, and false where YuNet (`--yunet`) sees no face there.
+Errors are the mean distance of the keypoints, in percent of the eyes' distance; `true crops` are those of the marked
+keypoints, for the same faces, in one pass. The first half is every other photo, on which detectors were fitted to the
+network and false faces told from true ones; the second half has the rest. Where a box has the eyes, and the doubt of
+the faces, are printed too: `detectors/*.py` and `facial_keypoints/face.py` hold what was chosen.
+
+    python -m benchmarks.photos --speed PHOTO [--turns N]
+
+What one photo costs, from the shell and step by step on one core; ms of processor time, which other work on the
+machine moves less than the clock.
+"""
+
+import argparse
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from common.markdown import table
+from data_prep import read_frames, read_pts
+from data_prep.labelled_pictures import LabelledPicture
+from facial_keypoints import crops
+from facial_keypoints.array_types import Float64
+from facial_keypoints.boxes import Boxes, Detector
+from facial_keypoints.detectors.haar import Haar
+from facial_keypoints.detectors.yunet import YuNet
+from facial_keypoints.drawing import draw_faces
+from facial_keypoints.errors import InputError, run
+from facial_keypoints.face import Face, doubt
+from facial_keypoints.keypoint_set import FACE15, FACE68, as_face15
+from facial_keypoints.pictures import read_picture, write_picture
+from facial_keypoints.predictor import Predictor
+
+FOUND = 0.3  # of the eyes' distance: a face whose keypoints are farther off, on average, is another
+PERCENTILES = (50, 95, 100)
+MS = 1e3
+
+
+class Photo(NamedTuple):
+    """What was found in one photo.
+
+    Attributes:
+        error, from_true: mean error of the marked face, found and cut by its marks, in percent; None where not found.
+        doubts: of the marked face, of others, and of false ones.
+        eyes: of the marked face in its box: middle x, y and distance, as fractions of the box.
+        seconds: of processor time.
+    """
+
+    error: float | None
+    from_true: float | None
+    doubts: tuple[list[float], list[float], list[float]]
+    eyes: Float64 | None
+    seconds: float
+
+
+def faces_of(folder: Path) -> Sequence[LabelledPicture]:
+    """Returns the marked faces of a folder, by file name."""
+    reader = read_pts if any(folder.glob("*.pts")) else read_frames
+    faces = reader.read(folder)
+    if faces.keypoint_set != FACE68:
+        raise InputError(f"{folder}: has the keypoint set {faces.keypoint_set.name}, expected {FACE68.name}")
+    return sorted(faces.faces, key=lambda face: face.file.name)
+
+
+def measure(face: LabelledPicture, predictor: Predictor, detector: Detector, witness: Detector | None) -> Photo:
+    """Returns what is found in one photo; `witness` says which of the other faces are there."""
+    spec = predictor.spec
+    picture = read_picture(face.file)
+    truth = as_face15(face.keypoints) if spec.keypoint_set == FACE15 else face.keypoints
+    left, right = crops.eye_centres(truth, spec.keypoint_set)
+    apart = float(np.linalg.norm(left - right))
+    started = time.process_time()
+    boxes = detector(picture)
+    faces = predictor.predict(picture, detector=lambda _: boxes)
+    seconds = time.process_time() - started
+
+    def error(of: Face) -> float:
+        return float(np.linalg.norm(of.keypoints - truth, axis=1).mean()) / apart
+
+    others = [other for other in faces if error(other) >= FOUND]
+    seen = predictor.predict(picture, detector=witness) if witness and others else []
+    false = [doubt(other) for other in others if witness and not any(near(other, face) for face in seen)]
+    marked = min(faces, key=error, default=None)
+    if marked is None or error(marked) >= FOUND:
+        return Photo(None, None, ([], [doubt(other) for other in others], false), None, seconds)
+    (true,) = predictor.predict_at(picture, crops.crop_of(truth[None], spec), passes=1)
+    doubts = ([doubt(marked)], [doubt(other) for other in others], false)
+    return Photo(100 * error(marked), 100 * error(true), doubts, eyes_in(boxes, (left + right) / 2, apart), seconds)
+
+
+def near(one: Face, other: Face) -> bool:
+    """Returns whether two faces have their middles within half a box of each other."""
+    middles = [face.keypoints.mean(axis=0) for face in (one, other)]
+    return float(np.linalg.norm(middles[0] - middles[1])) < max(one.box[2], other.box[2]) / 2
+
+
+def eyes_in(boxes: Boxes, middle: Float64, apart: float) -> Float64 | None:
+    """Returns where the surest box around a point between two eyes has it, and how far apart it has them."""
+    places = np.column_stack([(middle - boxes.xywh[:, :2]) / boxes.xywh[:, 2:], apart / boxes.xywh[:, 2]])
+    around = (np.abs(places - (0.5, 0.4, 0.4)) < (0.3, 0.3, 0.3)).all(axis=1)
+    return places[around][np.argmax(boxes.scores[around])] if around.any() else None
+
+
+def row_of(photos: Sequence[Photo]) -> list[str]:
+    """Returns the figures of a table's row."""
+    found = [photo for photo in photos if photo.error is not None]
+    others, false = (sum(len(photo.doubts[kind]) for photo in photos) for kind in (1, 2))
+    error, from_true = (float(np.mean([getattr(photo, name) for photo in found])) for name in ("error", "from_true"))
+    return [
+        f"{len(photos)}",
+        f"{len(found)} ({100 * len(found) / len(photos):.1f} %)",
+        f"{others / len(photos):.2f}",
+        f"{false / len(photos):.2f}",
+        f"{error:.2f} %",
+        f"{from_true:.2f} %",
+        f"{100 * (error / from_true - 1):+.1f} %",
+        f"{MS * np.mean([photo.seconds for photo in photos]):.0f}",
+    ]
+
+
+def chosen_from(photos: Sequence[Photo]) -> str:
+    """Returns what the constants were chosen from, as text."""
+    eyes = [photo.eyes for photo in photos if photo.eyes is not None]
+    x, y, apart = np.median(eyes, axis=0)
+    texts = [f"eyes in the box: middle ({x:.3f}, {y:.3f}), distance {apart:.3f}"]
+    for kind, name in enumerate(("marked", "other", "false")):
+        if values := [value for photo in photos for value in photo.doubts[kind]]:
+            at = ", ".join(f"{value:.4f}" for value in np.percentile(values, PERCENTILES))
+            texts.append(f"doubt of {name} faces (median, 95 %, largest): {at}")
+    return "; ".join(texts)
+
+
+def photos_report(options: argparse.Namespace) -> None:
+    """Prints a table with a row for each folder and detector."""
+    predictor = Predictor(options.model, threads=1)
+    detectors: dict[str, Detector] = {"Haar": Haar()}
+    witness = YuNet(options.yunet) if options.yunet else None
+    detectors |= {"YuNet": witness} if witness else {}
+    rows, notes = [], []
+    for folder in options.folders:
+        faces = faces_of(folder)
+        step = max(1, len(faces) // (2 * options.most)) if options.most else 1
+        faces = {"first": faces[0::2], "second": faces[1::2], "all": faces}[options.half][::step][: options.most]
+        for name, detector in detectors.items():
+            bar = tqdm(faces, f"{folder.name}, {name}", unit="photo", leave=False, disable=None)
+            photos = [measure(face, predictor, detector, witness) for face in bar]
+            rows.append([f"{folder.name}, {name}", *row_of(photos)])
+            notes.append(f"{folder.name}, {name}: {chosen_from(photos)}")
+    header = ["", "photos", "found", "other, each", "false, each", "error", "true crops", "more", "CPU ms"]
+    print(table(header, rows), *notes, sep="\n\n")
+
+
+def cpu_ms(work: Callable[[], object], turns: int) -> float:
+    """Returns the median processor time of a call, in ms."""
+    times = []
+    for _ in range(turns):
+        started = time.process_time()
+        work()
+        times.append(time.process_time() - started)
+    return float(MS * np.median(times))
+
+
+def steps_of(photo: Path, predictor: Predictor, turns: int) -> dict[str, float]:
+    """Returns what each step of a photo costs, in ms of processor time."""
+    spec, picture, haar = predictor.spec, read_picture(photo), Haar()
+    faces = predictor.predict(picture)
+    if not faces:
+        raise InputError(f"{photo}: no face found; give a photo of a face")
+    crop = crops.crop_of(faces[0].keypoints[None], spec)
+    image = crops.cut(picture, crop, spec)
+    network = cpu_ms(lambda: predictor.predict_crops(image), turns)
+    one_pass = cpu_ms(lambda: predictor.predict_at(picture, crop, passes=1), turns)
+    boxes = haar(picture)
+    with tempfile.TemporaryDirectory() as folder:
+        return {
+            "read": cpu_ms(lambda: read_picture(photo), turns),
+            "detect (Haar)": cpu_ms(lambda: haar(picture), turns),
+            f"all {len(boxes.xywh)} boxes to {len(faces)} faces": cpu_ms(
+                lambda: predictor.predict(picture, detector=lambda _: boxes), turns
+            ),
+            "one face: network": network,
+            "one face: cut and placed back": one_pass - network,
+            "draw": cpu_ms(lambda: draw_faces(picture, faces, spec.keypoint_set), turns),
+            "write": cpu_ms(lambda: write_picture(Path(folder) / "a.jpg", picture), turns),
+        }
+
+
+def from_shell(photo: Path, model: str) -> tuple[float, float]:
+    """Returns the seconds that `facial-keypoints predict` takes on a photo: by the clock, and of processor time."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [
+            sys.executable,
+            "-m",
+            "facial_keypoints",
+            "predict",
+            str(photo),
+            "--model",
+            model,
+            "--out",
+            f"{folder}/out",
+        ]
+        before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        seconds, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def speed_report(options: argparse.Namespace) -> None:
+    """Prints what a photo costs."""
+    cv2.setNumThreads(1)
+    shell = np.median([from_shell(options.speed, options.model) for _ in range(options.turns)], axis=0)
+    steps = steps_of(options.speed, Predictor(options.model, threads=1), options.turns)
+    rows = [["from the shell, by the clock", f"{MS * shell[0]:.0f}"], ["from the shell", f"{MS * shell[1]:.0f}"]]
+    print(table(["", "ms"], [*rows, *([name, f"{value:.1f}"] for name, value in steps.items())]))
+
+
+def parser() -> argparse.ArgumentParser:
+    p = argparse.ArgumentParser(prog="python -m benchmarks.photos", description=(__doc__ or "").splitlines()[0])
+    p.add_argument("folders", nargs="*", type=Path, metavar="FOLDER", help="photos with 68 keypoints of a face each")
+    p.add_argument("--half", choices=("first", "second", "all"), default="second", help="(default: %(default)s)")
+    p.add_argument("--most", type=int, metavar="N", help="at most so many photos of a folder, evenly taken")
+    p.add_argument("--yunet", type=Path, metavar="FILE", help="also by YuNet, which tells false faces")
+    p.add_argument("--model", default="v2", metavar="NAME|DIR|FILE")
+    p.add_argument("--speed", type=Path, metavar="PHOTO", help="what one photo costs")
+    p.add_argument("--turns", type=int, default=10, help="of each measurement of speed (default: %(default)s)")
+    return p
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = parser().parse_args(arguments)
+    if bool(options.folders) == bool(options.speed):
+        raise InputError("give folders of photos, or one photo with --speed")
+    (speed_report if options.speed else photos_report)(options)
+
+
+if __name__ == "__main__":
+    run(main)
