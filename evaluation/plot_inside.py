@@ -10,17 +10,15 @@ from matplotlib.figure import Figure
 
 from common.draw import PREDICTION
 from evaluation.inside import Convolution, Stage
-from evaluation.plot_style import BLUE, plain
+from evaluation.plot_style import SKY
 from evaluation.sensitivity import COVER
 from facial_keypoints.array_types import Float32, Float64, UInt8
 
-COLUMNS = 16  # of kernels
-MOST_KERNELS = 128
+KERNEL_COLUMNS, MOST_KERNELS = 16, 128
+MAP_COLUMNS, MOST_MAPS = 10, 20
+CELL_PX, GAP_PX = 96, 6  # of a mosaic of kernels or feature maps
 SIGNED = "RdBu_r"  # blue below 0, red above
 HEAT = "inferno"
-MAP_ROWS, MAP_COLUMNS = 2, 10
-CELL_PX = 96  # of a feature map
-GAP_PX = 6
 BRIGHT_PCT = 99.5  # of the values lie below the brightest colour
 SPREAD = 1 / 64  # standard deviation of the blur of a saliency map, as a fraction of its width
 TINY = 1e-30  # keeps a division by the largest of values that are all 0 finite
@@ -36,128 +34,128 @@ def draw_kernels(first: Convolution, colours: tuple[int, ...] | None, name: str)
         colours: which of its input channels are red, green and blue; None: kernels are summed over their channels.
     """
     height, width, channels, count = first.kernels.shape
-    shown = min(count, MOST_KERNELS)
-    rows, columns = -(-shown // COLUMNS), min(shown, COLUMNS)
+    shown = list(range(min(count, MOST_KERNELS)))
     title = f"{name}: the {count} kernels of the first convolution, `{first.name}` ({height} x {width} px)"
-    title += f", {shown} of them" if shown < count else ""
+    title += f", {len(shown)} of them" if len(shown) < count else ""
     if colours:
-        how = "in the colours of the picture; medium grey is a weight of 0"
-    elif channels == 1:
-        how = "red: weights above 0, blue: below 0, white: 0"
+        how = "Each in the colours of the picture, scaled to its own largest weight; medium grey is a weight of 0."
     else:
-        how = f"weights summed over {channels} input channels; red: above 0, blue: below 0, white: 0"
-    size = (max(7.5, 0.62 * columns + 0.3), 0.72 * rows + 0.85)
-    figure = Figure(figsize=size, layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False)
-    figure.suptitle(f"{title}\n", fontsize=11, x=0.01, ha="left")
-    figure.text(0.01, 1 - 0.42 / size[1], f"Each scaled to its own largest weight. {how.capitalize()}.", fontsize=8)
-    for number, ax in enumerate(axes.flat):
-        ax.axis("off")
-        if number >= shown:
-            continue
-        kernel = first.kernels[..., number]
-        kernel = kernel[..., list(colours)] if colours else kernel.sum(axis=-1)
-        largest = max(float(np.abs(kernel).max()), TINY)
-        if colours:
-            ax.imshow(0.5 + 0.5 * kernel / largest)
-        else:
-            ax.imshow(kernel, cmap=SIGNED, vmin=-largest, vmax=largest)
-        ax.set_title(str(number), fontsize=6, pad=2, color="#555555")
+        what = "Each" if channels == 1 else f"Each is summed over its {channels} input channels and"
+        how = f"{what} scaled to its own largest weight; red: weights above 0, blue: below 0, white: 0."
+    mosaic = _mosaic([_kernel_picture(first.kernels[..., number], colours) for number in shown], KERNEL_COLUMNS)
+    head = 0.62
+    wide = 10.0
+    tall = wide * mosaic.shape[0] / mosaic.shape[1]
+    figure = Figure(figsize=(wide, tall + head))
+    figure.text(0.004, 1 - 0.05 / (tall + head), title, fontsize=11, va="top")
+    figure.text(0.004, 1 - 0.33 / (tall + head), how, fontsize=8, va="top", color="#444444")
+    _show_mosaic(figure.add_axes((0, 0, 1, tall / (tall + head))), mosaic, shown, KERNEL_COLUMNS)
     return figure
+
+
+def _kernel_picture(kernel: Float32, colours: tuple[int, ...] | None) -> UInt8:
+    """Returns one kernel (h, w, C) as RGB, uint8 (h, w, 3)."""
+    values = kernel[..., list(colours)] if colours else kernel.sum(axis=-1)
+    values = 0.5 + 0.5 * values / max(float(np.abs(values).max()), TINY)
+    return (255 * (values if colours else matplotlib.colormaps[SIGNED](values)[..., :3])).round().astype(np.uint8)
 
 
 def draw_convolutions(layers: Sequence[Convolution], name: str) -> Figure:
     """Draws for each convolution where in their window its filters look on average, and how strong each filter is."""
-    row_inches = 0.34
-    size = (8.6, row_inches * len(layers) + 1.3)
-    figure = Figure(figsize=size, layout="constrained")
-    axes = figure.subplots(len(layers), 3, squeeze=False, width_ratios=(2.4, 0.5, 5))
-    figure.suptitle(
-        f"{name}: where the filters of its {len(layers)} convolutions look in their window, and how strong each is",
-        fontsize=11,
-        x=0.01,
-        ha="left",
-    )
-    titles = (
-        "layer: filters, window (dark: larger weights)",
-        "where",
-        "norms of its filters, sorted; 1 is the largest",
-    )
-    for ax, title in zip(axes[0], titles, strict=True):
-        ax.set_title(title, fontsize=8, loc="center" if title == "where" else "left", color="#555555")
-    for layer, (label, window, strength) in zip(layers, axes, strict=True):
+    row_inches, wide, head, foot = 0.34, 8.6, 0.62, 0.5
+    tall = row_inches * len(layers)
+    size = (wide, head + tall + foot)
+    figure = Figure(figsize=size)
+    left, right = 0.41, 0.985
+    ax = figure.add_axes((left, foot / size[1], right - left, tall / size[1]))
+    inches = (right - left) * wide  # of the axis of shares
+    for row, layer in enumerate(layers):
         height, width, _, count = layer.kernels.shape
-        label.axis("off")
-        label.text(0, 0.5, f"{layer.name}: {count}, {height} x {width}", fontsize=8, va="center")
-        window.axis("off")
-        power = np.sqrt((layer.kernels.astype(np.float64) ** 2).mean(axis=(2, 3)))
+        squares = layer.kernels.astype(np.float64) ** 2
+        ax.text(-3.48 / inches, row + 0.5, f"{layer.name}: {count}, {height} x {width}", fontsize=8, va="center")
+        power = np.sqrt(squares.mean(axis=(2, 3)))
         if power.size > 1:
-            window.imshow(power, cmap="Greys", vmin=0)
-        norms = np.sort(np.sqrt((layer.kernels.astype(np.float64) ** 2).sum(axis=(0, 1, 2))))[::-1]
-        norms /= max(norms[0], TINY)
-        strength.stairs(norms, np.linspace(0, 1, count + 1), fill=True, color=BLUE, alpha=0.75)
-        plain(strength)
-        last = layer is layers[-1]
-        strength.set(xlim=(0, 1), ylim=(0, 1.05), yticks=(0, 1), xticks=np.linspace(0, 1, 5))
-        strength.tick_params(labelsize=7, length=2, labelbottom=last)
-        if last:
-            strength.set_xlabel("share of the layer's filters", fontsize=8)
+            side = 0.8 * row_inches
+            place = ((-0.4 - side) / inches, -0.4 / inches, row + 0.9, row + 0.1)
+            ax.imshow(power, cmap="Greys", vmin=0, extent=place, aspect="auto", clip_on=False)
+        norms = np.sort(np.sqrt(squares.sum(axis=(0, 1, 2))))[::-1]
+        heights = 0.8 * norms / max(float(norms[0]), TINY)
+        ax.stairs(row + 0.9 - heights, np.linspace(0, 1, count + 1), baseline=row + 0.9, fill=True, color=SKY)
+    ax.set(xlim=(0, 1), ylim=(len(layers), 0), xlabel="share of the layer's filters", yticks=[])
+    ax.xaxis.label.set_size(8)
+    ax.tick_params(labelsize=7)
+    ax.spines[["top", "left", "right"]].set_visible(False)
+    title = f"{name}: where the filters of its {len(layers)} convolutions look, and how strong each is"
+    figure.text(0.005, 1 - 0.06 / size[1], title, fontsize=11, va="top")
+    for x, text in (
+        (left - 3.48 / wide, "layer: filters, window"),
+        (left - 1.3 / wide, "the window, dark:\nlarge weights"),
+        (left, "norms of its filters, from the largest to the smallest (0 at the base line)"),
+    ):
+        figure.text(x, 1 - 0.57 / size[1], text, fontsize=7.5, color="#444444")
     return figure
 
 
 def draw_feature_maps(face: UInt8, points: Float32, stages: Sequence[Stage], name: str) -> Figure:
     """Draws the feature maps of each stage that vary most over a face; above, it with its keypoints (K, 2)."""
-    per_stage = MAP_ROWS * MAP_COLUMNS
-    mosaics = [_mosaic(stage.maps) for stage in stages]
-    wide = 10.0
-    tall = [wide * mosaic.shape[0] / (MAP_COLUMNS * (CELL_PX + GAP_PX)) for mosaic, _ in mosaics]
-    heights = [1.7, *tall]
-    figure = Figure(figsize=(wide, sum(heights) + 0.36 * len(stages) + 0.3), layout="constrained")
-    rows = figure.subplots(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
-    top = rows[0]
-    top.axis("off")
-    top.set(xlim=(0, wide / heights[0]), ylim=(0, 1))
-    side = face.shape[1] / face.shape[0]
-    inset = top.inset_axes((0, 0, side, 1), transform=top.transData)
-    draw_face(inset, face, points)
-    text = [
-        f"{name}: what its stages make of this face",
-        "A stage is the last layer's output at a resolution. Of its feature maps (channels) those are shown",
-        f"that vary most over this face, at most {per_stage}, each from its own lowest value (black) to its highest",
-        "(yellow), with the channel's number.",
+    orders = [np.argsort(-stage.maps.std(axis=(0, 1)), kind="stable")[:MOST_MAPS].tolist() for stage in stages]
+    mosaics = [
+        _mosaic([_map_picture(stage.maps[..., channel]) for channel in order], MAP_COLUMNS)
+        for stage, order in zip(stages, orders, strict=True)
     ]
-    top.text(side + 0.1, 0.96, text[0], fontsize=12, va="top")
-    top.text(side + 0.1, 0.74, "\n".join(text[1:]), fontsize=9, va="top", color="#444444", linespacing=1.5)
-    for ax, stage, (mosaic, channels) in zip(rows[1:], stages, mosaics, strict=True):
+    wide, face_inches, title_inches = 10.0, 1.7, 0.34
+    tall = [wide * mosaic.shape[0] / mosaic.shape[1] for mosaic in mosaics]
+    total = face_inches + 0.1 + sum(tall) + title_inches * len(stages)
+    figure = Figure(figsize=(wide, total))
+    side = face_inches * face.shape[1] / face.shape[0]
+    draw_face(figure.add_axes((0, 1 - face_inches / total, side / wide, face_inches / total)), face, points)
+    text = (
+        "A stage is the last layer's output at a resolution. Of its feature maps (channels), those are shown\n"
+        f"that vary most over this face, at most {MOST_MAPS}, each from its own lowest value (black) to its\n"
+        "highest (yellow), with the channel's number."
+    )
+    x = (side + 0.15) / wide
+    figure.text(x, 1 - 0.1 / total, f"{name}: what its stages make of this face", fontsize=12, va="top")
+    figure.text(x, 1 - 0.45 / total, text, fontsize=9, va="top", color="#444444", linespacing=1.5)
+    top = face_inches + 0.1
+    for stage, order, mosaic, inches in zip(stages, orders, mosaics, tall, strict=True):
         height, width, count = stage.maps.shape
-        ax.imshow(mosaic, interpolation="nearest")
-        ax.axis("off")
-        ax.set(xlim=(-0.5, MAP_COLUMNS * (CELL_PX + GAP_PX) - 0.5), anchor="W")
-        share = f"1/{stage.reduction} of the picture" if stage.reduction > 1 else "size of the picture"
-        ax.set_title(f"{share}: {height} x {width} px, {count} channels, after `{stage.layer}`", fontsize=9, loc="left")
-        for place, channel in enumerate(channels):
-            row, column = divmod(place, MAP_COLUMNS)
-            x, y = column * (CELL_PX + GAP_PX) + 3, row * (CELL_PX + GAP_PX) + 3
-            box = {"facecolor": "black", "alpha": 0.55, "pad": 0.8, "edgecolor": "none"}
-            ax.text(x, y, str(channel), fontsize=5.5, color="white", va="top", bbox=box)
+        share = f"1/{stage.reduction} of the picture's sides" if stage.reduction > 1 else "the picture's own sides"
+        title = f"{share}: {height} x {width}, {count} channels, after `{stage.layer}`"
+        figure.text(0.004, 1 - (top + title_inches - 0.06) / total, title, fontsize=9)
+        top += title_inches + inches
+        _show_mosaic(figure.add_axes((0, 1 - top / total, 1, inches / total)), mosaic, order, MAP_COLUMNS)
     return figure
 
 
-def _mosaic(maps: Float32) -> tuple[UInt8, list[int]]:
-    """Returns the maps (h, w, F) that vary most as cells of one picture, and their numbers, first the most varied."""
-    order = np.argsort(-maps.std(axis=(0, 1)), kind="stable")[: MAP_ROWS * MAP_COLUMNS].tolist()
-    rows = -(-len(order) // MAP_COLUMNS)
-    ratio = CELL_PX / max(maps.shape[:2])
-    size = max(1, round(maps.shape[1] * ratio)), max(1, round(maps.shape[0] * ratio))
-    canvas = np.full((rows * (CELL_PX + GAP_PX) - GAP_PX, MAP_COLUMNS * (CELL_PX + GAP_PX), 3), 255, np.uint8)
-    colours = matplotlib.colormaps[HEAT]
-    for place, channel in enumerate(order):
-        values = maps[..., channel] - maps[..., channel].min()
-        picture = colours(values / max(float(values.max()), TINY))[..., :3]
-        picture = cv2.resize((255 * picture).astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
-        row, column = (number * (CELL_PX + GAP_PX) for number in divmod(place, MAP_COLUMNS))
-        canvas[row : row + size[1], column : column + size[0]] = picture
-    return canvas, order
+def _map_picture(values: Float32) -> UInt8:
+    """Returns one feature map (h, w) as RGB, uint8 (h, w, 3)."""
+    values = values - values.min()
+    return (255 * matplotlib.colormaps[HEAT](values / max(float(values.max()), TINY))[..., :3]).round().astype(np.uint8)
+
+
+def _mosaic(pictures: Sequence[UInt8], columns: int) -> UInt8:
+    """Returns small RGB pictures (h, w, 3) of one size as the enlarged cells of one picture, row by row."""
+    pitch = CELL_PX + GAP_PX
+    ratio = CELL_PX / max(pictures[0].shape[:2])
+    size = max(1, round(pictures[0].shape[1] * ratio)), max(1, round(pictures[0].shape[0] * ratio))
+    canvas = np.full((-(-len(pictures) // columns) * pitch, columns * pitch, 3), 255, np.uint8)
+    for place, picture in enumerate(pictures):
+        row, column = (number * pitch for number in divmod(place, columns))
+        cell = cv2.resize(picture, size, interpolation=cv2.INTER_NEAREST)
+        canvas[row : row + size[1], column : column + size[0]] = cell
+    return canvas
+
+
+def _show_mosaic(ax: Any, mosaic: UInt8, numbers: Sequence[int], columns: int) -> None:
+    """Draws a mosaic with a number in the corner of each cell."""
+    ax.imshow(mosaic, interpolation="nearest")
+    ax.axis("off")
+    box = {"facecolor": "black", "alpha": 0.55, "pad": 0.8, "edgecolor": "none"}
+    for place, number in enumerate(numbers):
+        row, column = divmod(place, columns)
+        x, y = column * (CELL_PX + GAP_PX) + 3, row * (CELL_PX + GAP_PX) + 3
+        ax.text(x, y, str(number), fontsize=5.5, color="white", va="top", bbox=box)
 
 
 def draw_sensitivity(

@@ -17,7 +17,7 @@ from evaluation.inspected_face import DRAWN, inspected_face
 from evaluation.sensitivity import COVERS, cover_middles, input_gradient, occlusion, saliency
 from facial_keypoints.array_types import Float32, Float64, UInt8
 from facial_keypoints.errors import InputError
-from facial_keypoints.keypoint_set import FACE15, FACE68, KeypointSet
+from facial_keypoints.keypoint_set import FACE15
 from facial_keypoints.pictures import write_picture
 from facial_keypoints.spec import Crop, ModelSpec, to_json
 from models.networks import build_model, load_build, network_names
@@ -232,25 +232,38 @@ def test_occlusion_moves_what_looks_at_the_covered_place() -> None:
     assert not other.any()
 
 
-def save_model(
-    out: Path, model: keras.Model, keypoint_set: KeypointSet = FACE15, places: Float64 | None = None
-) -> Path:
+def save_model(out: Path, model: keras.Model, sources: tuple[int, ...] = (0,), places: Float64 | None = None) -> Path:
     """Writes a model folder like those of training; its mean face has both eyes, and all else in one place."""
     shape = model.input_shape[1:]
     if places is None:
-        eyes = keypoint_set.normalisers[-1]
-        places = np.tile([0.5 * shape[1], 0.6 * shape[0]], (len(keypoint_set), 1))
+        eyes = FACE15.normalisers[-1]
+        places = np.tile([0.5 * shape[1], 0.6 * shape[0]], (len(FACE15), 1))
         places[list(eyes.first), 0], places[list(eyes.second), 0] = 0.65 * shape[1], 0.35 * shape[1]
         places[[*eyes.first, *eyes.second], 1] = 0.35 * shape[0]
     crop = Crop(*shape, tuple((x, y) for x, y in places.tolist()))
-    spec = ModelSpec(keypoint_set, (0,), model.output_shape[-1] == 3, crop)
+    spec = ModelSpec(FACE15, sources, model.output_shape[-1] == 3, crop)
     with stage_folder(out, "train") as folder:
         model.save(folder / "model.keras")
         write_manifest(folder, "train", {"network": "own"}, {}, {}, time.time(), {"model": to_json(spec)})
     return out
 
 
-SMALLEST = {"vgg16": (96, 96, 3), "v2": (48, 48, 1), "naimishnet": (64, 64, 1)}  # the others: 48 x 48 x 1
+REDUCTIONS = {  # of the stages of our networks on 96 x 96 px
+    "base": [1, 2, 4, 8],
+    "v1": [1, 2, 4, 8],
+    "v2": [2, 4, 8, 16, 8],  # there and back
+    "vgg16": [1, 2, 4, 8, 16, 32],  # the head's convolution leaves a single place
+    "naimishnet": [1, 2, 4, 8, 16],
+    "cnn5": [1, 2, 4, 8, 16, 32],
+}
+
+
+@pytest.mark.parametrize("network", network_names())
+def test_the_stages_of_our_networks(network: str) -> None:
+    model = build_model(load_build(network), (96, 96, 1), 15)
+    taken = steps(model, a_face((96, 96, 1))[None])
+    assert [stage.reduction for stage in stages(taken, (96, 96, 1))] == REDUCTIONS[network]
+    assert len(convolutions(taken)) == sum("Conv2D" in type(layer).__name__ for layer in model.layers)
 
 
 @pytest.fixture(autouse=True)
@@ -266,20 +279,16 @@ def main_is_run() -> Callable[..., None]:
     return lambda *arguments: inspect.main([str(argument) for argument in arguments])
 
 
-@pytest.mark.parametrize("network", network_names())
-def test_every_network_of_ours_is_shown(network: str, tmp_path: Path, main_is_run: Callable[..., None]) -> None:
-    keypoint_set = FACE68 if network in ("vgg16", "cnn5") else FACE15
-    model = build_model(load_build(network), SMALLEST.get(network, (48, 48, 1)), len(keypoint_set))
-    folder = save_model(tmp_path / network, model, keypoint_set)
-    main_is_run(folder, "--out", tmp_path / "out")
+def test_a_network_in_figures(tmp_path: Path, main_is_run: Callable[..., None]) -> None:
+    model = build_model(load_build("v2"), (48, 64, 1), 17)
+    main_is_run(save_model(tmp_path / "v2", model, sources=(0, 1)), "--out", tmp_path / "out")
     manifest = read_manifest(tmp_path / "out", "inspect")
     assert set(manifest["files"]) == FIGURES
-    assert manifest["metrics"]["convolutions"] == sum("Conv2D" in type(one).__name__ for one in model.layers)
-    assert len(manifest["metrics"]["stages"]) >= 3
+    assert manifest["metrics"]["convolutions"] == 18
+    assert manifest["metrics"]["stages"]["cell_outputs"] == [6, 8, 68]
     assert manifest["notes"] == []
     for name in FIGURES:
-        picture = cv2.imread(str(tmp_path / "out" / name))
-        assert picture.std() > 10  # neither blank nor nearly so
+        assert cv2.imread(str(tmp_path / "out" / name)).std() > 10  # neither blank nor nearly so
 
 
 def test_a_network_without_convolutions_and_without_gradient_says_so(
