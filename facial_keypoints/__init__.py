@@ -1,6 +1,9 @@
-"""Facial keypoints: keypoint sets, geometry, and a predictor for pictures of faces.
+"""Facial keypoints: faces in pictures, their keypoints, and the error to expect of each.
 
-from facial_keypoints import Predictor
+from facial_keypoints import Predictor, read_picture
+
+for face in Predictor().predict(read_picture("photo.jpg")):
+    print(face.box, face.keypoints)
 """
 
 import importlib
@@ -8,11 +11,19 @@ from typing import Any
 
 from facial_keypoints.errors import InputError
 
-__all__ = ["InputError", "Predictor"]
+__all__ = ["Face", "InputError", "Predictor", "draw_faces", "read_picture", "write_picture"]
+
+_FOUND_IN = {
+    "Face": "face",
+    "Predictor": "predictor",
+    "draw_faces": "drawing",
+    "read_picture": "pictures",
+    "write_picture": "pictures",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """Imports the predictor, and OpenCV with it, when it is first asked for; `__init__.pyi` gives its type."""
-    if name == "Predictor":
-        return importlib.import_module("facial_keypoints.predictor").Predictor
+    """Imports what is asked for when it first is, and OpenCV with it; `__init__.pyi` gives the types."""
+    if name in _FOUND_IN:
+        return getattr(importlib.import_module(f"facial_keypoints.{_FOUND_IN[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -110,7 +110,8 @@ def main(options: argparse.Namespace) -> None:
         if unread and not (done or clips):
             unfinished.discard()
             raise InputError(unread[0][1] if len(unread) == 1 else f"none of {len(unread)} pictures could be read")
-        write_tables(unfinished.folder, done, unread, options, predictor)
+        if pictures:
+            write_tables(unfinished.folder, done, unread, options, predictor)
         unfinished.finish()
     finally:
         unfinished.close()
@@ -124,7 +125,8 @@ def check_out(out: Path, overwrite: bool) -> None:
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: is a file, not a folder; choose another --out")
     if out.is_dir() and any(out.iterdir()):
-        if not (out / results.JSON_FILE).is_file():
+        of_clips = any(Path(file.stem).suffix.lower() in CLIP_SUFFIXES for file in out.glob("*.csv"))
+        if not (out / results.JSON_FILE).is_file() and not of_clips:
             raise InputError(f"{out}: holds files that predict did not write; choose an empty or new --out")
         if not overwrite:
             raise InputError(f"{out}: holds an earlier result; choose another --out, or replace it with --overwrite")

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -248,3 +249,18 @@ def test_a_box_on_the_command_line_is_four_numbers(picture: Path, capsys: pytest
 def test_a_face_without_expected_errors_has_no_such_columns_but_its_keypoints() -> None:
     face = Face((0, 0, 1, 1), np.array([[1, 2]], np.float32), None, np.eye(2, 3))
     assert row(face_values(face)) == [0, 0, 1, 1, 1, 2]
+
+
+def test_a_clip_beside_a_picture(picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    frame = drawn_faces(1, 1).picture
+    size = (frame.shape[1], frame.shape[0])
+    writer = cv2.VideoWriter(str(tmp_path / "walk.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 25, size)
+    for _ in range(3):
+        writer.write(frame)
+    writer.release()
+    out = tmp_path / "out"
+    main(["predict", str(tmp_path / "walk.avi"), "--out", str(out)])
+    assert sorted(files(out)) == ["walk.avi.csv", "walk.avi.mp4"]
+    main(["predict", str(tmp_path / "walk.avi"), str(picture), "--out", str(out), "--overwrite"])
+    assert set(files(out)) == {"keypoints.csv", "keypoints.json", "overlays/two.png", "walk.avi.csv", "walk.avi.mp4"}
+    assert capsys.readouterr().out == f"{out}: 1 clip\n{out}: 2 faces in 1 picture; 1 clip\n"
