@@ -81,8 +81,8 @@ def draw_convolutions(layers: Sequence[Convolution], name: str) -> Figure:
         norms = np.sort(np.sqrt(squares.sum(axis=(0, 1, 2))))[::-1]
         heights = 0.8 * norms / max(float(norms[0]), TINY)
         ax.stairs(row + 0.9 - heights, np.linspace(0, 1, count + 1), baseline=row + 0.9, fill=True, color=SKY)
-    ax.set(xlim=(0, 1), ylim=(len(layers), 0), xlabel="share of the layer's filters", yticks=[])
-    ax.xaxis.label.set_size(8)
+    ax.set(xlim=(0, 1), ylim=(len(layers), 0), yticks=[])
+    ax.set_xlabel("share of the layer's filters", fontsize=8)
     ax.tick_params(labelsize=7)
     ax.spines[["top", "left", "right"]].set_visible(False)
     title = f"{name}: where the filters of its {len(layers)} convolutions look, and how strong each is"
@@ -131,7 +131,8 @@ def draw_feature_maps(face: UInt8, points: Float32, stages: Sequence[Stage], nam
 def _map_picture(values: Float32) -> UInt8:
     """Returns one feature map (h, w) as RGB, uint8 (h, w, 3)."""
     values = values - values.min()
-    return (255 * matplotlib.colormaps[HEAT](values / max(float(values.max()), TINY))[..., :3]).round().astype(np.uint8)
+    colours = matplotlib.colormaps[HEAT](values / max(float(values.max()), TINY))[..., :3]
+    return np.asarray((255 * colours).round(), np.uint8)
 
 
 def _mosaic(pictures: Sequence[UInt8], columns: int) -> UInt8:

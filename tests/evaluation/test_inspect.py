@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import cv2
 import keras
 import numpy as np
 import pytest
@@ -18,7 +17,7 @@ from evaluation.sensitivity import COVERS, cover_middles, input_gradient, occlus
 from facial_keypoints.array_types import Float32, Float64, UInt8
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import FACE15
-from facial_keypoints.pictures import write_picture
+from facial_keypoints.pictures import read_picture, write_picture
 from facial_keypoints.spec import Crop, ModelSpec, to_json
 from models.networks import build_model, load_build, network_names
 from models.saved import load_model
@@ -54,7 +53,7 @@ def nested() -> keras.Model:
 
 
 @keras.saving.register_keras_serializable("tests")
-class OwnBlock(keras.layers.Layer):
+class OwnBlock(keras.layers.Layer):  # type: ignore[misc]  # mypy does not follow Keras
     def __init__(self, **options: object) -> None:
         super().__init__(**options)
         self.convolution = conv(3, 3, "own_convolution", padding="same")
@@ -240,7 +239,7 @@ def save_model(out: Path, model: keras.Model, sources: tuple[int, ...] = (0,), p
         places = np.tile([0.5 * shape[1], 0.6 * shape[0]], (len(FACE15), 1))
         places[list(eyes.first), 0], places[list(eyes.second), 0] = 0.65 * shape[1], 0.35 * shape[1]
         places[[*eyes.first, *eyes.second], 1] = 0.35 * shape[0]
-    crop = Crop(*shape, tuple((x, y) for x, y in places.tolist()))
+    crop = Crop(shape[0], shape[1], shape[2], tuple((x, y) for x, y in places.tolist()))
     spec = ModelSpec(FACE15, sources, model.output_shape[-1] == 3, crop)
     with stage_folder(out, "train") as folder:
         model.save(folder / "model.keras")
@@ -288,7 +287,7 @@ def test_a_network_in_figures(tmp_path: Path, main_is_run: Callable[..., None]) 
     assert manifest["metrics"]["stages"]["cell_outputs"] == [6, 8, 68]
     assert manifest["notes"] == []
     for name in FIGURES:
-        assert cv2.imread(str(tmp_path / "out" / name)).std() > 10  # neither blank nor nearly so
+        assert read_picture(tmp_path / "out" / name).std() > 10  # neither blank nor nearly so
 
 
 def test_a_network_without_convolutions_and_without_gradient_says_so(
@@ -310,7 +309,7 @@ def test_a_bare_file_takes_the_whole_picture(
     images = keras.Input((32, 48, 3))
     flat = keras.layers.Dense(136)(keras.layers.Flatten()(conv(2, 7, "first")(images)))
     keras.Model(images, flat).save(tmp_path / "theirs.keras")
-    write_picture(tmp_path / "half.png", np.repeat(np.uint8([[[255, 0, 0], [0, 0, 255]]]), 10, axis=0))
+    write_picture(tmp_path / "half.png", np.repeat(np.array([[[255, 0, 0], [0, 0, 255]]], np.uint8), 10, axis=0))
     face = inspected_face(load_model(tmp_path / "theirs.keras"), tmp_path / "half.png", detect=True)
     assert face.shape == (32, 48, 3)
     assert face[:, 0].tolist() == [[255, 0, 0]] * 32
