@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 
 from facial_keypoints.array_types import Float64, UInt8
-from facial_keypoints.boxes import Boxes, EyesInBox
+from facial_keypoints.boxes import Boxes, EyesInBox, shrunk
+from facial_keypoints.spec import GREY
 
 FRONTAL, PROFILE = "haarcascade_frontalface_alt2.xml", "haarcascade_profileface.xml"  # OpenCV's wheels hold them
 EYES = EyesInBox(0.5, 0.39, 0.38)
-LONGEST_PX = 640  # of the picture that is searched
 SCALE_STEP = 1.05
 NEIGHBOURS = 2
 SMALLEST_PX = 24  # of a face's box in that picture
@@ -30,19 +30,16 @@ class Haar:
 
     def __call__(self, picture: UInt8) -> Boxes:
         """Returns boxes around faces of a picture, uint8 (H, W, 3) RGB or (H, W, 1) grey."""
-        grey = picture[..., 0] if picture.shape[2] == 1 else np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY))
-        height, width = grey.shape
-        scale = min(1.0, LONGEST_PX / max(height, width))
-        size = max(1, round(width * scale)), max(1, round(height * scale))
-        small = np.asarray(cv2.equalizeHist(cv2.resize(grey, size, interpolation=cv2.INTER_AREA)), np.uint8)
+        grey = picture if picture.shape[2] == GREY else np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8)
+        small = np.asarray(cv2.equalizeHist(shrunk(grey.reshape(*picture.shape[:2], GREY))), np.uint8)
         found = [self._search(FRONTAL, small)]
         if self._profile:  # the cascade knows faces that look to the left of the picture
             right = self._search(PROFILE, np.ascontiguousarray(small[:, ::-1]))
-            right[:, 0] = size[0] - right[:, 0] - right[:, 2]
+            right[:, 0] = small.shape[1] - right[:, 0] - right[:, 2]
             found += [self._search(PROFILE, small), right]
         rows = np.concatenate(found)
         rows = rows[np.lexsort(rows.T[::-1])]  # the cascade's threads give them in any order
-        ratio = np.array([width / size[0], height / size[1]] * 2)
+        ratio = np.array([picture.shape[1] / small.shape[1], picture.shape[0] / small.shape[0]] * 2)
         return Boxes(rows[:, :4] * ratio, rows[:, 4], np.zeros(len(rows)), EYES)
 
     def _search(self, name: str, grey: UInt8) -> Float64:

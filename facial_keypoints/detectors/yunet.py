@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 
 from facial_keypoints.array_types import UInt8
-from facial_keypoints.boxes import Boxes, EyesInBox
+from facial_keypoints.boxes import Boxes, EyesInBox, shrunk
 from facial_keypoints.errors import InputError
+from facial_keypoints.spec import GREY
 
 EYES = EyesInBox(0.5, 0.4, 0.45)
-LONGEST_PX = 640  # of the picture that is searched
 LOWEST_SCORE = 0.6
 OVERLAP = 0.3  # of boxes of one face
 
@@ -39,11 +39,9 @@ class YuNet:
 
     def __call__(self, picture: UInt8) -> Boxes:
         """Returns boxes around faces of a picture, uint8 (H, W, 3) RGB or (H, W, 1) grey."""
-        to_bgr = cv2.COLOR_GRAY2BGR if picture.shape[2] == 1 else cv2.COLOR_RGB2BGR
-        height, width = picture.shape[:2]
-        scale = min(1.0, LONGEST_PX / max(height, width))
-        size = max(1, round(width * scale)), max(1, round(height * scale))
-        small = cv2.cvtColor(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), to_bgr)
+        to_bgr = cv2.COLOR_GRAY2BGR if picture.shape[2] == GREY else cv2.COLOR_RGB2BGR
+        small = np.asarray(cv2.cvtColor(shrunk(picture), to_bgr), np.uint8)
+        size = small.shape[1::-1]
         try:
             detector = self._detector()
             detector.setInputSize(size)
@@ -51,7 +49,7 @@ class YuNet:
         except cv2.error:
             raise InputError(f"{self._path}: is no YuNet model that OpenCV can run; fetch it again") from None
         found = np.zeros((0, 15)) if rows is None else np.asarray(rows, np.float64)
-        ratio = np.array([width / size[0], height / size[1]])
+        ratio = np.array(picture.shape[1::-1]) / size
         right_eye, left_eye = found[:, 4:6] * ratio, found[:, 6:8] * ratio
         across = left_eye - right_eye
         turns = np.degrees(np.arctan2(across[:, 1], across[:, 0]))
