@@ -1,6 +1,5 @@
 """Faces of 68 keypoints cut from pictures of two origins: tables by origin, and what is said in px of the pictures."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +11,11 @@ from data_prep.arrays import load_part
 from data_prep.faces import Part
 from evaluation import compare, evaluate
 from evaluation.bootstrap import resampling_weights
-from evaluation.inputs import load_data, load_origins
+from evaluation.inputs import listed_faces, load_data, load_origins
 from evaluation.metrics import METRICS
 from evaluation.original_pictures import predicted_in_pictures, true_in_pictures
 from evaluation.predictions import read_predictions, write_predictions
+from evaluation.report import write_on_pictures
 from evaluation.tables import accuracy_table, group_table, nme_table
 from facial_keypoints.codec import Keypoints
 from facial_keypoints.errors import InputError
@@ -34,15 +34,12 @@ def save_predictions(folder: Path, test: Part) -> Path:
     return path
 
 
-def run(data: Path, out: Path, theirs: Path, more: Sequence[str] = ()) -> None:
-    evaluate.main(["--predictions", str(theirs), "--name", "theirs", "--data", str(data), "--out", str(out), *more])
-
-
 def test_from_crops_to_pictures_and_origins(
     data68_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     test, out = load_part(data68_folder, "test"), tmp_path / "evaluation" / "theirs"
-    run(data68_folder, out, save_predictions(tmp_path, test))
+    theirs = ["--predictions", str(save_predictions(tmp_path, test)), "--name", "theirs"]
+    evaluate.main([*theirs, "--data", str(data68_folder), "--out", str(out)])
 
     accuracy = pd.read_csv(out / "accuracy.csv").set_index("labels").loc["labelled"]
     on_pictures = pd.read_csv(out / "accuracy_pictures.csv").set_index("labels").loc["labelled"]
@@ -83,28 +80,29 @@ def test_from_crops_to_pictures_and_origins(
     assert (tmp_path / "comparison" / "cumulative_error.png").is_file()
 
 
-def test_a_missing_picture_is_one_line_and_the_tables_stand(
-    data68_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    test, out = load_part(data68_folder, "test"), tmp_path / "out"
+def test_a_missing_picture_is_one_line_and_the_tables_stand(data68_folder: Path, tmp_path: Path) -> None:
     for picture in (tmp_path / "pictures_b").iterdir():
         picture.unlink()
-    run(data68_folder, out, save_predictions(tmp_path, test))
-    (line,) = (line for line in capsys.readouterr().out.splitlines() if "no faces drawn on their pictures" in line)
+    data = load_data(data68_folder)
+    weights = resampling_weights(data.test.groups, resamples=50)
+    text = write_on_pictures(tmp_path, "theirs", Keypoints(data.test.keypoints), data, weights)
+    (line,) = (line for line in text.splitlines() if "no faces drawn on their pictures" in line)
     assert "pictures_b" in line
     assert "no such file" in line
-    assert not (out / "pictures.png").exists()
-    assert (out / "accuracy_pictures.csv").is_file()
+    assert not (tmp_path / "pictures.png").exists()
+    assert (tmp_path / "accuracy_pictures.csv").is_file()
 
 
 def test_rows_choose_an_origin(data68_folder: Path, tmp_path: Path) -> None:
-    test, out = load_part(data68_folder, "test"), tmp_path / "out"
     lines = (data68_folder / "faces.csv").read_text().splitlines()
     rows = tmp_path / "rows.csv"
     rows.write_text("\n".join([lines[0], *(line for line in lines if "pictures_b" in line)]))
-    run(data68_folder, out, save_predictions(tmp_path, test), ["--rows", str(rows)])
-    table = pd.read_csv(out / "by_origin.csv")
-    assert set(table["which"]) == {"frames", str(tmp_path / "pictures_b")}
+    data = load_data(data68_folder)
+    chosen = data.only(listed_faces(rows, data.test.rows))
+    assert [(by, which, int(kept.sum())) for by, which, kept in chosen.parts()] == [
+        ("source", "frames", 8),
+        ("origin", str(tmp_path / "pictures_b"), 8),
+    ]
 
 
 def test_pixels_of_a_turned_crop() -> None:
