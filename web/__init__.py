@@ -1,0 +1,1 @@
+"""The web page: keypoints and filters on pictures and before a camera, on localhost."""

@@ -1,0 +1,102 @@
+"""The web page on localhost.
+
+python -m web.app [--port N]
+"""
+
+import argparse
+import os
+import signal
+import socket
+import tempfile
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from facial_keypoints import pretrained
+from facial_keypoints.errors import InputError, run
+
+HOST = "127.0.0.1"
+SESSIONS = 200  # visitors whose cameras are remembered; beyond, the one unseen the longest is forgotten
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Serves the page until Ctrl-C.
+
+    Raises:
+        InputError: the port is taken, or Gradio is not installed.
+    """
+    parser = argparse.ArgumentParser(prog="python -m web.app", description="Facial keypoints as a web page.")
+    parser.add_argument("--port", type=int, default=7860, metavar="N", help="(default: %(default)s)")
+    parser.add_argument(
+        "--keep",
+        type=float,
+        default=300,
+        metavar="SECONDS",
+        help="after which an upload and what came of it is deleted (default: %(default)s)",
+    )
+    options = parser.parse_args(arguments)
+    if not options.keep > 0:
+        raise InputError(f"--keep {options.keep}: must be above 0 seconds")
+    check_port(options.port)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends it leaves no uploads behind
+    with tempfile.TemporaryDirectory(prefix="facial-keypoints-") as folder:
+        serve(options.port, Path(folder), options.keep)
+
+
+def check_port(port: int) -> None:
+    """Raises InputError where the page cannot be served on a port."""
+    try:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does, after an earlier one
+            probe.bind((HOST, port))
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or "no such port"
+        raise InputError(f"--port {port}: cannot be used ({reason}); give another") from None
+
+
+def serve(port: int, folder: Path, keep_s: float) -> None:
+    """Serves the page; all files that come and go lie in `folder`."""
+    uploads, drawn = folder / "uploads", folder / "examples"
+    uploads.mkdir()
+    drawn.mkdir()
+    os.environ["GRADIO_TEMP_DIR"] = str(uploads)
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before Gradio is imported, which would say so to its makers
+    try:
+        import gradio as gr
+    except ModuleNotFoundError:
+        raise InputError("Gradio is not installed; `make web`, or `pip install -r requirements-web.txt`") from None
+    from web.answers import predictor_of
+    from web.cache import sweep_always
+    from web.examples import write_examples
+    from web.look import CSS, theme
+    from web.page import build
+    from web.uploads import MOST_BYTES
+
+    for name in pretrained.shipped():
+        predictor_of(name)  # a damaged one is told here, and the first visitor need not wait
+    examples = write_examples(drawn)
+    gr.set_static_paths([drawn])
+    stop = threading.Event()
+    threading.Thread(target=sweep_always, args=(uploads, keep_s, stop), daemon=True).start()
+    print(f"http://{HOST}:{port} (Ctrl-C ends)", flush=True)
+    try:
+        build(uploads, examples).launch(
+            server_name=HOST,
+            server_port=port,
+            max_file_size=MOST_BYTES,
+            share=False,
+            quiet=True,
+            ssr_mode=False,
+            run_history=False,
+            enable_monitoring=False,
+            state_session_capacity=SESSIONS,
+            footer_links=["api", "settings"],
+            theme=theme(),
+            css=CSS,
+        )
+    finally:
+        stop.set()
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,86 @@
+"""Gradio's image component for uploads and for camera frames, which are not decoded before their size is known.
+
+Methods of the components are replaced, not overridden: Gradio writes a stub file beside every subclass it meets.
+"""
+
+import base64
+import binascii
+import io
+from typing import Any
+
+import cv2
+import gradio as gr
+import numpy as np
+from gradio.data_classes import ImageData
+
+from facial_keypoints.array_types import UInt8
+from facial_keypoints.errors import InputError
+from web.uploads import check_pixels
+
+FRAME_CHARACTERS = 4_000_000  # of a frame as a data URL; one of 640 x 480 px has about 100,000
+FRAME_PIXELS = 4_000_000
+JPEG_QUALITY = 85
+JPEG_BEGINS = b"\xff\xd8"
+TOO_LARGE = "The camera's frames are too large. Please choose a smaller size."
+NO_ADDRESS = "Addresses are not fetched. Please upload the picture itself."
+
+
+def upload(**options: Any) -> gr.Image:
+    """Returns an image component that gives an upload to the handler as the path of a file that nobody has opened."""
+    image = gr.Image(**options)
+    move = image.async_move_resource_to_block_cache
+
+    async def moved(path: Any) -> Any:
+        if str(path).startswith(("http:", "https:")):  # Gradio would fetch it whatever its size
+            raise gr.Error(NO_ADDRESS, print_exception=False)
+        return await move(path)
+
+    image.preprocess = lambda payload: None if payload is None else payload.path
+    image.async_move_resource_to_block_cache = moved
+    return image
+
+
+def frames(**options: Any) -> gr.Image:
+    """Returns an image component for camera frames, in and out as data URLs: none is ever a file.
+
+    A handler takes and gives uint8 (H, W, 3) RGB.
+    """
+    image = gr.Image(**options)
+
+    def preprocess(payload: ImageData | None) -> UInt8 | None:
+        try:
+            return None if payload is None else decode_frame(payload.url or "")
+        except InputError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+
+    image.preprocess = preprocess
+    image.postprocess = lambda frame: None if frame is None else ImageData(url=encode_frame(frame))
+    return image
+
+
+def decode_frame(url: str) -> UInt8:
+    """Returns the frame, uint8 (H, W, 3) RGB, in a data URL of a JPEG.
+
+    Raises:
+        InputError: a sentence for the visitor: it is none, or too large.
+    """
+    if len(url) > FRAME_CHARACTERS:
+        raise InputError(TOO_LARGE)
+    try:
+        content = base64.b64decode(url.partition("base64,")[2], validate=True)
+    except binascii.Error:
+        content = b""
+    if not content.startswith(JPEG_BEGINS):
+        raise InputError("The camera's frames are no JPEG pictures. Please try another browser.")
+    check_pixels(io.BytesIO(content), FRAME_PIXELS)
+    frame = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB)
+    if frame is None:
+        raise InputError("A frame of the camera is damaged. Please start it again.")
+    return np.asarray(frame, np.uint8)
+
+
+def encode_frame(frame: UInt8) -> str:
+    """Returns a frame, uint8 (H, W, 3) RGB, as a data URL of a JPEG."""
+    bgr = cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
+    _, content = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    return f"data:image/jpeg;base64,{base64.b64encode(content.tobytes()).decode()}"

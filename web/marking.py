@@ -1,0 +1,80 @@
+"""What the page draws on a picture: filters, then keypoints in the colour of the error to expect. K keypoints."""
+
+import functools
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from facial_keypoints.array_types import Float32, Float64, UInt8
+from facial_keypoints.drawing import EDGE_RGB, LARGEST_POINT_PX, POINT_OF_BOX, SUBPIXEL_BITS, draw_faces
+from facial_keypoints.face import Face
+from facial_keypoints.filter_files import Filter, load_filter
+from facial_keypoints.filtering import apply_filter
+from facial_keypoints.keypoint_set import KeypointSet
+
+NO_FILTER = "none"
+LONGEST_PX = 1600  # of a picture that is sent back; keypoints are found in the whole one
+
+# From blue over yellow to red, which the colour-blind tell apart too.
+ERROR_SHARES = (0.005, 0.0125, 0.02)  # widths of the face's box
+ERROR_RGB = ((30, 110, 255), (255, 214, 40), (225, 30, 40))
+
+
+def mark(
+    picture: UInt8,
+    faces: Sequence[Face],
+    keypoint_set: KeypointSet,
+    *,
+    filter: str = NO_FILTER,
+    keypoints: bool = True,
+    numbers: Sequence[int] | None = None,
+) -> UInt8:
+    """Returns a copy of a picture, uint8 (H, W, 3) RGB, with a filter on its faces, their keypoints, or both.
+
+    Args:
+        filter: the name of one that comes with the library, or NO_FILTER.
+        keypoints: whether boxes and keypoints are drawn.
+        numbers: of the faces; None: from 0 on.
+    """
+    if filter != NO_FILTER:
+        picture = apply_filter(picture, faces, filter_of(filter))
+    if not keypoints:
+        return picture.copy()
+    drawn = draw_faces(picture, faces, keypoint_set, numbers)
+    for face in faces:
+        _colour_keypoints(drawn, face)
+    return drawn
+
+
+@functools.cache
+def filter_of(name: str) -> Filter:
+    """Returns a filter that comes with the library, read once."""
+    return load_filter(name)
+
+
+def error_colours(shares: Float32 | Float64) -> UInt8:
+    """Returns the colours, uint8 (K, 3) RGB, of errors to expect (K,) in widths of the face's box."""
+    channels = [np.interp(shares, ERROR_SHARES, channel) for channel in zip(*ERROR_RGB, strict=True)]
+    return np.stack(channels, axis=-1).round().astype(np.uint8)
+
+
+def shrunk(picture: UInt8, longest_px: int = LONGEST_PX) -> UInt8:
+    """Returns a picture (H, W, 3) whose longer side has at most so many px."""
+    height, width = picture.shape[:2]
+    scale = longest_px / max(height, width)
+    if scale >= 1:
+        return picture
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _colour_keypoints(drawn: UInt8, face: Face) -> None:
+    if face.expected_error is None:
+        return
+    radius = float(np.clip(POINT_OF_BOX * face.box[2], 1, LARGEST_POINT_PX))
+    places = np.round(face.keypoints * 2**SUBPIXEL_BITS).clip(-(2**30), 2**30).astype(np.int32)
+    colours = error_colours(face.expected_error / face.box[2])
+    for place, colour in zip(places.tolist(), colours.tolist(), strict=True):
+        for rgb, px in ((EDGE_RGB, radius + 0.7), (colour, radius)):
+            cv2.circle(drawn, place, round(px * 2**SUBPIXEL_BITS), rgb, cv2.FILLED, cv2.LINE_AA, SUBPIXEL_BITS)

@@ -1,0 +1,189 @@
+"""The server as a user starts it: its API, what it refuses, and that nothing of an upload stays."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gradio_client import Client, handle_file
+from gradio_client.exceptions import AppError
+
+from web.page import WAITING
+from web.uploads import MOST_BYTES
+
+ROOT = Path(__file__).parents[2]
+KEEP_S, PATIENCE_S = 4, 120
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "web.app", *map(str, arguments)]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def served(temporary: Path, *arguments: object) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Yields the address of a page whose temporary files lie in a folder, and its process."""
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    with subprocess.Popen(
+        command("--port", free_port(), *arguments), cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            url = process.stdout.readline().split()[0]
+            wait_for(lambda: answers(url))
+            yield url, process
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=PATIENCE_S)
+
+
+def answers(url: str) -> bool:
+    try:
+        return bool(urllib.request.urlopen(url).status == 200)
+    except OSError:
+        return False
+
+
+def read_json(url: str | urllib.request.Request) -> Any:
+    return json.load(urllib.request.urlopen(url))
+
+
+def post_json(url: str, values: Any) -> Any:
+    """Returns the reply, a refusal too."""
+    request = urllib.request.Request(url, json.dumps(values).encode(), {"Content-Type": "application/json"})
+    try:
+        return read_json(request)
+    except urllib.error.HTTPError as error:
+        return json.load(error)
+
+
+def wait_for(done: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE_S
+    while not done():
+        assert time.monotonic() < end, "did not happen"
+        time.sleep(0.05)
+
+
+def files(folder: Path) -> list[Path]:
+    return [path for path in folder.glob("facial-keypoints-*/uploads/**/*") if path.is_file()]
+
+
+@pytest.fixture(scope="module")
+def temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("temporary")
+
+
+@pytest.fixture(scope="module")
+def url(temporary: Path) -> Iterator[str]:
+    with served(temporary) as (url, _):
+        yield url
+
+
+@pytest.fixture(scope="module")
+def client(url: str) -> Client:
+    return Client(url, verbose=False, analytics_enabled=False)
+
+
+def predict(client: Client, picture: Path | str, model: str = "v2", **more: Any) -> Any:
+    return client.predict(handle_file(str(picture)), model, api_name="/predict", **more)
+
+
+def test_the_api_answers_with_a_picture_a_sentence_a_table_and_files(client: Client, examples: dict[str, Path]) -> None:
+    shown, said, table, csv_file, json_file = predict(client, examples["group"], filter="hat", keypoints=False)
+    assert Path(shown).read_bytes().startswith(b"\xff\xd8")
+    assert said.startswith("6 faces.")
+    assert table["headers"][:2] == ["face", "keypoint"]
+    assert len(table["data"]) == 6 * 15
+    assert Path(csv_file).read_text().count("\n") == 1 + 6
+    assert json.loads(Path(json_file).read_text())["pictures"][0]["file"] == "group.png"
+
+
+def test_the_api_is_one_function_with_names(client: Client) -> None:
+    named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
+    assert list(named) == ["/predict"]
+    parameters = [p["parameter_name"] for p in named["/predict"]["parameters"]]
+    assert parameters == ["picture", "model", "filter", "keypoints"]
+
+
+def test_what_is_no_picture_is_refused_with_a_sentence(client: Client, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"no picture")
+    with pytest.raises(AppError, match=r"^The picture is no picture that can be read"):
+        predict(client, tmp_path / "a.png")
+
+
+def test_addresses_are_not_fetched(client: Client) -> None:
+    with pytest.raises(AppError, match="Addresses are not fetched"):
+        predict(client, "http://127.0.0.1:9/face.png")
+
+
+def test_files_of_the_server_are_not_given_away(url: str) -> None:
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(f"{url}/gradio_api/file={ROOT / 'pyproject.toml'}")
+
+
+def test_an_upload_that_is_too_large_is_refused_while_it_comes(url: str) -> None:
+    head = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n'
+    body = head + bytes(MOST_BYTES + 1) + b"\r\n--x--\r\n"
+    request = urllib.request.Request(
+        f"{url}/gradio_api/upload", body, {"Content-Type": "multipart/form-data; boundary=x"}
+    )
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request)
+    assert refused.value.code == 413
+    assert str(MOST_BYTES) in refused.value.read().decode()
+
+
+def test_a_full_queue_says_so(url: str) -> None:
+    (function,) = [f["id"] for f in read_json(f"{url}/config")["dependencies"] if f["api_name"] == "predict"]
+    request = {"data": [None, "v2", "none", True], "fn_index": function, "session_hash": "many"}
+    said = [post_json(f"{url}/gradio_api/queue/join", request) for _ in range(30 * WAITING)]
+    assert "event_id" in said[0]
+    refused = [reply["detail"] for reply in said if "event_id" not in reply]
+    assert refused
+    assert all(f"Queue is full. Max size is {WAITING}" in detail for detail in refused)
+
+
+def test_nothing_of_an_upload_stays(examples: dict[str, Path], tmp_path: Path) -> None:
+    with served(tmp_path, "--keep", KEEP_S) as (url, process):
+        client = Client(url, verbose=False, analytics_enabled=False, download_files=False)
+        predict(client, examples["one"])
+        with pytest.raises(AppError):
+            predict(client, ROOT / "pyproject.toml")
+        assert files(tmp_path)
+        wait_for(lambda: not files(tmp_path))
+        predict(client, examples["one"])
+        process.send_signal(signal.SIGTERM)
+        process.wait(PATIENCE_S)
+        assert list(tmp_path.glob("facial-keypoints-*")) == []
+
+
+def test_a_port_that_is_taken_is_told_in_one_line() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        refused = subprocess.run(command("--port", port), cwd=ROOT, capture_output=True, text=True, check=False)
+    assert refused.returncode == 2
+    assert refused.stderr == f"error: --port {port}: cannot be used (Address already in use); give another\n"
+
+
+@pytest.mark.parametrize("arguments", [("--port", 99_999), ("--keep", 0)])
+def test_numbers_that_cannot_be_are_told_in_one_line(arguments: tuple[object, ...]) -> None:
+    refused = subprocess.run(command(*arguments), cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert refused.stderr.startswith(f"error: {arguments[0]} {arguments[1]}")

@@ -1,0 +1,39 @@
+"""The folder of uploads: files go when they are old, and nothing else does."""
+
+import os
+import time
+from pathlib import Path
+
+from web.cache import sweep
+
+HOUR_S = 3600
+
+
+def test_old_files_and_folders_left_empty_go(tmp_path: Path) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "face.jpg").write_bytes(b"face")
+    (tmp_path / "a" / "other.csv").write_text("face")
+    sweep(tmp_path, keep_s=HOUR_S)
+    assert (tmp_path / "a" / "b" / "face.jpg").exists()
+    sweep(tmp_path, keep_s=HOUR_S, now_s=time.time() + HOUR_S + 1)
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == []
+    sweep(tmp_path, keep_s=HOUR_S, now_s=time.time() + HOUR_S + 1)  # a folder is as old as its last change
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_came_lately_stays_though_it_was_changed_long_ago(tmp_path: Path) -> None:
+    (tmp_path / "face.jpg").write_bytes(b"face")
+    os.utime(tmp_path / "face.jpg", (0, 0))
+    sweep(tmp_path, keep_s=HOUR_S)
+    assert (tmp_path / "face.jpg").exists()
+
+
+def test_a_link_goes_and_what_it_leads_to_stays(tmp_path: Path) -> None:
+    folder, outside = tmp_path / "uploads", tmp_path / "outside"
+    folder.mkdir()
+    outside.mkdir()
+    (outside / "face.jpg").write_bytes(b"face")
+    (folder / "link").symlink_to(outside)
+    sweep(folder, keep_s=HOUR_S, now_s=time.time() + HOUR_S + 1)
+    assert list(folder.iterdir()) == []
+    assert (outside / "face.jpg").exists()

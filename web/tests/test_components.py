@@ -1,0 +1,47 @@
+"""Camera frames: JPEG data URLs in and out; what is none or too large is refused before it is decoded."""
+
+import base64
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from facial_keypoints.errors import InputError
+from web.components import FRAME_CHARACTERS, decode_frame, encode_frame
+
+
+def data_url(content: bytes) -> str:
+    return "data:image/jpeg;base64," + base64.b64encode(content).decode()
+
+
+def jpeg(width: int, height: int) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (width, height), (200, 40, 20)).save(file, "JPEG")
+    return file.getvalue()
+
+
+def test_a_frame_comes_back_in_its_colours() -> None:
+    frame = np.zeros((48, 64, 3), np.uint8)
+    frame[:, :32] = 200, 40, 20
+    again = decode_frame(encode_frame(frame))
+    assert again.shape == frame.shape
+    np.testing.assert_allclose(again[:, :16].reshape(-1, 3).astype(int), [[200, 40, 20]] * 16 * 48, atol=4)
+    assert np.abs(again.astype(int) - frame).mean() < 4
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("", "no JPEG"),
+        ("data:image/jpeg;base64,#", "no JPEG"),
+        (data_url(b"GIF89a"), "no JPEG"),
+        (data_url(b"\xff\xd8nothing"), "damaged"),
+        (data_url(jpeg(4000, 1001)), "4000 x 1001, more than 4 million pixels"),
+        ("data:image/jpeg;base64," + "A" * FRAME_CHARACTERS, "too large"),
+    ],
+)
+def test_what_is_no_frame_is_refused_with_a_sentence(url: str, said: str) -> None:
+    with pytest.raises(InputError, match=said) as refused:
+        decode_frame(url)
+    assert str(refused.value).endswith(".")

@@ -1,0 +1,69 @@
+"""The camera: faces keep their numbers from frame to frame, and each visitor has a tracker of their own."""
+
+from concurrent.futures import Executor, Future
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from facial_keypoints.array_types import UInt8
+from facial_keypoints.pictures import read_picture
+from web import streaming
+from web.streaming import Stream, follow
+
+
+class AtOnce(Executor):
+    """Works where it is asked to, so that a test need not wait."""
+
+    def submit(self, function: Any, /, *arguments: Any, **named: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        done.set_result(function(*arguments, **named))
+        return done
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streaming, "background", AtOnce)
+
+
+@pytest.fixture(scope="module")
+def group(examples: dict[str, Path]) -> UInt8:
+    return read_picture(examples["group"])
+
+
+def numbers(stream: Stream | None) -> set[int]:
+    assert stream is not None
+    return {track.number for track in stream.tracker._tracks}
+
+
+def test_faces_are_followed_and_drawn(group: UInt8) -> None:
+    stream = None
+    for shift in range(0, 20, 4):
+        shown, stream = follow(np.roll(group, shift, axis=1), stream, "v2")
+    assert shown.shape == (436, 640, 3)
+    assert numbers(stream) == set(range(6))
+
+
+def test_the_next_frame_goes_on_with_the_same_stream(group: UInt8) -> None:
+    _, first = follow(group, None, "v2")
+    assert follow(group, first, "v2", filter="sunglasses")[1] is first
+
+
+def test_a_camera_that_is_turned_begins_anew(group: UInt8) -> None:
+    _, first = follow(group, None, "v2")
+    _, turned = follow(np.rot90(group).copy(), first, "v2")
+    assert turned is not first
+    assert turned.shape == (640, 436, 3)
+
+
+def test_visitors_do_not_share_faces(group: UInt8, examples: dict[str, Path]) -> None:
+    _, one = follow(group, None, "v2")
+    _, other = follow(read_picture(examples["one"]), None, "v2")
+    assert (len(numbers(one)), len(numbers(other))) == (6, 1)
+
+
+def test_a_filter_is_laid_on_every_frame(group: UInt8) -> None:
+    plain, stream = follow(group, None, "v2", keypoints=False)
+    worn, _ = follow(group, stream, "v2", filter="sunglasses", keypoints=False)
+    assert 0.02 < (plain != worn).any(axis=-1).mean() < 0.3

@@ -1,0 +1,73 @@
+"""Uploads: what is too large or no picture is refused with a sentence, before it is decoded."""
+
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from facial_keypoints.errors import InputError
+from web.uploads import MOST_BYTES, read_upload
+
+
+def chunk(name: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+
+def write_png_header(path: Path, width: int, height: int) -> Path:
+    """Writes a PNG that says its size and holds nothing."""
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b""))
+    return path
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(InputError) as refused:
+        read_upload(path)
+    said = str(refused.value)
+    assert said.startswith("The picture ")
+    assert said.endswith(".")
+    assert str(path.parent) not in said
+    return said
+
+
+def test_a_picture_is_read_as_the_library_reads_it(tmp_path: Path) -> None:
+    picture = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
+    Image.fromarray(picture).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read_upload(tmp_path / "a.png"), picture)
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "said"),
+    [(20_000, 20_000, "far more than 40 million"), (8_000, 5_001, "8000 x 5001, more than 40 million")],
+)
+def test_many_pixels_are_refused_by_the_header(tmp_path: Path, width: int, height: int, said: str) -> None:
+    assert said in refusal(write_png_header(tmp_path / "a.png", width, height))
+
+
+def test_as_many_pixels_as_are_allowed_are_not_too_many(tmp_path: Path) -> None:
+    assert "cannot be decoded" in refusal(write_png_header(tmp_path / "a.png", 8_000, 5_000))
+
+
+def test_many_bytes_are_refused(tmp_path: Path) -> None:
+    with (tmp_path / "a.png").open("wb") as file:
+        file.truncate(MOST_BYTES + 1)
+    assert "more than 20 MB" in refusal(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("content", [b"", b"no picture"])
+def test_what_is_no_picture_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.png").write_bytes(content)
+    assert "no picture" in refusal(tmp_path / "a.png")
+
+
+def test_a_cut_off_picture_is_refused(tmp_path: Path) -> None:
+    Image.effect_noise((64, 64), 50).save(tmp_path / "a.jpg")
+    (tmp_path / "b.jpg").write_bytes((tmp_path / "a.jpg").read_bytes()[:700])
+    assert "cannot be decoded" in refusal(tmp_path / "b.jpg")
+
+
+def test_an_upload_that_is_deleted_is_asked_for_again(tmp_path: Path) -> None:
+    assert "upload it again" in refusal(tmp_path / "gone.png")
