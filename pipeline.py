@@ -21,6 +21,7 @@ from common.code import changed_files
 from common.hashes import file_hash
 from common.stage import read_manifest, seconds_text, seed, stage_code
 from data_prep.arrays import data_hash, load_data_manifest
+from data_prep.cut import CROPS
 from data_prep.impute import IMPUTERS
 from data_prep.prepare import source_hashes
 from data_prep.sources import SYNTHETIC
@@ -30,6 +31,7 @@ from models.networks import network_file, network_name, network_names
 from training.recipes import RECIPES, default_recipe, resolve
 
 NETWORKS = ("base", "v1", "v2")
+PREPARE_OPTIONS = ("as", "size", "crop", "colour", "split", "impute", "count", "seed")
 QUICK_FACES, QUICK_EPOCHS = 2000, 8  # some minutes on two cores
 RESUME = ["--resume", "--restart"]  # go on with a broken-off training, or start over where its settings were others
 
@@ -74,6 +76,9 @@ def parser() -> argparse.ArgumentParser:
         help=f"as in training.train (default: {' '.join(NETWORKS)}, or those that --recipe is for)",
     )
     p.add_argument("--as", choices=["15"], help="as in data_prep.prepare")
+    p.add_argument("--size", type=int, help="as in data_prep.prepare")
+    p.add_argument("--crop", choices=CROPS, help="as in data_prep.prepare")
+    p.add_argument("--colour", action="store_true", default=None, help="as in data_prep.prepare")
     p.add_argument("--split", choices=SPLIT_METHODS, help="as in data_prep.prepare")
     p.add_argument("--impute", choices=list(IMPUTERS), help="as in data_prep.prepare")
     p.add_argument("--count", type=int, help="how many synthetic faces to draw")
@@ -117,7 +122,7 @@ def stages(options: argparse.Namespace) -> list[Stage]:
         return source_hashes(sources, options.count, options.seed or 0)
 
     prepare = ["data_prep.prepare", *sources, "--out", str(data)]
-    todo = [Stage(data, "prepare", prepare + flags(options, "as", "split", "impute", "count", "seed"), source_input)]
+    todo = [Stage(data, "prepare", prepare + flags(options, *PREPARE_OPTIONS), source_input)]
     for name, network in networks.items():
         out = models / name
         command = ["training.train", network, "--data", str(data), "--out", str(out)]
@@ -140,7 +145,11 @@ def stages(options: argparse.Namespace) -> list[Stage]:
 def flags(options: argparse.Namespace, *names: str) -> list[str]:
     """Returns the options that were given, as arguments to pass on."""
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
-    return [word for name, value in given.items() for word in (f"--{name}", str(value))]
+    return [
+        word
+        for name, value in given.items()
+        for word in ([f"--{name}"] if value is True else [f"--{name}", str(value)])
+    ]
 
 
 def reason_to_run(stage: Stage) -> str | None:

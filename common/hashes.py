@@ -11,8 +11,9 @@ def file_hash(path: Path) -> str:
 
 
 def path_hash(path: Path) -> str:
-    """Returns the hash of a file, or of the names and contents of the files in a folder (not below it)."""
+    """Returns the hash of a file, or of the names and contents of all files in a folder and below it."""
     if path.is_file():
         return file_hash(path)
-    lines = [f"{file.name} {file_hash(file)}" for file in sorted(path.iterdir()) if file.is_file()]
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    lines = [f"{file.relative_to(path).as_posix()} {file_hash(file)}" for file in files]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -9,7 +9,7 @@ from tqdm import tqdm
 from data_prep.faces import Faces, Origins
 from data_prep.labelled_pictures import LabelledPicture, LabelledPictures, read_picture
 from facial_keypoints import geometry
-from facial_keypoints.array_types import Float32, Float64, UInt8
+from facial_keypoints.array_types import Float32, Float64
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import FACE15, FACE68, as_face15
 
@@ -60,9 +60,13 @@ def cut(pictures: LabelledPictures, cutting: Cutting) -> Faces:
         InputError: a picture cannot be decoded, or its keypoints say no place or size.
     """
     keypoint_set = FACE15 if cutting.as_15 else pictures.keypoint_set
+    from_68 = cutting.as_15 and pictures.keypoint_set == FACE68
+    if cutting.cuts > 1 and (keypoint_set != FACE15 or cutting.crop == WHOLE):
+        raise InputError(f"--cuts {cutting.cuts}: all would be the same; only crops by the eyes of 15 keypoints differ")
     side = cutting.size_px or DEFAULT_SIZE_PX[keypoint_set.name]
     rng = np.random.default_rng(cutting.seed)
-    images: list[UInt8] = []
+    channels = 3 if cutting.colour else 1
+    images = np.empty((len(pictures.faces) * cutting.cuts, side, side, channels), np.uint8)
     matrices: list[Float64] = []
     kept: list[int] = []
     skipped = []
@@ -76,32 +80,33 @@ def cut(pictures: LabelledPictures, cutting: Cutting) -> Faces:
             continue
         for _ in range(cutting.cuts):
             matrix = matrix_of(face, picture.shape[:2], side, cutting, rng)
-            images.append(geometry.crop(picture, matrix, side, side))
+            images[len(kept)] = geometry.crop(picture, matrix, side, side)
             matrices.append(matrix)
             kept.append(number)
-    if not images:
+    if not kept:
         raise InputError(f"{pictures.root}: not one of its {len(pictures.faces)} pictures can be decoded")
 
     crops = np.stack(matrices)
     marked = np.stack([pictures.faces[number].keypoints for number in kept])
-    from_68 = cutting.as_15 and pictures.keypoint_set == FACE68
-    sources = ((0, 1) if cutting.both_sources else (0,)) if from_68 else (pictures.source,)
-    chosen = [pictures.faces[number] for number in kept] * len(sources)
+    images = images[: len(kept)]
+    sources = (0, 1) if from_68 and cutting.both_sources else (0,)
+    twice = len(sources)
+    keypoints = [_inside(_labels(marked, source) if from_68 else marked, crops, side) for source in sources]
+    known = sources if from_68 else None if pictures.source is None else (pictures.source,)
+    chosen = [pictures.faces[number] for number in kept] * twice
     return Faces(
-        images=np.concatenate([np.stack(images)] * len(sources)),
-        keypoints=np.concatenate(
-            [_inside(_labels(marked, source) if from_68 else marked, crops, side) for source in sources]
-        ),
+        images=np.concatenate([images] * twice) if twice > 1 else images,
+        keypoints=np.concatenate(keypoints),
         rows=np.arange(len(chosen)),
         groups=np.array([face.person for face in chosen]),
         keypoint_set=keypoint_set,
-        sources=np.repeat(np.array(sources, np.int64), len(kept)),
+        sources=None if known is None else np.repeat(np.array(known, np.int64), len(kept)),
         origins=Origins(
             folders=np.array([str(pictures.root)] * len(chosen)),
             files=np.array([face.file.relative_to(pictures.root).as_posix() for face in chosen]),
             parts=np.array([face.part for face in chosen]),
         ),
-        crops=np.concatenate([crops] * len(sources)),
+        crops=np.concatenate([crops] * twice),
         skipped=tuple(skipped),
     )
 
@@ -126,7 +131,7 @@ def by_box(keypoints: Float32, where: str, side: int) -> Float64:
     low, high = np.nanmin(keypoints, axis=0), np.nanmax(keypoints, axis=0)
     longer = float((high - low).max())
     if not longer >= SMALLEST_FACE_PX:
-        raise InputError(f"{where}: its keypoints lie within {longer:.2f} px; mend them or take the face out")
+        raise InputError(f"{where}: its keypoints say no size; mend them or take the face out")
     middle = (low + high) / 2
     return _square(float(middle[0]), float(middle[1]), BOX_SCALE * longer, side)
 
@@ -136,8 +141,8 @@ def _by_eyes(eyes: Float32, where: str, side: int, rng: np.random.Generator) -> 
     apart = float(np.hypot(*(eyes[1] - eyes[0])))
     if not apart >= SMALLEST_FACE_PX:  # also where an eye is not labelled
         raise InputError(
-            f"{where}: its eye centres are {apart:.2f} px apart, so its size cannot be told; mend its keypoints or "
-            "take the face out"
+            f"{where}: its eye centres are not labelled, or in one place, so its size cannot be told; mend its "
+            "keypoints or take the face out"
         )
     middle = np.array([rng.normal(*of) for of in EYES_MIDDLE_PX])
     half = rng.normal(*EYES_APART_PX) / 2

@@ -6,14 +6,15 @@ from pathlib import Path, PurePosixPath
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from common.quiet import native_stderr_silenced
 from data_prep.labels import FARTHEST_PX
-from data_prep.untrusted import parsing
 from facial_keypoints.array_types import Float32, UInt8
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import KeypointSet
 
+LONGEST_NAME_BYTES = 255  # of a file, on any file system
 TRAINING, TEST, NOT_SAID = "training", "test", ""  # the parts of a set that was split by whoever made it
 
 
@@ -45,14 +46,14 @@ class LabelledPictures:
         root: the folder that their files lie in.
         faces: N of them.
         keypoint_set: the K keypoints.
-        source: the label source, an index into `keypoint_set.sources`.
+        source: the label source, an index into `keypoint_set.sources`; None: told from the pattern of labels.
         found: one line that says what was found.
     """
 
     root: Path
     faces: Sequence[LabelledPicture]
     keypoint_set: KeypointSet
-    source: int
+    source: int | None
     found: str
 
 
@@ -62,12 +63,13 @@ def picture_path(folder: Path, name: str, where: str) -> Path:
     Raises:
         InputError: no file, or a name that leads out of the folder; `where` says the file and the row.
     """
-    parts = PurePosixPath(name.replace("\\", "/"))
-    if not name.strip() or parts.is_absolute() or ".." in parts.parts or ":" in parts.parts[0]:
+    below = PurePosixPath(name.replace("\\", "/"))
+    named = name.strip() and below.parts and "\0" not in name
+    if not named or below.is_absolute() or ".." in below.parts or ":" in below.parts[0]:
         raise InputError(f"{where}: names the picture {name[:60]!r}, which is no name below {folder}; correct it")
-    path = folder / parts
-    if not path.is_file():
-        raise InputError(f"{where}: the picture {path} is missing; fetch it, or take its row out")
+    path = folder / below
+    if len(below.name.encode()) > LONGEST_NAME_BYTES or not path.is_file():
+        raise InputError(f"{where}: the picture {str(path)[:200]} is missing; fetch it, or take its row out")
     return path
 
 
@@ -105,8 +107,10 @@ def points(cells: Sequence[str], where: str) -> Float32:
 def picture_id(stem: str) -> str:
     """Returns what names the photo that a picture was cut from.
 
-    Sets that cut several faces out of one photo number them behind its own number: `111076519_2`.
+    Sets that cut several faces out of one photo number them behind its own number: `111076519_2`. A copy that is called
+    `111076519_2_mirror` is of the same photo.
     """
+    stem = stem.removesuffix("_mirror")
     photo, _, number = stem.rpartition("_")
     return photo if number.isdigit() and photo[-1:].isdigit() else stem
 
@@ -120,8 +124,13 @@ def read_picture(path: Path, colour: bool) -> UInt8:
         InputError: it cannot be decoded.
     """
     how = cv2.IMREAD_COLOR_RGB if colour else cv2.IMREAD_GRAYSCALE
-    with native_stderr_silenced(), parsing(path, "picture", "fetch it again"):  # OpenCV warns of damage on its own
-        picture = cv2.imread(str(path), how | cv2.IMREAD_IGNORE_ORIENTATION)
-        if picture is None:
-            raise InputError(f"{path}: cannot be decoded as a picture; fetch it again, or go on without it: --skip-bad")
+    try:
+        with Image.open(path) as whole:
+            whole.load()  # OpenCV fills with grey what a JPEG that is cut off lacks; Pillow refuses it
+        with native_stderr_silenced():  # OpenCV warns of damage on its own
+            picture = cv2.imread(str(path), how | cv2.IMREAD_IGNORE_ORIENTATION)
+    except Exception:  # decoders fail in more ways than they document
+        picture = None
+    if picture is None:
+        raise InputError(f"{path}: cannot be decoded as a picture; fetch it again, or go on without it: --skip-bad")
     return np.asarray(picture, np.uint8).reshape(*picture.shape[:2], -1)

@@ -113,7 +113,10 @@ def held_out_people(folder: Path) -> set[str]:
     if not {"part", "person"} <= set(header):
         raise InputError(f"{path}: lacks the columns part and person; {arrays.MEND}")
     part, person = header.index("part"), header.index("person")
-    return {cells[person] for _, cells in body if cells[part] != "train"} - {""}
+    people = {cells[person] for _, cells in body if cells[part] != "train"} - {""}
+    if not people:
+        raise InputError(f"{folder}: names nobody in its validation and test part, so nobody can be left out by name")
+    return people
 
 
 def without(faces: Faces, people: set[str]) -> Faces:

@@ -16,6 +16,7 @@ from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import FACE68
 
 CSV_END = "_frames_keypoints.csv"
+PARTS = (TRAINING, TEST)
 FRAMES = 1  # their label source: frames are labelled a little to one side
 
 
@@ -29,7 +30,7 @@ def read(folder: Path) -> LabelledPictures:
     """
     faces: list[LabelledPicture] = []
     found = []
-    for part in (TRAINING, TEST):
+    for part in PARTS:
         path = folder / f"{part}{CSV_END}"
         if not path.is_file():
             continue

@@ -23,10 +23,14 @@ def read(path: Path) -> LabelledPictures:
     except (ElementTree.ParseError, UnicodeDecodeError, ValueError, LookupError) as error:
         raise InputError(f"{path}: is no whole XML file ({error}); save it again with imglab") from None
     faces: list[LabelledPicture] = []
+    seen: set[Path] = set()
     images = root.findall("./images/image")
     for number, image in enumerate(images, start=1):
         name = image.get("file", "")
         file = picture_path(path.parent, name, f"{path}: picture {number}")
+        if file in seen:
+            raise InputError(f"{path}: picture {number} ({name}) is there again; put all its boxes into one image")
+        seen.add(file)
         for box in image.findall("box"):
             if box.get("ignore") == "1":
                 continue

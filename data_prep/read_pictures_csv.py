@@ -42,14 +42,16 @@ def read(folder: Path) -> LabelledPictures:
         raise InputError(f"{path}: has a header but no rows; it needs a row for each face")
     check_names(faces)
     source = source_of(names, keypoint_set)
-    found = f"{len(faces):,} pictures, label source {keypoint_set.sources[source].name}"
+    found = f"{len(faces):,} pictures"
+    if source is not None:
+        found += f", label source {keypoint_set.sources[source].name}"
     return LabelledPictures(folder, faces, keypoint_set, source, found)
 
 
-def source_of(columns: list[str], keypoint_set: KeypointSet) -> int:
-    """Returns the label source whose keypoints are exactly those of the columns; 0 where there is none."""
+def source_of(columns: list[str], keypoint_set: KeypointSet) -> int | None:
+    """Returns the label source that labels some keypoints only, exactly those of the columns; None: there is none."""
     marked = tuple(k for k, name in enumerate(keypoint_set.names) if f"{name}_x" in columns)
     for number, source in enumerate(keypoint_set.sources):
-        if source.keypoints == marked:
+        if source.keypoints == marked and len(marked) < len(keypoint_set):
             return number
-    return 0
+    return None

@@ -23,7 +23,7 @@ def read(folder: Path) -> LabelledPictures:
     """Returns the faces of `NAME.pts` beside `NAME.jpg` or `.png`, in a folder or in its `trainset` and `testset`.
 
     Nobody is named: faces that were cut from one photo count as one person, all others as different people. A person's
-    name begins with that of the folder without its trailing digits, so that two sets never share one.
+    name begins with that of the folder without its trailing digits, so that sets of different names share none.
 
     Raises:
         InputError: another number of points, a point that is no number, or a picture that is missing.

@@ -21,6 +21,7 @@ from data_prep.grouping import label_sources
 from data_prep.labelled_pictures import LabelledPictures
 from facial_keypoints.array_types import Float64, Int64
 from facial_keypoints.errors import InputError
+from facial_keypoints.keypoint_set import FACE15
 
 SYNTHETIC, KAGGLE = "synthetic", "kaggle"
 LAYOUTS = (
@@ -40,12 +41,15 @@ def read(sources: Sequence[str], count: int | None, seed: int, cutting: Cutting)
     """
     if count is not None and SYNTHETIC not in sources:
         raise InputError(f"--count is for the {SYNTHETIC} source only; leave it out")
-    if repeated := [source for source in sources if sources.count(source) > 1]:
+    places = [str(Path(source).resolve()) for source in sources]
+    if repeated := [source for source, at in zip(sources, places, strict=True) if places.count(at) > 1]:
         raise InputError(f"{repeated[0]}: is named twice; every face would be there twice")
     read_ones = [read_one(source, count, seed, cutting) for source in sources]
     if cutting != Cutting(seed=cutting.seed) and all(faces.crops is None for faces, _ in read_ones):
         raise InputError(f"{sources[0]}: its faces are already cut; leave out the options that say how to cut")
     faces = [faces for faces, _ in read_ones]
+    if cutting.as_15 and any(one.keypoint_set != FACE15 for one in faces):
+        raise InputError("--as 15: takes 68 points of marked pictures; leave out sources of faces that are cut already")
     return join(sources, faces), [line for _, line in read_ones]
 
 
@@ -132,10 +136,10 @@ def read_pictures(path: Path) -> LabelledPictures | None:
         return read_imglab.read(path) if path.suffix.lower() == ".xml" else None
     if (path / read_npz.IMAGES).exists() or (path / read_npz.KEYPOINTS).exists():
         return None
-    if any(path.glob(f"*{read_frames.CSV_END}")):
+    if any((path / f"{part}{read_frames.CSV_END}").is_file() for part in read_frames.PARTS):
         return read_frames.read(path)
     if (path / read_pictures_csv.CSV).is_file():
         return read_pictures_csv.read(path)
-    if any(path.glob("*.pts")) or any(path.glob("*set/*.pts")):
+    if any(any((path / part).glob("*.pts")) for part in read_pts.PARTS):
         return read_pts.read(path)
     raise InputError(f"{path}: none of the known layouts is in this folder ({LAYOUTS}); see docs/preparing.md")

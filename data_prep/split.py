@@ -62,6 +62,8 @@ def split(method: str, groups: Int64, seed: int, parts: Text | None = None) -> d
         test = np.flatnonzero(parts == TEST) if parts is not None else np.empty(0, np.int64)
         if parts is None or not len(test) or not np.isin(parts, (TRAINING, TEST)).all():
             raise InputError("--split official: not all faces are in a training or test part there; use another split")
+        if (parts == TRAINING).sum() < FEWEST_FACES:
+            raise InputError(f"--split official: fewer than {FEWEST_FACES} faces are in its training part; bring more")
         share = HELD_OUT_FRACTION / 2 / (1 - HELD_OUT_FRACTION / 2)  # of training, as much as of all faces elsewhere
         train, val = train_test_split(np.flatnonzero(parts == TRAINING), test_size=share, random_state=seed)
         return {"train": train, "val": val, "test": test}

@@ -2,8 +2,8 @@
 
 The published description names the layers and leaves their sizes open. Chosen here: filters that double from 16, which
 keeps training at 224 px bearable on two cores; convolutions of 5 and then 3 px that keep the size, so that any image
-of 32 px works; a quarter of the features dropped before the dense layer; weights that start as by Glorot & Bengio
-(2010).
+of 32 px works; a quarter of the features dropped before the dense layer; convolutions that start as by He et al.
+(2015).
 """
 
 import keras

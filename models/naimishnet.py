@@ -14,7 +14,7 @@ SIZES = {4: (4, 3, 2, 1), 5: (5, 3, 3, 3, 1)}  # of the convolutions, px
 DENSE_UNITS = {4: (1000, 1000), 5: (1024, 512)}
 DROPOUTS = {4: (0.1, 0.2, 0.3, 0.4, 0.5, 0.6), 5: (0.0, 0.0, 0.0, 0.0, 0.0, 0.25, 0.25)}
 SMALLEST_PX = {4: 27, 5: 64}  # one pixel is left after the last pooling
-KEYPOINT_MEAN, KEYPOINT_DEVIATION = 100 / 224, 50 / 224  # px of the variant's 224-px pictures
+KEYPOINT_MEAN, KEYPOINT_DEVIATION = 100 / 224, 50 / 224  # shares of the side: 100 and 50 px of 224
 
 
 def build(

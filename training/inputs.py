@@ -92,13 +92,17 @@ def load_data(folder: Path, extra: Path | None, labels: str) -> TrainingData:
 
 
 def sources_apart(parts: Sequence[Part], keypoint_set: KeypointSet) -> tuple[int, ...]:
-    """Returns source 0 and the label sources all of whose own places have training labels."""
+    """Returns source 0 and the label sources all of whose own places have training labels.
+
+    Where source 0 has no labels of these keypoints there is nothing to tell them apart from.
+    """
 
     def has_labels(source: int, keypoint: int) -> bool:
         return any(bool(part.labelled[part.sources == source, keypoint].any()) for part in parts)
 
     own = {number: source.own for number, source in enumerate(keypoint_set.sources) if source.own}
-    return (0, *(number for number, of in own.items() if all(has_labels(number, keypoint) for keypoint in of)))
+    apart = (n for n, of in own.items() if all(has_labels(n, k) and has_labels(0, k) for k in of))
+    return (0, *apart)
 
 
 def crop_of(train: Part) -> Crop:

@@ -107,7 +107,8 @@ def test_a_keypoint_outside_its_crop_is_unlabelled(pictures: LabelledPictures) -
 
 def test_a_picture_that_cannot_be_decoded_is_named_or_skipped_as_asked(tmp_path: Path) -> None:
     folder = save_frames(tmp_path / "frames", {"training": ["A_1.jpg", "B_1.jpg"]})
-    (folder / "training" / "A_1.jpg").write_bytes(b"no picture")
+    whole = (folder / "training" / "A_1.jpg").read_bytes()
+    (folder / "training" / "A_1.jpg").write_bytes(whole[: len(whole) // 2])
     pictures = read_frames.read(folder)
     with pytest.raises(InputError, match=r"A_1\.jpg: cannot be decoded as a picture; .* --skip-bad"):
         cut(pictures, Cutting())
@@ -118,12 +119,18 @@ def test_a_picture_that_cannot_be_decoded_is_named_or_skipped_as_asked(tmp_path:
         cut(pictures, Cutting(skip_bad=True))
 
 
+def test_crops_that_would_all_be_the_same_are_refused(pictures: LabelledPictures) -> None:
+    for cutting in (Cutting(cuts=2), Cutting(cuts=2, as_15=True, crop=WHOLE)):
+        with pytest.raises(InputError, match="--cuts 2: all would be the same"):
+            cut(pictures, cutting)
+
+
 def test_keypoints_that_say_no_size_are_told(pictures: LabelledPictures) -> None:
     at_one = np.full((68, 2), 50, np.float32)
     faces = replace(pictures, faces=[replace(pictures.faces[0], keypoints=at_one)])
-    with pytest.raises(InputError, match=r"a\.pts: its keypoints lie within 0\.00 px; mend them"):
+    with pytest.raises(InputError, match=r"a\.pts: its keypoints say no size; mend them"):
         cut(faces, Cutting())
-    with pytest.raises(InputError, match=r"a\.pts: its eye centres are 0\.00 px apart"):
+    with pytest.raises(InputError, match=r"a\.pts: its eye centres are not labelled, or in one place"):
         cut(faces, Cutting(as_15=True))
 
 

@@ -40,6 +40,7 @@ def test_frames_come_with_their_part_and_the_person_that_their_names_tell(frames
     ]
     assert [face.person for face in read.faces] == ["yt:Ann_van_Lee", "yt:Ann_van_Lee", "yt:Bo"]
     assert [face.part for face in read.faces] == [TRAINING, TRAINING, TEST]
+    assert read.source is not None
     assert FACE68.sources[read.source].name == "frames"
     assert read.found == "training: 2 pictures, 2 of them labelled; test: 2 pictures, 1 of them labelled"
     np.testing.assert_array_equal(read.faces[2].keypoints, face_68())
@@ -57,6 +58,7 @@ def test_faces_cut_from_one_photo_count_as_one_person(tmp_path: Path) -> None:
     read = read_pts.read(folder)
     assert [face.person for face in read.faces] == ["afw:111", "afw:111", "afw:222", "afw:image_0001", "afw:image_0002"]
     assert {face.part for face in read.faces} == {NOT_SAID}
+    assert picture_id("12_3_mirror") == "12"
     assert (picture_id("12_3"), picture_id("image_0001"), picture_id("a")) == ("12", "image_0001", "a")
 
 
@@ -81,6 +83,7 @@ def test_imglab_counts_from_0_and_may_ignore_a_box(tmp_path: Path) -> None:
 def test_five_points_are_a_label_source_of_the_15(tmp_path: Path) -> None:
     folder = save_five(tmp_path / "five", {"a.jpg": "yt:Ann", "b.jpg": "yt:Bo"})
     read = read_pictures_csv.read(folder)
+    assert read.source is not None
     assert (read.keypoint_set, read.keypoint_set.sources[read.source].name) == (FACE15, "five")
     assert [face.person for face in read.faces] == ["yt:Ann", "yt:Bo"]
     assert read.faces[0].keypoints[FACE15.index("nose_tip")].tolist() == [50, 70]
@@ -144,6 +147,14 @@ FRAMES_FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda f: rewrite(f / TRAINING_CSV, "Ann_van_Lee_11", "../../Ann_van_Lee_11"),
         r"row 1 \(line 3\): names the picture '\.\./\.\./Ann_van_Lee_11\.jpg', which is no name below .*training",
     ),
+    "no name": (
+        lambda f: rewrite(f / TRAINING_CSV, "Ann_van_Lee_11.jpg", "."),
+        r"names the picture '\.', which is no name",
+    ),
+    "too long a name": (
+        lambda f: rewrite(f / TRAINING_CSV, "Lee_11", "e" * 300),
+        r"row 1 \(line 3\): the picture .*e is missing",
+    ),
     "an absolute name": (
         lambda f: rewrite(f / TRAINING_CSV, "Ann_van_Lee_11", "/etc/passwd"),
         r"names the picture '/etc/passwd\.jpg', which is no name below",
@@ -190,6 +201,7 @@ XML_FAULTS: dict[str, tuple[str, str]] = {
         r"\(a\.jpg\): x of point 1 of 68 is 'left'",
     ),
     "cut off": (imglab_text(["a.jpg"])[:200], r"faces\.xml: is no whole XML file"),
+    "a picture twice": (imglab_text(["a.jpg", "a.jpg"]), r"picture 2 \(a\.jpg\) is there again"),
     "no face": ("<dataset><images/></dataset>", r"faces\.xml: holds no face in images/image/box"),
     "a name that leads out": (imglab_text(["../a.jpg"]), r"picture 1: names the picture '\.\./a\.jpg'"),
 }

@@ -122,6 +122,10 @@ FAULTS = {
     "too small": (["frames", "--size", "8"], r"--size 8: give 16 to 1024 px"),
     "no official split": (["many", "--split", "official"], r"--split official: not all faces are in a training or"),
     "drawn faces are cut": (["synthetic", "--count", "20", "--size", "64"], r"synthetic: its faces are already cut"),
+    "few in training": (["test_only", "--split", "official"], r"--split official: fewer than 10 faces are in its"),
+    "68 cuts of one": (["frames", "--cuts", "2"], r"--cuts 2: all would be the same"),
+    "the same folder": (["frames", "frames/"], r"frames: is named twice"),
+    "nobody named": (["frames", "--leave-out", "nameless"], r"nameless: names nobody in its validation and test part"),
     "no data folder": (["frames", "--leave-out", "five"], r"five: .*prepare"),
 }
 
@@ -133,8 +137,18 @@ def test_bad_use_is_one_line_and_leaves_nothing(
     arguments, message = FAULTS[fault]
     save_five(tmp_path / "five", {"a.jpg": "yt:Ann", "b.jpg": "yt:Bo"})
     save_pts(tmp_path / "many", list("abcdefghijkl"))
+    save_frames(tmp_path / "test_only", {"test": frame_names(PEOPLE)})
+    if "nameless" in arguments:
+        source = tmp_path / "cut"
+        source.mkdir()
+        images = np.random.default_rng(0).integers(0, 256, (32, 32, 20), np.uint8)
+        np.savez(source / read_npz.IMAGES, face_images=images)
+        labels = pd.DataFrame(np.full((20, 30), 9), columns=FACE15.columns)
+        labels.to_csv(source / read_npz.KEYPOINTS, index=False)
+        main([str(source), "--out", str(tmp_path / "nameless")])
+    before = sorted(path.name for path in tmp_path.iterdir())
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=message) as error:
         main([*arguments, "--out", "out"])
     assert "\n" not in str(error.value)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["five", "frames", "many"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == before

@@ -10,6 +10,7 @@ import pytest
 from common.stage import stage_folder, write_manifest
 from data_prep import arrays, prepare
 from data_prep.faces import Part
+from facial_keypoints.keypoint_set import FACE15, KeypointSet
 
 
 @pytest.fixture(scope="session")
@@ -35,12 +36,12 @@ def more_48(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_data(folder / "data", parts)
 
 
-def write_data(out: Path, parts: dict[str, Part]) -> Path:
+def write_data(out: Path, parts: dict[str, Part], keypoint_set: KeypointSet = FACE15) -> Path:
     """Writes a data folder as the first stage does, and returns it."""
     with stage_folder(out, "prepare") as folder:
         for split, part in parts.items():
             arrays.save_part(folder, split, part)
-        write_manifest(folder, "prepare", {"keypoint_set": "face15"}, {}, {}, time.time())
+        write_manifest(folder, "prepare", {"keypoint_set": keypoint_set.name}, {}, {}, time.time())
     return out
 
 

@@ -18,8 +18,9 @@ import pytest
 
 from common.stage import read_manifest
 from data_prep import arrays
+from data_prep.faces import Part
 from facial_keypoints.errors import InputError
-from facial_keypoints.keypoint_set import FACE15
+from facial_keypoints.keypoint_set import FACE15, FACE68
 from tests.conftest import ROOT
 from tests.training.conftest import write_data
 from training import core
@@ -440,6 +441,18 @@ def test_label_sources_are_told_apart_where_all_their_own_places_have_labels(
     assert both.train.points.shape[1] == both.val.points.shape[1] == 17
     second = arrays.load_part(more_48, "test").sources == 1
     assert np.array_equal(both.train.weights[64:, 15] > 0, second)
+
+
+def test_frames_alone_are_told_apart_from_nothing(tmp_path: Path) -> None:
+    """All their labels are of places of their own; without other faces these are simply the 68 keypoints."""
+    n = np.arange(12)
+    keypoints = np.random.default_rng(0).uniform(0, 31, (12, 68, 2)).astype(np.float32)
+    frames = Part(np.zeros((12, 32, 32, 1), np.uint8), keypoints, np.ones((12, 68), bool), n, n, np.ones_like(n))
+    parts = {split: frames.only(frames.rows % 3 == k) for k, split in enumerate(("train", "val", "test"))}
+    data = load_data(write_data(tmp_path / "frames", parts, FACE68), None, "by_source")
+    assert data.sources == (0,)
+    assert data.train.weights.all()
+    assert data.train.points.shape[1] == 68
 
 
 def test_a_keypoint_without_a_training_label_is_told(data_48: Path, tmp_path: Path) -> None:
