@@ -75,7 +75,7 @@ def faces_of(folder: Path) -> Sequence[LabelledPicture]:
     return sorted(faces.faces, key=lambda face: face.file.name)
 
 
-def measure(face: LabelledPicture, predictor: Predictor, detector: Detector, witness: Detector | None) -> Photo:
+def measure(face: LabelledPicture, predictor: Predictor, detector: Detector | None, witness: Detector | None) -> Photo:
     """Returns what is found in one photo; `witness` says which of the other faces are there."""
     spec = predictor.spec
     picture = read_picture(face.file)
@@ -83,8 +83,7 @@ def measure(face: LabelledPicture, predictor: Predictor, detector: Detector, wit
     left, right = crops.eye_centres(truth, spec.keypoint_set)
     apart = float(np.linalg.norm(left - right))
     started = time.process_time()
-    boxes = detector(picture)
-    faces = predictor.predict(picture, detector=lambda _: boxes)
+    faces = predictor.predict(picture, detector=detector)
     seconds = time.process_time() - started
 
     def error(of: Face) -> float:
@@ -98,7 +97,8 @@ def measure(face: LabelledPicture, predictor: Predictor, detector: Detector, wit
         return Photo(None, None, ([], [doubt(other) for other in others], false), None, seconds)
     (true,) = predictor.predict_at(picture, crops.crop_of(truth[None], spec), passes=1)
     doubts = ([doubt(marked)], [doubt(other) for other in others], false)
-    return Photo(100 * error(marked), 100 * error(true), doubts, eyes_in(boxes, (left + right) / 2, apart), seconds)
+    eyes = eyes_in((detector or Haar())(picture), (left + right) / 2, apart)
+    return Photo(100 * error(marked), 100 * error(true), doubts, eyes, seconds)
 
 
 def near(one: Face, other: Face) -> bool:
@@ -146,7 +146,7 @@ def chosen_from(photos: Sequence[Photo]) -> str:
 def photos_report(options: argparse.Namespace) -> None:
     """Prints a table with a row for each folder and detector."""
     predictor = Predictor(options.model, threads=1)
-    detectors: dict[str, Detector] = {"Haar": Haar()}
+    detectors: dict[str, Detector | None] = {"Haar": None}
     witness = YuNet(options.yunet) if options.yunet else None
     detectors |= {"YuNet": witness} if witness else {}
     rows, notes = [], []

@@ -4,7 +4,7 @@ A detector is a callable: `detect(picture) -> Boxes`, the picture being uint8 (H
 file in `detectors/`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import cv2
@@ -51,6 +51,12 @@ LEAST_PX, MOST_PX = 640, 1280  # longest side of a picture that is searched
 SHRUNK = 0.45  # at most so far between them: eyes that are 20 px apart stay 9 px apart
 
 Detector = Callable[[UInt8], Boxes]
+
+
+def joined(found: Sequence[Boxes]) -> Boxes:
+    """Returns all boxes of several, at least one, that have the eyes of a face in the same place."""
+    xywh, scores, turns, eyes = zip(*found, strict=True)
+    return Boxes(np.concatenate(xywh), np.concatenate(scores), np.concatenate(turns), eyes[0])
 
 
 def given_boxes(xywh: npt.ArrayLike) -> Boxes:

@@ -4,11 +4,11 @@ import argparse
 from pathlib import Path
 
 from facial_keypoints.boxes import Detector
-from facial_keypoints.detectors.any_angle import AnyAngle
 from facial_keypoints.detectors.haar import Haar
+from facial_keypoints.detectors.turned import Turned
 from facial_keypoints.detectors.yunet import YuNet
 
-YUNET_COPIES, HAAR_COPIES = 4, 8  # for faces at any angle; the cascade bears a turn of 20 degrees, YuNet of 50
+YUNET_STEP_DEGREES, HAAR_STEP_DEGREES = 90, 45  # from copy to copy; YuNet bears a turn of 50, the cascade of 20
 
 
 def add_model_option(parser: argparse.ArgumentParser) -> None:
@@ -28,12 +28,14 @@ def add_detector_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--any-angle", action="store_true", help="also find faces on their side or upside down")
 
 
-def detector_of(options: argparse.Namespace) -> Detector:
-    """Returns the detector that the options ask for.
+def detector_of(options: argparse.Namespace) -> Detector | None:
+    """Returns the detector that the options ask for; None: `Predictor.predict`'s own.
 
     Raises:
         InputError: YuNet's file is missing, or another one.
     """
+    if not (options.yunet or options.profile or options.any_angle):
+        return None
     detector: Detector = YuNet(options.yunet) if options.yunet else Haar(profile=options.profile)
-    copies = YUNET_COPIES if options.yunet else HAAR_COPIES
-    return AnyAngle(detector, copies) if options.any_angle else detector
+    step = YUNET_STEP_DEGREES if options.yunet else HAAR_STEP_DEGREES
+    return Turned(detector, range(0, 360, step)) if options.any_angle else detector

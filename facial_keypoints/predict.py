@@ -166,7 +166,7 @@ def settings_of(options: argparse.Namespace, predictor: Predictor) -> dict[str, 
     return {**given, "model": model, "several": options.workers > 1}
 
 
-def finder(options: argparse.Namespace, predictor: Predictor, detector: Detector) -> Finder:
+def finder(options: argparse.Namespace, predictor: Predictor, detector: Detector | None) -> Finder:
     """Returns the function that finds the faces of a picture as the options say."""
     if options.no_detect:
         return lambda picture: predictor.predict_at(picture, crops.crop_of_whole(picture, predictor.spec)[None])
@@ -228,7 +228,7 @@ def stamp(source: Source) -> str:
 
 
 def predict_clip(
-    clip: Source, predictor: Predictor, detector: Detector, unfinished: Unfinished, *, smooth: bool
+    clip: Source, predictor: Predictor, detector: Detector | None, unfinished: Unfinished, *, smooth: bool
 ) -> None:
     """Predicts a clip, unless an earlier run has."""
     if unfinished.record(stamp(clip)) is None:

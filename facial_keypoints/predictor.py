@@ -13,7 +13,7 @@ from facial_keypoints import geometry
 from facial_keypoints.array_types import Float32, Float64, Int64, UInt8
 from facial_keypoints.boxes import Detector, given_boxes
 from facial_keypoints.codec import WITH_ERROR, Keypoints, decode
-from facial_keypoints.detectors.haar import Haar
+from facial_keypoints.detectors.haar import Haar, second_look
 from facial_keypoints.errors import InputError, one_line
 from facial_keypoints.face import DOUBTFUL, HOPELESS, Face, doubt, each_once
 from facial_keypoints.pretrained import MANIFEST, ONNX_FILE, find
@@ -55,7 +55,8 @@ class Predictor:
         self.spec = _spec(self._session, self.path)
         self._gives = len(self.spec.landmarks), WITH_ERROR if self.spec.expected_error else 2
         self._box_px = cropping.box_of(np.eye(2, 3), self.spec)[2]  # of the mean face, in its crop
-        self._detector = Haar()
+        self._haar = Haar()
+        self._second_look = second_look(self._haar)
         self._input = _input_name(self._session, self.spec, self.path)
         self._run(np.zeros((1, *self.spec.crop.shape), np.uint8))  # whether it does what it says is seen here
 
@@ -92,7 +93,8 @@ class Predictor:
 
         Args:
             picture: uint8 (H, W, 3) RGB, (H, W, 1) or (H, W) grey; `pictures.read_picture` reads one.
-            detector: finds faces (`detectors/`); None: OpenCV's Haar cascade.
+            detector: finds faces (`detectors/`); None: OpenCV's Haar cascade, and where that leads to no face the
+                cascade on copies turned by 25 degrees, and the one for faces from the side.
             boxes: float (F, 4), boxes around faces (x, y, width, height) in px, instead of a detector's. The faces are
                 in their order, and none is dropped.
             source: as in `predict_crops`.
@@ -104,7 +106,14 @@ class Predictor:
         if boxes is not None:
             crops = cropping.crop_of_boxes(given_boxes(boxes), self.spec)
             return self.predict_at(picture, crops, source=source)
-        found = (detector or self._detector)(picture)
+        for search in (detector,) if detector else (self._haar, self._second_look):
+            if faces := self._found(picture, search, source):
+                return faces
+        return []
+
+    def _found(self, picture: UInt8, detector: Detector, source: str | None) -> list[Face]:
+        """Returns the faces that a detector leads to, the surest first."""
+        found = detector(picture)
         crops = cropping.crop_of_boxes(found, self.spec)
         crops, output = self._settled(picture, crops, PASSES, hopeless=HOPELESS)
         real = self._doubts(output) < DOUBTFUL

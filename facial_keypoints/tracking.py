@@ -14,6 +14,7 @@ import numpy as np
 from facial_keypoints.array_types import Float64, UInt8
 from facial_keypoints.boxes import Detector
 from facial_keypoints.crops import box_of, crop_of
+from facial_keypoints.detectors.haar import Haar
 from facial_keypoints.face import DOUBTFUL, Face, doubt, each_once
 from facial_keypoints.one_euro import OneEuro
 from facial_keypoints.predictor import PASSES, Predictor
@@ -74,7 +75,7 @@ class Tracker:
             background: where the detector works while frames go on, for a camera; its faces come some frames late.
                 None: each frame waits for it, and equal clips give equal faces.
         """
-        self._predictor, self._detector = predictor, detector
+        self._predictor, self._detector = predictor, detector or Haar()  # no second look at frames without a face
         self._smooth, self._background = smooth, background
         self._tracks: list[_Track] = []
         self._count = 0  # of faces so far

@@ -10,29 +10,31 @@ import cv2
 import numpy as np
 
 from facial_keypoints.array_types import Float64, UInt8
-from facial_keypoints.boxes import Boxes, EyesInBox, shrunk
+from facial_keypoints.boxes import Boxes, Detector, EyesInBox, joined, shrunk
+from facial_keypoints.detectors.turned import Turned
 from facial_keypoints.spec import GREY
 
 FRONTAL, PROFILE = "haarcascade_frontalface_alt2.xml", "haarcascade_profileface.xml"  # OpenCV's wheels hold them
 EYES = EyesInBox(0.5, 0.39, 0.38)
 SCALE_STEP = 1.05
 NEIGHBOURS = 2
+TILT_DEGREES = 25
 SMALLEST_PX = 24  # of a face's box in that picture
 
 
 class Haar:
-    """Finds upright faces that look at the camera. It may be called from several threads at once."""
+    """Finds upright faces. It may be called from several threads at once."""
 
-    def __init__(self, *, profile: bool = False) -> None:
-        """Args: profile: whether faces seen from the side are sought too, which takes three times as long."""
-        self._profile = profile
+    def __init__(self, *, frontal: bool = True, profile: bool = False) -> None:
+        """Args: frontal, profile: whether faces are sought that look at the camera, and aside (twice the time)."""
+        self._frontal, self._profile = frontal, profile
         self._cascades = threading.local()  # OpenCV's cannot be shared
 
     def __call__(self, picture: UInt8) -> Boxes:
         """Returns boxes around faces of a picture, uint8 (H, W, 3) RGB or (H, W, 1) grey."""
         grey = picture if picture.shape[2] == GREY else np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8)
         small = np.asarray(cv2.equalizeHist(shrunk(grey.reshape(*picture.shape[:2], GREY))), np.uint8)
-        found = [self._search(FRONTAL, small)]
+        found = [self._search(FRONTAL, small)] if self._frontal else []
         if self._profile:  # the cascade knows faces that look to the left of the picture
             right = self._search(PROFILE, np.ascontiguousarray(small[:, ::-1]))
             right[:, 0] = small.shape[1] - right[:, 0] - right[:, 2]
@@ -55,3 +57,9 @@ class Haar:
         if name not in of_thread:
             of_thread[name] = cv2.CascadeClassifier(str(Path(cv2.__file__).parent / "data" / name))
         return of_thread[name]
+
+
+def second_look(haar: Haar) -> Detector:
+    """Returns what seeks faces where the cascade found none: a little turned, and seen from the side."""
+    tilted, aside = Turned(haar, (-TILT_DEGREES, TILT_DEGREES)), Haar(frontal=False, profile=True)
+    return lambda picture: joined([tilted(picture), aside(picture)])

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from facial_keypoints.array_types import UInt8
 from facial_keypoints.boxes import Boxes, EyesInBox, eye_places
-from facial_keypoints.detectors.any_angle import AnyAngle
 from facial_keypoints.detectors.haar import Haar
+from facial_keypoints.detectors.turned import Turned
 from facial_keypoints.detectors.yunet import YuNet
 from facial_keypoints.errors import InputError
 from tests.conftest import ROOT
@@ -71,7 +71,7 @@ def marked_at(picture: UInt8) -> Boxes:
 def test_what_is_found_in_turned_copies_lies_where_it_is_in_the_picture(x: int, y: int, copies: int) -> None:
     picture = np.zeros((60, 100, 3), np.uint8)
     picture[y - 2 : y + 3, x - 2 : x + 3] = 255
-    boxes = AnyAngle(marked_at, copies)(picture)
+    boxes = Turned(marked_at, range(0, 360, 360 // copies))(picture)
     np.testing.assert_allclose(boxes.xywh, [[x - 10, y - 20, 20, 40]] * copies, atol=1)
     np.testing.assert_allclose(boxes.turns, np.arange(copies) * 360 / copies)
     # The eyes are 10 px above the middle of an upright face; turned by a quarter clockwise, right of it.
@@ -81,7 +81,7 @@ def test_what_is_found_in_turned_copies_lies_where_it_is_in_the_picture(x: int, 
 
 
 def test_faces_on_their_side_and_upside_down(drawn: Drawn) -> None:
-    haar = AnyAngle(Haar(), 4)
+    haar = Turned(Haar(), range(0, 360, 90))
     height = drawn.picture.shape[0]
     turned = np.ascontiguousarray(np.rot90(drawn.picture, -1))  # clockwise
     keypoints = np.stack([height - 1 - drawn.keypoints[..., 1], drawn.keypoints[..., 0]], axis=-1)

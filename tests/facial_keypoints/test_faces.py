@@ -12,6 +12,7 @@ from facial_keypoints import InputError, Predictor
 from facial_keypoints.array_types import Float64, UInt8
 from facial_keypoints.boxes import Boxes, given_boxes
 from facial_keypoints.crops import box_of, crop_of, crop_of_boxes
+from facial_keypoints.detectors.haar import Haar
 from facial_keypoints.drawing import draw_faces
 from facial_keypoints.face import Face, doubt, each_once
 from facial_keypoints.keypoint_set import FACE15
@@ -90,6 +91,18 @@ def test_turned_faces_are_as_exact_as_upright_ones(predictor: Predictor, drawn: 
     assert errors(faces, turned).mean() < 1.15 * upright
 
 
+def test_a_second_look_finds_a_tilted_face_where_the_first_finds_none(predictor: Predictor) -> None:
+    one = drawn_faces(1, 1)
+    height, width = one.picture.shape[:2]
+    matrix = np.asarray(cv2.getRotationMatrix2D((width / 2, height / 2), 32, 1), np.float64)
+    picture = np.asarray(cv2.warpAffine(one.picture, matrix, (width, height), borderValue=(150,) * 3), np.uint8)
+    tilted = one._replace(keypoints=(one.keypoints @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32))
+    assert predictor.predict(picture, detector=Haar()) == []
+    faces = predictor.predict(picture)
+    assert len(faces) == 1
+    assert errors(faces, tilted).mean() < EXACT
+
+
 def test_a_crop_of_known_keypoints_needs_one_pass_and_a_bad_one_is_mended(predictor: Predictor, drawn: Drawn) -> None:
     known = predictor.predict(drawn.picture, boxes=drawn.boxes)
     crops = crop_of([face.keypoints for face in known], predictor.spec)
@@ -120,7 +133,7 @@ def test_faces_at_the_edge_and_half_outside(predictor: Predictor, drawn: Drawn, 
     x, y, width, height = drawn.boxes[0].astype(int)
     left, top = max(0, x - corner[0] if corner[0] < 0 else x), max(0, y - corner[1] if corner[1] < 0 else y)
     part = drawn.picture[top : top + 150, left : left + 150]
-    (face,) = predictor.predict(part, boxes=[[x - left, y - top, width, height]])
+    (face,) = predictor.predict(part, boxes=np.array([[x - left, y - top, width, height]]))
     assert np.isfinite(face.keypoints).all()
     assert np.isfinite(face.box).all()
 

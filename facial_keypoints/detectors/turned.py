@@ -1,26 +1,26 @@
 """Any detector on turned copies of a picture, for faces that lie on their side or stand on their head. F faces."""
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
 from facial_keypoints import geometry
 from facial_keypoints.array_types import Float64, UInt8
-from facial_keypoints.boxes import Boxes, Detector, turning
+from facial_keypoints.boxes import Boxes, Detector, joined, turning
 
 
-class AnyAngle:
-    """Finds what a detector finds in a picture as it is, and in copies that are turned by equal steps."""
+class Turned:
+    """Finds what a detector finds in turned copies of a picture."""
 
-    def __init__(self, detector: Detector, copies: int) -> None:
-        """Args: copies: the picture's own is one of them: 4 turn by 90 degrees each."""
+    def __init__(self, detector: Detector, degrees: Sequence[float]) -> None:
+        """Args: degrees: by which the faces are turned that each copy shows upright, clockwise; 0: the picture."""
         self._detector = detector
-        self._turns_degrees = [360 * copy / copies for copy in range(copies)]
+        self._degrees = degrees
 
     def __call__(self, picture: UInt8) -> Boxes:
         """Returns the boxes of all copies; a face may have several."""
-        found = [self._in_copy(picture, degrees) for degrees in self._turns_degrees]
-        xywh, scores, turns, eyes = zip(*found, strict=True)
-        return Boxes(np.concatenate(xywh), np.concatenate(scores), np.concatenate(turns), eyes[0])
+        return joined([self._in_copy(picture, degrees) for degrees in self._degrees])
 
     def _in_copy(self, picture: UInt8, degrees: float) -> Boxes:
         """Returns the boxes of a copy in which a face stands upright that is turned by so much, where they lie here.
