@@ -6,7 +6,7 @@ RUN := $(VENV)/bin/python
 # For `make run`: empty for the full run (7,049 faces, the whole recipe).
 SIZE ?= --quick
 
-.PHONY: run setup test test-jax lint lock clean
+.PHONY: run setup test test-jax test-web web lint lock clean
 
 run: setup
 	$(RUN) pipeline.py $(SIZE)
@@ -31,6 +31,25 @@ test-jax: .venv-jax/installed
 	.venv-jax/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-jax.txt
 	touch $@
 
+# The web page on http://127.0.0.1:7860, with the light library alone, in an environment of its own.
+PORT ?= 7860
+
+web: .venv-web/installed
+	.venv-web/bin/python -m web.app --port $(PORT)
+
+# Its tests; those in a browser are skipped where there is no Chromium.
+test-web: .venv-web/tests-installed
+	.venv-web/bin/python -m pytest web/tests
+
+.venv-web/installed: requirements-web.txt pyproject.toml
+	$(PYTHON) -m venv .venv-web
+	.venv-web/bin/python -m pip install --quiet --disable-pip-version-check -e . -r requirements-web.txt
+	touch $@
+
+.venv-web/tests-installed: .venv-web/installed requirements-web-dev.txt
+	.venv-web/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-web-dev.txt
+	touch $@
+
 lint: setup
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
@@ -44,4 +63,4 @@ lock:
 	(echo "# The exact set that is installed and tested; written by \`make lock\`."; $(RUN) -m pip freeze --all --exclude pip) > requirements-lock.txt
 
 clean:
-	rm -rf $(VENV) .venv-jax $(filter-out artifacts/pretrained,$(wildcard artifacts/*))
+	rm -rf $(VENV) .venv-jax .venv-web $(filter-out artifacts/pretrained,$(wildcard artifacts/*))

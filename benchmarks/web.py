@@ -1,0 +1,98 @@
+"""A soak of the web page: many requests, several at once, through its API; errors, seconds each, and memory.
+
+    .venv-web/bin/python -m benchmarks.web [--requests 1000] [--at-once 8]
+
+Needs the environment that `make test-web` makes, and Linux, whose /proc tells a process's memory.
+"""
+
+import argparse
+import os
+import re
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from web.examples import write_examples
+
+STEPS = 10  # of the run, between which memory is read
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Prints how many requests failed, the seconds each took, and the server's memory on the way."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.web", description=__doc__.partition("\n")[0])
+    parser.add_argument("--requests", type=int, default=1000, metavar="N")
+    parser.add_argument("--at-once", type=int, default=8, metavar="N")
+    options = parser.parse_args(arguments)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with tempfile.TemporaryDirectory() as folder:
+        pictures = write_examples(Path(folder))
+        command = [sys.executable, "-m", "web.app", "--port", str(port)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+            try:
+                assert server.stdout is not None
+                soak(server.stdout.readline().split()[0], server.pid, pictures, options.requests, options.at_once)
+            finally:
+                server.send_signal(signal.SIGTERM)
+
+
+def soak(url: str, server: int, pictures: list[Path], requests: int, at_once: int) -> None:
+    """Sends the requests, in STEPS equal parts, and prints a line after each."""
+    from gradio_client import Client, handle_file
+
+    clients = [connect(Client, url) for _ in range(at_once)]
+    errors: list[str] = []
+    seconds: list[float] = []
+
+    def request(number: int) -> None:
+        start = time.perf_counter()
+        try:
+            picture, filter = pictures[number % len(pictures)], ("none", "hat", "blur")[number % 3]
+            said = clients[number % at_once].predict(handle_file(str(picture)), "v2", filter, api_name="/predict")[1]
+            if "face" not in said:
+                errors.append(said)
+        except Exception as error:  # whatever it is, it is counted
+            errors.append(repr(error))
+        seconds.append(time.perf_counter() - start)
+
+    print(f"requests 0, memory {memory_mb(server):.0f} MB")
+    with ThreadPoolExecutor(at_once) as pool:
+        for step in range(STEPS):
+            part = range(requests * step // STEPS, requests * (step + 1) // STEPS)
+            list(pool.map(request, part))
+            took = f"median {statistics.median(seconds):.2f} s, longest {max(seconds):.2f} s"
+            print(f"requests {part.stop}, errors {len(errors)}, memory {memory_mb(server):.0f} MB, {took}", flush=True)
+    cpu_s = sum(map(int, Path(f"/proc/{server}/stat").read_text().rpartition(")")[2].split()[11:13]))
+    print(f"the server's CPU time: {1000 * cpu_s / os.sysconf('SC_CLK_TCK') / requests:.0f} ms a request")
+    for error in sorted(set(errors)):
+        print(f"{errors.count(error)} x {error}")
+
+
+def connect(client: Any, url: str) -> Any:
+    """Returns a client of its own session, once the server answers."""
+    for _ in range(600):
+        try:
+            return client(url, verbose=False, analytics_enabled=False, httpx_kwargs={"timeout": 120})
+        except Exception:
+            time.sleep(0.1)
+    raise SystemExit(f"{url}: does not answer")
+
+
+def memory_mb(process: int) -> float:
+    """Returns what of a process lies in memory."""
+    said = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text())
+    assert said is not None
+    return int(said[1]) / 1024
+
+
+if __name__ == "__main__":
+    main()
