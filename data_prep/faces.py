@@ -18,7 +18,7 @@ class Origins:
     """Where N faces come from.
 
     Attributes:
-        folders: text (N,), the folder or file as it was named on the command line.
+        folders: text (N,), the folder or file as it was named on the command line; of an imglab file its folder.
         files: text (N,), the picture below it; empty where the faces lie in one file.
         parts: text (N,), `training` or `test` where whoever made the set split it; else empty.
     """

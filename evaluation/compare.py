@@ -63,6 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         inputs["rows"] = file_hash(options.rows)
         subset = f"those of {len(listed):,} that {options.rows.name} lists"
         print(f"scored on {len(data.test):,} test faces, {subset}")
+    if not data.test.labelled.any():
+        raise InputError(f"{options.rows or options.data}: none of these test faces has a real label to compare on")
     entries = [*models, *baselines(data)]
     table, ratios = comparison_table(entries, data, options.base), ratio_table(entries, data, options.base)
     further = further_tables(entries, data)

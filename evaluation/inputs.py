@@ -22,7 +22,7 @@ class Origins:
     """Where N faces come from.
 
     Attributes:
-        folders: text (N,), the folder or file that `prepare` was given.
+        folders: text (N,), the folder or file that holds them; of an imglab file its folder.
         files: text (N,), the picture below it; empty where the faces lie in one file.
     """
 

@@ -56,6 +56,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="(default: artifacts/inspection/NAME)")
     options = parser.parse_args(arguments)
+    if not (options.detect or options.picture):
+        parser.error("--no-detect: is for a PICTURE; give one")
     name = options.model.resolve().name.removesuffix(".keras")
     options.out = options.out or Path("artifacts/inspection") / name
     return options

@@ -10,7 +10,7 @@ from facial_keypoints import crops, geometry
 from facial_keypoints.array_types import Float64, UInt8
 from facial_keypoints.detectors.haar import Haar
 from facial_keypoints.errors import InputError
-from facial_keypoints.keypoint_set import FACE15, FACE68, KeypointSet
+from facial_keypoints.keypoint_set import FACE15, KEYPOINT_SETS, KeypointSet
 from facial_keypoints.pictures import read_picture
 from facial_keypoints.spec import RGB
 from models.networks import shape_of, shape_text
@@ -29,11 +29,12 @@ def keypoint_set_of(loaded: LoadedModel) -> KeypointSet:
     if loaded.spec:
         return loaded.spec.keypoint_set
     given = shape_of(loaded.model, "output_shape")
-    for known in (FACE15, FACE68):
+    for known in KEYPOINT_SETS.values():
         if given in [(None, len(known), 2), (None, len(known), 3), (None, 2 * len(known))]:
             return known
+    numbers = " or ".join(str(len(known)) for known in KEYPOINT_SETS.values())
     raise InputError(
-        f"{loaded.path}: gives {shape_text(given)}, not x and y of {len(FACE15)} or {len(FACE68)} keypoints; give the "
+        f"{loaded.path}: gives {shape_text(given)}, not x and y of {numbers} keypoints; give the "
         "model folder where the file is from one"
     )
 

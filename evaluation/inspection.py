@@ -57,7 +57,9 @@ def inspect(path: Path, picture: Path | None, detect: bool) -> Inspection:
     taken = steps(model, face[None])
     layers, found = convolutions(taken), stages(taken, face.shape)
     if layers:
-        figures["kernels.png"] = draw_kernels(layers[0], colour_order(model, face.shape), name)
+        of_colours = layers[0].kernels.shape[2] == face.shape[2]  # not of a depthwise or grouped convolution
+        colours = colour_order(model, face.shape) if of_colours else None
+        figures["kernels.png"] = draw_kernels(layers[0], colours, name)
         figures["convolutions.png"] = draw_convolutions(layers, name)
         figures["feature_maps.png"] = draw_feature_maps(face, points, found, name)
     else:

@@ -34,7 +34,8 @@ def predict_test_faces(path: Path, data: EvaluationData, flip: bool) -> ModelRes
 
     Args:
         path: a model folder, or a bare `.keras` file.
-        flip: take the mean with the predictions for the mirrored images, mirrored back.
+        flip: take the mean with the predictions for the mirrored images, mirrored back; but not for faces of a label
+            source whose labels lie to one side, which the mean would cancel.
 
     Raises:
         InputError: no whole model, one of other images or keypoints than the data's, or one trained on these faces.
@@ -45,7 +46,9 @@ def predict_test_faces(path: Path, data: EvaluationData, flip: bool) -> ModelRes
     output = predict(loaded, images, data.keypoint_set)
     if flip:
         mirrored = predict(loaded, images[:, :, ::-1], data.keypoint_set)
-        output = np.mean([output, flipped_back(mirrored, images.shape[2], landmarks)], axis=0)
+        both = np.mean([output, flipped_back(mirrored, images.shape[2], landmarks)], axis=0)
+        lopsided = [number for number, source in enumerate(data.keypoint_set.sources) if source.lopsided]
+        output = np.where(np.isin(data.test.sources, lopsided)[:, None, None], output, both)
     if loaded.spec is None and output.shape[-1] == WITH_ERROR:
         said.append("the third number that it gives of each keypoint; taken as the expected error in px")
     return ModelResult(decode(output, data.test.sources, landmarks), cost_of(loaded), said, file_hash(loaded.file))

@@ -101,8 +101,10 @@ def write_on_pictures(folder: Path, name: str, keypoints: Keypoints, data: Evalu
 
     nme = face_nme(placed.coordinates, test.keypoints, test.labelled, data.keypoint_set.normalisers[0])
     faces = worst_median_best(nme)
-    if data.origins is None or not len(faces[0]):
+    if data.origins is None:
         return text
+    if not len(faces[0]):
+        return f"{text}\n  no faces drawn on their pictures: too few have an NME"
     try:
         pictures = read_originals(test, data.origins, np.concatenate(faces))
     except InputError as error:
