@@ -49,9 +49,8 @@ def test_labels_that_lie_to_one_side_are_not_mirrored_where_they_are_told_apart(
 ) -> None:
     """Frames, source 1 of the 68 points, are labelled to the right of what is meant; mirrored, to the left."""
     frames = np.arange(2)
-    part = Part(
-        np.zeros((2, 8, 8, 1), np.uint8), np.zeros((2, 68, 2), np.float32), np.ones((2, 68), bool), *[frames] * 3
-    )
+    images, keypoints = np.zeros((2, 8, 8, 1), np.uint8), np.zeros((2, 68, 2), np.float32)
+    part = Part(images, keypoints, np.ones((2, 68), bool), frames, frames, sources=frames)
     assert targets(part, labels, landmarks(FACE68, (0, 1)), FACE68).may_flip.tolist() == may_flip
 
 
