@@ -2,11 +2,13 @@
 
     python -m benchmarks.network_speed MODEL.onnx... [--turns N]
 
-Models and dlib (where installed) run in turns, so that other work on the machine slows all of them alike. Printed are
-medians: ms for a batch of one picture, that time as a multiple of dlib's, ms per picture in a batch of 64, and that
-rate (pictures per second) as a multiple of the rate one by one. A file that says what it predicts is timed twice: the
-network alone, and `facial_keypoints.Predictor` with its checks around it. dlib is timed as in `benchmarks.peers`: one
-call of the predictor, with the box known.
+Models and dlib (where installed) run in turns, so that other work on the machine slows all of them alike; counted is
+the processor's time, without waiting for it. Printed are medians: ms for a batch of one picture, that time as a
+multiple of the first model's and of dlib's, ms per picture in a batch of 64, that as a multiple of the first model's,
+and the rate (pictures per second) of such batches as a multiple of the rate one by one. `model.onnx model_int8.onnx`
+so tells what 8-bit integers gain. A file that says what it predicts is timed twice: the network alone, and
+`facial_keypoints.Predictor` with its checks around it. dlib is timed as in `benchmarks.peers`: one call of the
+predictor, with the box known.
 
 dlib is optional: `pip install -r requirements-peers.txt`.
 """
@@ -14,6 +16,7 @@ dlib is optional: `pip install -r requirements-peers.txt`.
 import argparse
 import contextlib
 import statistics
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +24,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from benchmarks.dlib68 import call_seconds, fixed_box, load_predictor, next_face
+from benchmarks.dlib68 import fixed_box, load_predictor, next_face
 from data_prep import synthetic
 from facial_keypoints.errors import InputError, run
 from facial_keypoints.predictor import Predictor
@@ -91,7 +94,7 @@ def dlib_call() -> Call:
 
 
 def in_turns(calls: Mapping[tuple[str, int], tuple[Call, int]], turns: int) -> dict[tuple[str, int], float]:
-    """Returns the median time in s of each call, made a number of times in each turn, after a turn that warms up."""
+    """Returns the median processor time in s of each call, made so often in each turn, after a turn that warms up."""
     seconds: dict[tuple[str, int], list[float]] = {name: [] for name in calls}
     for turn in range(turns + 1):
         for name, (call, count) in calls.items():
@@ -100,21 +103,36 @@ def in_turns(calls: Mapping[tuple[str, int], tuple[Call, int]], turns: int) -> d
     return {name: statistics.median(taken) for name, taken in seconds.items()}
 
 
+def call_seconds(call: Call, count: int) -> list[float]:
+    """Returns the processor time in s of each of some calls that keep to this thread."""
+    taken = []
+    for _ in range(count):
+        started = time.thread_time()
+        call()
+        taken.append(time.thread_time() - started)
+    return taken
+
+
 def table(models: Sequence[str], seconds: dict[tuple[str, int], float]) -> str:
     """Returns the printed lines.
 
     Args:
         seconds: the median time in s for (name, pictures in the batch); (`DLIB`, 1) may be absent.
     """
-    dlib = seconds.get((DLIB, 1))
+    first, dlib = models[0], seconds.get((DLIB, 1))
     width = max(map(len, (*models, DLIB)))
-    lines = [f"{'one thread':{width}} {'ms per face':>11} {'of dlib':>8} {f'in {BATCH}s':>8} {'rate':>6}"]
+    titles = ["of first", "of dlib", f"in {BATCH}s", "of first"]
+    lines = [f"{'one thread':{width}} {'ms per face':>11} {' '.join(f'{title:>8}' for title in titles)} {'rate':>6}"]
     for name in models:
         one, many = seconds[name, 1], seconds[name, BATCH] / BATCH
-        ratio = f"{one / dlib:.2f}" if dlib else "-"
-        lines.append(f"{name:{width}} {1e3 * one:11.3f} {ratio:>8} {1e3 * many:8.3f} {one / many:5.2f}x")
+        of_first, of_dlib = one / seconds[first, 1], f"{one / dlib:.2f}" if dlib else "-"
+        lines.append(
+            f"{name:{width}} {1e3 * one:11.3f} {of_first:8.2f} {of_dlib:>8} {1e3 * many:8.3f} "
+            f"{BATCH * many / seconds[first, BATCH]:8.2f} {one / many:5.2f}x"
+        )
     if dlib:
-        lines.append(f"{DLIB:{width}} {1e3 * dlib:11.3f} {1:8.2f} {'-':>8} {'-':>6}")
+        of_first = dlib / seconds[first, 1]
+        lines.append(f"{DLIB:{width}} {1e3 * dlib:11.3f} {of_first:8.2f} {1:8.2f} {'-':>8} {'-':>8} {'-':>6}")
     return "\n".join(lines)
 
 

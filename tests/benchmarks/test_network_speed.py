@@ -47,9 +47,10 @@ def test_dlib_is_timed_beside_every_model(paths: list[str], capsys: pytest.Captu
     *_, first, second, dlib = capsys.readouterr().out.splitlines()
     assert [first.split()[0], second.split()[0]] == paths
     assert dlib.startswith(network_speed.DLIB)
-    assert dlib.split()[-3:] == ["1.00", "-", "-"]
-    milliseconds, of_dlib = map(float, first.split()[1:3])
-    assert of_dlib == pytest.approx(milliseconds / float(dlib.split()[-4]), abs=0.01)
+    assert dlib.split()[-4:] == ["1.00", "-", "-", "-"]
+    milliseconds, of_first, of_dlib = map(float, first.split()[1:4])
+    assert of_first == 1
+    assert of_dlib == pytest.approx(milliseconds / float(dlib.split()[-6]), abs=0.01)
 
 
 def test_without_dlib_the_models_are_timed_alone(
@@ -59,7 +60,7 @@ def test_without_dlib_the_models_are_timed_alone(
     network_speed.main([*paths, "--turns", "1"])
     note, _, first, second = capsys.readouterr().out.splitlines()
     assert note.startswith("without dlib: the package dlib is missing; install it with")
-    assert [line.split()[::2][:2] for line in (first, second)] == [[path, "-"] for path in paths]
+    assert [line.split()[::3][:2] for line in (first, second)] == [[path, "-"] for path in paths]
 
 
 def test_a_model_that_says_what_it_predicts_is_timed_in_the_predictor_too() -> None:
@@ -96,9 +97,10 @@ def test_calls_take_turns() -> None:
 
 
 def test_table() -> None:
-    seconds = {("net", 1): 0.002, ("net", 64): 0.032, (network_speed.DLIB, 1): 0.001}
-    _, net, dlib = network_speed.table(["net"], seconds).splitlines()
-    assert net.split() == ["net", "2.000", "2.00", "0.500", "4.00x"]
-    assert dlib.split()[-4:] == ["1.000", "1.00", "-", "-"]
-    del seconds[network_speed.DLIB, 1]
-    assert network_speed.table(["net"], seconds).splitlines()[-1].split() == ["net", "2.000", "-", "0.500", "4.00x"]
+    seconds = {("net", 1): 0.002, ("net", 64): 0.032, ("int8", 1): 0.001, ("int8", 64): 0.024}
+    _, net, int8, dlib = network_speed.table(["net", "int8"], {**seconds, (network_speed.DLIB, 1): 0.001}).splitlines()
+    assert net.split() == ["net", "2.000", "1.00", "2.00", "0.500", "1.00", "4.00x"]
+    assert int8.split() == ["int8", "1.000", "0.50", "1.00", "0.375", "0.75", "2.67x"]
+    assert dlib.split()[-6:] == ["1.000", "0.50", "1.00", "-", "-", "-"]
+    *_, int8 = network_speed.table(["net", "int8"], seconds).splitlines()
+    assert int8.split() == ["int8", "1.000", "0.50", "-", "0.375", "0.75", "2.67x"]
