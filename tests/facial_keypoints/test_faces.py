@@ -141,7 +141,7 @@ def test_faces_at_the_edge_and_half_outside(predictor: Predictor, drawn: Drawn, 
 def test_a_picture_of_one_pixel_has_no_faces_and_any_box_is_borne(predictor: Predictor) -> None:
     dot = np.zeros((1, 1, 3), np.uint8)
     assert predictor.predict(dot) == []
-    faces = predictor.predict(dot, boxes=[[0, 0, 1, 1], [-1e4, 1e4, 300, 200], [0, 0, 1e-3, 1e-3]])
+    faces = predictor.predict(dot, boxes=[[0.0, 0.0, 1.0, 1.0], [-1e4, 1e4, 300.0, 200.0], [0.0, 0.0, 1e-3, 1e-3]])
     assert all(np.isfinite(face.keypoints).all() for face in faces)
 
 
