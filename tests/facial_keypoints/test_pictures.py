@@ -1,5 +1,6 @@
 """Picture files of every kind become RGB; what is none becomes one line."""
 
+import contextlib
 import logging
 import struct
 import zlib
@@ -8,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from facial_keypoints.array_types import UInt8
 from facial_keypoints.errors import InputError
@@ -77,6 +78,46 @@ def test_of_an_animation_the_first_picture_is_taken_and_that_is_said(
     assert caplog.messages == [f"{tmp_path / 'a.gif'}: holds 2 pictures; the first is taken"]
 
 
+def test_grey_of_32_bits_is_read_where_16_hold_it_and_refused_where_not(tmp_path: Path) -> None:
+    assert (saved(tmp_path / "a.tif", Image.new("I", (3, 2), 90 * 256 + 200)) == 90).all()
+    Image.new("I", (3, 2), 2**20).save(tmp_path / "a.tif")
+    assert message(tmp_path / "a.tif").startswith("cannot be decoded (has values of 32 bits)")
+
+
+@pytest.mark.parametrize("orientation", range(10))  # 0 and 9 mean nothing
+def test_every_orientation_is_turned_as_pillow_turns_it(tmp_path: Path, orientation: int) -> None:
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (3, 5, 3), np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    picture = saved(tmp_path / "a.png", image, exif=exif)
+    np.testing.assert_array_equal(picture, ImageOps.exif_transpose(Image.open(tmp_path / "a.png")))
+
+
+def exif_jpeg(path: Path, *entries: tuple[int, int, int, bytes]) -> None:
+    """Writes a JPEG of 20 x 10 px with EXIF entries (tag, type, count, four bytes), as no library would write them."""
+    body = struct.pack("<H", len(entries)) + b"".join(
+        struct.pack("<HHI", tag, kind, count) + value for tag, kind, count, value in entries
+    )
+    exif = b"Exif\0\0" + b"II*\0" + struct.pack("<I", 8) + body + bytes(4)
+    Image.new("RGB", (20, 10), RED).save(path, exif=exif)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+def test_a_mistake_in_other_exif_data_does_not_spoil_a_photo(tmp_path: Path) -> None:
+    orientation = (0x0112, 3, 1, struct.pack("<I", 6))
+    artist = (0x0132, 7, 4, b"\xff\xfe\xfd\xfc")  # bytes that are no date
+    size = (0x0100, 2, 4, b"abc\0")  # a width that is text
+    exif_jpeg(tmp_path / "a.jpg", size, orientation, artist)
+    with pytest.raises((ValueError, TypeError, struct.error)):
+        ImageOps.exif_transpose(Image.open(tmp_path / "a.jpg"))
+    assert read_picture(tmp_path / "a.jpg").shape == (20, 10, 3)
+
+
+def test_an_orientation_that_cannot_be_read_turns_nothing(tmp_path: Path) -> None:
+    exif_jpeg(tmp_path / "a.jpg", (0x0112, 2, 4, b"up?\0"))
+    assert read_picture(tmp_path / "a.jpg").shape == (10, 20, 3)
+
+
 def message(path: Path) -> str:
     with pytest.raises(InputError) as error:
         read_picture(path)
@@ -103,6 +144,28 @@ def test_a_truncated_picture_is_one_line(tmp_path: Path) -> None:
         whole = (tmp_path / name).read_bytes()
         (tmp_path / name).write_bytes(whole[: len(whole) // 2])
         assert message(tmp_path / name).endswith(("save or fetch it again", "save it as JPEG or PNG"))
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+@pytest.mark.parametrize("name", ["a.tif", "a.gif"])
+def test_pages_and_animations_are_one_line_wherever_they_are_cut_off(tmp_path: Path, name: str) -> None:
+    rng = np.random.default_rng(0)
+    first, *others = [Image.fromarray(rng.integers(0, 256, (16, 16, 3), np.uint8)) for _ in range(3)]
+    first.save(tmp_path / name, save_all=True, append_images=others)
+    whole = (tmp_path / name).read_bytes()
+    told = set()
+    for length in range(8, len(whole), 7):
+        (tmp_path / name).write_bytes(whole[:length])
+        with contextlib.suppress(InputError):  # what lacks only later pictures may be read; no other error comes
+            assert read_picture(tmp_path / name).shape == (16, 16, 3)
+            continue
+        told.add(message(tmp_path / name).rpartition("; ")[2])
+    assert told == {"save or fetch it again", "save it as JPEG or PNG"}
+
+
+def test_formats_that_would_start_another_program_are_not_read(tmp_path: Path) -> None:
+    Image.new("RGB", (4, 4), RED).save(tmp_path / "a.eps")
+    assert message(tmp_path / "a.eps").startswith("is no picture that can be read")
 
 
 def png_header(width: int, height: int) -> bytes:
