@@ -16,7 +16,7 @@ from facial_keypoints.codec import WITH_ERROR, Keypoints, decode
 from facial_keypoints.detectors.haar import Haar, second_look
 from facial_keypoints.errors import InputError, one_line
 from facial_keypoints.face import DOUBTFUL, HOPELESS, Face, doubt, each_once
-from facial_keypoints.pretrained import MANIFEST, ONNX_FILE, find
+from facial_keypoints.pretrained import INT8_FILE, MANIFEST, ONNX_FILE, find
 from facial_keypoints.spec import CHANNELS, METADATA_KEY, ModelSpec, from_json
 
 BATCH = 64
@@ -37,11 +37,12 @@ class Predictor:
     spec: ModelSpec
     path: Path
 
-    def __init__(self, model: str | Path = "v2", *, threads: int | None = None) -> None:
+    def __init__(self, model: str | Path = "v2", *, int8: bool = False, threads: int | None = None) -> None:
         """Loads a network.
 
         Args:
             model: the name of a shipped model, a model folder with `model.onnx`, or an `.onnx` file.
+            int8: takes `model_int8.onnx` of the model folder: faster and smaller, and hardly less exact.
             threads: at most so many for one picture or batch; None: one for each core.
 
         Raises:
@@ -50,8 +51,10 @@ class Predictor:
         if threads is not None and threads < 1:
             raise InputError(f"threads: is {threads}, expected at least 1")
         found = find(model)
-        self.path = found / ONNX_FILE if found.is_dir() else found
-        self._session = _session(self.path, _content(found), threads or 0)
+        if int8 and not found.is_dir():
+            raise InputError(f"{model}: is a file; int8 chooses one of a model folder, leave it out")
+        self.path = found / (INT8_FILE if int8 else ONNX_FILE) if found.is_dir() else found
+        self._session = _session(self.path, _content(self.path, checked=found.is_dir()), threads or 0)
         self.spec = _spec(self._session, self.path)
         self._gives = len(self.spec.landmarks), WITH_ERROR if self.spec.expected_error else 2
         self._box_px = cropping.box_of(np.eye(2, 3), self.spec)[2]  # of the mean face, in its crop
@@ -219,17 +222,18 @@ class Predictor:
         return output
 
 
-def _content(found: Path) -> bytes:
-    """Returns an ONNX file's bytes, after a check against the manifest where a model folder is given."""
-    path = found / ONNX_FILE if found.is_dir() else found
+def _content(path: Path, checked: bool) -> bytes:
+    """Returns an ONNX file's bytes; `checked`: after a check against the manifest of its model folder."""
+    folder = path.parent
     if not path.is_file():
-        raise InputError(f"{path}: no such file; write it with `python -m training.export {found}`")
+        also = " --int8 DATA" if path.name == INT8_FILE else ""
+        raise InputError(f"{path}: no such file; write it with `python -m training.export {folder}{also}`")
     content = path.read_bytes()
-    if found.is_dir():
+    if checked:
         try:
-            expected = json.loads((found / MANIFEST).read_bytes())["files"][ONNX_FILE]
+            expected = json.loads((folder / MANIFEST).read_bytes())["files"][path.name]
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
-            raise InputError(f"{found / MANIFEST}: does not name {ONNX_FILE}; {EXPORT_AGAIN}") from None
+            raise InputError(f"{folder / MANIFEST}: does not name {path.name}; {EXPORT_AGAIN}") from None
         if hashlib.sha256(content).hexdigest() != expected:
             raise InputError(f"{path}: is cut off or altered; {EXPORT_AGAIN}")
     return content

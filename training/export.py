@@ -1,12 +1,15 @@
-"""Adds `model.onnx` to a model folder: the same network for runtimes that know nothing of Keras.
+"""Adds a network to its model folder in the formats of runtimes that know nothing of Keras.
 
 python -m training.export artifacts/models/v2
+python -m training.export artifacts/models/v2 --int8 artifacts/data --litert --savedmodel
 """
 
 import argparse
 import json
 import shutil
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,53 +19,132 @@ from common.backend import start_backend
 from common.hashes import file_hash
 from common.quiet import native_stderr_silenced
 from common.stage import locked
-from facial_keypoints.array_types import Float32
+from data_prep.arrays import data_hash, load_data_manifest, load_keypoint_set, load_part
+from data_prep.faces import Part
+from facial_keypoints.array_types import Float32, UInt8
+from facial_keypoints.codec import decode
+from facial_keypoints.crops import with_channels
 from facial_keypoints.errors import InputError, one_line, run
 from facial_keypoints.folders import atomic_folder
-from facial_keypoints.pretrained import MANIFEST, ONNX_FILE
+from facial_keypoints.pretrained import INT8_FILE, MANIFEST, ONNX_FILE
 from facial_keypoints.spec import METADATA_KEY, ModelSpec, to_json
 from models.saved import KERAS_FILE, load_model
 
 if TYPE_CHECKING:
     import keras
 
+LITERT_FILE, SAVED_MODEL = "model.tflite", "saved_model"
 CHECKED_IMAGES = 16
 LARGEST_DIFFERENCE_PX = 0.01
+LARGEST_INT8_LOSS_PX = 0.02
+
+
+@dataclass(frozen=True)
+class Faces:
+    """What the 8-bit file is made and judged from.
+
+    Attributes:
+        train: faces that say in which range each layer's values lie.
+        val: faces that say what is lost.
+        hash: of the data folder's arrays.
+    """
+
+    train: Part
+    val: Part
+    hash: str
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m training.export", description="Adds model.onnx to a model folder.")
+    parser = argparse.ArgumentParser(
+        prog="python -m training.export",
+        description=f"Adds {ONNX_FILE} to a model folder. With options: what they say, and {ONNX_FILE} where there is "
+        "none.",
+    )
     parser.add_argument("model", type=Path, metavar="MODEL_DIR", help="a folder that training wrote")
+    parser.add_argument(
+        "--int8",
+        type=Path,
+        metavar="DATA",
+        help=f"add {INT8_FILE}, of 8-bit integers; DATA is a data folder, whose training faces calibrate it",
+    )
+    parser.add_argument("--litert", action="store_true", help=f"add {LITERT_FILE}, for LiteRT (TensorFlow Lite)")
+    parser.add_argument("--savedmodel", action="store_true", help=f"add {SAVED_MODEL}/, for TensorFlow")
     options = parser.parse_args(arguments)
     start_backend()
-    difference_px = export(options.model)
-    path: Path = options.model / ONNX_FILE
-    print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, within {difference_px:.0e} px of {KERAS_FILE}")
+    for line in export(options.model, options.int8, litert=options.litert, savedmodel=options.savedmodel):
+        print(line)
 
 
-def export(folder: Path) -> float:
-    """Adds `model.onnx` to a model folder; returns by how many px it differs from the network at most.
+def export(folder: Path, int8: Path | None = None, *, litert: bool = False, savedmodel: bool = False) -> list[str]:
+    """Adds a network's other formats to its model folder; returns a line about each.
+
+    Args:
+        folder: a folder that training wrote.
+        int8: a data folder; adds `model_int8.onnx`.
+        litert: adds `model.tflite`.
+        savedmodel: adds the folder `saved_model`, which the manifest does not list.
 
     Raises:
-        InputError: no whole model folder, another backend than TensorFlow, or the network cannot be written as ONNX.
+        InputError: no whole model folder, another backend than TensorFlow, or the network cannot be written.
     """
     import keras
 
     if (backend := keras.backend.backend()) != "tensorflow":
-        raise InputError(f"KERAS_BACKEND={backend}: cannot write ONNX files; leave it out here")
+        raise InputError(f"KERAS_BACKEND={backend}: cannot write ONNX, LiteRT and SavedModel files; leave it out here")
     folder = folder.resolve()  # the folder itself is replaced, and not a link to it
     with locked(folder):
         loaded = load_model(folder)
-        if loaded.spec is None or loaded.manifest is None:
+        model, spec, manifest = loaded.model, loaded.spec, loaded.manifest
+        if spec is None or manifest is None:
             raise InputError(f"{folder}: does not say what the network predicts; give a folder that training wrote")
-        manifest = loaded.manifest
+        faces = load_faces(int8, spec) if int8 else None
+        metrics = manifest["metrics"]
         with atomic_folder(folder) as new:
             shutil.copytree(folder, new, dirs_exist_ok=True)
-            difference_px = write_onnx(loaded.model, loaded.spec, new / ONNX_FILE)
-            manifest["files"][ONNX_FILE] = file_hash(new / ONNX_FILE)
-            manifest["metrics"]["onnx_difference_px"] = difference_px
+            written = []
+            if not (faces or litert or savedmodel) or ONNX_FILE not in manifest["files"]:
+                metrics["onnx_difference_px"] = write_onnx(model, spec, new / ONNX_FILE)
+                written.append((ONNX_FILE, f"within {metrics['onnx_difference_px']:.0e} px of {KERAS_FILE}"))
+            if faces:
+                metrics["int8"] = write_int8(new / ONNX_FILE, spec, faces, new / INT8_FILE)
+                written.append(
+                    (INT8_FILE, "MAE {val_mae_loss_px:+.4f} px on validation faces".format(**metrics["int8"]))
+                )
+            if litert:
+                metrics["litert_difference_px"] = write_litert(model, spec, new / LITERT_FILE)
+                written.append((LITERT_FILE, f"within {metrics['litert_difference_px']:.0e} px of {KERAS_FILE}"))
+            if savedmodel:
+                metrics["savedmodel_difference_px"] = write_savedmodel(model, spec, new / SAVED_MODEL)
+                written.append((SAVED_MODEL, f"within {metrics['savedmodel_difference_px']:.0e} px of {KERAS_FILE}"))
+            manifest["files"] |= {name: file_hash(new / name) for name, _ in written if name != SAVED_MODEL}
             (new / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
-    return difference_px
+    return [f"{folder / name}: {megabytes(folder / name):.1f} MB, {text}" for name, text in written]
+
+
+def megabytes(path: Path) -> float:
+    """Returns the size of a file, or of all files in a folder, in MB."""
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file()) / 1e6
+
+
+def load_faces(folder: Path, spec: ModelSpec) -> Faces:
+    """Returns the training and validation faces of a data folder.
+
+    Raises:
+        InputError: no data folder, none of either, or they are not what the network takes.
+    """
+    manifest = load_data_manifest(folder)
+    keypoint_set = load_keypoint_set(manifest)
+    train, val = (load_part(folder, split, keypoint_set) for split in ("train", "val"))
+    if not len(train) or not val.labelled.any():
+        raise InputError(f"{folder}: has no training faces or no labelled validation faces; give another data folder")
+    if (keypoint_set, train.images.shape[1:3]) != (spec.keypoint_set, spec.crop.shape[:2]):
+        (height, width), (wanted_height, wanted_width) = train.images.shape[1:3], spec.crop.shape[:2]
+        raise InputError(
+            f"{folder}: has {keypoint_set.name} in {height} x {width} px, the network is for {spec.keypoint_set.name} "
+            f"in {wanted_height} x {wanted_width} px; give the data folder that it was trained on"
+        )
+    return Faces(train, val, data_hash(manifest))
 
 
 def write_onnx(model: "keras.Model", spec: ModelSpec, path: Path) -> float:
@@ -74,35 +156,116 @@ def write_onnx(model: "keras.Model", spec: ModelSpec, path: Path) -> float:
     Raises:
         InputError: the converter fails, or they differ by more than `LARGEST_DIFFERENCE_PX` on images of noise.
     """
-    import keras
-    import onnx
 
-    images = np.random.default_rng(0).integers(0, 256, (CHECKED_IMAGES, *spec.crop.shape)).astype(np.float32)
-    wanted = model.predict(images.astype(np.uint8), verbose=0)
-    signature = [keras.InputSpec(shape=(None, *spec.crop.shape), dtype="float32", name="images")]
-    try:
-        with native_stderr_silenced():  # the converter's libraries warn about each other
-            model.export(path, format="onnx", verbose=False, input_signature=signature)
+    def write() -> Callable[[UInt8], Float32]:
+        import onnx
+
+        from training.int8 import run_onnx
+
+        model.export(path, format="onnx", verbose=False, input_signature=signature(spec))
         file = onnx.load(path)
         onnx.helper.set_model_props(file, {METADATA_KEY: json.dumps(to_json(spec))})
         onnx.save(file, path)
-        given = np.concatenate([run_onnx(path, images[:1]), run_onnx(path, images[1:])])  # N is open
-    except Exception as error:  # the converter and the runtime have no errors of their own
+        return lambda images: run_onnx(path, images)
+
+    return difference_px(model, spec, path, "ONNX", write)
+
+
+def write_litert(model: "keras.Model", spec: ModelSpec, path: Path) -> float:
+    """Writes a network for LiteRT, of the input and output of `write_onnx`; returns and raises what that does."""
+
+    def write() -> Callable[[UInt8], Float32]:
+        import tensorflow as tf
+
+        model.export(path, format="litert", verbose=False, input_signature=signature(spec))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # TensorFlow's own interpreter is to move to a package of its own
+            call: Any = tf.lite.Interpreter(str(path)).get_signature_runner()
+        return lambda images: next(iter(call(images=images.astype(np.float32)).values()))
+
+    return difference_px(model, spec, path, "LiteRT", write)
+
+
+def write_savedmodel(model: "keras.Model", spec: ModelSpec, path: Path) -> float:
+    """Writes a network as a SavedModel folder, whose `serve` is as `write_onnx` says; returns and raises the same."""
+
+    def write() -> Callable[[UInt8], Float32]:
+        import tensorflow as tf
+
+        shutil.rmtree(path, ignore_errors=True)
+        model.export(path, format="tf_saved_model", verbose=False, input_signature=signature(spec))
+        served: Any = tf.saved_model.load(str(path))
+        return lambda images: np.asarray(served.serve(images.astype(np.float32)))
+
+    return difference_px(model, spec, path, "a SavedModel", write)
+
+
+def signature(spec: ModelSpec) -> list[Any]:
+    """Returns what an exported network takes: images float32 (N, H, W, C), N open."""
+    import keras
+
+    return [keras.InputSpec(shape=(None, *spec.crop.shape), dtype="float32", name="images")]
+
+
+def difference_px(
+    model: "keras.Model", spec: ModelSpec, path: Path, kind: str, write: Callable[[], Callable[[UInt8], Float32]]
+) -> float:
+    """Returns by how many px a written network differs from the one in Keras at most, on images of noise.
+
+    Args:
+        path: what is written, for messages.
+        kind: its format, for messages.
+        write: writes it and returns its call, images uint8 (N, H, W, C) in.
+
+    Raises:
+        InputError: it cannot be written or called, or differs by more than `LARGEST_DIFFERENCE_PX`.
+    """
+    images = np.random.default_rng(0).integers(0, 256, (CHECKED_IMAGES, *spec.crop.shape)).astype(np.uint8)
+    wanted = model.predict(images, verbose=0)
+    try:
+        with native_stderr_silenced():  # the converters' libraries warn about each other
+            call = write()
+            given = np.concatenate([call(images[:1]), call(images[1:])])  # N is open
+    except Exception as error:  # the converters and runtimes have no errors of their own
         raise InputError(
-            f"{path.name}: this network cannot be written as ONNX ({one_line(error)}); nothing is written"
+            f"{path.name}: this network cannot be written as {kind} ({one_line(error)}); nothing is written"
         ) from None
-    difference_px = float(np.abs(given - wanted).max())
-    if not difference_px < LARGEST_DIFFERENCE_PX:
-        raise InputError(f"{path.name}: differs from {KERAS_FILE} by {difference_px:.3g} px; nothing is written")
-    return difference_px
+    largest = float(np.abs(given - wanted).max())
+    if not largest < LARGEST_DIFFERENCE_PX:
+        raise InputError(f"{path.name}: differs from {KERAS_FILE} by {largest:.3g} px; nothing is written")
+    return largest
 
 
-def run_onnx(path: Path, images: Float32) -> Float32:
-    """Returns the first output of an ONNX file for images float32 (N, H, W, C)."""
-    import onnxruntime
+def write_int8(onnx_file: Path, spec: ModelSpec, faces: Faces, path: Path) -> dict[str, Any]:
+    """Writes an ONNX file as one of 8-bit integers (`training.int8`); returns what it was made from and what it loses.
 
-    session: Any = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    return np.asarray(session.run(None, {session.get_inputs()[0].name: images})[0], np.float32)
+    Raises:
+        InputError: it cannot be written, or its MAE on the validation faces is larger by `LARGEST_INT8_LOSS_PX`.
+    """
+    from training.int8 import CALIBRATION_FACES, quantise, run_onnx
+
+    train, val = (with_channels(part.images, spec.crop.channels) for part in (faces.train, faces.val))
+    try:
+        with native_stderr_silenced():
+            quantise(onnx_file, train, path)
+            outputs = [run_onnx(file, val) for file in (onnx_file, path)]
+    except InputError:
+        raise
+    except Exception as error:  # onnxruntime has an error class for each of its states, and none above them
+        raise InputError(
+            f"{path.name}: this network cannot be quantised ({one_line(error)}); nothing is written"
+        ) from None
+    before, after = (decode(output, faces.val.sources, spec.landmarks).coordinates for output in outputs)
+    labelled, true = faces.val.labelled, faces.val.keypoints
+    loss = float(np.abs(after - true)[labelled].mean() - np.abs(before - true)[labelled].mean())
+    if not loss < LARGEST_INT8_LOSS_PX:
+        raise InputError(f"{path.name}: loses {loss:.3g} px of MAE on the validation faces; nothing is written")
+    return {
+        "data": faces.hash,
+        "calibration_faces": min(len(train), CALIBRATION_FACES),
+        "val_mae_loss_px": loss,
+        "val_mean_difference_px": float(np.abs(after - before).mean()),
+    }
 
 
 if __name__ == "__main__":

@@ -1,0 +1,83 @@
+"""A network's ONNX file with integers of 8 bits inside: smaller and faster, and nearly as good.
+
+Static quantisation by `onnxruntime.quantization` (Jacob et al. 2018, arXiv 1712.05877). N faces, M landmarks.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
+from onnxruntime.quantization.shape_inference import quant_pre_process
+
+from facial_keypoints.array_types import Float32, UInt8
+from facial_keypoints.errors import InputError
+
+CALIBRATION_FACES = 128  # on v2, 32 and 512 give the same error to 0.002 px
+BATCH = 16
+
+
+class Calibration(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has no types
+    """Faces in batches, as onnxruntime asks for them."""
+
+    def __init__(self, input_name: str, images: UInt8) -> None:
+        self.batches: Iterator[dict[str, Float32]] = (
+            {input_name: images[start : start + BATCH].astype(np.float32)} for start in range(0, len(images), BATCH)
+        )
+
+    def get_next(self) -> dict[str, Float32] | None:
+        return next(self.batches, None)
+
+
+def quantise(path: Path, images: UInt8, out: Path) -> None:
+    """Writes an ONNX file as one of 8-bit integers, of the same input, output and metadata.
+
+    The first and the last convolution stay in float, and what lies before and behind them too: pixels and coordinates
+    need more than 256 steps, and a convolution of one or three channels is faster so. Weights are scaled for each
+    channel of their own and have 7 bits, because products of 8 bits overflow on processors without VNNI.
+
+    Args:
+        path: the float file, of one input.
+        images: uint8 (N, H, W, C), training faces; `CALIBRATION_FACES` of them, spread over all, say in which range
+            each layer's values lie.
+        out: the file to write.
+
+    Raises:
+        InputError: the network has no convolution between its first and its last.
+    """
+    images = images[np.linspace(0, len(images) - 1, min(len(images), CALIBRATION_FACES)).astype(int)]
+    with tempfile.TemporaryDirectory() as folder:
+        prepared = Path(folder) / "prepared.onnx"
+        quant_pre_process(path, prepared, skip_symbolic_shape=True)  # the shapes are known, and it needs a package more
+        graph = onnx.load(prepared).graph
+        convolutions = [index for index, node in enumerate(graph.node) if node.op_type == "Conv"]
+        if len(convolutions) < 3:
+            raise InputError(
+                f"{path.name}: has {len(convolutions)} convolutions, and the first and the last stay float"
+            )
+        first, *_, last = convolutions
+        quantize_static(
+            prepared,
+            out,
+            Calibration(graph.input[0].name, images),
+            per_channel=True,
+            reduce_range=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            nodes_to_exclude=[node.name for node in (*graph.node[: first + 1], *graph.node[last:])],
+        )
+    written = onnx.load(out)
+    onnx.helper.set_model_props(written, {entry.key: entry.value for entry in onnx.load(path).metadata_props})
+    onnx.save(written, out)
+
+
+def run_onnx(path: Path, images: UInt8) -> Float32:
+    """Returns the first output of an ONNX file for images uint8 (N, H, W, C), float32 (N, M, 2 or 3)."""
+    session: Any = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    batches = [images[start : start + BATCH].astype(np.float32) for start in range(0, len(images), BATCH)]
+    return np.concatenate([np.asarray(session.run(None, {name: batch})[0], np.float32) for batch in batches])
