@@ -3,6 +3,7 @@
 import functools
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from web.uploads import read_upload
 
 COLUMNS = ("face", "keypoint", "x (px)", "y (px)", "expected error (px)")
 DECIMALS = 1  # of a px, in the table
+PICTURES_AT_ONCE = 2
 
 Row = list[int | float | str]
 
@@ -42,6 +44,12 @@ class Answer(NamedTuple):
 def predictor_of(model: str) -> Predictor:
     """Returns the predictor of a shipped model, loaded once; one thread, for several requests run at once."""
     return Predictor(model, threads=1)
+
+
+@functools.cache
+def workers() -> ThreadPoolExecutor:
+    """Returns the threads that answer: as many as pictures at once, and each keeps its detector for the next one."""
+    return ThreadPoolExecutor(PICTURES_AT_ONCE)
 
 
 def answer(path: str | Path, model: str, folder: Path, *, filter: str = NO_FILTER, keypoints: bool = True) -> Answer:

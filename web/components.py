@@ -1,7 +1,4 @@
-"""Gradio's image component for uploads and for camera frames, which are not decoded before their size is known.
-
-Methods of the components are replaced, not overridden: Gradio writes a stub file beside every subclass it meets.
-"""
+"""Gradio's image component for uploads and for camera frames, which are not decoded before their size is known."""
 
 import base64
 import binascii
@@ -22,40 +19,37 @@ FRAME_PIXELS = 4_000_000
 JPEG_QUALITY = 85
 JPEG_BEGINS = b"\xff\xd8"
 TOO_LARGE = "The camera's frames are too large. Please choose a smaller size."
-NO_ADDRESS = "Addresses are not fetched. Please upload the picture itself."
 
 
-def upload(**options: Any) -> gr.Image:
-    """Returns an image component that gives an upload to the handler as the path of a file that nobody has opened."""
-    image = gr.Image(**options)
-    move = image.async_move_resource_to_block_cache
+class Image(gr.Image):  # type: ignore[misc]  # the linters run where Gradio is not installed
+    """An upload, given to the handler as the path of a file that nobody has opened; or, where `streaming`, a frame.
 
-    async def moved(path: Any) -> Any:
-        if str(path).startswith(("http:", "https:")):  # Gradio would fetch it whatever its size
-            raise gr.Error(NO_ADDRESS, print_exception=False)
-        return await move(path)
-
-    image.preprocess = lambda payload: None if payload is None else payload.path
-    image.async_move_resource_to_block_cache = moved
-    return image
-
-
-def frames(**options: Any) -> gr.Image:
-    """Returns an image component for camera frames, in and out as data URLs: none is ever a file.
-
-    A handler takes and gives uint8 (H, W, 3) RGB.
+    Frames come and go as data URLs: none is ever a file. A handler takes and gives uint8 (H, W, 3) RGB.
     """
-    image = gr.Image(**options)
 
-    def preprocess(payload: ImageData | None) -> UInt8 | None:
+    __module__ = gr.Image.__module__  # else Gradio writes a stub beside this file, and seeks a part of the page
+
+    def preprocess(self, payload: ImageData | None) -> str | UInt8 | None:
+        """Returns the path of the upload, or the frame; None where there is none."""
+        if payload is None or not self.streaming:
+            return None if payload is None else payload.path
         try:
-            return None if payload is None else decode_frame(payload.url or "")
+            return decode_frame(payload.url or "")
         except InputError as error:
             raise gr.Error(str(error), print_exception=False) from None
 
-    image.preprocess = preprocess
-    image.postprocess = lambda frame: None if frame is None else ImageData(url=encode_frame(frame))
-    return image
+    def postprocess(self, value: Any) -> ImageData | None:
+        """Returns what the browser shows of a frame, or of an example by its path."""
+        if isinstance(value, np.ndarray):
+            return ImageData(url=encode_frame(value))
+        return super().postprocess(value)
+
+    async def async_move_resource_to_block_cache(self, url_or_file_path: Any) -> str | None:
+        """Refuses addresses, which Gradio would fetch whatever their size."""
+        if str(url_or_file_path).startswith(("http:", "https:")):
+            raise gr.Error("Addresses are not fetched. Please upload the picture itself.", print_exception=False)
+        moved: str | None = await super().async_move_resource_to_block_cache(url_or_file_path)
+        return moved
 
 
 def decode_frame(url: str) -> UInt8:

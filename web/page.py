@@ -8,15 +8,14 @@ from facial_keypoints import pretrained
 from facial_keypoints.array_types import UInt8
 from facial_keypoints.errors import InputError
 from facial_keypoints.filter_files import names
-from web.answers import COLUMNS, Row, answer
-from web.components import frames, upload
+from web.answers import COLUMNS, PICTURES_AT_ONCE, Row, answer, workers
+from web.components import Image
 from web.look import error_scale
 from web.marking import NO_FILTER
 from web.streaming import Stream, follow
 
 TITLE = "Facial keypoints"
 PANE_PX = 360  # height of a picture; less on a phone
-PICTURES_AT_ONCE = 2
 CAMERAS_AT_ONCE = 8  # one whose tab was closed keeps its place until its time is over
 WAITING = 32  # requests; one more is told that the queue is full
 CAMERA_S = 300  # then the next one in the queue has its turn
@@ -50,7 +49,7 @@ def build(folder: Path, examples: list[Path]) -> gr.Blocks:
 def _picture_tab(folder: Path, examples: list[Path], *choices: gr.components.Component) -> None:
     with gr.Row():
         with gr.Column():
-            picture = upload(
+            picture = Image(
                 sources=["upload", "webcam", "clipboard"],
                 label="Your picture",
                 height=PANE_PX,
@@ -91,7 +90,8 @@ def _picture_tab(folder: Path, examples: list[Path], *choices: gr.components.Com
         if picture is None:
             return None, "Choose a picture.", [], None, None
         try:
-            found = answer(picture, model, folder, filter=filter, keypoints=keypoints)
+            task = workers().submit(answer, picture, model, folder, filter=filter, keypoints=keypoints)
+            found = task.result()
         except InputError as error:
             raise gr.Error(str(error), print_exception=False) from None
         return found.picture, found.said, found.rows, str(found.csv_file), str(found.json_file)
@@ -109,7 +109,7 @@ def _picture_tab(folder: Path, examples: list[Path], *choices: gr.components.Com
 
 def _camera_tab(*choices: gr.components.Component) -> None:
     with gr.Row():
-        camera = frames(
+        camera = Image(
             sources=["webcam"],
             streaming=True,
             label="Your camera",
@@ -118,7 +118,7 @@ def _camera_tab(*choices: gr.components.Component) -> None:
             buttons=[],
             webcam_options=gr.WebcamOptions(mirror=True, constraints=CAMERA_SIZE),
         )
-        shown = frames(label="Faces", height=PANE_PX, elem_classes="pane", interactive=False, buttons=[])
+        shown = Image(label="Faces", height=PANE_PX, elem_classes="pane", interactive=False, buttons=[])
     stream = gr.State(None)
 
     def watch(
