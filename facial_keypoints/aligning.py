@@ -18,8 +18,8 @@ from facial_keypoints.keypoint_set import FACE15
 from facial_keypoints.options import add_detector_options, add_model_option, detector_of
 from facial_keypoints.over_pictures import check_all, check_new, each_picture
 from facial_keypoints.pictures import read_picture
-from facial_keypoints.predict import Source, count, find_sources
 from facial_keypoints.predictor import Predictor
+from facial_keypoints.sources import Source, count, find_sources
 
 SIZE_PX, LARGEST_PX = 112, 4096
 LARGEST_MARGIN = 2.0

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import math
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -25,6 +26,8 @@ SMALLEST_PX = 2  # of a clip's side that is written
 FASTEST_HZ = 1000
 QUIET = "-8"  # FFmpeg's level at which it prints nothing
 DECIMALS = 4  # of a second
+FIRST_COLUMNS = ("frame", "time_s", "face")  # of a table
+MOST_TICKS = 65_535  # in a second, for MPEG-4; a frame lasts a whole number of them
 
 
 class Clip(NamedTuple):
@@ -112,10 +115,22 @@ def track_clip(
         yield frame, tracker.update(*frame)
 
 
+def written_name(name: str) -> str:
+    """Returns what a clip of this file name is called when it is written."""
+    return name if Path(name).suffix.lower() == SUFFIX else f"{name}{SUFFIX}"
+
+
+def is_table(path: Path) -> bool:
+    """Returns whether a file begins as the tables do that `predict_clip` writes."""
+    start = ",".join(FIRST_COLUMNS).encode()
+    with path.open("rb") as file:
+        return file.read(len(start)) == start
+
+
 def write_clip(path: Path, clip: Clip, pictures: Iterable[UInt8]) -> None:
     """Writes pictures, uint8 (H, W, 3) RGB, as a clip of the size and frame rate of another; MPEG-4 in `.mp4`.
 
-    OpenCV leaves out the last column or row of an odd width or height.
+    OpenCV leaves out the last column or row of an odd width or height. The rate is rounded where MPEG-4 needs it.
 
     Raises:
         InputError: it could not be written.
@@ -124,8 +139,9 @@ def write_clip(path: Path, clip: Clip, pictures: Iterable[UInt8]) -> None:
     if min(size) < SMALLEST_PX:
         raise InputError(f"{clip.path}: is {size[0]} x {size[1]} px, too small for a clip that can be written")
     count = 0
+    fps = round(clip.fps, int(math.log10(MOST_TICKS / clip.fps)))  # OpenCV makes ticks of its decimals
     with quiet():
-        writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*CODEC), clip.fps, size)
+        writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*CODEC), fps, size)
     try:
         if not writer.isOpened():
             raise InputError(f"{path}: cannot be written; choose another --out")
@@ -150,10 +166,9 @@ def predict_clip(
         InputError: the clip cannot be read, or the folder not written.
     """
     clip = read_clip(path)
-    name = path.name if path.suffix.lower() == SUFFIX else f"{path.name}{SUFFIX}"
     with (out_folder / f"{path.name}.csv").open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, lineterminator="\n")
-        table.writerow(["frame", "time_s", "face", *results.columns(predictor.spec)])
+        table.writerow([*FIRST_COLUMNS, *results.columns(predictor.spec)])
 
         def drawn() -> Iterator[UInt8]:
             for number, (frame, faces) in enumerate(track_clip(clip, predictor, detector, smooth=smooth)):
@@ -162,7 +177,7 @@ def predict_clip(
                 numbers = [face.number for face in faces]
                 yield draw_faces(frame.picture, faces, predictor.spec.keypoint_set, numbers)
 
-        write_clip(out_folder / name, clip, drawn())
+        write_clip(out_folder / written_name(path.name), clip, drawn())
 
 
 @contextlib.contextmanager

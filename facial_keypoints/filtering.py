@@ -20,8 +20,8 @@ from facial_keypoints.keypoint_set import FACE15, FACE68, as_face15
 from facial_keypoints.options import add_detector_options, add_model_option, detector_of
 from facial_keypoints.over_pictures import check_all, check_new, each_picture
 from facial_keypoints.pictures import read_picture, write_picture
-from facial_keypoints.predict import Source, count, find_sources
 from facial_keypoints.predictor import Predictor
+from facial_keypoints.sources import Source, count, drawn_name, find_sources
 
 OPAQUE = 255  # alpha
 BLUR_CELLS = 6  # this many averages lie along the longer side of what is blurred
@@ -70,14 +70,15 @@ def main(options: argparse.Namespace) -> None:
             picture = read_picture(source.path)
             faces = predictor.predict(picture, detector=detector)
             faces_per_picture.append(len(faces))
-            (out / source.overlay).parent.mkdir(parents=True, exist_ok=True)
-            write_picture(out / source.overlay, painted(picture, faces))
+            drawn = out / drawn_name(source.name, max(picture.shape))
+            drawn.parent.mkdir(parents=True, exist_ok=True)
+            write_picture(drawn, painted(picture, faces))
 
         failed = each_picture(pictures, work)
         for film in films:
             clip = clips.read_clip(film.path)
             frames = clips.track_clip(clip, predictor, detector)
-            name = film.name if film.path.suffix.lower() == clips.SUFFIX else f"{film.name}{clips.SUFFIX}"
+            name = clips.written_name(film.name)
             clips.write_clip(out / name, clip, (painted(frame.picture, faces) for frame, faces in frames))
     print(_summary(options.out, faces_per_picture, len(films)))
     check_all(failed, pictures, options.out)

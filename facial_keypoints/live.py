@@ -22,6 +22,7 @@ from facial_keypoints.tracking import Tracker
 
 WINDOW = "Facial keypoints (q ends)"
 END_KEYS = (ord("q"), 27)  # 27: Esc
+MOST_DIGITS = 9  # of a camera's number
 OPEN_A_WINDOW = "import cv2; cv2.namedWindow('facial-keypoints')"
 
 Show = Callable[[UInt8], bool]
@@ -75,7 +76,8 @@ def open_camera(camera: str) -> Iterator[cv2.VideoCapture]:
         InputError: there is none, or another program has it.
     """
     with quiet():
-        capture = cv2.VideoCapture(int(camera) if camera.isdecimal() else camera)
+        numbered = camera.isdecimal() and len(camera) <= MOST_DIGITS
+        capture = cv2.VideoCapture(int(camera) if numbered else camera)
     try:
         if not capture.isOpened():
             raise InputError(f"camera {camera}: cannot be opened; connect one, or give another by --camera N|URL")

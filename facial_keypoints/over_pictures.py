@@ -7,7 +7,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from facial_keypoints.errors import InputError
-from facial_keypoints.predict import Source
+from facial_keypoints.sources import Source
 
 
 def check_new(out: Path) -> None:

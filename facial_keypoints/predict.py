@@ -5,11 +5,10 @@ import csv
 import hashlib
 import os
 import sys
-from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import cv2
 from tqdm import tqdm
@@ -20,31 +19,18 @@ from facial_keypoints.boxes import Detector
 from facial_keypoints.clips import predict_clip as annotate_clip
 from facial_keypoints.clips import read_clip
 from facial_keypoints.drawing import draw_faces
+from facial_keypoints.earlier import OVERLAYS, UNREAD, check_out
 from facial_keypoints.errors import InputError
 from facial_keypoints.face import Face
 from facial_keypoints.keypoint_set import KeypointSet
 from facial_keypoints.options import add_detector_options, add_model_option, detector_of
-from facial_keypoints.pictures import SUFFIXES, read_picture, write_picture
+from facial_keypoints.pictures import read_picture, write_picture
 from facial_keypoints.predictor import Predictor
 from facial_keypoints.results import PictureFaces
+from facial_keypoints.sources import Source, count, drawn_name, find_sources
 from facial_keypoints.unfinished import Unfinished
 
-OVERLAYS, UNREAD = "overlays", "unread.csv"
-CLIP_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm")
-DRAWN_AS = (".jpg", ".jpeg", ".png")  # a picture in another format is drawn as JPEG
-
 Finder = Callable[[UInt8], list[Face]]
-
-
-class Source(NamedTuple):
-    """A picture file: `name` stands in the tables and says what its overlay is called."""
-
-    name: str
-    path: Path
-
-    @property
-    def overlay(self) -> str:
-        return self.name if self.path.suffix.lower() in DRAWN_AS else f"{self.name}.jpg"
 
 
 def add_parser(commands: Any) -> None:
@@ -101,10 +87,17 @@ def main(options: argparse.Namespace) -> None:
     predictor = Predictor(options.model, threads=1 if several else options.workers)
     cv2.setNumThreads(1 if several else options.workers)  # a picture for each worker is quicker than a part of one
     detector = detector_of(options)
-    unfinished = Unfinished(options.out, settings_of(options, predictor))
+    unfinished = Unfinished(options.out, settings_of(options, predictor, [*pictures, *clips]))
     try:
         find = finder(options, predictor, detector)
-        done, unread = predict_pictures(pictures, find, predictor.spec.keypoint_set, unfinished, options.workers)
+        done, unread = predict_pictures(
+            pictures,
+            find,
+            predictor.spec.keypoint_set,
+            unfinished,
+            options.workers,
+            tell=len(pictures) + len(clips) > 1,
+        )
         for clip in clips:
             predict_clip(clip, predictor, detector, unfinished, smooth=not options.no_smooth)
         if unread and not (done or clips):
@@ -120,50 +113,13 @@ def main(options: argparse.Namespace) -> None:
         raise InputError(f"{options.out / UNREAD}: {len(unread)} of {len(pictures)} pictures could not be read")
 
 
-def check_out(out: Path, overwrite: bool) -> None:
-    """Raises InputError where writing `out` would replace what is not to be replaced."""
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{out}: is a file, not a folder; choose another --out")
-    if out.is_dir() and any(out.iterdir()):
-        of_clips = any(Path(file.stem).suffix.lower() in CLIP_SUFFIXES for file in out.glob("*.csv"))
-        if not (out / results.JSON_FILE).is_file() and not of_clips:
-            raise InputError(f"{out}: holds files that predict did not write; choose an empty or new --out")
-        if not overwrite:
-            raise InputError(f"{out}: holds an earlier result; choose another --out, or replace it with --overwrite")
-
-
-def find_sources(paths: list[Path], out: Path) -> tuple[list[Source], list[Source]]:
-    """Returns the pictures and the clips that are meant: of a folder all its pictures, by name, at any depth.
-
-    Raises:
-        InputError: there is none, or two would have the same name in the tables.
-    """
-    pictures, clips = [], []
-    for path in paths:
-        if path.is_dir():
-            inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
-            named = [
-                (file.relative_to(path), file) for file in inside if not file.resolve().is_relative_to(out.resolve())
-            ]
-            pictures += [Source(n.as_posix(), file) for n, file in named if not any(p.startswith(".") for p in n.parts)]
-            if not named:
-                raise InputError(f"{path}: holds no pictures ({', '.join(SUFFIXES)})")
-        elif path.suffix.lower() in CLIP_SUFFIXES:
-            clips.append(Source(path.name, path))
-        else:
-            pictures.append(Source(path.name, path))
-    names = Counter(source.overlay for source in pictures) + Counter(source.name for source in clips)
-    if twice := [name for name, count in names.items() if count > 1]:
-        raise InputError(f"{twice[0]}: {names[twice[0]]} files would have this name in --out; give them one at a time")
-    return pictures, clips
-
-
-def settings_of(options: argparse.Namespace, predictor: Predictor) -> dict[str, Any]:
-    """Returns all that a picture's result hangs on, JSON values: a run goes on only with what an equal one left."""
+def settings_of(options: argparse.Namespace, predictor: Predictor, sources: list[Source]) -> dict[str, Any]:
+    """Returns all that the results hang on, JSON values: a run goes on only with what an equal one left."""
     names = ("yunet", "profile", "any_angle", "box", "no_detect", "no_smooth")
     given = {name: str(getattr(options, name)) for name in names}
     model = hashlib.sha256(predictor.path.read_bytes()).hexdigest()
-    return {**given, "model": model, "several": options.workers > 1}
+    paths = [(source.name, str(source.path.resolve())) for source in sources]
+    return {**given, "model": model, "several": options.workers > 1, "sources": paths}
 
 
 def finder(options: argparse.Namespace, predictor: Predictor, detector: Detector | None) -> Finder:
@@ -176,11 +132,12 @@ def finder(options: argparse.Namespace, predictor: Predictor, detector: Detector
 
 
 def predict_pictures(
-    pictures: list[Source], find: Finder, keypoint_set: KeypointSet, unfinished: Unfinished, workers: int
+    pictures: list[Source], find: Finder, keypoint_set: KeypointSet, unfinished: Unfinished, workers: int, *, tell: bool
 ) -> tuple[list[PictureFaces], list[tuple[str, str]]]:
     """Predicts and draws what an earlier run has not done.
 
-    Returns what all pictures hold, in their order, and the names of those that could not be read, each with the reason.
+    Returns what all pictures hold, in their order, and the names of those that could not be read, each with the reason;
+    `tell`: it is told on stderr, too.
     """
 
     def work(source: Source) -> PictureFaces | InputError:
@@ -189,7 +146,7 @@ def predict_pictures(
             faces = find(picture)
         except InputError as error:  # one bad picture of many does not stop the others
             return error
-        overlay = unfinished.folder / OVERLAYS / source.overlay
+        overlay = unfinished.folder / OVERLAYS / drawn_name(source.name, max(picture.shape))
         overlay.parent.mkdir(parents=True, exist_ok=True)
         write_picture(overlay, draw_faces(picture, faces, keypoint_set))
         height, width = picture.shape[:2]
@@ -208,7 +165,8 @@ def predict_pictures(
             for source, result in zip(left, pool.map(work, left), strict=True):
                 if isinstance(result, InputError):
                     unread[source.name] = str(result)
-                    bar.write(f"left out: {result}", file=sys.stderr)
+                    if tell:
+                        bar.write(f"left out: {result}", file=sys.stderr)
                 else:
                     done[source.name] = result
                     unfinished.keep(stamp(source), vars(result))
@@ -263,7 +221,3 @@ def summary(out: Path, done: list[PictureFaces], clips: list[Source]) -> str:
     )
     parts += [count(len(clips), "clip")] if clips else []
     return f"{out}: {'; '.join(parts)}"
-
-
-def count(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")

@@ -116,6 +116,17 @@ def test_a_clip_of_another_format_becomes_mp4(tmp_path: Path) -> None:
     assert len(rows_of(tmp_path / "walk.avi.csv")) == COUNT
 
 
+@pytest.mark.parametrize(
+    ("fps", "written"), [(90.123, 90.12), (700.126, 700.1), (29.97, 29.97), (30_000 / 1001, 29.97), (12.5, 12.5)]
+)
+def test_a_frame_rate_is_rounded_where_mpeg4_cannot_hold_it(
+    clip_file: Path, tmp_path: Path, fps: float, written: float
+) -> None:
+    clip = clips.read_clip(clip_file)._replace(fps=fps)
+    clips.write_clip(tmp_path / "out.mp4", clip, moving_face())
+    assert clips.read_clip(tmp_path / "out.mp4").fps == pytest.approx(written, abs=1e-3)
+
+
 def test_an_earlier_result_is_kept(clip_file: Path, written: Path) -> None:
     before = (written / "walk.mp4").read_bytes()
     with pytest.raises(InputError, match="holds an earlier result"):

@@ -27,6 +27,12 @@ def test_without_a_camera_there_is_one_line(run_stage: Callable[..., CompletedPr
     assert (done.returncode, done.stdout, done.stderr) == (2, "", said)
 
 
+@pytest.mark.parametrize("camera", ["4294967296", "9" * 40])
+def test_a_number_that_no_camera_has_is_one_line(camera: str) -> None:
+    with pytest.raises(InputError, match=f"camera {camera}: cannot be opened"), live.open_camera(camera):
+        pass
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems always have a display")
 def test_without_a_display_there_is_one_line(camera: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DISPLAY", raising=False)

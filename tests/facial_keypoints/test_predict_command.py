@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -196,6 +196,7 @@ def test_a_picture_that_changed_since_the_kill_is_done_again(
         (["{in}/notes.txt"], "notes.txt: is no picture that can be read"),
         (["{in}/none"], "none: holds no pictures"),
         (["{in}/a.png", "{in}/deep/a.png"], "a.png: 2 files would have this name in --out"),
+        (["{in}/clip.avi", "{in}/clip.avi.mp4"], "clip.avi.mp4: 2 files would have this name in --out"),
         (["{in}", "--box", "1,2,3,4"], "--box: says where the faces of one picture are"),
         (["{in}/a.png", "--box", "1,2,3,4", "--no-detect"], "--box: says where"),
         (["{in}/a.png", "--box", "1,2,0,4"], "boxes: [(1.0, 2.0, 0.0, 4.0)] are not x, y, width, height"),
@@ -226,10 +227,83 @@ def test_what_stands_in_out_is_not_replaced_unless_asked(picture: Path, tmp_path
     assert len(rows(out)) == 1
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "diary.txt").write_text("dear")
-    message = "mine: holds files that predict did not write; choose an empty or new --out"
+    message = "mine: holds diary.txt, which predict did not write; choose an empty or new --out"
     assert message in refused(picture, "--out", tmp_path / "mine", "--overwrite")
     assert "is a file, not a folder" in refused(picture, "--out", picture)
     assert (tmp_path / "mine" / "diary.txt").read_text() == "dear"
+
+
+@pytest.mark.parametrize(
+    "mine", ["diary.txt", "overlays/holiday.jpg", "walk.mp4", "walk.mp4.csv", "deep/keypoints.csv", "unread.csv/a"]
+)
+def test_no_file_of_the_user_is_ever_deleted(picture: Path, tmp_path: Path, mine: str) -> None:
+    out = tmp_path / "out"
+    main(["predict", str(picture), "--out", str(out), *BOXES])
+    (out / mine).parent.mkdir(exist_ok=True)
+    (out / mine).write_text("time,place")
+    before = files(out)
+    told = refused(picture, "--out", out, "--overwrite")
+    assert told == f"{out}: holds {mine}, which predict did not write; choose an empty or new --out"
+    assert files(out) == before
+
+
+def test_a_table_that_is_not_ours_is_not_replaced_and_what_file_managers_leave_is(
+    picture: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    for content in ("{}", "[1]", '{"pictures": [{"file": 1}]}', "hello"):
+        (out / "keypoints.json").write_text(content)
+        assert "holds keypoints.json, which predict did not write" in refused(picture, "--out", out, "--overwrite")
+    (out / "keypoints.json").unlink()
+    (out / ".DS_Store").touch()
+    assert "holds an earlier result" in refused(picture, "--out", out)
+    main(["predict", str(picture), "--out", str(out), *BOXES, "--overwrite"])
+    assert sorted(files(out)) == ["keypoints.csv", "keypoints.json", "overlays/two.png"]
+
+
+def test_a_source_inside_out_is_refused(picture: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    main(["predict", str(picture), "--out", str(out), *BOXES])
+    for source in (out, out / "overlays", out / "overlays" / "two.png"):
+        told = refused(source, "--out", out, "--overwrite")
+        assert told == f"{source}: lies inside --out {out}; choose another --out"
+    assert len(rows(out)) == 2
+
+
+def test_another_command_does_not_go_on_with_what_a_killed_one_left(
+    folder: Path, picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ["--no-detect", "--workers", "1", "--out", str(tmp_path / "out")]
+
+    def interrupted(path: Path) -> UInt8:
+        if path.name == "c.gif":
+            raise KeyboardInterrupt
+        return read_picture(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(predict, "read_picture", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            main(["predict", str(folder), *arguments])
+    assert (tmp_path / ".out.unfinished" / "overlays" / "a.png").is_file()
+    main(["predict", str(picture), *arguments])
+    assert sorted(files(tmp_path / "out")) == ["keypoints.csv", "keypoints.json", "overlays/two.png"]
+
+
+def test_one_bad_picture_is_told_once(
+    tmp_path: Path, run_stage: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    (tmp_path / "bad.jpg").write_text("hello")
+    done = run_stage("facial_keypoints", "predict", tmp_path / "bad.jpg", "--out", tmp_path / "out")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert done.stderr.startswith(f"error: {tmp_path / 'bad.jpg'}: is no picture that can be read")
+
+
+def test_a_picture_wider_than_a_jpeg_may_be_is_drawn_as_png(tmp_path: Path) -> None:
+    write_picture(tmp_path / "wide.bmp", np.full((4, 65_501, 3), 90, np.uint8))
+    for _ in range(2):
+        main(["predict", str(tmp_path / "wide.bmp"), "--no-detect", "--out", str(tmp_path / "out"), "--overwrite"])
+    assert read_picture(tmp_path / "out" / "overlays" / "wide.bmp.png").shape == (4, 65_501, 3)
 
 
 def test_results_inside_the_folder_are_no_pictures_of_it(folder: Path) -> None:
