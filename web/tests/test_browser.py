@@ -91,7 +91,7 @@ def test_the_camera_is_followed(browser: Browser, url: str) -> None:
     page = opened(browser, url, PHONE)
     page.get_by_role("tab", name="Camera").click()
     page.get_by_text("Click to Access Webcam").click()
-    page.get_by_text("Record").click()
+    page.get_by_label("capture photo").click()  # Gradio's name for the button "Record"
     shown = page.locator("img[src^='data:image/jpeg']")
     expect(shown).to_be_visible()
     first = shown.get_attribute("src")
