@@ -81,6 +81,7 @@ class Tracker:
         self._count = 0  # of faces so far
         self._since_detection = SEEK_EVERY
         self._pending: Future[list[Face]] | None = None
+        self._outdated = False  # whether the pending detection is of a scene that was cut
         self._thumbnail: Float64 | None = None
 
     def update(self, frame: UInt8, time_s: float) -> list[TrackedFace]:
@@ -96,13 +97,16 @@ class Tracker:
             InputError: as `Predictor.predict`.
         """
         if self._is_cut(frame):
-            self._tracks, self._pending, self._since_detection = [], None, DETECT_EVERY
+            self._tracks, self._since_detection = [], DETECT_EVERY
+            self._forget_pending()
         lost = self._follow(frame)
         self._since_detection += 1
+        if self._outdated and self._pending is not None and self._pending.done():
+            self._pending, self._outdated = None, False
         every = DETECT_EVERY if self._tracks and not any(track.unseen for track in self._tracks) else SEEK_EVERY
         if lost or self._since_detection >= every:
             self._begin_detection(frame)
-        if self._pending is not None and (self._background is None or self._pending.done()):
+        if self._pending is not None and not self._outdated and self._pending.done():
             self._join(frame, self._pending.result())
             self._pending = None
         self._tracks = [track for track in self._tracks if track.unseen <= FORGET_AFTER]
@@ -114,6 +118,13 @@ class Tracker:
         small = np.asarray(cv2.resize(frame, THUMBNAIL_PX, interpolation=cv2.INTER_AREA), np.float64)
         before, self._thumbnail = self._thumbnail, small
         return before is not None and float(np.abs(small - before).mean()) > CUT_LEVELS
+
+    def _forget_pending(self) -> None:
+        """Cancels the pending detection; one at work ends first, so that there is never more than one of a tracker."""
+        if self._pending is not None:
+            self._outdated = not self._pending.cancel()
+        if not self._outdated:
+            self._pending = None
 
     def _follow(self, frame: UInt8) -> bool:
         """Looks for each face where it was last; returns whether one was lost that the last frame had."""

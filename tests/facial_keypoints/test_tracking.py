@@ -169,6 +169,54 @@ def test_in_the_background_the_detector_keeps_no_frame_waiting(predictor: Predic
     assert np.abs(face.keypoints - there.keypoints).max() < 1.5
 
 
+def test_cuts_never_make_more_than_one_detection_at_a_time_and_drop_what_is_of_an_earlier_scene(
+    predictor: Predictor,
+) -> None:
+    go, began, calls, haar = threading.Event(), threading.Event(), [], Haar()
+
+    def slow(picture: UInt8) -> Boxes:
+        calls.append(picture)
+        began.set()
+        go.wait()
+        return haar(picture)
+
+    def free(pool: ThreadPoolExecutor) -> None:
+        pool.submit(int).result()
+
+    old, new = scene((0, 60, 20)), scene(ground=20)
+    with ThreadPoolExecutor(1) as pool:
+        tracker = Tracker(predictor, slow, smooth=False, background=pool)
+        tracker.update(old, 0)
+        began.wait()
+        follow(tracker, [new, old, new, old, new], 1)  # five cuts while one detection is at work
+        assert pool._work_queue.qsize() == 0
+        go.set()
+        free(pool)
+        assert tracker.update(new, 1) == []  # the face of the old scene is nowhere; the new one is searched
+        free(pool)
+        assert len(calls) == 2
+        np.testing.assert_array_equal(calls[1], new)
+
+
+def test_a_cut_takes_back_a_detection_that_waits(predictor: Predictor) -> None:
+    go, calls = threading.Event(), []
+
+    def noted(picture: UInt8) -> Boxes:
+        calls.append(picture)
+        return Haar()(picture)
+
+    old, new = scene((0, 60, 20)), scene((3, 62, 20), ground=20)
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(go.wait)  # another's
+        tracker = Tracker(predictor, noted, smooth=False, background=pool)
+        follow(tracker, [old, new, old, new])
+        go.set()
+        pool.submit(int).result()
+        assert numbers([tracker.update(new, 1)]) == [[0]]
+    (searched,) = calls
+    np.testing.assert_array_equal(searched, new)
+
+
 def network_without_errors(path: Path) -> Path:
     """Writes a network for 20 x 20 px that has keypoint k at (k, k), always, and says no errors."""
     helper, numbers_of = onnx.helper, onnx.numpy_helper
