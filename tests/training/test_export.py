@@ -17,7 +17,7 @@ from facial_keypoints.spec import METADATA_KEY, from_json
 from models.saved import load_model
 from tests.conftest import ROOT
 from tests.models.folders import write_model_folder
-from training import export, int8
+from training import export
 
 V2 = ROOT / "artifacts" / "pretrained" / "v2"
 tensorflow_alone = pytest.mark.skipif(
@@ -86,6 +86,8 @@ def test_a_network_that_would_predict_something_else_is_not_written(
     folder = tmp_path / "model"
     write_model_folder(folder)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    from training import int8  # needs onnx, which is not there beside other backends
+
     run_onnx = int8.run_onnx
     monkeypatch.setattr(int8, "run_onnx", lambda path, images: run_onnx(path, images) + 0.02)
     with pytest.raises(InputError, match=r"model\.onnx: differs from model\.keras by 0\.02\d* px; nothing is written"):
