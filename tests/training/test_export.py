@@ -153,6 +153,7 @@ def test_every_format_gives_what_keras_gives(data: Path, tmp_path: Path, capsys:
 
 
 def test_the_shipped_8_bit_file_is_small_and_predicts_as_the_float_file_does() -> None:
+    pytest.importorskip("onnxruntime")
     assert (V2 / "model_int8.onnx").stat().st_size < 1.2e6
     images = synthetic.read(64, seed=3).images
     exact, fast = Predictor("v2"), Predictor("v2", int8=True)
