@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from facial_keypoints import geometry
 from facial_keypoints.array_types import Float64, UInt8
-from facial_keypoints.errors import InputError
+from facial_keypoints.errors import InputError, one_line
 
 
 class EyesInBox(NamedTuple):
@@ -50,6 +50,8 @@ USUAL_EYES = EyesInBox(0.5, 0.38, 0.35)  # of a box that holds a face from the b
 LEAST_PX, MOST_PX = 640, 1280  # longest side of a picture that is searched
 SHRUNK = 0.45  # at most so far between them: eyes that are 20 px apart stay 9 px apart
 
+SMALLEST_PX, FARTHEST_PX = 1e-3, 1e6  # of a box that is given, and of its corner from the picture's
+
 Detector = Callable[[UInt8], Boxes]
 
 
@@ -63,22 +65,31 @@ def given_boxes(xywh: npt.ArrayLike) -> Boxes:
     """Returns boxes that somebody else found, (F, 4), of upright faces.
 
     Raises:
-        InputError: they are no boxes, or one has no size.
+        InputError: they are no boxes, or one has no size, or is larger or farther away than any picture.
     """
     try:
         boxes = np.array(xywh, np.float64).reshape(-1, 4)
     except (TypeError, ValueError):
         boxes = np.full((1, 4), np.nan)
-    if not (np.isfinite(boxes).all() and (boxes[:, 2:] > 0).all()):
-        raise InputError(f"boxes: {xywh!r} are not x, y, width, height of each face in px, the last two above 0")
+    if not ((np.abs(boxes) <= FARTHEST_PX).all() and (boxes[:, 2:] >= SMALLEST_PX).all()):
+        raise InputError(
+            f"boxes: {one_line(repr(xywh))} are not x, y, width, height of each face in px, the last two above 0, "
+            f"none beyond {FARTHEST_PX:,.0f}"
+        )
     return Boxes(boxes, np.ones(len(boxes)), np.zeros(len(boxes)), USUAL_EYES)
 
 
 def shrunk(picture: UInt8) -> UInt8:
     """Returns a picture (H, W, C) as small as it may be for all faces to be found that are worth it."""
+    longest = max(picture.shape[:2])
+    return scaled(picture, min(1.0, np.clip(SHRUNK * longest, LEAST_PX, MOST_PX) / longest))
+
+
+def scaled(picture: UInt8, scale: float) -> UInt8:
+    """Returns a picture (H, W, C) with sides of so much of their length, at least a pixel; itself at 1."""
+    if scale == 1:
+        return picture
     height, width, channels = picture.shape
-    longest = max(height, width)
-    scale = min(1.0, np.clip(SHRUNK * longest, LEAST_PX, MOST_PX) / longest)
     size = max(1, round(width * scale)), max(1, round(height * scale))
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8).reshape(*size[::-1], channels)
 

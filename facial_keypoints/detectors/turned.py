@@ -7,7 +7,10 @@ import numpy as np
 
 from facial_keypoints import geometry
 from facial_keypoints.array_types import Float64, UInt8
-from facial_keypoints.boxes import Boxes, Detector, joined, turning
+from facial_keypoints.boxes import MOST_PX as SEARCHED_PX
+from facial_keypoints.boxes import SHRUNK, Boxes, Detector, joined, scaled, turning
+
+MOST_PX = SEARCHED_PX / SHRUNK  # longest side of a turned copy: the detectors search one that is larger no larger
 
 
 class Turned:
@@ -27,11 +30,15 @@ class Turned:
 
         Their width and height stay: a box is that of the upright face, turned about its middle.
         """
-        matrix, width, height = _turned(picture, -degrees)
-        copy = cv2.warpAffine(picture, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+        _, width, height = _turned(picture, -degrees)
+        small = scaled(picture, min(1.0, MOST_PX / max(width, height)))
+        matrix, width, height = _turned(small, -degrees)
+        copy = cv2.warpAffine(small, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
         boxes = self._detector(np.asarray(copy, np.uint8).reshape(height, width, picture.shape[2]))
+        ratio = np.array(picture.shape[1::-1]) / small.shape[1::-1]
         half = boxes.xywh[:, 2:] / 2
-        middle = geometry.transform(boxes.xywh[:, :2] + half, geometry.inverse(matrix))
+        middle = (geometry.transform(boxes.xywh[:, :2] + half, geometry.inverse(matrix)) + 0.5) * ratio - 0.5
+        half = half * ratio.min()  # of a side that has not come down to a pixel
         return boxes._replace(xywh=np.column_stack([middle - half, 2 * half]), turns=boxes.turns + degrees)
 
 

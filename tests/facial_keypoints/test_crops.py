@@ -44,8 +44,10 @@ def test_eyes_in_boxes_worked_by_hand() -> None:
     np.testing.assert_allclose(quarter, [[140, 230], [140, 250]], atol=1e-9)  # the forehead points to the right
 
 
-def test_boxes_without_size_are_refused() -> None:
-    for bad in ([[0, 0, 0, 5]], [[0, 0, 5, -1]], [[0, 0, float("nan"), 5]], [1, 2, 3], "box"):
+def test_boxes_without_size_or_larger_than_any_picture_are_refused() -> None:
+    sizes = [[0, 0, 0, 5]], [[0, 0, 5, -1]], [[0, 0, float("nan"), 5]], [[0, 0, 1e-200, 1e-200]]
+    places = [[1e200, 0, 5, 5]], [[0, -2e6, 5, 5]], [[0, 0, 1e200, 1e200]], [[0, 0, float("inf"), 5]]
+    for bad in (*sizes, *places, [1, 2, 3], "box"):
         with pytest.raises(InputError, match="x, y, width, height of each face in px, the last two above 0"):
             given_boxes(bad)
     assert given_boxes([]).xywh.shape == (0, 4)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from facial_keypoints.array_types import UInt8
 from facial_keypoints.boxes import Boxes, EyesInBox, eye_places
-from facial_keypoints.detectors.haar import Haar
+from facial_keypoints.detectors.haar import EYES, Haar
 from facial_keypoints.detectors.turned import Turned
 from facial_keypoints.detectors.yunet import YuNet
 from facial_keypoints.errors import InputError
@@ -78,6 +78,37 @@ def test_what_is_found_in_turned_copies_lies_where_it_is_in_the_picture(x: int, 
     eyes = eye_places(boxes).mean(axis=1)
     np.testing.assert_allclose(eyes[0], (x, y - 10), atol=1)
     np.testing.assert_allclose(eyes[copies // 4], (x + 10, y), atol=1)
+
+
+def bright(picture: UInt8) -> Boxes:
+    """A detector of one bright square, whose box is as large as it is."""
+    ys, xs = np.nonzero(picture[..., 0] > 128)
+    side = np.sqrt(len(xs))
+    return Boxes(np.array([[xs.mean() - side / 2, ys.mean() - side / 2, side, side]]), np.ones(1), np.zeros(1), EYES)
+
+
+@pytest.mark.parametrize("degrees", [0, 25, 90])
+def test_a_large_picture_is_made_smaller_before_it_is_turned(degrees: float) -> None:
+    picture = np.zeros((4000, 6000, 3), np.uint8)
+    picture[900:1300, 4700:5100] = 255
+    searched: list[int] = []
+
+    def noted(copy: UInt8) -> Boxes:
+        searched.append(max(copy.shape))
+        return bright(copy)
+
+    boxes = Turned(noted, [degrees])(picture)
+    np.testing.assert_allclose(boxes.xywh, [[4700, 900, 400, 400]], atol=6)
+    assert searched == [pytest.approx(1280 / 0.45, abs=2)]  # of which the detectors search 1,280 px, as of a larger one
+
+
+def test_a_picture_longer_than_opencv_can_turn_has_its_faces_all_the_same() -> None:
+    picture = np.zeros((60, 40_000, 3), np.uint8)
+    picture[:, 30_000:30_060] = 255
+    (x, y, width, height), *_ = Turned(bright, [0, 25, -25])(picture).xywh
+    assert (x, y) == (pytest.approx(30_000, abs=30), pytest.approx(0, abs=30))
+    assert width == height == pytest.approx(60, abs=30)
+    assert len(Turned(Haar(), [-25, 25])(picture).xywh) == 0
 
 
 def test_faces_on_their_side_and_upside_down(drawn: Drawn) -> None:

@@ -200,6 +200,7 @@ def test_a_picture_that_changed_since_the_kill_is_done_again(
         (["{in}", "--box", "1,2,3,4"], "--box: says where the faces of one picture are"),
         (["{in}/a.png", "--box", "1,2,3,4", "--no-detect"], "--box: says where"),
         (["{in}/a.png", "--box", "1,2,0,4"], "boxes: [(1.0, 2.0, 0.0, 4.0)] are not x, y, width, height"),
+        (["{in}/a.png", "--box", "0,0,1e200,1e200"], "the last two above 0, none beyond 1,000,000"),
         (["{in}/a.png", "--model", "v9"], "v9: no such model; give one of"),
         (["{in}/a.png", "--yunet", "{in}/y.onnx"], "y.onnx: no such file; give YuNet's"),
         (["{in}/a.png", "--workers", "0"], "--workers 0: must be at least 1"),
@@ -288,6 +289,13 @@ def test_another_command_does_not_go_on_with_what_a_killed_one_left(
     assert (tmp_path / ".out.unfinished" / "overlays" / "a.png").is_file()
     main(["predict", str(picture), *arguments])
     assert sorted(files(tmp_path / "out")) == ["keypoints.csv", "keypoints.json", "overlays/two.png"]
+
+
+@pytest.mark.parametrize("box", ["-1e6,1e6,1,1", "1e6,0,1e6,1e6", "0,0,1e6,1e-3", "-1e4,9,1e-3,1e-3"])
+def test_a_box_anywhere_is_predicted_and_drawn(picture: Path, tmp_path: Path, box: str) -> None:
+    main(["predict", str(picture), f"--box={box}", "--out", str(tmp_path / "out")])
+    (face,) = rows(tmp_path / "out")
+    assert all(np.isfinite(float(face[column])) for column in FACE15.columns)
 
 
 def test_one_bad_picture_is_told_once(
