@@ -10,6 +10,7 @@ from PIL import Image
 
 from facial_keypoints import geometry
 from facial_keypoints.array_types import Float64
+from facial_keypoints.crops import shown
 from facial_keypoints.errors import InputError
 from facial_keypoints.face import Face
 from facial_keypoints.filtering import points15
@@ -80,7 +81,8 @@ def main(options: argparse.Namespace) -> None:
                 matrix = alignment(face, options.size, options.margin)
                 name = f"{source.name}.{number}.png"
                 (out / name).parent.mkdir(parents=True, exist_ok=True)
-                Image.fromarray(geometry.crop(picture, matrix, options.size, options.size)).save(out / name)
+                region, shifted = shown(picture, matrix, options.size, options.size)
+                Image.fromarray(geometry.crop(region, shifted, options.size, options.size)).save(out / name)
                 rows.append([source.name, number, name, *matrix.ravel().round(DECIMALS).tolist()])
 
         failed = each_picture(pictures, work)

@@ -50,11 +50,24 @@ def cut(picture: UInt8, matrices: Float64, spec: ModelSpec) -> UInt8:
     height, width, channels = spec.crop.shape
     crops = np.empty((len(matrices), height, width, channels), np.uint8)
     for crop, matrix in zip(crops, matrices, strict=True):
-        left, top, right, bottom = _region(matrix, spec, picture.shape[1], picture.shape[0])
-        shifted = np.column_stack([matrix[:, :2], matrix @ (left, top, 1)])
-        region = with_channels(picture[None, top:bottom, left:right], channels)[0]
-        crop[:] = geometry.crop(region, shifted, height, width)
+        region, shifted = shown(picture, matrix, height, width)
+        crop[:] = geometry.crop(with_channels(region[None], channels)[0], shifted, height, width)
     return crops
+
+
+def shown(picture: UInt8, matrix: Float64, height_px: int, width_px: int) -> tuple[UInt8, Float64]:
+    """Returns what a crop of so many px shows of a picture (H, W, C), a view, at least a pixel of it, and its matrix.
+
+    Args:
+        matrix: (2, 3), picture to crop; the one that is returned takes the view to the crop.
+    """
+    corners = geometry.transform(corners_px(height_px, width_px), geometry.inverse(matrix))
+    margin = MARGIN_PX * max(1.0, float(np.abs(np.linalg.inv(matrix[:, :2])).max()))
+    height, width = picture.shape[:2]
+    low = np.floor(corners.min(axis=0) - margin).clip(0, (width - 1, height - 1)).astype(int)
+    high = np.ceil(corners.max(axis=0) + margin + 1).clip(low + 1, (width, height)).astype(int)
+    shifted = np.column_stack([matrix[:, :2], matrix @ (*low, 1)])
+    return picture[low[1] : high[1], low[0] : high[0]], shifted
 
 
 def with_channels(images: UInt8, channels: int) -> UInt8:
@@ -68,18 +81,9 @@ def with_channels(images: UInt8, channels: int) -> UInt8:
     return np.asarray(cv2.cvtColor(rows, cv2.COLOR_RGB2GRAY), np.uint8).reshape(count, height, width, GREY)
 
 
-def _region(matrix: Float64, spec: ModelSpec, width: int, height: int) -> tuple[int, int, int, int]:
-    """Returns what of a picture a crop shows: left, top, right, bottom, at least a pixel of it."""
-    corners = geometry.transform(corners_px(spec), geometry.inverse(matrix))
-    margin = MARGIN_PX * max(1.0, float(np.abs(np.linalg.inv(matrix[:, :2])).max()))
-    low = np.floor(corners.min(axis=0) - margin).clip(0, (width - 1, height - 1)).astype(int)
-    high = np.ceil(corners.max(axis=0) + margin + 1).clip(low + 1, (width, height)).astype(int)
-    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
-
-
-def corners_px(spec: ModelSpec) -> Float64:
+def corners_px(height_px: int, width_px: int) -> Float64:
     """Returns the middles of a crop's four corner pixels, float64 (4, 2) in px of the crop."""
-    right, bottom = spec.crop.width_px - 1.0, spec.crop.height_px - 1.0
+    right, bottom = width_px - 1.0, height_px - 1.0
     return np.array([[0, 0], [right, 0], [right, bottom], [0, bottom]])
 
 
@@ -99,6 +103,6 @@ def box_of(crop: Float64, spec: ModelSpec) -> tuple[float, float, float, float]:
 
 def moved_px(before: Float64, after: Float64, spec: ModelSpec) -> Float64:
     """Returns how far the corners of crops move, float64 (F,), the farthest, in px of the crop; (F, 2, 3) each."""
-    corners = corners_px(spec)[None]
+    corners = corners_px(spec.crop.height_px, spec.crop.width_px)[None]
     again = geometry.transform(geometry.transform(corners, geometry.inverse(before)), after)
     return np.asarray(np.linalg.norm(again - corners, axis=-1).max(axis=-1, initial=0))

@@ -1,8 +1,10 @@
 """A folder that is filled bit by bit, and goes on where a killed run stopped."""
 
+import contextlib
 import json
 import shutil
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from facial_keypoints.errors import InputError
 from facial_keypoints.folders import put_back
 
 RECORDS = "unfinished.sqlite"
+PRIMARY_CODE = 0xFF  # of SQLite's error codes; the bits above say more
 
 
 class Unfinished:
@@ -31,40 +34,34 @@ class Unfinished:
             settings: JSON values; what other settings left is deleted.
 
         Raises:
-            InputError: another run is writing this folder.
+            InputError: another run is writing this folder, or it cannot be written or is damaged.
         """
-        self._out = out.resolve()
+        self._given, self._out = out, out.resolve()
         self.folder = self._out.with_name(f".{self._out.name}.unfinished")
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._records = sqlite3.connect(self.folder / RECORDS, timeout=0, isolation_level=None)
+        with self._told():
+            self._records = sqlite3.connect(self.folder / RECORDS, timeout=0, isolation_level=None)
         try:
-            self._records.execute("PRAGMA locking_mode = EXCLUSIVE")  # let go by the system when the process dies
-            self._records.execute("PRAGMA synchronous = OFF")  # a kill loses nothing; a power cut may
-            self._records.execute("CREATE TABLE IF NOT EXISTS records (key TEXT PRIMARY KEY, value TEXT)")
-            self._records.execute("BEGIN IMMEDIATE")
-            text = json.dumps(settings, sort_keys=True)
-            if self._value("") != text:
-                self._records.execute("DELETE FROM records")
-                self._delete_files()
-                self._put("", text)
-            self._records.execute("COMMIT")
-        except sqlite3.OperationalError:
+            with self._told():
+                self._begin(json.dumps(settings, sort_keys=True))
+        except InputError:
             self._records.close()
-            raise InputError(
-                f"{out}: another run is writing this folder; wait for it or choose another --out"
-            ) from None
-        except sqlite3.DatabaseError:
-            self._records.close()
-            raise InputError(f"{self.folder}: is damaged; delete it and run again") from None
+            raise
 
     def record(self, key: str) -> Any:
         """Returns the record of a key (not ""), JSON values; None where there is none yet."""
-        text = self._value(key)
+        with self._told():
+            text = self._value(key)
         return None if text is None else json.loads(text)
 
     def keep(self, key: str, record: Any) -> None:
-        """Keeps a record, JSON values; whatever it speaks of has been written."""
-        self._put(key, json.dumps(record))
+        """Keeps a record, JSON values; whatever it speaks of has been written.
+
+        Raises:
+            InputError: the disk is full.
+        """
+        with self._told():
+            self._put(key, json.dumps(record))
 
     def finish(self) -> None:
         """Puts the folder in its place; a folder that is there is replaced."""
@@ -86,6 +83,39 @@ class Unfinished:
     def close(self) -> None:
         """Leaves the folder to a later run."""
         self._records.close()
+
+    def _begin(self, settings: str) -> None:
+        """Locks the records, and deletes what other settings left."""
+        self._records.execute("PRAGMA locking_mode = EXCLUSIVE")  # let go by the system when the process dies
+        self._records.execute("PRAGMA synchronous = OFF")  # a kill loses nothing; a power cut may
+        self._records.execute("CREATE TABLE IF NOT EXISTS records (key TEXT PRIMARY KEY, value TEXT)")
+        self._records.execute("BEGIN IMMEDIATE")
+        if self._value("") != settings:
+            self._records.execute("DELETE FROM records")
+            self._delete_files()
+            self._put("", settings)
+        self._records.execute("COMMIT")
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """Makes one line of what the database says.
+
+        Raises:
+            InputError: another run has it, the disk is full, it may not be written, or is damaged.
+        """
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            code = getattr(error, "sqlite_errorcode", 0) & PRIMARY_CODE
+            if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                says = f"{self._given}: another run is writing this folder; wait for it or choose another --out"
+            elif code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
+                says = f"{self.folder}: could not be written whole ({error}); free some space or choose another --out"
+            elif code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
+                says = f"{self.folder}: cannot be written ({error}); change its permissions or choose another --out"
+            else:
+                says = f"{self.folder}: is damaged ({error}); delete it and run again"
+            raise InputError(says) from None
 
     def _value(self, key: str) -> str | None:
         found = self._records.execute("SELECT value FROM records WHERE key = ?", (key,)).fetchone()

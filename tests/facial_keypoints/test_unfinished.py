@@ -66,5 +66,21 @@ def test_a_finished_folder_takes_the_place_of_one_that_is_there(tmp_path: Path) 
 def test_damaged_records_are_one_line(tmp_path: Path) -> None:
     (tmp_path / ".out.unfinished").mkdir()
     (tmp_path / ".out.unfinished" / "unfinished.sqlite").write_bytes(b"no records" * 100)
-    with pytest.raises(InputError, match=r"\.out\.unfinished: is damaged; delete it and run again"):
+    with pytest.raises(InputError, match=r"\.out\.unfinished: is damaged .*; delete it and run again"):
+        Unfinished(tmp_path / "out", SETTINGS)
+
+
+def test_a_full_disk_is_told_from_another_run(tmp_path: Path) -> None:
+    unfinished = Unfinished(tmp_path / "out", SETTINGS)
+    unfinished._records.execute("PRAGMA max_page_count = 3")  # as if no further page found room
+    unfinished.keep("a", 1)
+    with pytest.raises(InputError, match=r"\.out\.unfinished: could not be written whole .*full.*; free some space"):
+        unfinished.keep("b", "x" * 100_000)
+    assert unfinished.record("a") == 1
+    unfinished.close()
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / ".out.unfinished" / "unfinished.sqlite").mkdir(parents=True)
+    with pytest.raises(InputError, match=r"\.out\.unfinished: cannot be written .*; change its permissions"):
         Unfinished(tmp_path / "out", SETTINGS)
