@@ -11,8 +11,6 @@ from typing import Any
 import numpy as np
 import onnx
 import onnxruntime
-from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
-from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from facial_keypoints.array_types import Float32, UInt8
 from facial_keypoints.errors import InputError
@@ -21,8 +19,8 @@ CALIBRATION_FACES = 128  # on v2, 32 and 512 give the same error to 0.002 px
 BATCH = 16
 
 
-class Calibration(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has no types
-    """Faces in batches, as onnxruntime asks for them."""
+class Calibration:
+    """Faces in batches, as onnxruntime asks for them (its `CalibrationDataReader`)."""
 
     def __init__(self, input_name: str, images: UInt8) -> None:
         self.batches: Iterator[dict[str, Float32]] = (
@@ -49,6 +47,9 @@ def quantise(path: Path, images: UInt8, out: Path) -> None:
     Raises:
         InputError: the network has no convolution between its first and its last.
     """
+    from onnxruntime.quantization import QuantType, quantize_static  # here, for it changes sys.path
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
     images = images[np.linspace(0, len(images) - 1, min(len(images), CALIBRATION_FACES)).astype(int)]
     with tempfile.TemporaryDirectory() as folder:
         prepared = Path(folder) / "prepared.onnx"
