@@ -10,7 +10,7 @@ MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 CSS = """
 .gradio-container { max-width: 1120px !important; width: 100%; margin: 0 auto !important; }
 .gradio-container main { width: 100%; }
-#choices, #choices .form { flex-wrap: wrap; }
+#choices .form > .block { min-width: 8.5rem !important; }
 #head h1 { font-size: 1.5rem; font-weight: 650; margin: 0.4rem 0 0.1rem; }
 #head p, .quiet p { color: var(--body-text-color-subdued); }
 .scale { display: flex; align-items: center; gap: 0.6rem; flex-wrap: wrap; font-size: 0.85rem;

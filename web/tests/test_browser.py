@@ -54,6 +54,9 @@ def test_an_example_is_answered_on_any_screen(browser: Browser, url: str, size: 
     page.locator(".gallery-item").nth(2).click()
     expect(page.get_by_text("6 faces.")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") == size[0]  # nothing sticks out
+    last = page.locator("#choices label span").last.bounding_box()
+    assert last is not None
+    assert last["x"] + last["width"] <= size[0]  # nor is cut off
     background = page.evaluate("getComputedStyle(document.body).backgroundColor").strip("rgb()").split(",")
     assert (sum(map(int, background)) < 3 * 60) == (scheme == "dark")
     page.close()
