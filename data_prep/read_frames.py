@@ -48,5 +48,7 @@ def read(folder: Path) -> LabelledPictures:
             )
         pictures = sum(file.is_file() for file in (folder / part).iterdir())
         found.append(f"{part}: {pictures:,} pictures, {len(body):,} of them labelled")
+    if not faces:
+        raise InputError(f"{folder}: the CSV files of the frames have no rows; each needs one for each labelled frame")
     check_names(faces)
     return LabelledPictures(folder, faces, FACE68, FRAMES, "; ".join(found))

@@ -23,7 +23,7 @@ import pytest
 import pipeline
 from common.code import code_hashes
 from common.hashes import file_hash
-from data_prep import arrays, cut, prepare, read_npz, read_pts, read_training_csv, synthetic
+from data_prep import arrays, cut, prepare, read_npz, read_training_csv, sources, synthetic
 from evaluation import compare, evaluate
 from evaluation import inputs as evaluation_inputs
 from evaluation.baselines import mean_face, mean_face_per_source
@@ -38,6 +38,7 @@ from facial_keypoints.pretrained import MANIFEST
 from facial_keypoints.spec import to_json
 from models.networks import load_build
 from models.saved import load_model, predict
+from tests.data_prep.pictures import imglab_text, save_five, save_picture
 from tests.facial_keypoints.test_predictor import means_of_channels, spec_of
 from tests.models.folders import write_model_folder
 from training import checkpoint
@@ -336,6 +337,18 @@ def frames_csv(folder: Path) -> Case:
     return Case(path, lambda: cut_all(frames))
 
 
+def five_csv(folder: Path) -> Case:
+    save_five(folder / "five", {f"{number}.png": f"person {number}" for number in range(3)})
+    return Case(folder / "five" / "keypoints.csv", lambda: cut_all(folder / "five"))
+
+
+def imglab(folder: Path) -> Case:
+    save_picture(folder / "faces" / "a.png")
+    path = folder / "faces" / "faces.xml"
+    path.write_text(imglab_text(["a.png"]))
+    return Case(path, lambda: cut_all(path))
+
+
 def of_picture(folder: Path, name: str, picture: str) -> Case:
     """The `.pts` file, or the picture beside it."""
     pictures, rng = folder / "pictures", np.random.default_rng(0)
@@ -347,7 +360,9 @@ def of_picture(folder: Path, name: str, picture: str) -> Case:
 
 
 def cut_all(folder: Path) -> None:
-    cut.cut(read_pts.read(folder), cut.Cutting(size_px=SIDE))
+    pictures = sources.read_pictures(folder)
+    assert pictures is not None
+    cut.cut(pictures, cut.Cutting(size_px=SIDE))
 
 
 def pts(folder: Path) -> Case:
@@ -384,6 +399,8 @@ MAKERS: dict[str, Callable[[Path], Case]] = {
         evaluation_manifest,
         evaluation_predictions,
         frames_csv,
+        five_csv,
+        imglab,
         pts,
         jpeg,
         png,

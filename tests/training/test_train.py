@@ -416,7 +416,7 @@ def test_faces_cut_for_another_split_are_refused(data_48: Path, more_48: Path, t
         if fits:
             load_data(data_48, tmp_path / "more", "by_source")
         else:
-            with pytest.raises(InputError, match="cut for another split"):
+            with pytest.raises(InputError, match="leaves out the people of another split"):
                 load_data(data_48, tmp_path / "more", "by_source")
 
 
