@@ -177,7 +177,7 @@ def test_a_shipped_name_comes_first_and_a_path_is_written_as_one(
         InputError, match=r"^v9: no such model; give one of v2, v2-68, a model folder or an \.onnx file$"
     ):
         Predictor("v9")
-    assert list(shipped()) == ["v2"]
+    assert list(shipped()) == ["v2", "v2-68"]
 
 
 def test_bad_models_are_one_line_that_names_the_file(tmp_path: Path) -> None:
