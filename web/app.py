@@ -16,6 +16,7 @@ from facial_keypoints import pretrained
 from facial_keypoints.errors import InputError, run
 
 HOST = "127.0.0.1"
+LONGEST_KEEP_S = 24 * 3600
 SESSIONS = 200  # visitors whose cameras are remembered; beyond, the one unseen the longest is forgotten
 
 
@@ -35,8 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         help="after which an upload and what came of it is deleted (default: %(default)s)",
     )
     options = parser.parse_args(arguments)
-    if not options.keep > 0:
-        raise InputError(f"--keep {options.keep}: must be above 0 seconds")
+    if not 0 < options.keep <= LONGEST_KEEP_S:
+        raise InputError(f"--keep {options.keep}: give seconds above 0 and at most {LONGEST_KEEP_S:,}")
     check_port(options.port)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends it leaves no uploads behind
     with tempfile.TemporaryDirectory(prefix="facial-keypoints-") as folder:

@@ -21,7 +21,7 @@ WAITING = 32  # requests; one more is told that the queue is full
 CAMERA_S = 300  # then the next one in the queue has its turn
 FRAME_EVERY_S = 0.05
 CAMERA_SIZE = {"video": {"width": {"ideal": 640}, "height": {"ideal": 480}, "facingMode": "user"}}
-HEAD = f"# {TITLE}\nFaces in a picture or before your camera. All is computed here; nothing that you upload is kept."
+HEAD = f"# {TITLE}\nFaces in a picture or before your camera. All is computed here; what you upload is soon deleted."
 
 
 def build(folder: Path, examples: list[Path]) -> gr.Blocks:
