@@ -28,7 +28,7 @@ def data_48(data_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 @pytest.fixture(scope="session")
-def more_48(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def extra_48(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twenty other faces of 48 px, all in test."""
     folder = tmp_path_factory.mktemp("more")
     prepare.main(["synthetic", "--count", "20", "--seed", "1", "--split", "all-test", "--out", str(folder / "large")])

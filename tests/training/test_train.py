@@ -207,9 +207,9 @@ def test_a_model_file_holds_no_optimiser(small_data: Path, tmp_path: Path) -> No
 
 
 @pytest.fixture(scope="module")
-def v2_command(data_48: Path, more_48: Path) -> list[str]:
+def v2_command(data_48: Path, extra_48: Path) -> list[str]:
     """How a small v2 is trained on two data folders, all but `--out`."""
-    return ["v2", "--data", str(data_48), "--extra-data", str(more_48), *QUICK, *NARROW, "--seed", "5"]
+    return ["v2", "--data", str(data_48), "--extra-data", str(extra_48), *QUICK, *NARROW, "--seed", "5"]
 
 
 @pytest.fixture(scope="module")
@@ -358,10 +358,10 @@ def test_half_precision_is_for_training_alone(small_data: Path, tmp_path: Path) 
 
 
 def test_v2_keeps_what_was_validated_with_an_expected_error_that_fits_the_validation_errors(
-    data_48: Path, more_48: Path, v2_folder: Path
+    data_48: Path, extra_48: Path, v2_folder: Path
 ) -> None:
     model = keras.saving.load_model(v2_folder / "model.keras", compile=False)
-    val = load_data(data_48, more_48, "by_source").val
+    val = load_data(data_48, extra_48, "by_source").val
     predicted = model.predict(val.images, verbose=0)
     assert predicted.shape == (8, 17, 3)
     counts = val.weights > 0
@@ -371,29 +371,30 @@ def test_v2_keeps_what_was_validated_with_an_expected_error_that_fits_the_valida
     assert (error / predicted[counts, 2]).mean() == pytest.approx(1, abs=1e-3)
     assert manifest["parameters"]["recipe"] == "v2"
     hashes = {
-        name: arrays.data_hash(arrays.load_data_manifest(f)) for name, f in (("data", data_48), ("extra_data", more_48))
+        name: arrays.data_hash(arrays.load_data_manifest(f))
+        for name, f in (("data", data_48), ("extra_data", extra_48))
     }
     assert manifest["inputs"] == hashes
 
 
-def test_the_faces_of_a_second_folder_train_and_none_of_them_validates(data_48: Path, more_48: Path) -> None:
-    alone, both = (load_data(data_48, more, "by_source") for more in (None, more_48))
+def test_the_faces_of_a_second_folder_train_and_none_of_them_validates(data_48: Path, extra_48: Path) -> None:
+    alone, both = (load_data(data_48, more, "by_source") for more in (None, extra_48))
     assert (len(alone.train.images), len(both.train.images)) == (64, 84)
     assert np.array_equal(both.train.images[:64], alone.train.images)
-    assert np.array_equal(both.train.images[64:], arrays.load_part(more_48, "test").images)
+    assert np.array_equal(both.train.images[64:], arrays.load_part(extra_48, "test").images)
     assert np.array_equal(both.val.images, alone.val.images)
 
 
-def test_a_picture_of_both_folders_trains_once(data_48: Path, more_48: Path, tmp_path: Path) -> None:
+def test_a_picture_of_both_folders_trains_once(data_48: Path, extra_48: Path, tmp_path: Path) -> None:
     train_part = arrays.load_part(data_48, "train")
-    again = write_data(tmp_path / "again", {**arrays.load_parts(more_48), "train": train_part})
+    again = write_data(tmp_path / "again", {**arrays.load_parts(extra_48), "train": train_part})
     assert len(load_data(data_48, again, "by_source").train.images) == 84
 
 
 def test_held_out_pictures_may_not_come_back_by_the_second_folder(
-    data_48: Path, more_48: Path, small_data: Path, tmp_path: Path
+    data_48: Path, extra_48: Path, small_data: Path, tmp_path: Path
 ) -> None:
-    others = arrays.load_parts(more_48)
+    others = arrays.load_parts(extra_48)
     for split in ("val", "test"):
         part = arrays.load_part(data_48, split)
         leaky = write_data(tmp_path / split, {**others, "train": part})
@@ -402,15 +403,15 @@ def test_held_out_pictures_may_not_come_back_by_the_second_folder(
             main(["v2", "--data", str(data_48), "--extra-data", str(leaky), "--out", str(tmp_path / "out")])
         assert "\n" not in str(error.value)
     with pytest.raises(InputError, match="has images of 48x48x1, the data folder of 32x32x1"):
-        main(["base", "--data", str(small_data), "--extra-data", str(more_48), "--out", str(tmp_path / "out")])
+        main(["base", "--data", str(small_data), "--extra-data", str(extra_48), "--out", str(tmp_path / "out")])
     assert not list(tmp_path.glob("*out*"))
 
 
-def test_faces_cut_for_another_split_are_refused(data_48: Path, more_48: Path, tmp_path: Path) -> None:
+def test_faces_cut_for_another_split_are_refused(data_48: Path, extra_48: Path, tmp_path: Path) -> None:
     """Their people were kept apart from the validation and test faces of that split, not of this one."""
-    shutil.copytree(more_48, tmp_path / "more")
+    shutil.copytree(extra_48, tmp_path / "more")
     for like, fits in ((arrays.data_hash(arrays.load_data_manifest(data_48)), True), ("another", False)):
-        manifest = json.loads((more_48 / "manifest.json").read_text())
+        manifest = json.loads((extra_48 / "manifest.json").read_text())
         manifest["inputs"]["leave_out"] = like
         (tmp_path / "more" / "manifest.json").write_text(json.dumps(manifest))
         if fits:
@@ -420,15 +421,15 @@ def test_faces_cut_for_another_split_are_refused(data_48: Path, more_48: Path, t
                 load_data(data_48, tmp_path / "more", "by_source")
 
 
-def test_a_run_begun_with_more_faces_does_not_go_on_without_them(data_48: Path, more_48: Path, tmp_path: Path) -> None:
+def test_a_run_begun_with_more_faces_does_not_go_on_without_them(data_48: Path, extra_48: Path, tmp_path: Path) -> None:
     run = ["v2", *NARROW, "--batch-size", "16", "--epochs", "3", "--data", str(data_48), "--out", str(tmp_path / "v2")]
-    assert train([*run, "--extra-data", str(more_48)], KILLED_IN_THE_MIDDLE_OF_AN_EPOCH) == -9
+    assert train([*run, "--extra-data", str(extra_48)], KILLED_IN_THE_MIDDLE_OF_AN_EPOCH) == -9
     with pytest.raises(InputError, match=r"was started with .*extra_data \w+, not None"):
         main([*run, "--resume"])
 
 
 def test_label_sources_are_told_apart_where_all_their_own_places_have_labels(
-    data_48: Path, more_48: Path, tmp_path: Path
+    data_48: Path, extra_48: Path, tmp_path: Path
 ) -> None:
     parts = arrays.load_parts(data_48)
     one = {split: dataclasses.replace(part, sources=np.zeros_like(part.sources)) for split, part in parts.items()}
@@ -436,10 +437,10 @@ def test_label_sources_are_told_apart_where_all_their_own_places_have_labels(
     assert alone.sources == (0,)
     assert alone.train.points.shape[1] == 15
 
-    both = load_data(tmp_path / "one", more_48, "by_source")
+    both = load_data(tmp_path / "one", extra_48, "by_source")
     assert both.sources == (0, 1)
     assert both.train.points.shape[1] == both.val.points.shape[1] == 17
-    second = arrays.load_part(more_48, "test").sources == 1
+    second = arrays.load_part(extra_48, "test").sources == 1
     assert np.array_equal(both.train.weights[64:, 15] > 0, second)
 
 
