@@ -102,12 +102,11 @@ def source_hashes(names: Sequence[str], count: int | None, seed: int) -> dict[st
 
 
 def held_out_people(folder: Path) -> set[str]:
-    """Returns who is in the validation and test part of a data folder, by name.
+    """Returns who is in the validation and test part of a data folder whose manifest has been read, by name.
 
     Raises:
-        InputError: no data folder, or one without names.
+        InputError: it names nobody.
     """
-    arrays.load_data_manifest(folder)
     path = folder / arrays.FACES_CSV
     header, body = read_lines(path)
     if not {"part", "person"} <= set(header):

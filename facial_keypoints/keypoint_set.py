@@ -14,13 +14,13 @@ class LabelSource:
         name: short name, stored in manifests.
         keypoints: the keypoints that it marks, indexes into the set.
         own: of these, the keypoints that it marks at another place of the face than the set's first source does.
-        lopsided: its labels lie to one side of what they name, so that in a mirrored picture they would lie elsewhere.
+        horizontal_bias: its labels lie to one side of what they name, in a mirrored picture to the other.
     """
 
     name: str
     keypoints: tuple[int, ...]
     own: tuple[int, ...] = ()
-    lopsided: bool = False
+    horizontal_bias: bool = False
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,7 @@ FACE68 = KeypointSet(
     sources=(
         LabelSource("pictures", _run(0, 67)),
         # Video frames: their labels lie about 1.3 px of a 96-px crop to the right of what they name (docs/v2.md).
-        LabelSource("frames", _run(0, 67), own=_run(0, 67), lopsided=True),
+        LabelSource("frames", _run(0, 67), own=_run(0, 67), horizontal_bias=True),
     ),
 )
 
