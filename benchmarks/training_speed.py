@@ -1,10 +1,11 @@
 """Times training beside a plain `model.fit` of `base` on float32 arrays.
 
-    python -m benchmarks.training_speed [--data DIR] [--faces N] [--turns N]
+    python -m benchmarks.training_speed [--data DIR] [--networks NAME...] [--faces N] [--turns N]
 
-Each way trains two epochs, in a process of its own, in turns; the second epoch counts, with its validation on one face
-and its checkpoint where there are any. Faces per second and peak memory are printed as medians, and as ratios to the
-plain way of the same turn. What augmentation costs is printed beside what it should cost at most.
+Each way trains three epochs, in a process of its own, in turns; the last two count, with their validation on one face
+and their checkpoint where there are any. Faces per second and peak memory are printed as medians, and as ratios to the
+plain way of the same turn (without `base` among the networks, to the first way); then what augmentation costs beside
+what it should cost at most, and how far the peak of memory grew after the first epoch.
 """
 
 import argparse
@@ -35,14 +36,20 @@ WAYS = {  # name: network, recipe, level of augmentation; no recipe: Keras' own 
     "v1, no augmentation": ("v1", "documented", "none"),
     "v2, no augmentation": ("v2", "v2", "none"),
     "v2, strong augmentation": ("v2", "v2", "strong"),
+    "cnn5, no augmentation": ("cnn5", "default", "none"),
+    "cnn5, full augmentation": ("cnn5", "default", "full"),
 }
 LEAST_SPEED = {  # way with augmentation: the same without, and the share of its speed that should be left
     "base, full augmentation": ("base, no augmentation", 0.95),
     "v2, strong augmentation": ("v2, no augmentation", 0.85),
+    "cnn5, full augmentation": ("cnn5, no augmentation", 0.85),
 }
+CROP_PX = 224  # that cnn5 sees of larger pictures, at random, as in the recipe of its name
+EPOCHS = 3
 BATCH_SIZE = 32  # of the plain way, as in the recipe `documented`
 
-Result = dict[str, float]  # faces_per_second, peak_mb
+KEYS = ("faces_per_second", "peak_mb", "growth")  # growth: of the peak after the first epoch
+Result = dict[str, float]
 
 
 def small_folder(data: Path, faces: int, out: Path) -> None:
@@ -63,24 +70,34 @@ def time_one(way: str, data: Path, faces: int) -> Result:
         small_folder(data, faces, few)
         start_backend()
         if recipe is None or level is None:
-            count, seconds = time_plain(network, few)
+            count, timer = time_plain(network, few)
         else:
-            count, seconds = time_training(network, recipe, level, few, Path(folder) / "model")
+            count, timer = time_training(network, recipe, level, few, Path(folder) / "model")
+    seen = (EPOCHS - 1) * count
+    return {"faces_per_second": seen / timer.seconds, "peak_mb": peak_mb(), "growth": peak_mb() / timer.first_peak_mb}
+
+
+def peak_mb() -> float:
+    """Returns the most memory that this process had so far, in MB."""
     unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
-    return {"faces_per_second": count / seconds, "peak_mb": peak_mb}
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
 def clock() -> Any:
-    """Returns a Keras callback whose `seconds` are those of the second epoch, all other callbacks' work included."""
+    """Returns a Keras callback whose `seconds` are those after the first epoch, all other callbacks' work included.
+
+    Its `first_peak_mb` is the most memory that the first epoch took.
+    """
     import keras
 
     class Clock(keras.callbacks.Callback):  # type: ignore[misc]
         seconds = 0.0
         started = 0.0
+        first_peak_mb = 0.0
 
         def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-            self.started = time.perf_counter()
+            if epoch == 1:
+                self.started, self.first_peak_mb = time.perf_counter(), peak_mb()
 
         def on_train_end(self, logs: Mapping[str, float] | None = None) -> None:
             self.seconds = time.perf_counter() - self.started
@@ -88,8 +105,8 @@ def clock() -> Any:
     return Clock()
 
 
-def time_plain(network: str, data: Path) -> tuple[int, float]:
-    """Returns the number of faces and the seconds of an epoch of Keras' own `fit`."""
+def time_plain(network: str, data: Path) -> tuple[int, Any]:
+    """Returns the number of faces and the `clock` of Keras' own `fit`."""
     import keras
 
     from models.networks import build_model, load_build
@@ -100,21 +117,22 @@ def time_plain(network: str, data: Path) -> tuple[int, float]:
     model.compile(keras.optimizers.Adam(1e-5), loss="mse", metrics=["mae"], jit_compile=False)
     pixels = train.images.astype(np.float32)
     timer = clock()
-    model.fit(pixels, train.keypoints, batch_size=BATCH_SIZE, epochs=2, verbose=0, callbacks=[timer])
-    return len(train), timer.seconds
+    model.fit(pixels, train.keypoints, batch_size=BATCH_SIZE, epochs=EPOCHS, verbose=0, callbacks=[timer])
+    return len(train), timer
 
 
-def time_training(network: str, recipe: str, level: str, data: Path, out: Path) -> tuple[int, float]:
-    """Returns the number of faces and the seconds of an epoch of this project's training."""
+def time_training(network: str, recipe: str, level: str, data: Path, out: Path) -> tuple[int, Any]:
+    """Returns the number of faces and the `clock` of this project's training."""
     from training.core import TrainingConfig, train
     from training.inputs import load_data
     from training.recipes import resolve
 
-    choices = resolve(network, recipe, {"augment": level, "epochs": 2})
+    crop_px = CROP_PX if network == "cnn5" else None
+    choices = resolve(network, recipe, {"augment": level, "epochs": EPOCHS, "crop_px": crop_px})
     of_data = load_data(data, None, choices.labels)
     timer = clock()
     train(TrainingConfig(network, choices, recipe), of_data, out, callbacks=[timer])
-    return len(of_data.train.images), timer.seconds
+    return len(of_data.train.images), timer
 
 
 def measure(way: str, data: Path, faces: int) -> Result:
@@ -134,15 +152,17 @@ def speed_ratio(runs: Sequence[Result], others: Sequence[Result], key: str = "fa
 
 
 def table(results: Mapping[str, Sequence[Result]]) -> str:
-    """Returns the printed lines; results: those of all turns for each of `WAYS`."""
-    lines = [f"{'median of ' + str(len(results[PLAIN])):34} faces/s   of plain   peak MB   of plain"]
+    """Returns the printed lines; results: those of all turns for each way, of which the first is the measure."""
+    first = next(iter(results))
+    lines = [f"{'median of ' + str(len(results[first])):34} faces/s   of first   peak MB   of first    growth"]
     for way, runs in results.items():
-        speed, memory = (statistics.median(run[key] for run in runs) for key in ("faces_per_second", "peak_mb"))
-        of_plain = [speed_ratio(runs, results[PLAIN], key) for key in ("faces_per_second", "peak_mb")]
-        lines.append(f"{way:34} {speed:7.0f} {of_plain[0]:10.2f} {memory:9.0f} {of_plain[1]:10.2f}")
+        speed, memory, growth = (statistics.median(run[key] for run in runs) for key in KEYS)
+        of_first = [speed_ratio(runs, results[first], key) for key in ("faces_per_second", "peak_mb")]
+        lines.append(f"{way:34} {speed:7.0f} {of_first[0]:10.2f} {memory:9.0f} {of_first[1]:10.2f} {growth:9.3f}")
     for way, (without, least) in LEAST_SPEED.items():
-        ratio = speed_ratio(results[way], results[without])
-        lines.append(f"{way}: {ratio:.2f} of the speed without (wanted: at least {least})")
+        if way in results:
+            ratio = speed_ratio(results[way], results[without])
+            lines.append(f"{way}: {ratio:.2f} of the speed without (wanted: at least {least})")
     return "\n".join(lines)
 
 
@@ -151,6 +171,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         prog="python -m benchmarks.training_speed", description=(__doc__ or "").split("\n", maxsplit=1)[0]
     )
     parser.add_argument("--data", type=Path, default=Path("artifacts/data"), metavar="DIR", help="(%(default)s)")
+    networks = sorted({network for network, _, _ in WAYS.values()})
+    parser.add_argument("--networks", nargs="+", choices=networks, default=["base", "v1", "v2"], help="(%(default)s)")
     parser.add_argument("--faces", type=int, default=5639, help="train on the first so many (%(default)s)")
     parser.add_argument("--turns", type=int, default=3, help="(%(default)s)")
     parser.add_argument("--one", choices=WAYS, help=argparse.SUPPRESS)
@@ -164,7 +186,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         arrays.load_data_manifest(options.data)
         if not len(arrays.load_part(options.data, split)):
             raise InputError(f"{options.data}: has no {split} faces; prepare it with another --split")
-    results: dict[str, list[Result]] = {way: [] for way in WAYS}
+    results: dict[str, list[Result]] = {way: [] for way, (network, *_) in WAYS.items() if network in options.networks}
     for _ in range(options.turns):
         for way, runs in results.items():
             runs.append(measure(way, options.data, options.faces))
