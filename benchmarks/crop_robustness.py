@@ -1,0 +1,103 @@
+"""How a network's error grows where the crop is not the one it was trained on: moved, of another size, turned.
+
+    python -m benchmarks.crop_robustness MODEL --data DIR [--origin TEXT]
+
+MODEL is a shipped model, a model folder or an ONNX file, DIR a data folder of faces that were cut from pictures. Each
+test face is cut anew from its picture, so that what comes into view at the sides is what is really there, and the
+network sees it once: nothing is levelled or cut again. Errors are the mean distance of the labelled keypoints, in
+percent of the distance that normalises the NME, beside that in the crop as it was.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from common.markdown import table
+from evaluation.inputs import EvaluationData, Origins, load_data
+from evaluation.metrics import face_nme
+from evaluation.original_pictures import read_originals
+from facial_keypoints import crops, geometry
+from facial_keypoints.array_types import Bool, Float32, Float64
+from facial_keypoints.errors import InputError, run
+from facial_keypoints.predictor import Predictor
+
+SHIFT = 8 / 96  # of the crop's side
+CHANGES: dict[str, tuple[tuple[float, float, float, float], ...]] = {
+    # right, down (of the side), times, degrees; a face's errors under the several of one line are averaged
+    "as it was": ((0, 0, 1, 0),),
+    "moved by 8 px of 96": ((SHIFT, 0, 1, 0), (-SHIFT, 0, 1, 0), (0, SHIFT, 1, 0), (0, -SHIFT, 1, 0)),
+    "20 % larger or smaller": ((0, 0, 1.2, 0), (0, 0, 0.8, 0)),
+    "turned by 15 degrees": ((0, 0, 1, 15), (0, 0, 1, -15)),
+    "turned by 30 degrees": ((0, 0, 1, 30), (0, 0, 1, -30)),
+    "turned by 45 degrees": ((0, 0, 1, 45), (0, 0, 1, -45)),
+}
+
+
+def change(right: float, down: float, times: float, degrees: float, side_px: int) -> Float64:
+    """Returns the matrix (3, 3) from a crop to the changed one, about its middle."""
+    middle, turn = (side_px - 1) / 2, np.deg2rad(degrees)
+    matrix = np.eye(3)
+    matrix[:2, :2] = times * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    matrix[:2, 2] = middle + side_px * np.array([right, down]) - matrix[:2, :2] @ (middle, middle)
+    return matrix
+
+
+def predicted(predictor: Predictor, data: EvaluationData, changes: Float64) -> Float32:
+    """Returns the keypoints as predicted under each of V changes (V, 3, 3): float32 (V, N, K, 2) in px of the crops."""
+    test, origins = data.test, data.origins
+    if test.crops is None or origins is None:
+        raise InputError("--data: its faces were not cut from pictures, so they cannot be cut anew; give another")
+    spec, names = predictor.spec, [source.name for source in data.keypoint_set.sources]
+    known = {data.keypoint_set.sources[number].name for number in (0, *spec.sources)}
+    places = np.empty((len(changes), *test.keypoints.shape), np.float32)
+    for i in tqdm(range(len(test)), unit="face", disable=None):
+        picture = read_originals(test, origins, np.array([i]))[0]
+        images = crops.cut(picture, changes[:, :2] @ np.vstack([test.crops[i], (0, 0, 1)]), spec)
+        source = names[test.sources[i]]
+        coordinates, _ = predictor.predict_crops(images, source if source in known else None)
+        places[:, i] = geometry.transform(coordinates, geometry.inverse(changes[:, :2]))
+    return places
+
+
+def chosen(origins: Origins | None, text: str) -> Bool:
+    """Returns which faces come from a folder whose name holds the text, bool (N,); raises InputError where none do."""
+    kept = np.array([text in folder for folder in origins.folders]) if origins else np.zeros(0, bool)
+    if not kept.any():
+        raise InputError(f"--origin {text}: no test face comes from such a folder")
+    return kept
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.crop_robustness", description=(__doc__ or "").split("\n", maxsplit=1)[0]
+    )
+    parser.add_argument("model", help="a shipped model, a model folder or an .onnx file")
+    parser.add_argument("--data", type=Path, default=Path("artifacts/data"), metavar="DIR", help="(%(default)s)")
+    parser.add_argument("--origin", metavar="TEXT", help="only faces of folders whose name holds this")
+    options = parser.parse_args(arguments)
+    predictor, data = Predictor(options.model), load_data(options.data)
+    if predictor.spec.keypoint_set != data.keypoint_set or predictor.spec.crop.shape != data.test.images.shape[1:]:
+        raise InputError(f"{options.data}: its faces are not what {options.model} takes; prepare them as its card says")
+    if options.origin:
+        data = data.only(chosen(data.origins, options.origin))
+    every = [one for several in CHANGES.values() for one in several]
+    matrices = np.stack([change(*one, side_px=data.test.images.shape[1]) for one in every])
+    places = predicted(predictor, data, matrices)
+    errors = [
+        face_nme(points, data.test.keypoints, data.test.labelled, data.keypoint_set.normalisers[0]) for points in places
+    ]
+    rows, at = [], 0
+    usual = float(np.nanmean(errors[0]))
+    for name, several in CHANGES.items():
+        error = float(np.nanmean(errors[at : at + len(several)]))
+        at += len(several)
+        rows.append((name, f"{error:.2f}", f"{100 * (error / usual - 1):+.1f} %"))
+    print(f"{len(data.test):,} faces, {data.keypoint_set.normalisers[0].name}")
+    print(table(("crop", "NME, %", "more"), rows))
+
+
+if __name__ == "__main__":
+    run(main)

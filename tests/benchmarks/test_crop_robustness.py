@@ -1,0 +1,57 @@
+"""Crops that are moved, resized and turned on purpose; the errors of the shipped network in them."""
+
+import csv
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from benchmarks.crop_robustness import CHANGES, change, main
+from data_prep import prepare, synthetic
+from facial_keypoints.errors import InputError
+from facial_keypoints.keypoint_set import FACE15
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder, all test, of three drawn faces that lie in pictures of 240 px."""
+    folder = tmp_path_factory.mktemp("drawn")
+    (folder / "drawn" / "pictures").mkdir(parents=True)
+    faces = synthetic.read(24, 0)
+    whole = np.flatnonzero(~np.isnan(faces.keypoints).any(axis=(1, 2)))[:3]
+    with (folder / "drawn" / "keypoints.csv").open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["file", *FACE15.columns])
+        for i in whole:
+            picture = cv2.copyMakeBorder(faces.images[i], 72, 72, 72, 72, cv2.BORDER_REPLICATE)
+            cv2.imwrite(str(folder / "drawn" / "pictures" / f"{i}.png"), picture)
+            rows.writerow([f"{i}.png", *(faces.keypoints[i] + 72).ravel()])
+    prepare.main([str(folder / "drawn"), "--split", "all-test", "--out", str(folder / "data")])
+    return folder / "data"
+
+
+def test_changes_by_hand() -> None:
+    """Of a crop of 101 px, whose middle is at 50: the middle moves, and what lies 10 px right of it turns below it."""
+    moved = change(0.1, -0.1, 1, 0, 101) @ (50, 50, 1)
+    np.testing.assert_allclose(moved, (60.1, 39.9, 1))
+    np.testing.assert_allclose(change(0, 0, 2, 90, 101) @ (60, 50, 1), (50, 70, 1))
+
+
+def test_every_change_has_its_row(drawn: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Drawn faces hold still under small changes; at 45 degrees the error is larger than as it was."""
+    main(["v2", "--data", str(drawn)])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1 - len(CHANGES) - 2] == "3 faces, eye centres"
+    cells = {row[1].strip(): float(row[2]) for row in (line.split("|") for line in lines[-len(CHANGES) :])}
+    assert list(cells) == list(CHANGES)
+    assert 0 < cells["as it was"] < 10
+    assert cells["turned by 45 degrees"] > cells["as it was"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"), [(["v2-68"], "not what v2-68 takes"), (["v2", "--origin", "x?"], "no test face")]
+)
+def test_what_does_not_fit_is_one_line(drawn: Path, arguments: list[str], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        main([*arguments, "--data", str(drawn)])
