@@ -28,6 +28,7 @@ PACKAGES = (  # what a figure may follow from, where it is installed
 )
 STAGES = {  # what makes each kind of folder: the module that `python -m` runs, and what it is given
     "prepare": ("data_prep.prepare", "SOURCE --out DIR"),
+    "pseudo_label": ("data_prep.pseudo_label", "FOLDER --out DIR"),
     "peers": ("benchmarks.peers", "--out DIR"),
     "train": ("training.train", "NETWORK --out DIR"),
     "evaluate": ("evaluation.evaluate", "MODEL_DIR --out DIR"),

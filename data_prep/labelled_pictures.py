@@ -132,5 +132,5 @@ def read_picture(path: Path, colour: bool) -> UInt8:
     except Exception:  # decoders fail in more ways than they document
         picture = None
     if picture is None:
-        raise InputError(f"{path}: cannot be decoded as a picture; fetch it again, or go on without it: --skip-bad")
+        raise InputError(f"{path}: cannot be decoded as a picture; fetch it again, or leave it out: prepare --skip-bad")
     return np.asarray(picture, np.uint8).reshape(*picture.shape[:2], -1)

@@ -44,7 +44,12 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--out", type=Path, default=DEFAULT_OUT, help="data folder to write (default: %(default)s)")
     p.add_argument("--split", choices=SPLIT_METHODS, default="grouped", help="default: %(default)s")
     p.add_argument(
-        "--leave-out", type=Path, metavar="DATA", help="leave out whoever is in validation or test of this data folder"
+        "--leave-out",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DATA",
+        help="leave out whoever is in validation or test of this data folder; may be given several times",
     )
     p.add_argument(
         "--impute",
@@ -191,16 +196,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     names = options.sources or [SYNTHETIC]
     how = cutting(options)
     reads = [Path(name) for name in names if Path(name).exists()]
-    if options.leave_out:
-        reads.append(options.leave_out)
+    reads += options.leave_out
 
     with stage_folder(options.out, "prepare", reads) as folder:
         inputs = source_hashes(names, options.count, options.seed)
         faces, found = sources.read(names, options.count, options.seed, how)
         if options.leave_out:
-            inputs["leave_out"] = arrays.data_hash(arrays.load_data_manifest(options.leave_out))
-            everybody, faces = len(faces), without(faces, held_out_people(options.leave_out))
-            found.append(f"{everybody - len(faces):,} faces left out: they are in val or test of {options.leave_out}")
+            inputs["leave_out"] = " ".join(
+                arrays.data_hash(arrays.load_data_manifest(one)) for one in options.leave_out
+            )
+        for data in options.leave_out:
+            everybody, faces = len(faces), without(faces, held_out_people(data))
+            found.append(f"{everybody - len(faces):,} faces left out: they are in val or test of {data}")
         labelled = labelled_points(faces.keypoints)
         duplicates = duplicate_groups(faces.images)
         groups = duplicates if faces.groups is None else join_groups(duplicates, faces.groups)

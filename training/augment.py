@@ -1,6 +1,6 @@
 """Moves, mirrors and relights training faces together with their keypoints."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -37,21 +37,24 @@ class Strength:
     beyond: float = 0.0
 
 
+STRONG = Strength(
+    turn_degrees=20.0,
+    scale=0.15,
+    shift=0.08,
+    contrast=0.5,
+    brightness=40.0,
+    perspective=0.12,
+    blur_px=1.5,
+    noise=8.0,
+    erase=0.4,
+    beyond=0.15,
+)
 LEVELS = {
     "none": None,
     "full": Strength(turn_degrees=10.0, scale=0.1, shift=0.05, contrast=0.3, brightness=30.0),
-    "strong": Strength(
-        turn_degrees=20.0,
-        scale=0.15,
-        shift=0.08,
-        contrast=0.5,
-        brightness=40.0,
-        perspective=0.12,
-        blur_px=1.5,
-        noise=8.0,
-        erase=0.4,
-        beyond=0.15,
-    ),
+    "strong": STRONG,
+    # For crops as face detectors give them, which nobody has levelled.
+    "wide": replace(STRONG, turn_degrees=42.0, scale=0.25, shift=0.12, beyond=0.2),
 }
 
 

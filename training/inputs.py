@@ -128,7 +128,7 @@ def load_extra(
     manifest = load_data_manifest(extra)
     if load_keypoint_set(manifest) != keypoint_set:
         raise InputError(f"{extra}: has other keypoints than {folder}; prepare one like the other")
-    if manifest["inputs"].get("leave_out", of_data) != of_data:
+    if of_data not in str(manifest["inputs"].get("leave_out", of_data)).split():  # one for each --leave-out
         raise InputError(
             f"{extra}: leaves out the people of another split than that of {folder}; prepare it again with "
             f"--leave-out {folder}"

@@ -10,7 +10,7 @@ SCHEDULES = ("constant", "cosine")
 PRECISIONS = ("float32", "mixed_bfloat16")
 LABELS = ("masked", "imputed", "by_source")
 LOSSES = ("mse", "mae", "huber", "wing", "laplace")  # `training.losses` makes them
-LEVELS = ("none", "full", "strong")  # of `training.augment`
+LEVELS = ("none", "full", "strong", "wide")  # of `training.augment`
 NONE, IMAGENET = "none", "imagenet"  # initial weights that are no file
 CHOICES = {"schedule": SCHEDULES, "precision": PRECISIONS, "labels": LABELS, "loss": LOSSES, "augment": LEVELS}
 

@@ -10,7 +10,7 @@ import pytest
 from common.stage import read_manifest
 from data_prep import arrays, read_npz
 from data_prep.faces import SPLITS
-from data_prep.prepare import main
+from data_prep.prepare import held_out_people, main
 from facial_keypoints import geometry
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import FACE15, FACE68
@@ -83,6 +83,27 @@ def test_whoever_is_held_out_elsewhere_can_be_left_out(frames: Path, tmp_path: P
     assert set(there["person"]) == set(here["person"]) - held_out
     wanted = arrays.data_hash(arrays.load_data_manifest(data))
     assert read_manifest(extra, "prepare")["inputs"]["leave_out"] == wanted
+
+
+def test_people_held_out_of_several_data_folders_are_left_out(
+    frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folders = [tmp_path / "one", tmp_path / "two"]
+    people = {f"{person}.jpg": f"yt:{person}" for person in PEOPLE}
+    for seed, folder in enumerate(folders):
+        five = save_five(tmp_path / f"five_{seed}", people)
+        main([str(five), "--seed", str(seed), "--out", str(folder)])
+    held_out = [held_out_people(folder) for folder in folders]
+    assert held_out[1] - held_out[0]
+    capsys.readouterr()
+    leave_out = [text for folder in folders for text in ("--leave-out", str(folder))]
+    main([str(frames), "--split", "all-test", *leave_out, "--out", str(tmp_path / "extra")])
+    told = capsys.readouterr().out
+    assert f"{2 * len(held_out[1] - held_out[0])} faces left out: they are in val or test of {folders[1]}" in told
+    there = set(pd.read_csv(tmp_path / "extra" / "faces.csv")["person"])
+    assert there == set(people.values()) - held_out[0] - held_out[1]
+    hashes = [arrays.data_hash(arrays.load_data_manifest(folder)) for folder in folders]
+    assert read_manifest(tmp_path / "extra", "prepare")["inputs"]["leave_out"].split() == hashes
 
 
 def test_cut_faces_and_pictures_join_where_they_have_one_size(frames: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from facial_keypoints.array_types import Float32, Float64, UInt8
+from facial_keypoints.geometry import fit_similarity
 from facial_keypoints.keypoint_set import FACE15
 from training.augment import LEVELS, Strength, augment, random_crop
 
@@ -34,11 +35,12 @@ def centroids(images: UInt8) -> Float64:
     return np.asarray(centres / total[:, None])
 
 
-@pytest.mark.parametrize("level", ["none", "mirror", "full", "strong", "perspective"])
+@pytest.mark.parametrize("level", ["none", "mirror", "full", "strong", "wide", "perspective"])
 def test_keypoints_stay_on_the_pixels_they_mark(level: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(LEVELS, "perspective", Strength(perspective=0.3))
     monkeypatch.setitem(LEVELS, "mirror", Strength())
-    monkeypatch.setitem(LEVELS, "strong", replace(STRONG, erase=0, noise=0))  # which would hide the dot
+    for name in ("strong", "wide"):
+        monkeypatch.setitem(LEVELS, name, replace(LEVELS[name] or Strength(), erase=0, noise=0))  # would hide the dot
     rng = np.random.default_rng(0)
     images, keypoints = faces_with_a_bright_dot(40, rng)
     labelled = np.ones(keypoints.shape[:2], bool)
@@ -105,6 +107,20 @@ def test_a_keypoint_a_little_beyond_the_picture_counts_under_strong() -> None:
     limit = 0.15 * SIZE
     assert min((beyond < 0).sum(), ((beyond > 0) & (beyond < limit)).sum(), (beyond > limit).sum()) > 0
     assert np.array_equal(still, beyond < limit)
+
+
+def test_faces_under_wide_turn_as_far_as_nobody_levelled_them() -> None:
+    """Up to 42 degrees and 1.25 times; a similarity fit sees these through the perspective."""
+    rng = np.random.default_rng(2)
+    keypoints = rng.uniform(30, 66, (400, 15, 2)).astype(np.float32)
+    images = np.zeros((400, SIZE, SIZE, 1), np.uint8)
+    _, moved, _ = augment(images, keypoints, np.ones((400, 15), bool), None, "wide", rng)
+    linear = fit_similarity(keypoints, moved)[:, :, 0]
+    turns = np.degrees(np.arctan2(linear[:, 1], linear[:, 0]))
+    scales = np.hypot(*linear.T)
+    assert 35 < turns.max() < 47
+    assert -47 < turns.min() < -35
+    assert (0.70 < scales.min() < 0.80, 1.20 < scales.max() < 1.35) == (True, True)
 
 
 def test_a_covered_keypoint_is_still_a_label(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from facial_keypoints.errors import InputError
 from models.networks import load_build
 from models.saved import load_model
 from tests.training.conftest import write_data
-from training.initial_weights import start_from
+from training.initial_weights import start_from, take_over
 from training.train import main
 
 
@@ -80,6 +80,22 @@ def test_only_a_file_of_the_same_network_fits(tmp_path: Path) -> None:
     keras.applications.VGG16(include_top=False, weights=None).save_weights(tmp_path / "vgg16.weights.h5")
     with pytest.raises(InputError, match="cnn5 has not the convolutions of VGG16"):
         start_from(new, str(tmp_path / "vgg16.weights.h5"))
+
+
+def test_layers_of_another_shape_start_anew_and_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """The last layer of a network of 68 keypoints gives more numbers than that of 15."""
+    trained, new = (load_build("cnn5")((32, 32, 1), keypoints) for keypoints in (15, 68))
+    (last,) = (layer.name for layer in new.layers if isinstance(layer, keras.layers.Dense))
+    before = kernel(new, last)
+    take_over(new, trained, "trained.keras")
+    assert capsys.readouterr().out == f"trained.keras: does not fit {last} of cnn5, which start anew\n"
+    np.testing.assert_array_equal(kernel(new, last), before)
+    others = [layer.name for layer in new.layers if layer.get_weights() and layer.name != last]
+    assert len(others) == 5
+    for layer in others:
+        np.testing.assert_array_equal(kernel(new, layer), kernel(trained, layer))
+    with pytest.raises(InputError, match=r"trained\.keras: holds no weights that fit base; give a \.keras file"):
+        take_over(load_build("base")((32, 32, 1), 15), trained, "trained.keras")
 
 
 def test_a_network_trained_on_random_crops_predicts_on_whole_pictures(small_data: Path, tmp_path: Path) -> None:

@@ -408,9 +408,10 @@ def test_held_out_pictures_may_not_come_back_by_the_second_folder(
 
 
 def test_faces_cut_for_another_split_are_refused(data_48: Path, extra_48: Path, tmp_path: Path) -> None:
-    """Their people were kept apart from the validation and test faces of that split, not of this one."""
+    """Their people were kept apart from the validation and test faces of other splits, not of this one."""
     shutil.copytree(extra_48, tmp_path / "more")
-    for like, fits in ((arrays.data_hash(arrays.load_data_manifest(data_48)), True), ("another", False)):
+    ours = arrays.data_hash(arrays.load_data_manifest(data_48))
+    for like, fits in ((ours, True), (f"another {ours}", True), ("another", False), ("another third", False)):
         manifest = json.loads((extra_48 / "manifest.json").read_text())
         manifest["inputs"]["leave_out"] = like
         (tmp_path / "more" / "manifest.json").write_text(json.dumps(manifest))

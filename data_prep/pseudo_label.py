@@ -1,0 +1,149 @@
+"""Gives pictures with few labels all 68 points, as a trained network sees them: more faces to learn from.
+
+python -m data_prep.pseudo_label FOLDER --model v2-68 --out DIR
+
+FOLDER holds pictures with some of the 15 keypoints (`keypoints.csv` and `pictures/`); so does DIR, with 68 points each
+and copies of the pictures, and `data_prep.prepare` reads it. A network that learns from another's predictions under
+stronger augmentation can become better than that one (Xie et al. 2020, arXiv 1911.04252). N faces.
+"""
+
+import argparse
+import csv
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from common.hashes import path_hash
+from common.stage import stage_folder, write_manifest
+from data_prep.faces import labelled_points
+from data_prep.labelled_pictures import LabelledPicture, read_picture
+from data_prep.read_pictures_csv import CSV, FILE, PERSON, PICTURES, read
+from facial_keypoints import crops, geometry
+from facial_keypoints.array_types import Bool, Float32, Float64, UInt8
+from facial_keypoints.errors import InputError, run
+from facial_keypoints.keypoint_set import FACE15, FACE68, as_face15
+from facial_keypoints.predictor import Predictor
+
+# A face is seen several times, as it is and mirrored, and the mean is taken: turn, scale, shift to both sides.
+VIEWS = ((0, 1.0, 0, 0), (-12, 1.0, 3, 0), (12, 1.0, -3, 0), (0, 0.9, 0, 3), (0, 1.08, 0, -3))  # degrees, times, px
+FEWEST_LABELS = 2  # they say where a face is, and of what size
+FARTHEST = 0.1  # of the eyes' distance: a face with a label farther from its prediction is left out
+
+
+def pseudo_labels(predictor: Predictor, picture: UInt8, known: Float32) -> tuple[Float64, Float64, Float64]:
+    """Returns a face's 68 points as seen in `VIEWS` and in the same mirrored, float64 (68, 2) each, and its crop.
+
+    Points are px of the crop (2, 3), picture to crop.
+
+    Args:
+        picture: uint8 (H, W, C).
+        known: float32 (15, 2) in px of the picture, NaN where unlabelled; at least two are labelled.
+    """
+    spec = predictor.spec
+    mean = as_face15(np.array(spec.crop.mean_keypoints))
+    crop = geometry.fit_similarity(np.nan_to_num(known), mean, labelled_points(known))
+    crop = predictor.predict_at(picture, crop)[0].crop
+    views = np.stack([_view(*how, spec.crop.width_px) for how in VIEWS])
+    images = crops.cut(picture, views @ np.vstack([crop, [0, 0, 1]]), spec)
+    plain, _ = predictor.predict_crops(images)
+    mirrored, _ = predictor.predict_crops(np.ascontiguousarray(images[:, :, ::-1]))
+    mirrored = mirrored[:, list(spec.keypoint_set.mirror)] * (-1, 1) + (spec.crop.width_px - 1, 0)
+    back = geometry.inverse(views)
+    return geometry.transform(plain, back).mean(axis=0), geometry.transform(mirrored, back).mean(axis=0), crop
+
+
+def _view(turn_degrees: float, scale: float, right_px: float, down_px: float, side_px: int) -> Float64:
+    """Returns the matrix (2, 3) from a crop to a view of it."""
+    middle, turn = (side_px - 1) / 2, np.deg2rad(turn_degrees)
+    linear = scale * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    shift = np.array([middle + right_px, middle + down_px]) - linear @ (middle, middle)
+    return np.column_stack([linear, shift])
+
+
+def agree(points: Float64, known: Float32) -> Bool:
+    """Returns where predictions (N, 68, 2) lie near the labels (N, 15, 2; NaN where there is none), bool (N,).
+
+    Whoever set these labels may mean other places by them, so that what counts is how far a label lies from where it
+    lies in most faces.
+    """
+    found = as_face15(points)
+    apart = np.linalg.norm(found[:, 0] - found[:, 1], axis=-1)[:, None, None]
+    beside = (found - known) / apart
+    labelled = labelled_points(known).any(axis=0)
+    usual = np.nanmedian(beside[:, labelled], axis=0)
+    far = np.linalg.norm(beside[:, labelled] - usual, axis=-1) > FARTHEST  # False where there is no label
+    return np.asarray(~far.any(axis=1))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m data_prep.pseudo_label", description=(__doc__ or "").split("\n", maxsplit=1)[0]
+    )
+    parser.add_argument("folder", type=Path, help=f"holds {CSV} and {PICTURES}/")
+    parser.add_argument("--model", default="v2-68", help="a shipped model or a model folder (default: %(default)s)")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
+    options = parser.parse_args(arguments)
+    started = time.time()
+    predictor, pictures = Predictor(options.model), read(options.folder)
+    if predictor.spec.keypoint_set != FACE68 or pictures.keypoint_set != FACE15:
+        raise InputError(
+            f"{options.folder}: has labels of {pictures.keypoint_set.name}, and {options.model} predicts "
+            f"{predictor.spec.keypoint_set.name}; give pictures with some of the 15 keypoints and a model of 68"
+        )
+    with stage_folder(options.out, "pseudo_label", [options.folder, predictor.path]) as folder:
+        points, kept = label(predictor, pictures.faces)
+        (folder / PICTURES).mkdir()
+        faces = [face for face, keep in zip(pictures.faces, kept, strict=True) if keep]
+        for face in faces:
+            to = folder / PICTURES / face.file.relative_to(options.folder / PICTURES)
+            to.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(face.file, to)
+        write(folder / CSV, options.folder / PICTURES, faces, points[kept])
+        write_manifest(
+            folder,
+            "pseudo_label",
+            {"model": options.model},
+            {"pictures": path_hash(options.folder), "model": path_hash(predictor.path)},
+            {"faces": len(kept), "kept": int(kept.sum())},
+            started,
+        )
+    print(f"{options.out}: {kept.sum():,} of {len(kept):,} faces, the others' labels lie too far from the predictions")
+
+
+def label(predictor: Predictor, faces: Sequence[LabelledPicture]) -> tuple[Float64, Bool]:
+    """Returns the 68 points of faces in px of their pictures, float64 (N, 68, 2), and which agree with their labels.
+
+    Raises:
+        InputError: a face has fewer than two labels, or its picture cannot be decoded.
+    """
+    for face in faces:
+        if labelled_points(face.keypoints).sum() < FEWEST_LABELS:
+            raise InputError(f"{face.where}: has fewer than {FEWEST_LABELS} labels, which say no size; take it out")
+    colour = predictor.spec.crop.channels > 1
+    seen = [
+        pseudo_labels(predictor, read_picture(face.file, colour), face.keypoints)
+        for face in tqdm(faces, unit="face", disable=None)
+    ]
+    plain, mirrored, crop = (np.stack(arrays) for arrays in zip(*seen, strict=True))
+    # Labels that lie to one side do so in a mirrored picture too: what the network learnt of that is put back.
+    points = (plain + mirrored + np.median(plain - mirrored, axis=0)) / 2
+    points = geometry.transform(points, geometry.inverse(crop))
+    return points, agree(points, np.stack([face.keypoints for face in faces]))
+
+
+def write(path: Path, root: Path, faces: Sequence[LabelledPicture], points: Float64) -> None:
+    """Writes the labels of N faces, whose pictures lie below `root`, as `read_pictures_csv` reads them."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        rows.writerow([FILE, PERSON, *FACE68.columns])
+        for face, of_face in zip(faces, points, strict=True):
+            name = face.file.relative_to(root).as_posix()
+            rows.writerow([name, face.person, *(f"{value:.3f}" for value in of_face.ravel())])
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,152 @@
+"""Pseudo labels: 68 points for faces of which somebody set only five, and the faces whose five do not fit them."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from common.stage import read_manifest
+from data_prep import prepare, read_pictures_csv, synthetic
+from data_prep.faces import labelled_points
+from data_prep.labelled_pictures import LabelledPicture
+from data_prep.pseudo_label import agree, main
+from facial_keypoints import geometry
+from facial_keypoints.array_types import Float32, Float64, UInt8
+from facial_keypoints.codec import Keypoints
+from facial_keypoints.crops import crop_of
+from facial_keypoints.errors import InputError
+from facial_keypoints.keypoint_set import FACE15, FACE68, as_face15
+from facial_keypoints.predictor import Predictor
+from tests.data_prep.pictures import face_68, save_five, save_pts
+
+FIVE = list(FACE15.sources[2].keypoints)
+FACES = 8
+
+
+def save_drawn(folder: Path, nose_px: Sequence[float] = (0,) * FACES) -> Float32:
+    """Writes drawn faces, each in the middle of a picture of 160 px, and returns their 15 keypoints (N, 15, 2).
+
+    Five are in the file, as the network sees them, for it learnt from photos and sees drawn faces in its own way.
+
+    Args:
+        nose_px: how far to the right of that each nose tip is labelled.
+    """
+    drawn, network, seen = synthetic.read(FACES, seed=0), Predictor("v2-68"), []
+    mean = as_face15(np.array(network.spec.crop.mean_keypoints))
+    (folder / "pictures").mkdir(parents=True)
+    for i, (image, keypoints) in enumerate(zip(drawn.images, drawn.keypoints + 32, strict=True)):
+        picture = np.pad(image[..., 0], 32, mode="edge")
+        assert cv2.imwrite(str(folder / "pictures" / f"{i}.png"), picture)
+        crop = geometry.fit_similarity(np.nan_to_num(keypoints), mean, labelled_points(keypoints))
+        seen.append(as_face15(network.predict_at(picture, crop)[0].keypoints))
+    labels = np.array(seen, np.float32)
+    labels[:, FACE15.index("nose_tip"), 0] += nose_px
+    with (folder / "keypoints.csv").open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["file", "person", *(f"{FACE15.names[k]}_{axis}" for k in FIVE for axis in "xy")])
+        for i, points in enumerate(labels):
+            rows.writerow([f"{i}.png", f"yt:Person_{i}", *points[FIVE].ravel()])
+    return labels
+
+
+def read(folder: Path) -> tuple[Sequence[LabelledPicture], Float32]:
+    """Returns the faces of a folder and their keypoints (N, K, 2)."""
+    faces = read_pictures_csv.read(folder).faces
+    return faces, np.stack([face.keypoints for face in faces])
+
+
+def test_from_five_points_to_a_data_folder_of_68(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One face's nose is labelled 12 px beside where all others have theirs: it is left out."""
+    five, out = tmp_path / "five", tmp_path / "five_p"
+    labels = save_drawn(five, nose_px=(0, 0, 0, 12, 0, 0, 0, 0))
+    main([str(five), "--out", str(out)])
+    told = f"{out}: 7 of 8 faces, the others' labels lie too far from the predictions\n"
+    assert capsys.readouterr().out == told
+    assert read_manifest(out, "pseudo_label")["metrics"] == {"faces": 8, "kept": 7}
+
+    faces, points = read(out)
+    kept = [i for i in range(FACES) if i != 3]
+    assert [face.person for face in faces] == [f"yt:Person_{i}" for i in kept]
+    for face, i in zip(faces, kept, strict=True):
+        assert face.file.read_bytes() == (five / "pictures" / f"{i}.png").read_bytes()
+    apart = np.linalg.norm(labels[kept, 0] - labels[kept, 1], axis=-1)
+    beside = np.linalg.norm(as_face15(points)[:, FIVE] - labels[kept][:, FIVE], axis=-1)
+    assert (beside < 0.03 * apart[:, None]).all()
+
+    prepare.main([str(out), "--split", "all-test", "--out", str(tmp_path / "data")])
+    manifest = read_manifest(tmp_path / "data", "prepare")
+    assert manifest["parameters"]["keypoint_set"] == FACE68.name
+    assert manifest["metrics"]["sources"] == {"pictures": {"faces": 7, "never_labelled": []}}
+
+
+def test_a_face_agrees_where_no_label_lies_farther_from_its_usual_place_than_a_tenth_of_the_eyes_distance() -> None:
+    """Eyes 30 px apart: 3 px. All noses are labelled 6 px lower than predicted, which is another place, no error."""
+    points: Float64 = np.tile(face_68(), (6, 1, 1)).astype(np.float64)
+    known = np.full((6, 15, 2), np.nan, np.float32)
+    known[:, FIVE] = as_face15(points)[:, FIVE]
+    known[:, FACE15.index("nose_tip"), 1] += 6
+    known[1, FACE15.index("nose_tip"), 1] += 2.9
+    known[2, FACE15.index("nose_tip"), 1] += 3.1
+    known[3, FACE15.index("nose_tip"), 1] -= 6  # where it is predicted, and nobody else labels it
+    known[4, 1:] = np.nan  # one label is left
+    known[5, 0, 0] -= 3.1
+    assert agree(points, known).tolist() == [True, True, False, False, True, False]
+    points[2] *= 2  # eyes 60 px apart
+    known[2] *= 2
+    assert not agree(points, known)[2]
+
+
+def test_the_places_that_labels_mean_are_kept_where_the_picture_is_mirrored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network that puts everything 2 px too far right does so in a mirrored picture, too: the mean would hide it."""
+    five = tmp_path / "five"
+    save_drawn(five)
+    main([str(five), "--out", str(tmp_path / "plain")])
+    see = Predictor.predict_crops
+
+    def farther_right(self: Predictor, images: UInt8) -> Keypoints:
+        points, errors = see(self, images)
+        return Keypoints(points + np.array((2, 0), np.float32), errors)
+
+    monkeypatch.setattr(Predictor, "predict_crops", farther_right)
+    main([str(five), "--out", str(tmp_path / "right")])
+    plain, right = (read(tmp_path / name)[1] for name in ("plain", "right"))
+    crops = crop_of(plain, Predictor("v2-68").spec)
+    np.testing.assert_allclose(np.linalg.norm(right - plain, axis=-1).mean(axis=1) * scales(crops), 2, rtol=0.05)
+
+
+def scales(crops: Float64) -> Float64:
+    """Returns how many px of the crop a px of the picture is, (N,)."""
+    return np.asarray(np.sqrt(np.linalg.det(crops[:, :, :2])))
+
+
+def test_bad_use_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
+    five = save_five(tmp_path / "five", {"a.png": "yt:Ann"})
+    one = save_five(tmp_path / "one", {"a.png": "yt:Ann", "b.png": "yt:Bo"})
+    text = (one / "keypoints.csv").read_text().splitlines()
+    (one / "keypoints.csv").write_text("\n".join([*text[:2], "b.png,yt:Bo,65,50,,,,,,,,"]) + "\n")
+    bad = save_five(tmp_path / "bad", {"a.png": "yt:Ann"})
+    (bad / "pictures" / "a.png").write_bytes(b"no picture")
+    whole = save_five(tmp_path / "whole", {"a.png": "yt:Ann"})
+    points = ",".join(map(str, face_68().ravel()))
+    (whole / "keypoints.csv").write_text(f"file,{','.join(FACE68.columns)}\na.png,{points}\n")
+    save_pts(tmp_path / "pts", ["a"])
+    out = tmp_path / "out"
+    for arguments, message in (
+        ([five, "--model", "v2"], "five: has labels of face15, and v2 predicts face15; give pictures with some of"),
+        ([whole], "whole: has labels of face68, and v2-68 predicts face68; give pictures with some of the 15"),
+        ([one], r"keypoints\.csv: row 1 \(line 3\): has fewer than 2 labels, which say no size; take it out"),
+        ([bad], r"a\.png: cannot be decoded as a picture; fetch it again"),
+        ([tmp_path / "pts"], r"keypoints\.csv: no such file"),
+        ([five, "--model", "v3"], "v3: "),
+    ):
+        with pytest.raises(InputError, match=message) as error:
+            main([*map(str, arguments), "--out", str(out)])
+        assert "\n" not in str(error.value)
+        assert not list(tmp_path.glob("*out*"))
+    with pytest.raises(InputError, match=r"holds .*five, which is read, and would be replaced"):
+        main([str(five), "--out", str(tmp_path)])
