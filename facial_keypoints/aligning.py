@@ -14,12 +14,10 @@ from facial_keypoints.crops import shown
 from facial_keypoints.errors import InputError
 from facial_keypoints.face import Face
 from facial_keypoints.filtering import points15
-from facial_keypoints.folders import atomic_folder
 from facial_keypoints.keypoint_set import FACE15
-from facial_keypoints.options import add_detector_options, add_model_option, detector_of
-from facial_keypoints.over_pictures import check_all, check_new, each_picture
+from facial_keypoints.options import add_common_options, detector_of
+from facial_keypoints.over_pictures import check_new, fill_folder, predictor_of
 from facial_keypoints.pictures import read_picture
-from facial_keypoints.predictor import Predictor
 from facial_keypoints.sources import Source, count, find_sources
 
 SIZE_PX, LARGEST_PX = 112, 4096
@@ -41,8 +39,7 @@ TEMPLATE_PX = {
 def add_parser(commands: Any) -> None:
     """Adds the command `align`."""
     p = commands.add_parser("align", help="cut faces out, level and centred, as face recognition takes them")
-    p.add_argument("paths", nargs="+", type=Path, metavar="PICTURE|FOLDER")
-    p.add_argument("--out", type=Path, required=True, metavar="DIR", help="new folder to write: PNGs and faces.csv")
+    add_common_options(p, "PICTURE|FOLDER", "new folder to write: PNGs and faces.csv")
     p.add_argument("--size", type=int, default=SIZE_PX, metavar="PX", help="of a crop's sides (default: %(default)s)")
     p.add_argument(
         "--margin",
@@ -51,8 +48,6 @@ def add_parser(commands: Any) -> None:
         metavar="SHARE",
         help="show more around the face, on each side this share of what 0 shows (default: %(default)s)",
     )
-    add_model_option(p)
-    add_detector_options(p)
     p.set_defaults(main=main)
 
 
@@ -70,26 +65,27 @@ def main(options: argparse.Namespace) -> None:
     pictures, films = find_sources(options.paths, options.out)
     if films:
         raise InputError(f"{films[0].path}: is a clip; align takes pictures")
-    predictor, detector = Predictor(options.model), detector_of(options)
-    rows: list[list[Any]] = []
+    predictor, detector = predictor_of(options, pictures), detector_of(options)
 
-    with atomic_folder(options.out) as out:
+    def of_picture(source: Source, folder: Path) -> list[list[Any]]:
+        picture = read_picture(source.path)
+        rows = []
+        for number, face in enumerate(predictor.predict(picture, detector=detector)):
+            matrix = alignment(face, options.size, options.margin)
+            name = f"{source.name}.{number}.png"
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            region, shifted = shown(picture, matrix, options.size, options.size)
+            Image.fromarray(geometry.crop(region, shifted, options.size, options.size)).save(folder / name)
+            rows.append([source.name, number, name, *matrix.ravel().round(DECIMALS).tolist()])
+        return rows
 
-        def work(source: Source) -> None:
-            picture = read_picture(source.path)
-            for number, face in enumerate(predictor.predict(picture, detector=detector)):
-                matrix = alignment(face, options.size, options.margin)
-                name = f"{source.name}.{number}.png"
-                (out / name).parent.mkdir(parents=True, exist_ok=True)
-                region, shifted = shown(picture, matrix, options.size, options.size)
-                Image.fromarray(geometry.crop(region, shifted, options.size, options.size)).save(out / name)
-                rows.append([source.name, number, name, *matrix.ravel().round(DECIMALS).tolist()])
-
-        failed = each_picture(pictures, work)
-        with (out / TABLE).open("w", newline="", encoding="utf-8") as file:
+    def finish(folder: Path, done: list[list[list[Any]]]) -> str:
+        rows = [row for of_one in done for row in of_one]
+        with (folder / TABLE).open("w", newline="", encoding="utf-8") as file:
             csv.writer(file, lineterminator="\n").writerows([["file", "face", "crop", *MATRIX_COLUMNS], *rows])
-    print(f"{options.out}: {count(len(rows), 'face')} of {count(len(pictures) - failed, 'picture')}")
-    check_all(failed, pictures, options.out)
+        return f"{count(len(rows), 'face')} of {count(len(done), 'picture')}"
+
+    fill_folder(options, predictor, pictures, of_picture=of_picture, finish=finish)
 
 
 def alignment(face: Face, size_px: int = SIZE_PX, margin: float = 0.0) -> Float64:

@@ -5,9 +5,10 @@ from pathlib import Path
 
 from facial_keypoints import clips, results
 from facial_keypoints.errors import InputError
+from facial_keypoints.over_pictures import UNREAD
 from facial_keypoints.sources import CLIP_SUFFIXES, drawn_name
 
-OVERLAYS, UNREAD = "overlays", "unread.csv"
+OVERLAYS = "overlays"
 OF_FILE_MANAGERS = (".DS_Store", "Thumbs.db", "desktop.ini")  # they leave them wherever they have looked
 
 

@@ -3,6 +3,7 @@
 docs/filters.md tells how to make one; those of this project are in `filters/`. A anchors.
 """
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,11 @@ class Filter:
     places: Float64
     fit: str
     paint: str
+
+    def digest(self) -> str:
+        """Returns what tells it from any other: a hash of all it holds."""
+        said = repr((self.rgba.shape, self.anchors, self.places.tolist(), self.fit, self.paint))
+        return hashlib.sha256(said.encode() + self.rgba.tobytes()).hexdigest()
 
 
 def names() -> list[str]:

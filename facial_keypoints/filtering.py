@@ -15,12 +15,10 @@ from facial_keypoints.array_types import Float64, UInt8
 from facial_keypoints.errors import InputError
 from facial_keypoints.face import Face
 from facial_keypoints.filter_files import AFFINE, BLUR, SIMILARITY, Filter, columns, load_filter, names
-from facial_keypoints.folders import atomic_folder
 from facial_keypoints.keypoint_set import FACE15, FACE68, as_face15
-from facial_keypoints.options import add_detector_options, add_model_option, detector_of
-from facial_keypoints.over_pictures import check_all, check_new, each_picture
+from facial_keypoints.options import add_common_options, detector_of
+from facial_keypoints.over_pictures import check_new, fill_folder, predictor_of
 from facial_keypoints.pictures import read_picture, write_picture
-from facial_keypoints.predictor import Predictor
 from facial_keypoints.sources import Source, count, drawn_name, find_sources
 
 OPAQUE = 255  # alpha
@@ -32,7 +30,7 @@ SOFT = 1.1  # where that ellipse's soft edge ends, in its half axes
 def add_parser(commands: Any) -> None:
     """Adds the command `filter`."""
     p = commands.add_parser("filter", help="hats, glasses or blur on the faces of pictures and clips")
-    p.add_argument("paths", nargs="+", type=Path, metavar="PICTURE|FOLDER|CLIP")
+    add_common_options(p, "PICTURE|FOLDER|CLIP", "new folder to write")
     p.add_argument(
         "--filter",
         action="append",
@@ -41,9 +39,6 @@ def add_parser(commands: Any) -> None:
         metavar="NAME|FILE.png",
         help=f"{', '.join(names())}, or your own (docs/filters.md); may be repeated",
     )
-    p.add_argument("--out", type=Path, required=True, metavar="DIR", help="new folder to write")
-    add_model_option(p)
-    add_detector_options(p)
     p.set_defaults(main=main)
 
 
@@ -56,36 +51,41 @@ def main(options: argparse.Namespace) -> None:
     check_new(options.out)
     filters = [load_filter(name) for name in options.filters]
     pictures, films = find_sources(options.paths, options.out)
-    predictor, detector = Predictor(options.model), detector_of(options)
-    faces_per_picture: list[int] = []
+    predictor, detector = predictor_of(options, pictures), detector_of(options)
 
     def painted(picture: UInt8, faces: Sequence[Face]) -> UInt8:
         for filter in filters:
             picture = apply_filter(picture, faces, filter)
         return picture
 
-    with atomic_folder(options.out) as out:
+    def of_picture(source: Source, folder: Path) -> int:
+        picture = read_picture(source.path)
+        faces = predictor.predict(picture, detector=detector)
+        drawn = folder / drawn_name(source.name, max(picture.shape))
+        drawn.parent.mkdir(parents=True, exist_ok=True)
+        write_picture(drawn, painted(picture, faces))
+        return len(faces)
 
-        def work(source: Source) -> None:
-            picture = read_picture(source.path)
-            faces = predictor.predict(picture, detector=detector)
-            faces_per_picture.append(len(faces))
-            drawn = out / drawn_name(source.name, max(picture.shape))
-            drawn.parent.mkdir(parents=True, exist_ok=True)
-            write_picture(drawn, painted(picture, faces))
+    def of_clip(source: Source, folder: Path) -> None:
+        clip = clips.read_clip(source.path)
+        frames = clips.track_clip(clip, predictor, detector)
+        name = clips.written_name(source.name)
+        clips.write_clip(folder / name, clip, (painted(frame.picture, faces) for frame, faces in frames))
 
-        failed = each_picture(pictures, work)
-        for film in films:
-            clip = clips.read_clip(film.path)
-            frames = clips.track_clip(clip, predictor, detector)
-            name = clips.written_name(film.name)
-            clips.write_clip(out / name, clip, (painted(frame.picture, faces) for frame, faces in frames))
-    print(_summary(options.out, faces_per_picture, len(films)))
-    check_all(failed, pictures, options.out)
+    fill_folder(
+        options,
+        predictor,
+        pictures,
+        films,
+        of_picture=of_picture,
+        of_clip=of_clip,
+        finish=lambda _, faces_per_picture: _summary(faces_per_picture, len(films)),
+        drawn_from=" ".join(filter.digest() for filter in filters),
+    )
 
 
-def _summary(out: Path, faces_per_picture: Sequence[int], films: int) -> str:
-    """Returns one line for the user."""
+def _summary(faces_per_picture: Sequence[int], films: int) -> str:
+    """Returns what was painted, in one line for the user."""
     said = []
     if faces_per_picture:
         said.append(f"{count(sum(faces_per_picture), 'face')} in {count(len(faces_per_picture), 'picture')}")
@@ -93,7 +93,7 @@ def _summary(out: Path, faces_per_picture: Sequence[int], films: int) -> str:
         said.append(f"no face found in {empty} of them, which {'is' if empty == 1 else 'are'} written as before")
     if films:
         said.append(count(films, "clip"))
-    return f"{out}: {'; '.join(said)}"
+    return "; ".join(said)
 
 
 def apply_filter(picture: UInt8, faces: Sequence[Face], filter: Filter) -> UInt8:

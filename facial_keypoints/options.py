@@ -1,6 +1,7 @@
 """Command-line options that several commands share: the model, and how faces are found."""
 
 import argparse
+import os
 from pathlib import Path
 
 from facial_keypoints.boxes import Detector
@@ -9,6 +10,21 @@ from facial_keypoints.detectors.turned import Turned
 from facial_keypoints.detectors.yunet import YuNet
 
 YUNET_STEP_DEGREES, HAAR_STEP_DEGREES = 90, 45  # from copy to copy; YuNet bears a turn of 50, the cascade of 20
+
+
+def add_common_options(parser: argparse.ArgumentParser, takes: str, writes: str) -> None:
+    """Adds what all commands have that make a folder of pictures: sources, model, detector, workers."""
+    parser.add_argument("paths", nargs="+", type=Path, metavar=takes)
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help=writes)
+    add_model_option(parser)
+    add_detector_options(parser)
+    at_once = "pictures at once (default: %(default)s)"
+    parser.add_argument("--workers", type=int, default=cores(), metavar="N", help=at_once)
+
+
+def cores() -> int:
+    """Returns how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def add_model_option(parser: argparse.ArgumentParser) -> None:

@@ -6,7 +6,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from facial_keypoints.errors import InputError
 from facial_keypoints.folders import put_back
@@ -47,6 +47,13 @@ class Unfinished:
         except InputError:
             self._records.close()
             raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leaves the folder to a later run, where it is not finished."""
+        self.close()
 
     def record(self, key: str) -> Any:
         """Returns the record of a key (not ""), JSON values; None where there is none yet."""

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-from facial_keypoints import predict
+from facial_keypoints import filtering, predict
 from facial_keypoints.__main__ import main
 from facial_keypoints.array_types import UInt8
 from facial_keypoints.errors import InputError
@@ -133,20 +133,23 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         names.append(path.name)
         return read_picture(path)
 
-    monkeypatch.setattr(predict, "read_picture", noted)
+    for module in (filtering, predict):
+        monkeypatch.setattr(module, "read_picture", noted)
     return names
 
 
+@pytest.mark.parametrize("command", [["predict", "--no-detect"], ["filter", "--filter", "hat"]], ids=lambda c: c[0])
 def test_a_killed_run_goes_on_and_ends_byte_for_byte_as_an_unbroken_one(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
 ) -> None:
-    arguments = ["predict", str(folder), "--no-detect", "--workers", "2", "--out"]
+    arguments = [*command, str(folder), "--workers", "2", "--out"]
     main([*arguments, str(tmp_path / "unbroken")])
     code = (  # whoever reads the last picture waits
         "import sys, threading\n"
-        "from facial_keypoints import predict\n"
+        "from facial_keypoints import filtering, predict\n"
         "from facial_keypoints.__main__ import main\n"
-        "read, keep = predict.read_picture, predict.Unfinished.keep\n"
+        "from facial_keypoints.unfinished import Unfinished\n"
+        "read, keep = predict.read_picture, Unfinished.keep\n"
         "def waiting(path):\n"
         "    if path.parent.name == 'deep':\n"
         "        threading.Event().wait()\n"
@@ -154,11 +157,12 @@ def test_a_killed_run_goes_on_and_ends_byte_for_byte_as_an_unbroken_one(
         "def telling(self, key, record):\n"
         "    keep(self, key, record)\n"
         "    print('kept', flush=True)\n"
-        "predict.read_picture, predict.Unfinished.keep = waiting, telling\n"
+        "filtering.read_picture = predict.read_picture = waiting\n"
+        "Unfinished.keep = telling\n"
         "main(sys.argv[1:])"
     )
-    command = [sys.executable, "-c", code, *arguments, str(tmp_path / "out")]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as run:
+    killed = [sys.executable, "-c", code, *arguments, str(tmp_path / "out")]
+    with subprocess.Popen(killed, cwd=ROOT, stdout=subprocess.PIPE) as run:
         assert run.stdout is not None
         assert [run.stdout.readline() for _ in range(3)] == [b"kept\n"] * 3
         run.send_signal(signal.SIGKILL)
