@@ -28,7 +28,15 @@ from evaluation.plot_curves import Curve, draw_comparison, draw_cumulative_error
 from evaluation.plot_style import BASELINE_STYLES, MODEL_STYLES
 from evaluation.predictions import read_predictions
 from evaluation.ratio_table import ratio_table
-from evaluation.tables import accuracy_table, group_table, keypoint_table, known_cost, nme_table, origin_table
+from evaluation.tables import (
+    accuracy_table,
+    condition_table,
+    group_table,
+    keypoint_table,
+    known_cost,
+    nme_table,
+    origin_table,
+)
 from facial_keypoints.array_types import Float32, Float64
 from facial_keypoints.codec import Keypoints
 from facial_keypoints.errors import InputError, run
@@ -164,6 +172,7 @@ def further_tables(entries: Sequence[Entry], data: EvaluationData) -> dict[str, 
 
     tables = {name: side_by_side(make, predictions, test) for name, make in SIDE_BY_SIDE.items()}
     tables["by_origin"] = origin_table(predictions, data)
+    tables["by_condition"] = condition_table(predictions, data)
     if test.crops is not None:
         true = true_in_pictures(test, test.crops)
         placed = {

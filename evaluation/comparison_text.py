@@ -114,7 +114,8 @@ def markdown_text(
     Args:
         table: `comparison.csv`.
         ratios: `ratios.csv`.
-        further: `nme.csv`, `per_group.csv`, `by_origin.csv` and, where there is one, `accuracy_pictures.csv`, by name.
+        further: `nme.csv`, `per_group.csv`, `by_origin.csv`, `by_condition.csv` and, where there is one,
+            `accuracy_pictures.csv`, by name.
         subset: which test faces are scored, where they are not all.
     """
     test = data.test
@@ -152,7 +153,8 @@ def further_parts(further: Mapping[str, pd.DataFrame], names: Sequence[str]) -> 
     labelled = {name: rows[rows["labels"] == "labelled"] for name, rows in further.items()}
     parts = ["### NME by the distance that it is divided by, %", _pivot(labelled["nme"], "normaliser", names)]
     parts += ["### NME of each group of keypoints, %", _pivot(labelled["per_group"], "group", names)]
-    for by, rows in labelled["by_origin"].groupby("by", sort=False):
+    parts_of_faces = pd.concat([labelled["by_origin"], labelled["by_condition"]])
+    for by, rows in parts_of_faces.groupby("by", sort=False):
         if rows["which"].nunique() > 1:
             faces = rows.assign(which=[f"{row['which']} ({row['faces']:,} faces)" for _, row in rows.iterrows()])
             parts += [f"### NME on the faces of each {by}, %", _pivot(faces, "which", names)]

@@ -20,7 +20,15 @@ from evaluation.plot_reliability import draw_reliability
 from evaluation.plot_style import REFERENCE
 from evaluation.predictions import write_predictions
 from evaluation.reliability import reliability_table
-from evaluation.tables import accuracy_table, group_table, keypoint_table, nme_table, origin_table, with_interval
+from evaluation.tables import (
+    accuracy_table,
+    condition_table,
+    group_table,
+    keypoint_table,
+    nme_table,
+    origin_table,
+    with_interval,
+)
 from facial_keypoints.array_types import Float64
 from facial_keypoints.codec import Keypoints
 from facial_keypoints.errors import InputError
@@ -44,6 +52,7 @@ def write_report(folder: Path, name: str, keypoints: Keypoints, data: Evaluation
         "per_keypoint": keypoint_table(predicted, test, keypoint_set, weights),
         "per_group": group_table(predicted, test, keypoint_set, weights),
         "by_origin": origin_table(scored, data),
+        "by_condition": condition_table(scored, data),
     }
     write_predictions(folder / "predictions.csv", keypoints, test.rows, keypoint_set)
     for table_name, table in tables.items():
@@ -72,7 +81,7 @@ def write_report(folder: Path, name: str, keypoints: Keypoints, data: Evaluation
     nme_faces = int(tables["nme"]["faces"].iloc[0])
     metrics |= {"faces": len(test), "groups": groups, "nme_faces_labelled": nme_faces, "resamples": RESAMPLES}
     text = summary(name, accuracy.iloc[0], tables["nme"], len(test), groups)
-    text += origins_summary(tables["by_origin"])
+    text += parts_summary(tables["by_origin"]) + parts_summary(tables["by_condition"])
     if expected_error is not None and test.labelled.any():
         reliability = reliability_table(predicted, expected_error, test, weights)
         reliability.to_csv(folder / "reliability.csv", index=False)
@@ -148,8 +157,8 @@ def _within(row: Any) -> str:
     return f"{' / '.join(map(str, THRESHOLDS_PX))} px: {shares} %"
 
 
-def origins_summary(table: pd.DataFrame) -> str:
-    """Returns a line for each label source and each origin, of `by_origin.csv`, where there are several."""
+def parts_summary(table: pd.DataFrame) -> str:
+    """Returns a line for each label source, origin or condition of a table of these, where there are several."""
     text = ""
     labelled = table[table["labels"] == "labelled"]
     for by, rows in labelled.groupby("by", sort=False):

@@ -8,6 +8,7 @@ import pandas as pd
 
 from data_prep.faces import Part
 from evaluation.bootstrap import Estimate, estimate, resampling_weights
+from evaluation.conditions import conditions
 from evaluation.inputs import EvaluationData
 from evaluation.metrics import (
     KEYPOINT_METRICS,
@@ -111,15 +112,28 @@ def _point_table(
 
 
 def origin_table(predictions: Mapping[str, Float32], data: EvaluationData) -> pd.DataFrame:
-    """Returns `by_origin.csv`: the rows of `accuracy.csv` for the faces of each label source and each origin alone.
+    """Returns `by_origin.csv`: the rows of `accuracy.csv` for the faces of each label source and each origin alone."""
+    return _table_of_parts(predictions, data, data.parts())
 
-    `by` says which of the two `which` names; `groups` are those that the intervals resample.
+
+def condition_table(predictions: Mapping[str, Float32], data: EvaluationData) -> pd.DataFrame:
+    """Returns `by_condition.csv`: the same for faces that are turned so far, or so dark (`evaluation.conditions`)."""
+    return _table_of_parts(predictions, data, conditions(data.test, data.keypoint_set))
+
+
+def _table_of_parts(
+    predictions: Mapping[str, Float32], data: EvaluationData, parts: Sequence[tuple[str, str, Bool]]
+) -> pd.DataFrame:
+    """Returns the rows of `accuracy.csv` for some of the faces at a time.
+
+    `by` says what `which` names; `groups` are those that the intervals resample.
 
     Args:
         predictions: of each model or baseline, by name: float32 (N, K, 2) in px.
+        parts: what `by` and `which` say, and the faces, bool (N,).
     """
     tables = []
-    for by, which, kept in data.parts():
+    for by, which, kept in parts:
         test = data.test.only(kept)
         weights = resampling_weights(test.groups)
         for name, predicted in predictions.items():

@@ -49,7 +49,15 @@ def test_predictions_to_tables_and_plots(data_folder: Path, tmp_path: Path, caps
     assert manifest["metrics"]["labelled"]["mae_px"] == 2.0
     assert manifest["notes"] == []
     plots = {"grid.png", "worst.png", "cumulative_error.png", "per_keypoint.png", "error_by_source.png"}
-    tables = {"predictions.csv", "accuracy.csv", "nme.csv", "per_keypoint.csv", "per_group.csv", "by_origin.csv"}
+    tables = {
+        "predictions.csv",
+        "accuracy.csv",
+        "nme.csv",
+        "per_keypoint.csv",
+        "per_group.csv",
+        "by_origin.csv",
+        "by_condition.csv",
+    }
     assert set(manifest["files"]) == tables | plots
     printed = capsys.readouterr().out
     assert "MAE     2.000 [2.000, 2.000] px" in printed

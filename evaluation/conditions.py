@@ -1,0 +1,42 @@
+"""Test faces by what their pictures are like: how far the head is turned, how dark they are. N faces, K keypoints."""
+
+import numpy as np
+
+from data_prep.faces import Part
+from facial_keypoints.array_types import Bool, Float64
+from facial_keypoints.keypoint_set import FACE15, KeypointSet, face15_of_68
+
+YAW, LIGHT = "yaw", "light"
+# How far the nose tip lies from the middle between the eye centres, along their line, in parts of their distance. It
+# lies about half that distance in front of them, so that 0.13 and 0.29 are about 15 and 30 degrees.
+TURNED, FAR_TURNED = 0.13, 0.29
+DARK = 70.0  # mean grey level of the image
+EYES_AND_NOSE = ("left_eye_center", "right_eye_center", "nose_tip")
+
+
+def conditions(test: Part, keypoint_set: KeypointSet) -> list[tuple[str, str, Bool]]:
+    """Returns the test faces by YAW and LIGHT: which of the two, its name, its faces as bool (N,), where there are any.
+
+    A face whose eyes or nose tip are not labelled has no yaw here.
+    """
+    nose = np.abs(nose_beside(test, keypoint_set))
+    dark = test.images.mean(axis=(1, 2, 3)) < DARK
+    found = [
+        (YAW, "up to 15 degrees", nose < TURNED),
+        (YAW, "15 to 30 degrees", (nose >= TURNED) & (nose < FAR_TURNED)),
+        (YAW, "over 30 degrees", nose >= FAR_TURNED),
+        (LIGHT, "dark", dark),
+        (LIGHT, "not dark", ~dark),
+    ]
+    return [(by, which, faces) for by, which, faces in found if faces.any()]
+
+
+def nose_beside(test: Part, keypoint_set: KeypointSet) -> Float64:
+    """Returns how far the nose tip lies beside the eyes' middle in parts of their distance, float64 (N,); else NaN."""
+    members = face15_of_68() if keypoint_set != FACE15 else [(k,) for k in range(len(FACE15))]
+    places = [list(members[FACE15.index(name)]) for name in EYES_AND_NOSE]
+    left, right, nose = (test.keypoints[:, place].mean(axis=1).astype(np.float64) for place in places)
+    across = left - right
+    known = test.labelled[:, [k for place in places for k in place]].all(axis=1) & across.any(axis=1)
+    beside = ((nose - (left + right) / 2) * across).sum(axis=1) / np.maximum((across**2).sum(axis=1), 1e-12)
+    return np.where(known, beside, np.nan)
