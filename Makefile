@@ -19,8 +19,9 @@ $(VENV)/installed: requirements-lock.txt
 	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-lock.txt
 	touch $@
 
+# Two files at a time, each in a process of one thread; the tests of a file share its fixtures, so they stay together.
 test: setup lint
-	$(RUN) -m pytest
+	OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 $(RUN) -m pytest -n 2 --dist loadscope
 
 # The networks and their training under JAX, in an environment of its own that has no TensorFlow.
 test-jax: .venv-jax/installed
