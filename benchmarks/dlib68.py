@@ -1,4 +1,4 @@
-"""dlib's 68-point predictor on pictures that are cut close around a face. N faces, H x W pictures.
+"""dlib's downloadable 68-point predictor on pictures that are cut close around a face. N faces, P points.
 
 What is done here beyond a call of the predictor was chosen on training faces, to give dlib its best chance: pictures
 are enlarged (dlib answers in whole pixels) with a margin that repeats their edge (outside a picture dlib sees black);
@@ -8,24 +8,24 @@ that lies about the points of the first.
 A box is float64 (4,): left, top, right, bottom in px of the picture as it came.
 """
 
-import importlib
-import importlib.util
 import itertools
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
+from benchmarks.calibration import by_hand
+from benchmarks.optional import optional, package_file
+from data_prep.faces import Part
+from evaluation.metrics import mae_rmse
 from facial_keypoints.array_types import Float64, UInt8
-from facial_keypoints.errors import InputError
+from facial_keypoints.keypoint_set import KeypointSet
 
-INSTALL = "install it with `pip install -r requirements-peers.txt`"
 MODELS_PACKAGE, MODEL_FILE = "face_recognition_models", "models/shape_predictor_68_face_landmarks.dat"
-POINTS = 68
+SIDES = (0.75, 0.83, 0.92, 1.0)  # of the fixed boxes to try, of the picture's height
+CENTRES = (0.46, 0.5, 0.54, 0.58, 0.62)  # their rows, of the picture's height
 ENLARGED = 2  # times
 MARGIN = 1 / 3  # of the picture's height, on each side
 
@@ -44,21 +44,10 @@ class Boxes:
     relation: Float64
 
 
-def optional(name: str) -> Any:
-    """Returns a module of `requirements-peers.txt`; raises InputError where it is missing."""
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        raise InputError(f"the package {name} is missing; {INSTALL}") from None
-
-
 def load_predictor() -> Any:
     """Returns dlib's 68-point `shape_predictor`; raises InputError where an optional package is missing."""
     dlib = optional("dlib")
-    package = importlib.util.find_spec(MODELS_PACKAGE)  # not imported: it needs an old setuptools to find its own files
-    if package is None or package.origin is None:
-        raise InputError(f"the package {MODELS_PACKAGE} is missing; {INSTALL}")
-    return dlib.shape_predictor(str(Path(package.origin).parent / MODEL_FILE))
+    return dlib.shape_predictor(str(package_file(MODELS_PACKAGE, MODELS_PACKAGE, MODEL_FILE)))
 
 
 def enlarge(image: UInt8) -> UInt8:
@@ -89,12 +78,12 @@ def ready(image: UInt8, box: Float64) -> tuple[UInt8, Any]:
 
 
 def landmarks(predictor: Any, images: UInt8, boxes: Float64) -> Float64:
-    """Returns dlib's points in px, float64 (N, 68, 2); uint8 (N, H, W, C) and boxes (N, 4) in."""
-    found = np.empty((len(images), POINTS, 2))
-    for i, (image, box) in enumerate(zip(images, boxes, strict=True)):
+    """Returns a predictor's points in px, float64 (N, P, 2); uint8 (N, H, W, C), N at least 1, and boxes (N, 4) in."""
+    found = []
+    for image, box in zip(images, boxes, strict=True):
         points = predictor(*ready(image, box)).parts()
-        found[i] = from_enlarged([(point.x, point.y) for point in points], margin_px(image))
-    return found
+        found.append(from_enlarged([(point.x, point.y) for point in points], margin_px(image)))
+    return np.stack(found)
 
 
 def detected_boxes(images: UInt8, fallback: Float64) -> tuple[Float64, int]:
@@ -142,6 +131,23 @@ def find_points(predictor: Any, images: UInt8, boxes: Boxes) -> tuple[Float64, i
     return landmarks(predictor, images, boxes_around(first, boxes.relation)), found
 
 
+def choose_boxes(predictor: Any, part: Part, keypoint_set: KeypointSet) -> tuple[Boxes, dict[str, float]]:
+    """Returns the boxes that fit these training faces, and their RMSE by hand in px after each step."""
+
+    def rmse(points: Float64) -> float:
+        hand = by_hand(points, part.sources, keypoint_set)
+        return mae_rmse(hand, part.keypoints, part.labelled)[1]
+
+    tried = [fixed_box(part.images.shape[1:], side, centre) for side in SIDES for centre in CENTRES]
+    error_of = [rmse(landmarks(predictor, part.images, np.tile(box, (len(part), 1)))) for box in tried]
+    fixed = tried[int(np.argmin(error_of))]
+    detected, _ = detected_boxes(part.images, fixed)
+    first = landmarks(predictor, part.images, detected)
+    boxes = Boxes(fixed, box_relation(first, detected))
+    second, _ = find_points(predictor, part.images, boxes)
+    return boxes, {"fixed box": min(error_of), "detector's box": rmse(first), "second prediction": rmse(second)}
+
+
 def next_face(predictor: Any, images: UInt8, box: Float64) -> Callable[[], Any]:
     """Returns a call of the predictor alone on one face, another at each call; the pictures are enlarged beforehand.
 
@@ -149,13 +155,3 @@ def next_face(predictor: Any, images: UInt8, box: Float64) -> Callable[[], Any]:
     """
     faces = itertools.cycle([ready(image, box) for image in images])
     return lambda: predictor(*next(faces))
-
-
-def call_seconds(call: Callable[[], object], count: int) -> list[float]:
-    """Returns the time of each of so many calls, in s."""
-    seconds = []
-    for _ in range(count):
-        started = time.perf_counter()
-        call()
-        seconds.append(time.perf_counter() - started)
-    return seconds

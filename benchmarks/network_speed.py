@@ -1,16 +1,16 @@
-"""Times ONNX models in onnxruntime beside dlib's 68-point predictor, all on one thread.
+"""Times ONNX models in onnxruntime beside dlib's 68-point predictor and MediaPipe's face mesh, all on one thread.
 
     python -m benchmarks.network_speed MODEL.onnx... [--turns N]
 
-Models and dlib (where installed) run in turns, so that other work on the machine slows all of them alike; counted is
+Models and peers (where installed) run in turns, so that other work on the machine slows all of them alike; counted is
 the processor's time, without waiting for it. Printed are medians: ms for a batch of one picture, that time as a
-multiple of the first model's and of dlib's, ms per picture in a batch of 64, that as a multiple of the first model's,
-and the rate (pictures per second) of such batches as a multiple of the rate one by one. `model.onnx model_int8.onnx`
-so tells what 8-bit integers gain. A file that says what it predicts is timed twice: the network alone, and
-`facial_keypoints.Predictor` with its checks around it. dlib is timed as in `benchmarks.peers`: one call of the
-predictor, with the box known.
+multiple of the first model's and of each peer's, ms per picture in a batch of 64, that as a multiple of the first
+model's, and the rate (pictures per second) of such batches as a multiple of the rate one by one. `model.onnx
+model_int8.onnx` so tells what 8-bit integers gain. A file that says what it predicts is timed twice: the network alone,
+and `facial_keypoints.Predictor` with its checks around it. Of a peer one call of the predictor or network alone is
+timed, on another face each time; its box and its picture are ready.
 
-dlib is optional: `pip install -r requirements-peers.txt`.
+The peers are optional: `pip install -r requirements-peers.txt`.
 """
 
 import argparse
@@ -24,14 +24,14 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from benchmarks.dlib68 import fixed_box, load_predictor, next_face
+from benchmarks import dlib68, mediapipe_mesh
 from data_prep import synthetic
 from facial_keypoints.errors import InputError, run
 from facial_keypoints.predictor import Predictor
 
 BATCH = 64
 DTYPES = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32}
-DLIB, DLIB_FACES = "dlib, 68 points", 100
+DLIB, MEDIAPIPE, PEER_FACES = "dlib", "mediapipe", 100
 SINGLE_CALLS, BATCH_CALLS = 50, 2  # in each turn
 BY_PREDICTOR = ", Predictor"
 
@@ -88,9 +88,26 @@ def ways(path: Path) -> dict[str, tuple[Call, Call]]:
 
 def dlib_call() -> Call:
     """Returns a call of dlib's predictor on one of some drawn faces; raises InputError where dlib is not installed."""
-    predictor = load_predictor()
-    images = synthetic.read(count=DLIB_FACES).images
-    return next_face(predictor, images, fixed_box(images.shape[1:], side=0.9, centre=0.55))
+    predictor = dlib68.load_predictor()
+    images = synthetic.read(count=PEER_FACES).images
+    return dlib68.next_face(predictor, images, dlib68.fixed_box(images.shape[1:], side=0.9, centre=0.55))
+
+
+def mediapipe_call() -> Call:
+    """The same of MediaPipe's face mesh."""
+    mesh = mediapipe_mesh.load_mesh()
+    images = synthetic.read(count=PEER_FACES).images
+    return mediapipe_mesh.next_face(mesh, images, mediapipe_mesh.fixed_square(images.shape[1:], side=1.4, centre=0.5))
+
+
+def singles_and_batches(
+    models: Mapping[str, tuple[Call, Call]], peers: Mapping[str, Call]
+) -> dict[tuple[str, int], tuple[Call, int]]:
+    """Returns what `in_turns` takes: models on one picture and on a batch of `BATCH`, peers on one."""
+    calls: dict[tuple[str, int], tuple[Call, int]] = {}
+    for name, (one, many) in models.items():
+        calls[name, 1], calls[name, BATCH] = (one, SINGLE_CALLS), (many, BATCH_CALLS)
+    return calls | {(name, 1): (call, SINGLE_CALLS) for name, call in peers.items()}
 
 
 def in_turns(calls: Mapping[tuple[str, int], tuple[Call, int]], turns: int) -> dict[tuple[str, int], float]:
@@ -113,27 +130,26 @@ def call_seconds(call: Call, count: int) -> list[float]:
     return taken
 
 
-def table(models: Sequence[str], seconds: dict[tuple[str, int], float]) -> str:
-    """Returns the printed lines.
+def table(models: Sequence[str], peers: Sequence[str], seconds: Mapping[tuple[str, int], float]) -> str:
+    """Returns the printed lines, models first.
 
     Args:
-        seconds: the median time in s for (name, pictures in the batch); (`DLIB`, 1) may be absent.
+        seconds: the median time in s for (name, pictures in the batch); of peers one by one only.
     """
-    first, dlib = models[0], seconds.get((DLIB, 1))
-    width = max(map(len, (*models, DLIB)))
-    titles = ["of first", "of dlib", f"in {BATCH}s", "of first"]
-    lines = [f"{'one thread':{width}} {'ms per face':>11} {' '.join(f'{title:>8}' for title in titles)} {'rate':>6}"]
-    for name in models:
-        one, many = seconds[name, 1], seconds[name, BATCH] / BATCH
-        of_first, of_dlib = one / seconds[first, 1], f"{one / dlib:.2f}" if dlib else "-"
-        lines.append(
-            f"{name:{width}} {1e3 * one:11.3f} {of_first:8.2f} {of_dlib:>8} {1e3 * many:8.3f} "
-            f"{BATCH * many / seconds[first, BATCH]:8.2f} {one / many:5.2f}x"
-        )
-    if dlib:
-        of_first = dlib / seconds[first, 1]
-        lines.append(f"{DLIB:{width}} {1e3 * dlib:11.3f} {of_first:8.2f} {1:8.2f} {'-':>8} {'-':>8} {'-':>6}")
-    return "\n".join(lines)
+    names = [*models, *peers]
+    titles = ["ms per face", "of first", *(f"of {peer}" for peer in peers), f"in {BATCH}s", "of first", "rate"]
+    rows = [["one thread", *titles]]
+    for name in names:
+        one = seconds[name, 1]
+        cells = [f"{1e3 * one:.3f}", *(f"{one / seconds[other, 1]:.2f}" for other in (names[0], *peers))]
+        if name in models:
+            many, of_first = seconds[name, BATCH], seconds[name, BATCH] / seconds[names[0], BATCH]
+            cells += [f"{1e3 * many / BATCH:.3f}", f"{of_first:.2f}", f"{BATCH * one / many:.2f}x"]
+        else:
+            cells += ["-", "-", "-"]
+        rows.append([name, *cells])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -145,15 +161,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if options.turns < 1:
         parser.error("--turns: at least 1")
-    calls: dict[tuple[str, int], tuple[Call, int]] = {}
     models = {name: way for path in options.models for name, way in ways(path).items()}
-    for name, (one, many) in models.items():
-        calls[name, 1], calls[name, BATCH] = (one, SINGLE_CALLS), (many, BATCH_CALLS)
-    try:
-        calls[DLIB, 1] = dlib_call(), SINGLE_CALLS
-    except InputError as error:
-        print(f"without dlib: {error}")
-    print(table(list(models), in_turns(calls, options.turns)))
+    peers: dict[str, Call] = {}
+    for name, make in ((DLIB, dlib_call), (MEDIAPIPE, mediapipe_call)):
+        try:
+            peers[name] = make()
+        except InputError as error:
+            print(f"without {name}: {error}")
+    print(table(list(models), list(peers), in_turns(singles_and_batches(models, peers), options.turns)))
 
 
 if __name__ == "__main__":

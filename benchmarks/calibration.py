@@ -1,0 +1,101 @@
+"""From the points of a peer to the keypoints that a label source means. N faces, K keypoints, P points of the peer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from data_prep.faces import Part
+from facial_keypoints.array_types import Bool, Float32, Float64, Int64
+from facial_keypoints.keypoint_set import FACE15, KeypointSet, as_face15
+
+FOLDS = 5
+ALPHAS = (0.1, 1.0, 10.0, 100.0, 1e3, 1e4)  # px^2; chosen by cross-validation over groups
+MAPPED = (0, 1)  # the label sources whose keypoints `as_face15` finds among 68 points
+
+
+@dataclass(frozen=True)
+class LinearMap:
+    """How far a keypoint lies from where it was put by hand: `points.ravel() @ weights + offset`.
+
+    Attributes:
+        weights: float64 (2P, 2).
+        offset: float64 (2,) in px.
+        alpha: the ridge's, in px^2.
+    """
+
+    weights: Float64
+    offset: Float64
+    alpha: float
+
+
+Fits = dict[tuple[int, int], LinearMap]  # for each (source, keypoint)
+
+
+def by_hand(points: Float64, sources: Int64, keypoint_set: KeypointSet) -> Float32:
+    """Returns the keypoints that the label source of each face means, float32 (N, K, 2) in px; (N, 68, 2) in.
+
+    68 points stay as they are. Of 15, those of source 0 where it is not known which of the 68 points a source means.
+    """
+    if keypoint_set != FACE15:
+        return points.astype(np.float32)
+    predicted = np.empty((len(points), len(FACE15), 2), np.float32)
+    for source in np.unique(sources).tolist():
+        faces = sources == source
+        predicted[faces] = as_face15(points[faces], source if source in MAPPED else 0)
+    return predicted
+
+
+def fit(points: Float64, part: Part, hand: Float32) -> Fits:
+    """Returns ridge regressions, from the points (N, P, 2) to what the real labels differ by from `hand` (N, K, 2).
+
+    Keypoints that are labelled on the same faces share one regression and its alpha. Where a source labels a keypoint
+    in fewer than `FOLDS` groups there is none. Runs on one thread: the matrices are small, and threads that wait for
+    each other are slow on a busy machine.
+    """
+    from sklearn.linear_model import RidgeCV
+    from sklearn.model_selection import GroupKFold
+    from threadpoolctl import threadpool_limits
+
+    fits = {}
+    for source in np.unique(part.sources).tolist():
+        of_source = part.labelled & (part.sources == source)[:, None]
+        for faces, keypoints in _labelled_together(of_source):
+            if len(np.unique(part.groups[faces])) < FOLDS:
+                continue
+            x = _flat(points[faces])
+            y = _flat((part.keypoints - hand)[faces][:, keypoints].astype(np.float64))
+            folds = list(GroupKFold(FOLDS).split(x, groups=part.groups[faces]))
+            with threadpool_limits(1):
+                found = RidgeCV(ALPHAS, cv=folds, scoring="neg_mean_squared_error").fit(x, y)
+            weights, offsets = found.coef_.T.reshape(x.shape[1], -1, 2), found.intercept_.reshape(-1, 2)
+            for at, keypoint in enumerate(keypoints.tolist()):
+                fits[source, keypoint] = LinearMap(weights[:, at], offsets[at], float(found.alpha_))
+    return fits
+
+
+def _labelled_together(labelled: Bool) -> list[tuple[Bool, Int64]]:
+    """Returns faces, bool (N,), and the keypoints that are labelled on just these; (N, K) in."""
+    patterns, which = np.unique(labelled, axis=1, return_inverse=True)
+    return [(faces, np.flatnonzero(which.ravel() == at)) for at, faces in enumerate(patterns.T)]
+
+
+def calibrated(fits: Mapping[tuple[int, int], LinearMap], points: Float64, sources: Int64, hand: Float32) -> Float32:
+    """Returns the keypoints by the regressions, float32 (N, K, 2) in px; points (N, P, 2) and `hand` (N, K, 2) in.
+
+    A keypoint that the face's source has no regression for takes the first other source's, or where there is none
+    either stays as it is by hand.
+    """
+    predicted, fitted = hand.copy(), sorted({source for source, _ in fits})
+    for source in np.unique(sources).tolist():
+        faces = sources == source
+        x = _flat(points[faces])
+        for keypoint in range(hand.shape[1]):
+            maps = [fits[s, keypoint] for s in (source, *fitted) if (s, keypoint) in fits]
+            if maps:
+                predicted[faces, keypoint] += (x @ maps[0].weights + maps[0].offset).astype(np.float32)
+    return predicted
+
+
+def _flat(points: Float64) -> Float64:
+    return points.reshape(len(points), -1)
