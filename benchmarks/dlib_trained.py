@@ -2,8 +2,8 @@
 
 A cascade of boosted regression trees (Kazemi and Sullivan 2014, One Millisecond Face Alignment with an Ensemble of
 Regression Trees). The trainer needs all keypoints of a face: faces with gaps are left out. Faces of label sources
-without a bias to one side are given mirrored as well, as dlib's author did for the downloadable predictor. The
-pictures are enlarged as for that one; the box is the whole crop, which was cut by the points already.
+without a bias to one side are given mirrored as well. The pictures are enlarged as for dlib's downloadable predictor;
+the box is the whole crop, which was cut by the points already.
 """
 
 import time
