@@ -12,7 +12,8 @@ the faces, are printed too: `detectors/*.py` and `facial_keypoints/face.py` hold
     python -m benchmarks.photos --speed PHOTO [--turns N]
 
 What one photo costs, from the shell and step by step on one core; ms of processor time, which other work on the
-machine moves less than the clock.
+machine moves less than the clock. Beside the network (onnxruntime) stands `keras.Model.predict` on the same crops, of one
+face and of 64 at once.
 """
 
 import argparse
@@ -42,7 +43,8 @@ from facial_keypoints.errors import InputError, run
 from facial_keypoints.face import Face, doubt
 from facial_keypoints.keypoint_set import FACE15, FACE68, as_face15
 from facial_keypoints.pictures import read_picture, write_picture
-from facial_keypoints.predictor import Predictor
+from facial_keypoints.predictor import BATCH, Predictor
+from models.saved import load_model
 
 FOUND = 0.3  # of the eyes' distance: a face whose keypoints are farther off, on average, is another
 PERCENTILES = (50, 95, 100)
@@ -181,6 +183,9 @@ def steps_of(photo: Path, predictor: Predictor, turns: int) -> dict[str, float]:
         raise InputError(f"{photo}: no face found; give a photo of a face")
     crop = crops.crop_of(faces[0].keypoints[None], spec)
     image = crops.cut(picture, crop, spec)
+    batch = np.repeat(image, BATCH, axis=0)
+    model = load_model(predictor.path.parent).model
+    model.predict(batch, batch_size=BATCH, verbose=0)  # once, for it is compiled then
     network = cpu_ms(lambda: predictor.predict_crops(image), turns)
     one_pass = cpu_ms(lambda: predictor.predict_at(picture, crop, passes=1), turns)
     boxes = haar(picture)
@@ -192,6 +197,11 @@ def steps_of(photo: Path, predictor: Predictor, turns: int) -> dict[str, float]:
                 lambda: predictor.predict(picture, detector=lambda _: boxes), turns
             ),
             "one face: network": network,
+            "one face: keras.Model.predict": cpu_ms(lambda: model.predict(image, verbose=0), turns),
+            f"{BATCH} faces: network": cpu_ms(lambda: predictor.predict_crops(batch), turns),
+            f"{BATCH} faces: keras.Model.predict": cpu_ms(
+                lambda: model.predict(batch, batch_size=BATCH, verbose=0), turns
+            ),
             "one face: cut and placed back": one_pass - network,
             "draw": cpu_ms(lambda: draw_faces(picture, faces, spec.keypoint_set), turns),
             "write": cpu_ms(lambda: write_picture(Path(folder) / "a.jpg", picture), turns),
@@ -219,12 +229,15 @@ def from_shell(photo: Path, model: str) -> tuple[float, float]:
 
 
 def speed_report(options: argparse.Namespace) -> None:
-    """Prints what a photo costs."""
+    """Prints what a photo costs, and how many times as much as the network Keras takes."""
     cv2.setNumThreads(1)
     shell = np.median([from_shell(options.speed, options.model) for _ in range(options.turns)], axis=0)
     steps = steps_of(options.speed, Predictor(options.model, threads=1), options.turns)
     rows = [["from the shell, by the clock", f"{MS * shell[0]:.0f}"], ["from the shell", f"{MS * shell[1]:.0f}"]]
     print(table(["", "ms"], [*rows, *([name, f"{value:.1f}"] for name, value in steps.items())]))
+    for faces in ("one face", f"{BATCH} faces"):
+        ratio = steps[f"{faces}: keras.Model.predict"] / steps[f"{faces}: network"]
+        print(f"\n{faces}: keras.Model.predict takes {ratio:.1f} times as long as the network")
 
 
 def parser() -> argparse.ArgumentParser:

@@ -48,7 +48,7 @@ class Boxes(NamedTuple):
 USUAL_EYES = EyesInBox(0.5, 0.38, 0.35)  # of a box that holds a face from the brows to the chin
 
 LEAST_PX, MOST_PX = 640, 1280  # longest side of a picture that is searched
-SHRUNK = 0.45  # at most so far between them: eyes that are 20 px apart stay 9 px apart
+SHRUNK = 0.7  # at most so far between them: eyes that are 20 px apart stay 14 px apart
 
 SMALLEST_PX, FARTHEST_PX = 1e-3, 1e6  # of a box that is given, and of its corner from the picture's
 

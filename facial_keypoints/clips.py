@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from facial_keypoints import results
 from facial_keypoints.array_types import UInt8
@@ -110,6 +109,8 @@ def track_clip(
     Raises:
         InputError: as `read_frames`.
     """
+    from tqdm import tqdm  # takes a tenth of a second, which pictures need not wait for
+
     tracker = Tracker(predictor, detector, smooth=smooth)
     for frame in tqdm(read_frames(clip), clip.path.name, clip.frame_count, unit="frame", disable=None):
         yield frame, tracker.update(*frame)

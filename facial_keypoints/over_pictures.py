@@ -2,15 +2,15 @@
 
 import argparse
 import csv
+import functools
 import hashlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import cv2
-from tqdm import tqdm
 
 from facial_keypoints.errors import InputError
 from facial_keypoints.predictor import Predictor
@@ -122,19 +122,23 @@ def _each_picture(
         if (record := unfinished.record(_stamp(source))) is not None:
             done[source.name] = record
     left = [source for source in pictures if source.name not in done]
-    hidden = True if len(pictures) <= 1 else None  # None: where there is no terminal
-    bar = tqdm(total=len(pictures), initial=len(done), unit="picture", disable=hidden)
-    with bar, ThreadPoolExecutor(workers) as pool:
+    say = functools.partial(print, file=sys.stderr)
+    with ThreadPoolExecutor(workers) as pool:
+        results: Iterable[Any] = pool.map(tried, left)
+        if len(pictures) > 1:
+            from tqdm import tqdm  # takes a tenth of a second, which one picture need not wait for
+
+            results = tqdm(results, total=len(pictures), initial=len(done), unit="picture", disable=None)
+            say = functools.partial(tqdm.write, file=sys.stderr)
         try:
-            for source, result in zip(left, pool.map(tried, left), strict=True):
+            for source, result in zip(left, results, strict=True):
                 if isinstance(result, InputError):
                     unread[source.name] = str(result)
                     if tell:
-                        bar.write(f"left out: {result}", file=sys.stderr)
+                        say(f"left out: {result}")
                 else:
                     done[source.name] = result
                     unfinished.keep(_stamp(source), result)
-                bar.update()
         finally:
             pool.shutdown(cancel_futures=True)  # those at work end, none begins
     return [done[source.name] for source in pictures if source.name in done], sorted(unread.items())

@@ -4,13 +4,32 @@ import logging
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import (
+    BmpImagePlugin,
+    ExifTags,
+    GifImagePlugin,
+    Image,
+    JpegImagePlugin,
+    PngImagePlugin,
+    PpmImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
 
 from facial_keypoints.array_types import UInt8
 from facial_keypoints.errors import InputError, one_line
 
 SUFFIXES = (".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
-FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")  # Pillow's names; some others start programs
+READERS = (
+    BmpImagePlugin.BmpImageFile,
+    GifImagePlugin.GifImageFile,
+    JpegImagePlugin.JpegImageFile,
+    PngImagePlugin.PngImageFile,
+    PpmImagePlugin.PpmImageFile,
+    TiffImagePlugin.TiffImageFile,
+    WebPImagePlugin.WebPImageFile,
+)  # of Pillow; all are loaded, for it would load its forty others where one is missing
+FORMATS = tuple(reader.format for reader in READERS)  # some others start programs
 MOST_PIXELS = 89_000_000  # decoded they take 267 MB; beyond, Pillow warns of its own accord
 JPEG_QUALITY = 92
 PNG_LEVEL = 1  # of compression: a little larger, many times quicker

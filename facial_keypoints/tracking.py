@@ -98,7 +98,7 @@ class Tracker:
         """
         if self._is_cut(frame):
             self._tracks, self._since_detection = [], DETECT_EVERY
-            self._forget_pending()
+            self.forget_pending()
         lost = self._follow(frame)
         self._since_detection += 1
         if self._outdated and self._pending is not None and self._pending.done():
@@ -113,18 +113,21 @@ class Tracker:
         seen = [track for track in self._tracks if not track.unseen]
         return [self._shown(track, time_s) for track in seen]
 
+    def forget_pending(self) -> None:
+        """Cancels the pending detection; one at work ends first, so that there is never more than one of a tracker.
+
+        For a tracker that is given up, too: others wait for the same executor.
+        """
+        if self._pending is not None:
+            self._outdated = not self._pending.cancel()
+        if not self._outdated:
+            self._pending = None
+
     def _is_cut(self, frame: UInt8) -> bool:
         """Returns whether a frame shows another scene than the last one."""
         small = np.asarray(cv2.resize(frame, THUMBNAIL_PX, interpolation=cv2.INTER_AREA), np.float64)
         before, self._thumbnail = self._thumbnail, small
         return before is not None and float(np.abs(small - before).mean()) > CUT_LEVELS
-
-    def _forget_pending(self) -> None:
-        """Cancels the pending detection; one at work ends first, so that there is never more than one of a tracker."""
-        if self._pending is not None:
-            self._outdated = not self._pending.cancel()
-        if not self._outdated:
-            self._pending = None
 
     def _follow(self, frame: UInt8) -> bool:
         """Looks for each face where it was last; returns whether one was lost that the last frame had."""

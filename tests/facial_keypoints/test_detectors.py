@@ -99,7 +99,7 @@ def test_a_large_picture_is_made_smaller_before_it_is_turned(degrees: float) -> 
 
     boxes = Turned(noted, [degrees])(picture)
     np.testing.assert_allclose(boxes.xywh, [[4700, 900, 400, 400]], atol=6)
-    assert searched == [pytest.approx(1280 / 0.45, abs=2)]  # of which the detectors search 1,280 px, as of a larger one
+    assert searched == [pytest.approx(1280 / 0.7, abs=2)]  # of which the detectors search 1,280 px, as of a larger one
 
 
 def test_a_picture_longer_than_opencv_can_turn_has_its_faces_all_the_same() -> None:

@@ -1,0 +1,165 @@
+"""Group photos: how many small faces are found, how many are false, and how exact eyes and mouth corners are.
+
+    python -m benchmarks.groups FOLDER... --yunet FILE [--eyes 20 30 40 60] [--model NAME|DIR|FILE] [--pictures DIR]
+
+They are composed: whole photos with one marked face each (`.pts` files, or the frames set) are shrunk until the eyes
+of that face lie `--eyes` px apart, and laid in rows in scenes of 1,600 x 1,200 px. So photos end in straight edges,
+differ in light, and are as sharp as a shrunk photo is. Errors are those of both eye centres and mouth corners, in
+percent of the eyes' distance, of the faces that were found. A face beside the marked ones is false where YuNet saw
+none in the photo before it was shrunk.
+"""
+
+import argparse
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from benchmarks.photos import FOUND, MS, faces_of
+from common.markdown import table
+from facial_keypoints.array_types import Float64, UInt8
+from facial_keypoints.boxes import Detector, scaled
+from facial_keypoints.crops import eye_centres
+from facial_keypoints.detectors.yunet import YuNet
+from facial_keypoints.drawing import draw_faces
+from facial_keypoints.errors import run
+from facial_keypoints.face import Face
+from facial_keypoints.filtering import points15
+from facial_keypoints.keypoint_set import FACE15, as_face15
+from facial_keypoints.pictures import read_picture, write_picture
+from facial_keypoints.predictor import Predictor
+
+WIDTH_PX, HEIGHT_PX, GREY_LEVEL = 1600, 1200, 128
+EYES_PX = (20, 30, 40, 60)
+SCORED = [FACE15.index(f"{side}_eye_center") for side in ("left", "right")]
+SCORED += [FACE15.index(f"mouth_{side}_corner") for side in ("left", "right")]
+
+
+class Scene(NamedTuple):
+    """A picture, uint8 (H, W, 3): its marked faces, (N, 15, 2), and the middles of all that YuNet sees, (F, 2)."""
+
+    picture: UInt8
+    marked: Float64
+    seen: Float64
+
+
+def photos_of(folders: Sequence[Path], predictor: Predictor, witness: Detector) -> list[Scene]:
+    """Returns the photos of folders, each with one marked face."""
+    photos = []
+    for face in (face for folder in folders for face in faces_of(folder)):
+        picture = read_picture(face.file)
+        seen = [one.keypoints.mean(axis=0) for one in predictor.predict(picture, detector=witness)]
+        marked = np.asarray(as_face15(face.keypoints[None]), np.float64)
+        photos.append(Scene(picture, marked, np.array(seen, np.float64).reshape(-1, 2)))
+    return photos
+
+
+def eye_distances(marked: Float64) -> Float64:
+    """Returns how far the eyes of faces (N, 15, 2) are apart, float64 (N,)."""
+    centres = eye_centres(marked, FACE15)
+    return np.asarray(np.linalg.norm(centres[:, 1] - centres[:, 0], axis=-1))
+
+
+def shrunk_to(photo: Scene, eyes_px: float) -> Scene | None:
+    """Returns a photo in which the eyes of its one face lie so far apart; None where it is too small for that."""
+    scale = eyes_px / float(eye_distances(photo.marked)[0])
+    if scale > 1:
+        return None
+    picture = scaled(photo.picture, scale)
+    ratio = np.array(picture.shape[1::-1]) / photo.picture.shape[1::-1]
+    return Scene(picture, (photo.marked + 0.5) * ratio - 0.5, (photo.seen + 0.5) * ratio - 0.5)
+
+
+def composed(photos: Sequence[Scene]) -> Iterator[Scene]:
+    """Yields scenes in which photos lie side by side, row below row; each fits into one."""
+    x = y = row_px = 0
+    laid: list[tuple[int, int, Scene]] = []
+    for photo in photos:
+        height, width = photo.picture.shape[:2]
+        if x + width > WIDTH_PX:
+            x, y, row_px = 0, y + row_px, 0
+        if y + height > HEIGHT_PX:
+            yield _scene(laid)
+            x, y, row_px, laid = 0, 0, 0, []
+        laid.append((x, y, photo))
+        x, row_px = x + width, max(row_px, height)
+    yield _scene(laid)
+
+
+def _scene(laid: Sequence[tuple[int, int, Scene]]) -> Scene:
+    """Returns the scene of photos whose top left corners lie at (x, y)."""
+    picture = np.full((HEIGHT_PX, WIDTH_PX, 3), GREY_LEVEL, np.uint8)
+    for x, y, photo in laid:
+        height, width = photo.picture.shape[:2]
+        picture[y : y + height, x : x + width] = photo.picture
+    marked, seen = (np.concatenate([photo[part] + (x, y) for x, y, photo in laid]) for part in (1, 2))
+    return Scene(picture, marked, seen)
+
+
+def measure(scene: Scene, faces: Sequence[Face]) -> tuple[list[float], int]:
+    """Returns the errors of the marked faces that were found, in percent, and how many faces are false."""
+    points = np.array([points15(face) for face in faces]).reshape(-1, len(FACE15), 2)
+    apart = eye_distances(scene.marked)
+    off = np.linalg.norm(points[:, None] - scene.marked, axis=-1) / apart[:, None]  # (faces, marked, 15)
+    best = [min(of_marked, key=np.mean) for of_marked in np.moveaxis(off, 1, 0)] if len(faces) else []
+    errors = [100 * float(of_marked[SCORED].mean()) for of_marked in best if of_marked.mean() < FOUND]
+    known = np.concatenate([scene.marked.mean(axis=1), scene.seen])
+    away = np.linalg.norm(points.mean(axis=1)[:, None] - known, axis=-1).min(axis=1)
+    return errors, int((away > [face.box[2] / 2 for face in faces]).sum())
+
+
+def row_of(scenes: Sequence[Scene], predictor: Predictor, detector: Detector | None) -> list[str]:
+    """Returns the figures of a table's row."""
+    errors: list[float] = []
+    false = 0
+    started = time.process_time()
+    found = [predictor.predict(scene.picture, detector=detector) for scene in scenes]
+    seconds = time.process_time() - started
+    for scene, faces in zip(scenes, found, strict=True):
+        of_scene, more = measure(scene, faces)
+        errors, false = errors + of_scene, false + more
+    count = sum(len(scene.marked) for scene in scenes)
+    return [
+        f"{len(scenes)}",
+        f"{count}",
+        f"{len(errors)} ({100 * len(errors) / count:.1f} %)",
+        f"{false / len(scenes):.2f}",
+        f"{np.mean(errors):.2f} %",
+        f"{np.percentile(errors, 95):.2f} %",
+        f"{MS * seconds / len(scenes):.0f}",
+    ]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Prints a table with a row for each distance of the eyes and each detector."""
+    p = argparse.ArgumentParser(prog="python -m benchmarks.groups", description=(__doc__ or "").splitlines()[0])
+    p.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="photos with 68 keypoints of a face each")
+    p.add_argument("--yunet", type=Path, required=True, metavar="FILE", help="also by YuNet, which tells false faces")
+    p.add_argument("--eyes", nargs="+", type=float, default=EYES_PX, metavar="PX", help="(default: %(default)s)")
+    p.add_argument("--model", default="v2", metavar="NAME|DIR|FILE")
+    p.add_argument("--pictures", type=Path, metavar="DIR", help="write the scenes with what the cascade finds")
+    options = p.parse_args(arguments)
+    cv2.setNumThreads(1)
+    predictor, yunet = Predictor(options.model, threads=1), YuNet(options.yunet)
+    photos = photos_of(options.folders, predictor, yunet)
+    detectors: dict[str, Detector | None] = {"Haar cascade": None, "YuNet": yunet}
+    rows = []
+    for eyes_px in options.eyes:
+        small = [photo for photo in (shrunk_to(photo, eyes_px) for photo in photos) if photo]
+        scenes = list(composed([photo for photo in small if photo.picture.shape[0] <= HEIGHT_PX]))
+        for name, detector in detectors.items():
+            rows.append([f"eyes {eyes_px:g} px apart, {name}", *row_of(scenes, predictor, detector)])
+        if options.pictures:
+            options.pictures.mkdir(parents=True, exist_ok=True)
+            for number, scene in enumerate(scenes):
+                drawn = draw_faces(scene.picture, predictor.predict(scene.picture), predictor.spec.keypoint_set)
+                write_picture(options.pictures / f"{eyes_px:g}_{number}.jpg", drawn)
+    header = ["", "scenes", "faces", "found", "false, each", "error", "95 % of errors below", "CPU ms"]
+    print(table(header, rows))
+
+
+if __name__ == "__main__":
+    run(main)
