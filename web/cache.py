@@ -1,5 +1,6 @@
 """The one folder that holds what visitors upload and get back; files in it do not grow old."""
 
+import logging
 import threading
 import time
 from pathlib import Path
@@ -27,6 +28,9 @@ def sweep(folder: Path, keep_s: float, now_s: float | None = None) -> None:
 
 
 def sweep_always(folder: Path, keep_s: float, stop: threading.Event) -> None:
-    """Sweeps a folder again and again until it is told to stop."""
+    """Sweeps a folder again and again until it is told to stop; what goes wrong is logged, and tried again."""
     while not stop.wait(keep_s / SWEEPS):
-        sweep(folder, keep_s)
+        try:
+            sweep(folder, keep_s)
+        except Exception:  # a thread that ends would keep uploads for ever
+            logging.getLogger(__name__).exception("%s: could not be swept", folder)

@@ -18,6 +18,7 @@ FRAME_CHARACTERS = 4_000_000  # of a frame as a data URL; one of 640 x 480 px ha
 FRAME_PIXELS = 4_000_000
 JPEG_QUALITY = 85
 JPEG_BEGINS = b"\xff\xd8"
+DAMAGED = "A frame of the camera is damaged. Please start it again."
 TOO_LARGE = "The camera's frames are too large. Please choose a smaller size."
 
 
@@ -66,10 +67,14 @@ def decode_frame(url: str) -> UInt8:
         content = b""
     if not content.startswith(JPEG_BEGINS):
         raise InputError("The camera's frames are no JPEG pictures. Please try another browser.")
-    check_pixels(io.BytesIO(content), FRAME_PIXELS)
-    frame = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB)
+    if not check_pixels(io.BytesIO(content), FRAME_PIXELS):  # OpenCV might decode it, whatever its size
+        raise InputError(DAMAGED)
+    try:
+        frame = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB)
+    except cv2.error:
+        frame = None
     if frame is None:
-        raise InputError("A frame of the camera is damaged. Please start it again.")
+        raise InputError(DAMAGED)
     return np.asarray(frame, np.uint8)
 
 

@@ -119,12 +119,14 @@ def _camera_tab(*choices: gr.components.Component) -> None:
             webcam_options=gr.WebcamOptions(mirror=True, constraints=CAMERA_SIZE),
         )
         shown = Image(label="Faces", height=PANE_PX, elem_classes="pane", interactive=False, buttons=[])
-    stream = gr.State(None)
+    stream = gr.State(None, delete_callback=lambda stream: stream and stream.end())  # of a visitor who has left
 
     def watch(
         frame: UInt8 | None, stream: Stream | None, model: str, filter: str, keypoints: bool
     ) -> tuple[UInt8 | None, Stream | None]:
         if frame is None:
+            if stream is not None:
+                stream.end()
             return None, None
         return follow(frame, stream, model, filter=filter, keypoints=keypoints)
 

@@ -21,6 +21,10 @@ class Stream:
     model: str
     shape: tuple[int, ...]
 
+    def end(self) -> None:
+        """Makes room for other cameras: a detection that waits for its turn is not made."""
+        self.tracker.forget_pending()
+
 
 @functools.cache
 def background() -> ThreadPoolExecutor:
@@ -41,6 +45,8 @@ def follow(
     frame = shrunk(frame, LONGEST_PX)
     predictor = predictor_of(model)
     if stream is None or stream.model != model or stream.shape != frame.shape:
+        if stream is not None:
+            stream.end()
         stream = Stream(Tracker(predictor, background=background()), model, frame.shape)
     faces = stream.tracker.update(frame, time.monotonic())
     numbers = [face.number for face in faces]

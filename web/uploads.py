@@ -25,7 +25,7 @@ def read_upload(path: str | Path) -> UInt8:
         raise InputError("The picture is not here any more, for uploads are deleted soon. Please upload it again.")
     if path.stat().st_size > MOST_BYTES:
         raise InputError(f"The picture has more than {MOST_BYTES // MILLION} MB. Please make it smaller.")
-    check_pixels(path, MOST_PIXELS)
+    check_pixels(path, MOST_PIXELS)  # what has no header, `read_picture` refuses
     try:
         return read_picture(path)
     except InputError as error:
@@ -33,8 +33,8 @@ def read_upload(path: str | Path) -> UInt8:
         raise InputError(f"The picture {said}.") from None
 
 
-def check_pixels(picture: Path | BinaryIO, most: int) -> None:
-    """Refuses a picture whose header says that it has more than so many pixels; one without a header passes.
+def check_pixels(picture: Path | BinaryIO, most: int) -> bool:
+    """Refuses a picture whose header says that it has more than so many pixels; returns whether it has a header.
 
     Raises:
         InputError: a sentence for the visitor.
@@ -44,10 +44,11 @@ def check_pixels(picture: Path | BinaryIO, most: int) -> None:
             width, height = image.size
     except Image.DecompressionBombError:
         raise InputError(_too_many("far", most)) from None
-    except Exception:  # Pillow's readers raise whatever they stumble over; who decodes it says what is wrong
-        return
+    except Exception:  # Pillow's readers raise whatever they stumble over
+        return False
     if width * height > most:
         raise InputError(_too_many(f"{width} x {height},", most))
+    return True
 
 
 def _too_many(how_many: str, most: int) -> str:

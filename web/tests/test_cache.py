@@ -1,9 +1,13 @@
 """The folder of uploads: files go when they are old, and nothing else does."""
 
 import os
+import threading
 import time
 from pathlib import Path
 
+import pytest
+
+from web import cache
 from web.cache import sweep
 
 HOUR_S = 3600
@@ -37,3 +41,21 @@ def test_a_link_goes_and_what_it_leads_to_stays(tmp_path: Path) -> None:
     sweep(folder, keep_s=HOUR_S, now_s=time.time() + HOUR_S + 1)
     assert list(folder.iterdir()) == []
     assert (outside / "face.jpg").exists()
+
+
+def test_a_sweep_that_fails_is_told_and_the_next_one_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    stop, sweeps = threading.Event(), []
+
+    def failing(folder: Path, keep_s: float) -> None:
+        sweeps.append(folder)
+        if len(sweeps) == 2:
+            stop.set()
+        raise RuntimeError("the folder went away")
+
+    monkeypatch.setattr(cache, "sweep", failing)
+    cache.sweep_always(tmp_path, 0.001, stop)
+    assert sweeps == [tmp_path] * 2
+    assert len(caplog.records) == 2
+    assert "the folder went away" in caplog.text

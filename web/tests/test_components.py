@@ -45,3 +45,12 @@ def test_what_is_no_frame_is_refused_with_a_sentence(url: str, said: str) -> Non
     with pytest.raises(InputError, match=said) as refused:
         decode_frame(url)
     assert str(refused.value).endswith(".")
+
+
+def test_a_frame_whose_header_cannot_be_read_is_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(picture: object) -> None:
+        raise SyntaxError("no marker found")
+
+    monkeypatch.setattr(Image, "open", fails)
+    with pytest.raises(InputError, match="damaged"):
+        decode_frame(data_url(jpeg(64, 48)))

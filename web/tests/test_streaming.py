@@ -57,6 +57,23 @@ def test_a_camera_that_is_turned_begins_anew(group: UInt8) -> None:
     assert turned.shape == (640, 436, 3)
 
 
+def test_a_detection_that_waits_is_not_made_for_a_stream_that_has_ended(
+    group: UInt8, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting: list[Future[Any]] = []
+
+    class Busy(Executor):
+        def submit(self, function: Any, /, *arguments: Any, **named: Any) -> Future[Any]:
+            waiting.append(Future())
+            return waiting[-1]
+
+    monkeypatch.setattr(streaming, "background", Busy)
+    _, stream = follow(group, None, "v2")
+    _, stream = follow(group, stream, "v2-68")
+    stream.end()
+    assert [detection.cancelled() for detection in waiting] == [True, True]
+
+
 def test_visitors_do_not_share_faces(group: UInt8, examples: dict[str, Path]) -> None:
     _, one = follow(group, None, "v2")
     _, other = follow(read_picture(examples["one"]), None, "v2")
