@@ -16,7 +16,8 @@ import numpy as np
 from tqdm import tqdm
 
 from common.markdown import table
-from evaluation.inputs import EvaluationData, Origins, load_data
+from data_prep.faces import Origins
+from evaluation.inputs import EvaluationData, load_data
 from evaluation.metrics import face_nme
 from evaluation.original_pictures import read_originals
 from facial_keypoints import crops, geometry

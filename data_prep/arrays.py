@@ -23,7 +23,6 @@ ARRAYS: dict[str, tuple[type[np.generic], int]] = {  # dtype and number of axes
     "sources": (np.int64, 1),
 }
 CROPS, CROPS_KIND = "crops", (np.float64, 3)  # only where faces were cut from pictures
-FACES_CSV = "faces.csv"
 
 
 def save_part(folder: Path, split: str, part: Part) -> None:

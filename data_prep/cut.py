@@ -1,7 +1,9 @@
 """From a marked picture of any size to the crop that is trained on. N faces, K keypoints."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
@@ -9,9 +11,9 @@ from tqdm import tqdm
 from data_prep.faces import Faces, Origins
 from data_prep.labelled_pictures import LabelledPicture, LabelledPictures, read_picture
 from facial_keypoints import geometry
-from facial_keypoints.array_types import Float32, Float64
+from facial_keypoints.array_types import Float32, Float64, UInt8
 from facial_keypoints.errors import InputError
-from facial_keypoints.keypoint_set import FACE15, FACE68, as_face15
+from facial_keypoints.keypoint_set import FACE15, FACE68, KeypointSet, as_face15
 
 FACE, WHOLE = "face", "whole"
 CROPS = (FACE, WHOLE)
@@ -53,6 +55,23 @@ class Cutting:
     seed: int = 0
 
 
+@dataclass(frozen=True)
+class Crops:
+    """N crops of faces, and what was left out.
+
+    Attributes:
+        images: uint8 (N, side, side, C).
+        matrices: float64 (N, 2, 3), picture to crop.
+        faces: the face in each.
+        skipped: files that could not be decoded.
+    """
+
+    images: UInt8
+    matrices: Float64
+    faces: list[LabelledPicture]
+    skipped: tuple[str, ...]
+
+
 def cut(pictures: LabelledPictures, cutting: Cutting) -> Faces:
     """Returns the crops of all faces; a keypoint that falls outside its crop is unlabelled.
 
@@ -60,17 +79,25 @@ def cut(pictures: LabelledPictures, cutting: Cutting) -> Faces:
         InputError: a picture cannot be decoded, or its keypoints say no place or size.
     """
     keypoint_set = FACE15 if cutting.as_15 else pictures.keypoint_set
-    from_68 = cutting.as_15 and pictures.keypoint_set == FACE68
     if cutting.cuts > 1 and (keypoint_set != FACE15 or cutting.crop == WHOLE):
         raise InputError(f"--cuts {cutting.cuts}: all would be the same; only crops by the eyes of 15 keypoints differ")
-    side = cutting.size_px or DEFAULT_SIZE_PX[keypoint_set.name]
+    crops = _crops(pictures, cutting, cutting.size_px or DEFAULT_SIZE_PX[keypoint_set.name])
+    marked = np.stack([face.keypoints for face in crops.faces])
+    labels: dict[int | None, Float32] = {pictures.source: marked}
+    if cutting.as_15 and pictures.keypoint_set == FACE68:
+        labels = {source: _labels(marked, source) for source in ((0, 1) if cutting.both_sources else (0,))}
+    return _labelled(crops, labels, pictures.root, keypoint_set)
+
+
+def _crops(pictures: LabelledPictures, cutting: Cutting, side: int) -> Crops:
+    """Returns the crops of all faces, of `side` px."""
     rng = np.random.default_rng(cutting.seed)
     channels = 3 if cutting.colour else 1
     images = np.empty((len(pictures.faces) * cutting.cuts, side, side, channels), np.uint8)
     matrices: list[Float64] = []
-    kept: list[int] = []
+    faces: list[LabelledPicture] = []
     skipped = []
-    for number, face in enumerate(tqdm(pictures.faces, desc=pictures.root.name, unit="face", disable=None)):
+    for face in tqdm(pictures.faces, desc=pictures.root.name, unit="face", disable=None):
         try:
             picture = read_picture(face.file, cutting.colour)
         except InputError:
@@ -80,34 +107,37 @@ def cut(pictures: LabelledPictures, cutting: Cutting) -> Faces:
             continue
         for _ in range(cutting.cuts):
             matrix = matrix_of(face, picture.shape[:2], side, cutting, rng)
-            images[len(kept)] = geometry.crop(picture, matrix, side, side)
+            images[len(faces)] = geometry.crop(picture, matrix, side, side)
             matrices.append(matrix)
-            kept.append(number)
-    if not kept:
+            faces.append(face)
+    if not faces:
         raise InputError(f"{pictures.root}: not one of its {len(pictures.faces)} pictures can be decoded")
+    return Crops(images[: len(faces)], np.stack(matrices), faces, tuple(skipped))
 
-    crops = np.stack(matrices)
-    marked = np.stack([pictures.faces[number].keypoints for number in kept])
-    images = images[: len(kept)]
-    sources = (0, 1) if from_68 and cutting.both_sources else (0,)
-    twice = len(sources)
-    keypoints = [_inside(_labels(marked, source) if from_68 else marked, crops, side) for source in sources]
-    known = sources if from_68 else None if pictures.source is None else (pictures.source,)
-    chosen = [pictures.faces[number] for number in kept] * twice
+
+def _labelled(crops: Crops, labels: Mapping[int | None, Float32], root: Path, keypoint_set: KeypointSet) -> Faces:
+    """Returns the crops once for each label source.
+
+    Args:
+        labels: label source -> keypoints (N, K, 2) in px of the pictures; None stands alone: no source is said.
+        root: the folder of the pictures.
+    """
+    times, count, side = len(labels), len(crops.faces), crops.images.shape[1]
+    faces = crops.faces * times
     return Faces(
-        images=np.concatenate([images] * twice) if twice > 1 else images,
-        keypoints=np.concatenate(keypoints),
-        rows=np.arange(len(chosen)),
-        groups=np.array([face.person for face in chosen]),
+        images=np.concatenate([crops.images] * times) if times > 1 else crops.images,
+        keypoints=np.concatenate([_inside(of, crops.matrices, side) for of in labels.values()]),
+        rows=np.arange(len(faces)),
+        groups=np.array([face.person for face in faces]),
         keypoint_set=keypoint_set,
-        sources=None if known is None else np.repeat(np.array(known, np.int64), len(kept)),
+        sources=None if None in labels else np.repeat(np.array(list(labels), np.int64), count),
         origins=Origins(
-            folders=np.array([str(pictures.root)] * len(chosen)),
-            files=np.array([face.file.relative_to(pictures.root).as_posix() for face in chosen]),
-            parts=np.array([face.part for face in chosen]),
+            folders=np.array([str(root)] * len(faces)),
+            files=np.array([face.file.relative_to(root).as_posix() for face in faces]),
         ),
-        crops=np.concatenate([crops] * twice),
-        skipped=tuple(skipped),
+        parts=np.array([face.part for face in faces]),
+        crops=np.concatenate([crops.matrices] * times),
+        skipped=crops.skipped,
     )
 
 

@@ -20,12 +20,14 @@ class Origins:
     Attributes:
         folders: text (N,), the folder or file as it was named on the command line; of an imglab file its folder.
         files: text (N,), the picture below it; empty where the faces lie in one file.
-        parts: text (N,), `training` or `test` where whoever made the set split it; else empty.
     """
 
     folders: Text
     files: Text
-    parts: Text
+
+    def only(self, kept: Bool) -> "Origins":
+        """Returns those where bool (N,) says so."""
+        return Origins(self.folders[kept], self.files[kept])
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Faces:
         sources: int64 (N,), the label source of each face, an index into `keypoint_set.sources`; None where the source
             does not say: it is found from the pattern of labels (see `data_prep.grouping.label_sources`).
         origins: where each face comes from; None: from the one source that was read.
+        parts: text (N,), `training` or `test` where whoever made the set split it, else empty; None: all empty.
         crops: float64 (N, 2, 3), original picture to image; None where the faces were not cut from pictures.
         skipped: files that could not be decoded and were left out, as asked.
     """
@@ -52,6 +55,7 @@ class Faces:
     keypoint_set: KeypointSet
     sources: Int64 | None = None
     origins: Origins | None = None
+    parts: Text | None = None
     crops: Float64 | None = None
     skipped: tuple[str, ...] = ()
 
@@ -60,8 +64,6 @@ class Faces:
 
     def only(self, kept: Bool) -> "Faces":
         """Returns the faces where bool (N,) says so."""
-        of = self.origins
-        origins = of and Origins(of.folders[kept], of.files[kept], of.parts[kept])
         return Faces(
             self.images[kept],
             self.keypoints[kept],
@@ -69,7 +71,8 @@ class Faces:
             None if self.groups is None else self.groups[kept],
             self.keypoint_set,
             None if self.sources is None else self.sources[kept],
-            origins,
+            None if self.origins is None else self.origins.only(kept),
+            None if self.parts is None else self.parts[kept],
             None if self.crops is None else self.crops[kept],
             self.skipped,
         )

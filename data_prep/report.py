@@ -1,7 +1,6 @@
 """`report.md`: a person understands the set in a minute. N faces, K keypoints."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +8,14 @@ import numpy as np
 from common.draw import save
 from common.markdown import table
 from data_prep import report_figures
-from data_prep.faces import SPLITS, Faces, labelled_mean, never_labelled
+from data_prep.faces import SPLITS, labelled_mean, never_labelled
 from data_prep.impute import most_common_sparse_source
 from data_prep.label_noise import LabelNoise, duplicate_label_noise
 from data_prep.outliers import OUTLIER, outlyingness, outside_image
+from data_prep.prepared import Prepared
 from data_prep.report_figures import LABELLED_ELSEWHERE_PX, apart
 from data_prep.split import sizes_text
-from facial_keypoints.array_types import Bool, Float32, Float64, Int64
+from facial_keypoints.array_types import Float32, Float64, Int64
 
 ROWS_LISTED = 12
 
@@ -27,38 +27,6 @@ SPLIT_MEANING = {
     "with seed 42 (copies and people may be on two sides, which flatters every score)",
     "all-test": "every row into test, to score a model on a set that it has never seen",
 }
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """What a report tells of.
-
-    Attributes:
-        faces: N faces as read, gaps and all.
-        labelled: bool (N, K).
-        sources: int64 (N,), the label source of each face.
-        duplicates: int64 (N,), one number for pixel-identical images.
-        groups: int64 (N,), one number for faces that the grouped split keeps together.
-        indexes: the faces of each part, int64 indexes by `train`, `val`, `test`.
-        learnt_from: bool (N,), the faces that the imputer learnt from.
-        imputer: the method that filled the gaps.
-        hidden_errors: RMSE in px of each imputation method on hidden known labels; may be empty.
-        split_method: how the parts were made.
-    """
-
-    faces: Faces
-    labelled: Bool
-    sources: Int64
-    duplicates: Int64
-    groups: Int64
-    indexes: Mapping[str, Int64]
-    learnt_from: Bool
-    imputer: str
-    hidden_errors: Mapping[str, float]
-    split_method: str
-
-    def source_name(self, source: int) -> str:
-        return self.faces.keypoint_set.sources[source].name
 
 
 def write_report(folder: Path, data: Prepared) -> None:

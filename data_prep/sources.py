@@ -87,43 +87,52 @@ def join(names: Sequence[str], of_sources: Sequence[Faces]) -> Faces:
         if faces.images.shape[1:] != first.images.shape[1:]:
             theirs, ours = ("x".join(map(str, one.images.shape[1:])) for one in (faces, first))
             raise InputError(f"{name}: has images of {theirs}, {names[0]} of {ours}; give the same --size and --colour")
-    whole = [_filled(name, faces) for name, faces in zip(names, of_sources, strict=True)]
-    origins = [_origins(name, faces) for name, faces in zip(names, of_sources, strict=True)]
-    cut_ones = any(faces.crops is not None for faces in of_sources)
+    named = list(zip(names, of_sources, strict=True))
     several = len(of_sources) > 1
-    rows = np.arange(sum(map(len, of_sources))) if several else first.rows
-    named = several or first.groups is not None
+    has_people = several or first.groups is not None
+    has_crops = any(faces.crops is not None for faces in of_sources)
+    origins = [_origins(name, faces) for name, faces in named]
     return Faces(
         images=np.concatenate([faces.images for faces in of_sources]) if several else first.images,
         keypoints=np.concatenate([faces.keypoints for faces in of_sources]),
-        rows=rows,
-        groups=np.concatenate([groups for groups, _, _ in whole]) if named else None,
+        rows=np.arange(sum(map(len, of_sources))) if several else first.rows,
+        groups=np.concatenate([_people(name, faces) for name, faces in named]) if has_people else None,
         keypoint_set=first.keypoint_set,
-        sources=np.concatenate([sources for _, sources, _ in whole]),
+        sources=np.concatenate([_label_sources(faces) for faces in of_sources]),
         origins=Origins(
-            np.concatenate([one.folders for one in origins]),
-            np.concatenate([one.files for one in origins]),
-            np.concatenate([one.parts for one in origins]),
+            np.concatenate([one.folders for one in origins]), np.concatenate([one.files for one in origins])
         ),
-        crops=np.concatenate([crops for _, _, crops in whole]) if cut_ones else None,
+        parts=np.concatenate([_parts(faces) for faces in of_sources]),
+        crops=np.concatenate([_crops(faces) for faces in of_sources]) if has_crops else None,
         skipped=tuple(file for faces in of_sources for file in faces.skipped),
     )
 
 
-def _filled(name: str, faces: Faces) -> tuple[Text, Int64, Float64]:
-    """Returns what a reader may leave out: people, label sources, crops (each image as it is)."""
-    alone = np.array([f"{name}:{row}" for row in faces.rows])
-    sources = label_sources(labelled_points(faces.keypoints), faces.keypoint_set)
-    return (
-        alone if faces.groups is None else faces.groups,
-        sources if faces.sources is None else faces.sources,
-        np.tile(np.eye(2, 3), (len(faces), 1, 1)) if faces.crops is None else faces.crops,
-    )
+# What a reader may leave out, of N faces.
+
+
+def _people(name: str, faces: Faces) -> Text:
+    """Every face is another person."""
+    return np.array([f"{name}:{row}" for row in faces.rows]) if faces.groups is None else faces.groups
+
+
+def _label_sources(faces: Faces) -> Int64:
+    if faces.sources is None:
+        return label_sources(labelled_points(faces.keypoints), faces.keypoint_set)
+    return faces.sources
 
 
 def _origins(name: str, faces: Faces) -> Origins:
-    nothing = np.full(len(faces), "")
-    return faces.origins or Origins(np.full(len(faces), name), nothing, nothing)
+    return faces.origins or Origins(np.full(len(faces), name), np.full(len(faces), ""))
+
+
+def _parts(faces: Faces) -> Text:
+    return np.full(len(faces), "") if faces.parts is None else faces.parts
+
+
+def _crops(faces: Faces) -> Float64:
+    """Each image as it is."""
+    return np.tile(np.eye(2, 3), (len(faces), 1, 1)) if faces.crops is None else faces.crops
 
 
 def read_pictures(path: Path) -> LabelledPictures | None:

@@ -5,29 +5,15 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep.arrays import FACES_CSV, MEND, data_hash, load_data_manifest, load_keypoint_set, load_part
+from data_prep import faces_csv
+from data_prep.arrays import data_hash, load_data_manifest, load_keypoint_set, load_part
 from data_prep.csv_table import ROW, read_lines, row_number
-from data_prep.faces import Part, Text
+from data_prep.faces import Origins, Part
+from data_prep.faces_csv import ORIGIN, SOURCE
 from facial_keypoints.array_types import Bool, Int64
 from facial_keypoints.codec import UNKNOWN_SOURCE
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import KeypointSet
-
-SOURCE, ORIGIN = "source", "origin"
-FACES_COLUMNS = ("part", ROW, "origin", "file")  # of `faces.csv`
-
-
-@dataclass(frozen=True)
-class Origins:
-    """Where N faces come from.
-
-    Attributes:
-        folders: text (N,), the folder or file that holds them; of an imglab file its folder.
-        files: text (N,), the picture below it; empty where the faces lie in one file.
-    """
-
-    folders: Text
-    files: Text
 
 
 @dataclass(frozen=True)
@@ -50,9 +36,7 @@ class EvaluationData:
 
     def only(self, kept: Bool) -> "EvaluationData":
         """Returns the same data with some of the test faces; bool (N,) in."""
-        of = self.origins
-        origins = of and Origins(of.folders[kept], of.files[kept])
-        return replace(self, test=self.test.only(kept), origins=origins)
+        return replace(self, test=self.test.only(kept), origins=self.origins and self.origins.only(kept))
 
     def parts(self) -> list[tuple[str, str, Bool]]:
         """Returns the test faces by label source and by origin: SOURCE or ORIGIN, its name, its faces as bool (N,)."""
@@ -76,27 +60,8 @@ def load_data(folder: Path) -> EvaluationData:
     test = load_part(folder, "test", keypoint_set)
     if len(test) == 0:
         raise InputError(f"{folder}: has no test faces; prepare it again with another --split")
-    origins = load_origins(folder / FACES_CSV, test.rows) if FACES_CSV in manifest["files"] else None
+    origins = faces_csv.read_origins(folder, "test", test.rows) if faces_csv.NAME in manifest["files"] else None
     return EvaluationData(load_part(folder, "train", keypoint_set), test, keypoint_set, data_hash(manifest), origins)
-
-
-def load_origins(path: Path, rows: Int64) -> Origins:
-    """Returns where the test faces come from, as `faces.csv` of a data folder says.
-
-    Args:
-        rows: int64 (N,), the test rows.
-
-    Raises:
-        InputError: it lacks a column, or its test rows are others.
-    """
-    header, body = read_lines(path)
-    if missing := [name for name in FACES_COLUMNS if name not in header]:
-        raise InputError(f"{path}: lacks the column {missing[0]}; {MEND}")
-    part, row, folder, file = (header.index(name) for name in FACES_COLUMNS)
-    lines = [(line, cells) for line, cells in body if cells[part] == "test"]
-    if [row_number(path, line, cells[row]) for line, cells in lines] != rows.tolist():
-        raise InputError(f"{path}: has other test rows than test_rows.npy; {MEND}")
-    return Origins(np.array([cells[folder] for _, cells in lines]), np.array([cells[file] for _, cells in lines]))
 
 
 def listed_faces(path: Path, rows: Int64) -> Bool:

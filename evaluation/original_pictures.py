@@ -5,9 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep.faces import Part
+from data_prep.faces import Origins, Part
 from data_prep.labelled_pictures import read_picture
-from evaluation.inputs import Origins
 from facial_keypoints import geometry
 from facial_keypoints.array_types import Float64, Int64, UInt8
 from facial_keypoints.codec import Keypoints

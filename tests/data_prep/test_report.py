@@ -10,7 +10,8 @@ import pytest
 from common import draw
 from data_prep import report_figures
 from data_prep.faces import Faces, labelled_mean, labelled_points
-from data_prep.report import Prepared, write_report
+from data_prep.prepared import Prepared
+from data_prep.report import write_report
 from facial_keypoints.array_types import Float64, Int64
 from facial_keypoints.keypoint_set import FACE15, KeypointSet, LabelSource
 
@@ -42,6 +43,7 @@ def prepared(faces: Faces, sources: Int64, sizes: tuple[int, int, int], **change
     duplicates = np.arange(len(faces))
     duplicates[-1] -= bool((faces.images[-1] == faces.images[-2]).all())
     values: dict[str, Any] = {
+        "keypoints": faces.keypoints,
         "labelled": labelled_points(faces.keypoints),
         "sources": sources,
         "duplicates": duplicates,

@@ -10,7 +10,8 @@ import pytest
 from common.stage import read_manifest
 from data_prep import arrays, read_npz
 from data_prep.faces import SPLITS
-from data_prep.prepare import held_out_people, main
+from data_prep.faces_csv import held_out_people
+from data_prep.prepare import main
 from facial_keypoints import geometry
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import FACE15, FACE68

@@ -9,9 +9,10 @@ import pytest
 from common.stage import read_manifest
 from data_prep.arrays import load_part
 from data_prep.faces import Part
+from data_prep.faces_csv import read_origins
 from evaluation import compare, evaluate
 from evaluation.bootstrap import resampling_weights
-from evaluation.inputs import listed_faces, load_data, load_origins
+from evaluation.inputs import listed_faces, load_data
 from evaluation.metrics import METRICS
 from evaluation.original_pictures import predicted_in_pictures, true_in_pictures
 from evaluation.predictions import read_predictions, write_predictions
@@ -162,4 +163,4 @@ def test_origins_that_do_not_fit_the_arrays(data68_folder: Path, tmp_path: Path)
     ):
         path.write_text(damaged)
         with pytest.raises(InputError, match=message):
-            load_origins(path, np.arange(10, 26))
+            read_origins(tmp_path, "test", np.arange(10, 26))

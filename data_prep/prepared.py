@@ -1,0 +1,136 @@
+"""Faces made ready to train on: grouped, split, their gaps filled. N faces, K keypoints."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from data_prep.faces import Faces, Part, labelled_points, never_labelled
+from data_prep.grouping import duplicate_groups, join_groups
+from data_prep.impute import hidden_label_errors, impute
+from data_prep.labels import shown_names
+from data_prep.split import sizes_text, split
+from facial_keypoints.array_types import Bool, Float32, Int64
+from facial_keypoints.errors import InputError
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What the data folder and its report are made of.
+
+    Attributes:
+        faces: N faces as read, gaps and all.
+        keypoints: float32 (N, K, 2) in px, gaps filled.
+        labelled: bool (N, K), the real labels.
+        sources: int64 (N,), the label source of each face.
+        duplicates: int64 (N,), one number for pixel-identical images.
+        groups: int64 (N,), one number for faces that the grouped split keeps together.
+        indexes: the faces of each part, int64 indexes by `train`, `val`, `test`.
+        learnt_from: bool (N,), the faces that the imputer learnt from.
+        imputer: the method that filled the gaps.
+        hidden_errors: RMSE in px of each imputation method on hidden known labels; may be empty.
+        split_method: how the parts were made.
+    """
+
+    faces: Faces
+    keypoints: Float32
+    labelled: Bool
+    sources: Int64
+    duplicates: Int64
+    groups: Int64
+    indexes: Mapping[str, Int64]
+    learnt_from: Bool
+    imputer: str
+    hidden_errors: Mapping[str, float]
+    split_method: str
+
+    def source_name(self, source: int) -> str:
+        return self.faces.keypoint_set.sources[source].name
+
+    def part(self, name: str) -> Part:
+        """Returns the faces of `train`, `val` or `test`."""
+        i, faces = self.indexes[name], self.faces
+        crops = None if faces.crops is None else faces.crops[i]
+        return Part(
+            faces.images[i], self.keypoints[i], self.labelled[i], faces.rows[i], self.groups[i], self.sources[i], crops
+        )
+
+
+def prepare(faces: Faces, split_method: str, imputer: str, seed: int) -> Prepared:
+    """Returns the faces, which have label sources, split and with their gaps filled.
+
+    Args:
+        split_method: see `data_prep.split.split`; with `documented` and `all-test` the imputer learns from every face.
+        imputer: a method of `data_prep.impute`.
+        seed: of the split.
+
+    Raises:
+        InputError: they cannot be split so, or the training part has no label.
+    """
+    assert faces.sources is not None
+    labelled = labelled_points(faces.keypoints)
+    duplicates = duplicate_groups(faces.images)
+    groups = duplicates if faces.groups is None else join_groups(duplicates, faces.groups)
+    indexes = split(split_method, groups, seed, faces.parts)
+    training, held_out = np.zeros((2, len(faces)), bool)
+    training[indexes["train"]], held_out[indexes["val"]] = True, True
+    only_test = split_method == "all-test"
+    learn_from = training | only_test | (split_method == "documented")
+    if not labelled[learn_from].any():
+        raise InputError("the training part has no label; bring more labelled faces or another --seed")
+    keypoints = impute(imputer, faces.keypoints, learn_from)
+    hidden = {} if only_test else hidden_label_errors(faces.keypoints, faces.sources, training, held_out)
+    return Prepared(
+        faces,
+        keypoints,
+        labelled,
+        faces.sources,
+        duplicates,
+        groups,
+        indexes,
+        learn_from,
+        imputer,
+        hidden,
+        split_method,
+    )
+
+
+def gaps(data: Prepared) -> dict[str, Any]:
+    """Returns, for the manifest, which keypoints each label source and the imputer get no labels for."""
+    keypoint_set, labelled, sources = data.faces.keypoint_set, data.labelled, data.sources
+    by_source = {
+        keypoint_set.sources[source].name: {
+            "faces": int((sources == source).sum()),
+            "never_labelled": never_labelled(labelled[sources == source], keypoint_set),
+        }
+        for source in np.unique(sources)
+    }
+    return {"sources": by_source, "imputed_without_labels": never_labelled(labelled[data.learnt_from], keypoint_set)}
+
+
+def summary(data: Prepared, gaps: Mapping[str, Any]) -> list[str]:
+    """Returns the lines that say how many faces there are, how they are split and what is not labelled."""
+    faces, labelled, method = data.faces, data.labelled, data.split_method
+    lines = [
+        f"{len(faces)} faces, {method} split: {sizes_text(method, data.indexes)}",
+        f"{100 * labelled.mean():.1f} % of the keypoints are labelled, the others imputed by {data.imputer}",
+        *gaps_text(gaps),
+    ]
+    if skipped := faces.skipped:
+        lines.append(f"{len(skipped)} pictures could not be decoded and were left out: {shown_names(skipped)}")
+    return lines
+
+
+def gaps_text(gaps: Mapping[str, Any]) -> list[str]:
+    """Returns the lines that say what `gaps` returns."""
+    lines = []
+    for name, source in gaps["sources"].items():
+        missing = source["never_labelled"]
+        lines.append(
+            f"label source {name}: {source['faces']} faces"
+            + (f", no label for {len(missing)} keypoints ({shown_names(missing)})" if missing else "")
+        )
+    if missing := gaps["imputed_without_labels"]:
+        lines.append(f"no label to impute {shown_names(missing)} from: put into the middle of each face, as unlabelled")
+    return lines
