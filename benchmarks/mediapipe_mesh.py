@@ -78,7 +78,7 @@ def squares_around(points: Float64) -> Float64:
 def seen(image: UInt8, matrix: Float64) -> Float32:
     """Returns what the network sees of a picture (H, W, C), float32 (1, 192, 192, 3) in [0, 1]."""
     cut = geometry.crop(crops.with_channels(image[None], 3)[0], matrix, SIDE_PX, SIDE_PX)
-    return cut[None].astype(np.float32) / 255
+    return np.asarray(cut[None] / np.float32(255), np.float32)
 
 
 def points_in(mesh: Mesh, images: UInt8, matrices: Float64) -> Float64:

@@ -6,15 +6,17 @@ import numpy as np
 import pytest
 
 from benchmarks import dlib_trained
+from benchmarks.optional import optional
 from data_prep import synthetic
-from data_prep.faces import Part
+from data_prep.faces import Part, labelled_points
+from facial_keypoints.array_types import Float32, Int64, UInt8
 from facial_keypoints.keypoint_set import FACE15, FACE68
 from tests.benchmarks.conftest import needs_dlib
 
 
-def part_of(images: np.ndarray, keypoints: np.ndarray, sources: np.ndarray) -> Part:  # type: ignore[type-arg]
+def part_of(images: UInt8, keypoints: Float32, sources: Int64) -> Part:
     count = np.arange(len(images))
-    labelled = ~np.isnan(keypoints).any(-1)
+    labelled = labelled_points(keypoints)
     return Part(images, np.nan_to_num(keypoints), labelled, count, count, sources)
 
 
@@ -41,10 +43,8 @@ def test_a_predictor_learns_from_the_complete_faces(tmp_path: Path, monkeypatch:
     file = tmp_path / "trained.dat"
     assert dlib_trained.train(part.only(np.setdiff1d(np.arange(240), whole[::5])), FACE15, file) > 0
 
-    import dlib
-
     kept_apart, learnt = part.only(whole[::5]), part.only(np.setdiff1d(whole, whole[::5]))
-    found = dlib_trained.find_points(dlib.shape_predictor(str(file)), kept_apart.images)
+    found = dlib_trained.find_points(optional("dlib").shape_predictor(str(file)), kept_apart.images)
     mean = learnt.keypoints.mean(axis=0)
     error, error_of_mean = (np.abs(predicted - kept_apart.keypoints).mean() for predicted in (found, mean))
     assert error < 0.8 * error_of_mean

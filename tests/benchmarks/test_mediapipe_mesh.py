@@ -13,7 +13,7 @@ SIDE_PX = mediapipe_mesh.SIDE_PX
 def test_the_fixed_square_may_reach_beyond_the_picture() -> None:
     matrix = mediapipe_mesh.fixed_square((96, 96, 1), side=2, centre=0.5)
     # The edges of the square lie 48 px outside of the picture's, at -48.5 and 143.5: 192 px, nothing is scaled.
-    assert geometry.transform([[-48.0, -48], [143, 143]], matrix).tolist() == [[0, 0], [191, 191]]
+    assert geometry.transform(np.array([[-48, -48], [143, 143]]), matrix).tolist() == [[0, 0], [191, 191]]
 
 
 def test_the_square_about_points_is_level_with_the_eyes_and_has_margins() -> None:
@@ -24,7 +24,7 @@ def test_the_square_about_points_is_level_with_the_eyes_and_has_margins() -> Non
     # Along the line of the eyes, half of 1.5 times 80 px leads from the middle to the edge.
     edge = 50 + 60 * np.sqrt(0.5)
     middle = (SIDE_PX - 1) / 2
-    moved = geometry.transform([[[50, 50], [edge, edge]]], matrix)[0]
+    moved = geometry.transform(np.array([[[50, 50], [edge, edge]]]), matrix)[0]
     assert moved == pytest.approx(np.array([[middle, middle], [middle + SIDE_PX / 2, middle]]))
 
 
