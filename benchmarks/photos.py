@@ -7,13 +7,14 @@ not marked: whatever is found beside the marked one is `other`, and false where 
 Errors are the mean distance of the keypoints, in percent of the eyes' distance; `true crops` are those of the marked
 keypoints, for the same faces, in one pass. The first half is every other photo, on which detectors were fitted to the
 network and false faces told from true ones; the second half has the rest. Where a box has the eyes, and the doubt of
-the faces, are printed too: `detectors/*.py` and `facial_keypoints/face.py` hold what was chosen.
+the faces, are printed too: `detectors/*.py` and `facial_keypoints/face.py` hold what was chosen (a model is well served
+where the marked faces' largest doubt lies below DOUBTFUL, and the smallest of what was dropped above it).
 
     python -m benchmarks.photos --speed PHOTO [--turns N]
 
 What one photo costs, from the shell and step by step on one core; ms of processor time, which other work on the
-machine moves less than the clock. Beside the network (onnxruntime) stands `keras.Model.predict` on the same crops, of one
-face and of 64 at once.
+machine moves less than the clock. Beside the network (onnxruntime) stands `keras.Model.predict` on the same crops, of
+one face and of 64 at once.
 """
 
 import argparse
@@ -40,14 +41,14 @@ from facial_keypoints.detectors.haar import Haar
 from facial_keypoints.detectors.yunet import YuNet
 from facial_keypoints.drawing import draw_faces
 from facial_keypoints.errors import InputError, run
-from facial_keypoints.face import Face, doubt
+from facial_keypoints.face import DOUBTFUL, Face, doubt
 from facial_keypoints.keypoint_set import FACE15, FACE68, as_face15
 from facial_keypoints.pictures import read_picture, write_picture
 from facial_keypoints.predictor import BATCH, Predictor
 from models.saved import load_model
 
 FOUND = 0.3  # of the eyes' distance: a face whose keypoints are farther off, on average, is another
-PERCENTILES = (50, 95, 100)
+PERCENTILES = (0, 50, 95, 100)
 MS = 1e3
 
 
@@ -56,14 +57,14 @@ class Photo(NamedTuple):
 
     Attributes:
         error, from_true: mean error of the marked face, found and cut by its marks, in percent; None where not found.
-        doubts: of the marked face, of others, and of false ones.
+        doubts: of the marked face, of others, of false ones, and of what was dropped as false.
         eyes: of the marked face in its box: middle x, y and distance, as fractions of the box.
         seconds: of processor time.
     """
 
     error: float | None
     from_true: float | None
-    doubts: tuple[list[float], list[float], list[float]]
+    doubts: tuple[list[float], list[float], list[float], list[float]]
     eyes: Float64 | None
     seconds: float
 
@@ -91,16 +92,18 @@ def measure(face: LabelledPicture, predictor: Predictor, detector: Detector | No
     def error(of: Face) -> float:
         return float(np.linalg.norm(of.keypoints - truth, axis=1).mean()) / apart
 
+    boxes = (detector or Haar())(picture)
+    tried = predictor.predict_at(picture, crops.crop_of_boxes(boxes, spec))
+    dropped = [doubt(one) for one in tried if doubt(one) >= DOUBTFUL and error(one) >= FOUND]
     others = [other for other in faces if error(other) >= FOUND]
     seen = predictor.predict(picture, detector=witness) if witness and others else []
     false = [doubt(other) for other in others if witness and not any(near(other, face) for face in seen)]
     marked = min(faces, key=error, default=None)
     if marked is None or error(marked) >= FOUND:
-        return Photo(None, None, ([], [doubt(other) for other in others], false), None, seconds)
+        return Photo(None, None, ([], [doubt(other) for other in others], false, dropped), None, seconds)
     (true,) = predictor.predict_at(picture, crops.crop_of(truth[None], spec), passes=1)
-    doubts = ([doubt(marked)], [doubt(other) for other in others], false)
-    eyes = eyes_in((detector or Haar())(picture), (left + right) / 2, apart)
-    return Photo(100 * error(marked), 100 * error(true), doubts, eyes, seconds)
+    doubts = ([doubt(marked)], [doubt(other) for other in others], false, dropped)
+    return Photo(100 * error(marked), 100 * error(true), doubts, eyes_in(boxes, (left + right) / 2, apart), seconds)
 
 
 def near(one: Face, other: Face) -> bool:
@@ -138,10 +141,10 @@ def chosen_from(photos: Sequence[Photo]) -> str:
     eyes = [photo.eyes for photo in photos if photo.eyes is not None]
     x, y, apart = np.median(eyes, axis=0)
     texts = [f"eyes in the box: middle ({x:.3f}, {y:.3f}), distance {apart:.3f}"]
-    for kind, name in enumerate(("marked", "other", "false")):
+    for kind, name in enumerate(("marked", "other", "false", "dropped")):
         if values := [value for photo in photos for value in photo.doubts[kind]]:
             at = ", ".join(f"{value:.4f}" for value in np.percentile(values, PERCENTILES))
-            texts.append(f"doubt of {name} faces (median, 95 %, largest): {at}")
+            texts.append(f"doubt of {name} faces (smallest, median, 95 %, largest): {at}")
     return "; ".join(texts)
 
 

@@ -1,0 +1,33 @@
+"""What is counted of photos, worked by hand."""
+
+import numpy as np
+import pytest
+
+from benchmarks.photos import Photo, eyes_in, near, row_of
+from facial_keypoints.boxes import USUAL_EYES, Boxes
+from facial_keypoints.face import Face
+
+
+def boxes(*xywh: tuple[float, ...], scores: tuple[float, ...]) -> Boxes:
+    return Boxes(np.array(xywh, np.float64), np.array(scores), np.zeros(len(xywh)), USUAL_EYES)
+
+
+def face_at(x: float, size: float) -> Face:
+    return Face((x - size / 2, 0, size, size), np.full((15, 2), x, np.float32), None, np.eye(2, 3))
+
+
+def test_where_a_box_has_the_eyes_is_said_in_its_widths_and_of_the_surest_around_them() -> None:
+    found = boxes((0, 0, 200, 100), (0, 0, 100, 100), (300, 0, 100, 100), scores=(1, 2, 9))
+    assert eyes_in(found, np.array([50.0, 40.0]), 35.0) == pytest.approx([0.5, 0.4, 0.35])
+    assert eyes_in(found, np.array([900.0, 40.0]), 35.0) is None
+
+
+def test_faces_are_near_within_half_of_the_larger_box() -> None:
+    assert near(face_at(0, 100), face_at(30, 20))
+    assert not near(face_at(0, 100), face_at(40, 20))
+
+
+def test_a_row_counts_what_was_found_missed_and_false() -> None:
+    found = Photo(5.5, 5.0, ([0.01], [0.02, 0.03], [0.03], []), None, 0.2)
+    missed = Photo(None, None, ([], [], [], [0.04]), None, 0.4)
+    assert row_of([found, missed]) == ["2", "1 (50.0 %)", "1.00", "0.50", "5.50 %", "5.00 %", "+10.0 %", "300"]
