@@ -4,7 +4,9 @@ python -m web.app [--port N]
 """
 
 import argparse
+import atexit
 import os
+import shutil
 import signal
 import socket
 import tempfile
@@ -40,7 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise InputError(f"--keep {options.keep}: give seconds above 0 and at most {LONGEST_KEEP_S:,}")
     check_port(options.port)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends it leaves no uploads behind
-    with tempfile.TemporaryDirectory(prefix="facial-keypoints-") as folder:
+    with tempfile.TemporaryDirectory(prefix="facial-keypoints-", ignore_cleanup_errors=True) as folder:
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)  # what requests at work have written meanwhile
         serve(options.port, Path(folder), options.keep)
 
 
