@@ -92,9 +92,10 @@ def measure(face: LabelledPicture, predictor: Predictor, detector: Detector | No
     def error(of: Face) -> float:
         return float(np.linalg.norm(of.keypoints - truth, axis=1).mean()) / apart
 
+    limit = DOUBTFUL * predictor.usual_doubt
     boxes = (detector or Haar())(picture)
     tried = predictor.predict_at(picture, crops.crop_of_boxes(boxes, spec))
-    dropped = [doubt(one) for one in tried if doubt(one) >= DOUBTFUL and error(one) >= FOUND]
+    dropped = [doubt(one) for one in tried if doubt(one) >= limit and error(one) >= FOUND]
     others = [other for other in faces if error(other) >= FOUND]
     seen = predictor.predict(picture, detector=witness) if witness and others else []
     false = [doubt(other) for other in others if witness and not any(near(other, face) for face in seen)]
@@ -136,14 +137,14 @@ def row_of(photos: Sequence[Photo]) -> list[str]:
     ]
 
 
-def chosen_from(photos: Sequence[Photo]) -> str:
-    """Returns what the constants were chosen from, as text."""
+def chosen_from(photos: Sequence[Photo], usual_doubt: float) -> str:
+    """Returns what the constants were chosen from, as text; doubts in usual ones of the network."""
     eyes = [photo.eyes for photo in photos if photo.eyes is not None]
     x, y, apart = np.median(eyes, axis=0)
     texts = [f"eyes in the box: middle ({x:.3f}, {y:.3f}), distance {apart:.3f}"]
     for kind, name in enumerate(("marked", "other", "false", "dropped")):
         if values := [value for photo in photos for value in photo.doubts[kind]]:
-            at = ", ".join(f"{value:.4f}" for value in np.percentile(values, PERCENTILES))
+            at = ", ".join(f"{value:.2f}" for value in np.percentile(values, PERCENTILES) / usual_doubt)
             texts.append(f"doubt of {name} faces (smallest, median, 95 %, largest): {at}")
     return "; ".join(texts)
 
@@ -163,7 +164,7 @@ def photos_report(options: argparse.Namespace) -> None:
             bar = tqdm(faces, f"{folder.name}, {name}", unit="photo", leave=False, disable=None)
             photos = [measure(face, predictor, detector, witness) for face in bar]
             rows.append([f"{folder.name}, {name}", *row_of(photos)])
-            notes.append(f"{folder.name}, {name}: {chosen_from(photos)}")
+            notes.append(f"{folder.name}, {name}: {chosen_from(photos, predictor.usual_doubt)}")
     header = ["", "photos", "found", "other, each", "false, each", "error", "true crops", "more", "CPU ms"]
     print(table(header, rows), *notes, sep="\n\n")
 

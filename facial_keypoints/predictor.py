@@ -22,6 +22,7 @@ from facial_keypoints.spec import CHANNELS, METADATA_KEY, ModelSpec, from_json
 BATCH = 64
 PASSES = 3  # at most, each from a crop that the last one's keypoints gave
 STILL_PX = 3.0  # of a crop; one whose corners move less has stopped
+USUAL_DOUBT = 0.01  # of a network that comes without a manifest: about that of the shipped ones
 SILENT = 4  # onnxruntime's level of notes: its errors are raised as well
 EXPORT_AGAIN = "export it again with `python -m training.export MODEL_DIR`"
 
@@ -32,10 +33,13 @@ class Predictor:
     Attributes:
         spec: what the network takes and predicts.
         path: the ONNX file.
+        usual_doubt: the mean error, in widths of the face's box, that the network made, and so expects, on the faces
+            it was validated on; as the manifest beside its file says, or USUAL_DOUBT.
     """
 
     spec: ModelSpec
     path: Path
+    usual_doubt: float
 
     def __init__(self, model: str | Path = "v2", *, int8: bool = False, threads: int | None = None) -> None:
         """Loads a network.
@@ -58,6 +62,7 @@ class Predictor:
         self.spec = _spec(self._session, self.path)
         self._gives = len(self.spec.landmarks), WITH_ERROR if self.spec.expected_error else 2
         self._box_px = cropping.box_of(np.eye(2, 3), self.spec)[2]  # of the mean face, in its crop
+        self.usual_doubt = _usual_doubt(self.path, self._box_px)
         self._haar = Haar()
         self._second_look = second_look(self._haar)
         self._input = _input_name(self._session, self.spec, self.path)
@@ -118,8 +123,8 @@ class Predictor:
         """Returns the faces that a detector leads to, the surest first."""
         found = detector(picture)
         crops = cropping.crop_of_boxes(found, self.spec)
-        crops, output = self._settled(picture, crops, PASSES, hopeless=HOPELESS)
-        real = self._doubts(output) < DOUBTFUL
+        crops, output = self._settled(picture, crops, PASSES, hopeless=HOPELESS * self.usual_doubt)
+        real = self._doubts(output) < DOUBTFUL * self.usual_doubt
         faces = self._faces(crops[real], output[real], found.scores[real], source)
         return each_once(sorted(faces, key=doubt))
 
@@ -237,6 +242,15 @@ def _content(path: Path, checked: bool) -> bytes:
         if hashlib.sha256(content).hexdigest() != expected:
             raise InputError(f"{path}: is cut off or altered; {EXPORT_AGAIN}")
     return content
+
+
+def _usual_doubt(path: Path, box_px: float) -> float:
+    """Returns what `Predictor.usual_doubt` is of an ONNX file; the face's box is so wide in its crops."""
+    try:
+        error_px = float(json.loads(path.with_name(MANIFEST).read_bytes())["metrics"]["val_mae_px"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return USUAL_DOUBT
+    return error_px / box_px if 0 < error_px < np.inf else USUAL_DOUBT
 
 
 def _session(path: Path, content: bytes, threads: int) -> Any:

@@ -22,7 +22,7 @@ from facial_keypoints.predictor import PASSES, Predictor
 DETECT_EVERY = 30  # frames, while faces are followed
 SEEK_EVERY = 10  # frames, while there is none, or one is out of sight
 FORGET_AFTER = 15  # frames that a face is out of sight; one that turns up later is another
-LOST = 0.025  # doubt of a face that goes out of sight; more than that of one that comes in, so that none flickers
+LOST = 2.6  # usual doubts of a face that goes out of sight; more than of one that comes in, so that none flickers
 OVERLAP = 0.3  # of two boxes, intersection over union, that are one face's
 CUT_LEVELS = 18  # of 255, mean difference of two frames' thumbnails; more is a cut to another scene
 THUMBNAIL_PX = 32, 18
@@ -137,7 +137,8 @@ class Tracker:
         faces = self._look(frame, before, passes=1)
         stayed = [overlap(face.box, then.box) for face, then in zip(faces, before, strict=True)]
         order = sorted(range(len(faces)), key=lambda number: -stayed[number])
-        kept = each_once(faces[number] for number in order if doubt(faces[number]) < LOST)  # of two in one place, one
+        sure = [faces[number] for number in order if doubt(faces[number]) < LOST * self._predictor.usual_doubt]
+        kept = each_once(sure)  # of two in one place, one
         lost = False
         for track, face in zip(self._tracks, faces, strict=True):
             if any(face is one for one in kept):
@@ -160,7 +161,8 @@ class Tracker:
     def _join(self, frame: UInt8, found: list[Face]) -> None:
         """Gives the faces that the detector found to the tracks they overlap most; the rest are new."""
         if self._background is not None:  # they are those of an earlier frame
-            found = list(each_once(face for face in self._look(frame, found) if doubt(face) < DOUBTFUL))
+            limit = DOUBTFUL * self._predictor.usual_doubt
+            found = each_once(face for face in self._look(frame, found) if doubt(face) < limit)
         pairs = pair([track.face.box for track in self._tracks], [face.box for face in found])
         for number, other in pairs.items():
             track, face = self._tracks[number], found[other]

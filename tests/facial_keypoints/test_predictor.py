@@ -16,7 +16,9 @@ from data_prep import synthetic
 from facial_keypoints import InputError, Predictor
 from facial_keypoints.array_types import UInt8
 from facial_keypoints.codec import decode, landmarks
+from facial_keypoints.crops import box_of
 from facial_keypoints.keypoint_set import FACE15
+from facial_keypoints.predictor import USUAL_DOUBT
 from facial_keypoints.pretrained import shipped
 from facial_keypoints.spec import METADATA_KEY, Crop, ModelSpec, to_json
 from tests.conftest import ROOT
@@ -207,6 +209,19 @@ def test_bad_models_are_one_line_that_names_the_file(tmp_path: Path) -> None:
     made = means_of_channels(tmp_path / "nan.onnx", 1, spec_of(1), at=float("nan"))
     assert "nan.onnx: gives values that are no numbers" in message(made)
     assert "threads: is 0" in message(V2, threads=0)
+
+
+def test_the_usual_doubt_is_the_error_made_in_validation_in_widths_of_the_box(tmp_path: Path) -> None:
+    shutil.copytree(V2, tmp_path / "v2")
+    manifest = json.loads((V2 / "manifest.json").read_bytes())
+    box_px = box_of(np.eye(2, 3), Predictor(V2).spec)[2]
+    for error_px in (1.5, 0, "nan", None):
+        manifest["metrics"]["val_mae_px"] = error_px
+        (tmp_path / "v2" / "manifest.json").write_text(json.dumps(manifest))
+        expected = 1.5 / box_px if error_px == 1.5 else USUAL_DOUBT
+        assert Predictor(tmp_path / "v2").usual_doubt == pytest.approx(expected)
+    shutil.copy(V2 / "model.onnx", tmp_path / "alone.onnx")
+    assert Predictor(tmp_path / "alone.onnx").usual_doubt == USUAL_DOUBT
 
 
 def test_the_library_is_imported_without_what_is_slow() -> None:
