@@ -9,7 +9,7 @@ from facial_keypoints.array_types import Float32, Float64
 
 # In usual doubts of a network (`Predictor.usual_doubt`), so that they hold for one that errs less, and expects less.
 HOPELESS = 10  # after one look: there is no face
-DOUBTFUL = 2.1  # after the last look: a false face; 99 % of true ones had 1.9 at most, most false ones 2.2 or more
+DOUBTFUL = 2.0  # after the last look: a false face; 99 % of true ones had 1.9 at most, most false ones 2.1 or more
 SAME = 0.15  # keypoints that are nearer on average, in widths of the box, are those of one face
 
 

@@ -96,7 +96,7 @@ def test_what_cannot_be_seen_is_predicted_with_a_larger_expected_error(v2: Loade
     moved = np.concatenate([images[:, 24:], np.repeat(images[:, -1:], 24, axis=1)], axis=1)  # up by 24 px
     brows = slice(6, 10)
     above = v2.model.predict(moved, verbose=0)
-    assert np.median(above[:, brows, 2] / seen[:, brows, 2]) > 1.5
+    assert np.median(above[:, brows, 2] / seen[:, brows, 2]) > 1.25  # what lies just outside can be told from the rest
 
 
 def test_altered_weights_are_refused(tmp_path: Path) -> None:
