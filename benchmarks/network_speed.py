@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 
 from benchmarks import dlib68, mediapipe_mesh
 from data_prep import synthetic
@@ -42,6 +41,8 @@ def load_session(path: Path) -> Any:
     """Returns an onnxruntime session that uses one thread; raises InputError where the file is no ONNX model."""
     if not path.is_file():
         raise InputError(f"{path}: no such file; give an ONNX model")
+    import onnxruntime  # takes longer than all of this module, and a stage imports it
+
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = settings.inter_op_num_threads = 1
     try:

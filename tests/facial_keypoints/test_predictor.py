@@ -103,8 +103,8 @@ def test_the_places_of_each_label_source_and_those_of_the_15_points_by_default(
     np.testing.assert_array_equal(by_default.coordinates, complete.coordinates)
     differ = (sparse.coordinates != complete.coordinates).any(axis=(0, 2))
     assert tuple(np.flatnonzero(differ)) == FACE15.sources[1].own
-    with pytest.raises(InputError, match=r"five: .* knows no such label source; give one of complete, sparse$"):
-        predictor.predict_crops(images, "five")  # v2 has not learnt its places
+    with pytest.raises(InputError, match=r"six: .* knows no such label source; give one of complete, sparse, five$"):
+        predictor.predict_crops(images, "six")
 
 
 def test_rgb_pictures_for_a_grey_network_are_made_grey(predictor: Predictor, images: UInt8) -> None:
