@@ -145,6 +145,10 @@ def test_a_seed_gives_one_result_and_another_seed_another(small_data: Path, tmp_
     assert all(
         np.allclose(x, y, atol=1e-6) for x, y in zip(weights(tmp_path / "a"), weights(tmp_path / "d"), strict=True)
     )
+    (tmp_path / "torn.keras").write_bytes(b"PK and no more")
+    torn = ["--initial-weights", str(tmp_path / "torn.keras")]
+    with pytest.raises(InputError, match=r"torn\.keras: cannot be loaded"):
+        main(["base", "--data", str(small_data), "--out", str(tmp_path / "e"), *torn])
 
 
 def test_resuming_needs_an_unfinished_run_with_the_same_settings(small_data: Path, tmp_path: Path) -> None:
