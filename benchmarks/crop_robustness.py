@@ -27,27 +27,18 @@ from facial_keypoints.predictor import Predictor
 
 SHIFT = 8 / 96  # of the crop's side
 CHANGES: dict[str, tuple[tuple[float, float, float, float], ...]] = {
-    # right, down (of the side), times, degrees; a face's errors under the several of one line are averaged
-    "as it was": ((0, 0, 1, 0),),
-    "moved by 8 px of 96": ((SHIFT, 0, 1, 0), (-SHIFT, 0, 1, 0), (0, SHIFT, 1, 0), (0, -SHIFT, 1, 0)),
-    "20 % larger or smaller": ((0, 0, 1.2, 0), (0, 0, 0.8, 0)),
-    "turned by 15 degrees": ((0, 0, 1, 15), (0, 0, 1, -15)),
-    "turned by 30 degrees": ((0, 0, 1, 30), (0, 0, 1, -30)),
-    "turned by 45 degrees": ((0, 0, 1, 45), (0, 0, 1, -45)),
+    # degrees, times, right, down (of the side); a face's errors under the several of one line are averaged
+    "as it was": ((0, 1, 0, 0),),
+    "moved by 8 px of 96": ((0, 1, SHIFT, 0), (0, 1, -SHIFT, 0), (0, 1, 0, SHIFT), (0, 1, 0, -SHIFT)),
+    "20 % larger or smaller": ((0, 1.2, 0, 0), (0, 0.8, 0, 0)),
+    "turned by 15 degrees": ((15, 1, 0, 0), (-15, 1, 0, 0)),
+    "turned by 30 degrees": ((30, 1, 0, 0), (-30, 1, 0, 0)),
+    "turned by 45 degrees": ((45, 1, 0, 0), (-45, 1, 0, 0)),
 }
 
 
-def change(right: float, down: float, times: float, degrees: float, side_px: int) -> Float64:
-    """Returns the matrix (3, 3) from a crop to the changed one, about its middle."""
-    middle, turn = (side_px - 1) / 2, np.deg2rad(degrees)
-    matrix = np.eye(3)
-    matrix[:2, :2] = times * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
-    matrix[:2, 2] = middle + side_px * np.array([right, down]) - matrix[:2, :2] @ (middle, middle)
-    return matrix
-
-
 def predicted(predictor: Predictor, data: EvaluationData, changes: Float64) -> Float32:
-    """Returns the keypoints as predicted under each of V changes (V, 3, 3): float32 (V, N, K, 2) in px of the crops."""
+    """Returns the keypoints as predicted under each of V changes (V, 2, 3): float32 (V, N, K, 2) in px of the crops."""
     test, origins = data.test, data.origins
     if test.crops is None or origins is None:
         raise InputError("--data: its faces were not cut from pictures, so they cannot be cut anew; give another")
@@ -56,10 +47,10 @@ def predicted(predictor: Predictor, data: EvaluationData, changes: Float64) -> F
     places = np.empty((len(changes), *test.keypoints.shape), np.float32)
     for i in tqdm(range(len(test)), unit="face", disable=None):
         picture = read_originals(test, origins, np.array([i]))[0]
-        images = crops.cut(picture, changes[:, :2] @ np.vstack([test.crops[i], (0, 0, 1)]), spec)
+        images = crops.cut(picture, geometry.chained(test.crops[i], changes), spec)
         source = names[test.sources[i]]
         coordinates, _ = predictor.predict_crops(images, source if source in known else None)
-        places[:, i] = geometry.transform(coordinates, geometry.inverse(changes[:, :2]))
+        places[:, i] = geometry.transform(coordinates, geometry.inverse(changes))
     return places
 
 
@@ -84,8 +75,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise InputError(f"{options.data}: its faces are not what {options.model} takes; prepare them as its card says")
     if options.origin:
         data = data.only(chosen(data.origins, options.origin))
-    every = [one for several in CHANGES.values() for one in several]
-    matrices = np.stack([change(*one, side_px=data.test.images.shape[1]) for one in every])
+    side_px = data.test.images.shape[1]
+    matrices = np.stack(
+        [
+            geometry.about_middle(side_px, degrees, times, right * side_px, down * side_px)
+            for several in CHANGES.values()
+            for degrees, times, right, down in several
+        ]
+    )
     places = predicted(predictor, data, matrices)
     errors = [
         face_nme(points, data.test.keypoints, data.test.labelled, data.keypoint_set.normalisers[0]) for points in places

@@ -50,8 +50,7 @@ def train(part: Part, keypoint_set: KeypointSet, file: Path) -> float:
 
 def with_mirrored(part: Part, keypoint_set: KeypointSet) -> tuple[UInt8, Float32]:
     """Returns pictures (M, H, W, C) and keypoints (M, K, 2): all faces, then mirrored those of unbiased sources."""
-    biased = [number for number, source in enumerate(keypoint_set.sources) if source.horizontal_bias]
-    unbiased = ~np.isin(part.sources, biased)
+    unbiased = ~np.isin(part.sources, keypoint_set.biased_sources)
     mirrored = part.keypoints[unbiased][:, list(keypoint_set.mirror)]
     mirrored[..., 0] = part.images.shape[2] - 1 - mirrored[..., 0]
     images = np.concatenate([part.images, part.images[unbiased][:, :, ::-1]])

@@ -28,8 +28,9 @@ from facial_keypoints.errors import InputError, run
 from facial_keypoints.keypoint_set import FACE15, FACE68, as_face15
 from facial_keypoints.predictor import Predictor
 
-# A face is seen several times, as it is and mirrored, and the mean is taken: turn, scale, shift to both sides.
-VIEWS = ((0, 1.0, 0, 0), (-12, 1.0, 3, 0), (12, 1.0, -3, 0), (0, 0.9, 0, 3), (0, 1.08, 0, -3))  # degrees, times, px
+# A face is seen several times, as it is and mirrored, and the mean is taken. What `geometry.about_middle` takes: degrees,
+# times, px to the right, px down.
+VIEWS = ((0, 1.0, 0, 0), (-12, 1.0, 3, 0), (12, 1.0, -3, 0), (0, 0.9, 0, 3), (0, 1.08, 0, -3))
 FEWEST_LABELS = 2  # they say where a face is, and of what size
 FARTHEST = 0.1  # of the eyes' distance: a face with a label farther from its prediction is left out
 
@@ -47,21 +48,13 @@ def pseudo_labels(predictor: Predictor, picture: UInt8, known: Float32) -> tuple
     mean = as_face15(np.array(spec.crop.mean_keypoints))
     crop = geometry.fit_similarity(np.nan_to_num(known), mean, labelled_points(known))
     crop = predictor.predict_at(picture, crop)[0].crop
-    views = np.stack([_view(*how, spec.crop.width_px) for how in VIEWS])
-    images = crops.cut(picture, views @ np.vstack([crop, [0, 0, 1]]), spec)
+    views = np.stack([geometry.about_middle(spec.crop.width_px, *how) for how in VIEWS])
+    images = crops.cut(picture, geometry.chained(crop, views), spec)
     plain, _ = predictor.predict_crops(images)
     mirrored, _ = predictor.predict_crops(np.ascontiguousarray(images[:, :, ::-1]))
     mirrored = mirrored[:, list(spec.keypoint_set.mirror)] * (-1, 1) + (spec.crop.width_px - 1, 0)
     back = geometry.inverse(views)
     return geometry.transform(plain, back).mean(axis=0), geometry.transform(mirrored, back).mean(axis=0), crop
-
-
-def _view(turn_degrees: float, scale: float, right_px: float, down_px: float, side_px: int) -> Float64:
-    """Returns the matrix (2, 3) from a crop to a view of it."""
-    middle, turn = (side_px - 1) / 2, np.deg2rad(turn_degrees)
-    linear = scale * np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
-    shift = np.array([middle + right_px, middle + down_px]) - linear @ (middle, middle)
-    return np.column_stack([linear, shift])
 
 
 def agree(points: Float64, known: Float32) -> Bool:

@@ -47,8 +47,7 @@ def predict_test_faces(path: Path, data: EvaluationData, flip: bool) -> ModelRes
     if flip:
         mirrored = predict(loaded, images[:, :, ::-1], data.keypoint_set)
         both = np.mean([output, flipped_back(mirrored, images.shape[2], landmarks)], axis=0)
-        biased = [number for number, source in enumerate(data.keypoint_set.sources) if source.horizontal_bias]
-        output = np.where(np.isin(data.test.sources, biased)[:, None, None], output, both)
+        output = np.where(np.isin(data.test.sources, data.keypoint_set.biased_sources)[:, None, None], output, both)
     if loaded.spec is None and output.shape[-1] == WITH_ERROR:
         said.append("the third number that it gives of each keypoint; taken as the expected error in px")
     return ModelResult(decode(output, data.test.sources, landmarks), cost_of(loaded), said, file_hash(loaded.file))

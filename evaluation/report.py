@@ -1,5 +1,6 @@
 """All that an evaluation says of predictions: tables, plots and a summary."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pandas as pd
 from common.draw import PREDICTION, save
 from evaluation.baselines import mean_face
 from evaluation.bootstrap import RESAMPLES, resampling_weights
+from evaluation.comparison import MEAN_FACE
 from evaluation.inputs import EvaluationData
 from evaluation.metrics import NME_LIMIT_PCT, THRESHOLDS_PX, face_nme
 from evaluation.original_pictures import predicted_in_pictures, read_originals, true_in_pictures
@@ -29,7 +31,7 @@ from evaluation.tables import (
     origin_table,
     with_interval,
 )
-from facial_keypoints.array_types import Float64
+from facial_keypoints.array_types import Float32, Float64
 from facial_keypoints.codec import Keypoints
 from facial_keypoints.errors import InputError
 
@@ -45,7 +47,7 @@ def write_report(folder: Path, name: str, keypoints: Keypoints, data: Evaluation
     weights = resampling_weights(test.groups)
     # `--split all-test` leaves no faces for a mean face
     reference = mean_face(data.train, test) if len(data.train) else None
-    scored = {name: predicted} | ({} if reference is None else {"mean_face": reference})
+    scored = {name: predicted} | ({} if reference is None else {MEAN_FACE: reference})
     tables = {
         "accuracy": accuracy_table(predicted, test, keypoint_set, weights),
         "nme": nme_table(predicted, test, keypoint_set, weights),
@@ -58,6 +60,41 @@ def write_report(folder: Path, name: str, keypoints: Keypoints, data: Evaluation
     for table_name, table in tables.items():
         table.to_csv(folder / f"{table_name}.csv", index=False)
 
+    draw_plots(folder, name, scored, data, tables, weights)
+
+    accuracy, groups = tables["accuracy"], weights.shape[1]
+    metrics = accuracy.set_index("labels").replace({np.nan: None}).to_dict("index")
+    nme_faces = int(tables["nme"]["faces"].iloc[0])
+    metrics |= {"faces": len(test), "groups": groups, "nme_faces_labelled": nme_faces, "resamples": RESAMPLES}
+    text = summary(name, accuracy.iloc[0], tables["nme"], len(test), groups)
+    text += parts_summary(tables["by_origin"]) + parts_summary(tables["by_condition"])
+    if expected_error is not None and test.labelled.any():
+        reliability = reliability_table(predicted, expected_error, test, weights)
+        reliability.to_csv(folder / "reliability.csv", index=False)
+        save(draw_reliability(reliability, name), folder / "reliability.png")
+        lowest, highest = reliability["ratio"].min(), reliability["ratio"].max()
+        metrics["expected_error"] = {"bins": len(reliability), "ratio_lowest": lowest, "ratio_highest": highest}
+        text += f"\n  expected error: in {len(reliability)} bins, measured / expected {lowest:.2f} to {highest:.2f}"
+    return metrics, text + write_on_pictures(folder, name, keypoints, data, weights)
+
+
+def draw_plots(
+    folder: Path,
+    name: str,
+    scored: Mapping[str, Float32],
+    data: EvaluationData,
+    tables: Mapping[str, pd.DataFrame],
+    weights: Float64,
+) -> None:
+    """Draws all plots but those of the expected error and of the original pictures.
+
+    Args:
+        scored: the keypoints (N, K, 2) of the model by its name, and of MEAN_FACE where there is one.
+        tables: `per_keypoint` and `per_group` of the model.
+        weights: float64 (B, G) of `resampling_weights(test.groups)`.
+    """
+    test, keypoint_set = data.test, data.keypoint_set
+    predicted, reference = scored[name], scored.get(MEAN_FACE)
     curves = {}
     for normaliser in keypoint_set.normalisers:
         nme = {each: face_nme(points, test.keypoints, test.labelled, normaliser) for each, points in scored.items()}
@@ -75,21 +112,6 @@ def write_report(folder: Path, name: str, keypoints: Keypoints, data: Evaluation
     draw_faces(folder / "grid.png", predicted, test, some, f"{name}: {len(some)} {of_all}")
     draw_faces(folder / "worst.png", predicted, test, hardest, f"{name}: the {len(hardest)} worst {of_all}")
     save(draw_error_by_source(predicted, test, keypoint_set, weights, name=name), folder / "error_by_source.png")
-
-    accuracy, groups = tables["accuracy"], weights.shape[1]
-    metrics = accuracy.set_index("labels").replace({np.nan: None}).to_dict("index")
-    nme_faces = int(tables["nme"]["faces"].iloc[0])
-    metrics |= {"faces": len(test), "groups": groups, "nme_faces_labelled": nme_faces, "resamples": RESAMPLES}
-    text = summary(name, accuracy.iloc[0], tables["nme"], len(test), groups)
-    text += parts_summary(tables["by_origin"]) + parts_summary(tables["by_condition"])
-    if expected_error is not None and test.labelled.any():
-        reliability = reliability_table(predicted, expected_error, test, weights)
-        reliability.to_csv(folder / "reliability.csv", index=False)
-        save(draw_reliability(reliability, name), folder / "reliability.png")
-        lowest, highest = reliability["ratio"].min(), reliability["ratio"].max()
-        metrics["expected_error"] = {"bins": len(reliability), "ratio_lowest": lowest, "ratio_highest": highest}
-        text += f"\n  expected error: in {len(reliability)} bins, measured / expected {lowest:.2f} to {highest:.2f}"
-    return metrics, text + write_on_pictures(folder, name, keypoints, data, weights)
 
 
 def write_on_pictures(folder: Path, name: str, keypoints: Keypoints, data: EvaluationData, weights: Float64) -> str:

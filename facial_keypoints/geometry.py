@@ -49,6 +49,22 @@ def inverse(matrices: Float64) -> Float64:
     return np.concatenate([linear, -linear @ matrices[..., 2:]], axis=-1)
 
 
+def about_middle(
+    side_px: int, turn_degrees: float = 0.0, scale: float = 1.0, right_px: float = 0.0, down_px: float = 0.0
+) -> Float64:
+    """Returns the matrix (2, 3) that turns (clockwise as a viewer sees it), scales and then moves a square crop."""
+    middle = (side_px - 1) / 2
+    matrix = cv2.getRotationMatrix2D((middle, middle), -turn_degrees, scale)
+    matrix[:, 2] += right_px, down_px
+    return np.asarray(matrix)
+
+
+def chained(first: Float64, second: Float64) -> Float64:
+    """Returns the matrices (..., 2, 3) that do what the first ones do, and after that what the second ones do."""
+    linear = second[..., :2] @ first[..., :2]
+    return np.concatenate([linear, second[..., :2] @ first[..., 2:] + second[..., 2:]], axis=-1)
+
+
 def crop(picture: UInt8, matrix: Float64, height_px: int, width_px: int) -> UInt8:
     """Returns the picture under a matrix (2, 3), picture to crop, its edge repeated outside.
 

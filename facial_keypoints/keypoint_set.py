@@ -67,6 +67,11 @@ class KeypointSet:
         """The 2K column names of a label file: `NAME_x`, `NAME_y` for each keypoint."""
         return [f"{name}_{axis}" for name in self.names for axis in "xy"]
 
+    @property
+    def biased_sources(self) -> tuple[int, ...]:
+        """The label sources whose labels lie to one side (`LabelSource.horizontal_bias`), indexes into `sources`."""
+        return tuple(number for number, source in enumerate(self.sources) if source.horizontal_bias)
+
     def index(self, name: str) -> int:
         """Returns the place of a keypoint in column order."""
         return self.names.index(name)

@@ -35,8 +35,7 @@ def targets(part: Part, labels: str, landmarks: Landmarks, keypoint_set: Keypoin
     """
     counts = np.ones_like(part.labelled) if labels == "imputed" else part.labelled
     points, weights = encode(part.keypoints, counts, part.sources, landmarks)
-    biased = [number for number, source in enumerate(keypoint_set.sources) if source.horizontal_bias]
-    may_flip = ~np.isin(part.sources, biased if labels == "by_source" else [])
+    may_flip = ~np.isin(part.sources, keypoint_set.biased_sources if labels == "by_source" else [])
     return Targets(part.images, points, weights.astype(np.float32), may_flip)
 
 

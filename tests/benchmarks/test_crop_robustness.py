@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks.crop_robustness import CHANGES, change, main
+from benchmarks.crop_robustness import CHANGES, main
 from data_prep import prepare, synthetic
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import FACE15
@@ -29,13 +29,6 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
             rows.writerow([f"{i}.png", *(faces.keypoints[i] + 72).ravel()])
     prepare.main([str(folder / "drawn"), "--split", "all-test", "--out", str(folder / "data")])
     return folder / "data"
-
-
-def test_changes_by_hand() -> None:
-    """Of a crop of 101 px, whose middle is at 50: the middle moves, and what lies 10 px right of it turns below it."""
-    moved = change(0.1, -0.1, 1, 0, 101) @ (50, 50, 1)
-    np.testing.assert_allclose(moved, (60.1, 39.9, 1))
-    np.testing.assert_allclose(change(0, 0, 2, 90, 101) @ (60, 50, 1), (50, 70, 1))
 
 
 def test_every_change_has_its_row(drawn: Path, capsys: pytest.CaptureFixture[str]) -> None:

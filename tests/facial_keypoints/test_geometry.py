@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facial_keypoints.geometry import crop, fit_similarity, inverse, transform
+from facial_keypoints.geometry import about_middle, chained, crop, fit_similarity, inverse, transform
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -23,6 +23,20 @@ similarities = st.builds(
     st.floats(-np.pi, np.pi),
     st.tuples(st.floats(-500, 500), st.floats(-500, 500)),
 )
+
+
+def test_changes_about_the_middle_by_hand() -> None:
+    """Of a crop of 101 px, whose middle is at 50: the middle moves, and what lies 10 px right of it turns below it."""
+    np.testing.assert_allclose(about_middle(101, right_px=10.1, down_px=-10.1) @ (50, 50, 1), (60.1, 39.9))
+    np.testing.assert_allclose(about_middle(101, turn_degrees=90, scale=2) @ (60, 50, 1), (50, 70))
+
+
+@given(similarities, similarities)
+def test_a_chain_does_one_after_the_other(first: np.ndarray, second: np.ndarray) -> None:
+    points = np.array([[3.0, 4.0], [-20.0, 7.0]])
+    one_by_one = transform(transform(points, first), second)
+    np.testing.assert_allclose(transform(points, chained(first, second)), one_by_one, atol=1e-6)
+    np.testing.assert_allclose(chained(first, np.stack([second, second]))[1], chained(first, second))
 
 
 @given(similarities, seeds)
