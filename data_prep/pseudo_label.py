@@ -28,8 +28,8 @@ from facial_keypoints.errors import InputError, run
 from facial_keypoints.keypoint_set import FACE15, FACE68, as_face15
 from facial_keypoints.predictor import Predictor
 
-# A face is seen several times, as it is and mirrored, and the mean is taken. What `geometry.about_middle` takes: degrees,
-# times, px to the right, px down.
+# A face is seen several times, as it is and mirrored, and the mean is taken. These are what `geometry.about_middle`
+# takes: degrees, times, px to the right, px down.
 VIEWS = ((0, 1.0, 0, 0), (-12, 1.0, 3, 0), (12, 1.0, -3, 0), (0, 0.9, 0, 3), (0, 1.08, 0, -3))
 FEWEST_LABELS = 2  # they say where a face is, and of what size
 FARTHEST = 0.1  # of the eyes' distance: a face with a label farther from its prediction is left out
