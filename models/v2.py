@@ -2,7 +2,7 @@
 
 Encoder to 1/16 of the image, decoder back to 1/8. There each landmark has a map of attention, a softmax over the cells,
 and lies at the mean of the cells' centres under that attention (soft-argmax, Nibali et al. 2018, arXiv 1801.07372).
-Each cell also gives an offset from its centre and the logarithm of the error to expect, which are averaged alike.
+From the mean of the cells' features under it follow an offset and the logarithm of the error to expect.
 `docs/v2.md` tells what each part gains.
 """
 
@@ -78,25 +78,33 @@ def residual(x: keras.KerasTensor, filters: int, name: str, strides: int) -> ker
 def soft_argmax_with_offsets(features: keras.KerasTensor, landmarks: int) -> keras.KerasTensor:
     """Returns (N, M, 3), x, y and the expected error in px, from features (N, H/8, W/8, F) of the cells.
 
-    Each cell gives four numbers for each landmark: the logit of its attention, an offset in x and in y in cells, and
-    the logarithm of the expected error. The last three are averaged under the attention.
+    Each landmark attends to the cells. The mean of their centres under its attention is where it lies, and from the
+    mean of their features follow an offset in x and in y, in cells, and the logarithm of the expected error: for a
+    linear map that is the mean of what every cell would say, at a quarter of the work.
     """
-    rows, columns = features.shape[1:3]
+    rows, columns, channels = features.shape[1:]
     cells = rows * columns
     f32 = {"dtype": "float32"}  # half precision would round coordinates
-    x = keras.layers.Conv2D(4 * landmarks, 1, name="cell_outputs", **f32)(features)
-    x = keras.layers.Reshape((cells, 4, landmarks), name="cells_in_a_row", **f32)(x)
-    x = keras.layers.Permute((2, 3, 1), name="cells_last", **f32)(x)  # (N, 4, M, cells)
-    attention = keras.layers.Softmax(axis=-1, name="attention", **f32)(x[:, :1])
-    means = keras.layers.Multiply(name="under_attention", **f32)([x[:, 1:], attention])
-    means = keras.ops.sum(means, axis=-1)  # (N, 3, M)
-    means = keras.layers.Permute((2, 1), name="offsets_and_log_error", **f32)(means)
-    centres = keras.layers.Dense(2, use_bias=False, trainable=False, name="cell_centres_px", **f32)
-    points = centres(keras.layers.Reshape((landmarks, cells), name="attention_of_landmarks", **f32)(attention))
+    logits = keras.layers.Conv2D(landmarks, 1, name="attention_logits", **f32)(features)
+    # By operations, whose shapes ONNX files hold as constants; the layers of the same name work them out at each call.
+    logits = keras.ops.transpose(keras.ops.reshape(logits, (-1, cells, landmarks)), (0, 2, 1))
+    attention = keras.layers.Softmax(axis=-1, name="attention", **f32)(logits)  # (N, M, cells)
+    features = keras.ops.cast(keras.ops.reshape(features, (-1, cells, channels)), "float32")
+    seen = keras.ops.matmul(attention, features)  # (N, M, F)
+    said = keras.layers.EinsumDense(
+        "nmf,mfd->nmd",
+        (landmarks, 3),
+        bias_axes="md",
+        kernel_initializer="zeros",  # at first no offset
+        name="offsets_and_log_error",
+        **f32,
+    )(seen)
+    centres = keras.layers.EinsumDense("nmc,cd->nmd", (landmarks, 2), trainable=False, name="cell_centres_px", **f32)
+    points = centres(attention)
     centres.set_weights([cell_centres_px(rows, columns)])
-    offsets = keras.layers.Rescaling(CELL_PX, name="offsets_px", **f32)(means[..., :2])
+    offsets = keras.layers.Rescaling(CELL_PX, name="offsets_px", **f32)(said[..., :2])
     points = keras.layers.Add(name="points_px", **f32)([points, offsets])
-    return with_expected_error(points, means[..., 2:])
+    return with_expected_error(points, said[..., 2:])
 
 
 def cell_centres_px(rows: int, columns: int) -> Float32:

@@ -284,7 +284,7 @@ def test_a_network_in_figures(tmp_path: Path, main_is_run: Callable[..., None]) 
     manifest = read_manifest(tmp_path / "out", "inspect")
     assert set(manifest["files"]) == FIGURES
     assert manifest["metrics"]["convolutions"] == 18
-    assert manifest["metrics"]["stages"]["cell_outputs"] == [6, 8, 68]
+    assert manifest["metrics"]["stages"]["attention_logits"] == [6, 8, 17]
     assert manifest["notes"] == []
     for name in FIGURES:
         assert read_picture(tmp_path / "out" / name).std() > 10  # neither blank nor nearly so

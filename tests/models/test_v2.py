@@ -11,13 +11,19 @@ ROWS, COLUMNS, LANDMARKS = 6, 8, 3  # cells of 8 x 8 px: an image of 64 x 48 px
 
 @pytest.fixture(scope="module")
 def last_layers() -> keras.Model:
-    """What `v2` does with the outputs of its cells; each feature is handed on as one of them.
+    """What `v2` does with the features of its cells; each feature is handed on as one number of one landmark.
 
     The features are the logits of attention of each landmark, then its offsets in x, in y, and log errors.
     """
     features = keras.Input((ROWS, COLUMNS, 4 * LANDMARKS))
     model = keras.Model(features, soft_argmax_with_offsets(features, LANDMARKS))
-    model.get_layer("cell_outputs").set_weights([np.eye(4 * LANDMARKS)[None, None], np.zeros(4 * LANDMARKS)])
+    number = np.arange(LANDMARKS)
+    logits, said = np.zeros((1, 1, 4 * LANDMARKS, LANDMARKS)), np.zeros((LANDMARKS, 4 * LANDMARKS, 3))
+    logits[0, 0, number, number] = 1
+    for of in range(3):
+        said[number, (1 + of) * LANDMARKS + number, of] = 1
+    model.get_layer("attention_logits").set_weights([logits, np.zeros(LANDMARKS)])
+    model.get_layer("offsets_and_log_error").set_weights([said, np.zeros((LANDMARKS, 3))])
     return model
 
 
@@ -60,4 +66,4 @@ def test_the_width_multiplies_the_filters_in_eights() -> None:
         model = build((48, 48, 1), 5, width)
         assert model.get_layer("decoder_2").filters == last
         convolutions = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
-        assert all(layer.filters % 8 == 0 for layer in convolutions if layer.name != "cell_outputs")
+        assert all(layer.filters % 8 == 0 for layer in convolutions if layer.name != "attention_logits")
