@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from facial_keypoints.array_types import Float32, UInt8
+from facial_keypoints.array_types import Float32, Int64, UInt8
 from training.augment import augment, random_crop
 from training.recipes import Recipe
 from training.targets import Targets
@@ -30,7 +30,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         super().__init__()
         self.train, self.recipe, self.mirror = train, recipe, mirror
         self.seed, self.first_epoch = seed, first_epoch
-        self.steps = -(-len(train.images) // recipe.batch_size)  # of an epoch
+        self.steps = steps_per_epoch(train, recipe)
 
     def __len__(self) -> int:
         return self.steps * (self.recipe.epochs - self.first_epoch)
@@ -40,6 +40,8 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         epoch += self.first_epoch
         size = self.recipe.batch_size
         order = np.random.default_rng((self.seed, epoch)).permutation(len(self.train.images))
+        if self.recipe.faces_per_group:
+            order = first_of_groups(order, self.train.groups, self.recipe.faces_per_group)
         chosen = order[number * size : (number + 1) * size]
         images, points, weights = self.train.images[chosen], self.train.points[chosen], self.train.weights[chosen]
         mirror = self.mirror if epoch < self.recipe.flip_epochs else None
@@ -49,3 +51,20 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         if self.recipe.crop_px:
             images, points = random_crop(images, points, self.recipe.crop_px, rng)
         return images, points, counts.astype(np.float32)
+
+
+def first_of_groups(order: Int64, groups: Int64, most: int) -> Int64:
+    """Returns the indexes of `order` without those that come after `most` others of their group."""
+    by_group = np.argsort(groups[order], kind="stable")
+    _, starts, sizes = np.unique(groups[order][by_group], return_index=True, return_counts=True)
+    place = np.arange(len(order)) - np.repeat(starts, sizes)
+    return order[np.sort(by_group[place < most])]
+
+
+def steps_per_epoch(train: Targets, recipe: Recipe) -> int:
+    """Returns how many batches show every face once, or as many as a recipe takes of each group."""
+    faces = len(train.images)
+    if recipe.faces_per_group:
+        sizes = np.unique(train.groups, return_counts=True)[1]
+        faces = int(np.minimum(sizes, recipe.faces_per_group).sum())
+    return -(-faces // recipe.batch_size)

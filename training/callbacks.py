@@ -29,8 +29,8 @@ class Validation(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         """Raises InputError where a metric is no finite number any more."""
-        images, points, weights, _ = self.val
-        predicted = self.model.predict(images, batch_size=PREDICTION_BATCH, verbose=0)
+        points, weights = self.val.points, self.val.weights
+        predicted = self.model.predict(self.val.images, batch_size=PREDICTION_BATCH, verbose=0)
         logs["val_loss"] = masked_value(self.loss, points, predicted, weights)
         logs["val_mae"] = masked_value(self.mae, points, predicted, weights)
         if not np.isfinite(list(logs.values())).all():

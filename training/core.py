@@ -33,7 +33,7 @@ from models.networks import (
 from models.saved import KERAS_FILE
 from models.summary import summary
 from training import checkpoint
-from training.batches import Batches
+from training.batches import Batches, steps_per_epoch
 from training.calibration import calibrate_on
 from training.callbacks import METRICS, Checkpoint, EarlyStopping, EpochLine, Validation
 from training.initial_weights import start_from
@@ -162,7 +162,7 @@ def untrained(config: TrainingConfig, data: TrainingData, build: Build) -> keras
     if config.network == "vgg16" and recipe.initial_weights == NONE and not config.options.get("fine_tune"):
         raise InputError("--initial-weights none: vgg16 would keep convolutions that learnt nothing; add --fine-tune")
     start_from(model, recipe.initial_weights)
-    compile_model(model, recipe, len(data.train.images))
+    compile_model(model, recipe, steps_per_epoch(data.train, recipe))
     return model
 
 
@@ -191,9 +191,8 @@ def precision(policy: str) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def compile_model(model: keras.Model, recipe: Recipe, faces: int) -> None:
-    """Gives the model Adam, the loss and the metric of a recipe; `faces` train in each epoch."""
-    steps = -(-faces // recipe.batch_size)
+def compile_model(model: keras.Model, recipe: Recipe, steps: int) -> None:
+    """Gives the model Adam, the loss and the metric of a recipe; `steps` make an epoch."""
     rate: Any = recipe.learning_rate
     if recipe.schedule == "cosine":
         warmup = min(recipe.warmup_epochs, recipe.epochs // 2)

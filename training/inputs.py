@@ -1,7 +1,7 @@
 """What `train` reads of data folders."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -67,7 +67,7 @@ def load_data(folder: Path, extra: Path | None, labels: str) -> TrainingData:
     if extra is not None:
         more = load_extra(extra, folder, keypoint_set, hashes["data"], train, val)
         hashes["extra_data"], folders["extra_data"] = data_hash(load_data_manifest(extra)), extra
-        faces += more
+        faces += [replace(part, groups=part.groups + 1 + train.groups.max()) for part in more]
 
     sources = sources_apart(faces, keypoint_set) if labels == "by_source" else (0,)
     predicted = landmarks(keypoint_set, sources)

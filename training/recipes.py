@@ -10,7 +10,7 @@ SCHEDULES = ("constant", "cosine")
 PRECISIONS = ("float32", "mixed_bfloat16")
 LABELS = ("masked", "imputed", "by_source")
 LOSSES = ("mse", "mae", "huber", "wing", "laplace")  # `training.losses` makes them
-LEVELS = ("none", "full", "strong", "wide")  # of `training.augment`
+LEVELS = ("none", "full", "strong", "wide", "elastic")  # of `training.augment`
 NONE, IMAGENET = "none", "imagenet"  # initial weights that are no file
 CHOICES = {"schedule": SCHEDULES, "precision": PRECISIONS, "labels": LABELS, "loss": LOSSES, "augment": LEVELS}
 
@@ -32,6 +32,8 @@ class Recipe:
         augment: a level of `training.augment`.
         crop_px: the network sees a square of this side, cut at random in training and from the middle otherwise; sides
             that are not longer are left whole, and 0 leaves all. For networks whose `build` takes `crop_px`.
+        faces_per_group: at the most so many faces of one group (a person, or a photo) train in an epoch, drawn anew in
+            each; 0: all. For frames of a video, which are nearly alike.
         weight_decay: decoupled from the gradient (Loshchilov & Hutter 2019), of convolutions and dense layers.
         warmup_epochs: the learning rate rises from 0 over these; at the most over half of all epochs.
         flip_epochs_fraction: share of the epochs, the first ones, in which half of the faces are mirrored. Mirroring
@@ -49,6 +51,7 @@ class Recipe:
     labels: str
     augment: str
     crop_px: int = 0
+    faces_per_group: int = 0
     weight_decay: float = 0.0
     warmup_epochs: int = 0
     flip_epochs_fraction: float = 1.0

@@ -7,7 +7,7 @@ import numpy as np
 
 from data_prep.faces import Part
 from data_prep.grouping import duplicate_groups
-from facial_keypoints.array_types import Bool, Float32, UInt8
+from facial_keypoints.array_types import Bool, Float32, Int64, UInt8
 from facial_keypoints.codec import Landmarks, encode
 from facial_keypoints.keypoint_set import KeypointSet
 
@@ -15,13 +15,15 @@ from facial_keypoints.keypoint_set import KeypointSet
 class Targets(NamedTuple):
     """Images uint8 (N, H, W, C), coordinates float32 (N, M, 2) in px, finite, and weights float32 (N, M).
 
-    `may_flip`, bool (N,): whether the mirrored face may be trained on as well.
+    `may_flip`, bool (N,): whether the mirrored face may be trained on as well. `groups`, int64 (N,): faces with one
+    number are one person, or of one photo.
     """
 
     images: UInt8
     points: Float32
     weights: Float32
     may_flip: Bool
+    groups: Int64
 
 
 def targets(part: Part, labels: str, landmarks: Landmarks, keypoint_set: KeypointSet) -> Targets:
@@ -36,12 +38,16 @@ def targets(part: Part, labels: str, landmarks: Landmarks, keypoint_set: Keypoin
     counts = np.ones_like(part.labelled) if labels == "imputed" else part.labelled
     points, weights = encode(part.keypoints, counts, part.sources, landmarks)
     may_flip = ~np.isin(part.sources, keypoint_set.biased_sources if labels == "by_source" else [])
-    return Targets(part.images, points, weights.astype(np.float32), may_flip)
+    return Targets(part.images, points, weights.astype(np.float32), may_flip, part.groups)
 
 
 def merged(several: Sequence[Targets]) -> Targets:
-    """Returns all their images once each, pixel for pixel, with the mean of the coordinates that count."""
-    images, points, weights, may_flip = (np.concatenate(arrays) for arrays in zip(*several, strict=True))
+    """Returns all their images once each, pixel for pixel, with the mean of the coordinates that count.
+
+    The groups are those of the first time that an image comes; where `several` are of different data folders, their
+    numbers have to be made apart before.
+    """
+    images, points, weights, may_flip, groups = (np.concatenate(arrays) for arrays in zip(*several, strict=True))
     first, face = np.unique(duplicate_groups(images), return_inverse=True)
     counts, sums = np.zeros((len(first), weights.shape[1])), np.zeros((len(first), *points.shape[1:]))
     np.add.at(counts, face, weights)
@@ -49,4 +55,4 @@ def merged(several: Sequence[Targets]) -> Targets:
     means = sums / np.maximum(counts, 1)[..., None]
     flips = np.ones(len(first), bool)
     np.logical_and.at(flips, face, may_flip)
-    return Targets(images[first], means.astype(np.float32), (counts > 0).astype(np.float32), flips)
+    return Targets(images[first], means.astype(np.float32), (counts > 0).astype(np.float32), flips, groups[first])

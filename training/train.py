@@ -23,7 +23,7 @@ from training.recipes import CHOICES, IMAGENET, NONE, RECIPES, Recipe, default_r
 
 DEFAULT_DATA = Path("artifacts/data")
 DEFAULT_OUT = Path("artifacts/models")
-MAY_BE_ZERO = ("weight_decay", "warmup_epochs", "flip_epochs_fraction", "crop_px")
+MAY_BE_ZERO = ("weight_decay", "warmup_epochs", "flip_epochs_fraction", "crop_px", "faces_per_group")
 METAVARS = {"initial_weights": f"{NONE}|{IMAGENET}|FILE"}
 OPTION_TYPES = (bool, int, float, str)  # of a network's own arguments
 

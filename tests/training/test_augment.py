@@ -35,11 +35,11 @@ def centroids(images: UInt8) -> Float64:
     return np.asarray(centres / total[:, None])
 
 
-@pytest.mark.parametrize("level", ["none", "mirror", "full", "strong", "wide", "perspective"])
+@pytest.mark.parametrize("level", ["none", "mirror", "full", "strong", "wide", "elastic", "perspective"])
 def test_keypoints_stay_on_the_pixels_they_mark(level: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(LEVELS, "perspective", Strength(perspective=0.3))
     monkeypatch.setitem(LEVELS, "mirror", Strength())
-    for name in ("strong", "wide"):
+    for name in ("strong", "wide", "elastic"):
         monkeypatch.setitem(LEVELS, name, replace(LEVELS[name] or Strength(), erase=0, noise=0))  # would hide the dot
     rng = np.random.default_rng(0)
     images, keypoints = faces_with_a_bright_dot(40, rng)

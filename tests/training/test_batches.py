@@ -17,7 +17,7 @@ def train() -> Targets:
     number = np.arange(10)
     images = np.ones((10, 32, 32, 1), np.uint8) * number.astype(np.uint8)[:, None, None, None]
     keypoints = (np.ones((10, 15, 2)) * (10 + number[:, None, None])).astype(np.float32)
-    return Targets(images, keypoints, np.ones((10, 15), np.float32), np.ones(10, bool))
+    return Targets(images, keypoints, np.ones((10, 15), np.float32), np.ones(10, bool), np.repeat([7, 3], [6, 4]))
 
 
 def batches(train: Targets, augment: str = "none", seed: int = 0, first_epoch: int = 0, **choices: float) -> Batches:
@@ -66,6 +66,15 @@ def test_the_last_epochs_mirror_no_face(train: Targets) -> None:
         return sum(int((i[:, 16, 4, 0] > i[:, 16, -4, 0]).sum()) for i in images)
 
     assert [mirrored(epoch) > 0 for epoch in range(6)] == [True] * 4 + [False] * 2
+
+
+def test_an_epoch_takes_so_many_faces_of_a_group_and_others_in_the_next(train: Targets) -> None:
+    """Faces 0 to 5 are of one person, 6 to 9 of another; two of each make one batch of four."""
+    run = batches(train, faces_per_group=2)
+    assert (run.steps, len(run)) == (1, 6)
+    seen = [sorted(run[epoch][0][:, 0, 0, 0].tolist()) for epoch in range(6)]
+    assert all(epoch[1] < 6 <= epoch[2] and len(set(epoch)) == 4 for epoch in seen)
+    assert {face for epoch in seen for face in epoch} == set(range(10))
 
 
 def test_what_the_network_sees_is_cut_at_random(train: Targets) -> None:

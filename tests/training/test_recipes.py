@@ -53,7 +53,7 @@ def test_the_learning_rate_rises_from_0_and_falls_back_to_0(epochs: int, warm: i
     """Over two epochs of the v2 recipe; fewer epochs leave at least half of them to train in."""
     recipe = resolve("v2", None, {"epochs": epochs, "loss": "mae"})
     model, steps = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)]), 10
-    compile_model(model, recipe, faces=steps * recipe.batch_size)
+    compile_model(model, recipe, steps)
     rates = [float(model.optimizer._learning_rate(step)) for step in range(epochs * steps + 1)]
     assert int(np.argmax(rates)) == warm * steps
     assert max(rates) == pytest.approx(recipe.learning_rate)

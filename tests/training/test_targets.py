@@ -59,7 +59,7 @@ def one_face(grey: int, **places: tuple[float, float]) -> Targets:
     points, weights = np.full((1, 3, 2), 999, np.float32), np.zeros((1, 3), np.float32)
     for name, place in places.items():
         points[0, ord(name) - ord("a")], weights[0, ord(name) - ord("a")] = place, 1
-    return Targets(np.full((1, 4, 4, 1), grey, np.uint8), points, weights, np.ones(1, bool))
+    return Targets(np.full((1, 4, 4, 1), grey, np.uint8), points, weights, np.ones(1, bool), np.array([grey]))
 
 
 def test_a_picture_that_comes_twice_is_shown_once_with_the_landmarks_of_both() -> None:
@@ -78,9 +78,13 @@ def test_merging_pictures_that_are_all_different_changes_nothing_that_counts() -
     weights = (rng.random((20, 3)) < 0.5).astype(np.float32)
     images = rng.integers(0, 256, (20, 4, 4, 1), np.uint8)
     may_flip = np.arange(20) % 2 == 0
-    parts = [Targets(images[at], points[at], weights[at], may_flip[at]) for at in (slice(12), slice(12, 20))]
+    groups = np.arange(20) // 2
+    parts = [
+        Targets(images[at], points[at], weights[at], may_flip[at], groups[at]) for at in (slice(12), slice(12, 20))
+    ]
     made = merged(parts)
     assert np.array_equal(made.images, images)
     assert np.array_equal(made.weights, weights)
     assert np.array_equal(made.may_flip, may_flip)
+    assert np.array_equal(made.groups, groups)
     assert np.array_equal(made.points[weights > 0], points[weights > 0])
