@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.memory import peak_mb
 from data_prep import read_npz, synthetic
 from data_prep.read_training_csv import IMAGE
 from facial_keypoints.errors import run
@@ -70,8 +71,7 @@ def measure(code: str, path: Path) -> tuple[float, float]:
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, process.args)
-    unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
-    return seconds, usage.ru_maxrss * unit / 1e6
+    return seconds, peak_mb(usage)
 
 
 def main() -> None:

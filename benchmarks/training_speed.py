@@ -10,7 +10,6 @@ what it should cost at most, and how far the peak of memory grew after the first
 
 import argparse
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.memory import peak_mb
 from common.backend import start_backend
 from common.stage import write_manifest
 from data_prep import arrays
@@ -36,15 +36,14 @@ WAYS = {  # name: network, recipe, level of augmentation; no recipe: Keras' own 
     "v1, no augmentation": ("v1", "documented", "none"),
     "v2, no augmentation": ("v2", "v2", "none"),
     "v2, strong augmentation": ("v2", "v2", "strong"),
-    "cnn5, no augmentation": ("cnn5", "default", "none"),
-    "cnn5, full augmentation": ("cnn5", "default", "full"),
+    "cnn5, no augmentation": ("cnn5", "cnn5", "none"),
+    "cnn5, full augmentation": ("cnn5", "cnn5", "full"),
 }
 LEAST_SPEED = {  # way with augmentation: the same without, and the share of its speed that should be left
     "base, full augmentation": ("base, no augmentation", 0.95),
     "v2, strong augmentation": ("v2, no augmentation", 0.85),
     "cnn5, full augmentation": ("cnn5, no augmentation", 0.85),
 }
-CROP_PX = 224  # that cnn5 sees of larger pictures, at random, as in the recipe of its name
 EPOCHS = 3
 BATCH_SIZE = 32  # of the plain way, as in the recipe `documented`
 
@@ -75,12 +74,6 @@ def time_one(way: str, data: Path, faces: int) -> Result:
             count, timer = time_training(network, recipe, level, few, Path(folder) / "model")
     seen = (EPOCHS - 1) * count
     return {"faces_per_second": seen / timer.seconds, "peak_mb": peak_mb(), "growth": peak_mb() / timer.first_peak_mb}
-
-
-def peak_mb() -> float:
-    """Returns the most memory that this process had so far, in MB."""
-    unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
 def clock() -> Any:
@@ -127,8 +120,7 @@ def time_training(network: str, recipe: str, level: str, data: Path, out: Path) 
     from training.inputs import load_data
     from training.recipes import resolve
 
-    crop_px = CROP_PX if network == "cnn5" else None
-    choices = resolve(network, recipe, {"augment": level, "epochs": EPOCHS, "crop_px": crop_px})
+    choices = resolve(network, recipe, {"augment": level, "epochs": EPOCHS})
     of_data = load_data(data, None, choices.labels)
     timer = clock()
     train(TrainingConfig(network, choices, recipe), of_data, out, callbacks=[timer])
