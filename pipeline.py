@@ -31,7 +31,7 @@ from models.networks import network_file, network_name, network_names
 from training.recipes import RECIPES, default_recipe, resolve
 
 NETWORKS = ("base", "v1", "v2")
-PREPARE_OPTIONS = ("as", "size", "crop", "colour", "split", "impute", "count", "seed")
+PREPARE_OPTIONS = ("as", "size", "crop", "colour", "split", "impute", "count", "seed", "skip_bad")
 QUICK_FACES, QUICK_EPOCHS = 2000, 8  # some minutes on two cores
 RESUME = ["--resume", "--restart"]  # go on with a broken-off training, or start over where its settings were others
 
@@ -79,6 +79,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--size", type=int, help="as in data_prep.prepare")
     p.add_argument("--crop", choices=CROPS, help="as in data_prep.prepare")
     p.add_argument("--colour", action="store_true", default=None, help="as in data_prep.prepare")
+    p.add_argument("--skip-bad", action="store_true", default=None, help="as in data_prep.prepare")
     p.add_argument("--split", choices=SPLIT_METHODS, help="as in data_prep.prepare")
     p.add_argument("--impute", choices=list(IMPUTERS), help="as in data_prep.prepare")
     p.add_argument("--count", type=int, help="how many synthetic faces to draw")
@@ -148,7 +149,7 @@ def flags(options: argparse.Namespace, *names: str) -> list[str]:
     return [
         word
         for name, value in given.items()
-        for word in ([f"--{name}"] if value is True else [f"--{name}", str(value)])
+        for word in (["--" + name.replace("_", "-")] + ([] if value is True else [str(value)]))
     ]
 
 

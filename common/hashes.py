@@ -1,6 +1,7 @@
 """SHA-256 of files and folders, in hexadecimal."""
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -14,6 +15,10 @@ def path_hash(path: Path) -> str:
     """Returns the hash of a file, or of the names and contents of all files in a folder and below it."""
     if path.is_file():
         return file_hash(path)
-    files = sorted(file for file in path.rglob("*") if file.is_file())
-    lines = [f"{file.relative_to(path).as_posix()} {file_hash(file)}" for file in files]
+    return files_hash(path, (file for file in path.rglob("*") if file.is_file()))
+
+
+def files_hash(folder: Path, files: Iterable[Path]) -> str:
+    """Returns the hash of the names and contents of some files below a folder, in whatever order they come."""
+    lines = [f"{file.relative_to(folder).as_posix()} {file_hash(file)}" for file in sorted(files)]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

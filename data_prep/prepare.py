@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from common.hashes import path_hash
+from common.hashes import files_hash, path_hash
 from common.stage import seed, stage_folder, write_manifest
-from data_prep import arrays, faces_csv, read_kaggle, sources, synthetic
+from data_prep import arrays, faces_csv, read_imglab, read_kaggle, sources, synthetic
 from data_prep.cut import CROPS, FACE, Cutting
 from data_prep.faces import SPLITS, Faces
 from data_prep.impute import DEFAULT_IMPUTER, IMPUTERS
@@ -97,8 +97,12 @@ def source_hashes(names: Sequence[str], count: int | None, seed: int) -> dict[st
             hashes[name] = f"{synthetic.COUNT if count is None else count} faces, seed {seed}"
         elif name == KAGGLE:
             hashes[name] = read_kaggle.DATASET
+        elif not Path(name).exists():
+            hashes[name] = "missing"
+        elif Path(name).suffix.lower() == ".xml":
+            hashes[name] = files_hash(Path(name).parent, read_imglab.files(Path(name)))
         else:
-            hashes[name] = path_hash(Path(name)) if Path(name).exists() else "missing"
+            hashes[name] = path_hash(Path(name))
     return hashes
 
 

@@ -42,6 +42,11 @@ def read(path: Path) -> LabelledPictures:
     return LabelledPictures(path.parent, faces, FACE68, 0, f"{len(images):,} pictures with {len(faces):,} faces")
 
 
+def files(path: Path) -> set[Path]:
+    """Returns the imglab file and the pictures of its faces; raises InputError as `read` does."""
+    return {path, *(face.file for face in read(path).faces)}
+
+
 def _parts(box: ElementTree.Element, where: str) -> Float32:
     """Returns the parts of a face, float32 (68, 2)."""
     parts: dict[int, tuple[str, str]] = {}

@@ -23,7 +23,7 @@ from evaluation.comparison import Entry, comparison_table
 from evaluation.comparison_text import markdown_text, terminal_text
 from evaluation.inputs import EvaluationData, listed_faces, load_data
 from evaluation.metrics import face_nme
-from evaluation.original_pictures import predicted_in_pictures, true_in_pictures
+from evaluation.original_pictures import placed, true_in_pictures
 from evaluation.plot_curves import Curve, draw_comparison, draw_cumulative_error
 from evaluation.plot_style import BASELINE_STYLES, MODEL_STYLES
 from evaluation.predictions import read_predictions
@@ -37,6 +37,7 @@ from evaluation.tables import (
     nme_table,
     origin_table,
 )
+from facial_keypoints import geometry
 from facial_keypoints.array_types import Float32, Float64
 from facial_keypoints.codec import Keypoints
 from facial_keypoints.errors import InputError, run
@@ -94,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parameters["rows"] = str(options.rows) if options.rows else None
         metrics = {"models": len(models), "left_out": list(left_out), "resamples": RESAMPLES}
         write_manifest(folder, "compare", parameters, inputs, metrics, started)
-    print(terminal_text(table, data.test, options.base))
+    print(terminal_text(table, data, options.base))
     print(f"\nwrote {options.out}")
 
 
@@ -142,7 +143,10 @@ def read_evaluations(folder: Path, data: EvaluationData) -> tuple[dict[str, Entr
         if not isinstance(name, str):
             raise InputError(f"{path / MANIFEST}: does not say the name of the model; evaluate it again")
         if inputs.get("data") != data.hash:
-            left_out[path.name] = "was made on other data than the data folder holds now"
+            left_out[path.name] = (
+                "was made on other data than the data folder holds now; where these are the same faces, cut otherwise: "
+                "evaluate --in-pictures"
+            )
         elif "rows" in inputs:
             left_out[path.name] = "was made with --rows, on some of the test faces"
         elif twin := next((other for other, model in models.items() if model.name == name), None):
@@ -175,11 +179,11 @@ def further_tables(entries: Sequence[Entry], data: EvaluationData) -> dict[str, 
     tables["by_condition"] = condition_table(predictions, data)
     if test.crops is not None:
         true = true_in_pictures(test, test.crops)
-        placed = {
-            name: predicted_in_pictures(Keypoints(predicted), test.crops).coordinates
+        in_pictures = {
+            name: placed(Keypoints(predicted), geometry.inverse(test.crops)).coordinates
             for name, predicted in predictions.items()
         }
-        tables["accuracy_pictures"] = side_by_side(accuracy_table, placed, true)
+        tables["accuracy_pictures"] = side_by_side(accuracy_table, in_pictures, true)
     return tables
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 from common import markdown
 from data_prep.faces import Part
 from evaluation.comparison import BASELINE, MEAN_FACE
-from evaluation.inputs import EvaluationData
+from evaluation.inputs import EvaluationData, people_in_both
 from evaluation.metrics import NME_LIMIT_PCT, THRESHOLDS_PX
 from evaluation.ratio_table import ALL_KEYPOINTS
 from evaluation.tables import LABELS, with_interval
@@ -84,7 +84,7 @@ def few_groups(test: Part) -> list[str]:
     return [f"Only {groups} groups of test faces: the intervals are narrower than they should be; take them as a hint."]
 
 
-def terminal_text(table: pd.DataFrame, test: Part, base: str) -> str:
+def terminal_text(table: pd.DataFrame, data: EvaluationData, base: str) -> str:
     """Returns both tables and the verdicts as plain text of at most 100 columns."""
     width = min(NAME_WIDTH, table["name"].str.len().max())
     within = f"within {'/'.join(map(str, THRESHOLDS_PX))} px"
@@ -92,13 +92,14 @@ def terminal_text(table: pd.DataFrame, test: Part, base: str) -> str:
     lines = []
     for labels in LABELS:
         rows = table[table["labels"] == labels]
-        lines += ["", f"{TITLES[labels]}", f"({_scored(rows, test)}; [95 % interval])", head]
+        lines += ["", f"{TITLES[labels]}", f"({_scored(rows, data.test)}; [95 % interval])", head]
         for _, row in rows.iterrows():
             name = row["name"] if len(row["name"]) <= width else row["name"][: width - 1] + "…"
             shares = " ".join(f"{row[f'within_{t}px_pct']:5.1f}" for t in THRESHOLDS_PX)
             errors = f"{with_interval(row, 'mae_px'):<20}  {with_interval(row, 'rmse_px'):<20}"
             lines.append(f"{name:{width}}  {errors}  {shares:<17}  {row['nme_pct']:6.2f}  {row['auc']:5.3f}")
-    return "\n".join([*lines, "", *verdict_lines(table), *base_absent(table, base), *few_groups(test)])
+    warnings = [*base_absent(table, base), *few_groups(data.test), *people_in_both(data)]
+    return "\n".join([*lines, "", *verdict_lines(table), *warnings])
 
 
 def markdown_text(
@@ -133,6 +134,7 @@ def markdown_text(
         *ratio_list(ratios, base),
         *base_absent(table, base),
         *few_groups(test),
+        *people_in_both(data),
         *further_parts(further, list(labelled["name"])),
         f"## {TITLES['all']}",
         f"{_scored(all_labels, test)}; {divisor}.",

@@ -4,6 +4,7 @@ python -m evaluation.evaluate artifacts/models/base
 python -m evaluation.evaluate artifacts/models/base --flip
 python -m evaluation.evaluate their_model.keras
 python -m evaluation.evaluate --predictions theirs.csv --name theirs
+python -m evaluation.evaluate --predictions cnn5/predictions_pictures.csv --in-pictures --name cnn5
 """
 
 import argparse
@@ -16,9 +17,10 @@ from common.hashes import file_hash
 from common.stage import stage_folder, write_manifest
 from evaluation.baselines import BASELINES
 from evaluation.inputs import listed_faces, load_data
+from evaluation.original_pictures import placed
 from evaluation.predictions import only, read_predictions
 from evaluation.report import write_report
-from facial_keypoints.errors import run
+from facial_keypoints.errors import InputError, run
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -37,6 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             inputs = {"data": data.hash, "model": weights}
         else:
             keypoints, cost, notes = read_predictions(source, data.test.rows, data.keypoint_set), {}, []
+            if options.in_pictures:
+                if data.test.crops is None:
+                    raise InputError(f"{options.data}: its faces were not cut from pictures; leave --in-pictures out")
+                keypoints = placed(keypoints, data.test.crops)
             inputs = {"data": data.hash, "predictions": file_hash(source)}
         if notes:
             print("note: " + "\n  ".join(notes))
@@ -47,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         metrics, text = write_report(folder, options.name, keypoints, data)
         parameters = {"name": options.name, "data": str(options.data)}
         parameters |= {"model" if options.model else "predictions": str(source), "flip": options.flip}
+        parameters["in_pictures"] = options.in_pictures
         parameters["rows"] = str(options.rows) if options.rows else None
         write_manifest(folder, "evaluate", parameters, inputs, metrics | cost, started, {"notes": notes})
     print(f"{text}\nwrote {options.out}")
@@ -65,6 +72,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="a folder that training wrote, or a .keras file from elsewhere",
     )
     parser.add_argument("--predictions", type=Path, metavar="FILE.csv", help="score these, not a model")
+    parser.add_argument(
+        "--in-pictures",
+        action="store_true",
+        help="they are in px of the original pictures, as `predictions_pictures.csv` is: so a network that takes other "
+        "crops can be compared on the same data folder",
+    )
     parser.add_argument(
         "--name", help="name in tables and plots (default: MODEL's own, then _flip and the name of the --rows file)"
     )
@@ -87,6 +100,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         parser.error("--predictions needs --name NAME")
     if options.predictions and options.flip:
         parser.error("--flip needs MODEL: predictions cannot be mirrored without the model")
+    if options.in_pictures and not options.predictions:
+        parser.error("--in-pictures needs --predictions FILE.csv")
     options.name = options.name or default_name(options)
     if options.name in BASELINES or Path(options.name).name != options.name:
         parser.error(f"--name {options.name}: is a baseline's name or a path; choose a plain name")

@@ -49,6 +49,17 @@ class EvaluationData:
         return found
 
 
+def people_in_both(data: EvaluationData) -> list[str]:
+    """Returns a warning where test faces are of people, or of photos, that the training part shows too."""
+    known = int(np.isin(data.test.groups, data.train.groups).sum())
+    if not known:
+        return []
+    return [
+        f"{known:,} of {len(data.test):,} test faces are of people or photos that are in the training part as well, as "
+        "this split has it: the figures flatter whatever was trained on that part."
+    ]
+
+
 def load_data(folder: Path) -> EvaluationData:
     """Returns the training and test parts of a data folder.
 

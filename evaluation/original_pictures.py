@@ -23,14 +23,16 @@ def true_in_pictures(test: Part, crops: Float64) -> Part:
     return replace(test, keypoints=keypoints)
 
 
-def predicted_in_pictures(keypoints: Keypoints, crops: Float64) -> Keypoints:
-    """Returns keypoints of crops, and the errors to expect, in px of the original pictures."""
-    back = geometry.inverse(crops)
-    placed = geometry.transform(keypoints.coordinates, back).astype(np.float32)
+def placed(keypoints: Keypoints, matrices: Float64) -> Keypoints:
+    """Returns keypoints and the errors to expect after similarities, float64 (N, 2, 3).
+
+    `Part.crops` takes them from original pictures to crops, `geometry.inverse` of these takes them back.
+    """
+    moved = geometry.transform(keypoints.coordinates, matrices).astype(np.float32)
     errors = keypoints.expected_error
     if errors is not None:
-        errors = errors * np.sqrt(np.abs(np.linalg.det(back[:, :, :2]))).astype(np.float32)[:, None]
-    return Keypoints(placed, errors)
+        errors = errors * np.sqrt(np.abs(np.linalg.det(matrices[:, :, :2]))).astype(np.float32)[:, None]
+    return Keypoints(moved, errors)
 
 
 def read_originals(test: Part, origins: Origins, faces: Int64) -> list[UInt8]:

@@ -11,9 +11,9 @@ from common.draw import PREDICTION, save
 from evaluation.baselines import mean_face
 from evaluation.bootstrap import RESAMPLES, resampling_weights
 from evaluation.comparison import MEAN_FACE
-from evaluation.inputs import EvaluationData
+from evaluation.inputs import EvaluationData, people_in_both
 from evaluation.metrics import NME_LIMIT_PCT, THRESHOLDS_PX, face_nme
-from evaluation.original_pictures import predicted_in_pictures, read_originals, true_in_pictures
+from evaluation.original_pictures import placed, read_originals, true_in_pictures
 from evaluation.plot_curves import Curve, draw_cumulative_error
 from evaluation.plot_faces import draw_faces, evenly_spread, worst
 from evaluation.plot_keypoints import PointTables, draw_error_by_source, draw_keypoints
@@ -31,6 +31,7 @@ from evaluation.tables import (
     origin_table,
     with_interval,
 )
+from facial_keypoints import geometry
 from facial_keypoints.array_types import Float32, Float64
 from facial_keypoints.codec import Keypoints
 from facial_keypoints.errors import InputError
@@ -67,6 +68,7 @@ def write_report(folder: Path, name: str, keypoints: Keypoints, data: Evaluation
     nme_faces = int(tables["nme"]["faces"].iloc[0])
     metrics |= {"faces": len(test), "groups": groups, "nme_faces_labelled": nme_faces, "resamples": RESAMPLES}
     text = summary(name, accuracy.iloc[0], tables["nme"], len(test), groups)
+    text += "".join(f"\n  {line}" for line in people_in_both(data))
     text += parts_summary(tables["by_origin"]) + parts_summary(tables["by_condition"])
     if expected_error is not None and test.labelled.any():
         reliability = reliability_table(predicted, expected_error, test, weights)
@@ -123,14 +125,14 @@ def write_on_pictures(folder: Path, name: str, keypoints: Keypoints, data: Evalu
     if data.test.crops is None:
         return ""
     test = true_in_pictures(data.test, data.test.crops)
-    placed = predicted_in_pictures(keypoints, data.test.crops)
-    accuracy = accuracy_table(placed.coordinates, test, data.keypoint_set, weights)
-    write_predictions(folder / "predictions_pictures.csv", placed, test.rows, data.keypoint_set)
+    there = placed(keypoints, geometry.inverse(data.test.crops))
+    accuracy = accuracy_table(there.coordinates, test, data.keypoint_set, weights)
+    write_predictions(folder / "predictions_pictures.csv", there, test.rows, data.keypoint_set)
     accuracy.to_csv(folder / "accuracy_pictures.csv", index=False)
     labelled = accuracy.iloc[0]
     text = f"\n  on the original pictures: MAE {with_interval(labelled, 'mae_px')} px, within {_within(labelled)}"
 
-    nme = face_nme(placed.coordinates, test.keypoints, test.labelled, data.keypoint_set.normalisers[0])
+    nme = face_nme(there.coordinates, test.keypoints, test.labelled, data.keypoint_set.normalisers[0])
     faces = worst_median_best(nme)
     if data.origins is None:
         return text
@@ -144,7 +146,7 @@ def write_on_pictures(folder: Path, name: str, keypoints: Keypoints, data: Evalu
         figure = draw_on_pictures(
             pictures,
             faces,
-            placed.coordinates,
+            there.coordinates,
             test,
             data.keypoint_set,
             title=f"{name}: test faces on the original pictures",

@@ -27,7 +27,6 @@ from facial_keypoints.keypoint_set import KeypointSet, Normaliser
 LABELS = ("labelled", "all")  # scored on the real labels only; on the imputed ones too
 COST = ("parameters", "epochs", "seconds", "file_mb")  # of training; of `model.keras`, in 1e6 bytes
 DECIMALS = 4
-POINT_METRICS = (*KEYPOINT_METRICS, "nme_pct")
 
 
 def known_cost(metrics: Mapping[str, Any]) -> dict[str, float | None]:
@@ -97,16 +96,19 @@ def _point_table(
 ) -> pd.DataFrame:
     """Returns the metrics of points pooled over the `members`, names with keypoints; their names in `column`."""
 
+    _, *others = keypoint_set.normalisers
+    metrics = (*KEYPOINT_METRICS, "nme_pct", *(f"nme_pct_{other.name.replace(' ', '_')}" for other in others))
+
     def sums(scored: Bool) -> Float64:
         of_points = keypoint_sums(predicted, test.keypoints, scored)
-        nme = point_nme_sums(predicted, test.keypoints, scored, keypoint_set.normalisers[0])
-        both = np.concatenate([of_points, nme], axis=2)
+        nmes = (point_nme_sums(predicted, test.keypoints, scored, each) for each in keypoint_set.normalisers)
+        both = np.concatenate([of_points, *nmes], axis=2)
         return np.stack([both[:, list(keypoints)].sum(1) for _, keypoints in members], axis=1)
 
     rows = []
-    for labels, scored, values in _by_labels(sums, POINT_METRICS, test, weights):
+    for labels, scored, values in _by_labels(sums, metrics, test, weights):
         for m, (name, keypoints) in enumerate(members):
-            cells = _cells(POINT_METRICS, Estimate(*(each[m] for each in values)))
+            cells = _cells(metrics, Estimate(*(each[m] for each in values)))
             rows.append({column: name, "labels": labels, "count": int(scored[:, list(keypoints)].sum()), **cells})
     return pd.DataFrame(rows)
 

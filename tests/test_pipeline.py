@@ -83,6 +83,11 @@ def test_a_recipe_trains_the_networks_it_is_for(tmp_path: Path) -> None:
     assert trained("--recipe", "cnn5") == ["cnn5"]
 
 
+def test_options_of_the_first_stage_are_handed_on(tmp_path: Path) -> None:
+    prepare = todo(tmp_path, "--skip-bad", "--size", "96", "--crop", "whole")[0]
+    assert prepare.text.endswith("--size 96 --crop whole --count 60 --skip-bad")
+
+
 def test_a_network_of_the_user_s_own_is_a_stage_like_ours(tmp_path: Path) -> None:
     own = tmp_path / "own.py"
     own.write_text("def build(input_shape, keypoints): ...")

@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from data_prep import read_frames, read_imglab, read_pictures_csv, read_pts
 from data_prep.labelled_pictures import NOT_SAID, TEST, TRAINING, picture_id, read_picture
+from data_prep.prepare import source_hashes
 from data_prep.sources import read_pictures
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import FACE15, FACE68
@@ -78,6 +80,16 @@ def test_imglab_counts_from_0_and_may_ignore_a_box(tmp_path: Path) -> None:
     (face,) = read_imglab.read(tmp_path / "faces.xml").faces
     assert face.person == "faces:7"
     np.testing.assert_allclose(face.keypoints, face_68(), rtol=1e-6)
+
+
+def test_an_imglab_file_stands_for_its_pictures_too(tmp_path: Path) -> None:
+    """The pipeline runs again where a picture has changed, not only the file that lists it."""
+    (tmp_path / "faces.xml").write_text(imglab_text(["a.png"]))
+    hashes = []
+    for grey in (10, 20, 20):
+        cv2.imwrite(str(tmp_path / "a.png"), np.full((40, 40), grey, np.uint8))
+        hashes.append(source_hashes([str(tmp_path / "faces.xml")], None, 0))
+    assert hashes[0] != hashes[1] == hashes[2]
 
 
 def test_five_points_are_a_label_source_of_the_15(tmp_path: Path) -> None:

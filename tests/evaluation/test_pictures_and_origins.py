@@ -1,5 +1,6 @@
 """Faces of 68 keypoints cut from pictures of two origins: tables by origin, and what is said in px of the pictures."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,15 +13,16 @@ from data_prep.faces import Part
 from data_prep.faces_csv import read_origins
 from evaluation import compare, evaluate
 from evaluation.bootstrap import resampling_weights
-from evaluation.inputs import listed_faces, load_data
+from evaluation.inputs import listed_faces, load_data, people_in_both
 from evaluation.metrics import METRICS
-from evaluation.original_pictures import predicted_in_pictures, true_in_pictures
+from evaluation.original_pictures import placed, true_in_pictures
 from evaluation.predictions import read_predictions, write_predictions
 from evaluation.report import write_on_pictures
 from evaluation.tables import accuracy_table, group_table, nme_table
 from facial_keypoints.codec import Keypoints
 from facial_keypoints.errors import InputError
-from facial_keypoints.keypoint_set import FACE68
+from facial_keypoints.geometry import inverse
+from facial_keypoints.keypoint_set import FACE15, FACE68
 
 JAW = 17
 
@@ -49,11 +51,11 @@ def test_from_crops_to_pictures_and_origins(
     assert (accuracy["points_within_5px_pct"], on_pictures["points_within_5px_pct"]) == (100, 50)
     assert on_pictures["nme_pct"] == pytest.approx(accuracy["nme_pct"], abs=1e-3)
 
-    placed = read_predictions(out / "predictions_pictures.csv", test.rows, FACE68)
+    in_pictures = read_predictions(out / "predictions_pictures.csv", test.rows, FACE68)
     expected = 2 * (test.keypoints[0] + (4 + 2, -1))  # row 0 of the first origin: 2 px to the right in the crop
-    np.testing.assert_allclose(placed.coordinates[0], expected, atol=1e-4)
-    assert placed.expected_error is not None
-    assert placed.expected_error[:2, 0].tolist() == [4, 8]
+    np.testing.assert_allclose(in_pictures.coordinates[0], expected, atol=1e-4)
+    assert in_pictures.expected_error is not None
+    assert in_pictures.expected_error[:2, 0].tolist() == [4, 8]
 
     by_origin = pd.read_csv(out / "by_origin.csv").set_index(["by", "which", "name", "labels"])
     first, second = (("origin", str(tmp_path / f"pictures_{letter}"), "theirs", "labelled") for letter in "ab")
@@ -106,6 +108,36 @@ def test_rows_choose_an_origin(data68_folder: Path, tmp_path: Path) -> None:
     ]
 
 
+def test_predictions_in_pictures_are_scored_in_the_crops(data68_folder: Path, tmp_path: Path) -> None:
+    """What an evaluation wrote in px of the pictures, given back, is the same evaluation."""
+    theirs = save_predictions(tmp_path, load_part(data68_folder, "test"))
+    there_and_back = []
+    for file, more in ((theirs, []), (tmp_path / "first" / "predictions_pictures.csv", ["--in-pictures"])):
+        out = tmp_path / ("second" if more else "first")
+        arguments = ["--predictions", str(file), *more, "--name", "theirs", "--data", str(data68_folder)]
+        evaluate.main([*arguments, "--out", str(out)])
+        there_and_back.append(pd.read_csv(out / "accuracy.csv").drop(columns="labels"))
+    first, second = there_and_back
+    np.testing.assert_allclose(first, second, atol=2e-3)
+
+
+def test_faces_that_were_not_cut_have_no_pictures(data_folder: Path, tmp_path: Path) -> None:
+    test = load_part(data_folder, "test")
+    write_predictions(tmp_path / "theirs.csv", Keypoints(test.keypoints), test.rows, FACE15)
+    arguments = ["--predictions", str(tmp_path / "theirs.csv"), "--in-pictures", "--name", "theirs"]
+    with pytest.raises(InputError, match="were not cut from pictures; leave --in-pictures out"):
+        evaluate.main([*arguments, "--data", str(data_folder), "--out", str(tmp_path / "out")])
+
+
+def test_people_of_both_parts_are_counted(data68_folder: Path) -> None:
+    """Half of the test faces get the group of a training face."""
+    data = load_data(data68_folder)
+    assert people_in_both(data) == []
+    groups = np.where(np.arange(16) < 8, data.train.groups[0], data.test.groups)
+    (line,) = people_in_both(replace(data, test=replace(data.test, groups=groups)))
+    assert line.startswith("8 of 16 test faces are of people or photos that are in the training part as well")
+
+
 def test_pixels_of_a_turned_crop() -> None:
     turned = np.array([[[0, -3.0, 10], [3.0, 0, 20]]])  # a quarter turn, three times as large
     rows = np.zeros(1, np.int64)
@@ -119,11 +151,11 @@ def test_pixels_of_a_turned_crop() -> None:
     )
     true = true_in_pictures(part, turned)
     np.testing.assert_allclose(true.keypoints, [[[0, 0], [2, 2]]], atol=1e-6)
-    placed = predicted_in_pictures(Keypoints(part.keypoints, np.array([[3, 6]], np.float32)), turned)
-    np.testing.assert_allclose(placed.coordinates, true.keypoints)
-    assert placed.expected_error is not None
-    np.testing.assert_allclose(placed.expected_error, [[1, 2]])
-    assert predicted_in_pictures(Keypoints(part.keypoints), turned).expected_error is None
+    in_pictures = placed(Keypoints(part.keypoints, np.array([[3, 6]], np.float32)), inverse(turned))
+    np.testing.assert_allclose(in_pictures.coordinates, true.keypoints)
+    assert in_pictures.expected_error is not None
+    np.testing.assert_allclose(in_pictures.expected_error, [[1, 2]])
+    assert placed(Keypoints(part.keypoints), inverse(turned)).expected_error is None
 
 
 def test_every_normaliser_and_every_group(data68_folder: Path) -> None:
@@ -145,6 +177,7 @@ def test_every_normaliser_and_every_group(data68_folder: Path) -> None:
 
     groups = group_table(wrong, test, FACE68, weights).set_index(["group", "labels"])
     assert groups["nme_pct"]["jaw", "labelled"] == pytest.approx(20, abs=1e-3)
+    assert groups["nme_pct_pupils"]["jaw", "labelled"] == pytest.approx(100 * 6 / (130 / 6), abs=1e-3)
     assert groups["point_error_px"]["jaw", "labelled"] == pytest.approx(6, abs=1e-4)
     assert groups["count"]["jaw", "labelled"] == 16 * JAW
     assert (groups.loc[["eyebrows", "nose", "eyes", "mouth"], "mae_px"] == 0).all()
