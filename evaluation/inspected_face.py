@@ -8,15 +8,16 @@ import numpy as np
 from data_prep.synthetic import face as drawn
 from facial_keypoints import crops, geometry
 from facial_keypoints.array_types import Float64, UInt8
-from facial_keypoints.detectors.haar import Haar
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import FACE15, KEYPOINT_SETS, KeypointSet
 from facial_keypoints.pictures import read_picture
+from facial_keypoints.predictor import Predictor
 from facial_keypoints.spec import RGB
 from models.networks import shape_of, shape_text
 from models.saved import LoadedModel, predict
 
 DRAWN = {"seed": 0, "person": 3, "row": 5}  # of the faces that the project draws
+FINDER = "v2"  # the shipped network that tells faces from what the detector takes for some
 USUAL_PX = 96  # of a network that takes any size
 
 
@@ -86,12 +87,11 @@ def _mean_eyes(loaded: LoadedModel) -> Float64:
 
 
 def _surest(loaded: LoadedModel, pixels: UInt8, path: Path) -> Float64:
-    """Returns the crop (1, 2, 3) of the face of which the detector is surest."""
-    assert loaded.spec
-    boxes = Haar()(pixels)
-    if len(boxes.xywh) == 0:
+    """Returns the crop (1, 2, 3) of the face whose keypoints are surest, its eyes where those of training faces are."""
+    faces = Predictor(FINDER).predict(pixels)
+    if not faces:
         raise InputError(f"{path}: no face is found in it; where the whole picture is a face, give --no-detect")
-    return crops.crop_of_boxes(boxes, loaded.spec)[[boxes.scores.argmax()]]
+    return geometry.fit_similarity(crops.eye_centres(faces[0].keypoints, FACE15), _mean_eyes(loaded))
 
 
 def _level(loaded: LoadedModel, shown: UInt8, crop: Float64) -> Float64:

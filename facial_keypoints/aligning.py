@@ -62,7 +62,7 @@ def main(options: argparse.Namespace) -> None:
     if not 0 <= options.margin <= LARGEST_MARGIN:
         raise InputError(f"--margin {options.margin}: must be 0 to {LARGEST_MARGIN:g}")
     check_new(options.out)
-    pictures, films = find_sources(options.paths, options.out)
+    pictures, films = find_sources(options.paths, options.out, takes_clips=False)
     if films:
         raise InputError(f"{films[0].path}: is a clip; align takes pictures")
     predictor, detector = predictor_of(options, pictures), detector_of(options)

@@ -2,6 +2,8 @@
 
 import contextlib
 import csv
+import io
+import itertools
 import math
 import os
 from collections.abc import Iterable, Iterator
@@ -10,6 +12,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from facial_keypoints import results
 from facial_keypoints.array_types import UInt8
@@ -23,6 +26,8 @@ from facial_keypoints.tracking import TrackedFace, Tracker
 SUFFIX, CODEC = ".mp4", "mp4v"  # MPEG-4 part 2; OpenCV's wheels hold no H.264, and their VP9 takes 70 times as long
 SMALLEST_PX = 2  # of a clip's side that is written
 FASTEST_HZ = 1000
+MOTION_JPEG = ("mjpg", "jpeg")  # the codes of a clip whose frames are JPEG pictures
+UNDECODED = -1  # for cv2.CAP_PROP_FORMAT: frames are given as they stand in the file
 QUIET = "-8"  # FFmpeg's level at which it prints nothing
 DECIMALS = 4  # of a second
 FIRST_COLUMNS = ("frame", "time_s", "face")  # of a table
@@ -61,7 +66,8 @@ def read_clip(path: str | Path) -> Clip:
     """Returns what a clip is, after its first frame has been decoded.
 
     Raises:
-        InputError: no such file, it cannot be decoded, has no frames, or says no frame rate.
+        InputError: no such file, it cannot be decoded, has no frames, or says no frame rate; or it is Motion JPEG whose
+            frames change their size.
     """
     path = Path(path)
     if not path.is_file():
@@ -69,10 +75,13 @@ def read_clip(path: str | Path) -> Clip:
     with _capture(path) as capture:
         read, picture = capture.read()
         fps, said = float(capture.get(cv2.CAP_PROP_FPS)), capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        code = int(capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little", signed=True)
     if not read:
         raise InputError(f"{path}: has no frame that can be decoded; save it as MP4")
     if not 0 < fps <= FASTEST_HZ:
         raise InputError(f"{path}: does not say how many frames it shows in a second; save it as MP4")
+    if code.decode("latin-1").lower() in MOTION_JPEG:
+        _check_one_size(path)
     return Clip(path, picture.shape[1], picture.shape[0], fps, int(said) if said > 0 else None)
 
 
@@ -80,7 +89,7 @@ def read_frames(clip: Clip) -> Iterator[Frame]:
     """Yields the frames of a clip, upright as its file says. A clip that ends early is a note in the log.
 
     Raises:
-        InputError: the size of the frames changes. (FFmpeg's decoder gives all of them the size of the first.)
+        InputError: the size of the frames changes. (FFmpeg's decoder scales all of them to the size of the first.)
     """
     time_s, number = -1 / clip.fps, 0
     with _capture(clip.path) as capture:
@@ -89,8 +98,8 @@ def read_frames(clip: Clip) -> Iterator[Frame]:
             if not read:
                 break
             if picture.shape != (clip.height_px, clip.width_px, 3):
-                size, first = f"{picture.shape[1]} x {picture.shape[0]}", f"{clip.width_px} x {clip.height_px}"
-                raise InputError(f"{clip.path}: frame {number} is {size} px, the first {first}; cut the clip there")
+                first = clip.width_px, clip.height_px
+                raise _of_another_size(clip.path, number, (picture.shape[1], picture.shape[0]), first)
             said = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
             time_s = said if said > time_s else time_s + 1 / clip.fps
             yield Frame(np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8), time_s)
@@ -99,6 +108,29 @@ def read_frames(clip: Clip) -> Iterator[Frame]:
         clip.frame_count and number < clip.frame_count - clip.fps
     ):  # some files tell their number of frames by their length
         notes.warning("%s: ends after %d of %d frames; it is cut off or damaged", clip.path, number, clip.frame_count)
+
+
+def _check_one_size(path: Path) -> None:
+    """Raises InputError where the frames of a Motion JPEG clip change their size, which the decoder hides."""
+    first = None
+    with _capture(path) as capture:
+        capture.set(cv2.CAP_PROP_FORMAT, UNDECODED)
+        for number in itertools.count():
+            read, packet = capture.read()
+            if not read:
+                return
+            try:
+                size = Image.open(io.BytesIO(packet.tobytes()), formats=["JPEG"]).size  # reads the header
+            except Exception:  # a damaged frame, which the decoder leaves out or mends
+                continue
+            first = first or size
+            if size != first:
+                raise _of_another_size(path, number, size, first)
+
+
+def _of_another_size(path: Path, number: int, size: tuple[int, int], first: tuple[int, int]) -> InputError:
+    says = f"frame {number} is {size[0]} x {size[1]} px, the first {first[0]} x {first[1]}"
+    return InputError(f"{path}: {says}; cut the clip there")
 
 
 def track_clip(
@@ -128,6 +160,13 @@ def is_table(path: Path) -> bool:
         return file.read(len(start)) == start
 
 
+def check_size(clip: Clip) -> None:
+    """Raises InputError where no clip of this size can be written."""
+    if min(clip.width_px, clip.height_px) < SMALLEST_PX:
+        size = f"{clip.width_px} x {clip.height_px}"
+        raise InputError(f"{clip.path}: is {size} px, too small for a clip that can be written")
+
+
 def write_clip(path: Path, clip: Clip, pictures: Iterable[UInt8]) -> None:
     """Writes pictures, uint8 (H, W, 3) RGB, as a clip of the size and frame rate of another; MPEG-4 in `.mp4`.
 
@@ -136,9 +175,8 @@ def write_clip(path: Path, clip: Clip, pictures: Iterable[UInt8]) -> None:
     Raises:
         InputError: it could not be written.
     """
+    check_size(clip)
     size = clip.width_px, clip.height_px
-    if min(size) < SMALLEST_PX:
-        raise InputError(f"{clip.path}: is {size[0]} x {size[1]} px, too small for a clip that can be written")
     count = 0
     fps = round(clip.fps, int(math.log10(MOST_TICKS / clip.fps)))  # OpenCV makes ticks of its decimals
     with quiet():

@@ -39,6 +39,8 @@ def os_error_reason(error: OSError) -> str | None:
         return f"{where}: could not be written whole ({what}); free some space or choose another --out"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"{where}: {what}; change its permissions or choose another place"
+    if error.errno == errno.ENAMETOOLONG:
+        return f"{where}: {what}; give a shorter name"
     if error.errno in (errno.EEXIST, errno.ENOTDIR, errno.EISDIR):
         return f"{where}: {what}; a file stands where a folder is needed, or a folder where a file is"
     return None
@@ -49,7 +51,12 @@ def one_line(error: BaseException | str) -> str:
     return " ".join(str(error).split())[:SHORT_CHARACTERS] or type(error).__name__
 
 
+def printable(text: str) -> str:
+    """Returns a text that can be printed and written: bytes of a file name that are not UTF-8 become `\\udcff`."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def fail(message: str) -> int:
     """Prints one line to stderr and returns the exit code of bad input."""
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    print(f"error: {printable(' '.join(message.split()))}", file=sys.stderr)
     return EXIT_BAD_INPUT

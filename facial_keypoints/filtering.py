@@ -19,7 +19,7 @@ from facial_keypoints.keypoint_set import FACE15, FACE68, as_face15
 from facial_keypoints.options import add_common_options, detector_of
 from facial_keypoints.over_pictures import check_new, fill_folder, predictor_of
 from facial_keypoints.pictures import read_picture, write_picture
-from facial_keypoints.sources import Source, count, drawn_name, find_sources
+from facial_keypoints.sources import Source, check_clips, count, drawn_file, find_sources
 
 OPAQUE = 255  # alpha
 BLUR_CELLS = 6  # this many averages lie along the longer side of what is blurred
@@ -51,6 +51,8 @@ def main(options: argparse.Namespace) -> None:
     check_new(options.out)
     filters = [load_filter(name) for name in options.filters]
     pictures, films = find_sources(options.paths, options.out)
+    check_clips(films)
+    names_given = {source.name for source in pictures}
     predictor, detector = predictor_of(options, pictures), detector_of(options)
 
     def painted(picture: UInt8, faces: Sequence[Face]) -> UInt8:
@@ -61,8 +63,7 @@ def main(options: argparse.Namespace) -> None:
     def of_picture(source: Source, folder: Path) -> int:
         picture = read_picture(source.path)
         faces = predictor.predict(picture, detector=detector)
-        drawn = folder / drawn_name(source.name, max(picture.shape))
-        drawn.parent.mkdir(parents=True, exist_ok=True)
+        drawn = drawn_file(folder, source, max(picture.shape), names_given)
         write_picture(drawn, painted(picture, faces))
         return len(faces)
 

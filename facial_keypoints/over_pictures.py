@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+import errno
 import functools
 import hashlib
 import sys
@@ -12,9 +13,9 @@ from typing import Any
 
 import cv2
 
-from facial_keypoints.errors import InputError
+from facial_keypoints.errors import InputError, printable
 from facial_keypoints.predictor import Predictor
-from facial_keypoints.sources import Source
+from facial_keypoints.sources import Source, check_name
 from facial_keypoints.unfinished import Unfinished
 
 UNREAD = "unread.csv"  # pictures that could not be read
@@ -112,9 +113,14 @@ def _each_picture(
 
     def tried(source: Source) -> Any:
         try:
+            check_name(source)
             return work(source, unfinished.folder)
         except InputError as error:  # one bad picture of many does not stop the others
             return error
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            return InputError(f"{source.path}: what is made of it would have too long a name; give it a shorter one")
 
     done: dict[str, Any] = {}
     unread: dict[str, str] = {}
@@ -133,9 +139,9 @@ def _each_picture(
         try:
             for source, result in zip(left, results, strict=True):
                 if isinstance(result, InputError):
-                    unread[source.name] = str(result)
+                    unread[printable(source.name)] = printable(str(result))
                     if tell:
-                        say(f"left out: {result}")
+                        say(f"left out: {printable(str(result))}")
                 else:
                     done[source.name] = result
                     unfinished.keep(_stamp(source), result)
@@ -149,5 +155,5 @@ def _stamp(source: Source) -> str:
     try:
         state = source.path.stat()
     except OSError:
-        return source.name
-    return f"{state.st_mtime_ns} {state.st_size} {source.name}"
+        return printable(source.name)
+    return f"{state.st_mtime_ns} {state.st_size} {printable(source.name)}"

@@ -17,7 +17,7 @@ from facial_keypoints.over_pictures import fill_folder, predictor_of
 from facial_keypoints.pictures import read_picture, write_picture
 from facial_keypoints.predictor import Predictor
 from facial_keypoints.results import PictureFaces
-from facial_keypoints.sources import Source, count, drawn_name, find_sources
+from facial_keypoints.sources import Source, check_clips, count, drawn_file, find_sources
 
 Finder = Callable[[UInt8], list[Face]]
 
@@ -59,16 +59,15 @@ def main(options: argparse.Namespace) -> None:
         raise InputError("--box: says where the faces of one picture are; give one picture, and no --no-detect")
     if films and options.no_detect:
         raise InputError("--no-detect: is for pictures of one face each; leave it out for clips")
-    for film in films:
-        clips.read_clip(film.path)  # whether it can be
+    check_clips(films)
     predictor, detector = predictor_of(options, pictures), detector_of(options)
     spec, find = predictor.spec, finder(options, predictor, detector)
+    names = {source.name for source in pictures}
 
     def of_picture(source: Source, folder: Path) -> dict[str, Any]:
         picture = read_picture(source.path)
         faces = find(picture)
-        overlay = folder / OVERLAYS / drawn_name(source.name, max(picture.shape))
-        overlay.parent.mkdir(parents=True, exist_ok=True)
+        overlay = drawn_file(folder / OVERLAYS, source, max(picture.shape), names)
         write_picture(overlay, draw_faces(picture, faces, spec.keypoint_set))
         height, width = picture.shape[:2]
         return vars(PictureFaces(source.name, width, height, [results.face_values(face) for face in faces]))

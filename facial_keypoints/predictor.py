@@ -16,7 +16,7 @@ from facial_keypoints.codec import WITH_ERROR, Keypoints, decode
 from facial_keypoints.detectors.haar import Haar, second_look
 from facial_keypoints.errors import InputError, one_line
 from facial_keypoints.face import DOUBTFUL, HOPELESS, Face, doubt, each_once
-from facial_keypoints.pretrained import INT8_FILE, MANIFEST, ONNX_FILE, find
+from facial_keypoints.pretrained import INT8_FILE, KERAS_FILE, MANIFEST, ONNX_FILE, find
 from facial_keypoints.spec import CHANNELS, METADATA_KEY, ModelSpec, from_json
 
 BATCH = 64
@@ -236,11 +236,16 @@ def _content(path: Path, checked: bool) -> bytes:
     content = path.read_bytes()
     if checked:
         try:
-            expected = json.loads((folder / MANIFEST).read_bytes())["files"][path.name]
+            files = json.loads((folder / MANIFEST).read_bytes())["files"]
+            expected, trained = files[path.name], files.get(KERAS_FILE)
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             raise InputError(f"{folder / MANIFEST}: does not name {path.name}; {EXPORT_AGAIN}") from None
         if hashlib.sha256(content).hexdigest() != expected:
             raise InputError(f"{path}: is cut off or altered; {EXPORT_AGAIN}")
+        network = folder / KERAS_FILE
+        if trained and network.is_file() and hashlib.sha256(network.read_bytes()).hexdigest() != trained:
+            says = f"{network}: was altered after {path.name} was exported"
+            raise InputError(f"{says}; put it back, or train the network again and {EXPORT_AGAIN}")
     return content
 
 

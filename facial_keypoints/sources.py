@@ -1,12 +1,13 @@
 """The pictures and clips that a command is given, and the names that what it writes of them has."""
 
 from collections import Counter
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 from facial_keypoints import clips
-from facial_keypoints.errors import InputError
-from facial_keypoints.pictures import SUFFIXES
+from facial_keypoints.errors import InputError, printable
+from facial_keypoints.pictures import SUFFIXES, notes
 
 CLIP_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm")
 DRAWN_AS = (".jpg", ".jpeg", ".png")  # a picture in another format is drawn as JPEG, or as PNG where that is too small
@@ -20,8 +21,13 @@ class Source(NamedTuple):
     path: Path
 
 
-def find_sources(paths: list[Path], out: Path) -> tuple[list[Source], list[Source]]:
+def find_sources(paths: list[Path], out: Path, *, takes_clips: bool = True) -> tuple[list[Source], list[Source]]:
     """Returns the pictures and the clips that are meant: of a folder all its pictures, by name, at any depth.
+
+    Clips in a folder are left out, which is a note in the log.
+
+    Args:
+        takes_clips: whether the note says how to have them done.
 
     Raises:
         InputError: there is none, one lies inside `out`, or two would have the same name in the tables.
@@ -32,25 +38,64 @@ def find_sources(paths: list[Path], out: Path) -> tuple[list[Source], list[Sourc
         if path.resolve().is_relative_to(out.resolve()):
             raise InputError(f"{path}: lies inside --out {out}; choose another --out")
         if path.is_dir():
-            pictures += _in_folder(path, out)
+            pictures += _in_folder(path, out, takes_clips)
         elif path.suffix.lower() in CLIP_SUFFIXES:
             films.append(Source(path.name, path))
         else:
             pictures.append(Source(path.name, path))
-    names = Counter(drawn_name(source.name) for source in pictures)
+    names = Counter(source.name for source in pictures)
     names += Counter(clips.written_name(film.name) for film in films)
     if twice := [name for name, number in names.items() if number > 1]:
         raise InputError(f"{twice[0]}: {names[twice[0]]} files would have this name in --out; give them one at a time")
     return pictures, films
 
 
-def _in_folder(folder: Path, out: Path) -> list[Source]:
-    """Returns the pictures of a folder, by name, without hidden ones and those in `out`."""
-    inside = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+def _in_folder(folder: Path, out: Path, takes_clips: bool) -> list[Source]:
+    """Returns the pictures of a folder, by name, without hidden ones and those in `out`; tells of clips beside them."""
+    known = (*SUFFIXES, *CLIP_SUFFIXES)
+    inside = sorted(file for file in folder.rglob("*") if file.suffix.lower() in known and file.is_file())
     named = [(file.relative_to(folder), file) for file in inside if not file.resolve().is_relative_to(out.resolve())]
-    if not named:
-        raise InputError(f"{folder}: holds no pictures ({', '.join(SUFFIXES)})")
-    return [Source(n.as_posix(), file) for n, file in named if not any(p.startswith(".") for p in n.parts)]
+    seen = [Source(n.as_posix(), file) for n, file in named if not any(p.startswith(".") for p in n.parts)]
+    films = [source.name for source in seen if source.path.suffix.lower() in CLIP_SUFFIXES]
+    left_out = f"{count(len(films), 'clip')} in it left out ({', '.join(films)})"
+    if takes_clips:
+        left_out += "; name a clip itself to have it done"
+    if len(films) == len(seen):
+        says = f"{folder}: holds no pictures ({', '.join(SUFFIXES)})"
+        raise InputError(f"{says}; {left_out}" if films else says)
+    if films:
+        notes.warning("%s", printable(f"{folder}: {left_out}"))
+    return [source for source in seen if source.name not in films]
+
+
+def check_clips(films: Iterable[Source]) -> None:
+    """Raises InputError where a clip cannot be read, or nothing could be written of it."""
+    for film in films:
+        check_name(film)
+        clips.check_size(clips.read_clip(film.path))
+
+
+def check_name(source: Source) -> None:
+    """Raises InputError where a file's name cannot stand in a table."""
+    if printable(source.name) != source.name:
+        raise InputError(f"{source.path}: its name is not valid UTF-8; rename it")
+
+
+def drawn_file(folder: Path, source: Source, longest_px: int, names: Collection[str]) -> Path:
+    """Returns the file, in a folder that is made for it, of a picture of this longest side that has been drawn on.
+
+    Args:
+        names: of all the pictures.
+
+    Raises:
+        InputError: another one keeps this name when it is drawn.
+    """
+    name = drawn_name(source.name, longest_px)
+    if name != source.name and name in names:
+        raise InputError(f"{source.path}: would be drawn as {name}, which another picture is called; rename one")
+    file = folder / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    return file
 
 
 def drawn_name(name: str, longest_px: int = 0) -> str:

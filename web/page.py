@@ -93,7 +93,7 @@ def _picture_tab(folder: Path, examples: list[Path], *choices: gr.components.Com
             task = workers().submit(answer, picture, model, folder, filter=filter, keypoints=keypoints)
             found = task.result()
         except InputError as error:
-            raise gr.Error(str(error), print_exception=False) from None
+            raise gr.Error(str(error), duration=None, print_exception=False) from None  # until it is closed
         return found.picture, found.said, found.rows, str(found.csv_file), str(found.json_file)
 
     gr.on(

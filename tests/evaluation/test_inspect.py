@@ -14,14 +14,21 @@ from evaluation import inspect
 from evaluation.inside import colour_order, convolutions, stages, steps
 from evaluation.inspected_face import DRAWN, inspected_face
 from evaluation.sensitivity import COVERS, cover_middles, input_gradient, occlusion, saliency
+from facial_keypoints import crops
 from facial_keypoints.array_types import Float32, Float64, UInt8
+from facial_keypoints.boxes import Boxes
+from facial_keypoints.detectors.haar import EYES, Haar
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import FACE15
 from facial_keypoints.pictures import read_picture, write_picture
+from facial_keypoints.predictor import Predictor
 from facial_keypoints.spec import Crop, ModelSpec, to_json
 from models.networks import build_model, load_build, network_names
 from models.saved import load_model
+from tests.conftest import ROOT
+from tests.facial_keypoints.drawn import drawn_faces
 
+V2 = ROOT / "artifacts" / "pretrained" / "v2"
 FIGURES = {"kernels.png", "convolutions.png", "feature_maps.png", "saliency.png"}
 
 
@@ -340,6 +347,20 @@ def test_a_picture_without_a_face_is_one_line_and_leaves_nothing(small: Path, tm
     with pytest.raises(InputError, match=r"flat\.png: no face is found in it; .*--no-detect"):
         inspect.main([str(small), str(tmp_path / "flat.png"), "--out", str(tmp_path / "out")])
     assert not (tmp_path / "out").exists()
+
+
+def test_the_face_is_taken_not_what_the_detector_is_surer_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    picture = np.pad(drawn_faces(1, 1).picture, ((0, 0), (0, 200), (0, 0)), constant_values=90)
+    picture[40:200, 300:460] += np.random.default_rng(0).integers(0, 60, (160, 160, 1), np.uint8)
+    write_picture(tmp_path / "two.png", picture)
+    given = np.array([[300, 40, 160, 160], [40, 40, 192, 192]], np.float64)
+    boxes = Boxes(given, np.array([9.0, 1.0]), np.zeros(2), EYES)
+    monkeypatch.setattr(Haar, "__call__", lambda *_: boxes)
+    face = inspected_face(load_model(V2), tmp_path / "two.png", detect=True)
+    predictor = Predictor("v2", threads=1)
+    (found,) = predictor.predict(picture)
+    assert found.box[0] < 200
+    assert np.abs(face - crops.cut(picture, found.crop[None], predictor.spec)[0].astype(int)).mean() < 5
 
 
 def test_a_picture_that_is_a_face_is_taken_whole(small: Path, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from facial_keypoints.tracking import TrackedFace, Tracker
 from tests.facial_keypoints.test_tracking import HEIGHT_PX, WIDTH_PX, scene
 
 FPS, COUNT, STEP_PX = 25.0, 12, 3
+SIZES = [(120, 160)] * 3 + [(240, 160)] * 3 + [(60, 80)] * 3  # height and width of frames
 
 
 def moving_face() -> Iterator[UInt8]:
@@ -186,14 +187,23 @@ def test_a_clip_that_ends_early_is_read_as_far_as_it_goes_and_said(
     assert caplog.messages == [f"{path}: ends after {read} of {count} frames; it is cut off or damaged"]
 
 
-def test_frames_of_changing_size_all_get_the_first_one_s(tmp_path: Path) -> None:
-    """As FFmpeg gives them; the file is one JPEG after another, which it takes for a clip."""
+@pytest.mark.parametrize("command", [["predict"], ["filter", "--filter", "hat"]], ids=lambda c: c[0])
+def test_motion_jpeg_of_changing_size_is_one_line_and_leaves_nothing(tmp_path: Path, command: list[str]) -> None:
+    """The file is one JPEG after another, which FFmpeg takes for a clip and scales to the first one's size."""
     path = tmp_path / "sizes.avi"
-    sizes = [(120, 160)] * 3 + [(240, 160)] * 3 + [(60, 80)] * 3
-    jpegs = [cv2.imencode(".jpg", np.full((*size, 3), 90, np.uint8))[1].tobytes() for size in sizes]
+    jpegs = [cv2.imencode(".jpg", np.full((*size, 3), 90, np.uint8))[1].tobytes() for size in SIZES]
     path.write_bytes(b"".join(jpegs))
-    clip = clips.read_clip(path)
-    assert {frame.picture.shape for frame in clips.read_frames(clip)} == {(120, 160, 3)}
+    with pytest.raises(InputError, match=r"sizes\.avi: frame 3 is 160 x 240 px, the first 160 x 120; cut the clip"):
+        commands.main([*command, str(path), "--out", str(tmp_path / "out")])
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_damaged_frames_of_motion_jpeg_have_no_size(tmp_path: Path) -> None:
+    path = write(tmp_path / "walk.avi", "MJPG")
+    content = path.read_bytes()
+    at = content.index(b"\xff\xd8", len(content) // 2)
+    path.write_bytes(content[:at] + bytes(40) + content[at + 40 :])
+    assert clips.read_clip(path).width_px == WIDTH_PX
 
 
 def test_a_decoder_that_gives_frames_of_another_size_is_told(clip_file: Path) -> None:

@@ -20,6 +20,8 @@ from facial_keypoints.errors import SHORT_CHARACTERS, InputError, one_line, run
             "error: out/x.npy: could not be written whole (No space left on device)",
         ),
         (PermissionError(errno.EACCES, "Permission denied", "out"), 2, "error: out: Permission denied"),
+        (OSError(errno.ENAMETOOLONG, "Name too long", "x"), 2, "error: x: Name too long; give a shorter name"),
+        (InputError("caf\udce9.png: is bad"), 2, "error: caf\\udce9.png: is bad\n"),
         (KeyboardInterrupt(), 130, "interrupted\n"),
     ],
 )

@@ -292,8 +292,18 @@ def test_the_command_paints_pictures_and_clips_and_goes_on_after_a_bad_one(
         main(command)
 
 
-def test_nothing_is_written_where_nothing_could_be_read(tmp_path: Path) -> None:
-    (tmp_path / "bad.png").write_bytes(b"")
-    with pytest.raises(InputError, match=r"bad\.png"):
-        main(["filter", str(tmp_path / "bad.png"), "--filter", "hat", "--out", str(tmp_path / "out")])
-    assert [path.name for path in tmp_path.iterdir()] == ["bad.png"]
+@pytest.mark.parametrize("bad", ["bad.png", "bad.mp4"])
+def test_nothing_is_written_where_nothing_could_be_read(tmp_path: Path, bad: str) -> None:
+    (tmp_path / bad).write_text("hello")
+    with pytest.raises(InputError, match=bad):
+        main(["filter", str(tmp_path / bad), "--filter", "hat", "--out", str(tmp_path / "out")])
+    assert [path.name for path in tmp_path.iterdir()] == [bad]
+
+
+def test_a_bad_clip_is_told_before_a_picture_is_painted(tmp_path: Path) -> None:
+    Image.new("RGB", (90, 60)).save(tmp_path / "grey.png")
+    (tmp_path / "bad.mp4").write_text("hello")
+    paths = [str(tmp_path / name) for name in ("grey.png", "bad.mp4")]
+    with pytest.raises(InputError, match=r"bad\.mp4: is no clip"):
+        main(["filter", *paths, "--filter", "hat", "--out", str(tmp_path / "out")])
+    assert {path.name for path in tmp_path.iterdir()} == {"grey.png", "bad.mp4"}

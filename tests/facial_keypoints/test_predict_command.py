@@ -16,7 +16,7 @@ import pytest
 from facial_keypoints import filtering, predict
 from facial_keypoints.__main__ import main
 from facial_keypoints.array_types import UInt8
-from facial_keypoints.errors import InputError
+from facial_keypoints.errors import InputError, run
 from facial_keypoints.face import Face
 from facial_keypoints.keypoint_set import FACE15
 from facial_keypoints.pictures import read_picture, write_picture
@@ -123,6 +123,72 @@ def test_one_bad_file_of_a_folder_is_told_and_does_not_stop_the_rest(
     with (out / "unread.csv").open(encoding="utf-8") as file:
         assert [row["file"] for row in csv.DictReader(file)] == ["bad.jpg", "empty.png"]
     assert f"left out: {folder / 'bad.jpg'}: is no picture that can be read" in capsys.readouterr().err
+
+
+def unread(out: Path) -> dict[str, str]:
+    with (out / "unread.csv").open(encoding="utf-8") as file:
+        return {row["file"]: row["reason"] for row in csv.DictReader(file)}
+
+
+@pytest.mark.parametrize(
+    ("name", "listed", "reason"),
+    [
+        (b"caf\xe9.png", "caf\\udce9.png", "its name is not valid UTF-8; rename it"),
+        (b"x" * 250 + b".gif", "x" * 250 + ".gif", "what is made of it would have too long a name"),
+    ],
+    ids=["not UTF-8", "too long"],
+)
+def test_a_name_that_cannot_be_written_does_not_stop_the_rest(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: bytes, listed: str, reason: str
+) -> None:
+    try:
+        (folder / os.fsdecode(name)).write_bytes((folder / "c.gif").read_bytes())
+    except OSError:
+        pytest.skip("a file system that takes no such names")
+    out = tmp_path / "out"
+    assert refused(folder, "--no-detect", "--out", out).endswith("1 of 5 pictures could not be read")
+    assert len(rows(out)) == 4
+    assert list(unread(out)) == [listed]
+    assert reason in unread(out)[listed]
+    assert reason in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--out", "--model", "picture"])
+def test_a_path_that_is_too_long_is_one_line(
+    picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    given = {"--out": str(tmp_path / "out"), "--model": "v2", "picture": str(picture)} | {option: "x" * 300}
+    with pytest.raises(SystemExit) as left:
+        run(lambda: main(["predict", given["picture"], "--out", given["--out"], "--model", given["--model"]]))
+    assert left.value.code == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "name too long; give a shorter name" in said
+    assert list(tmp_path.iterdir()) == [picture]
+
+
+def test_a_picture_drawn_as_another_is_called_is_told_and_does_not_stop_the_rest(folder: Path, tmp_path: Path) -> None:
+    (folder / "c.gif.jpg").write_bytes((folder / "b.jpg").read_bytes())
+    out = tmp_path / "out"
+    assert refused(folder, "--no-detect", "--out", out).endswith("1 of 5 pictures could not be read")
+    assert [row["file"] for row in rows(out)] == ["a.png", "b.jpg", "c.gif.jpg", "deep/a.png"]
+    says = "would be drawn as c.gif.jpg, which another picture is called; rename one"
+    assert unread(out) == {"c.gif": f"{folder / 'c.gif'}: {says}"}
+
+
+@pytest.mark.parametrize("command", [["predict", "--no-detect"], ["filter", "--filter", "hat"]], ids=lambda c: c[0])
+def test_clips_in_a_folder_are_left_out_and_said(
+    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, command: list[str]
+) -> None:
+    for name in ("walk.mp4", "deep/run.MOV"):
+        (folder / name).touch()
+    main([*command, str(folder), "--out", str(tmp_path / "out")])
+    left_out = "2 clips in it left out (deep/run.MOV, walk.mp4); name a clip itself to have it done"
+    assert caplog.messages == [f"{folder}: {left_out}"]
+    for path in folder.glob("**/*.*"):
+        if path.suffix in (".png", ".jpg", ".gif"):
+            path.unlink()
+    assert refused(folder, "--out", tmp_path / "other").endswith(f".webp); {left_out}")
 
 
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:

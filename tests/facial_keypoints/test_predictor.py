@@ -195,6 +195,14 @@ def test_bad_models_are_one_line_that_names_the_file(tmp_path: Path) -> None:
     whole = onnx_file.read_bytes()
     onnx_file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     assert message(tmp_path / "v2").startswith(f"{onnx_file}: is cut off or altered; export it again")
+    onnx_file.write_bytes(whole)
+    keras_file = tmp_path / "v2" / "model.keras"
+    keras_file.write_bytes(keras_file.read_bytes() + b"!")
+    told = message(tmp_path / "v2")
+    assert told.startswith(f"{keras_file}: was altered after model.onnx was exported; ")
+    assert "export it again with `python -m training.export" in told
+    keras_file.unlink()
+    Predictor(tmp_path / "v2")  # needs the ONNX file alone
     (tmp_path / "v2" / "manifest.json").write_text("{}")
     assert "manifest.json: does not name model.onnx" in message(tmp_path / "v2")
 

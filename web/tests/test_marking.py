@@ -1,7 +1,11 @@
 """What is drawn: the colour of a keypoint is the error to expect of it."""
 
-import numpy as np
+from dataclasses import replace
 
+import numpy as np
+import pytest
+
+from facial_keypoints.drawing import BOX_RGB
 from facial_keypoints.face import Face
 from facial_keypoints.keypoint_set import FACE15
 from web.marking import ERROR_RGB, error_colours, mark, shrunk
@@ -34,6 +38,18 @@ def test_the_picture_given_stays_as_it_was() -> None:
     plain = mark(GREY, [], FACE15, keypoints=False)
     assert plain is not GREY
     np.testing.assert_array_equal(GREY, before)
+
+
+@pytest.mark.parametrize(("side_px", "line_px"), [(400, 10), (100, 3)])
+def test_lines_on_a_large_picture_are_seen_on_a_phone(side_px: int, line_px: int) -> None:
+    """3500 px are shown in 350: a box of 400 px has lines of 10, and not of 2; one of 100 px is not hidden by them."""
+    large, face = np.full((3500, 2000, 3), 100, np.uint8), face_with_errors(np.zeros(15))
+    keypoints = face.keypoints * side_px / face.box[2]
+    drawn = mark(large, [replace(face, box=(0, 0, side_px, side_px), keypoints=keypoints)], FACE15)
+    edge = (drawn[side_px * 19 // 20, side_px // 2 :] == BOX_RGB).all(axis=-1).sum()
+    assert line_px <= edge <= line_px + 2  # OpenCV's lines are a little thicker than asked
+    points = (drawn == ERROR_RGB[0]).all(axis=-1).sum() / len(keypoints)
+    assert points == pytest.approx(np.pi * line_px**2, rel=0.25)
 
 
 def test_only_what_is_too_long_shrinks() -> None:
