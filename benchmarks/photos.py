@@ -1,6 +1,7 @@
 """Faces in whole photos: how many are found, how many are false, and what finding them costs in exactness.
 
-    python -m benchmarks.photos FOLDER... [--half first|second] [--most N] [--yunet FILE] [--model NAME|DIR|FILE]
+    python -m benchmarks.photos FOLDER... [--half first|second|all] [--most N] [--yunet FILE] [--model NAME|DIR|FILE]
+        [--turned DEGREES...] [--any-angle]
 
 A FOLDER holds photos with one face marked in each: `.pts` files, or the frames set. Other faces that a photo shows are
 not marked: whatever is found beside the marked one is `other`, and false where YuNet (`--yunet`) sees no face there.
@@ -8,7 +9,8 @@ Errors are the mean distance of the keypoints, in percent of the eyes' distance;
 keypoints, for the same faces, in one pass. The first half is every other photo, on which detectors were fitted to the
 network and false faces told from true ones; the second half has the rest. Where a box has the eyes, and the doubt of
 the faces, are printed too: `detectors/*.py` and `facial_keypoints/face.py` hold what was chosen (a model is well served
-where the marked faces' largest doubt lies below DOUBTFUL, and the smallest of what was dropped above it).
+where the marked faces' largest doubt lies below DOUBTFUL, and the smallest of what was dropped above it). `--turned`
+turns each photo in its plane first, with grey where it does not reach.
 
     python -m benchmarks.photos --speed PHOTO [--turns N]
 
@@ -18,6 +20,7 @@ one face and of 64 at once.
 """
 
 import argparse
+import itertools
 import resource
 import subprocess
 import sys
@@ -34,21 +37,23 @@ from tqdm import tqdm
 from common.markdown import table
 from data_prep import read_frames, read_pts
 from data_prep.labelled_pictures import LabelledPicture
-from facial_keypoints import crops
-from facial_keypoints.array_types import Float64
+from facial_keypoints import crops, geometry
+from facial_keypoints.array_types import Float64, UInt8
 from facial_keypoints.boxes import Boxes, Detector
 from facial_keypoints.detectors.haar import Haar
-from facial_keypoints.detectors.yunet import YuNet
+from facial_keypoints.detectors.turned import turn_of
 from facial_keypoints.drawing import draw_faces
 from facial_keypoints.errors import InputError, run
 from facial_keypoints.face import DOUBTFUL, Face, doubt
 from facial_keypoints.keypoint_set import FACE15, FACE68, as_face15
+from facial_keypoints.options import detector_of
 from facial_keypoints.pictures import read_picture, write_picture
 from facial_keypoints.predictor import BATCH, Predictor
 from models.saved import load_model
 
 FOUND = 0.3  # of the eyes' distance: a face whose keypoints are farther off, on average, is another
 PERCENTILES = (0, 50, 95, 100)
+GREY = (127, 127, 127)
 MS = 1e3
 
 
@@ -78,11 +83,19 @@ def faces_of(folder: Path) -> Sequence[LabelledPicture]:
     return sorted(faces.faces, key=lambda face: face.file.name)
 
 
-def measure(face: LabelledPicture, predictor: Predictor, detector: Detector | None, witness: Detector | None) -> Photo:
-    """Returns what is found in one photo; `witness` says which of the other faces are there."""
+def turned(picture: UInt8, keypoints: Float64, degrees: float) -> tuple[UInt8, Float64]:
+    """Returns a picture (H, W, 3) and its keypoints (K, 2), both turned clockwise; nothing is cut off."""
+    turn, width, height = turn_of(picture, degrees)
+    copy = cv2.warpAffine(picture, turn, (width, height), borderMode=cv2.BORDER_CONSTANT, borderValue=GREY)
+    return np.asarray(copy, np.uint8), geometry.transform(keypoints, turn)
+
+
+def measure(
+    picture: UInt8, keypoints: Float64, predictor: Predictor, detector: Detector | None, witness: Detector | None
+) -> Photo:
+    """Returns what is found in a photo with 68 keypoints; `witness` says which of the other faces are there."""
     spec = predictor.spec
-    picture = read_picture(face.file)
-    truth = as_face15(face.keypoints) if spec.keypoint_set == FACE15 else face.keypoints
+    truth = as_face15(keypoints) if spec.keypoint_set == FACE15 else keypoints
     left, right = crops.eye_centres(truth, spec.keypoint_set)
     apart = float(np.linalg.norm(left - right))
     started = time.process_time()
@@ -124,15 +137,18 @@ def row_of(photos: Sequence[Photo]) -> list[str]:
     """Returns the figures of a table's row."""
     found = [photo for photo in photos if photo.error is not None]
     others, false = (sum(len(photo.doubts[kind]) for photo in photos) for kind in (1, 2))
-    error, from_true = (float(np.mean([getattr(photo, name) for photo in found])) for name in ("error", "from_true"))
+    errors = [""] * 3
+    if found:
+        error, from_true = (
+            float(np.mean([getattr(photo, name) for photo in found])) for name in ("error", "from_true")
+        )
+        errors = [f"{error:.2f} %", f"{from_true:.2f} %", f"{100 * (error / from_true - 1):+.1f} %"]
     return [
         f"{len(photos)}",
         f"{len(found)} ({100 * len(found) / len(photos):.1f} %)",
         f"{others / len(photos):.2f}",
         f"{false / len(photos):.2f}",
-        f"{error:.2f} %",
-        f"{from_true:.2f} %",
-        f"{100 * (error / from_true - 1):+.1f} %",
+        *errors,
         f"{MS * np.mean([photo.seconds for photo in photos]):.0f}",
     ]
 
@@ -150,21 +166,28 @@ def chosen_from(photos: Sequence[Photo], usual_doubt: float) -> str:
 
 
 def photos_report(options: argparse.Namespace) -> None:
-    """Prints a table with a row for each folder and detector."""
+    """Prints a table with a row for each folder, angle and detector."""
     predictor = Predictor(options.model, threads=1)
-    detectors: dict[str, Detector | None] = {"Haar": None}
-    witness = YuNet(options.yunet) if options.yunet else None
-    detectors |= {"YuNet": witness} if witness else {}
+    files = {"Haar": None} | ({"YuNet": options.yunet} if options.yunet else {})
+    detectors = {
+        name: detector_of(argparse.Namespace(yunet=file, profile=False, any_angle=options.any_angle))
+        for name, file in files.items()
+    }
+    witness = detectors.get("YuNet")
     rows, notes = [], []
     for folder in options.folders:
         faces = faces_of(folder)
         step = max(1, len(faces) // (2 * options.most)) if options.most else 1
         faces = {"first": faces[0::2], "second": faces[1::2], "all": faces}[options.half][::step][: options.most]
-        for name, detector in detectors.items():
-            bar = tqdm(faces, f"{folder.name}, {name}", unit="photo", leave=False, disable=None)
-            photos = [measure(face, predictor, detector, witness) for face in bar]
-            rows.append([f"{folder.name}, {name}", *row_of(photos)])
-            notes.append(f"{folder.name}, {name}: {chosen_from(photos, predictor.usual_doubt)}")
+        for degrees, (name, detector) in itertools.product(options.turned, detectors.items()):
+            row = f"{folder.name}, {name}" + (f", turned by {degrees:g} degrees" if degrees else "")
+            photos = []
+            for face in tqdm(faces, row, unit="photo", leave=False, disable=None):
+                picture, keypoints = turned(read_picture(face.file), face.keypoints, degrees)
+                photos.append(measure(picture, keypoints, predictor, detector, witness))
+            rows.append([row, *row_of(photos)])
+            if not degrees:  # a box of a turned face has its eyes elsewhere
+                notes.append(f"{row}: {chosen_from(photos, predictor.usual_doubt)}")
     header = ["", "photos", "found", "other, each", "false, each", "error", "true crops", "more", "CPU ms"]
     print(table(header, rows), *notes, sep="\n\n")
 
@@ -250,6 +273,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--half", choices=("first", "second", "all"), default="second", help="(default: %(default)s)")
     p.add_argument("--most", type=int, metavar="N", help="at most so many photos of a folder, evenly taken")
     p.add_argument("--yunet", type=Path, metavar="FILE", help="also by YuNet, which tells false faces")
+    p.add_argument("--turned", nargs="+", type=float, default=[0.0], metavar="DEGREES", help="(default: %(default)s)")
+    p.add_argument("--any-angle", action="store_true", help="the detectors search turned copies, too")
     p.add_argument("--model", default="v2", metavar="NAME|DIR|FILE")
     p.add_argument("--speed", type=Path, metavar="PHOTO", help="what one photo costs")
     p.add_argument("--turns", type=int, default=10, help="of each measurement of speed (default: %(default)s)")

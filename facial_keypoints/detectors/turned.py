@@ -30,9 +30,9 @@ class Turned:
 
         Their width and height stay: a box is that of the upright face, turned about its middle.
         """
-        _, width, height = _turned(picture, -degrees)
+        _, width, height = turn_of(picture, -degrees)
         small = scaled(picture, min(1.0, MOST_PX / max(width, height)))
-        matrix, width, height = _turned(small, -degrees)
+        matrix, width, height = turn_of(small, -degrees)
         copy = cv2.warpAffine(small, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
         boxes = self._detector(np.asarray(copy, np.uint8).reshape(height, width, picture.shape[2]))
         ratio = np.array(picture.shape[1::-1]) / small.shape[1::-1]
@@ -42,7 +42,7 @@ class Turned:
         return boxes._replace(xywh=np.column_stack([middle - half, 2 * half]), turns=boxes.turns + degrees)
 
 
-def _turned(picture: UInt8, degrees: float) -> tuple[Float64, int, int]:
+def turn_of(picture: UInt8, degrees: float) -> tuple[Float64, int, int]:
     """Returns the matrix (2, 3) that turns a picture clockwise, and the width and height that then hold all of it."""
     height, width = picture.shape[:2]
     turn = turning(np.array([degrees]), np.zeros((1, 2)))[0]

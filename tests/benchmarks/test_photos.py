@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.photos import Photo, eyes_in, near, row_of
+from benchmarks.photos import Photo, eyes_in, near, row_of, turned
 from facial_keypoints.boxes import USUAL_EYES, Boxes
 from facial_keypoints.face import Face
 
@@ -25,6 +25,20 @@ def test_where_a_box_has_the_eyes_is_said_in_its_widths_and_of_the_surest_around
 def test_faces_are_near_within_half_of_the_larger_box() -> None:
     assert near(face_at(0, 100), face_at(30, 20))
     assert not near(face_at(0, 100), face_at(40, 20))
+
+
+def test_a_photo_turned_clockwise_takes_its_keypoints_along() -> None:
+    picture = np.zeros((3, 5, 3), np.uint8)
+    picture[0, 4] = 200
+    copy, keypoints = turned(picture, np.array([[4.0, 0.0]]), 90)
+    assert copy.shape == (5, 3, 3)
+    assert keypoints == pytest.approx(np.array([[2.0, 4.0]]))
+    assert copy[4, 2].tolist() == [200, 200, 200]
+
+
+def test_a_row_without_a_found_face_has_no_error() -> None:
+    missed = Photo(None, None, ([], [], [], []), None, 0.4)
+    assert row_of([missed]) == ["1", "0 (0.0 %)", "0.00", "0.00", "", "", "", "400"]
 
 
 def test_a_row_counts_what_was_found_missed_and_false() -> None:
