@@ -120,6 +120,9 @@ def train(
             f"{config.name}: {model.count_params():,} parameters, {len(data.train.images)} faces, "
             f"recipe {config.recipe_name}"
         )
+        height, width, _ = data.crop.shape
+        if max(height, width) <= config.recipe.crop_px:
+            print(f"pictures of {height} x {width} px are left whole: no crop of {config.recipe.crop_px} px fits in")
         try:
             fit(model, data, config, state, path, callbacks)
         except KeyboardInterrupt:

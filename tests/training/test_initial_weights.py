@@ -113,6 +113,14 @@ def test_a_network_trained_on_random_crops_predicts_on_whole_pictures(small_data
     np.testing.assert_array_equal(predicted, loaded.model.predict(images - border, verbose=0))
 
 
+def test_pictures_that_are_too_small_to_crop_are_told(
+    small_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["naimishnet", "--recipe", "naimishnet", "--data", str(small_data), "--out", str(tmp_path / "model"),
+          "--epochs", "1"])  # fmt: skip
+    assert "pictures of 32 x 32 px are left whole: no crop of 224 px fits in" in capsys.readouterr().out
+
+
 def test_a_network_that_cannot_crop_is_refused(small_data: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--crop-px 224: base can only see whole pictures; give --crop-px 0"):
         main(["base", "--recipe", "cnn5", "--data", str(small_data), "--out", str(tmp_path / "base")])
