@@ -46,7 +46,7 @@ from facial_keypoints.drawing import draw_faces
 from facial_keypoints.errors import InputError, run
 from facial_keypoints.face import DOUBTFUL, Face, doubt
 from facial_keypoints.keypoint_set import FACE15, FACE68, as_face15
-from facial_keypoints.options import detector_of
+from facial_keypoints.options import chosen_detector
 from facial_keypoints.pictures import read_picture, write_picture
 from facial_keypoints.predictor import BATCH, Predictor
 from models.saved import load_model
@@ -168,11 +168,9 @@ def chosen_from(photos: Sequence[Photo], usual_doubt: float) -> str:
 def photos_report(options: argparse.Namespace) -> None:
     """Prints a table with a row for each folder, angle and detector."""
     predictor = Predictor(options.model, threads=1)
-    files = {"Haar": None} | ({"YuNet": options.yunet} if options.yunet else {})
-    detectors = {
-        name: detector_of(argparse.Namespace(yunet=file, profile=False, any_angle=options.any_angle))
-        for name, file in files.items()
-    }
+    detectors = {"Haar": chosen_detector(any_angle=options.any_angle)}
+    if options.yunet:
+        detectors["YuNet"] = chosen_detector(options.yunet, any_angle=options.any_angle)
     witness = detectors.get("YuNet")
     rows, notes = [], []
     for folder in options.folders:

@@ -45,13 +45,23 @@ def add_detector_options(parser: argparse.ArgumentParser) -> None:
 
 
 def detector_of(options: argparse.Namespace) -> Detector | None:
-    """Returns the detector that the options ask for; None: `Predictor.predict`'s own.
+    """Returns the `chosen_detector` of the options."""
+    return chosen_detector(options.yunet, profile=options.profile, any_angle=options.any_angle)
+
+
+def chosen_detector(yunet: Path | None = None, *, profile: bool = False, any_angle: bool = False) -> Detector | None:
+    """Returns the detector that is asked for; None: `Predictor.predict`'s own.
+
+    Args:
+        yunet: YuNet's file; None: the Haar cascade.
+        profile: the cascade also finds faces from the side.
+        any_angle: turned copies of a picture are searched, too.
 
     Raises:
         InputError: YuNet's file is missing, or another one.
     """
-    if not (options.yunet or options.profile or options.any_angle):
+    if not (yunet or profile or any_angle):
         return None
-    detector: Detector = YuNet(options.yunet) if options.yunet else Haar(profile=options.profile)
-    step = YUNET_STEP_DEGREES if options.yunet else HAAR_STEP_DEGREES
-    return Turned(detector, range(0, 360, step)) if options.any_angle else detector
+    detector: Detector = YuNet(yunet) if yunet else Haar(profile=profile)
+    step = YUNET_STEP_DEGREES if yunet else HAAR_STEP_DEGREES
+    return Turned(detector, range(0, 360, step)) if any_angle else detector

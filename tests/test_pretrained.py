@@ -113,7 +113,7 @@ def test_the_model_card_of_68_keypoints_says_what_the_weights_do(real_data: Path
     """NME in % by label source, on the people and pictures that neither training nor validation saw."""
     sources = [str(real_data / name) for name in ("youtube68", "lfpw68", "helen68", "afw68")]
     prepare.main([*sources, "--out", str(tmp_path / "data")])
-    evaluate.main([str(V2.with_name("v2-68")), "--data", str(tmp_path / "data"), "--out", str(tmp_path / "v2-68")])
+    evaluate.main([str(V2_68), "--data", str(tmp_path / "data"), "--out", str(tmp_path / "v2-68")])
     with (tmp_path / "v2-68" / "by_origin.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if (row["by"], row["name"]) == ("source", "v2-68")]
     nme = {row["which"]: float(row["nme_pct"]) for row in rows if row["labels"] == "labelled"}

@@ -116,13 +116,7 @@ def train(
         # Hashed now: files may change while a run of hours goes on.
         code = stage_code("train", [file for file in files if file and file.is_file()])
         state = begin(path, model, config.settings(data), code, resume, restart)
-        print(
-            f"{config.name}: {model.count_params():,} parameters, {len(data.train.images)} faces, "
-            f"recipe {config.recipe_name}"
-        )
-        height, width, _ = data.crop.shape
-        if max(height, width) <= config.recipe.crop_px:
-            print(f"pictures of {height} x {width} px are left whole: no crop of {config.recipe.crop_px} px fits in")
+        tell_start(config, model, data)
         try:
             fit(model, data, config, state, path, callbacks)
         except KeyboardInterrupt:
@@ -133,6 +127,15 @@ def train(
             write_model(folder, kept, config, data, state)
         shutil.rmtree(path.parent)
     return kept
+
+
+def tell_start(config: TrainingConfig, model: keras.Model, data: TrainingData) -> None:
+    """Prints what is trained on what, and where a random crop finds no room."""
+    faces = len(data.train.images)
+    print(f"{config.name}: {model.count_params():,} parameters, {faces} faces, recipe {config.recipe_name}")
+    height, width, _ = data.crop.shape
+    if max(height, width) <= config.recipe.crop_px:
+        print(f"pictures of {height} x {width} px are left whole: no crop of {config.recipe.crop_px} px fits in")
 
 
 def check_unfinished(path: Path, resume: bool, restart: bool) -> None:
