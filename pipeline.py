@@ -27,6 +27,7 @@ from data_prep.prepare import source_hashes
 from data_prep.sources import SYNTHETIC
 from data_prep.split import SPLIT_METHODS
 from facial_keypoints.errors import InputError, run
+from facial_keypoints.pretrained import KERAS_FILE
 from models.networks import network_file, network_name, network_names
 from training.recipes import RECIPES, default_recipe, resolve
 
@@ -135,7 +136,7 @@ def stages(options: argparse.Namespace) -> list[Stage]:
         command = ["evaluation.evaluate", str(model), "--data", str(data), "--out", str(out)]
 
         def model_input(model: Path = model) -> dict[str, str]:
-            return data_input() | {"model": file_hash(model / "model.keras")}
+            return data_input() | {"model": file_hash(model / KERAS_FILE)}
 
         todo.append(Stage(out, "evaluate", command, model_input))
     out = options.out / "comparison"
@@ -167,7 +168,8 @@ def reason_to_run(stage: Stage) -> str | None:
 
 def what_changed(stage: Stage, manifest: Mapping[str, Any]) -> str | None:
     """Returns in words what is no longer as the manifest of the stage's folder says; None where nothing is."""
-    if (before := manifest["command"].removesuffix(" " + " ".join(RESUME))) != stage.text:
+    words = manifest["command"].split(" ")
+    if (before := " ".join(word for word in words if word not in RESUME)) != stage.text:
         return f"it was made by another command: {before}"
     if manifest["inputs"] != stage.inputs():
         return "its input has changed"

@@ -25,7 +25,7 @@ from facial_keypoints.boxes import Detector, scaled
 from facial_keypoints.crops import eye_centres
 from facial_keypoints.detectors.yunet import YuNet
 from facial_keypoints.drawing import draw_faces
-from facial_keypoints.errors import run
+from facial_keypoints.errors import InputError, run
 from facial_keypoints.face import Face
 from facial_keypoints.filtering import points15
 from facial_keypoints.keypoint_set import FACE15, as_face15
@@ -64,11 +64,16 @@ def eye_distances(marked: Float64) -> Float64:
 
 
 def shrunk_to(photo: Scene, eyes_px: float) -> Scene | None:
-    """Returns a photo in which the eyes of its one face lie so far apart; None where it is too small for that."""
+    """Returns a photo in which the eyes of its one face lie so far apart.
+
+    None where it is too small for that, or would fit into no scene.
+    """
     scale = eyes_px / float(eye_distances(photo.marked)[0])
     if scale > 1:
         return None
     picture = scaled(photo.picture, scale)
+    if picture.shape[0] > HEIGHT_PX or picture.shape[1] > WIDTH_PX:
+        return None
     ratio = np.array(picture.shape[1::-1]) / photo.picture.shape[1::-1]
     return Scene(picture, (photo.marked + 0.5) * ratio - 0.5, (photo.seen + 0.5) * ratio - 0.5)
 
@@ -149,7 +154,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows = []
     for eyes_px in options.eyes:
         small = [photo for photo in (shrunk_to(photo, eyes_px) for photo in photos) if photo]
-        scenes = list(composed([photo for photo in small if photo.picture.shape[0] <= HEIGHT_PX]))
+        if not small:
+            raise InputError(f"--eyes {eyes_px:g}: no photo is large enough for that and fits into a scene; give less")
+        scenes = list(composed(small))
         for name, detector in detectors.items():
             rows.append([f"eyes {eyes_px:g} px apart, {name}", *row_of(scenes, predictor, detector)])
         if options.pictures:

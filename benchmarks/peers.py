@@ -34,7 +34,7 @@ from benchmarks.network_speed import Call, in_turns, singles_and_batches, table,
 from benchmarks.optional import optional
 from common.stage import stage_folder, write_manifest
 from data_prep.arrays import load_part
-from data_prep.faces import Part
+from data_prep.faces import Part, evenly_spread
 from evaluation.inputs import EvaluationData, load_data
 from evaluation.metrics import mae_rmse
 from evaluation.predictions import write_predictions
@@ -138,8 +138,7 @@ def alphas(fits: Fits) -> str:
 
 def spread_out(part: Part, count: int) -> Part:
     """Returns at most so many faces, evenly from all of a part."""
-    chosen = np.linspace(0, len(part) - 1, min(count, len(part))).round().astype(int)
-    return part.only(chosen)
+    return part.only(evenly_spread(len(part), count))
 
 
 def check(folder: Path, data: EvaluationData, val: Part, chosen: Sequence[str]) -> None:

@@ -36,6 +36,7 @@ from tqdm import tqdm
 
 from common.markdown import table
 from data_prep import read_frames, read_pts
+from data_prep.faces import evenly_spread
 from data_prep.labelled_pictures import LabelledPicture
 from facial_keypoints import crops, geometry
 from facial_keypoints.array_types import Float64, UInt8
@@ -175,8 +176,8 @@ def photos_report(options: argparse.Namespace) -> None:
     rows, notes = [], []
     for folder in options.folders:
         faces = faces_of(folder)
-        step = max(1, len(faces) // (2 * options.most)) if options.most else 1
-        faces = {"first": faces[0::2], "second": faces[1::2], "all": faces}[options.half][::step][: options.most]
+        faces = {"first": faces[0::2], "second": faces[1::2], "all": faces}[options.half]
+        faces = [faces[i] for i in evenly_spread(len(faces), options.most or len(faces))]
         for degrees, (name, detector) in itertools.product(options.turned, detectors.items()):
             row = f"{folder.name}, {name}" + (f", turned by {degrees:g} degrees" if degrees else "")
             photos = []

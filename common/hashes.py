@@ -21,4 +21,4 @@ def path_hash(path: Path) -> str:
 def files_hash(folder: Path, files: Iterable[Path]) -> str:
     """Returns the hash of the names and contents of some files below a folder, in whatever order they come."""
     lines = [f"{file.relative_to(folder).as_posix()} {file_hash(file)}" for file in sorted(files)]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()

@@ -19,7 +19,7 @@ import filelock
 from common.code import code_hashes
 from common.hashes import file_hash
 from facial_keypoints.errors import InputError
-from facial_keypoints.folders import atomic_folder
+from facial_keypoints.folders import OF_FILE_MANAGERS, atomic_folder
 from facial_keypoints.pretrained import MANIFEST
 
 PACKAGES = (  # what a figure may follow from, where it is installed
@@ -36,6 +36,7 @@ STAGES = {  # what makes each kind of folder: the module that `python -m` runs, 
     "inspect": ("evaluation.inspect", "MODEL_DIR --out DIR"),
 }
 COMMANDS = {stage: f"python -m {module} {arguments}" for stage, (module, arguments) in STAGES.items()}
+FOLDERS = ("pictures", "saved_model")  # that stages write into their folders; a manifest lists files alone
 KINDS: dict[str, tuple[type, Any]] = {  # of the entries of a manifest, and what stands for a missing one
     "stage": (str, None),
     "command": (str, None),
@@ -92,11 +93,16 @@ def check_out(out: Path, stage: str, reads: Iterable[Path] = ()) -> None:
             raise InputError(f"{out}: holds {path}, which is read, and would be replaced; choose another --out")
     if out.is_dir() and any(out.iterdir()):
         try:
-            made_by = str(json.loads((out / MANIFEST).read_bytes())["stage"])
+            manifest = json.loads((out / MANIFEST).read_bytes())
+            made_by, files = str(manifest["stage"]), set(manifest["files"])
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             raise InputError(f"{out}: holds files that no stage wrote; choose an empty or new --out") from None
         if made_by != stage:
             raise InputError(f"{out}: was written by `{COMMANDS.get(made_by, made_by)}`; choose another --out")
+        written = files.union([MANIFEST], FOLDERS, OF_FILE_MANAGERS)
+        if others := sorted({path.name for path in out.iterdir()} - written):
+            says = f"holds {others[0]}, which `{COMMANDS.get(stage, stage)}` did not write and would delete"
+            raise InputError(f"{out}: {says}; move it, or choose another --out")
 
 
 def write_manifest(

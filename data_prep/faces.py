@@ -110,6 +110,11 @@ class Part:
         return Part(**some)
 
 
+def evenly_spread(count: int, most: int) -> Int64:
+    """Returns at most so many indexes of `count` things, evenly from the first to the last, int64 (N,)."""
+    return np.linspace(0, count - 1, min(count, most)).round().astype(np.int64)
+
+
 def labelled_points(keypoints: Float32) -> Bool:
     """Returns bool (N, K): both coordinates are there. (N, K, 2) in."""
     return np.asarray(~np.isnan(keypoints).any(axis=-1))

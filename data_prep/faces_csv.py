@@ -1,7 +1,7 @@
 """`faces.csv` of a data folder: part and row of each face, where it comes from, who it is and whose labels it has."""
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -55,10 +55,19 @@ def held_out_people(folder: Path) -> set[str]:
     Raises:
         InputError: the file lacks a column, or names nobody.
     """
-    people = {person for _, (part, person) in _read(folder / NAME, (PART, PERSON)) if part != "train"} - {""}
-    if not people:
+    held_out = people(folder, ("val", "test"))
+    if not held_out:
         raise InputError(f"{folder}: names nobody in its validation and test part, so nobody can be left out by name")
-    return people
+    return held_out
+
+
+def people(folder: Path, parts: Collection[str] = SPLITS) -> set[str]:
+    """Returns who is in some parts of a data folder, by name; nobody where it names nobody.
+
+    Raises:
+        InputError: the file lacks a column.
+    """
+    return {person for _, (part, person) in _read(folder / NAME, (PART, PERSON)) if part in parts} - {""}
 
 
 def _read(path: Path, columns: tuple[str, ...]) -> list[Line]:

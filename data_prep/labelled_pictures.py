@@ -11,8 +11,9 @@ from PIL import Image
 from common.quiet import native_stderr_silenced
 from data_prep.labels import FARTHEST_PX
 from facial_keypoints.array_types import Float32, UInt8
-from facial_keypoints.errors import InputError
+from facial_keypoints.errors import InputError, printable
 from facial_keypoints.keypoint_set import KeypointSet
+from facial_keypoints.pictures import FORMATS
 
 LONGEST_NAME_BYTES = 255  # of a file, on any file system
 TRAINING, TEST, NOT_SAID = "training", "test", ""  # the parts of a set that was split by whoever made it
@@ -74,9 +75,14 @@ def picture_path(folder: Path, name: str, where: str) -> Path:
 
 
 def check_names(faces: Sequence[LabelledPicture]) -> None:
-    """Raises InputError where two labels name one picture: a reader could not tell which one holds."""
+    """Raises InputError where two labels name one picture: a reader could not tell which one holds.
+
+    Nor may a name be no text, which no table could hold.
+    """
     first: dict[Path, str] = {}
     for face in faces:
+        if printable(str(face.file)) != str(face.file):
+            raise InputError(f"{face.file}: its name is not valid UTF-8; rename it")
         if face.file in first:
             raise InputError(f"{face.where}: labels {face.file} again, after {first[face.file]}; take one of them out")
         first[face.file] = face.where
@@ -125,7 +131,7 @@ def read_picture(path: Path, colour: bool) -> UInt8:
     """
     how = cv2.IMREAD_COLOR_RGB if colour else cv2.IMREAD_GRAYSCALE
     try:
-        with Image.open(path) as whole:
+        with Image.open(path, formats=FORMATS) as whole:
             whole.load()  # OpenCV fills with grey what a JPEG that is cut off lacks; Pillow refuses it
         with native_stderr_silenced():  # OpenCV warns of damage on its own
             picture = cv2.imread(str(path), how | cv2.IMREAD_IGNORE_ORIENTATION)

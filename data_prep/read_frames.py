@@ -46,7 +46,7 @@ def read(folder: Path) -> LabelledPictures:
             faces.append(
                 LabelledPicture(picture_path(folder / part, name, where), person, points(cells, where), where, part)
             )
-        pictures = sum(file.is_file() for file in (folder / part).iterdir())
+        pictures = sum(file.is_file() for file in (folder / part).glob("*"))
         found.append(f"{part}: {pictures:,} pictures, {len(body):,} of them labelled")
     if not faces:
         raise InputError(f"{folder}: the CSV files of the frames have no rows; each needs one for each labelled frame")

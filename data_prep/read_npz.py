@@ -63,4 +63,4 @@ def _read_people(path: Path, count: int) -> Text:
             raise InputError(f"{path}: row {row} (line {line}) names no person; give every face one")
     if len(body) != count:
         raise InputError(f"{path}: has {len(body)} rows for {count} faces; it needs one for each")
-    return np.array([cells[at] for _, cells in body])
+    return np.array([cells[at].strip() for _, cells in body])

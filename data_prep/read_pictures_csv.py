@@ -34,8 +34,8 @@ def read(folder: Path) -> LabelledPictures:
         except ValueError as error:
             raise InputError(f"{where} {error}") from None
         name = cells[header.index(FILE)]
-        person = cells[header.index(PERSON)] if PERSON in header else f"{folder.resolve().name}:{name}"
-        if not person.strip():
+        person = cells[header.index(PERSON)].strip() if PERSON in header else f"{folder.resolve().name}:{name}"
+        if not person:
             raise InputError(f"{where}: names no person; give every face one")
         faces.append(LabelledPicture(picture_path(folder / PICTURES, name, where), person, keypoints, where))
     if not faces:

@@ -121,7 +121,6 @@ def _splits(data: Prepared) -> str:
 
 def _label_sources(data: Prepared, means: Mapping[int, Float32]) -> str:
     names = data.faces.keypoint_set.names
-    how = "Found from the pattern of labels" if data.faces.sources is None else "As the data say"
     lines = []
     for source in means:
         labelled = data.labelled[data.sources == source]
@@ -145,7 +144,7 @@ def _label_sources(data: Prepared, means: Mapping[int, Float32]) -> str:
         rows.append(row + [_distance_text(apart(reference, mean)[k]) for _, mean in others])
     return "\n\n".join(
         [
-            f"## Labels, by source\n\n{how}:",
+            "## Labels, by source",
             "\n".join(lines),
             _figure("mean_face.png", "mean image and mean labels of each source, numbered as in the table"),
             table(header, rows),

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from common import draw
-from data_prep.faces import Faces, labelled_points
+from data_prep.faces import Faces, evenly_spread, labelled_points
 from facial_keypoints.array_types import Bool, Float32, Float64, Int64
 from facial_keypoints.keypoint_set import KeypointSet
 
@@ -24,7 +24,7 @@ NAMED_KEYPOINTS = 20  # more names or bars than this do not fit beside a picture
 
 def save_contact_sheet(path: Path, faces: Faces, sources: Int64) -> None:
     """Writes a grid of faces taken evenly from the set, each label in the colour of its source."""
-    chosen = np.linspace(0, len(faces) - 1, min(CONTACT_FACES, len(faces))).round().astype(np.int64)
+    chosen = evenly_spread(len(faces), CONTACT_FACES)
     layers = layers_by_source(faces.keypoints[chosen], sources[chosen], faces.keypoint_set)
     draw.face_grid(path, faces.images[chosen], layers, COLUMNS, title=f"{len(chosen)} of {len(faces):,} faces")
 

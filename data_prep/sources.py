@@ -50,6 +50,8 @@ def read(sources: Sequence[str], count: int | None, seed: int, cutting: Cutting)
     faces = [faces for faces, _ in read_ones]
     if cutting.as_15 and any(one.keypoint_set != FACE15 for one in faces):
         raise InputError("--as 15: takes 68 points of marked pictures; leave out sources of faces that are cut already")
+    if cutting.both_sources and all(one.sources is None or len(np.unique(one.sources)) < 2 for one in faces):
+        raise InputError("--both-sources: no source has the 68 points that hold both; leave it out")
     return join(sources, faces), [line for _, line in read_ones]
 
 

@@ -17,6 +17,7 @@ from facial_keypoints.keypoint_set import FACE15
 
 SPARSE = FACE15.sources[1]  # the label source of the last rows
 THREADS = 2  # OpenCV and NumPy let go of the interpreter for part of the work; more help little
+MOST = 1_000_000  # faces
 COUNT = 7049  # rows of the published set, whose make-up the shares below follow
 FIRST_SOURCE = 2284 / COUNT  # share of rows that the first source labelled, the first rows
 ROWS_PER_PERSON = 5  # on average
@@ -38,10 +39,10 @@ def read(count: int = COUNT, seed: int = 0) -> Faces:
     Labels carry LABEL_NOISE_PX; a label outside the picture is left out. Groups are the persons.
 
     Raises:
-        InputError: count is below 1.
+        InputError: count is below 1 or above MOST.
     """
-    if count < 1:
-        raise InputError(f"--count {count}: the number of faces to draw must be at least 1")
+    if not 1 <= count <= MOST:
+        raise InputError(f"--count {count}: the number of faces to draw must be at least 1 and at most {MOST:,}")
     rng = np.random.default_rng([seed, count])
     first = round(count * FIRST_SOURCE)
     origin = with_duplicates(count, first, rng)
@@ -56,7 +57,8 @@ def read(count: int = COUNT, seed: int = 0) -> Faces:
         for row, (image, in_image) in zip(drawn, bar, strict=True):
             images[row, ..., 0], points[row] = image, in_image
     keypoints = labels(points[origin], first, rng)
-    return Faces(images[origin], keypoints, np.arange(count, dtype=np.int64), person.astype(np.str_), FACE15)
+    people = np.array([f"drawn:{seed}:{number}" for number in person])  # another seed draws other people
+    return Faces(images[origin], keypoints, np.arange(count, dtype=np.int64), people, FACE15)
 
 
 def with_duplicates(count: int, first: int, rng: np.random.Generator) -> Int64:

@@ -12,11 +12,6 @@ from facial_keypoints.array_types import Float32, Int64
 GRID_FACES, WORST_FACES, COLUMNS = 32, 24, 8
 
 
-def evenly_spread(test: Part) -> Int64:
-    """Returns the indexes of at most `GRID_FACES` faces, evenly from all of the test part."""
-    return np.linspace(0, len(test) - 1, min(GRID_FACES, len(test))).round().astype(np.int64)
-
-
 def worst(predicted: Float32, test: Part) -> Int64:
     """Returns the indexes of the `WORST_FACES` with the largest mean error over real labels, worst first.
 

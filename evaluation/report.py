@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from common.draw import PREDICTION, save
+from data_prep.faces import evenly_spread
 from evaluation.baselines import mean_face
 from evaluation.bootstrap import RESAMPLES, resampling_weights
 from evaluation.comparison import MEAN_FACE
@@ -15,7 +16,7 @@ from evaluation.inputs import EvaluationData, people_in_both
 from evaluation.metrics import NME_LIMIT_PCT, THRESHOLDS_PX, face_nme
 from evaluation.original_pictures import placed, read_originals, true_in_pictures
 from evaluation.plot_curves import Curve, draw_cumulative_error
-from evaluation.plot_faces import draw_faces, evenly_spread, worst
+from evaluation.plot_faces import GRID_FACES, draw_faces, worst
 from evaluation.plot_keypoints import PointTables, draw_error_by_source, draw_keypoints
 from evaluation.plot_pictures import draw_on_pictures, worst_median_best
 from evaluation.plot_reliability import draw_reliability
@@ -110,7 +111,7 @@ def draw_plots(
             *(make(reference, test, keypoint_set, once) for make in (keypoint_table, group_table))
         )
     save(draw_keypoints(of_points, of_reference, test, name), folder / "per_keypoint.png")
-    some, hardest, of_all = evenly_spread(test), worst(predicted, test), f"of {len(test):,} test faces"
+    some, hardest, of_all = evenly_spread(len(test), GRID_FACES), worst(predicted, test), f"of {len(test):,} test faces"
     draw_faces(folder / "grid.png", predicted, test, some, f"{name}: {len(some)} {of_all}")
     draw_faces(folder / "worst.png", predicted, test, hardest, f"{name}: the {len(hardest)} worst {of_all}")
     save(draw_error_by_source(predicted, test, keypoint_set, weights, name=name), folder / "error_by_source.png")

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from facial_keypoints import clips, results
 from facial_keypoints.errors import InputError
+from facial_keypoints.folders import OF_FILE_MANAGERS
 from facial_keypoints.over_pictures import UNREAD
 from facial_keypoints.sources import CLIP_SUFFIXES, drawn_name
 
 OVERLAYS = "overlays"
-OF_FILE_MANAGERS = (".DS_Store", "Thumbs.db", "desktop.ini")  # they leave them wherever they have looked
 
 
 def check_out(out: Path, overwrite: bool) -> None:

@@ -220,14 +220,7 @@ def _region(corners: Float64, picture: UInt8) -> tuple[slice, slice] | None:
 
 def _warped(filter: Filter, matrix: Float64, region: tuple[slice, slice]) -> UInt8:
     """Returns a filter under a matrix in a region of the picture, uint8 (h, w, 4), premultiplied."""
-    scale = math.sqrt(abs(np.linalg.det(matrix[:, :2])))
-    rgba, linear, shift = filter.rgba, matrix[:, :2], matrix[:, 2]
-    if scale < 1:  # by areas, so that nothing flickers
-        height, width = rgba.shape[:2]
-        smaller = max(1, round(width * scale)), max(1, round(height * scale))
-        rgba = np.asarray(cv2.resize(rgba, smaller, interpolation=cv2.INTER_AREA), np.uint8)
-        ratio = np.array([width / smaller[0], height / smaller[1]])
-        linear, shift = linear * ratio, linear @ (ratio - 1) / 2 + shift  # its pixel centres lie elsewhere
+    rgba, matrix = geometry.shrunk(filter.rgba, matrix)  # so that nothing flickers
     size = region[1].stop - region[1].start, region[0].stop - region[0].start
-    placed = np.column_stack([linear, shift - (region[1].start, region[0].start)])
+    placed = matrix - [[0, 0, region[1].start], [0, 0, region[0].start]]
     return np.asarray(cv2.warpAffine(rgba, placed, size, flags=cv2.INTER_LINEAR), np.uint8)  # beyond its edges: nothing

@@ -1,41 +1,50 @@
 """Output folders that are written whole or not at all."""
 
 import contextlib
-import glob
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-PARTIAL = ".partial"
+OF_FILE_MANAGERS = (".DS_Store", "Thumbs.db", "desktop.ini")  # they leave them wherever they have looked
 
 
 @contextlib.contextmanager
 def atomic_folder(out: Path) -> Iterator[Path]:
     """Yields a temporary folder beside `out` that takes its place if the block ends well and is deleted if not.
 
-    What `out` held before stands until then; after a kill in between, the next call puts it back.
+    What `out` held before stands until then; after a kill in between, the next call puts it back. One run at a time
+    may write `out`: the temporary folder has a name of its own for each `out`, not for each run.
     """
     out = out.resolve()  # a link stays one; `.` has no name
-    out.parent.mkdir(parents=True, exist_ok=True)
-    old = out.with_name(f".{out.name}.old")
-    put_back(old, out)
-    for left_by_a_kill in out.parent.glob(f".{glob.escape(out.name)}.*{PARTIAL}"):
-        shutil.rmtree(left_by_a_kill)
-    new = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=PARTIAL, dir=out.parent))
+    new = out.with_name(f".{out.name}.partial")
+    put_back(out)
+    shutil.rmtree(new, ignore_errors=True)  # left by a kill
+    new.mkdir(parents=True)
     try:
-        new.chmod(0o755)  # mkdtemp makes it private
         yield new
-        if out.exists():
-            out.rename(old)
-        new.rename(out)
+        replace_folder(out, new)
     finally:
-        put_back(old, out)
+        put_back(out)
         shutil.rmtree(new, ignore_errors=True)
 
 
-def put_back(old: Path, out: Path) -> None:
-    """Moves folder `old` to `out` where that is missing, and deletes it where it is not."""
+def replace_folder(out: Path, new: Path) -> None:
+    """Moves folder `new` to `out`; what stood there is deleted once it has moved."""
+    put_back(out)
+    if out.exists():
+        out.rename(_old(out))
+    new.rename(out)
+    put_back(out)
+
+
+def put_back(out: Path) -> None:
+    """Takes back what `out` held where a kill left it missing, and deletes that where it did not."""
+    old = _old(out)
     if old.exists() and not out.exists():
         old.rename(out)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _old(out: Path) -> Path:
+    """Returns where the folder `out` waits while another one takes its place."""
+    return out.with_name(f".{out.name}.old")

@@ -65,6 +65,23 @@ def chained(first: Float64, second: Float64) -> Float64:
     return np.concatenate([linear, second[..., :2] @ first[..., 2:] + second[..., 2:]], axis=-1)
 
 
+def shrunk(picture: UInt8, matrix: Float64) -> tuple[UInt8, Float64]:
+    """Returns the picture as small as a matrix (2, 3) makes it, shrunk by areas, and what is left for a matrix to do.
+
+    A matrix that makes nothing smaller is returned with the picture as they are.
+    """
+    scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+    if scale >= 1:
+        return picture, matrix
+    height, width = picture.shape[:2]
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    smaller = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+    ratio = np.array([width / size[0], height / size[1]])
+    linear = matrix[:, :2] * ratio  # of the smaller picture, whose pixel centres lie elsewhere
+    shift = matrix[:, :2] @ (ratio - 1) / 2 + matrix[:, 2]
+    return smaller, np.column_stack([linear, shift])
+
+
 def crop(picture: UInt8, matrix: Float64, height_px: int, width_px: int) -> UInt8:
     """Returns the picture under a matrix (2, 3), picture to crop, its edge repeated outside.
 
@@ -74,15 +91,7 @@ def crop(picture: UInt8, matrix: Float64, height_px: int, width_px: int) -> UInt
         picture: uint8 (H, W) or (H, W, C); the crop has as many axes.
     """
     channels = picture.shape[2:]
-    scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
-    if scale < 1:
-        height, width = picture.shape[:2]
-        size = max(1, round(width * scale)), max(1, round(height * scale))
-        smaller = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
-        ratio = np.array([width / smaller.shape[1], height / smaller.shape[0]])
-        linear = matrix[:, :2] * ratio  # of the smaller picture, whose pixel centres lie elsewhere
-        shift = matrix[:, :2] @ (ratio - 1) / 2 + matrix[:, 2]
-        matrix, picture = np.concatenate([linear, shift[:, None]], axis=1), smaller
+    picture, matrix = shrunk(picture, matrix)
     flags = {"flags": cv2.INTER_LINEAR, "borderMode": cv2.BORDER_REPLICATE}
     cut = np.asarray(cv2.warpAffine(picture, matrix, (width_px, height_px), **flags), np.uint8)
     return cut.reshape(height_px, width_px, *channels)  # OpenCV drops the axis of a single channel

@@ -8,6 +8,7 @@ from facial_keypoints.boxes import Detector
 from facial_keypoints.detectors.haar import Haar
 from facial_keypoints.detectors.turned import Turned
 from facial_keypoints.detectors.yunet import YuNet
+from facial_keypoints.errors import InputError
 
 YUNET_STEP_DEGREES, HAAR_STEP_DEGREES = 90, 45  # from copy to copy; YuNet bears a turn of 50, the cascade of 20
 
@@ -60,6 +61,8 @@ def chosen_detector(yunet: Path | None = None, *, profile: bool = False, any_ang
     Raises:
         InputError: YuNet's file is missing, or another one.
     """
+    if yunet and profile:
+        raise InputError("--profile: is of the Haar cascade, and YuNet finds faces from the side; leave it out")
     if not (yunet or profile or any_angle):
         return None
     detector: Detector = YuNet(yunet) if yunet else Haar(profile=profile)

@@ -19,6 +19,7 @@ from facial_keypoints.sources import Source, check_name
 from facial_keypoints.unfinished import Unfinished
 
 UNREAD = "unread.csv"  # pictures that could not be read
+MOST_WORKERS = 1024
 UNTOLD = ("main", "out", "overwrite", "paths", "model", "workers")  # options on which no result hangs, or told apart
 
 Work = Callable[[Source, Path], Any]
@@ -40,8 +41,8 @@ def predictor_of(options: argparse.Namespace, pictures: Sequence[Source]) -> Pre
     Raises:
         InputError: as `Predictor`, or no workers.
     """
-    if options.workers < 1:
-        raise InputError(f"--workers {options.workers}: must be at least 1")
+    if not 1 <= options.workers <= MOST_WORKERS:
+        raise InputError(f"--workers {options.workers}: must be at least 1 and at most {MOST_WORKERS}")
     threads = 1 if len(pictures) > 1 else options.workers  # a picture for each is quicker than a part of one
     cv2.setNumThreads(threads)
     return Predictor(options.model, threads=threads)

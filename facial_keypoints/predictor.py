@@ -120,13 +120,13 @@ class Predictor:
         return []
 
     def _found(self, picture: UInt8, detector: Detector, source: str | None) -> list[Face]:
-        """Returns the faces that a detector leads to, the surest first."""
+        """Returns the faces that a detector leads to, the surest first: as the network says, else as the detector."""
         found = detector(picture)
         crops = cropping.crop_of_boxes(found, self.spec)
         crops, output = self._settled(picture, crops, PASSES, hopeless=HOPELESS * self.usual_doubt)
         real = self._doubts(output) < DOUBTFUL * self.usual_doubt
         faces = self._faces(crops[real], output[real], found.scores[real], source)
-        return each_once(sorted(faces, key=doubt))
+        return each_once(sorted(faces, key=lambda face: (doubt(face), -face.score)))
 
     def predict_at(
         self, picture: UInt8, crops: Float64, *, passes: int = PASSES, source: str | None = None

@@ -5,7 +5,7 @@ from pathlib import Path
 from facial_keypoints.errors import InputError
 
 ONNX_FILE, INT8_FILE, MANIFEST = "model.onnx", "model_int8.onnx", "manifest.json"  # in a model folder
-KERAS_FILE = "model.keras"  # what they were exported from; it may be left out
+KERAS_FILE = "model.keras"  # what they were exported from; it may be left out of what is shipped
 IN_WHEEL = Path(__file__).parent / "pretrained"  # pyproject.toml puts them there
 IN_CHECKOUT = Path(__file__).parents[1] / "artifacts" / "pretrained"
 

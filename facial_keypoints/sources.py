@@ -10,7 +10,7 @@ from facial_keypoints.errors import InputError, printable
 from facial_keypoints.pictures import SUFFIXES, notes
 
 CLIP_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm")
-DRAWN_AS = (".jpg", ".jpeg", ".png")  # a picture in another format is drawn as JPEG, or as PNG where that is too small
+JPEG_SUFFIXES = (".jpg", ".jpeg")  # a picture of another name is drawn as JPEG, or as PNG where that is too small
 JPEG_MOST_PX = 65_500  # of a side
 
 
@@ -100,9 +100,10 @@ def drawn_file(folder: Path, source: Source, longest_px: int, names: Collection[
 
 def drawn_name(name: str, longest_px: int = 0) -> str:
     """Returns what a picture of this name and longest side is called when it has been drawn on."""
-    if Path(name).suffix.lower() in DRAWN_AS:
+    suffix, fits = Path(name).suffix.lower(), longest_px <= JPEG_MOST_PX
+    if suffix == ".png" or (suffix in JPEG_SUFFIXES and fits):
         return name
-    return f"{name}.jpg" if longest_px <= JPEG_MOST_PX else f"{name}.png"
+    return f"{name}.jpg" if fits else f"{name}.png"
 
 
 def count(number: int, noun: str) -> str:

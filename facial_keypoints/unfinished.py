@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from facial_keypoints.errors import InputError
-from facial_keypoints.folders import put_back
+from facial_keypoints.folders import replace_folder
 
 RECORDS = "unfinished.sqlite"
 PRIMARY_CODE = 0xFF  # of SQLite's error codes; the bits above say more
@@ -72,15 +72,10 @@ class Unfinished:
 
     def finish(self) -> None:
         """Puts the folder in its place; a folder that is there is replaced."""
-        old = self._out.with_name(f".{self._out.name}.old")
         self.close()
-        put_back(old, self._out)
-        if self._out.exists():
-            self._out.rename(old)
-        self.folder.rename(self._out)
+        replace_folder(self._out, self.folder)
         for path in self._out.glob(f"{RECORDS}*"):  # and its journal
             path.unlink()
-        put_back(old, self._out)
 
     def discard(self) -> None:
         """Deletes the folder."""

@@ -11,13 +11,13 @@ from facial_keypoints.array_types import Float32, UInt8
 from facial_keypoints.codec import WITH_ERROR, Landmarks, landmarks
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import KeypointSet
+from facial_keypoints.pretrained import KERAS_FILE
 from facial_keypoints.spec import ModelSpec, from_json
 from models.networks import is_file, load_build, reason, shape_of, shape_text
 
 if TYPE_CHECKING:
     import keras
 
-KERAS_FILE = "model.keras"
 PREDICTION_BATCH = 64  # faces; at 224 px a deep network takes some gigabytes for so many
 TRAIN_AGAIN = f"train it again with `{COMMANDS['train']}`"
 WHOLE_FILE = "give a whole .keras file of Keras' own layers, or the model folder that training wrote"

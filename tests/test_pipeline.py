@@ -46,6 +46,14 @@ def test_all_stages_run_once_and_again_only_for_a_reason(
     assert again.count("up to date") == 3
     assert "mean_face" in again
 
+    # How a training was gone on with, or begun again, is no other command.
+    manifest = out / "models" / "base" / "manifest.json"
+    text = manifest.read_text()
+    for flags in ("--restart", "--resume", "--resume --restart"):
+        manifest.write_text(text.replace(" --resume --restart", f" {flags}"))
+        assert reasons(out) == [None] * 3
+    manifest.write_text(text)
+
     # Exactly what depends on a change runs again, and it is said which change.
     assert str(reasons(out, "--recipe", "documented")[1]).startswith("it was made by another command")
     with monkeypatch.context() as changed:

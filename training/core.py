@@ -19,6 +19,7 @@ from common.opencv import one_opencv_thread
 from common.stage import check_out, locked, seconds_text, stage_code, write_manifest
 from facial_keypoints.errors import InputError
 from facial_keypoints.folders import atomic_folder
+from facial_keypoints.pretrained import KERAS_FILE
 from facial_keypoints.spec import to_json
 from models.networks import (
     Build,
@@ -30,7 +31,6 @@ from models.networks import (
     network_name,
     predicts_error,
 )
-from models.saved import KERAS_FILE
 from models.summary import summary
 from training import checkpoint
 from training.batches import Batches, steps_per_epoch
@@ -65,6 +65,12 @@ class TrainingConfig:
     def name(self) -> str:
         """The network's name."""
         return network_name(self.network)
+
+    def files(self) -> list[Path]:
+        """Returns the files and folders that are read besides the data: a user's network, and weights to start from."""
+        start = self.recipe.initial_weights
+        weights = [] if start in (NONE, IMAGENET) else [Path(start)]
+        return weights + ([Path(self.network)] if is_file(self.network) else [])
 
     def settings(self, data: TrainingData) -> dict[str, Any]:
         """Returns all that the result follows from, JSON values; a run is only resumed with the same."""
@@ -106,7 +112,7 @@ def train(
         InputError: the network and the recipe or data do not go together, `out` must not be written, an unfinished run
             is in the way or is none, or training diverges.
     """
-    check_out(out, "train", data.folders.values())
+    check_out(out, "train", [*data.folders.values(), *config.files()])
     build = build or load_build(config.network)
     path = out.with_name(out.name + ".unfinished") / checkpoint.STATE_FILE
     with locked(out):

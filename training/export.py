@@ -26,9 +26,9 @@ from facial_keypoints.codec import decode
 from facial_keypoints.crops import with_channels
 from facial_keypoints.errors import InputError, one_line, run
 from facial_keypoints.folders import atomic_folder
-from facial_keypoints.pretrained import INT8_FILE, MANIFEST, ONNX_FILE
+from facial_keypoints.pretrained import INT8_FILE, KERAS_FILE, MANIFEST, ONNX_FILE
 from facial_keypoints.spec import METADATA_KEY, ModelSpec, to_json
-from models.saved import KERAS_FILE, load_model
+from models.saved import load_model
 
 if TYPE_CHECKING:
     import keras

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from data_prep import faces_csv
 from data_prep.arrays import data_hash, load_data_manifest, load_keypoint_set, load_part, load_parts
 from data_prep.faces import Part, labelled_mean
 from facial_keypoints.array_types import Bool
@@ -65,7 +66,7 @@ def load_data(folder: Path, extra: Path | None, labels: str) -> TrainingData:
         raise InputError(f"{folder}: no validation face has a real label; prepare it with another --seed")
     hashes, folders, faces = {"data": data_hash(manifest)}, {"data": folder}, [train]
     if extra is not None:
-        more = load_extra(extra, folder, keypoint_set, hashes["data"], train, val)
+        more = load_extra(extra, folder, keypoint_set, train, val)
         hashes["extra_data"], folders["extra_data"] = data_hash(load_data_manifest(extra)), extra
         faces += [replace(part, groups=part.groups + 1 + train.groups.max()) for part in more]
 
@@ -114,24 +115,20 @@ def crop_of(train: Part) -> Crop:
     return Crop(height, width, channels, tuple((float(x), float(y)) for x, y in np.round(means, 3)))
 
 
-def load_extra(
-    extra: Path, folder: Path, keypoint_set: KeypointSet, of_data: str, train: Part, val: Part
-) -> list[Part]:
+def load_extra(extra: Path, folder: Path, keypoint_set: KeypointSet, train: Part, val: Part) -> list[Part]:
     """Returns all faces of a second data folder.
 
-    Args:
-        of_data: the hash of the first folder's arrays.
-
     Raises:
-        InputError: other keypoints, another size, or images that the first folder keeps for validation or test.
+        InputError: other keypoints, another size, or people or images that the first folder keeps for validation or
+            test.
     """
     manifest = load_data_manifest(extra)
     if load_keypoint_set(manifest) != keypoint_set:
         raise InputError(f"{extra}: has other keypoints than {folder}; prepare one like the other")
-    if of_data not in str(manifest["inputs"].get("leave_out", of_data)).split():  # one for each --leave-out
+    if both := sorted(faces_csv.people(folder, ("val", "test")) & faces_csv.people(extra)):
         raise InputError(
-            f"{extra}: leaves out the people of another split than that of {folder}; prepare it again with "
-            f"--leave-out {folder}"
+            f"{extra}: has faces of {len(both)} people (or photos) that {folder} keeps for validation and test, the "
+            f"first is {both[0]}; prepare it again with --leave-out {folder}"
         )
     size = train.images.shape[1:]
     unseen = {image.tobytes() for part in (val, load_part(folder, "test")) for image in part.images}

@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 import onnxruntime
 
+from data_prep.faces import evenly_spread
 from facial_keypoints.array_types import Float32, UInt8
 from facial_keypoints.errors import InputError
 
@@ -50,7 +51,7 @@ def quantise(path: Path, images: UInt8, out: Path) -> None:
     from onnxruntime.quantization import QuantType, quantize_static  # here, for it changes sys.path
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    images = images[np.linspace(0, len(images) - 1, min(len(images), CALIBRATION_FACES)).astype(int)]
+    images = images[evenly_spread(len(images), CALIBRATION_FACES)]
     with tempfile.TemporaryDirectory() as folder:
         prepared = Path(folder) / "prepared.onnx"
         quant_pre_process(path, prepared, skip_symbolic_shape=True)  # the shapes are known, and it needs a package more

@@ -130,6 +130,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     if options.tensorboard and importlib.util.find_spec("tensorflow") is None:
         raise InputError("--tensorboard: Keras writes its logs through TensorFlow, which is missing; leave it out")
+    out = options.out or DEFAULT_OUT / name
+    if options.tensorboard and options.tensorboard.resolve().is_relative_to(out.resolve()):
+        raise InputError(
+            f"--tensorboard {options.tensorboard}: lies in {out}, which is replaced at the end; move it out"
+        )
     data = load_data(options.data, options.extra_data, recipe.labels)
     config = TrainingConfig(
         options.network,
@@ -139,7 +144,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         options.seed,
     )
     callbacks = [keras.callbacks.TensorBoard(options.tensorboard)] if options.tensorboard else []
-    out = options.out or DEFAULT_OUT / name
     train(config, data, out, build, options.resume, options.restart, callbacks)
     print(f"{out}: model.keras, summary.txt, history.csv, loss_curves.png")
 

@@ -83,6 +83,11 @@ def test_a_stage_replaces_only_its_own_folders_and_never_what_it_reads(tmp_path:
         check_out(out, "train")
     with pytest.raises(InputError, match="which is read"):
         check_out(out, "prepare", [out / "source"])
+    (out / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match=r"holds notes\.txt, which `python -m data_prep\.prepare .* did not write"):
+        check_out(out, "prepare")
+    (out / "notes.txt").rename(out / ".DS_Store")
+    check_out(out, "prepare")
     with pytest.raises(InputError, match=r"was written by .*; make it with `python -m training\.train"):
         read_manifest(out, "train")
 

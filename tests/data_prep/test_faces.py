@@ -4,7 +4,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 
-from data_prep.faces import Part, labelled_mean, never_labelled
+from data_prep.faces import Part, evenly_spread, labelled_mean, never_labelled
 from facial_keypoints.keypoint_set import FACE15
 
 
@@ -30,6 +30,12 @@ def test_the_mean_of_labels_skips_what_is_unlabelled() -> None:
     np.testing.assert_array_equal(labelled_mean(keypoints, labelled), [[2, 3], [np.nan, np.nan], [5, 5]])
     fallback = np.full((3, 2), 8, np.float32)
     np.testing.assert_array_equal(labelled_mean(keypoints, labelled, fallback), [[2, 3], [8, 8], [5, 5]])
+
+
+def test_some_of_many_are_spread_over_all() -> None:
+    assert evenly_spread(63, 32).tolist() == list(range(0, 63, 2))
+    assert evenly_spread(3, 32).tolist() == [0, 1, 2]
+    assert evenly_spread(0, 32).tolist() == []
 
 
 def test_keypoints_that_nobody_labels_are_named() -> None:

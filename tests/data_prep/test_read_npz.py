@@ -55,7 +55,9 @@ def test_columns_may_stand_in_any_order(folder: Path) -> None:
 
 
 def test_people_have_the_names_of_their_file(folder: Path) -> None:
-    pd.DataFrame({"row": range(COUNT), "person": list("aabbccddeeff")}).to_csv(folder / read_npz.GROUPS, index=False)
+    pd.DataFrame({"row": range(COUNT), "person": ["a", " a ", *"bbccddeeff"]}).to_csv(
+        folder / read_npz.GROUPS, index=False
+    )
     groups = read_npz.read(folder).groups
     assert groups is not None
     assert groups.tolist() == list("aabbccddeeff")

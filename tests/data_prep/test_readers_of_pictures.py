@@ -55,6 +55,17 @@ def test_pts_count_from_1_with_or_without_their_head(tmp_path: Path, head: str) 
     np.testing.assert_allclose(read_pts.read_points(tmp_path / "a.pts"), face_68(), atol=1e-5)
 
 
+def test_a_picture_in_a_format_that_starts_programs_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nshowpage\n")
+    with pytest.raises(InputError, match=r"a\.jpg: cannot be decoded"):
+        read_picture(tmp_path / "a.jpg", colour=False)
+
+
+def test_blanks_around_a_name_make_no_other_person(tmp_path: Path) -> None:
+    folder = save_five(tmp_path / "five", {"a.jpg": "yt:Ann", "b.jpg": " yt:Ann "})
+    assert {face.person for face in read_pictures_csv.read(folder).faces} == {"yt:Ann"}
+
+
 def test_faces_cut_from_one_photo_count_as_one_person(tmp_path: Path) -> None:
     folder = save_pts(tmp_path / "afw68", ["111_1", "111_2", "222_1", "image_0001", "image_0002"])
     read = read_pts.read(folder)

@@ -140,6 +140,8 @@ FAULTS = {
     "two keypoint sets": (["frames", "five"], r"five: has the keypoint set face15, frames has face68; join sources"),
     "one source twice": (["frames", "frames"], r"frames: is named twice"),
     "both sources of 68 points": (["frames", "--both-sources"], r"--both-sources: only where 68 points are taken"),
+    "both sources of 15 points": (["five", "--as", "15", "--both-sources"], r"--both-sources: no source has the 68"),
+    "too many drawn": (["synthetic", "--count", "100000000000000"], r"--count 1000+: .* at most 1,000,000"),
     "no cuts": (["frames", "--cuts", "0"], r"--cuts 0: .* must be at least 1"),
     "too small": (["frames", "--size", "8"], r"--size 8: give 16 to 1024 px"),
     "no official split": (["many", "--split", "official"], r"--split official: not all faces are in a training or"),

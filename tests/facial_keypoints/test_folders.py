@@ -50,11 +50,19 @@ def test_what_was_there_comes_back_after_a_kill_between_the_two_renames(tmp_path
 
 
 def test_what_a_kill_left_is_swept_away_by_the_next(tmp_path: Path) -> None:
-    left = tmp_path / ".out.x1y2z3.partial"
+    left = tmp_path / ".out.partial"
     left.mkdir()
     (left / "half.npy").write_text("half")
     write(tmp_path / "out", "whole")
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_runs_whose_folders_names_begin_alike_leave_each_other_alone(tmp_path: Path) -> None:
+    with atomic_folder(tmp_path / "v2.1") as longer:
+        (longer / "result.txt").write_text("longer")
+        write(tmp_path / "v2", "shorter")
+    assert (tmp_path / "v2.1" / "result.txt").read_text() == "longer"
+    assert (tmp_path / "v2" / "result.txt").read_text() == "shorter"
 
 
 def test_a_link_stays_one_and_what_it_points_to_is_replaced(tmp_path: Path) -> None:

@@ -273,7 +273,9 @@ def test_a_picture_that_changed_since_the_kill_is_done_again(
         (["{in}/a.png", "--box", "0,0,1e200,1e200"], "the last two above 0, none beyond 1,000,000"),
         (["{in}/a.png", "--model", "v9"], "v9: no such model; give one of"),
         (["{in}/a.png", "--yunet", "{in}/y.onnx"], "y.onnx: no such file; give YuNet's"),
+        (["{in}/a.png", "--yunet", "{in}/y.onnx", "--profile"], "--profile: is of the Haar cascade"),
         (["{in}/a.png", "--workers", "0"], "--workers 0: must be at least 1"),
+        (["{in}/a.png", "--workers", "99999999999"], "--workers 99999999999: must be at least 1 and at most"),
         (["{in}/a.png", "clip.mp4", "--no-detect"], "--no-detect: is for pictures of one face each"),
         (["{in}/clip.mp4"], "clip.mp4"),
     ],
@@ -379,9 +381,13 @@ def test_one_bad_picture_is_told_once(
 
 def test_a_picture_wider_than_a_jpeg_may_be_is_drawn_as_png(tmp_path: Path) -> None:
     write_picture(tmp_path / "wide.bmp", np.full((4, 65_501, 3), 90, np.uint8))
+    write_picture(tmp_path / "wide.png", np.full((4, 65_501, 3), 90, np.uint8))
+    (tmp_path / "wide.png").rename(tmp_path / "named.jpg")  # pictures are read by what they hold
+    wide = [str(tmp_path / name) for name in ("wide.bmp", "named.jpg")]
     for _ in range(2):
-        main(["predict", str(tmp_path / "wide.bmp"), "--no-detect", "--out", str(tmp_path / "out"), "--overwrite"])
-    assert read_picture(tmp_path / "out" / "overlays" / "wide.bmp.png").shape == (4, 65_501, 3)
+        main(["predict", *wide, "--no-detect", "--out", str(tmp_path / "out"), "--overwrite"])
+    for name in ("wide.bmp.png", "named.jpg.png"):
+        assert read_picture(tmp_path / "out" / "overlays" / name).shape == (4, 65_501, 3)
 
 
 def test_results_inside_the_folder_are_no_pictures_of_it(folder: Path) -> None:

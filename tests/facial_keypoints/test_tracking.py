@@ -243,6 +243,14 @@ def network_without_errors(path: Path) -> Path:
     return path
 
 
+def test_without_expected_errors_the_surest_face_is_the_detector_s(tmp_path: Path) -> None:
+    predictor = Predictor(network_without_errors(tmp_path / "model.onnx"), threads=1)
+    boxes = np.array([[10, 10, 40, 40], [10, 10, 40, 40], [200, 20, 60, 60]], float)
+    found = given_boxes(boxes)._replace(scores=np.array([0.1, 9.0, 5.0]))
+    faces = predictor.predict(scene(), detector=lambda _: found)
+    assert [face.score for face in faces] == [9.0, 5.0]  # of the two that lie on each other the surer one
+
+
 def test_a_network_without_expected_errors_keeps_what_the_detector_finds_again(tmp_path: Path) -> None:
     predictor = Predictor(network_without_errors(tmp_path / "model.onnx"), threads=1)
     there = [[10, 10, 40, 40], [200, 20, 60, 60]]

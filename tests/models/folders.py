@@ -7,9 +7,9 @@ import keras
 
 from common.stage import stage_folder, write_manifest
 from facial_keypoints.keypoint_set import FACE15
+from facial_keypoints.pretrained import KERAS_FILE
 from facial_keypoints.spec import Crop, ModelSpec, to_json
 from models.networks import build_model, load_build, predicts_error
-from models.saved import KERAS_FILE
 
 OWN = """import keras
 

@@ -10,8 +10,9 @@ from common.stage import read_manifest
 from facial_keypoints.array_types import UInt8
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import FACE15
+from facial_keypoints.pretrained import KERAS_FILE
 from models.networks import build_model, load_build
-from models.saved import KERAS_FILE, load_model, notes, predict
+from models.saved import load_model, notes, predict
 from tests.models.folders import write_model_folder
 
 SHAPE = (48, 48, 1)

@@ -1,5 +1,6 @@
 """Data folders of very small pictures, on which the networks train in moments."""
 
+import csv
 import time
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from common.stage import stage_folder, write_manifest
-from data_prep import arrays, prepare
+from data_prep import arrays, faces_csv, prepare
 from data_prep.faces import Part
 from facial_keypoints.keypoint_set import FACE15, KeypointSet
 
@@ -39,8 +40,12 @@ def extra_48(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def write_data(out: Path, parts: dict[str, Part], keypoint_set: KeypointSet = FACE15) -> Path:
     """Writes a data folder as the first stage does, and returns it."""
     with stage_folder(out, "prepare") as folder:
+        people = [("part", "person")]
         for split, part in parts.items():
             arrays.save_part(folder, split, part)
+            people += [(split, f"{out}:{group}") for group in part.groups]  # of no other folder
+        with (folder / faces_csv.NAME).open("w", newline="") as file:
+            csv.writer(file).writerows(people)
         write_manifest(folder, "prepare", {"keypoint_set": keypoint_set.name}, {}, {}, time.time())
     return out
 

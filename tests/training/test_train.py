@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from common.stage import read_manifest
-from data_prep import arrays
+from data_prep import arrays, prepare
 from data_prep.faces import Part
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import FACE15, FACE68
@@ -149,6 +149,8 @@ def test_a_seed_gives_one_result_and_another_seed_another(small_data: Path, tmp_
     torn = ["--initial-weights", str(tmp_path / "torn.keras")]
     with pytest.raises(InputError, match=r"torn\.keras: cannot be loaded"):
         main(["base", "--data", str(small_data), "--out", str(tmp_path / "e"), *torn])
+    with pytest.raises(InputError, match=r"a: holds .*a.model\.keras, which is read, and would be replaced"):
+        main(["base", "--data", str(small_data), "--out", str(tmp_path / "a"), *start])
 
 
 def test_resuming_needs_an_unfinished_run_with_the_same_settings(small_data: Path, tmp_path: Path) -> None:
@@ -405,19 +407,16 @@ def test_held_out_pictures_may_not_come_back_by_the_second_folder(
     assert not list(tmp_path.glob("*out*"))
 
 
-def test_faces_cut_for_another_split_are_refused(data_48: Path, extra_48: Path, tmp_path: Path) -> None:
-    """Their people were kept apart from the validation and test faces of other splits, not of this one."""
-    shutil.copytree(extra_48, tmp_path / "more")
-    ours = arrays.data_hash(arrays.load_data_manifest(data_48))
-    for like, fits in ((ours, True), (f"another {ours}", True), ("another", False), ("another third", False)):
-        manifest = json.loads((extra_48 / "manifest.json").read_text())
-        manifest["inputs"]["leave_out"] = like
-        (tmp_path / "more" / "manifest.json").write_text(json.dumps(manifest))
-        if fits:
-            load_data(data_48, tmp_path / "more", "by_source")
-        else:
-            with pytest.raises(InputError, match="leaves out the people of another split"):
-                load_data(data_48, tmp_path / "more", "by_source")
+def test_people_of_validation_and_test_may_not_come_back_by_the_second_folder(tmp_path: Path) -> None:
+    """Not even in other pictures: the same seed draws the same people, as it draws them for another count."""
+    data, extra = tmp_path / "data", tmp_path / "extra"
+    prepare.main(["synthetic", "--count", "60", "--out", str(data)])
+    more = ["synthetic", "--count", "80", "--split", "all-test", "--out", str(extra)]
+    prepare.main(more)
+    with pytest.raises(InputError, match=r"people \(or photos\) that .* keeps for .* is drawn:0:\d+; .* --leave-out"):
+        load_data(data, extra, "masked")
+    prepare.main([*more, "--leave-out", str(data)])
+    assert len(load_data(data, extra, "masked").train.images) > len(load_data(data, None, "masked").train.images)
 
 
 def test_a_run_begun_with_more_faces_does_not_go_on_without_them(data_48: Path, extra_48: Path, tmp_path: Path) -> None:
