@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -86,7 +86,8 @@ def cut(pictures: LabelledPictures, cutting: Cutting) -> Faces:
     labels: dict[int | None, Float32] = {pictures.source: marked}
     if cutting.as_15 and pictures.keypoint_set == FACE68:
         labels = {source: _labels(marked, source) for source in ((0, 1) if cutting.both_sources else (0,))}
-    return _labelled(crops, labels, pictures.root, keypoint_set)
+    faces = _labelled(crops, labels, pictures.root, keypoint_set)
+    return faces if pictures.names_people else replace(faces, nameless=(str(pictures.root),))
 
 
 def _crops(pictures: LabelledPictures, cutting: Cutting, side: int) -> Crops:
@@ -100,18 +101,19 @@ def _crops(pictures: LabelledPictures, cutting: Cutting, side: int) -> Crops:
     for face in tqdm(pictures.faces, desc=pictures.root.name, unit="face", disable=None):
         try:
             picture = read_picture(face.file, cutting.colour)
+            check_near(face, picture.shape[:2])
+            of_face = [matrix_of(face, picture.shape[:2], side, cutting, rng) for _ in range(cutting.cuts)]
         except InputError:
             if not cutting.skip_bad:
                 raise
             skipped.append(str(face.file))
             continue
-        for _ in range(cutting.cuts):
-            matrix = matrix_of(face, picture.shape[:2], side, cutting, rng)
+        for matrix in of_face:
             images[len(faces)] = geometry.crop(picture, matrix, side, side)
             matrices.append(matrix)
             faces.append(face)
     if not faces:
-        raise InputError(f"{pictures.root}: not one of its {len(pictures.faces)} pictures can be decoded")
+        raise InputError(f"{pictures.root}: not one of its {len(pictures.faces)} pictures can be decoded and cut")
     return Crops(images[: len(faces)], np.stack(matrices), faces, tuple(skipped))
 
 
@@ -139,6 +141,18 @@ def _labelled(crops: Crops, labels: Mapping[int | None, Float32], root: Path, ke
         crops=np.concatenate([crops.matrices] * times),
         skipped=crops.skipped,
     )
+
+
+def check_near(face: LabelledPicture, shape: tuple[int, int]) -> None:
+    """Raises InputError where a keypoint lies farther outside its picture of (H, W) px than that is large."""
+    size = np.array(shape[::-1])
+    far = ((face.keypoints < -size) | (face.keypoints > 2 * size)).any(axis=1)  # False where unlabelled
+    if far.any():
+        x, y = face.keypoints[far][0]
+        raise InputError(
+            f"{face.where}: has a keypoint at {x:g}, {y:g}, far outside its picture of {size[0]} x {size[1]} px; "
+            "mend it, or leave the face out: prepare --skip-bad"
+        )
 
 
 def matrix_of(

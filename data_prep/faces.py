@@ -46,6 +46,7 @@ class Faces:
         parts: text (N,), `training` or `test` where whoever made the set split it, else empty; None: all empty.
         crops: float64 (N, 2, 3), original picture to image; None where the faces were not cut from pictures.
         skipped: files that could not be decoded and were left out, as asked.
+        nameless: the sources that name no person, so that one may be in several of their groups.
     """
 
     images: UInt8
@@ -58,9 +59,15 @@ class Faces:
     parts: Text | None = None
     crops: Float64 | None = None
     skipped: tuple[str, ...] = ()
+    nameless: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.images)
+
+    @property
+    def people(self) -> Text | None:
+        """The groups, text (N,), where all sources name people; else None."""
+        return None if self.nameless else self.groups
 
     def only(self, kept: Bool) -> "Faces":
         """Returns the faces where bool (N,) says so."""
@@ -75,6 +82,7 @@ class Faces:
             None if self.parts is None else self.parts[kept],
             None if self.crops is None else self.crops[kept],
             self.skipped,
+            self.nameless,
         )
 
 

@@ -49,6 +49,7 @@ class LabelledPictures:
         keypoint_set: the K keypoints.
         source: the label source, an index into `keypoint_set.sources`; None: told from the pattern of labels.
         found: one line that says what was found.
+        names_people: whether `person` of its faces is a person, and not a picture.
     """
 
     root: Path
@@ -56,6 +57,7 @@ class LabelledPictures:
     keypoint_set: KeypointSet
     source: int | None
     found: str
+    names_people: bool = False
 
 
 def picture_path(folder: Path, name: str, where: str) -> Path:

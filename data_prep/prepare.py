@@ -65,7 +65,7 @@ def parser() -> argparse.ArgumentParser:
     how.add_argument("--crop", choices=CROPS, default=FACE, help="what of the picture (default: %(default)s)")
     how.add_argument("--colour", action="store_true", help="RGB instead of grey")
     how.add_argument("--cuts", type=int, default=1, help="crops of each face, 15 points only (default: 1)")
-    how.add_argument("--skip-bad", action="store_true", help="go on without pictures that cannot be decoded")
+    how.add_argument("--skip-bad", action="store_true", help="go on without pictures that cannot be decoded or cut")
     return p
 
 

@@ -10,6 +10,7 @@ from data_prep.faces import Faces, Part, labelled_points, never_labelled
 from data_prep.grouping import duplicate_groups, join_groups
 from data_prep.impute import hidden_label_errors, impute
 from data_prep.labels import shown_names
+from data_prep.outliers import outside_image
 from data_prep.split import sizes_text, split
 from facial_keypoints.array_types import Bool, Float32, Int64
 from facial_keypoints.errors import InputError
@@ -114,12 +115,24 @@ def summary(data: Prepared, gaps: Mapping[str, Any]) -> list[str]:
     faces, labelled, method = data.faces, data.labelled, data.split_method
     lines = [
         f"{len(faces)} faces, {method} split: {sizes_text(method, data.indexes)}",
-        f"{100 * labelled.mean():.1f} % of the keypoints are labelled, the others imputed by {data.imputer}",
+        f"{100 * labelled.mean():.1f} % of the keypoints are labelled"
+        + ("" if labelled.all() else f", the others imputed by {data.imputer}"),
         *gaps_text(gaps),
     ]
+    lines += who_is_named(faces)
+    if outside := int(outside_image(faces.keypoints, *faces.images.shape[1:3]).sum()):
+        lines.append(f"{outside} labels lie outside their image, see report.md")
     if skipped := faces.skipped:
-        lines.append(f"{len(skipped)} pictures could not be decoded and were left out: {shown_names(skipped)}")
+        lines.append(f"{len(skipped)} pictures could not be decoded or cut and were left out: {shown_names(skipped)}")
     return lines
+
+
+def who_is_named(faces: Faces) -> list[str]:
+    """Returns a line that says which sources name nobody; none where all name people."""
+    if not faces.nameless:
+        return []
+    names = shown_names(faces.nameless)
+    return [f"nobody is named in {names}: one person may be in several pictures, and on two sides of the split"]
 
 
 def gaps_text(gaps: Mapping[str, Any]) -> list[str]:

@@ -51,4 +51,4 @@ def read(folder: Path) -> LabelledPictures:
     if not faces:
         raise InputError(f"{folder}: the CSV files of the frames have no rows; each needs one for each labelled frame")
     check_names(faces)
-    return LabelledPictures(folder, faces, FACE68, FRAMES, "; ".join(found))
+    return LabelledPictures(folder, faces, FACE68, FRAMES, "; ".join(found), names_people=True)

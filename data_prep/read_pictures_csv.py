@@ -45,7 +45,7 @@ def read(folder: Path) -> LabelledPictures:
     found = f"{len(faces):,} pictures"
     if source is not None:
         found += f", label source {keypoint_set.sources[source].name}"
-    return LabelledPictures(folder, faces, keypoint_set, source, found)
+    return LabelledPictures(folder, faces, keypoint_set, source, found, names_people=PERSON in header)
 
 
 def source_of(columns: list[str], keypoint_set: KeypointSet) -> int | None:

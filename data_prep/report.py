@@ -12,7 +12,7 @@ from data_prep.faces import SPLITS, labelled_mean, never_labelled
 from data_prep.impute import most_common_sparse_source
 from data_prep.label_noise import LabelNoise, duplicate_label_noise
 from data_prep.outliers import OUTLIER, outlyingness, outside_image
-from data_prep.prepared import Prepared
+from data_prep.prepared import Prepared, who_is_named
 from data_prep.report_figures import LABELLED_ELSEWHERE_PX, apart
 from data_prep.split import sizes_text
 from facial_keypoints.array_types import Float32, Float64, Int64
@@ -20,7 +20,7 @@ from facial_keypoints.array_types import Float32, Float64, Int64
 ROWS_LISTED = 12
 
 SPLIT_MEANING = {
-    "grouped": "no person, and no image that occurs twice, is on two sides",
+    "grouped": "nobody who is named, and no image that occurs twice, is on two sides",
     "random": "by rows: a person, or a copy of an image, may be on two sides, which flatters every score",
     "official": "test as the set says, whoever is in its training part; validation is drawn from that part by faces",
     "documented": "the published procedure to the row: forward fill over the whole set, then scikit-learn's shuffle "
@@ -83,7 +83,7 @@ def _count(number: int, one: str, many: str = "") -> str:
 def _summary(data: Prepared, noise: LabelNoise) -> str:
     faces, labelled = data.faces, data.labelled
     count, height, width, channels = faces.images.shape
-    people = "" if faces.groups is None else f" of {_count(len(np.unique(faces.groups)), 'person', 'people')}"
+    people = "" if faces.people is None else f" of {_count(len(np.unique(faces.people)), 'person', 'people')}"
     lines = [
         f"{_count(count, 'face')}{people}, {width} x {height} px, {'grey' if channels == 1 else 'colour'}, "
         f"{len(faces.keypoint_set)} keypoints ({faces.keypoint_set.name}); {_percent(labelled.mean())} of them "
@@ -91,6 +91,7 @@ def _summary(data: Prepared, noise: LabelNoise) -> str:
         f"{_count(len(np.unique(data.sources)), 'label source')} and {_count(len(np.unique(data.groups)), 'group')} "
         "that a fair split keeps together.",
     ]
+    lines += [f"**{line}.**" for line in who_is_named(faces)]
     if missing := never_labelled(labelled, faces.keypoint_set):
         lines.append(f"**No face has a label for {', '.join(missing)}.**")
     if noise.points:
@@ -109,10 +110,10 @@ def _splits(data: Prepared) -> str:
         i = data.indexes[name]
         share = data.labelled[i].mean() if len(i) else 0.0
         complete = int(data.labelled[i].all(axis=1).sum())
-        people = [] if data.faces.groups is None else [f"{len(np.unique(data.faces.groups[i])):,}"]
+        people = [] if data.faces.people is None else [f"{len(np.unique(data.faces.people[i])):,}"]
         numbers = [f"{len(i):,}", _percent(len(i) / len(data.faces)), *people, f"{len(np.unique(data.groups[i])):,}"]
         rows.append([name, *numbers, f"{complete:,}", _percent(share)])
-    people_column = [] if data.faces.groups is None else ["people"]
+    people_column = [] if data.faces.people is None else ["people"]
     header = ["part", "faces", "share", *people_column, "groups", "complete faces", "labelled"]
     method = data.split_method
     text = f"Split `{method}`: {SPLIT_MEANING[method]}. It gives {sizes_text(method, data.indexes)}."

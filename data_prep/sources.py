@@ -19,9 +19,9 @@ from data_prep.cut import Cutting, cut
 from data_prep.faces import Faces, Origins, Text, labelled_points
 from data_prep.grouping import label_sources
 from data_prep.labelled_pictures import LabelledPictures
-from facial_keypoints.array_types import Float64, Int64
+from facial_keypoints.array_types import Float32, Float64, Int64
 from facial_keypoints.errors import InputError
-from facial_keypoints.keypoint_set import FACE15
+from facial_keypoints.keypoint_set import FACE15, KeypointSet
 
 SYNTHETIC, KAGGLE = "synthetic", "kaggle"
 LAYOUTS = (
@@ -66,11 +66,31 @@ def read_one(source: str, count: int | None, seed: int, cutting: Cutting) -> tup
         if not path.exists():
             raise InputError(f"{source}: no such file or folder, and not one of {SYNTHETIC}, {KAGGLE}")
         if (pictures := read_pictures(path)) is not None:
+            check_sides(source, np.stack([face.keypoints for face in pictures.faces]), pictures.keypoint_set)
             return cut(pictures, cutting), f"{source}: {pictures.found}"
         faces = read_npz.read(path) if path.is_dir() else read_training_csv.read(path)
     if not labelled_points(faces.keypoints).any():
         raise InputError(f"{source}: holds {len(faces)} faces and not one label; bring labelled faces")
+    check_sides(source, faces.keypoints, faces.keypoint_set)
     return faces, f"{source}: {len(faces):,} faces"
+
+
+def check_sides(source: str, keypoints: Float32, keypoint_set: KeypointSet) -> None:
+    """Raises InputError where in most faces, (N, K, 2), the left eye lies on the picture's left.
+
+    `left` is the person's own. Whoever takes it for the picture's gets faces cut upside down. Only of the 15 keypoints,
+    whose columns have such names.
+    """
+    if keypoint_set != FACE15:
+        return
+    left, right = (keypoints[:, FACE15.index(f"{side}_eye_center"), 0] for side in ("left", "right"))
+    both = ~np.isnan(left + right)
+    swapped = int((left < right)[both].sum())
+    if swapped > both.sum() / 2:
+        raise InputError(
+            f"{source}: {swapped} of {both.sum()} faces have left_eye_center on the left of the picture; `left` is the "
+            "person's own: swap left and right in the header"
+        )
 
 
 def join(names: Sequence[str], of_sources: Sequence[Faces]) -> Faces:
@@ -107,6 +127,7 @@ def join(names: Sequence[str], of_sources: Sequence[Faces]) -> Faces:
         parts=np.concatenate([_parts(faces) for faces in of_sources]),
         crops=np.concatenate([_crops(faces) for faces in of_sources]) if has_crops else None,
         skipped=tuple(file for faces in of_sources for file in faces.skipped),
+        nameless=tuple(of for name, faces in named for of in _nameless(name, faces)),
     )
 
 
@@ -116,6 +137,10 @@ def join(names: Sequence[str], of_sources: Sequence[Faces]) -> Faces:
 def _people(name: str, faces: Faces) -> Text:
     """Every face is another person."""
     return np.array([f"{name}:{row}" for row in faces.rows]) if faces.groups is None else faces.groups
+
+
+def _nameless(name: str, faces: Faces) -> tuple[str, ...]:
+    return (name,) if faces.groups is None else faces.nameless
 
 
 def _label_sources(faces: Faces) -> Int64:

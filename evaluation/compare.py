@@ -48,6 +48,9 @@ MakeTable = Callable[[Float32, Part, KeypointSet, Float64], pd.DataFrame]
 SIDE_BY_SIDE: dict[str, MakeTable] = {"nme": nme_table, "per_group": group_table, "per_keypoint": keypoint_table}
 
 
+BASE = "base"
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(arguments)
     started = time.time()
@@ -75,14 +78,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not data.test.labelled.any():
         raise InputError(f"{options.rows or options.data}: none of these test faces has a real label to compare on")
     entries = [*models, *baselines(data)]
-    table, ratios = comparison_table(entries, data, options.base), ratio_table(entries, data, options.base)
+    base, names = options.base or BASE, sorted(entry.name for entry in entries)
+    if options.base and base not in names:
+        raise InputError(
+            f"--base {base}: is not among the evaluations on {options.data}; give one of {', '.join(names)}"
+        )
+    table, ratios = comparison_table(entries, data, base), ratio_table(entries, data, base)
     further = further_tables(entries, data)
     with stage_folder(options.out, "compare") as folder:
         table.to_csv(folder / "comparison.csv", index=False)
         ratios.to_csv(folder / "ratios.csv", index=False)
         for name, rows in further.items():
             rows.to_csv(folder / f"{name}.csv", index=False)
-        text = markdown_text(table, ratios, further, data, options.base, subset)
+        text = markdown_text(table, ratios, further, data, base, subset)
         (folder / "comparison.md").write_text(text, encoding="utf-8")
         by_normaliser = {each.name: curves(entries, data, each) for each in data.keypoint_set.normalisers}
         standard, of_standard = next(iter(by_normaliser.items()))
@@ -91,11 +99,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         in_order = {each: [of[name] for name in best_first] for each, of in by_normaliser.items()}
         save(draw_cumulative_error(in_order), folder / "cumulative_error.png")
         inputs |= {f"evaluation/{name}": file_hash(options.evaluations / name / MANIFEST) for name in evaluated}
-        parameters = {"data": str(options.data), "evaluations": str(options.evaluations), "base": options.base}
+        parameters = {"data": str(options.data), "evaluations": str(options.evaluations), "base": base}
         parameters["rows"] = str(options.rows) if options.rows else None
         metrics = {"models": len(models), "left_out": list(left_out), "resamples": RESAMPLES}
         write_manifest(folder, "compare", parameters, inputs, metrics, started)
-    print(terminal_text(table, data, options.base))
+    print(terminal_text(table, data, base))
     print(f"\nwrote {options.out}")
 
 
@@ -110,7 +118,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="(artifacts/comparison, with --rows artifacts/comparison_FILE)"
     )
-    parser.add_argument("--base", default="base", metavar="NAME", help="the model others are compared to (%(default)s)")
+    parser.add_argument("--base", metavar="NAME", help=f"the model others are compared to (default: {BASE})")
     parser.add_argument(
         "--rows",
         type=Path,

@@ -79,7 +79,7 @@ def main(options: argparse.Namespace) -> None:
             rows.append([source.name, number, name, *matrix.ravel().round(DECIMALS).tolist()])
         return rows
 
-    def finish(folder: Path, done: list[list[list[Any]]]) -> str:
+    def finish(folder: Path, done: list[list[list[Any]]], _: list[Any]) -> str:
         rows = [row for of_one in done for row in of_one]
         with (folder / TABLE).open("w", newline="", encoding="utf-8") as file:
             csv.writer(file, lineterminator="\n").writerows([["file", "face", "crop", *MATRIX_COLUMNS], *rows])

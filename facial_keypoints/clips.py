@@ -6,7 +6,7 @@ import io
 import itertools
 import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -195,8 +195,10 @@ def write_clip(path: Path, clip: Clip, pictures: Iterable[UInt8]) -> None:
 
 def predict_clip(
     path: Path, predictor: Predictor, detector: Detector | None, out_folder: Path, smooth: bool = True
-) -> None:
-    """Writes `NAME.mp4`, the clip with its faces drawn, and `NAME.csv`, its faces by frame, into a folder.
+) -> list[int]:
+    """Returns how many frames a clip has, and how many without a face.
+
+    Writes `NAME.mp4`, the clip with its faces drawn, and `NAME.csv`, its faces by frame, into a folder.
 
     NAME is the clip's file name: `walk.mp4` becomes `walk.mp4` and `walk.mp4.csv`. Columns of the table: `frame` from 0
     on, `time_s`, `face` (its number in this clip), then those of `results.columns`.
@@ -204,7 +206,7 @@ def predict_clip(
     Raises:
         InputError: the clip cannot be read, or the folder not written.
     """
-    clip = read_clip(path)
+    clip, faces_per_frame = read_clip(path), []
     with (out_folder / f"{path.name}.csv").open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow([*FIRST_COLUMNS, *results.columns(predictor.spec)])
@@ -213,10 +215,19 @@ def predict_clip(
             for number, (frame, faces) in enumerate(track_clip(clip, predictor, detector, smooth=smooth)):
                 start = [number, round(frame.time_s, DECIMALS)]
                 table.writerows([*start, face.number, *results.row(results.face_values(face))] for face in faces)
+                faces_per_frame.append(len(faces))
                 numbers = [face.number for face in faces]
                 yield draw_faces(frame.picture, faces, predictor.spec.keypoint_set, numbers)
 
         write_clip(out_folder / written_name(path.name), clip, drawn())
+    return [len(faces_per_frame), faces_per_frame.count(0)]
+
+
+def summary(of_clips: Sequence[Sequence[int]]) -> str:
+    """Returns how many frames some clips have, in words for the user; each: frames, and how many without a face."""
+    frames, empty = np.sum(of_clips, axis=0).tolist()
+    text = f"{len(of_clips)} clip{'s' * (len(of_clips) > 1)} of {frames} frames"
+    return text + (f", no face found in {empty} of them" if empty else "")
 
 
 @contextlib.contextmanager

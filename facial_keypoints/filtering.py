@@ -2,7 +2,7 @@
 
 import argparse
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,11 +67,16 @@ def main(options: argparse.Namespace) -> None:
         write_picture(drawn, painted(picture, faces))
         return len(faces)
 
-    def of_clip(source: Source, folder: Path) -> None:
-        clip = clips.read_clip(source.path)
-        frames = clips.track_clip(clip, predictor, detector)
-        name = clips.written_name(source.name)
-        clips.write_clip(folder / name, clip, (painted(frame.picture, faces) for frame, faces in frames))
+    def of_clip(source: Source, folder: Path) -> list[int]:
+        clip, faces_per_frame = clips.read_clip(source.path), []
+
+        def frames() -> Iterator[UInt8]:
+            for frame, faces in clips.track_clip(clip, predictor, detector):
+                faces_per_frame.append(len(faces))
+                yield painted(frame.picture, faces)
+
+        clips.write_clip(folder / clips.written_name(source.name), clip, frames())
+        return [len(faces_per_frame), faces_per_frame.count(0)]
 
     fill_folder(
         options,
@@ -80,20 +85,21 @@ def main(options: argparse.Namespace) -> None:
         films,
         of_picture=of_picture,
         of_clip=of_clip,
-        finish=lambda _, faces_per_picture: _summary(faces_per_picture, len(films)),
+        finish=lambda _, faces_per_picture, of_clips: _summary(faces_per_picture, of_clips),
         drawn_from=" ".join(filter.digest() for filter in filters),
     )
 
 
-def _summary(faces_per_picture: Sequence[int], films: int) -> str:
-    """Returns what was painted, in one line for the user."""
+def _summary(faces_per_picture: Sequence[int], of_clips: Sequence[Sequence[int]]) -> str:
+    """Returns what was painted, in one line for the user; see `clips.summary`."""
     said = []
     if faces_per_picture:
         said.append(f"{count(sum(faces_per_picture), 'face')} in {count(len(faces_per_picture), 'picture')}")
     if empty := faces_per_picture.count(0):
         said.append(f"no face found in {empty} of them, which {'is' if empty == 1 else 'are'} written as before")
-    if films:
-        said.append(count(films, "clip"))
+    if of_clips:
+        unpainted = sum(empty for _, empty in of_clips)
+        said.append(clips.summary(of_clips) + (", which are written as before" if unpainted else ""))
     return "; ".join(said)
 
 

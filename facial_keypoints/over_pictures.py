@@ -55,7 +55,7 @@ def fill_folder(
     clips: Sequence[Source] = (),
     *,
     of_picture: Work,
-    finish: Callable[[Path, list[Any]], str],
+    finish: Callable[[Path, list[Any], list[Any]], str],
     of_clip: Work = _no_clip,
     drawn_from: str = "",
 ) -> None:
@@ -64,8 +64,8 @@ def fill_folder(
     Args:
         of_picture: reads a picture and writes what is made of it into a folder, from several threads; returns JSON
             values.
-        finish: writes tables of what all pictures gave, in their order; returns the line.
-        of_clip: reads a clip and writes what is made of it.
+        finish: writes tables of what all pictures gave, and all clips, each in their order; returns the line.
+        of_clip: reads a clip and writes what is made of it; returns JSON values that are not None.
         drawn_from: what else the results hang on, besides the options, the network and the sources.
 
     Raises:
@@ -75,14 +75,16 @@ def fill_folder(
     with Unfinished(options.out, settings) as unfinished:
         tell = len(pictures) + len(clips) > 1
         done, unread = _each_picture(pictures, of_picture, unfinished, options.workers, tell=tell)
+        of_clips = []
         for clip in clips:
-            if unfinished.record(_stamp(clip)) is None:
-                of_clip(clip, unfinished.folder)
-                unfinished.keep(_stamp(clip), True)
+            if (record := unfinished.record(_stamp(clip))) is None:
+                record = of_clip(clip, unfinished.folder)
+                unfinished.keep(_stamp(clip), record)
+            of_clips.append(record)
         if unread and not (done or clips):
             unfinished.discard()
             raise InputError(unread[0][1] if len(unread) == 1 else f"none of {len(unread)} pictures could be read")
-        line = finish(unfinished.folder, done)
+        line = finish(unfinished.folder, done, of_clips)
         if unread:
             with (unfinished.folder / UNREAD).open("w", newline="", encoding="utf-8") as file:
                 csv.writer(file, lineterminator="\n").writerows([("file", "reason"), *unread])

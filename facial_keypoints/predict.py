@@ -72,15 +72,15 @@ def main(options: argparse.Namespace) -> None:
         height, width = picture.shape[:2]
         return vars(PictureFaces(source.name, width, height, [results.face_values(face) for face in faces]))
 
-    def of_clip(source: Source, folder: Path) -> None:
-        clips.predict_clip(source.path, predictor, detector, folder, smooth=not options.no_smooth)
+    def of_clip(source: Source, folder: Path) -> list[int]:
+        return clips.predict_clip(source.path, predictor, detector, folder, smooth=not options.no_smooth)
 
-    def finish(folder: Path, records: list[dict[str, Any]]) -> str:
+    def finish(folder: Path, records: list[dict[str, Any]], of_clips: list[list[int]]) -> str:
         done = [PictureFaces(**record) for record in records]
         if pictures:
             results.write_csv(folder / results.CSV_FILE, done, spec)
             results.write_json(folder / results.JSON_FILE, done, spec, str(options.model))
-        return summary(done, films)
+        return summary(done, of_clips)
 
     fill_folder(options, predictor, pictures, films, of_picture=of_picture, of_clip=of_clip, finish=finish)
 
@@ -94,13 +94,13 @@ def finder(options: argparse.Namespace, predictor: Predictor, detector: Detector
     return lambda picture: predictor.predict(picture, detector=detector)
 
 
-def summary(done: Sequence[PictureFaces], films: Sequence[Source]) -> str:
-    """Returns what was found, in one line for the user."""
+def summary(done: Sequence[PictureFaces], of_clips: Sequence[Sequence[int]]) -> str:
+    """Returns what was found, in one line for the user; see `clips.summary`."""
     parts = []
     if done:
         parts.append(f"{count(sum(len(picture.faces) for picture in done), 'face')} in {count(len(done), 'picture')}")
     if empty := [picture.file for picture in done if not picture.faces]:
         parts.append(f"no face found in {empty[0] if len(empty) == 1 else f'{len(empty)} of them'}")
-    if films:
-        parts.append(count(len(films), "clip"))
+    if of_clips:
+        parts.append(clips.summary(of_clips))
     return "; ".join(parts)

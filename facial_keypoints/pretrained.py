@@ -5,6 +5,7 @@ from pathlib import Path
 from facial_keypoints.errors import InputError
 
 ONNX_FILE, INT8_FILE, MANIFEST = "model.onnx", "model_int8.onnx", "manifest.json"  # in a model folder
+KERAS_SUFFIX = ".keras"
 KERAS_FILE = "model.keras"  # what they were exported from; it may be left out of what is shipped
 IN_WHEEL = Path(__file__).parent / "pretrained"  # pyproject.toml puts them there
 IN_CHECKOUT = Path(__file__).parents[1] / "artifacts" / "pretrained"
@@ -29,6 +30,10 @@ def find(model: str | Path) -> Path:
     if isinstance(model, str) and model in known:
         return known[model]
     path = Path(model)
+    if path.suffix == KERAS_SUFFIX and path.is_file():
+        raise InputError(
+            f"{model}: is a Keras file; run `python -m training.export {path.parent}`, and give that folder"
+        )
     if path.is_dir() or path.is_file():
         return path
     raise InputError(f"{model}: no such model; give one of {', '.join(known)}, a model folder or an .onnx file")

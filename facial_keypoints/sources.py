@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from facial_keypoints import clips
 from facial_keypoints.errors import InputError, printable
+from facial_keypoints.folders import OF_FILE_MANAGERS
 from facial_keypoints.pictures import SUFFIXES, notes
 
 CLIP_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm")
@@ -46,16 +47,20 @@ def find_sources(paths: list[Path], out: Path, *, takes_clips: bool = True) -> t
     names = Counter(source.name for source in pictures)
     names += Counter(clips.written_name(film.name) for film in films)
     if twice := [name for name, number in names.items() if number > 1]:
-        raise InputError(f"{twice[0]}: {names[twice[0]]} files would have this name in --out; give them one at a time")
+        raise InputError(
+            f"{twice[0]}: {names[twice[0]]} files would have this name in --out; give a folder that holds them all, "
+            "whose folders keep them apart, or one at a time"
+        )
     return pictures, films
 
 
 def _in_folder(folder: Path, out: Path, takes_clips: bool) -> list[Source]:
-    """Returns the pictures of a folder, by name, without hidden ones and those in `out`; tells of clips beside them."""
-    known = (*SUFFIXES, *CLIP_SUFFIXES)
-    inside = sorted(file for file in folder.rglob("*") if file.suffix.lower() in known and file.is_file())
+    """Returns the pictures of a folder, by name, without hidden ones and those in `out`; tells of all else in it."""
+    inside = sorted(file for file in folder.rglob("*") if file.is_file())
     named = [(file.relative_to(folder), file) for file in inside if not file.resolve().is_relative_to(out.resolve())]
-    seen = [Source(n.as_posix(), file) for n, file in named if not any(p.startswith(".") for p in n.parts)]
+    shown = [Source(n.as_posix(), file) for n, file in named if not any(p.startswith(".") for p in n.parts)]
+    seen = [source for source in shown if source.path.suffix.lower() in (*SUFFIXES, *CLIP_SUFFIXES)]
+    others = [source.name for source in shown if source not in seen and source.path.name not in OF_FILE_MANAGERS]
     films = [source.name for source in seen if source.path.suffix.lower() in CLIP_SUFFIXES]
     left_out = f"{count(len(films), 'clip')} in it left out ({', '.join(films)})"
     if takes_clips:
@@ -65,6 +70,10 @@ def _in_folder(folder: Path, out: Path, takes_clips: bool) -> list[Source]:
         raise InputError(f"{says}; {left_out}" if films else says)
     if films:
         notes.warning("%s", printable(f"{folder}: {left_out}"))
+    if others:
+        some = ", ".join(others[:3]) + (", ..." if len(others) > 3 else "")
+        says = f"{count(len(others), 'file')} in it left out ({some}): no ending of a picture that can be read"
+        notes.warning("%s", printable(f"{folder}: {says} ({', '.join(SUFFIXES)})"))
     return [source for source in seen if source.name not in films]
 
 

@@ -319,6 +319,6 @@ def write_model(
         code=state.code,
     )
     print(
-        f"{len(history)} epochs in {seconds_text(state.seconds)}; best is epoch {best}: validation MAE "
-        f"{best_mae:.3f} px ({'all labels' if recipe.labels == 'imputed' else 'real labels'})"
+        f"{len(history)} epoch{'s' * (len(history) > 1)} in {seconds_text(state.seconds)}; best is epoch {best}: "
+        f"validation MAE {best_mae:.3f} px ({'all labels' if recipe.labels == 'imputed' else 'real labels'})"
     )

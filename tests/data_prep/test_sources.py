@@ -136,7 +136,33 @@ def test_a_picture_that_is_skipped_is_counted(frames: Path, tmp_path: Path, caps
     assert sum(manifest["metrics"][split] for split in SPLITS) == 22
 
 
+def test_who_is_not_named_is_said(frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Pictures of which nobody is named count as people of their own, which they need not be."""
+    save_pts(tmp_path / "pts", list("abcdefghijkl"))
+    for sources, named in (([frames], True), ([frames, tmp_path / "pts"], False)):
+        main([*map(str, sources), "--out", str(tmp_path / "data")])
+        said, report = capsys.readouterr().out, (tmp_path / "data" / "report.md").read_text()
+        assert (f"nobody is named in {tmp_path / 'pts'}: one person may be" in said) != named
+        assert ("nobody is named in" in report) != named
+        assert ("| people |" in report) == named
+
+
+def test_a_face_whose_size_nobody_can_tell_is_left_out_where_that_is_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = save_five(tmp_path / "five", {f"{name}.jpg": f"yt:{name}" for name in "abcdefghijklm"})
+    table = folder / "keypoints.csv"
+    table.write_text(table.read_text().replace("b.jpg,yt:b,65,50", "b.jpg,yt:b,,").replace("c,65,", "c,9999,"))
+    command = [str(folder), "--out", str(tmp_path / "data")]
+    with pytest.raises(InputError, match=r"row 1 .*: its eye centres are not labelled"):
+        main(command)
+    main([*command, "--skip-bad"])
+    assert "2 pictures could not be decoded or cut and were left out: " in capsys.readouterr().out
+
+
 FAULTS = {
+    "left is not the person's own": (["swapped"], r"swapped: 12 of 12 faces have left_eye_center on the left of the"),
+    "a label far outside": (["far"], r"a\.pts: has a keypoint at 9998, 11, far outside its picture of 130 x 120 px"),
     "two keypoint sets": (["frames", "five"], r"five: has the keypoint set face15, frames has face68; join sources"),
     "one source twice": (["frames", "frames"], r"frames: is named twice"),
     "both sources of 68 points": (["frames", "--both-sources"], r"--both-sources: only where 68 points are taken"),
@@ -161,6 +187,10 @@ def test_bad_use_is_one_line_and_leaves_nothing(
     arguments, message = FAULTS[fault]
     save_five(tmp_path / "five", {"a.jpg": "yt:Ann", "b.jpg": "yt:Bo"})
     save_pts(tmp_path / "many", list("abcdefghijkl"))
+    swapped = save_five(tmp_path / "swapped", {f"{name}.jpg": "yt:Ann" for name in "abcdefghijkl"}) / "keypoints.csv"
+    swapped.write_text(swapped.read_text().replace("left", "L").replace("right", "left").replace("L", "right"))
+    far = save_pts(tmp_path / "far", ["a"]) / "a.pts"
+    far.write_text(far.read_text().replace(far.read_text().splitlines()[3], "9999 12"))
     save_frames(tmp_path / "test_only", {"test": frame_names(PEOPLE)})
     if "nameless" in arguments:
         source = tmp_path / "cut"

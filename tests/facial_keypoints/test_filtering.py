@@ -268,12 +268,26 @@ def test_the_command_paints_pictures_and_clips_and_goes_on_after_a_bad_one(
     (folder / "bad.png").write_bytes(b"")
     film = clips.Clip(tmp_path / "film.mp4", face.shape[1], face.shape[0], 10.0, 3)
     clips.write_clip(film.path, film, [face] * 3)
+    nobody = film._replace(path=tmp_path / "nobody.mp4")
+    clips.write_clip(nobody.path, nobody, [np.full_like(face, 90)] * 3)
     out = tmp_path / "out"
-    command = ["filter", str(folder), str(film.path), "--filter", "hat", "--filter", "clown", "--out", str(out)]
+    command = [
+        "filter",
+        str(folder),
+        str(film.path),
+        str(nobody.path),
+        "--filter",
+        "hat",
+        "--filter",
+        "clown",
+        "--out",
+        str(out),
+    ]
     with pytest.raises(InputError, match=r"unread\.csv: 1 of 3 pictures could not be read"):
         main(command)
     said = capsys.readouterr()
-    assert "1 face in 2 pictures; no face found in 1 of them, which is written as before; 1 clip" in said.out
+    assert "1 face in 2 pictures; no face found in 1 of them, which is written as before" in said.out
+    assert "; 2 clips of 6 frames, no face found in 3 of them, which are written as before" in said.out
     assert "left out:" in said.err
     painted = read_picture(out / "face.png")
     (found,) = Predictor(threads=1).predict(face)

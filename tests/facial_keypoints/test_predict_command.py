@@ -272,6 +272,8 @@ def test_a_picture_that_changed_since_the_kill_is_done_again(
         (["{in}/a.png", "--box", "1,2,0,4"], "boxes: [(1.0, 2.0, 0.0, 4.0)] are not x, y, width, height"),
         (["{in}/a.png", "--box", "0,0,1e200,1e200"], "the last two above 0, none beyond 1,000,000"),
         (["{in}/a.png", "--model", "v9"], "v9: no such model; give one of"),
+        (["{in}/a.png", "--model", "{in}/net.keras"], "net.keras: is a Keras file; run `python -m training.export"),
+        (["{in}/a.png", "--box", "5000,1,20,20"], "box 5000,1,20,20: lies outside the picture of"),
         (["{in}/a.png", "--yunet", "{in}/y.onnx"], "y.onnx: no such file; give YuNet's"),
         (["{in}/a.png", "--yunet", "{in}/y.onnx", "--profile"], "--profile: is of the Haar cascade"),
         (["{in}/a.png", "--workers", "0"], "--workers 0: must be at least 1"),
@@ -285,6 +287,7 @@ def test_bad_input_is_one_line_and_nothing_is_written(
 ) -> None:
     (folder / "none").mkdir()
     (folder / "clip.mp4").write_text("hello")
+    (folder / "net.keras").write_text("PK")
     before = {path.name for path in tmp_path.iterdir()}
     told = refused(*[text.replace("{in}", str(folder)) for text in arguments], "--out", tmp_path / "out")
     assert message in told
@@ -421,4 +424,4 @@ def test_a_clip_beside_a_picture(picture: Path, tmp_path: Path, capsys: pytest.C
     assert sorted(files(out)) == ["walk.avi.csv", "walk.avi.mp4"]
     main(["predict", str(tmp_path / "walk.avi"), str(picture), "--out", str(out), "--overwrite"])
     assert set(files(out)) == {"keypoints.csv", "keypoints.json", "overlays/two.png", "walk.avi.csv", "walk.avi.mp4"}
-    assert capsys.readouterr().out == f"{out}: 1 clip\n{out}: 2 faces in 1 picture; 1 clip\n"
+    assert capsys.readouterr().out == f"{out}: 1 clip of 3 frames\n{out}: 2 faces in 1 picture; 1 clip of 3 frames\n"
