@@ -184,6 +184,8 @@ def read_manifest(folder: Path, stage: str) -> dict[str, Any]:
     """
     mend = f"make it with `{COMMANDS[stage]}`"
     if not folder.is_dir():
+        if folder.with_name(f"{folder.name}.unfinished").is_dir():
+            mend = "its training was broken off; go on with it by --resume"
         raise InputError(f"{folder}: no such folder; {mend}")
     try:
         manifest = json.loads((folder / MANIFEST).read_bytes())

@@ -52,9 +52,11 @@ def keypoint_set_of(path: Path, columns: Sequence[str], others: Sequence[str] = 
     Raises:
         InputError: missing, unknown or repeated columns, told by the keypoint set that fits best.
     """
+    if len(columns) == 1 and ";" in columns[0]:
+        raise InputError(f"{path}: the header (line 1) is separated by ';'; save it with commas")
     found = set(columns)
     best = min(KEYPOINT_SETS.values(), key=lambda one: (len(found.difference(one.columns)), len(one)))
-    wanted = [*best.columns, *others]
+    wanted = [*others, *best.columns]  # of these, only the first must be there
     missing = [name for name in wanted if name not in found]
     halves = [name for name in best.names if (f"{name}_x" in found) != (f"{name}_y" in found)]
     faults = {

@@ -131,7 +131,7 @@ def who_is_named(faces: Faces) -> list[str]:
     """Returns a line that says which sources name nobody; none where all name people."""
     if not faces.nameless:
         return []
-    names = shown_names(faces.nameless)
+    names = ", ".join(faces.nameless)
     return [f"nobody is named in {names}: one person may be in several pictures, and on two sides of the split"]
 
 

@@ -79,16 +79,6 @@ def given_boxes(xywh: npt.ArrayLike) -> Boxes:
     return Boxes(boxes, np.ones(len(boxes)), np.zeros(len(boxes)), USUAL_EYES)
 
 
-def inside(boxes: Boxes, picture: UInt8) -> Boxes:
-    """Returns the boxes; raises InputError where one lies outside the picture (H, W, C), where no face can be."""
-    height, width = picture.shape[:2]
-    low, high = boxes.xywh[:, :2], boxes.xywh[:, :2] + boxes.xywh[:, 2:]
-    if (outside := (low >= (width, height)) | (high <= 0)).any():
-        x, y, across, down = boxes.xywh[outside.any(axis=1)][0]
-        raise InputError(f"box {x:g},{y:g},{across:g},{down:g}: lies outside the picture of {width} x {height} px")
-    return boxes
-
-
 def shrunk(picture: UInt8) -> UInt8:
     """Returns a picture (H, W, C) as small as it may be for all faces to be found that are worth it."""
     longest = max(picture.shape[:2])

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from facial_keypoints import crops as cropping
 from facial_keypoints import geometry
 from facial_keypoints.array_types import Float32, Float64, Int64, UInt8
-from facial_keypoints.boxes import Detector, given_boxes, inside
+from facial_keypoints.boxes import Detector, given_boxes
 from facial_keypoints.codec import WITH_ERROR, Keypoints, decode
 from facial_keypoints.detectors.haar import Haar, second_look
 from facial_keypoints.errors import InputError, one_line
@@ -112,7 +112,7 @@ class Predictor:
         """
         picture = _checked_picture(picture)
         if boxes is not None:
-            crops = cropping.crop_of_boxes(inside(given_boxes(boxes), picture), self.spec)
+            crops = cropping.crop_of_boxes(given_boxes(boxes), self.spec)
             return self.predict_at(picture, crops, source=source)
         for search in (detector,) if detector else (self._haar, self._second_look):
             if faces := self._found(picture, search, source):

@@ -48,6 +48,7 @@ FAULTS: dict[str, tuple[list[str], str]] = {
     "half a keypoint": (["left_ear_x", "left_ear_y", "chin_x"], "lacks right_ear_x, right_ear_y, chin_y; a label file"),
     "another name": ([*EARS.columns[:4], "jaw_x", "jaw_y"], "lacks chin_x, chin_y; does not know jaw_x, jaw_y;"),
     "a column twice": ([*EARS.columns, "chin_x"], "repeats chin_x; a label file of ears has the columns NAME_x"),
+    "separated otherwise": ([";".join(EARS.columns)], "is separated by ';'; save it with commas"),
     "nothing known": (["file", "Image"], r"lacks left_ear_x, .* and 1 more; does not know file, Image;"),
     "most of the other set": ([*FACE15.columns[:29], "chin_x"], "lacks mouth_center_bottom_lip_y; does not know chin"),
 }

@@ -92,7 +92,7 @@ BAD_TABLES: dict[str, tuple[str, str]] = {
     "empty file": ("", "is empty"),
     "only a header": (table([]), "no rows below the header"),
     "missing columns": (table([], COLUMNS[3:]), "lacks left_eye_center_x, left_eye_center_y, right_eye_center_x;"),
-    "another file": ("a,b\n1,2\n", "lacks left_eye_center_x, .* and 26 more; does not know a, b"),
+    "another file": ("a,b\n1,2\n", "lacks Image, left_eye_center_x, .* and 26 more; does not know a, b"),
     "repeated column": (table([], [*COLUMNS, "Image"]), "repeats Image"),
     "a pixel too few": (with_cell(1, 30, "1 " * 255), r"row 1 \(line 3\).* 255 pixels where row 0 has 256"),
     "first row a pixel short": (with_cell(0, 30, "1 " * 9215), r"row 0 \(line 2\).* 9,215 pixels"),

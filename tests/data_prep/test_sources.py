@@ -130,7 +130,7 @@ def test_a_picture_that_is_skipped_is_counted(frames: Path, tmp_path: Path, caps
         main(command)
     assert not (tmp_path / "data").exists()
     main([*command, "--skip-bad"])
-    assert "1 pictures could not be decoded and were left out: " in capsys.readouterr().out
+    assert "1 pictures could not be decoded or cut and were left out: " in capsys.readouterr().out
     manifest = read_manifest(tmp_path / "data", "prepare")
     assert [Path(file).name for file in manifest["metrics"]["skipped"]] == ["Person_a_1.jpg"]
     assert sum(manifest["metrics"][split] for split in SPLITS) == 22

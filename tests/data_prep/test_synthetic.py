@@ -87,7 +87,7 @@ def test_label_noise_is_as_stated() -> None:
 def test_people_have_several_pictures_and_keep_their_looks(faces: Faces) -> None:
     assert faces.groups is not None
     people, pictures = np.unique(faces.groups, return_counts=True)
-    assert set(people) == {str(number) for number in range(len(people))}
+    assert set(people) == {f"drawn:7:{number}" for number in range(len(people))}
     assert 4 < pictures.mean() < 6.5
     one, again, other = (a_person(np.random.default_rng([7, 1, person])) for person in (3, 3, 4))
     assert one == again != other

@@ -149,7 +149,8 @@ def test_running_mean_of_many_labels() -> None:
     line = next(line for line in panels(figure)[0].lines if "both" in str(line.get_label()))
     x, y = np.array(line.get_xdata(), float), np.array(line.get_ydata(), float)
     assert len(x) == 24  # of 48 + 48 labels of the first source
-    np.testing.assert_allclose(y, x / 96, atol=0.01)
+    beyond = x > 8  # before lie the 48 labels of the other keypoint, all at one place and without error
+    np.testing.assert_allclose(y[beyond], x[beyond] / 96, atol=1e-3)
 
 
 def test_reliability_puts_expected_against_measured() -> None:
