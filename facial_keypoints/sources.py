@@ -59,8 +59,10 @@ def _in_folder(folder: Path, out: Path, takes_clips: bool) -> list[Source]:
     inside = sorted(file for file in folder.rglob("*") if file.is_file())
     named = [(file.relative_to(folder), file) for file in inside if not file.resolve().is_relative_to(out.resolve())]
     shown = [Source(n.as_posix(), file) for n, file in named if not any(p.startswith(".") for p in n.parts)]
-    seen = [source for source in shown if source.path.suffix.lower() in (*SUFFIXES, *CLIP_SUFFIXES)]
-    others = [source.name for source in shown if source not in seen and source.path.name not in OF_FILE_MANAGERS]
+    known = (*SUFFIXES, *CLIP_SUFFIXES)
+    seen = [source for source in shown if source.path.suffix.lower() in known]
+    unknown = [source for source in shown if source.path.suffix.lower() not in known]
+    others = [source.name for source in unknown if source.path.name not in OF_FILE_MANAGERS]
     films = [source.name for source in seen if source.path.suffix.lower() in CLIP_SUFFIXES]
     left_out = f"{count(len(films), 'clip')} in it left out ({', '.join(films)})"
     if takes_clips:
