@@ -78,11 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not data.test.labelled.any():
         raise InputError(f"{options.rows or options.data}: none of these test faces has a real label to compare on")
     entries = [*models, *baselines(data)]
-    base, names = options.base or BASE, sorted(entry.name for entry in entries)
-    if options.base and base not in names:
-        raise InputError(
-            f"--base {base}: is not among the evaluations on {options.data}; give one of {', '.join(names)}"
-        )
+    base = chosen_base(options, entries)
     table, ratios = comparison_table(entries, data, base), ratio_table(entries, data, base)
     further = further_tables(entries, data)
     with stage_folder(options.out, "compare") as folder:
@@ -99,12 +95,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
         in_order = {each: [of[name] for name in best_first] for each, of in by_normaliser.items()}
         save(draw_cumulative_error(in_order), folder / "cumulative_error.png")
         inputs |= {f"evaluation/{name}": file_hash(options.evaluations / name / MANIFEST) for name in evaluated}
-        parameters = {"data": str(options.data), "evaluations": str(options.evaluations), "base": base}
-        parameters["rows"] = str(options.rows) if options.rows else None
+        parameters: dict[str, str | None] = {"data": str(options.data), "evaluations": str(options.evaluations)}
+        parameters |= {"base": base, "rows": str(options.rows) if options.rows else None}
         metrics = {"models": len(models), "left_out": list(left_out), "resamples": RESAMPLES}
         write_manifest(folder, "compare", parameters, inputs, metrics, started)
     print(terminal_text(table, data, base))
     print(f"\nwrote {options.out}")
+
+
+def chosen_base(options: argparse.Namespace, entries: Sequence[Entry]) -> str:
+    """Returns the name that others are compared to; raises InputError where one was given that nobody has."""
+    names = sorted(entry.name for entry in entries)
+    if options.base and options.base not in names:
+        raise InputError(
+            f"--base {options.base}: is not among the evaluations on {options.data}; give one of {', '.join(names)}"
+        )
+    return options.base or BASE
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
