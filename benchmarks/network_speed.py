@@ -27,6 +27,7 @@ from benchmarks import dlib68, mediapipe_mesh
 from data_prep import synthetic
 from facial_keypoints.errors import InputError, run
 from facial_keypoints.predictor import Predictor
+from facial_keypoints.runtime import onnxruntime
 
 BATCH = 64
 DTYPES = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32}
@@ -41,12 +42,11 @@ def load_session(path: Path) -> Any:
     """Returns an onnxruntime session that uses one thread; raises InputError where the file is no ONNX model."""
     if not path.is_file():
         raise InputError(f"{path}: no such file; give an ONNX model")
-    import onnxruntime  # takes longer than all of this module, and a stage imports it
-
-    settings = onnxruntime.SessionOptions()
+    module = onnxruntime()
+    settings = module.SessionOptions()
     settings.intra_op_num_threads = settings.inter_op_num_threads = 1
     try:
-        return onnxruntime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
+        return module.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors have no base of their own
         raise InputError(f"{path}: onnxruntime cannot load it ({error}); export the model again") from None
 

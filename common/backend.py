@@ -7,6 +7,7 @@ from pathlib import Path
 
 from common.quiet import native_stderr_silenced
 from facial_keypoints.errors import InputError
+from facial_keypoints.telemetry import switch_off
 
 
 def backend_name() -> str:
@@ -28,6 +29,7 @@ def start_backend() -> None:
     Raises:
         InputError: KERAS_BACKEND names a backend that cannot be imported.
     """
+    switch_off()
     # At 2, the default for errors only, a machine without a GPU reports a failed call to CUDA.
     notes_wanted = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") in ("0", "1", "2")
     # TensorFlow leaves oneDNN off on processors without AVX-512. With it base trains 1.5 and v2 2.3 times as fast.

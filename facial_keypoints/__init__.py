@@ -10,6 +10,7 @@ import importlib
 from typing import Any
 
 from facial_keypoints.errors import InputError
+from facial_keypoints.telemetry import switch_off
 
 __all__ = ["Face", "InputError", "Predictor", "draw_faces", "read_picture", "write_picture"]
 
@@ -25,5 +26,6 @@ _FOUND_IN = {
 def __getattr__(name: str) -> Any:
     """Imports what is asked for when it first is, and OpenCV with it; `__init__.pyi` gives the types."""
     if name in _FOUND_IN:
+        switch_off("onnxruntime")  # now, for a program that imports onnxruntime before it makes a Predictor
         return getattr(importlib.import_module(f"facial_keypoints.{_FOUND_IN[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

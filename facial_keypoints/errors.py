@@ -5,6 +5,8 @@ import os
 import sys
 from collections.abc import Callable
 
+from facial_keypoints.telemetry import switch_off
+
 EXIT_DONE, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 0, 2, 130
 SHORT_CHARACTERS = 240
 
@@ -14,7 +16,11 @@ class InputError(Exception):
 
 
 def run(main: Callable[[], None]) -> None:
-    """Runs a command and leaves the process with its exit code: 0 done, 2 bad input (one line), 130 Ctrl-C."""
+    """Runs a command and leaves the process with its exit code: 0 done, 2 bad input (one line), 130 Ctrl-C.
+
+    Every command, stage and page starts here, before it imports a package that might report to its makers.
+    """
+    switch_off()
     code = EXIT_DONE
     try:
         main()

@@ -17,6 +17,7 @@ from facial_keypoints.detectors.haar import Haar, second_look
 from facial_keypoints.errors import InputError, one_line
 from facial_keypoints.face import DOUBTFUL, HOPELESS, Face, doubt, each_once
 from facial_keypoints.pretrained import INT8_FILE, KERAS_FILE, MANIFEST, ONNX_FILE, find
+from facial_keypoints.runtime import onnxruntime
 from facial_keypoints.spec import CHANNELS, METADATA_KEY, ModelSpec, from_json
 
 BATCH = 64
@@ -260,13 +261,12 @@ def _usual_doubt(path: Path, box_px: float) -> float:
 
 def _session(path: Path, content: bytes, threads: int) -> Any:
     """Returns the runtime's session of an ONNX file; 0 threads: one for each core."""
-    import onnxruntime  # takes longer than all of this library
-
-    options = onnxruntime.SessionOptions()
+    module = onnxruntime()
+    options = module.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = SILENT
     try:
-        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        return module.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:
         raise InputError(f"{path}: is no whole ONNX file ({one_line(error)}); {EXPORT_AGAIN}") from None
 

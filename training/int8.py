@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 
 from data_prep.faces import evenly_spread
 from facial_keypoints.array_types import Float32, UInt8
 from facial_keypoints.errors import InputError
+from facial_keypoints.runtime import onnxruntime
 
 CALIBRATION_FACES = 128  # on v2, 32 and 512 give the same error to 0.002 px
 BATCH = 16
@@ -48,6 +48,7 @@ def quantise(path: Path, images: UInt8, out: Path) -> None:
     Raises:
         InputError: the network has no convolution between its first and its last.
     """
+    onnxruntime()  # before its parts are imported, so that its telemetry is off
     from onnxruntime.quantization import QuantType, quantize_static  # here, for it changes sys.path
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
@@ -79,7 +80,7 @@ def quantise(path: Path, images: UInt8, out: Path) -> None:
 
 def run_onnx(path: Path, images: UInt8) -> Float32:
     """Returns the first output of an ONNX file for images uint8 (N, H, W, C), float32 (N, M, 2 or 3)."""
-    session: Any = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    session: Any = onnxruntime().InferenceSession(path, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
     batches = [images[start : start + BATCH].astype(np.float32) for start in range(0, len(images), BATCH)]
     return np.concatenate([np.asarray(session.run(None, {name: batch})[0], np.float32) for batch in batches])

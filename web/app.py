@@ -64,7 +64,6 @@ def serve(port: int, folder: Path, keep_s: float) -> None:
     uploads.mkdir()
     drawn.mkdir()
     os.environ["GRADIO_TEMP_DIR"] = str(uploads)
-    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before Gradio is imported, which would say so to its makers
     try:
         import gradio as gr
     except ModuleNotFoundError:

@@ -37,8 +37,9 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def served(temporary: Path, *arguments: object) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """Yields the address of a page whose temporary files lie in a folder, and its process."""
-    environment = {**os.environ, "TMPDIR": str(temporary)}
+    """Yields the address of a page whose temporary files and home folder lie in a folder, and its process."""
+    kept = {name: value for name, value in os.environ.items() if name not in ("CI", "XDG_CACHE_HOME")}
+    environment = {**kept, "TMPDIR": str(temporary), "HOME": str(home_of(temporary))}
     with subprocess.Popen(
         command("--port", free_port(), *arguments), cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -83,6 +84,10 @@ def wait_for(done: Callable[[], bool]) -> None:
     while not done():
         assert time.monotonic() < end, "did not happen"
         time.sleep(0.05)
+
+
+def home_of(temporary: Path) -> Path:
+    return temporary / "home"
 
 
 def files(folder: Path) -> list[Path]:
@@ -130,6 +135,13 @@ def test_what_is_no_picture_is_refused_with_a_sentence(client: Client, tmp_path:
     (tmp_path / "a.png").write_bytes(b"no picture")
     with pytest.raises(AppError, match=r"^The picture is no picture that can be read"):
         predict(client, tmp_path / "a.png")
+
+
+def test_no_library_leaves_an_id_in_the_home_folder(client: Client, temporary: Path, examples: dict[str, Path]) -> None:
+    """Without the variable CI, which would keep onnxruntime silent anyway."""
+    predict(client, examples["one"])
+    assert list(home_of(temporary).rglob("*")) == []
+    assert {path.name.partition("-")[0] for path in temporary.iterdir()} == {"facial"}
 
 
 def test_addresses_are_not_fetched(client: Client) -> None:
