@@ -6,14 +6,13 @@ from pathlib import Path, PurePosixPath
 
 import cv2
 import numpy as np
-from PIL import Image
 
 from common.quiet import native_stderr_silenced
 from data_prep.labels import FARTHEST_PX
 from facial_keypoints.array_types import Float32, UInt8
 from facial_keypoints.errors import InputError, printable
 from facial_keypoints.keypoint_set import KeypointSet
-from facial_keypoints.pictures import FORMATS
+from facial_keypoints.pictures import open_picture
 
 LONGEST_NAME_BYTES = 255  # of a file, on any file system
 TRAINING, TEST, NOT_SAID = "training", "test", ""  # the parts of a set that was split by whoever made it
@@ -129,16 +128,20 @@ def read_picture(path: Path, colour: bool) -> UInt8:
     A turn that its EXIF data ask for is not made: labels are of the stored pixels.
 
     Raises:
-        InputError: it cannot be decoded.
+        InputError: it cannot be decoded, or OpenCV decodes only a smaller copy of it.
     """
     how = cv2.IMREAD_COLOR_RGB if colour else cv2.IMREAD_GRAYSCALE
     try:
-        with Image.open(path, formats=FORMATS) as whole:
+        with open_picture(path) as whole:
+            size = whole.size
             whole.load()  # OpenCV fills with grey what a JPEG that is cut off lacks; Pillow refuses it
         with native_stderr_silenced():  # OpenCV warns of damage on its own
             picture = cv2.imread(str(path), how | cv2.IMREAD_IGNORE_ORIENTATION)
     except Exception:  # decoders fail in more ways than they document
         picture = None
+    if picture is not None and picture.shape[1::-1] != size:
+        read = f"of {size[0]} x {size[1]} px, of which OpenCV reads {picture.shape[1]} x {picture.shape[0]} px"
+        raise InputError(f"{path}: is a picture {read}; save it as PNG, or leave it out: prepare --skip-bad")
     if picture is None:
         raise InputError(f"{path}: cannot be decoded as a picture; fetch it again, or leave it out: prepare --skip-bad")
     return np.asarray(picture, np.uint8).reshape(*picture.shape[:2], -1)

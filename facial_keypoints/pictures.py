@@ -1,7 +1,12 @@
 """Picture files, in and out."""
 
+import contextlib
+import importlib
+import io
 import logging
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import (
@@ -13,13 +18,18 @@ from PIL import (
     PngImagePlugin,
     PpmImagePlugin,
     TiffImagePlugin,
+    UnidentifiedImageError,
     WebPImagePlugin,
 )
 
+from facial_keypoints import tiff
 from facial_keypoints.array_types import UInt8
 from facial_keypoints.errors import InputError, one_line
 
-SUFFIXES = (".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+SUFFIXES = (
+    *(".avif", ".bmp", ".gif", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif"),
+    *(".tiff", ".webp"),
+)
 READERS = (
     BmpImagePlugin.BmpImageFile,
     GifImagePlugin.GifImageFile,
@@ -30,6 +40,29 @@ READERS = (
     WebPImagePlugin.WebPImageFile,
 )  # of Pillow; all are loaded, for it would load its forty others where one is missing
 FORMATS = tuple(reader.format for reader in READERS)  # some others start programs
+TIFF_ONLY = (TiffImagePlugin.TiffImageFile.format,)
+
+
+class LateReader(NamedTuple):
+    """A reader of Pillow's that is loaded when a file begins as its format does: it takes time, and few need it.
+
+    Attributes:
+        format, plugin: as Pillow names them.
+        signature, at: what such a file holds, and where, in bytes.
+    """
+
+    format: str
+    plugin: str
+    signature: bytes
+    at: int
+
+
+LATE_READERS = (
+    LateReader("AVIF", "PIL.AvifImagePlugin", b"ftyp", 4),
+    LateReader("JPEG2000", "PIL.Jpeg2KImagePlugin", b"\0\0\0\x0cjP  \r\n\x87\n", 0),
+    LateReader("JPEG2000", "PIL.Jpeg2KImagePlugin", b"\xff\x4f\xff\x51", 0),
+)
+LONGEST_SIGNATURE = 16  # bytes
 MOST_PIXELS = 89_000_000  # decoded they take 267 MB; beyond, Pillow warns of its own accord
 JPEG_QUALITY = 92
 PNG_LEVEL = 1  # of compression: a little larger, many times quicker
@@ -51,34 +84,88 @@ notes = logging.getLogger("facial_keypoints")  # what a reader should know; a pr
 def read_picture(path: str | Path) -> UInt8:
     """Returns a picture, uint8 (H, W, 3) RGB, turned as its EXIF orientation says.
 
-    What is transparent becomes white. Of an animation or several pages the first picture is taken, and a note logged.
+    What is transparent becomes white. Of an animation or several pages the first picture is taken, and a note logged;
+    previews and smaller copies beside the picture do not count.
 
     Raises:
-        InputError: it cannot be read, is no picture or a damaged one, or has more than MOST_PIXELS.
+        InputError: it cannot be read, is no picture or a damaged one, is a RAW photo, or has more than MOST_PIXELS.
     """
     path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; give a picture")
-    try:
-        image = Image.open(path, formats=FORMATS)  # reads the header
-    except Image.DecompressionBombError:
-        raise InputError(_too_large(path)) from None
-    except Exception as error:  # Pillow's readers raise whatever they stumble over
-        raise InputError(
-            f"{path}: is no picture that can be read ({one_line(error)}); save it as JPEG or PNG"
-        ) from None
-    with image:
-        if image.width * image.height > MOST_PIXELS:
-            raise InputError(_too_large(path, image.size))
+    with open_picture(path) as image:
         try:
-            count = getattr(image, "n_frames", 1)  # which reads on to the last of them
-            if count > 1 and image.format != "MPO":  # which is one photo, then helpers of it
-                notes.warning("%s: holds %d pictures; the first is taken", path, count)
             image.load()
             turn = UPRIGHT.get(_orientation(image))
             return _rgb(image if turn is None else image.transpose(turn))
         except Exception as error:
             raise InputError(f"{path}: cannot be decoded ({one_line(error)}); save or fetch it again") from None
+
+
+@contextlib.contextmanager
+def open_picture(path: Path) -> Iterator[Image.Image]:
+    """Yields a picture file as Pillow has opened it, at the picture that is meant; no pixels are decoded yet.
+
+    Raises:
+        InputError: as `read_picture`.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; give a picture")
+    try:
+        image = _opened(path)
+    except InputError:
+        raise
+    except Image.DecompressionBombError:
+        raise InputError(_too_large(path)) from None
+    except Exception as error:  # Pillow's readers raise whatever they stumble over
+        why = "" if isinstance(error, UnidentifiedImageError) else f" ({one_line(error)})"
+        raise InputError(f"{path}: is no picture that can be read{why}; save it as JPEG or PNG") from None
+    with image:
+        if image.width * image.height > MOST_PIXELS:
+            raise InputError(_too_large(path, image.size))
+        yield image
+
+
+def _opened(path: Path) -> Image.Image:
+    """Returns a picture file after its header has been read; logs a note where it holds further pictures."""
+    with path.open("rb") as file:
+        head = file.read(LONGEST_SIGNATURE)
+    if head.startswith(tiff.SIGNATURES):
+        return _opened_tiff(path)
+    late = next((reader for reader in LATE_READERS if head.startswith(reader.signature, reader.at)), None)
+    if late:
+        importlib.import_module(late.plugin)
+    image = Image.open(path, formats=(late.format,) if late else FORMATS)
+    count = getattr(image, "n_frames", 1)  # which reads on to the last of them
+    if count > 1 and image.format != "MPO":  # which is one photo, then helpers of it
+        notes.warning("%s: holds %d pictures; the first is taken", path, count)
+    return image
+
+
+def _opened_tiff(path: Path) -> Image.Image:
+    """Returns a TIFF file at the picture that it is meant to show; logs as `_opened`.
+
+    Raises:
+        InputError: it is a RAW photo.
+    """
+    found = tiff.read_pages(path)
+    if found.raw:
+        raise InputError(f"{path}: is a RAW photo, of which only previews can be read; save it as JPEG or PNG")
+    page = tiff.main_page(found.pages)
+    if page is None or page is found.pages[0]:
+        image = Image.open(path, formats=TIFF_ONLY)
+    elif page.width_px * page.height_px > MOST_PIXELS:
+        raise InputError(_too_large(path, (page.width_px, page.height_px)))
+    else:
+        image = Image.open(io.BytesIO(tiff.starting_at(page, path.read_bytes())), formats=TIFF_ONLY)
+        if page.parent is not None and not page.orientation:  # then its parent says how both are turned
+            image.getexif()[ExifTags.Base.Orientation] = found.pages[page.parent].orientation
+    whole = [other for other in found.pages if other.parent is None and not other.reduced]
+    if len(whole) > 1:
+        largest = max(whole, key=tiff.pixels)
+        sizes = f"{image.width} x {image.height} px, the largest has {largest.width_px} x {largest.height_px}"
+        smaller = image.width * image.height < tiff.pixels(largest)
+        more = f" ({sizes})" if smaller else ""
+        notes.warning("%s: holds %d pictures; the first is taken%s", path, len(whole), more)
+    return image
 
 
 def write_picture(path: str | Path, picture: UInt8) -> None:
@@ -99,6 +186,9 @@ def _rgb(image: Image.Image) -> UInt8:
         values = np.asarray(image)
         if values.dtype.itemsize > 2 and (values.min() < 0 or values.max() > DEEPEST):
             raise ValueError("has values of 32 bits")
+        tags = image.tag_v2 if isinstance(image, TiffImagePlugin.TiffImageFile) else {}
+        if tags.get(ExifTags.Base.PhotometricInterpretation) == 0:
+            raise ValueError("has 16 bits of which 0 is white")  # Pillow takes it for black
         return np.repeat((values >> 8).astype(np.uint8)[..., None], 3, axis=-1)
     if image.mode == "F":
         raise ValueError("has values of 32 bits")

@@ -1,9 +1,13 @@
 """Picture files of every kind become RGB; what is none becomes one line."""
 
 import contextlib
+import json
 import logging
 import struct
+import subprocess
+import sys
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +18,7 @@ from PIL import Image, ImageOps
 from facial_keypoints.array_types import UInt8
 from facial_keypoints.errors import InputError
 from facial_keypoints.pictures import MOST_PIXELS, read_picture, write_picture
+from tests.conftest import ROOT
 
 RED, WHITE = (255, 0, 0), (255, 255, 255)
 
@@ -189,3 +194,165 @@ def test_a_picture_too_large_is_refused_by_its_header(tmp_path: Path, side: int)
 
 def test_a_picture_of_one_pixel(tmp_path: Path) -> None:
     assert saved(tmp_path / "a.png", Image.new("RGB", (1, 1), RED)).tolist() == [[list(RED)]]
+
+
+class Tiff:
+    """A TIFF file written by hand, for what no library writes: SubIFDs, and pages that say what they are."""
+
+    def __init__(self, order: str = "<", *, big: bool = False) -> None:
+        self._order, self._offset, self._count = order, "Q" if big else "I", "Q" if big else "H"
+        self._bytes = bytearray({"<": b"II", ">": b"MM"}[order] + struct.pack(order + "H", 43 if big else 42))
+        self._bytes += struct.pack(order + "HH", 8, 0) if big else b""
+        self._next_at = len(self._bytes)
+        self._bytes += bytes(struct.calcsize(order + self._offset))
+
+    def _pointer(self, value: int) -> bytes:
+        return struct.pack(self._order + self._offset, value)
+
+    def directory(self, image: Image.Image, below: Sequence[int] = (), **tags: int) -> int:
+        """Adds an RGB picture and the directory of it, with tags by their names; returns the directory's offset."""
+        strip = len(self._bytes)
+        self._bytes += image.tobytes()
+        entries = {256: image.width, 257: image.height, 258: 8, 259: 1, 262: 2, 277: 3, 278: image.height}
+        entries |= {273: strip, 279: len(image.tobytes())}
+        entries |= {TIFF_TAGS[name]: value for name, value in tags.items()}
+        below_at = len(self._bytes)
+        self._bytes += struct.pack(f"{self._order}{len(below)}I", *below)
+        offset = len(self._bytes)
+        self._bytes += struct.pack(self._order + self._count, len(entries) + bool(below))
+        rows = {tag: (1, struct.pack(self._order + "I", value)) for tag, value in entries.items()}
+        if below:
+            values = struct.pack(f"{self._order}{len(below)}I", *below)
+            fits = len(values) <= len(self._pointer(0))
+            rows[TIFF_TAGS["sub_ifds"]] = (len(below), values if fits else self._pointer(below_at))
+        for tag, (count, value) in sorted(rows.items()):
+            width = struct.calcsize(self._order + self._offset)
+            self._bytes += struct.pack(self._order + "HH" + self._offset, tag, 4, count) + value.ljust(width, b"\0")
+        self._bytes += self._pointer(0)
+        return offset
+
+    def page(self, image: Image.Image, below: Sequence[int] = (), **tags: int) -> None:
+        """Adds a picture that follows the one before."""
+        offset, end = self.directory(image, below, **tags), len(self._bytes)
+        at = self._next_at
+        pointer = self._pointer(offset)
+        self._bytes[at : at + len(pointer)] = pointer
+        self._next_at = end - len(pointer)
+
+    def write(self, path: Path) -> Path:
+        path.write_bytes(self._bytes)
+        return path
+
+
+TIFF_TAGS = {"subfile": 254, "photometric": 262, "orientation": 274, "sub_ifds": 330}
+FULL = Image.new("RGB", (60, 40), "red")
+HALF = Image.new("RGB", (30, 20), "lime")
+PREVIEW = Image.new("RGB", (16, 12), "blue")
+
+
+def is_full(picture: UInt8) -> bool:
+    return picture.shape == (40, 60, 3) and bool((picture == RED).all())
+
+
+@pytest.mark.parametrize(("order", "big"), [("<", False), (">", False), ("<", True)])  # Pillow reads no (">", True)
+def test_a_tiff_that_begins_with_a_preview_is_read_whole(tmp_path: Path, order: str, big: bool) -> None:
+    """The preview is the first page; the picture belongs to it (SubIFD) or is the second page."""
+    for says_reduced in (0, 1):
+        nested = Tiff(order, big=big)
+        nested.page(PREVIEW, [nested.directory(HALF, subfile=1), nested.directory(FULL)], subfile=says_reduced)
+        assert is_full(read_picture(nested.write(tmp_path / "nested.tif")))
+    alone = Tiff(order, big=big)
+    alone.page(PREVIEW, [alone.directory(FULL)])
+    assert is_full(read_picture(alone.write(tmp_path / "alone.tif")))
+    second = Tiff(order, big=big)
+    second.page(PREVIEW, subfile=1)
+    second.page(FULL)
+    assert is_full(read_picture(second.write(tmp_path / "second.tif")))
+
+
+def test_a_picture_below_a_preview_is_turned_as_the_preview_says(tmp_path: Path) -> None:
+    file = Tiff()
+    file.page(PREVIEW, [file.directory(FULL)], subfile=1, orientation=6)
+    assert read_picture(file.write(tmp_path / "a.tif")).shape == (60, 40, 3)
+
+
+def test_smaller_copies_after_a_picture_are_no_pictures_of_their_own(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pages, below = Tiff(), Tiff()
+    pages.page(FULL)
+    pages.page(HALF, subfile=1)
+    below.page(FULL, [below.directory(HALF, subfile=1), below.directory(PREVIEW, subfile=1)])
+    with caplog.at_level(logging.WARNING):
+        assert is_full(read_picture(pages.write(tmp_path / "pages.tif")))
+        assert is_full(read_picture(below.write(tmp_path / "below.tif")))
+    assert caplog.messages == []
+
+
+def test_of_pages_that_do_not_say_what_they_are_the_first_is_taken_and_a_larger_one_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = Tiff()
+    file.page(PREVIEW)
+    file.page(FULL)
+    with caplog.at_level(logging.WARNING):
+        assert read_picture(file.write(tmp_path / "a.tif")).shape == (12, 16, 3)
+    says = "holds 2 pictures; the first is taken (16 x 12 px, the largest has 60 x 40)"
+    assert caplog.messages == [f"{tmp_path / 'a.tif'}: {says}"]
+
+
+@pytest.mark.parametrize("photometric", [32803, 34892])
+def test_a_raw_photo_is_refused_whatever_previews_it_holds(tmp_path: Path, photometric: int) -> None:
+    """As NEF, ARW and DNG files are: a small preview, a large one, and what the sensor measured."""
+    file = Tiff()
+    sensor = file.directory(FULL, photometric=photometric)
+    file.page(PREVIEW, [file.directory(HALF, subfile=1), sensor], subfile=1)
+    says = "is a RAW photo, of which only previews can be read; save it as JPEG or PNG"
+    assert message(file.write(tmp_path / "a.nef")) == says
+    canon = bytearray(Tiff().write(tmp_path / "a.tif").read_bytes().ljust(16, b"\0"))
+    canon[8:10] = b"CR"
+    (tmp_path / "a.cr2").write_bytes(canon)
+    assert message(tmp_path / "a.cr2") == says
+
+
+def test_16_bits_of_which_0_is_white_are_refused(tmp_path: Path) -> None:
+    """Pillow reads them as if 0 were black."""
+    Image.new("I;16", (3, 2), 20_000).save(tmp_path / "a.tif")
+    content = bytearray((tmp_path / "a.tif").read_bytes())
+    at = content.index(struct.pack("<HHI", 262, 3, 1)) + 8
+    content[at] = 0
+    (tmp_path / "a.tif").write_bytes(content)
+    assert message(tmp_path / "a.tif").startswith("cannot be decoded (has 16 bits of which 0 is white)")
+
+
+def test_a_tiff_whose_pages_point_at_each_other_or_nowhere_is_read(tmp_path: Path) -> None:
+    for following in (8, 0xFFFFFFF0):
+        file = Tiff()
+        file.page(FULL)
+        content = bytearray(file.write(tmp_path / "a.tif").read_bytes())
+        first = struct.unpack_from("<I", content, 4)[0]
+        content[-4:] = struct.pack("<I", first if following == 8 else following)
+        (tmp_path / "a.tif").write_bytes(content)
+        assert is_full(read_picture(tmp_path / "a.tif"))
+
+
+@pytest.mark.parametrize(("name", "options"), [("a.avif", {"quality": 100}), ("a.jp2", {}), ("a.j2k", {})])
+def test_avif_and_jpeg_2000_are_read(tmp_path: Path, name: str, options: dict[str, Any]) -> None:
+    """Also under another name, in a process that has not seen one before."""
+    wanted = np.full((32, 48, 3), (200, 60, 40), np.uint8)
+    Image.fromarray(wanted).save(tmp_path / name, **options)
+    (tmp_path / name).rename(tmp_path / "a.jpg")
+    mean = f"read_picture({str(tmp_path / 'a.jpg')!r}).mean((0, 1))"
+    code = f"from facial_keypoints import read_picture; print({mean}.tolist())"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == pytest.approx([200, 60, 40], abs=4)
+
+
+def test_an_avif_that_is_cut_off_or_another_such_file_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "a.avif"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)).save(path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    assert message(path).endswith(("save or fetch it again", "save it as JPEG or PNG"))
+    path.write_bytes(b"\0\0\0\x18ftypheic" + bytes(40))  # HEIC begins alike
+    assert message(path).startswith("is no picture that can be read")

@@ -1,0 +1,152 @@
+"""Which pictures a TIFF file holds. RAW photos are TIFF files too, and their first picture is often a small preview."""
+
+import struct
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+MOST_PAGES, MOST_TAGS, MOST_VALUES = 10_000, 65_535, 100  # of a file, of a page, of a tag that is read here
+BYTE_ORDERS = {b"II": "<", b"MM": ">"}
+SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+BIG = 43  # the number after the byte order, of files with offsets of 8 bytes
+CANON_RAW = b"CR"  # at byte 8 of a CR2 file, whose sensor page says neither its size nor what it is
+
+# Tags, and values of theirs (TIFF 6.0, TIFF/EP, DNG).
+NEW_SUBFILE_TYPE, SUBFILE_TYPE, WIDTH, HEIGHT, PHOTOMETRIC, ORIENTATION, SUB_IFDS = 254, 255, 256, 257, 262, 274, 330
+TAGS = (NEW_SUBFILE_TYPE, SUBFILE_TYPE, WIDTH, HEIGHT, PHOTOMETRIC, ORIENTATION, SUB_IFDS)
+REDUCED_OR_MASK, OLD_REDUCED = 1 | 4, 2
+OF_SENSOR = (32803, 34892)  # a value for each photosite, or the same made linear
+INTEGERS = {3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}  # the types of their values
+
+
+class Page(NamedTuple):
+    """One picture of a TIFF file.
+
+    Attributes:
+        offset: where its directory begins, bytes.
+        width_px, height_px: 0 where it does not say.
+        reduced: whether it says that it is a smaller copy of another picture, or a mask.
+        of_sensor: whether its values are what a camera's sensor measured.
+        orientation: as EXIF has it; 0 where it does not say.
+        parent: the page that it belongs to as a SubIFD, an index into `Pages.pages`; None for a page of its own.
+    """
+
+    offset: int
+    width_px: int
+    height_px: int
+    reduced: bool
+    of_sensor: bool
+    orientation: int
+    parent: int | None
+
+
+class Pages(NamedTuple):
+    """The pictures of a TIFF file, pages in their order, each before its SubIFDs; `raw`: it is a RAW photo."""
+
+    pages: list[Page]
+    raw: bool
+
+
+class _Layout(NamedTuple):
+    """How a file writes its directories, as `struct` has it: byte order, number of entries, an entry, an offset.
+
+    `first_at`: where the offset of the first directory stands, bytes.
+    """
+
+    order: str
+    number: str
+    entry: str
+    offset: str
+    first_at: int
+
+
+def read_pages(path: Path) -> Pages:
+    """Returns the pictures of a TIFF file; reads directories only. Those after a damaged directory are left out."""
+    pages: list[Page] = []
+    with path.open("rb") as file:
+        head = file.read(16)
+        layout = _layout(head)
+        (following,) = struct.unpack_from(layout.order + layout.offset, head, layout.first_at)
+        seen: set[int] = set()
+
+        def add(offset: int, parent: int | None) -> tuple[list[int], int]:
+            """Adds a page; returns the offsets of its SubIFDs, and that of the page after it."""
+            if not offset or offset in seen or len(pages) >= MOST_PAGES:
+                return [], 0
+            seen.add(offset)
+            try:
+                tags, after = _directory(file, offset, layout)
+            except (struct.error, OSError, ValueError, OverflowError):
+                return [], 0
+            pages.append(_page(offset, tags, parent))
+            return tags.get(SUB_IFDS, []), after
+
+        while following:
+            number = len(pages)
+            below, following = add(following, None)
+            for offset in below:
+                add(offset, number)
+    return Pages(pages, head[8:10] == CANON_RAW or any(page.of_sensor for page in pages))
+
+
+def main_page(pages: list[Page]) -> Page | None:
+    """Returns the picture that a file is meant to show; None where there is none.
+
+    The first one, without those that say that they are smaller copies; or a larger one that belongs to it, of which it
+    is the preview.
+    """
+    whole = [page for page in pages if not page.reduced] or pages
+    if not whole:
+        return None
+    first = whole[0]
+    below = [page for page in whole if page.parent == pages.index(first) and pixels(page) > pixels(first)]
+    return max(below, key=pixels, default=first)
+
+
+def pixels(page: Page) -> int:
+    """Returns how many pixels a picture has."""
+    return page.width_px * page.height_px
+
+
+def starting_at(page: Page, content: bytes) -> bytes:
+    """Returns the bytes of a file so that a reader begins with this picture."""
+    layout = _layout(content)
+    offset = struct.pack(layout.order + layout.offset, page.offset)
+    return content[: layout.first_at] + offset + content[layout.first_at + len(offset) :]
+
+
+def _layout(head: bytes) -> _Layout:
+    order = BYTE_ORDERS[head[:2]]
+    (number,) = struct.unpack_from(order + "H", head, 2)
+    return _Layout(order, "Q", "HHQ8s", "Q", 8) if number == BIG else _Layout(order, "H", "HHI4s", "I", 4)
+
+
+def _directory(file: BinaryIO, offset: int, layout: _Layout) -> tuple[dict[int, list[int]], int]:
+    """Returns the values of TAGS in a directory, and the offset of the next one, 0 after the last."""
+    order = layout.order
+    file.seek(offset)
+    (count,) = struct.unpack(order + layout.number, file.read(struct.calcsize(order + layout.number)))
+    if count > MOST_TAGS:
+        raise ValueError(f"{count} tags")
+    entries = file.read(count * struct.calcsize(order + layout.entry))
+    (following,) = struct.unpack(order + layout.offset, file.read(struct.calcsize(order + layout.offset)))
+    tags = {}
+    for tag, kind, number, content in struct.iter_unpack(order + layout.entry, entries):
+        if tag in TAGS and kind in INTEGERS and number <= MOST_VALUES:
+            numbers = f"{order}{number}{INTEGERS[kind]}"
+            size = struct.calcsize(numbers)
+            if size <= len(content):
+                values = content[:size]
+            else:  # then the entry says where they lie
+                file.seek(struct.unpack(order + layout.offset, content)[0])
+                values = file.read(size)
+            tags[tag] = list(struct.unpack(numbers, values))
+    return tags, following
+
+
+def _page(offset: int, tags: dict[int, list[int]], parent: int | None) -> Page:
+    def value(tag: int) -> int:
+        return (tags.get(tag) or [0])[0]
+
+    reduced = bool(value(NEW_SUBFILE_TYPE) & REDUCED_OR_MASK) or value(SUBFILE_TYPE) == OLD_REDUCED
+    of_sensor = value(PHOTOMETRIC) in OF_SENSOR
+    return Page(offset, value(WIDTH), value(HEIGHT), reduced, of_sensor, value(ORIENTATION), parent)

@@ -1,0 +1,17 @@
+"""A picture whose decoder returns a smaller copy of it is not taken for the picture that was labelled."""
+
+from pathlib import Path
+
+import pytest
+
+from data_prep.labelled_pictures import read_picture
+from facial_keypoints.errors import InputError
+from tests.facial_keypoints.test_pictures import FULL, PREVIEW, Tiff
+
+
+def test_a_tiff_that_begins_with_a_preview_is_refused(tmp_path: Path) -> None:
+    file = Tiff()
+    file.page(PREVIEW, [file.directory(FULL)], subfile=1)
+    says = r"a\.tif: is a picture of 60 x 40 px, of which OpenCV reads 16 x 12 px; .* --skip-bad"
+    with pytest.raises(InputError, match=says):
+        read_picture(file.write(tmp_path / "a.tif"), colour=True)
