@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from facial_keypoints import results
@@ -31,16 +32,19 @@ UNDECODED = -1  # for cv2.CAP_PROP_FORMAT: frames are given as they stand in the
 QUIET = "-8"  # FFmpeg's level at which it prints nothing
 DECIMALS = 4  # of a second
 FIRST_COLUMNS = ("frame", "time_s", "face")  # of a table
+ROUNDED_S = 0.002  # to which files round the times of frames
+UNEVEN, MOST_UNEVEN = 0.5, 0.01  # of the usual gap between frames; of all gaps, before a rate is said to vary
+MISSING_S = 1.0  # of a clip, before it is said to be cut off
 MOST_TICKS = 65_535  # in a second, for MPEG-4; a frame lasts a whole number of them
 
 
 class Clip(NamedTuple):
-    """What a clip's file says of it.
+    """What a clip is.
 
     Attributes:
         width_px, height_px: of its frames.
-        fps: frames per second.
-        frame_count: some files do not know it exactly; None where they say nothing.
+        fps: frames per second, on average.
+        frame_count: as many as are in the file, or more where it says that it once had more; None: not known.
     """
 
     path: Path
@@ -48,6 +52,20 @@ class Clip(NamedTuple):
     height_px: int
     fps: float
     frame_count: int | None
+
+
+class Rate(NamedTuple):
+    """How fast the frames of a clip follow each other, as their times say.
+
+    Attributes:
+        fps: frames per second, on average.
+        varies: whether more than MOST_UNEVEN of the gaps between them differ from the usual one.
+        frames: how many there are.
+    """
+
+    fps: float
+    varies: bool
+    frames: int
 
 
 class Frame(NamedTuple):
@@ -63,26 +81,77 @@ class Frame(NamedTuple):
 
 
 def read_clip(path: str | Path) -> Clip:
-    """Returns what a clip is, after its first frame has been decoded.
+    """Returns what a clip is, after its first frame has been decoded and the times of all frames have been read.
+
+    Where the times do not fit the rate that the file says, as in recordings of browsers and phones, all frames are
+    decoded once for their exact times. A rate that varies is a note in the log.
 
     Raises:
-        InputError: no such file, it cannot be decoded, has no frames, or says no frame rate; or it is Motion JPEG whose
-            frames change their size.
+        InputError: no such file, it cannot be decoded, has no frames, or gives them no times; or it is Motion JPEG
+            whose frames change their size.
     """
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file; give a clip")
     with _capture(path) as capture:
         read, picture = capture.read()
-        fps, said = float(capture.get(cv2.CAP_PROP_FPS)), capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        nominal_fps, said = float(capture.get(cv2.CAP_PROP_FPS)), capture.get(cv2.CAP_PROP_FRAME_COUNT)
         code = int(capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little", signed=True)
     if not read:
         raise InputError(f"{path}: has no frame that can be decoded; save it as MP4")
-    if not 0 < fps <= FASTEST_HZ:
-        raise InputError(f"{path}: does not say how many frames it shows in a second; save it as MP4")
     if code.decode("latin-1").lower() in MOTION_JPEG:
         _check_one_size(path)
-    return Clip(path, picture.shape[1], picture.shape[0], fps, int(said) if said > 0 else None)
+    rate = frame_rate(_times_s(path, decoded=False), nominal_fps)
+    if rate.varies or rate.fps != nominal_fps:
+        rate = frame_rate(_times_s(path, decoded=True), nominal_fps)
+    if not 0 < rate.fps <= FASTEST_HZ:
+        raise InputError(f"{path}: does not say how many frames it shows in a second; save it as MP4")
+    if rate.varies:
+        notes.warning("%s: its frame rate varies; a clip written of it has the mean, %.4g a second", path, rate.fps)
+    # Some files say their number of frames exactly, some how many there would be at the nominal rate, some nothing.
+    missing = said > rate.frames and said / nominal_fps > rate.frames / rate.fps + MISSING_S
+    return Clip(path, picture.shape[1], picture.shape[0], rate.fps, int(said) if missing else rate.frames)
+
+
+def frame_rate(times_s: npt.ArrayLike, nominal_fps: float) -> Rate:
+    """Returns the rate at which as many frames take as long as these.
+
+    It is the nominal one where that differs by less than half a frame, or 2 ms, over the whole clip.
+
+    Args:
+        times_s: (N,), when each frame is shown, in any order.
+        nominal_fps: what the file says, which may be wrong, or no rate at all.
+    """
+    gaps_s = np.diff(np.sort(np.asarray(times_s, np.float64)))
+    frames, between_s = len(gaps_s) + 1, float(gaps_s.sum())
+    if not 0 < between_s < math.inf:
+        return Rate(nominal_fps, False, frames)
+    usual_s, mean_s = float(np.median(gaps_s)), between_s / len(gaps_s)
+    uneven = np.abs(gaps_s - usual_s) > max(UNEVEN * usual_s, ROUNDED_S)
+    varies = bool(uneven.mean() > MOST_UNEVEN)
+    last_s = mean_s  # how long the last frame is shown, which no time says
+    if 0 < nominal_fps <= FASTEST_HZ:
+        if abs(between_s - len(gaps_s) / nominal_fps) <= max(0.5 / nominal_fps, ROUNDED_S):
+            return Rate(nominal_fps, varies, frames)
+        if varies:
+            last_s = min(mean_s, 1 / nominal_fps)
+    return Rate(frames / (between_s + last_s), varies, frames)
+
+
+def _times_s(path: Path, *, decoded: bool) -> list[float]:
+    """Returns when each frame of a clip is shown, in the file's order, without those whose time is not known.
+
+    Args:
+        decoded: exactly those that a decoder gives; else all in the file, a hundredth of the time, among which some may
+            be that are never shown.
+    """
+    times_s = []
+    with _capture(path) as capture:
+        if not decoded:
+            capture.set(cv2.CAP_PROP_FORMAT, UNDECODED)
+        while capture.grab():
+            times_s.append(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
+    return [time_s for time_s in times_s if math.isfinite(time_s)]
 
 
 def read_frames(clip: Clip) -> Iterator[Frame]:
@@ -104,9 +173,7 @@ def read_frames(clip: Clip) -> Iterator[Frame]:
             time_s = said if said > time_s else time_s + 1 / clip.fps
             yield Frame(np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8), time_s)
             number += 1
-    if (
-        clip.frame_count and number < clip.frame_count - clip.fps
-    ):  # some files tell their number of frames by their length
+    if clip.frame_count and number < clip.frame_count - MISSING_S * clip.fps:
         notes.warning("%s: ends after %d of %d frames; it is cut off or damaged", clip.path, number, clip.frame_count)
 
 
@@ -189,12 +256,32 @@ def write_clip(path: Path, clip: Clip, pictures: Iterable[UInt8]) -> None:
             count += 1
     finally:
         writer.release()
-    if read_clip(path).frame_count != count:  # OpenCV does not tell of a full disk
+    if _frames_said(path) != count:  # OpenCV does not tell of a full disk
         raise InputError(f"{path}: could not be written whole; free some space or choose another --out")
+
+
+def _frames_said(path: Path) -> int:
+    """Returns how many frames a clip says it has; 0 where it cannot be opened."""
+    try:
+        with _capture(path) as capture:
+            return int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+    except InputError:
+        return 0
 
 
 def predict_clip(
     path: Path, predictor: Predictor, detector: Detector | None, out_folder: Path, smooth: bool = True
+) -> list[int]:
+    """Reads a clip and does what `annotate_clip` does.
+
+    Raises:
+        InputError: the clip cannot be read, or the folder not written.
+    """
+    return annotate_clip(read_clip(path), predictor, detector, out_folder, smooth)
+
+
+def annotate_clip(
+    clip: Clip, predictor: Predictor, detector: Detector | None, out_folder: Path, smooth: bool = True
 ) -> list[int]:
     """Returns how many frames a clip has, and how many without a face.
 
@@ -206,8 +293,8 @@ def predict_clip(
     Raises:
         InputError: the clip cannot be read, or the folder not written.
     """
-    clip, faces_per_frame = read_clip(path), []
-    with (out_folder / f"{path.name}.csv").open("w", newline="", encoding="utf-8") as file:
+    name, faces_per_frame = clip.path.name, []
+    with (out_folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow([*FIRST_COLUMNS, *results.columns(predictor.spec)])
 
@@ -219,7 +306,7 @@ def predict_clip(
                 numbers = [face.number for face in faces]
                 yield draw_faces(frame.picture, faces, predictor.spec.keypoint_set, numbers)
 
-        write_clip(out_folder / written_name(path.name), clip, drawn())
+        write_clip(out_folder / written_name(name), clip, drawn())
     return [len(faces_per_frame), faces_per_frame.count(0)]
 
 

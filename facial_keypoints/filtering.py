@@ -19,7 +19,7 @@ from facial_keypoints.keypoint_set import FACE15, FACE68, as_face15
 from facial_keypoints.options import add_common_options, detector_of
 from facial_keypoints.over_pictures import check_new, fill_folder, predictor_of
 from facial_keypoints.pictures import read_picture, write_picture
-from facial_keypoints.sources import Source, check_clips, count, drawn_file, find_sources
+from facial_keypoints.sources import Source, count, drawn_file, find_sources, read_clips
 
 OPAQUE = 255  # alpha
 BLUR_CELLS = 6  # this many averages lie along the longer side of what is blurred
@@ -51,7 +51,7 @@ def main(options: argparse.Namespace) -> None:
     check_new(options.out)
     filters = [load_filter(name) for name in options.filters]
     pictures, films = find_sources(options.paths, options.out)
-    check_clips(films)
+    clip_of = read_clips(films)
     names_given = {source.name for source in pictures}
     predictor, detector = predictor_of(options, pictures), detector_of(options)
 
@@ -68,7 +68,7 @@ def main(options: argparse.Namespace) -> None:
         return len(faces)
 
     def of_clip(source: Source, folder: Path) -> list[int]:
-        clip, faces_per_frame = clips.read_clip(source.path), []
+        clip, faces_per_frame = clip_of[source.name], []
 
         def frames() -> Iterator[UInt8]:
             for frame, faces in clips.track_clip(clip, predictor, detector):

@@ -27,8 +27,8 @@ from facial_keypoints.array_types import UInt8
 from facial_keypoints.errors import InputError, one_line
 
 SUFFIXES = (
-    *(".avif", ".bmp", ".gif", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif"),
-    *(".tiff", ".webp"),
+    *(".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff"),
+    *(".avif", ".j2k", ".jp2", ".webp"),
 )
 READERS = (
     BmpImagePlugin.BmpImageFile,

@@ -17,7 +17,7 @@ from facial_keypoints.over_pictures import fill_folder, predictor_of
 from facial_keypoints.pictures import read_picture, write_picture
 from facial_keypoints.predictor import Predictor
 from facial_keypoints.results import PictureFaces
-from facial_keypoints.sources import Source, check_clips, count, drawn_file, find_sources
+from facial_keypoints.sources import Source, count, drawn_file, find_sources, read_clips
 
 Finder = Callable[[UInt8], list[Face]]
 
@@ -59,7 +59,7 @@ def main(options: argparse.Namespace) -> None:
         raise InputError("--box: says where the faces of one picture are; give one picture, and no --no-detect")
     if films and options.no_detect:
         raise InputError("--no-detect: is for pictures of one face each; leave it out for clips")
-    check_clips(films)
+    clip_of = read_clips(films)
     predictor, detector = predictor_of(options, pictures), detector_of(options)
     spec, find = predictor.spec, finder(options, predictor, detector)
     names = {source.name for source in pictures}
@@ -73,7 +73,7 @@ def main(options: argparse.Namespace) -> None:
         return vars(PictureFaces(source.name, width, height, [results.face_values(face) for face in faces]))
 
     def of_clip(source: Source, folder: Path) -> list[int]:
-        return clips.predict_clip(source.path, predictor, detector, folder, smooth=not options.no_smooth)
+        return clips.annotate_clip(clip_of[source.name], predictor, detector, folder, smooth=not options.no_smooth)
 
     def finish(folder: Path, records: list[dict[str, Any]], of_clips: list[list[int]]) -> str:
         done = [PictureFaces(**record) for record in records]

@@ -1,5 +1,6 @@
 """The pictures and clips that a command is given, and the names that what it writes of them has."""
 
+import os
 from collections import Counter
 from collections.abc import Collection, Iterable
 from pathlib import Path
@@ -10,7 +11,10 @@ from facial_keypoints.errors import InputError, printable
 from facial_keypoints.folders import OF_FILE_MANAGERS
 from facial_keypoints.pictures import SUFFIXES, notes
 
-CLIP_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm")
+CLIP_SUFFIXES = (
+    *(".3gp", ".avi", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".webm", ".wmv"),
+)
+WILDCARDS = "*?["  # which other shells replace by the names of files
 JPEG_SUFFIXES = (".jpg", ".jpeg")  # a picture of another name is drawn as JPEG, or as PNG where that is too small
 JPEG_MOST_PX = 65_500  # of a side
 
@@ -36,6 +40,9 @@ def find_sources(paths: list[Path], out: Path, *, takes_clips: bool = True) -> t
     pictures: list[Source] = []
     films: list[Source] = []
     for path in paths:
+        if any(character in str(path) for character in WILDCARDS) and not path.exists():
+            says = f"{path}: no such file; your shell left the wildcard as it is, or nothing fits it"
+            raise InputError(f"{says}; give the folder, or in PowerShell (Get-Item {path})")
         if path.resolve().is_relative_to(out.resolve()):
             raise InputError(f"{path}: lies inside --out {out}; choose another --out")
         if path.is_dir():
@@ -56,7 +63,7 @@ def find_sources(paths: list[Path], out: Path, *, takes_clips: bool = True) -> t
 
 def _in_folder(folder: Path, out: Path, takes_clips: bool) -> list[Source]:
     """Returns the pictures of a folder, by name, without hidden ones and those in `out`; tells of all else in it."""
-    inside = sorted(file for file in folder.rglob("*") if file.is_file())
+    inside, closed = _files(folder)
     named = [(file.relative_to(folder), file) for file in inside if not file.resolve().is_relative_to(out.resolve())]
     shown = [Source(n.as_posix(), file) for n, file in named if not any(p.startswith(".") for p in n.parts)]
     known = (*SUFFIXES, *CLIP_SUFFIXES)
@@ -72,6 +79,10 @@ def _in_folder(folder: Path, out: Path, takes_clips: bool) -> list[Source]:
         raise InputError(f"{says}; {left_out}" if films else says)
     if films:
         notes.warning("%s", printable(f"{folder}: {left_out}"))
+    if closed:
+        some = ", ".join(closed[:3]) + (", ..." if len(closed) > 3 else "")
+        says = f"{count(len(closed), 'folder')} in it left out ({some})"
+        notes.warning("%s", printable(f"{folder}: {says}: links, or cannot be opened; name one itself to have it done"))
     if others:
         some = ", ".join(others[:3]) + (", ..." if len(others) > 3 else "")
         says = f"{count(len(others), 'file')} in it left out ({some}): no ending of a picture that can be read"
@@ -79,11 +90,39 @@ def _in_folder(folder: Path, out: Path, takes_clips: bool) -> list[Source]:
     return [source for source in seen if source.name not in films]
 
 
-def check_clips(films: Iterable[Source]) -> None:
-    """Raises InputError where a clip cannot be read, or nothing could be written of it."""
+def read_clips(films: Iterable[Source]) -> dict[str, clips.Clip]:
+    """Returns the clips by name.
+
+    Raises:
+        InputError: one cannot be read, or nothing could be written of it.
+    """
+    found = {}
     for film in films:
         check_name(film)
-        clips.check_size(clips.read_clip(film.path))
+        clip = clips.read_clip(film.path)
+        clips.check_size(clip)
+        found[film.name] = clip
+    return found
+
+
+def _files(folder: Path) -> tuple[list[Path], list[str]]:
+    """Returns all files at any depth of a folder, in order, and the names of folders that were not entered.
+
+    Raises:
+        InputError: the folder itself cannot be opened.
+    """
+    found: list[Path] = []
+    errors: list[OSError] = []
+    links: list[Path] = []  # which might lead round and round
+    for root, folders, names in os.walk(folder, onerror=errors.append):
+        found += [Path(root, name) for name in names]
+        links += [path for name in folders if (path := Path(root, name)).is_symlink()]
+    closed = [Path(error.filename) for error in errors]
+    if folder in closed:
+        raise InputError(f"{folder}: cannot be opened; change its permissions")
+    inside = [path.relative_to(folder) for path in (*closed, *links)]
+    shown = [path.as_posix() for path in inside if not any(part.startswith(".") for part in path.parts)]
+    return sorted(path for path in found if path.is_file()), sorted(shown)
 
 
 def check_name(source: Source) -> None:

@@ -19,6 +19,7 @@ from facial_keypoints.keypoint_set import FACE15
 from facial_keypoints.predictor import Predictor
 from facial_keypoints.tracking import TrackedFace, Tracker
 from tests.facial_keypoints.test_tracking import HEIGHT_PX, WIDTH_PX, scene
+from tests.facial_keypoints.timed_clips import retime_mp4, write_matroska
 
 FPS, COUNT, STEP_PX = 25.0, 12, 3
 SIZES = [(120, 160)] * 3 + [(240, 160)] * 3 + [(60, 80)] * 3  # height and width of frames
@@ -224,3 +225,87 @@ def test_reading_leaves_the_process_as_it_was(clip_file: Path) -> None:
     before = dict(os.environ), cv2.utils.logging.getLogLevel()
     list(clips.read_frames(clips.read_clip(clip_file)))
     assert (dict(os.environ), cv2.utils.logging.getLogLevel()) == before
+
+
+GAPS = (1, 2, 5, 1, 1, 4, 0.5, 1, 3, 1, 1, 6)  # of COUNT frames, in frames of the nominal rate
+
+
+def duration_s(path: Path) -> float:
+    clip = clips.read_clip(path)
+    return len(list(clips.read_frames(clip))) / clip.fps
+
+
+def browser(path: Path) -> Path:
+    """As a browser records: times in ms, no length; FFmpeg takes the rate for 1000 a second."""
+    times = np.cumsum((0, *GAPS[:-1])) * 40
+    return write_matroska(path.with_suffix(".webm"), list(moving_face()), times.astype(int).tolist())
+
+
+def with_nominal_rate(path: Path) -> Path:
+    times = np.cumsum((0, *GAPS[:-1])) * 40
+    frames = list(moving_face())
+    return write_matroska(path.with_suffix(".mkv"), frames, times.astype(int).tolist(), nominal_fps=FPS)
+
+
+def with_length(path: Path) -> Path:
+    """Its number of frames is told by its length: 1,020 frames, where there are 12."""
+    times = (np.cumsum((0, *GAPS[:-1])) * 40).astype(int).tolist()
+    return write_matroska(path.with_suffix(".webm"), list(moving_face()), times, nominal_fps=1000, duration_ms=1020)
+
+
+def phone(path: Path) -> Path:
+    return retime_mp4(write(path.with_suffix(".mp4")), GAPS)
+
+
+@pytest.mark.parametrize("record", [browser, with_nominal_rate, with_length, phone])
+@pytest.mark.parametrize("command", [["predict"], ["filter", "--filter", "hat"]], ids=lambda c: c[0])
+def test_a_clip_of_varying_frame_rate_lasts_as_long_when_it_is_written(
+    record: Callable[[Path], Path], command: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = record(tmp_path / "rec")
+    starts_s = np.cumsum((0, *GAPS[:-1])) / FPS
+    lasts_s = starts_s[-1] + 1 / FPS
+    clip = clips.read_clip(path)
+    assert [frame.time_s for frame in clips.read_frames(clip)] == pytest.approx(starts_s, abs=1e-3)
+    assert clip.frame_count == COUNT
+    caplog.clear()
+    commands.main([*command, str(path), "--out", str(tmp_path / "out")])
+    assert caplog.messages == [
+        f"{path}: its frame rate varies; a clip written of it has the mean, {clip.fps:.4g} a second"
+    ]
+    (written,) = (tmp_path / "out").glob("*.mp4")
+    assert duration_s(written) == pytest.approx(lasts_s, abs=1 / FPS)
+    assert clips.read_clip(written).frame_count == COUNT
+
+
+def test_a_constant_rate_that_the_file_misstates_is_measured_and_is_no_note(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = write_matroska(tmp_path / "a.webm", list(moving_face()), [80 * i for i in range(COUNT)], nominal_fps=50)
+    assert clips.read_clip(path).fps == pytest.approx(12.5)
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize("fps", [24, 25, 30_000 / 1001, 30, 60])
+def test_a_constant_rate_stays_as_it_is_though_its_times_are_rounded(tmp_path: Path, fps: float) -> None:
+    """To milliseconds, as in Matroska."""
+    times = [round(1000 * i / fps) for i in range(COUNT)]
+    path = write_matroska(tmp_path / "a.mkv", list(moving_face()), times, nominal_fps=fps)
+    assert clips.read_clip(path).fps == pytest.approx(fps, rel=1e-4)  # FFmpeg reads the nominal one from nanoseconds
+
+
+def test_the_rate_of_frames() -> None:
+    """By hand: four frames at 0, 0.1, 0.2 and 0.7 s; the last one is shown for a nominal 0.1 s: 4 in 0.8 s."""
+    assert clips.frame_rate([0.7, 0, 0.2, 0.1], 10) == (5, True, 4)
+    assert clips.frame_rate([0, 0.1, 0.2, 0.3], 10) == (10, False, 4)
+    assert clips.frame_rate([5, 5.1, 5.2, 5.3], 90_000) == pytest.approx((10, False, 4))  # no rate: the mean gap
+    assert clips.frame_rate([3], 25) == (25, False, 1)
+    assert clips.frame_rate([1, 1, 1], 25) == (25, False, 3)
+
+
+def test_a_clip_without_times_and_rate_is_one_line(clip_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clips, "frame_rate", lambda *_: clips.Rate(0, False, COUNT))
+    with pytest.raises(
+        InputError, match=r"walk\.mp4: does not say how many frames it shows in a second; save it as MP4"
+    ):
+        clips.read_clip(clip_file)

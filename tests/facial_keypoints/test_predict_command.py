@@ -1,6 +1,7 @@
 """`facial-keypoints predict` as people run it: what it writes, what it says, where it goes on, what it refuses."""
 
 import csv
+import errno
 import json
 import os
 import signal
@@ -8,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -191,6 +193,38 @@ def test_clips_in_a_folder_are_left_out_and_said(
         if path.suffix in (".png", ".jpg", ".gif"):
             path.unlink()
     assert refused(folder, "--out", tmp_path / "other").endswith(f".webp); {left_out}")
+
+
+def test_a_wildcard_that_the_shell_left_is_told_with_what_to_give_instead(tmp_path: Path) -> None:
+    told = refused(tmp_path / "*.jpg", "--out", tmp_path / "out")
+    assert told.startswith(f"{tmp_path / '*.jpg'}: no such file; your shell left the wildcard as it is")
+    assert told.endswith(f"give the folder, or in PowerShell (Get-Item {tmp_path / '*.jpg'})")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_with_a_wildcard_in_its_name_is_a_file_like_any_other(picture: Path, tmp_path: Path) -> None:
+    picture.rename(tmp_path / "two[1].png")
+    main(["predict", str(tmp_path / "two[1].png"), *BOXES, "--out", str(tmp_path / "out")])
+    assert [line["file"] for line in rows(tmp_path / "out")] == ["two[1].png"] * 2
+
+
+def test_folders_that_are_not_entered_are_told(
+    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (folder / "link").symlink_to(tmp_path / "elsewhere")
+    (folder / "private").mkdir()
+    scan = os.scandir
+
+    def scan_but_private(path: str) -> Any:
+        if Path(path).name == "private":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scan_but_private)  # root may open any folder
+    main(["predict", "--no-detect", str(folder), "--out", str(tmp_path / "out")])
+    says = "2 folders in it left out (link, private): links, or cannot be opened; name one itself to have it done"
+    assert caplog.messages[0] == f"{folder}: {says}"
 
 
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
