@@ -29,13 +29,15 @@ SMALLEST_PX = 2  # of a clip's side that is written
 FASTEST_HZ = 1000
 MOTION_JPEG = ("mjpg", "jpeg")  # the codes of a clip whose frames are JPEG pictures
 UNDECODED = -1  # for cv2.CAP_PROP_FORMAT: frames are given as they stand in the file
-QUIET = "-8"  # FFmpeg's level at which it prints nothing
+SILENT, QUIET = 0, "-8"  # OpenCV's and FFmpeg's levels at which they print nothing
 DECIMALS = 4  # of a second
 FIRST_COLUMNS = ("frame", "time_s", "face")  # of a table
 ROUNDED_S = 0.002  # to which files round the times of frames
 UNEVEN, MOST_UNEVEN = 0.5, 0.01  # of the usual gap between frames; of all gaps, before a rate is said to vary
 MISSING_S = 1.0  # of a clip, before it is said to be cut off
 MOST_TICKS = 65_535  # in a second, for MPEG-4; a frame lasts a whole number of them
+
+_log = getattr(cv2.utils, "logging", cv2)  # earlier versions of OpenCV have its functions at the top
 
 
 class Clip(NamedTuple):
@@ -337,13 +339,13 @@ def _capture(path: Path) -> Iterator[cv2.VideoCapture]:
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Keeps OpenCV and FFmpeg from printing while they open a clip, which they do beside saying that they failed."""
-    level = cv2.utils.logging.getLogLevel()
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    level = _log.getLogLevel()
+    _log.setLogLevel(SILENT)
     before = os.environ.get("OPENCV_FFMPEG_LOGLEVEL")
     os.environ["OPENCV_FFMPEG_LOGLEVEL"] = before or QUIET  # which OpenCV reads when it first opens a clip
     try:
         yield
     finally:
-        cv2.utils.logging.setLogLevel(level)
+        _log.setLogLevel(level)
         if before is None:
             os.environ.pop("OPENCV_FFMPEG_LOGLEVEL", None)
