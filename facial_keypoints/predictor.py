@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from facial_keypoints.codec import WITH_ERROR, Keypoints, decode
 from facial_keypoints.detectors.haar import Haar, second_look
 from facial_keypoints.errors import InputError, one_line
 from facial_keypoints.face import DOUBTFUL, HOPELESS, Face, doubt, each_once
-from facial_keypoints.pretrained import INT8_FILE, KERAS_FILE, MANIFEST, ONNX_FILE, find
+from facial_keypoints.pretrained import INT8_FILE, KERAS_FILE, MANIFEST, ONNX_FILE, find, shipped
 from facial_keypoints.runtime import onnxruntime
 from facial_keypoints.spec import CHANNELS, METADATA_KEY, ModelSpec, from_json
 
@@ -30,6 +31,9 @@ EXPORT_AGAIN = "export it again with `python -m training.export MODEL_DIR`"
 
 class Predictor:
     """A trained network that predicts. It may be called from several threads at once.
+
+    A copy, or one that is pickled, as for a pool of processes, loads the network again: a shipped one by its name, any
+    other from the same file, which must not have changed.
 
     Attributes:
         spec: what the network takes and predicts.
@@ -59,7 +63,10 @@ class Predictor:
         if int8 and not found.is_dir():
             raise InputError(f"{model}: is a file; int8 chooses one of a model folder, leave it out")
         self.path = found / (INT8_FILE if int8 else ONNX_FILE) if found.is_dir() else found
-        self._session = _session(self.path, _content(self.path, checked=found.is_dir()), threads or 0)
+        content, digest = _content(self.path, checked=found.is_dir())
+        self._session = _session(self.path, content, threads or 0)
+        by_name = isinstance(model, str) and model in shipped()
+        self._loaded_by = (model, int8, threads, "") if by_name else (found.absolute(), int8, threads, digest)
         self.spec = _spec(self._session, self.path)
         self._gives = len(self.spec.landmarks), WITH_ERROR if self.spec.expected_error else 2
         self._box_px = cropping.box_of(np.eye(2, 3), self.spec)[2]  # of the mean face, in its crop
@@ -68,6 +75,10 @@ class Predictor:
         self._second_look = second_look(self._haar)
         self._input = _input_name(self._session, self.spec, self.path)
         self._run(np.zeros((1, *self.spec.crop.shape), np.uint8))  # whether it does what it says is seen here
+
+    def __reduce__(self) -> tuple[Callable[..., "Predictor"], tuple[str | Path, bool, int | None, str]]:
+        """Returns how `pickle` and `copy` make it again."""
+        return _load_again, self._loaded_by
 
     def predict_crops(self, images: UInt8, source: str | None = None) -> Keypoints:
         """Returns the keypoints of faces that are already cut: float32 (N, K, 2), and the errors to expect (N, K).
@@ -228,26 +239,42 @@ class Predictor:
         return output
 
 
-def _content(path: Path, checked: bool) -> bytes:
-    """Returns an ONNX file's bytes; `checked`: after a check against the manifest of its model folder."""
+def _load_again(model: str | Path, int8: bool, threads: int | None, digest: str) -> Predictor:
+    """Returns the predictor that was pickled.
+
+    Args:
+        digest: SHA-256 of its file; "" for a shipped one, which is that of this version of the library.
+
+    Raises:
+        InputError: the file is gone, or another one.
+    """
+    predictor = Predictor(model, int8=int8, threads=threads)
+    if predictor._loaded_by[-1] != digest:
+        raise InputError(f"{predictor.path}: has changed since this predictor loaded it; make a new Predictor")
+    return predictor
+
+
+def _content(path: Path, checked: bool) -> tuple[bytes, str]:
+    """Returns an ONNX file's bytes and their SHA-256; `checked`: after a check against its model folder's manifest."""
     folder = path.parent
     if not path.is_file():
         also = " --int8 DATA" if path.name == INT8_FILE else ""
         raise InputError(f"{path}: no such file; write it with `python -m training.export {folder}{also}`")
     content = path.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()
     if checked:
         try:
             files = json.loads((folder / MANIFEST).read_bytes())["files"]
             expected, trained = files[path.name], files.get(KERAS_FILE)
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             raise InputError(f"{folder / MANIFEST}: does not name {path.name}; {EXPORT_AGAIN}") from None
-        if hashlib.sha256(content).hexdigest() != expected:
+        if digest != expected:
             raise InputError(f"{path}: is cut off or altered; {EXPORT_AGAIN}")
         network = folder / KERAS_FILE
         if trained and network.is_file() and hashlib.sha256(network.read_bytes()).hexdigest() != trained:
             says = f"{network}: was altered after {path.name} was exported"
             raise InputError(f"{says}; put it back, or train the network again and {EXPORT_AGAIN}")
-    return content
+    return content, digest
 
 
 def _usual_doubt(path: Path, box_px: float) -> float:

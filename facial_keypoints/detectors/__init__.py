@@ -1,1 +1,1 @@
-"""Face detectors: each file holds one, a callable that takes a picture and returns `boxes.Boxes`."""
+"""Face detectors: each file but `per_thread` holds one, a callable that takes a picture and returns `boxes.Boxes`."""

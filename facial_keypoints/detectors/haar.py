@@ -5,7 +5,6 @@ histogram is left as it is, for the cascade normalises each window itself: equal
 loses every third small face.
 """
 
-import threading
 from pathlib import Path
 
 import cv2
@@ -13,6 +12,7 @@ import numpy as np
 
 from facial_keypoints.array_types import Float64, UInt8
 from facial_keypoints.boxes import Boxes, Detector, EyesInBox, joined, shrunk
+from facial_keypoints.detectors.per_thread import PerThread
 from facial_keypoints.detectors.turned import Turned
 from facial_keypoints.spec import GREY
 
@@ -30,7 +30,7 @@ class Haar:
     def __init__(self, *, frontal: bool = True, profile: bool = False) -> None:
         """Args: frontal, profile: whether faces are sought that look at the camera, and aside (twice the time)."""
         self._frontal, self._profile = frontal, profile
-        self._cascades = threading.local()  # OpenCV's cannot be shared
+        self._cascades = PerThread()  # OpenCV's cannot be shared
 
     def __call__(self, picture: UInt8) -> Boxes:
         """Returns boxes around faces of a picture, uint8 (H, W, 3) RGB or (H, W, 1) grey."""

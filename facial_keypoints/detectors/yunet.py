@@ -3,7 +3,6 @@
 It comes with OpenCV's model zoo as `face_detection_yunet_2023mar.onnx` (MIT).
 """
 
-import threading
 from pathlib import Path
 
 import cv2
@@ -11,6 +10,7 @@ import numpy as np
 
 from facial_keypoints.array_types import UInt8
 from facial_keypoints.boxes import Boxes, EyesInBox, shrunk
+from facial_keypoints.detectors.per_thread import PerThread
 from facial_keypoints.errors import InputError
 from facial_keypoints.spec import GREY
 
@@ -31,8 +31,8 @@ class YuNet:
         Raises:
             InputError: no such file, or another one.
         """
-        self._path = Path(path)
-        self._detectors = threading.local()  # OpenCV's cannot be shared
+        self._path = Path(path).absolute()  # a copy in another process may have another working directory
+        self._detectors = PerThread()  # OpenCV's cannot be shared
         if not self._path.is_file():
             raise InputError(f"{path}: no such file; give YuNet's face_detection_yunet_2023mar.onnx")
         self(np.zeros((64, 64, 3), np.uint8))

@@ -1,5 +1,8 @@
 """Detectors: what they find in drawn and in real pictures, and on turned copies."""
 
+import copy
+import pickle
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facial_keypoints.array_types import UInt8
-from facial_keypoints.boxes import Boxes, EyesInBox, eye_places
+from facial_keypoints.boxes import Boxes, Detector, EyesInBox, eye_places
 from facial_keypoints.detectors.haar import EYES, Haar
 from facial_keypoints.detectors.turned import Turned
 from facial_keypoints.detectors.yunet import YuNet
@@ -43,6 +46,21 @@ def test_haar_finds_the_drawn_faces_in_colour_and_grey_and_threads_share_it(draw
     with ThreadPoolExecutor(4) as pool:
         for other in pool.map(haar, [drawn.picture] * 4):
             np.testing.assert_array_equal(other.xywh, boxes.xywh)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        Haar,
+        lambda: Turned(Haar(profile=True), (-25, 25)),
+        pytest.param(lambda: YuNet(YUNET_FILE), marks=pytest.mark.skipif(not YUNET_FILE.is_file(), reason="no YuNet")),
+    ],
+)
+def test_a_detector_that_has_worked_is_copied_and_pickled(drawn: Drawn, make: Callable[[], Detector]) -> None:
+    detector = make()
+    boxes = detector(drawn.picture)
+    for again in (pickle.loads(pickle.dumps(detector)), copy.deepcopy(detector)):
+        np.testing.assert_array_equal(again(drawn.picture).xywh, boxes.xywh)
 
 
 def test_boxes_are_in_px_of_the_picture_however_large_it_is(drawn: Drawn) -> None:

@@ -1,10 +1,13 @@
 """The predictor: what it takes, what it gives, and what it says where it cannot."""
 
+import copy
 import json
+import pickle
 import shutil
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
@@ -239,3 +242,43 @@ def test_the_library_is_imported_without_what_is_slow() -> None:
     code = "import sys; from facial_keypoints import Predictor; print('onnxruntime' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def test_a_predictor_is_copied_pickled_and_sent_to_another_process(predictor: Predictor, images: UInt8) -> None:
+    few = images[:4]
+    wanted = predictor.predict_crops(few)
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        elsewhere = pool.submit(predictor.predict_crops, few).result()
+    again = pickle.loads(pickle.dumps(predictor)).predict_crops(few)
+    for given in (
+        elsewhere,
+        again,
+        copy.deepcopy(predictor).predict_crops(few),
+        copy.copy(predictor).predict_crops(few),
+    ):
+        np.testing.assert_array_equal(given.coordinates, wanted.coordinates)
+        np.testing.assert_array_equal(given.expected_error, wanted.expected_error)
+
+
+def test_what_is_pickled_is_a_name_or_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So it is small, and a relative path leads to the same file from any folder."""
+    assert len(pickle.dumps(Predictor("v2-68", int8=True, threads=1))) < 1000
+    shutil.copytree(V2, tmp_path / "mine")
+    shutil.copy(V2 / "model.onnx", tmp_path / "alone.onnx")
+    monkeypatch.chdir(tmp_path)
+    pickled = [pickle.dumps(Predictor(model, threads=1)) for model in ("mine", "alone.onnx", Path("mine"))]
+    monkeypatch.chdir(ROOT)
+    assert [pickle.loads(content).path.name for content in pickled] == ["model.onnx", "alone.onnx", "model.onnx"]
+
+
+def test_a_pickled_predictor_refuses_a_file_that_has_changed(tmp_path: Path) -> None:
+    file = shutil.copy(V2 / "model.onnx", tmp_path / "mine.onnx")
+    pickled = pickle.dumps(Predictor(file, threads=1))
+    shutil.copy(V2.with_name("v2-68") / "model.onnx", file)
+    with pytest.raises(
+        InputError, match=r"mine\.onnx: has changed since this predictor loaded it; make a new Predictor"
+    ):
+        pickle.loads(pickled)
+    Path(file).unlink()
+    with pytest.raises(InputError, match=r"mine\.onnx: no such model"):
+        pickle.loads(pickled)
