@@ -1,5 +1,6 @@
 """Faces drawn on the picture they are in."""
 
+import math
 from collections.abc import Sequence
 
 import cv2
@@ -11,9 +12,22 @@ from facial_keypoints.face import Face
 from facial_keypoints.keypoint_set import KeypointSet
 
 BOX_RGB, LINE_RGB, POINT_RGB, EDGE_RGB = (60, 230, 90), (90, 220, 255), (255, 0, 255), (40, 0, 40)
-POINT_OF_BOX, LINE_OF_BOX, TEXT_OF_BOX = 0.014, 0.006, 0.1  # radius, thickness and height, in widths of the face's box
-LARGEST_POINT_PX = 12
-LEAST_OF_BOX = 0.03  # what is made thicker, to be seen in a small view, grows to so much: beyond, it hides the face
+
+# In widths of the face's box, of which the eyes' distance is 0.35. A point with its edge is less than a tenth of that
+# distance across, so that it hides no part of the face.
+POINT_OF_BOX, LINE_OF_BOX, TEXT_OF_BOX = 0.012, 0.006, 0.1  # radius, thickness, height
+EDGE_OF_POINT, LARGEST_EDGE_PX = 0.25, 0.7  # of a point's radius
+SMALLEST_POINT_PX, LARGEST_POINT_PX, LARGEST_LINE_PX, SMALLEST_TEXT_PX = (
+    0.4,
+    12,
+    6,
+    8,
+)  # a pixel is 0.5 about its middle
+BOX_LINE_OF_BOX = 0.03  # to which the box's line grows where it is to be seen in a small view
+STROKE_OF_TEXT = 0.1  # thickness of a digit, of its height
+
+EXACT_PX, ENLARGED_PX = 3, 4  # radius of a point that OpenCV draws exactly enough, and to which smaller ones grow
+MOST_ENLARGED_PIXELS, MARGIN_PX = 4_000_000, 3
 SUBPIXEL_BITS = 4  # OpenCV takes places in sixteenths of a pixel
 
 
@@ -23,54 +37,79 @@ def draw_faces(
     keypoint_set: KeypointSet,
     numbers: Sequence[int] | None = None,
     least_px: float = 1,
+    colors: Sequence[UInt8] | None = None,
 ) -> UInt8:
-    """Returns a copy of a picture, uint8 (H, W, 3) RGB, with the box, the number and the keypoints of each face.
+    """Returns a copy of a picture, uint8 (H, W, 3) RGB, with the box, the number and the K keypoints of each face.
 
-    Points and lines grow with the face.
+    All are drawn as large as suits the face.
 
     Args:
         numbers: of the faces; None: from 0 on.
-        least_px: thickness of lines and radius of points, where the face is large enough for it.
+        least_px: thickness of the boxes' lines, where the face is large enough for it.
+        colors: of the keypoints of each face, uint8 (K, 3) RGB; None: POINT_RGB.
     """
     drawn = picture.copy()
     for number, face in zip(range(len(faces)) if numbers is None else numbers, faces, strict=True):
-        _draw_box(drawn, face, str(number), _line_px(face, least_px))
-    for face in faces:
-        _draw_keypoints(drawn, face, keypoint_set, least_px)
+        _draw_box(drawn, face, str(number), least_px)
+    for place, face in enumerate(faces):
+        own = np.full((len(face.keypoints), 3), POINT_RGB, np.uint8) if colors is None else colors[place]
+        _draw_keypoints(drawn, face, keypoint_set, own)
     return drawn
 
 
-def point_px(face: Face, least_px: float = 1) -> float:
-    """Returns the radius of a face's keypoints as `draw_faces` draws them."""
-    usual = float(np.clip(POINT_OF_BOX * face.box[2], 1, LARGEST_POINT_PX))
-    return max(usual, min(least_px, LEAST_OF_BOX * face.box[2]))
-
-
-def _draw_box(drawn: UInt8, face: Face, text: str, line_px: int) -> None:
+def _draw_box(drawn: UInt8, face: Face, number: str, least_px: float) -> None:
     x, y, width, height = face.box
+    usual = int(np.clip(round(LINE_OF_BOX * width), 1, LARGEST_LINE_PX))
+    line_px = max(usual, round(min(least_px, BOX_LINE_OF_BOX * width)))
     corners = _subpixels(np.array([[x, y], [x + width, y + height]]))
     cv2.rectangle(drawn, corners[0], corners[1], BOX_RGB, line_px, cv2.LINE_AA, SUBPIXEL_BITS)
-    font = cv2.FONT_HERSHEY_SIMPLEX
-    scale = cv2.getFontScaleFromHeight(font, max(8, round(TEXT_OF_BOX * width)), line_px)
-    (_, text_height), below = cv2.getTextSize(text, font, scale, line_px)
-    at = round(max(x, 0) + below), round(max(y, 0) + text_height + below)
-    for colour, thickness in ((EDGE_RGB, line_px + 2), (BOX_RGB, line_px)):  # read on any ground
-        cv2.putText(drawn, text, at, font, scale, colour, thickness, cv2.LINE_AA)
+    font, text_px = cv2.FONT_HERSHEY_SIMPLEX, max(SMALLEST_TEXT_PX, round(TEXT_OF_BOX * width))
+    stroke_px = max(1, round(STROKE_OF_TEXT * text_px))
+    scale = cv2.getFontScaleFromHeight(font, text_px, stroke_px)
+    (_, above), below = cv2.getTextSize(number, font, scale, stroke_px)
+    left, bottom = max(x, 0) + below, max(y, 0) + above + below
+    if text_px > TEXT_OF_BOX * width + 1:  # a number that is large for its face stands over it, or else under it
+        over, under = y - line_px - below / 2, y + height + line_px + above
+        left, bottom = max(x, 0), over if over > above else under
+    at = round(left), round(bottom)
+    for color, px in ((EDGE_RGB, stroke_px + 2), (BOX_RGB, stroke_px)):  # read on any ground
+        cv2.putText(drawn, number, at, font, scale, color, px, cv2.LINE_AA)
 
 
-def _draw_keypoints(drawn: UInt8, face: Face, keypoint_set: KeypointSet, least_px: float) -> None:
-    radius, line_px = point_px(face, least_px), _line_px(face, least_px)
+def _draw_keypoints(drawn: UInt8, face: Face, keypoint_set: KeypointSet, colors: UInt8) -> None:
+    """Draws points and lines, in place; those of a small face on an enlarged copy, for OpenCV draws none so small."""
+    radius = float(np.clip(POINT_OF_BOX * face.box[2], SMALLEST_POINT_PX, LARGEST_POINT_PX))
+    line_px = min(LINE_OF_BOX * face.box[2], LARGEST_LINE_PX)
+    if radius >= EXACT_PX:
+        _draw_skeleton(drawn, face.keypoints, keypoint_set, line_px)
+        _draw_points(drawn, face.keypoints, colors, radius)
+        return
+    height, width = drawn.shape[:2]
+    left, top = np.floor(face.keypoints.min(axis=0) - MARGIN_PX).clip(0, (width, height)).astype(int)
+    right, bottom = np.ceil(face.keypoints.max(axis=0) + MARGIN_PX + 1).clip(0, (width, height)).astype(int)
+    region = drawn[top:bottom, left:right]
+    if not region.size:
+        return
+    wanted, possible = math.ceil(ENLARGED_PX / radius), math.isqrt(MOST_ENLARGED_PIXELS // region[..., 0].size)
+    times = max(1, min(wanted, possible))
+    large = region.repeat(times, axis=0).repeat(times, axis=1)
+    points = (face.keypoints - (left, top) + 0.5) * times - 0.5  # pixel centres lie at whole numbers
+    _draw_skeleton(large, points, keypoint_set, line_px * times)
+    _draw_points(large, points, colors, radius * times)
+    region[:] = cv2.resize(large, region.shape[1::-1], interpolation=cv2.INTER_AREA)
+
+
+def _draw_skeleton(drawn: UInt8, keypoints: Float32 | Float64, keypoint_set: KeypointSet, line_px: float) -> None:
     for run in keypoint_set.skeleton:
-        points = _subpixels(face.keypoints[list(run)])
-        cv2.polylines(drawn, [points], False, LINE_RGB, line_px, cv2.LINE_AA, SUBPIXEL_BITS)
-    for point in _subpixels(face.keypoints):
-        for colour, px in ((EDGE_RGB, radius + 0.7), (POINT_RGB, radius)):
-            cv2.circle(drawn, point, round(px * 2**SUBPIXEL_BITS), colour, cv2.FILLED, cv2.LINE_AA, SUBPIXEL_BITS)
+        points = _subpixels(keypoints[list(run)])
+        cv2.polylines(drawn, [points], False, LINE_RGB, max(1, round(line_px)), cv2.LINE_AA, SUBPIXEL_BITS)
 
 
-def _line_px(face: Face, least_px: float) -> int:
-    usual = int(np.clip(round(LINE_OF_BOX * face.box[2]), 1, LARGEST_POINT_PX // 2))
-    return max(usual, round(min(least_px, LEAST_OF_BOX * face.box[2])))
+def _draw_points(drawn: UInt8, keypoints: Float32 | Float64, colors: UInt8, radius: float) -> None:
+    outer = radius + min(EDGE_OF_POINT * radius, LARGEST_EDGE_PX)
+    for point, own in zip(_subpixels(keypoints).tolist(), colors.tolist(), strict=True):
+        for color, px in ((EDGE_RGB, outer), (own, radius)):
+            cv2.circle(drawn, point, round(px * 2**SUBPIXEL_BITS), color, cv2.FILLED, cv2.LINE_AA, SUBPIXEL_BITS)
 
 
 def _subpixels(points: Float32 | Float64) -> npt.NDArray[np.int32]:

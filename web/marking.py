@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from facial_keypoints.array_types import Float32, Float64, UInt8
-from facial_keypoints.drawing import EDGE_RGB, SUBPIXEL_BITS, draw_faces, point_px
+from facial_keypoints.drawing import draw_faces
 from facial_keypoints.face import Face
 from facial_keypoints.filter_files import Filter, load_filter
 from facial_keypoints.filtering import apply_filter
@@ -15,7 +15,7 @@ from facial_keypoints.keypoint_set import KeypointSet
 
 NO_FILTER = "none"
 LONGEST_PX = 1600  # of a picture that is sent back; keypoints are found in the whole one
-PHONE_PX = 350  # of the longer side of a picture on a phone, where lines are still to be seen
+PHONE_PX = 350  # of the longer side of a picture on a phone, where boxes are still to be seen
 
 # From blue over yellow to red, which the colour-blind tell apart too.
 ERROR_SHARES = (0.005, 0.0125, 0.02)  # widths of the face's box
@@ -42,11 +42,9 @@ def mark(
         picture = apply_filter(picture, faces, filter_of(filter))
     if not keypoints:
         return picture.copy()
-    least_px = max(picture.shape) / PHONE_PX
-    drawn = draw_faces(picture, faces, keypoint_set, numbers, least_px)
-    for face in faces:
-        _colour_keypoints(drawn, face, point_px(face, least_px))
-    return drawn
+    told = all(face.expected_error is not None for face in faces)
+    colors = [error_colours(face.expected_error / face.box[2]) for face in faces if face.expected_error is not None]
+    return draw_faces(picture, faces, keypoint_set, numbers, max(picture.shape) / PHONE_PX, colors if told else None)
 
 
 @functools.cache
@@ -69,13 +67,3 @@ def shrunk(picture: UInt8, longest_px: int = LONGEST_PX) -> UInt8:
         return picture
     size = max(1, round(width * scale)), max(1, round(height * scale))
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def _colour_keypoints(drawn: UInt8, face: Face, radius: float) -> None:
-    if face.expected_error is None:
-        return
-    places = np.round(face.keypoints * 2**SUBPIXEL_BITS).clip(-(2**30), 2**30).astype(np.int32)
-    colours = error_colours(face.expected_error / face.box[2])
-    for place, colour in zip(places.tolist(), colours.tolist(), strict=True):
-        for rgb, px in ((EDGE_RGB, radius + 0.7), (colour, radius)):
-            cv2.circle(drawn, place, round(px * 2**SUBPIXEL_BITS), rgb, cv2.FILLED, cv2.LINE_AA, SUBPIXEL_BITS)

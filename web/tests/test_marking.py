@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from facial_keypoints.drawing import BOX_RGB
+from facial_keypoints.drawing import BOX_RGB, draw_faces
 from facial_keypoints.face import Face
 from facial_keypoints.keypoint_set import FACE15
 from web.marking import ERROR_RGB, error_colours, mark, shrunk
@@ -41,15 +41,18 @@ def test_the_picture_given_stays_as_it_was() -> None:
 
 
 @pytest.mark.parametrize(("side_px", "line_px"), [(400, 10), (100, 3)])
-def test_lines_on_a_large_picture_are_seen_on_a_phone(side_px: int, line_px: int) -> None:
-    """3500 px are shown in 350: a box of 400 px has lines of 10, and not of 2; one of 100 px is not hidden by them."""
+def test_boxes_on_a_large_picture_are_seen_on_a_phone_and_keypoints_hide_no_face(side_px: int, line_px: int) -> None:
+    """3500 px are shown in 350: a box of 400 px has lines of 10, and not of 2; its keypoints are as on any picture."""
     large, face = np.full((3500, 2000, 3), 100, np.uint8), face_with_errors(np.zeros(15))
     keypoints = face.keypoints * side_px / face.box[2]
     drawn = mark(large, [replace(face, box=(0, 0, side_px, side_px), keypoints=keypoints)], FACE15)
     edge = (drawn[side_px * 19 // 20, side_px // 2 :] == BOX_RGB).all(axis=-1).sum()
     assert line_px <= edge <= line_px + 2  # OpenCV's lines are a little thicker than asked
-    points = (drawn == ERROR_RGB[0]).all(axis=-1).sum() / len(keypoints)
-    assert points == pytest.approx(np.pi * line_px**2, rel=0.25)
+    inside = np.s_[side_px // 10 : side_px * 9 // 10, side_px // 10 : side_px * 9 // 10]
+    alone = draw_faces(
+        np.full_like(large, 100), [replace(face, box=(0, 0, side_px, side_px), keypoints=keypoints)], FACE15
+    )
+    assert (drawn != large)[inside].any(axis=-1).sum() == (alone != large)[inside].any(axis=-1).sum()
 
 
 def test_only_what_is_too_long_shrinks() -> None:
