@@ -86,7 +86,7 @@ def read_clip(path: str | Path) -> Clip:
     """Returns what a clip is, after its first frame has been decoded and the times of all frames have been read.
 
     Where the times do not fit the rate that the file says, as in recordings of browsers and phones, all frames are
-    decoded once for their exact times. A rate that varies is a note in the log.
+    decoded once for their exact times. A rate that varies is a note in the log, and so are pixels that are not square.
 
     Raises:
         InputError: no such file, it cannot be decoded, has no frames, or gives them no times; or it is Motion JPEG
@@ -99,6 +99,7 @@ def read_clip(path: str | Path) -> Clip:
         read, picture = capture.read()
         nominal_fps, said = float(capture.get(cv2.CAP_PROP_FPS)), capture.get(cv2.CAP_PROP_FRAME_COUNT)
         code = int(capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little", signed=True)
+        pixel = int(capture.get(cv2.CAP_PROP_SAR_NUM)), int(capture.get(cv2.CAP_PROP_SAR_DEN))
     if not read:
         raise InputError(f"{path}: has no frame that can be decoded; save it as MP4")
     if code.decode("latin-1").lower() in MOTION_JPEG:
@@ -110,6 +111,8 @@ def read_clip(path: str | Path) -> Clip:
         raise InputError(f"{path}: does not say how many frames it shows in a second; save it as MP4")
     if rate.varies:
         notes.warning("%s: its frame rate varies; a clip written of it has the mean, %.4g a second", path, rate.fps)
+    if 0 < pixel[0] != pixel[1]:  # 0: the file does not say
+        notes.warning("%s: its pixels are not square (%d:%d); those of a clip written of it are", path, *pixel)
     # Some files say their number of frames exactly, some how many there would be at the nominal rate, some nothing.
     missing = said > rate.frames and said / nominal_fps > rate.frames / rate.fps + MISSING_S
     return Clip(path, picture.shape[1], picture.shape[0], rate.fps, int(said) if missing else rate.frames)

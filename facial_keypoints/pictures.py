@@ -81,17 +81,18 @@ UPRIGHT = {  # how a picture is turned upright, by its EXIF orientation; 1: it i
 notes = logging.getLogger("facial_keypoints")  # what a reader should know; a program may show or silence it
 
 
-def read_picture(path: str | Path) -> UInt8:
+def read_picture(path: str | Path, *, most_pixels: int = MOST_PIXELS) -> UInt8:
     """Returns a picture, uint8 (H, W, 3) RGB, turned as its EXIF orientation says.
 
     What is transparent becomes white. Of an animation or several pages the first picture is taken, and a note logged;
     previews and smaller copies beside the picture do not count.
 
     Raises:
-        InputError: it cannot be read, is no picture or a damaged one, is a RAW photo, or has more than MOST_PIXELS.
+        InputError: it cannot be read, is no picture or a damaged one, is a RAW photo, or has more than
+            `most_pixels`, which its header says.
     """
     path = Path(path)
-    with open_picture(path) as image:
+    with open_picture(path, most_pixels) as image:
         try:
             image.load()
             turn = UPRIGHT.get(_orientation(image))
@@ -101,7 +102,7 @@ def read_picture(path: str | Path) -> UInt8:
 
 
 @contextlib.contextmanager
-def open_picture(path: Path) -> Iterator[Image.Image]:
+def open_picture(path: Path, most_pixels: int = MOST_PIXELS) -> Iterator[Image.Image]:
     """Yields a picture file as Pillow has opened it, at the picture that is meant; no pixels are decoded yet.
 
     Raises:
@@ -110,26 +111,26 @@ def open_picture(path: Path) -> Iterator[Image.Image]:
     if not path.is_file():
         raise InputError(f"{path}: no such file; give a picture")
     try:
-        image = _opened(path)
+        image = _opened(path, most_pixels)
     except InputError:
         raise
     except Image.DecompressionBombError:
-        raise InputError(_too_large(path)) from None
+        raise InputError(_too_large(path, most_pixels)) from None
     except Exception as error:  # Pillow's readers raise whatever they stumble over
         why = "" if isinstance(error, UnidentifiedImageError) else f" ({one_line(error)})"
         raise InputError(f"{path}: is no picture that can be read{why}; save it as JPEG or PNG") from None
     with image:
-        if image.width * image.height > MOST_PIXELS:
-            raise InputError(_too_large(path, image.size))
+        if image.width * image.height > most_pixels:
+            raise InputError(_too_large(path, most_pixels, image.size))
         yield image
 
 
-def _opened(path: Path) -> Image.Image:
+def _opened(path: Path, most_pixels: int) -> Image.Image:
     """Returns a picture file after its header has been read; logs a note where it holds further pictures."""
     with path.open("rb") as file:
         head = file.read(LONGEST_SIGNATURE)
     if head.startswith(tiff.SIGNATURES):
-        return _opened_tiff(path)
+        return _opened_tiff(path, most_pixels)
     late = next((reader for reader in LATE_READERS if head.startswith(reader.signature, reader.at)), None)
     if late:
         importlib.import_module(late.plugin)
@@ -140,7 +141,7 @@ def _opened(path: Path) -> Image.Image:
     return image
 
 
-def _opened_tiff(path: Path) -> Image.Image:
+def _opened_tiff(path: Path, most_pixels: int) -> Image.Image:
     """Returns a TIFF file at the picture that it is meant to show; logs as `_opened`.
 
     Raises:
@@ -152,8 +153,8 @@ def _opened_tiff(path: Path) -> Image.Image:
     page = tiff.main_page(found.pages)
     if page is None or page is found.pages[0]:
         image = Image.open(path, formats=TIFF_ONLY)
-    elif page.width_px * page.height_px > MOST_PIXELS:
-        raise InputError(_too_large(path, (page.width_px, page.height_px)))
+    elif tiff.pixels(page) > most_pixels:
+        raise InputError(_too_large(path, most_pixels, (page.width_px, page.height_px)))
     else:
         image = Image.open(io.BytesIO(tiff.starting_at(page, path.read_bytes())), formats=TIFF_ONLY)
         if page.parent is not None and not page.orientation:  # then its parent says how both are turned
@@ -199,6 +200,6 @@ def _rgb(image: Image.Image) -> UInt8:
     return np.asarray(image if image.mode == "RGB" else image.convert("RGB"), np.uint8)
 
 
-def _too_large(path: Path, size: tuple[int, int] | None = None) -> str:
+def _too_large(path: Path, most_pixels: int, size: tuple[int, int] | None = None) -> str:
     says = f"is {size[0]} x {size[1]} px" if size else "is larger"
-    return f"{path}: {says}, more than {MOST_PIXELS // 1_000_000} million pixels; make it smaller"
+    return f"{path}: {says}, more than {most_pixels // 1_000_000} million pixels; make it smaller"

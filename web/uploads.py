@@ -27,7 +27,7 @@ def read_upload(path: str | Path) -> UInt8:
         raise InputError(f"The picture has more than {MOST_BYTES // MILLION} MB. Please make it smaller.")
     check_pixels(path, MOST_PIXELS)  # what has no header, `read_picture` refuses
     try:
-        return read_picture(path)
+        return read_picture(path, most_pixels=MOST_PIXELS)  # of a TIFF file, the first header may be a preview's
     except InputError as error:
         said = str(error).removeprefix(f"{path}: ").replace(str(path), path.name)  # not where uploads lie
         raise InputError(f"The picture {said}.") from None

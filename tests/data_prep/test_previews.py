@@ -6,7 +6,7 @@ import pytest
 
 from data_prep.labelled_pictures import read_picture
 from facial_keypoints.errors import InputError
-from tests.facial_keypoints.test_pictures import FULL, PREVIEW, Tiff
+from tests.facial_keypoints.tiff_files import FULL, PREVIEW, Tiff
 
 
 def test_a_tiff_that_begins_with_a_preview_is_refused(tmp_path: Path) -> None:

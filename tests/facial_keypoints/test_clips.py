@@ -309,3 +309,10 @@ def test_a_clip_without_times_and_rate_is_one_line(clip_file: Path, monkeypatch:
         InputError, match=r"walk\.mp4: does not say how many frames it shows in a second; save it as MP4"
     ):
         clips.read_clip(clip_file)
+
+
+def test_pixels_that_are_not_square_are_a_note(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    times = [40 * i for i in range(COUNT)]
+    path = write_matroska(tmp_path / "a.mkv", list(moving_face()), times, nominal_fps=25, shown_width_px=2 * WIDTH_PX)
+    assert clips.read_clip(path).width_px == WIDTH_PX
+    assert caplog.messages == [f"{path}: its pixels are not square (2:1); those of a clip written of it are"]

@@ -12,6 +12,7 @@ from facial_keypoints.array_types import UInt8
 EBML, DOC_TYPE, SEGMENT, INFO, TIMESTAMP_SCALE, DURATION = 0x1A45DFA3, 0x4282, 0x18538067, 0x1549A966, 0x2AD7B1, 0x4489
 TRACKS, TRACK_ENTRY, TRACK_NUMBER, TRACK_UID, TRACK_TYPE, CODEC_ID = 0x1654AE6B, 0xAE, 0xD7, 0x73C5, 0x83, 0x86
 DEFAULT_DURATION, VIDEO, PIXEL_WIDTH, PIXEL_HEIGHT = 0x23E383, 0xE0, 0xB0, 0xBA
+DISPLAY_WIDTH, DISPLAY_HEIGHT = 0x54B0, 0x54BA
 CLUSTER, TIMESTAMP, SIMPLE_BLOCK = 0x1F43B675, 0xE7, 0xA3
 MILLISECOND_NS, KEY_FRAME = 1_000_000, 0x80
 
@@ -26,16 +27,25 @@ def element(number: int, content: bytes | int | str) -> bytes:
 
 
 def write_matroska(
-    path: Path, frames: Sequence[UInt8], times_ms: Sequence[int], *, nominal_fps: float = 0, duration_ms: float = 0
+    path: Path,
+    frames: Sequence[UInt8],
+    times_ms: Sequence[int],
+    *,
+    nominal_fps: float = 0,
+    duration_ms: float = 0,
+    shown_width_px: int = 0,
 ) -> Path:
     """Writes frames, uint8 (H, W, 3) RGB, as Motion JPEG in Matroska, each in a cluster of its own.
 
     Args:
         nominal_fps: what the track says; 0: nothing.
         duration_ms: what the file says; 0: nothing, as a browser that records.
+        shown_width_px: to which players stretch a frame; 0: the width that it has.
     """
     height, width = frames[0].shape[:2]
     video = element(PIXEL_WIDTH, width) + element(PIXEL_HEIGHT, height)
+    if shown_width_px:
+        video += element(DISPLAY_WIDTH, shown_width_px) + element(DISPLAY_HEIGHT, height)
     track = element(TRACK_NUMBER, 1) + element(TRACK_UID, 1) + element(TRACK_TYPE, 1) + element(CODEC_ID, "V_MJPEG")
     if nominal_fps:
         track += element(DEFAULT_DURATION, round(1e9 / nominal_fps))

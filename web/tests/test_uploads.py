@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from facial_keypoints.errors import InputError
+from tests.facial_keypoints.tiff_files import FULL, PREVIEW, Tiff
 from web.uploads import MOST_BYTES, read_upload
 
 
@@ -45,6 +46,15 @@ def test_a_picture_is_read_as_the_library_reads_it(tmp_path: Path) -> None:
 )
 def test_many_pixels_are_refused_by_the_header(tmp_path: Path, width: int, height: int, said: str) -> None:
     assert said in refusal(write_png_header(tmp_path / "a.png", width, height))
+
+
+def test_many_pixels_behind_a_preview_are_refused(tmp_path: Path) -> None:
+    file = Tiff()
+    file.page(PREVIEW, [file.directory(FULL)], subfile=1)
+    content = file.write(tmp_path / "a.tif").read_bytes()
+    size, larger = (struct.pack("<HHII", 256, 4, 1, width) for width in (FULL.width, 2_000_000))
+    (tmp_path / "a.tif").write_bytes(content.replace(size, larger))
+    assert "2000000 x 40 px, more than 40 million" in refusal(tmp_path / "a.tif")
 
 
 def test_as_many_pixels_as_are_allowed_are_not_too_many(tmp_path: Path) -> None:
