@@ -26,7 +26,7 @@ SMALLEST_POINT_PX, LARGEST_POINT_PX, LARGEST_LINE_PX, SMALLEST_TEXT_PX = (
 BOX_LINE_OF_BOX = 0.03  # to which the box's line grows where it is to be seen in a small view
 STROKE_OF_TEXT = 0.1  # thickness of a digit, of its height
 
-EXACT_PX, ENLARGED_PX = 3, 4  # radius of a point that OpenCV draws exactly enough, and to which smaller ones grow
+EXACT_PX = 3  # radius of a point that OpenCV draws exactly enough; smaller ones are enlarged to it
 MOST_ENLARGED_PIXELS, MARGIN_PX = 4_000_000, 3
 SUBPIXEL_BITS = 4  # OpenCV takes places in sixteenths of a pixel
 
@@ -90,9 +90,9 @@ def _draw_keypoints(drawn: UInt8, face: Face, keypoint_set: KeypointSet, colors:
     region = drawn[top:bottom, left:right]
     if not region.size:
         return
-    wanted, possible = math.ceil(ENLARGED_PX / radius), math.isqrt(MOST_ENLARGED_PIXELS // region[..., 0].size)
+    wanted, possible = math.ceil(EXACT_PX / radius), math.isqrt(MOST_ENLARGED_PIXELS // region[..., 0].size)
     times = max(1, min(wanted, possible))
-    large = region.repeat(times, axis=0).repeat(times, axis=1)
+    large = np.asarray(cv2.resize(region, None, fx=times, fy=times, interpolation=cv2.INTER_NEAREST), np.uint8)
     points = (face.keypoints - (left, top) + 0.5) * times - 0.5  # pixel centres lie at whole numbers
     _draw_skeleton(large, points, keypoint_set, line_px * times)
     _draw_points(large, points, colors, radius * times)
