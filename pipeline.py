@@ -23,6 +23,7 @@ from common.stage import read_manifest, seconds_text, seed, stage_code
 from data_prep.arrays import data_hash, load_data_manifest
 from data_prep.cut import CROPS
 from data_prep.impute import IMPUTERS
+from data_prep.pictures import EXIF
 from data_prep.prepare import source_hashes
 from data_prep.sources import SYNTHETIC
 from data_prep.split import SPLIT_METHODS
@@ -32,7 +33,7 @@ from models.networks import network_file, network_name, network_names
 from training.recipes import RECIPES, default_recipe, resolve
 
 NETWORKS = ("base", "v1", "v2")
-PREPARE_OPTIONS = ("as", "size", "crop", "colour", "split", "impute", "count", "seed", "skip_bad")
+PREPARE_OPTIONS = ("as", "size", "crop", "colour", "split", "impute", "count", "seed", "skip_bad", "exif")
 QUICK_FACES, QUICK_EPOCHS = 2000, 8  # some minutes on two cores
 RESUME = ["--resume", "--restart"]  # go on with a broken-off training, or start over where its settings were others
 
@@ -81,6 +82,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--crop", choices=CROPS, help="as in data_prep.prepare")
     p.add_argument("--colour", action="store_true", default=None, help="as in data_prep.prepare")
     p.add_argument("--skip-bad", action="store_true", default=None, help="as in data_prep.prepare")
+    p.add_argument("--exif", choices=EXIF, help="as in data_prep.prepare")
     p.add_argument("--split", choices=SPLIT_METHODS, help="as in data_prep.prepare")
     p.add_argument("--impute", choices=list(IMPUTERS), help="as in data_prep.prepare")
     p.add_argument("--count", type=int, help="how many synthetic faces to draw")

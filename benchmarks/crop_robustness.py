@@ -46,7 +46,7 @@ def predicted(predictor: Predictor, data: EvaluationData, changes: Float64) -> F
     known = {data.keypoint_set.sources[number].name for number in (0, *spec.sources)}
     places = np.empty((len(changes), *test.keypoints.shape), np.float32)
     for i in tqdm(range(len(test)), unit="face", disable=None):
-        picture = read_originals(test, origins, np.array([i]))[0]
+        picture = read_originals(test, origins, np.array([i]), data.exif)[0]
         images = crops.cut(picture, geometry.chained(test.crops[i], changes), spec)
         source = names[test.sources[i]]
         coordinates, _ = predictor.predict_crops(images, source if source in known else None)

@@ -4,6 +4,8 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
+from common.hidden import is_hidden
+
 
 def file_hash(path: Path) -> str:
     """Returns the hash of a file."""
@@ -12,10 +14,11 @@ def file_hash(path: Path) -> str:
 
 
 def path_hash(path: Path) -> str:
-    """Returns the hash of a file, or of the names and contents of all files in a folder and below it."""
+    """Returns the hash of a file, or of the names and contents of all files below a folder that are not hidden."""
     if path.is_file():
         return file_hash(path)
-    return files_hash(path, (file for file in path.rglob("*") if file.is_file()))
+    shown = (file for file in path.rglob("*") if file.is_file() and not is_hidden(file.relative_to(path)))
+    return files_hash(path, shown)
 
 
 def files_hash(folder: Path, files: Iterable[Path]) -> str:

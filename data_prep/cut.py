@@ -1,19 +1,21 @@
 """From a marked picture of any size to the crop that is trained on. N faces, K keypoints."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from data_prep.faces import Faces, Origins
-from data_prep.labelled_pictures import LabelledPicture, LabelledPictures, read_picture
+from data_prep.bad_faces import STRICT, BadFaces
+from data_prep.faces import Faces, Origins, labelled_points
+from data_prep.labelled_pictures import LabelledPicture, LabelledPictures
+from data_prep.pictures import read_picture
 from facial_keypoints import geometry
-from facial_keypoints.array_types import Float32, Float64, UInt8
+from facial_keypoints.array_types import Bool, Float32, Float64, UInt8
 from facial_keypoints.errors import InputError
-from facial_keypoints.keypoint_set import FACE15, FACE68, KeypointSet, as_face15
+from facial_keypoints.keypoint_set import FACE15, FACE68, KeypointSet, as_face15, face15_of_68
 
 FACE, WHOLE = "face", "whole"
 CROPS = (FACE, WHOLE)
@@ -41,7 +43,7 @@ class Cutting:
         as_15: 68 points become the 15 keypoints.
         both_sources: with `as_15`: every crop twice, labelled as the complete and as the sparse source does.
         cuts: crops of each face; they differ for 15 keypoints.
-        skip_bad: go on without pictures that cannot be decoded.
+        exif: `apply` or `ignore`, see `data_prep.pictures.read_picture`; None: no picture asks for a turn.
         seed: of the places of the eyes.
     """
 
@@ -51,84 +53,93 @@ class Cutting:
     as_15: bool = False
     both_sources: bool = False
     cuts: int = 1
-    skip_bad: bool = False
+    exif: str | None = None
     seed: int = 0
 
 
 @dataclass(frozen=True)
 class Crops:
-    """N crops of faces, and what was left out.
+    """N crops of faces.
 
     Attributes:
         images: uint8 (N, side, side, C).
         matrices: float64 (N, 2, 3), picture to crop.
         faces: the face in each.
-        skipped: files that could not be decoded.
     """
 
     images: UInt8
     matrices: Float64
     faces: list[LabelledPicture]
-    skipped: tuple[str, ...]
 
 
-def cut(pictures: LabelledPictures, cutting: Cutting) -> Faces:
+def cut(pictures: LabelledPictures, cutting: Cutting, bad: BadFaces = STRICT) -> Faces:
     """Returns the crops of all faces; a keypoint that falls outside its crop is unlabelled.
 
+    Args:
+        pictures: as `data_prep.labelled_pictures.checked` returns them.
+        cutting: how crops are cut.
+        bad: what becomes of faces that cannot be cut.
+
     Raises:
-        InputError: a picture cannot be decoded, or its keypoints say no place or size.
+        InputError: no face is left; or, where `bad` does not leave the face out, its picture cannot be decoded, or its
+            keypoints do not tell its size.
     """
     keypoint_set = FACE15 if cutting.as_15 else pictures.keypoint_set
     if cutting.cuts > 1 and (keypoint_set != FACE15 or cutting.crop == WHOLE):
         raise InputError(f"--cuts {cutting.cuts}: all would be the same; only crops by the eyes of 15 keypoints differ")
-    crops = _crops(pictures, cutting, cutting.size_px or DEFAULT_SIZE_PX[keypoint_set.name])
+    crops = _crops(pictures, cutting, cutting.size_px or DEFAULT_SIZE_PX[keypoint_set.name], bad)
     marked = np.stack([face.keypoints for face in crops.faces])
+    hidden = _occluded(crops.faces)
     labels: dict[int | None, Float32] = {pictures.source: marked}
+    occluded = {pictures.source: hidden}
     if cutting.as_15 and pictures.keypoint_set == FACE68:
-        labels = {source: _labels(marked, source) for source in ((0, 1) if cutting.both_sources else (0,))}
-    faces = _labelled(crops, labels, pictures.root, keypoint_set)
+        sources = (0, 1) if cutting.both_sources else (0,)
+        labels = {source: _labels(marked, source) for source in sources}
+        occluded = {source: None if hidden is None else _any_of_68(hidden, source) for source in sources}
+    faces = _labelled(crops, labels, occluded, pictures.root, keypoint_set)
     return faces if pictures.names_people else replace(faces, nameless=(str(pictures.root),))
 
 
-def _crops(pictures: LabelledPictures, cutting: Cutting, side: int) -> Crops:
+def _crops(pictures: LabelledPictures, cutting: Cutting, side: int, bad: BadFaces) -> Crops:
     """Returns the crops of all faces, of `side` px."""
     rng = np.random.default_rng(cutting.seed)
     channels = 3 if cutting.colour else 1
     images = np.empty((len(pictures.faces) * cutting.cuts, side, side, channels), np.uint8)
     matrices: list[Float64] = []
     faces: list[LabelledPicture] = []
-    skipped = []
     for face in tqdm(pictures.faces, desc=pictures.root.name, unit="face", disable=None):
-        try:
-            picture = read_picture(face.file, cutting.colour)
-            check_near(face, picture.shape[:2])
+        with bad.left_out():
+            picture = read_picture(face.file, cutting.colour, cutting.exif)
             of_face = [matrix_of(face, picture.shape[:2], side, cutting, rng) for _ in range(cutting.cuts)]
-        except InputError:
-            if not cutting.skip_bad:
-                raise
-            skipped.append(str(face.file))
-            continue
-        for matrix in of_face:
-            images[len(faces)] = geometry.crop(picture, matrix, side, side)
-            matrices.append(matrix)
-            faces.append(face)
-    if not faces:
-        raise InputError(f"{pictures.root}: not one of its {len(pictures.faces)} pictures can be decoded and cut")
-    return Crops(images[: len(faces)], np.stack(matrices), faces, tuple(skipped))
+            for matrix in of_face:
+                images[len(faces)] = geometry.crop(picture, matrix, side, side)
+                matrices.append(matrix)
+                faces.append(face)
+    bad.check_some_left(pictures.root, len(faces))
+    return Crops(images[: len(faces)], np.stack(matrices), faces)
 
 
-def _labelled(crops: Crops, labels: Mapping[int | None, Float32], root: Path, keypoint_set: KeypointSet) -> Faces:
+def _labelled(
+    crops: Crops,
+    labels: Mapping[int | None, Float32],
+    occluded: Mapping[int | None, Bool | None],
+    root: Path,
+    keypoint_set: KeypointSet,
+) -> Faces:
     """Returns the crops once for each label source.
 
     Args:
         labels: label source -> keypoints (N, K, 2) in px of the pictures; None stands alone: no source is said.
+        occluded: label source -> bool (N, K), or None where no face says.
         root: the folder of the pictures.
     """
     times, count, side = len(labels), len(crops.faces), crops.images.shape[1]
     faces = crops.faces * times
+    keypoints = np.concatenate([_inside(of, crops.matrices, side) for of in labels.values()])
+    hidden = [of for of in occluded.values() if of is not None]
     return Faces(
         images=np.concatenate([crops.images] * times) if times > 1 else crops.images,
-        keypoints=np.concatenate([_inside(of, crops.matrices, side) for of in labels.values()]),
+        keypoints=keypoints,
         rows=np.arange(len(faces)),
         groups=np.array([face.person for face in faces]),
         keypoint_set=keypoint_set,
@@ -139,20 +150,19 @@ def _labelled(crops: Crops, labels: Mapping[int | None, Float32], root: Path, ke
         ),
         parts=np.array([face.part for face in faces]),
         crops=np.concatenate([crops.matrices] * times),
-        skipped=crops.skipped,
+        visible=labelled_points(keypoints) & ~np.concatenate(hidden) if hidden else None,
     )
 
 
-def check_near(face: LabelledPicture, shape: tuple[int, int]) -> None:
-    """Raises InputError where a keypoint lies farther outside its picture of (H, W) px than that is large."""
-    size = np.array(shape[::-1])
-    far = ((face.keypoints < -size) | (face.keypoints > 2 * size)).any(axis=1)  # False where unlabelled
-    if far.any():
-        x, y = face.keypoints[far][0]
-        raise InputError(
-            f"{face.where}: has a keypoint at {x:g}, {y:g}, far outside its picture of {size[0]} x {size[1]} px; "
-            "mend it, or leave the face out: prepare --skip-bad"
-        )
+def _occluded(faces: Sequence[LabelledPicture]) -> Bool | None:
+    """Returns bool (N, K): the label is that of an occluded keypoint; None where there is no such label."""
+    given = [np.zeros(len(face.keypoints), bool) if face.occluded is None else face.occluded for face in faces]
+    return np.stack(given) if np.any(given) else None
+
+
+def _any_of_68(occluded: Bool, source: int) -> Bool:
+    """Returns bool (N, 15) of (N, 68): one of the points that a label source of FACE15 means is occluded."""
+    return np.stack([occluded[:, list(points)].any(axis=1) for points in face15_of_68(source)], axis=1)
 
 
 def matrix_of(
@@ -172,10 +182,16 @@ def matrix_of(
 
 def by_box(keypoints: Float32, where: str, side: int) -> Float64:
     """Returns the matrix (2, 3) of an upright square, BOX_SCALE times the keypoints' box, around its middle."""
-    low, high = np.nanmin(keypoints, axis=0), np.nanmax(keypoints, axis=0)
+    labelled = keypoints[labelled_points(keypoints)]
+    if not len(labelled):
+        raise InputError(f"{where}: has no label; label its keypoints, or leave the face out: prepare --skip-bad")
+    low, high = labelled.min(axis=0), labelled.max(axis=0)
     longer = float((high - low).max())
     if not longer >= SMALLEST_FACE_PX:
-        raise InputError(f"{where}: its keypoints say no size; mend them or take the face out")
+        raise InputError(
+            f"{where}: its keypoints lie in one place, so its size cannot be told; correct them, or leave the face "
+            "out: prepare --skip-bad"
+        )
     middle = (low + high) / 2
     return _square(float(middle[0]), float(middle[1]), BOX_SCALE * longer, side)
 
@@ -185,8 +201,8 @@ def _by_eyes(eyes: Float32, where: str, side: int, rng: np.random.Generator) -> 
     apart = float(np.hypot(*(eyes[1] - eyes[0])))
     if not apart >= SMALLEST_FACE_PX:  # also where an eye is not labelled
         raise InputError(
-            f"{where}: its eye centres are not labelled, or in one place, so its size cannot be told; mend its "
-            "keypoints or take the face out"
+            f"{where}: its eye centres are not labelled, or in one place, so its size cannot be told; correct its "
+            "keypoints, or leave the face out: prepare --skip-bad"
         )
     middle = np.array([rng.normal(*of) for of in EYES_MIDDLE_PX])
     half = rng.normal(*EYES_APART_PX) / 2

@@ -45,8 +45,9 @@ class Faces:
         origins: where each face comes from; None: from the one source that was read.
         parts: text (N,), `training` or `test` where whoever made the set split it, else empty; None: all empty.
         crops: float64 (N, 2, 3), original picture to image; None where the faces were not cut from pictures.
-        skipped: files that could not be decoded and were left out, as asked.
+        skipped: what is wrong with each face that was left out, as asked.
         nameless: the sources that name no person, so that one may be in several of their groups.
+        visible: bool (N, K), the keypoint is labelled and not occluded; None where no label is of an occluded one.
     """
 
     images: UInt8
@@ -60,6 +61,7 @@ class Faces:
     crops: Float64 | None = None
     skipped: tuple[str, ...] = ()
     nameless: tuple[str, ...] = ()
+    visible: Bool | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -83,6 +85,7 @@ class Faces:
             None if self.crops is None else self.crops[kept],
             self.skipped,
             self.nameless,
+            None if self.visible is None else self.visible[kept],
         )
 
 

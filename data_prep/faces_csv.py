@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from common.csv_table import ROW, Line, read_lines, row_number
 from data_prep.arrays import MEND
-from data_prep.csv_table import ROW, Line, read_lines, row_number
 from data_prep.faces import SPLITS, Faces, Origins
+from data_prep.labelled_pictures import composed
 from facial_keypoints.array_types import Int64
 from facial_keypoints.errors import InputError
 
@@ -67,7 +68,7 @@ def people(folder: Path, parts: Collection[str] = SPLITS) -> set[str]:
     Raises:
         InputError: the file lacks a column.
     """
-    return {person for _, (part, person) in _read(folder / NAME, (PART, PERSON)) if part in parts} - {""}
+    return {composed(person) for _, (part, person) in _read(folder / NAME, (PART, PERSON)) if part in parts} - {""}
 
 
 def _read(path: Path, columns: tuple[str, ...]) -> list[Line]:
@@ -76,4 +77,4 @@ def _read(path: Path, columns: tuple[str, ...]) -> list[Line]:
     if missing := [name for name in columns if name not in header]:
         raise InputError(f"{path}: lacks the column {missing[0]}; {MEND}")
     at = [header.index(name) for name in columns]
-    return [(line, [cells[i] for i in at]) for line, cells in body]
+    return [Line(line, [cells[i] for i in at]) for line, cells in body]

@@ -1,20 +1,18 @@
 """Pictures of any size with a face marked in each: what their readers return. N pictures, K keypoints."""
 
+import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-import cv2
-import numpy as np
-
-from common.quiet import native_stderr_silenced
-from data_prep.labels import FARTHEST_PX
-from facial_keypoints.array_types import Float32, UInt8
+from data_prep.bad_faces import BadFaces
+from data_prep.check_labels import check_inside
+from data_prep.pictures import EXIF, Header, check_exif, read_header
+from facial_keypoints.array_types import Bool, Float32
 from facial_keypoints.errors import InputError, printable
 from facial_keypoints.keypoint_set import KeypointSet
-from facial_keypoints.pictures import open_picture
 
-LONGEST_NAME_BYTES = 255  # of a file, on any file system
+LONGEST_NAME_BYTES = 255  # of a file or folder, on any file system
 TRAINING, TEST, NOT_SAID = "training", "test", ""  # the parts of a set that was split by whoever made it
 
 
@@ -29,6 +27,7 @@ class LabelledPicture:
         keypoints: float32 (K, 2) in px from the centre of the top left pixel; NaN where unlabelled.
         where: file and row of the label, for messages.
         part: TRAINING, TEST or NOT_SAID.
+        occluded: bool (K,), the label says where a keypoint lies that cannot be seen; None: the format does not say.
     """
 
     file: Path
@@ -36,6 +35,7 @@ class LabelledPicture:
     keypoints: Float32
     where: str
     part: str = NOT_SAID
+    occluded: Bool | None = None
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class LabelledPictures:
 
     Attributes:
         root: the folder that their files lie in.
-        faces: N of them.
+        faces: N of them, at least one.
         keypoint_set: the K keypoints.
         source: the label source, an index into `keypoint_set.sources`; None: told from the pattern of labels.
         found: one line that says what was found.
@@ -59,56 +59,120 @@ class LabelledPictures:
     names_people: bool = False
 
 
-def picture_path(folder: Path, name: str, where: str) -> Path:
-    """Returns the file that a label names, below `folder`.
+def composed(name: str) -> str:
+    """Returns a name in Unicode's composed form (NFC): macOS writes `é` as two characters, most others as one."""
+    return unicodedata.normalize("NFC", name)
+
+
+class PictureFolder:
+    """A folder whose pictures are found by name, in whichever Unicode form the name and the folder are."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._names: dict[Path, dict[str, list[str]]] = {}  # of each folder: composed name -> names as they are
+
+    def find(self, name: str, where: str) -> Path:
+        """Returns the file that a label names.
+
+        Args:
+            name: below the folder, with `/` or `\\`.
+            where: file and row of the label, for the message.
+
+        Raises:
+            InputError: no file, or a name that leads out of the folder.
+        """
+        below = PurePosixPath(name.replace("\\", "/"))
+        named = name.strip() and below.parts and "\0" not in name
+        if not named or below.is_absolute() or ".." in below.parts or ":" in below.parts[0]:
+            raise InputError(
+                f"{where}: names the picture {name[:60]!r}, which is no name below {self.folder}; correct it"
+            )
+        if (path := self.look_up(below)) is None:
+            raise InputError(
+                f"{where}: the picture {str(self.folder / below)[:200]} is missing; fetch it, or take its row out"
+            )
+        return path
+
+    def look_up(self, below: PurePosixPath) -> Path | None:
+        """Returns the file of this name below the folder; None where there is none, or several that look alike."""
+        if any(len(part.encode()) > LONGEST_NAME_BYTES for part in below.parts):
+            return None
+        if (self.folder / below).is_file():
+            return self.folder / below
+        if str(below).isascii():  # which has but one form
+            return None
+        here = self.folder
+        for part in below.parts:
+            name: str | None = part
+            if not (here / part).exists():
+                alike = self._listing(here).get(composed(part), [])
+                name = alike[0] if len(alike) == 1 else None
+            if name is None:
+                return None
+            here /= name
+        return here if here.is_file() else None
+
+    def _listing(self, folder: Path) -> dict[str, list[str]]:
+        if folder not in self._names:
+            names = self._names[folder] = {}
+            for path in folder.iterdir() if folder.is_dir() else ():
+                names.setdefault(composed(path.name), []).append(path.name)
+        return self._names[folder]
+
+
+def without_repeats(faces: Sequence[LabelledPicture], bad: BadFaces) -> list[LabelledPicture]:
+    """Returns the faces without those whose picture is labelled before: nobody could tell which label holds.
+
+    Nor may the name of a picture be no text, which no table could hold.
 
     Raises:
-        InputError: no file, or a name that leads out of the folder; `where` says the file and the row.
-    """
-    below = PurePosixPath(name.replace("\\", "/"))
-    named = name.strip() and below.parts and "\0" not in name
-    if not named or below.is_absolute() or ".." in below.parts or ":" in below.parts[0]:
-        raise InputError(f"{where}: names the picture {name[:60]!r}, which is no name below {folder}; correct it")
-    path = folder / below
-    if len(below.name.encode()) > LONGEST_NAME_BYTES or not path.is_file():
-        raise InputError(f"{where}: the picture {str(path)[:200]} is missing; fetch it, or take its row out")
-    return path
-
-
-def check_names(faces: Sequence[LabelledPicture]) -> None:
-    """Raises InputError where two labels name one picture: a reader could not tell which one holds.
-
-    Nor may a name be no text, which no table could hold.
+        InputError: there is such a face, and `bad` does not leave it out.
     """
     first: dict[Path, str] = {}
+    kept = []
     for face in faces:
-        if printable(str(face.file)) != str(face.file):
-            raise InputError(f"{face.file}: its name is not valid UTF-8; rename it")
-        if face.file in first:
-            raise InputError(f"{face.where}: labels {face.file} again, after {first[face.file]}; take one of them out")
-        first[face.file] = face.where
+        with bad.left_out():
+            if printable(str(face.file)) != str(face.file):
+                raise InputError(f"{face.file}: its name is not valid UTF-8; rename it")
+            if face.file in first:
+                raise InputError(
+                    f"{face.where}: labels {face.file} again, after {first[face.file]}; take one of them out"
+                )
+            first[face.file] = face.where
+            kept.append(face)
+    return kept
 
 
-def points(cells: Sequence[str], where: str) -> Float32:
-    """Returns the points in the cells of one face (x, y, x, ...), float32 (K, 2).
+def checked(pictures: LabelledPictures, exif: str | None, bad: BadFaces) -> LabelledPictures:
+    """Returns the faces whose pictures can be read and whose labels lie in or near them; reads headers alone.
+
+    Args:
+        exif: see `data_prep.pictures.read_picture`.
+        bad: what becomes of the others.
 
     Raises:
-        InputError: a cell is empty or holds no number of px; `where` says the file and the row.
+        InputError: the EXIF data of a picture ask for a turn and `exif` is None; no face is left; or a face that `bad`
+            does not leave out.
     """
-    values = []
-    for i, cell in enumerate(cells):
-        try:
-            value = float(cell)
-        except ValueError:
-            value = float("nan")
-        if not abs(value) <= FARTHEST_PX:
-            point, axis = divmod(i, 2)
-            raise InputError(
-                f"{where}: {'xy'[axis]} of point {point + 1} of {len(cells) // 2} is {cell.strip()[:20]!r}, no number "
-                "of px; label every point, or take the face out"
-            )
-        values.append(value)
-    return np.array(values, np.float32).reshape(-1, 2)
+    headers: dict[Path, Header] = {}
+    faces = []
+    for face in pictures.faces:
+        with bad.left_out():
+            if face.file not in headers:
+                headers[face.file] = read_header(face.file)
+            faces.append(face)
+    turns = check_exif(pictures.root, headers.items(), exif)
+    near = []
+    for face in faces:
+        with bad.left_out():
+            size = headers[face.file].size(exif)
+            check_inside(face.keypoints, pictures.keypoint_set.names, size, face.where)
+            near.append(face)
+    bad.check_some_left(pictures.root, len(near))
+    found = pictures.found
+    if turns and exif:
+        found += f"; the EXIF data of {turns:,} of them ask for a turn, which is {EXIF[exif]}"
+    return replace(pictures, faces=near, found=found)
 
 
 def picture_id(stem: str) -> str:
@@ -120,28 +184,3 @@ def picture_id(stem: str) -> str:
     stem = stem.removesuffix("_mirror")
     photo, _, number = stem.rpartition("_")
     return photo if number.isdigit() and photo[-1:].isdigit() else stem
-
-
-def read_picture(path: Path, colour: bool) -> UInt8:
-    """Returns a picture as its labels see it, uint8 (H, W, 1), grey, or (H, W, 3), RGB; alpha is left out.
-
-    A turn that its EXIF data ask for is not made: labels are of the stored pixels.
-
-    Raises:
-        InputError: it cannot be decoded, or OpenCV decodes only a smaller copy of it.
-    """
-    how = cv2.IMREAD_COLOR_RGB if colour else cv2.IMREAD_GRAYSCALE
-    try:
-        with open_picture(path) as whole:
-            size = whole.size
-            whole.load()  # OpenCV fills with grey what a JPEG that is cut off lacks; Pillow refuses it
-        with native_stderr_silenced():  # OpenCV warns of damage on its own
-            picture = cv2.imread(str(path), how | cv2.IMREAD_IGNORE_ORIENTATION)
-    except Exception:  # decoders fail in more ways than they document
-        picture = None
-    if picture is not None and picture.shape[1::-1] != size:
-        read = f"of {size[0]} x {size[1]} px, of which OpenCV reads {picture.shape[1]} x {picture.shape[0]} px"
-        raise InputError(f"{path}: is a picture {read}; save it as PNG, or leave it out: prepare --skip-bad")
-    if picture is None:
-        raise InputError(f"{path}: cannot be decoded as a picture; fetch it again, or leave it out: prepare --skip-bad")
-    return np.asarray(picture, np.uint8).reshape(*picture.shape[:2], -1)

@@ -1,42 +1,83 @@
-"""Labels in columns `NAME_x`, `NAME_y`: which keypoint set they are, and their numbers. K keypoints."""
+"""Labels in columns `NAME_x`, `NAME_y`: which keypoint set they are, and their coordinates. N faces, K keypoints."""
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from data_prep.csv_table import read_lines
-from facial_keypoints.array_types import Float32
+from common.csv_table import INFINITY, Table, nameless_columns, number, read_table
+from data_prep.bad_faces import STRICT, BadFaces
+from facial_keypoints.array_types import Bool, Float32, Float64
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import KEYPOINT_SETS, KeypointSet
 
-FARTHEST_PX = 1e6  # no picture reaches so far; what is larger would overflow where distances are squared
-NO_LABEL = ("", "nan", "na", "n/a", "null", "none")  # in small letters
 NAMES_SHOWN = 5
 SHOWN_CHARACTERS = 40
 
 
-def read_keypoints(path: Path) -> tuple[Float32, KeypointSet]:
-    """Returns the keypoints of a label file, float32 (N, K, 2) in px, and the keypoint set that its columns tell.
+class Labels(NamedTuple):
+    """The rows of a label file.
 
-    NaN where a cell is empty, or where the file has no columns for a keypoint.
+    Attributes:
+        keypoints: float32 (N, K, 2) in px; NaN where a cell is empty, or where the file has no columns for a keypoint.
+        keypoint_set: the one that the columns tell.
+        usable: bool (N,), the rows that could be read.
+        table: the file.
+    """
+
+    keypoints: Float32
+    keypoint_set: KeypointSet
+    usable: Bool
+    table: Table
+
+
+def read_keypoints(path: Path, bad: BadFaces = STRICT) -> Labels:
+    """Returns the labels of a file whose rows belong to the faces by their order.
+
+    Args:
+        bad: what becomes of rows that cannot be read.
 
     Raises:
-        InputError: no such file, no rows, missing or unknown columns, or a cell that is no number of px.
+        InputError: no such file, no rows, missing or unknown columns; or, where `bad` does not leave the row out, one
+            of another length than the header or with a cell that is no number of px.
     """
-    header, body = read_lines(path, skip_empty=False)
-    keypoint_set = keypoint_set_of(path, header)
-    if not body:
+    table = read_table(path, skip_empty=False)
+    table.check_order()
+    keypoint_set = keypoint_set_of(path, table.header)
+    if not len(table):
         raise InputError(f"{path}: has a header but no rows; it needs a row for each face")
+    keypoints, usable = read_rows(table, keypoint_set, bad)
+    return Labels(keypoints, keypoint_set, usable, table)
+
+
+def read_rows(table: Table, keypoint_set: KeypointSet, bad: BadFaces) -> tuple[Float32, Bool]:
+    """Returns the keypoints in the rows of a table, float32 (N, K, 2) in px, and which rows could be read, bool (N,).
+
+    Args:
+        table: with columns of the keypoint set.
+        keypoint_set: the K keypoints.
+        bad: what becomes of rows that cannot be read.
+
+    Raises:
+        InputError: a row has another length than the header or a cell that is no number of px, and `bad` does not leave
+            it out.
+    """
+    names, at = coordinate_columns(table.header, keypoint_set)
+    coordinates = np.full((len(table), len(names)), np.nan)
+    usable = np.zeros(len(table), bool)
+    for row in range(len(table)):
+        with bad.left_out():
+            cells = table.cells(row)
+            coordinates[row] = numbers([cells[column] for column in at], names, table.where(row))
+            usable[row] = True
+    return keypoints_of(coordinates, names, keypoint_set), usable
+
+
+def coordinate_columns(header: Sequence[str], keypoint_set: KeypointSet) -> tuple[list[str], list[int]]:
+    """Returns which columns of the keypoint set a file has, and at which places."""
     names = [name for name in keypoint_set.columns if name in header]
-    at = [header.index(name) for name in names]
-    rows = []
-    for row, (line, cells) in enumerate(body):
-        try:
-            rows.append(numbers([cells[column] for column in at], names))
-        except ValueError as error:
-            raise InputError(f"{path}: row {row} (line {line}) {error}") from None
-    return keypoints_of(rows, names, keypoint_set), keypoint_set
+    return names, [header.index(name) for name in names]
 
 
 def keypoint_set_of(path: Path, columns: Sequence[str], others: Sequence[str] = ()) -> KeypointSet:
@@ -50,10 +91,8 @@ def keypoint_set_of(path: Path, columns: Sequence[str], others: Sequence[str] = 
         others: further columns that it must have.
 
     Raises:
-        InputError: missing, unknown or repeated columns, told by the keypoint set that fits best.
+        InputError: missing, unknown or repeated columns; the message names the keypoint set that fits best.
     """
-    if len(columns) == 1 and ";" in columns[0]:
-        raise InputError(f"{path}: the header (line 1) is separated by ';'; save it with commas")
     found = set(columns)
     best = min(KEYPOINT_SETS.values(), key=lambda one: (len(found.difference(one.columns)), len(one)))
     wanted = [*others, *best.columns]  # of these, only the first must be there
@@ -61,14 +100,17 @@ def keypoint_set_of(path: Path, columns: Sequence[str], others: Sequence[str] = 
     halves = [name for name in best.names if (f"{name}_x" in found) != (f"{name}_y" in found)]
     faults = {
         "lacks": missing,
-        "does not know": [name for name in columns if name not in wanted],
+        "does not know": [name or "(no name)" for name in columns if name not in wanted],
         "repeats": [name for name in wanted if columns.count(name) > 1],
     }
     nothing = found.isdisjoint(best.columns)
     if halves or nothing or set(missing) & set(others) or faults["does not know"] or faults["repeats"]:
         told = "; ".join(f"{verb} {shown_names(names)}" for verb, names in faults.items() if names)
         needs = " and ".join(["NAME_x and NAME_y of each keypoint", *others])
-        raise InputError(f"{path}: the header (line 1) {told}; a label file of {best.name} has the columns {needs}")
+        hint = " (pandas adds no column without a name with index=False)" if nameless_columns(columns) else ""
+        raise InputError(
+            f"{path}: the header (line 1) {told}; a label file of {best.name} has the columns {needs}{hint}"
+        )
     return best
 
 
@@ -82,35 +124,30 @@ def shown_names(names: Sequence[str]) -> str:
     return ", ".join(shown) + (f" and {more} more" if more else "")
 
 
-def numbers(cells: Sequence[str], names: Sequence[str]) -> list[float]:
+def numbers(cells: Sequence[str], names: Sequence[str], where: str) -> list[float]:
     """Returns the coordinates in the cells of one row, NaN for an empty cell.
 
+    Args:
+        cells: one for each name.
+        names: of the columns.
+        where: file and row, for the message.
+
     Raises:
-        ValueError: a cell holds anything else; the message names its column.
+        InputError: a cell holds anything else; the message names its column.
     """
-    try:
-        values = [float(cell or "nan") for cell in cells]
-        if not any(abs(value) > FARTHEST_PX for value in values):  # NaN is not greater
-            return values
-    except ValueError:  # found below, where speed does not matter
-        pass
-    return [_number(cell, name) for cell, name in zip(cells, names, strict=True)]
+    values = [number(cell) for cell in cells]
+    if INFINITY in values:
+        column = values.index(INFINITY)
+        cell, name = cells[column], names[column]
+        hint = " (with a decimal point)" if "," in cell else ""
+        raise InputError(
+            f"{where}: has {cell.strip()[:20]!r} as {name}, which is no number of px; correct it{hint}, or empty the "
+            "cell where it is not labelled"
+        )
+    return values
 
 
-def _number(cell: str, name: str) -> float:
-    text = cell.strip()
-    if text.lower() in NO_LABEL:
-        return float("nan")
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("inf")
-    if not abs(value) <= FARTHEST_PX:
-        raise ValueError(f"has {text[:20]!r} as {name}, which is no number of px; correct it, or empty it: unlabelled")
-    return value
-
-
-def keypoints_of(rows: Sequence[Sequence[float]], names: Sequence[str], keypoint_set: KeypointSet) -> Float32:
+def keypoints_of(rows: Sequence[Sequence[float]] | Float64, names: Sequence[str], keypoint_set: KeypointSet) -> Float32:
     """Returns float32 (N, K, 2) of N rows of numbers in these columns; NaN for keypoints without columns."""
     table = np.full((len(rows), len(keypoint_set.columns)), np.nan, np.float32)
     table[:, [keypoint_set.columns.index(name) for name in names]] = rows

@@ -17,7 +17,8 @@ from data_prep import arrays, faces_csv, read_imglab, read_kaggle, sources, synt
 from data_prep.cut import CROPS, FACE, Cutting
 from data_prep.faces import SPLITS, Faces
 from data_prep.impute import DEFAULT_IMPUTER, IMPUTERS
-from data_prep.prepared import gaps, prepare, summary
+from data_prep.pictures import EXIF
+from data_prep.prepared import gaps, occluded, prepare, summary
 from data_prep.sources import KAGGLE, SYNTHETIC
 from data_prep.split import SPLIT_METHODS
 from facial_keypoints.errors import InputError, run
@@ -53,6 +54,11 @@ def parser() -> argparse.ArgumentParser:
         help=f"default: {DEFAULT_IMPUTER}; with --split documented always ffill, over the whole set",
     )
     p.add_argument("--seed", type=seed, default=0, help="of the split, drawn faces and eye places (default: 0)")
+    p.add_argument(
+        "--skip-bad",
+        action="store_true",
+        help="leave out faces that cannot be used (picture missing or damaged, label missing or wrong) and list them",
+    )
     p.add_argument("--count", type=int, help="how many synthetic faces to draw (default: 7049)")
     how = p.add_argument_group("pictures of any size that are cut here")
     how.add_argument("--as", dest="as_15", choices=["15"], help="take 68 points as the 15 keypoints")
@@ -65,7 +71,12 @@ def parser() -> argparse.ArgumentParser:
     how.add_argument("--crop", choices=CROPS, default=FACE, help="what of the picture (default: %(default)s)")
     how.add_argument("--colour", action="store_true", help="RGB instead of grey")
     how.add_argument("--cuts", type=int, default=1, help="crops of each face, 15 points only (default: 1)")
-    how.add_argument("--skip-bad", action="store_true", help="go on without pictures that cannot be decoded or cut")
+    how.add_argument(
+        "--exif",
+        choices=EXIF,
+        help="of pictures whose EXIF data ask for a turn: turn them before the labels are used, or leave their pixels "
+        "as stored (default: such a set is refused)",
+    )
     return p
 
 
@@ -84,7 +95,7 @@ def cutting(options: argparse.Namespace) -> Cutting:
         as_15=options.as_15 is not None,
         both_sources=options.both_sources,
         cuts=options.cuts,
-        skip_bad=options.skip_bad,
+        exif=options.exif,
         seed=options.seed,
     )
 
@@ -144,6 +155,7 @@ def parameters(options: argparse.Namespace, method: str, keypoint_set: KeypointS
         "crop": options.crop,
         "colour": options.colour,
         "cuts": options.cuts,
+        "exif": options.exif,
     }
 
 
@@ -168,7 +180,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if options.leave_out:
             manifests = [arrays.load_data_manifest(data) for data in options.leave_out]
             inputs["leave_out"] = " ".join(arrays.data_hash(manifest) for manifest in manifests)
-        faces, found = sources.read(names, options.count, options.seed, how)
+        faces, found = sources.read(names, options.count, options.seed, how, options.skip_bad)
         faces, left_out = without_held_out(faces, options.leave_out)
         data = prepare(faces, options.split, method, options.seed)
         for name in SPLITS:
@@ -185,6 +197,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 "faces": len(faces),
                 **{name: len(data.indexes[name]) for name in SPLITS},
                 "labelled_pct": round(100 * float(data.labelled.mean()), 2),
+                "occluded": occluded(faces),
                 "skipped": list(faces.skipped),
                 **lacking,
             },

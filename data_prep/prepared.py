@@ -15,6 +15,8 @@ from data_prep.split import sizes_text, split
 from facial_keypoints.array_types import Bool, Float32, Int64
 from facial_keypoints.errors import InputError
 
+SKIPPED_SHOWN = 5  # faces that were left out, in the printed summary; the report lists all
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -122,9 +124,19 @@ def summary(data: Prepared, gaps: Mapping[str, Any]) -> list[str]:
     lines += who_is_named(faces)
     if outside := int(outside_image(faces.keypoints, *faces.images.shape[1:3]).sum()):
         lines.append(f"{outside} labels lie outside their image, see report.md")
+    if hidden := occluded(faces):
+        lines.append(f"{hidden:,} labels are of occluded keypoints; they count as labelled")
     if skipped := faces.skipped:
-        lines.append(f"{len(skipped)} pictures could not be decoded or cut and were left out: {shown_names(skipped)}")
+        lines.append(f"{len(skipped):,} {'face' if len(skipped) == 1 else 'faces'} left out, which cannot be used:")
+        lines += [f"  {line}" for line in skipped[:SKIPPED_SHOWN]]
+        if len(skipped) > SKIPPED_SHOWN:
+            lines.append(f"  and {len(skipped) - SKIPPED_SHOWN:,} more, see report.md")
     return lines
+
+
+def occluded(faces: Faces) -> int:
+    """Returns how many labels are of occluded keypoints."""
+    return 0 if faces.visible is None else int((labelled_points(faces.keypoints) & ~faces.visible).sum())
 
 
 def who_is_named(faces: Faces) -> list[str]:

@@ -19,8 +19,10 @@ from tqdm import tqdm
 
 from common.hashes import path_hash
 from common.stage import stage_folder, write_manifest
+from data_prep.bad_faces import STRICT
 from data_prep.faces import labelled_points
-from data_prep.labelled_pictures import LabelledPicture, read_picture
+from data_prep.labelled_pictures import LabelledPicture, checked
+from data_prep.pictures import EXIF, read_picture
 from data_prep.read_pictures_csv import CSV, FILE, PERSON, PICTURES, read
 from facial_keypoints import crops, geometry
 from facial_keypoints.array_types import Bool, Float32, Float64, UInt8
@@ -79,16 +81,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("folder", type=Path, help=f"holds {CSV} and {PICTURES}/")
     parser.add_argument("--model", default="v2-68", help="a shipped model or a model folder (default: %(default)s)")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
+    parser.add_argument("--exif", choices=EXIF, help="as in data_prep.prepare; DIR needs the same choice there")
     options = parser.parse_args(arguments)
     started = time.time()
-    predictor, pictures = Predictor(options.model), read(options.folder)
+    predictor, pictures = Predictor(options.model), checked(read(options.folder), options.exif, STRICT)
     if predictor.spec.keypoint_set != FACE68 or pictures.keypoint_set != FACE15:
         raise InputError(
             f"{options.folder}: has labels of {pictures.keypoint_set.name}, and {options.model} predicts "
             f"{predictor.spec.keypoint_set.name}; give pictures with some of the 15 keypoints and a model of 68"
         )
     with stage_folder(options.out, "pseudo_label", [options.folder, predictor.path]) as folder:
-        points, kept = label(predictor, pictures.faces)
+        points, kept = label(predictor, pictures.faces, options.exif)
         (folder / PICTURES).mkdir()
         faces = [face for face, keep in zip(pictures.faces, kept, strict=True) if keep]
         for face in faces:
@@ -99,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         write_manifest(
             folder,
             "pseudo_label",
-            {"model": options.model},
+            {"model": options.model, "exif": options.exif},
             {"pictures": path_hash(options.folder), "model": path_hash(predictor.path)},
             {"faces": len(kept), "kept": int(kept.sum())},
             started,
@@ -107,8 +110,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"{options.out}: {kept.sum():,} of {len(kept):,} faces, the others' labels lie too far from the predictions")
 
 
-def label(predictor: Predictor, faces: Sequence[LabelledPicture]) -> tuple[Float64, Bool]:
+def label(predictor: Predictor, faces: Sequence[LabelledPicture], exif: str | None) -> tuple[Float64, Bool]:
     """Returns the 68 points of faces in px of their pictures, float64 (N, 68, 2), and which agree with their labels.
+
+    Args:
+        predictor: of 68 points.
+        faces: with some of the 15 keypoints.
+        exif: see `data_prep.pictures.read_picture`.
 
     Raises:
         InputError: a face has fewer than two labels, or its picture cannot be decoded.
@@ -118,7 +126,7 @@ def label(predictor: Predictor, faces: Sequence[LabelledPicture]) -> tuple[Float
             raise InputError(f"{face.where}: has fewer than {FEWEST_LABELS} labels, which say no size; take it out")
     colour = predictor.spec.crop.channels > 1
     seen = [
-        pseudo_labels(predictor, read_picture(face.file, colour), face.keypoints)
+        pseudo_labels(predictor, read_picture(face.file, colour, exif), face.keypoints)
         for face in tqdm(faces, unit="face", disable=None)
     ]
     plain, mirrored, crop = (np.stack(arrays) for arrays in zip(*seen, strict=True))

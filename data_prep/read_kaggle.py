@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+from common.hidden import is_hidden
 from data_prep import read_npz
+from data_prep.bad_faces import STRICT, BadFaces
 from data_prep.faces import Faces
 from facial_keypoints.errors import InputError
 
@@ -10,17 +12,17 @@ DATASET = "nagasai524/facial-keypoint-detection"
 BY_HAND = f"or download https://www.kaggle.com/datasets/{DATASET} by hand, unpack it and give its folder as SOURCE"
 
 
-def read() -> Faces:
+def read(bad: BadFaces = STRICT) -> Faces:
     """Returns the faces of the Kaggle data set, fetched once and kept by kagglehub.
 
     Raises:
         InputError: kagglehub is not installed, the download fails, or it holds no readable faces.
     """
     folder = fetch()
-    found = sorted(folder.rglob(read_npz.IMAGES))
+    found = [path for path in sorted(folder.rglob(read_npz.IMAGES)) if not is_hidden(path.relative_to(folder))]
     if not found:
         raise InputError(f"{folder}: the download holds no {read_npz.IMAGES}; delete it and fetch again, {BY_HAND}")
-    return read_npz.read(found[0].parent)
+    return read_npz.read(found[0].parent, bad)
 
 
 def fetch() -> Path:

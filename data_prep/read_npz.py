@@ -4,32 +4,43 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep.csv_table import read_lines
+from common.csv_table import read_table
+from data_prep.bad_faces import STRICT, BadFaces
+from data_prep.check_labels import usable_rows
 from data_prep.faces import Faces, Text
+from data_prep.labelled_pictures import composed
 from data_prep.labels import read_keypoints
 from data_prep.untrusted import parsing
-from facial_keypoints.array_types import UInt8
+from facial_keypoints.array_types import Bool, UInt8
 from facial_keypoints.errors import InputError
 
 IMAGES, KEYPOINTS, GROUPS = "face_images.npz", "facial_keypoints.csv", "groups.csv"
 KEY, PERSON = "face_images", "person"
 
 
-def read(folder: Path) -> Faces:
+def read(folder: Path, bad: BadFaces = STRICT) -> Faces:
     """Returns the faces of a folder: `face_images.npz`, `facial_keypoints.csv` and, where there is one, `groups.csv`.
 
     Raises:
-        InputError: a file is missing, damaged, of another shape, or the files differ in length.
+        InputError: a file is missing, damaged, of another shape, or the files differ in length; or, where `bad` does
+            not leave the face out, its row cannot be read, has a number that stands for a missing label or a label far
+            outside the picture, or names no person.
     """
     images = _read_images(folder / IMAGES)
-    keypoints, keypoint_set = read_keypoints(folder / KEYPOINTS)
-    if len(images) != len(keypoints):
+    labels = read_keypoints(folder / KEYPOINTS, bad)
+    if len(images) != len(labels.keypoints):
         raise InputError(
-            f"{folder}: {IMAGES} holds {len(images)} pictures but {KEYPOINTS} {len(keypoints)} rows; "
+            f"{folder}: {IMAGES} holds {len(images)} pictures but {KEYPOINTS} {len(labels.keypoints)} rows; "
             "they must be of one length"
         )
-    groups = _read_people(folder / GROUPS, len(images)) if (folder / GROUPS).exists() else None
-    return Faces(images, keypoints, np.arange(len(images)), groups, keypoint_set)
+    size = images.shape[2], images.shape[1]
+    usable = labels.usable & usable_rows(labels.keypoints, labels.keypoint_set.names, size, labels.table.where, bad)
+    groups = None
+    if (folder / GROUPS).exists():
+        groups, usable = _read_people(folder / GROUPS, usable, bad)
+    bad.check_some_left(folder, int(usable.sum()))
+    faces = Faces(images, labels.keypoints, np.arange(len(images)), groups, labels.keypoint_set)
+    return faces if usable.all() else faces.only(usable)
 
 
 def _read_images(path: Path) -> UInt8:
@@ -52,15 +63,22 @@ def _read_images(path: Path) -> UInt8:
     return np.ascontiguousarray(np.moveaxis(images, -1, 0))[..., None]
 
 
-def _read_people(path: Path, count: int) -> Text:
-    """Returns the name in each row of a file with the column `person`, text (N,)."""
-    header, body = read_lines(path, skip_empty=False)
-    if PERSON not in header:
+def _read_people(path: Path, usable: Bool, bad: BadFaces) -> tuple[Text, Bool]:
+    """Returns the name in each row of a file with the column `person`, text (N,).
+
+    Beside it bool (N,), the rows of `usable` that have one.
+    """
+    table = read_table(path, skip_empty=False)
+    table.check_order()
+    if PERSON not in table.header:
         raise InputError(f"{path}: lacks the column {PERSON}; it needs a row for each face with the name of its person")
-    at = header.index(PERSON)
-    for row, (line, cells) in enumerate(body):
-        if not cells[at].strip():
-            raise InputError(f"{path}: row {row} (line {line}) names no person; give every face one")
-    if len(body) != count:
-        raise InputError(f"{path}: has {len(body)} rows for {count} faces; it needs one for each")
-    return np.array([cells[at].strip() for _, cells in body])
+    if len(table) != len(usable):
+        raise InputError(f"{path}: has {len(table)} rows for {len(usable)} faces; it needs one for each")
+    at = table.header.index(PERSON)
+    names = [""] * len(table)
+    for row in np.flatnonzero(usable).tolist():
+        with bad.left_out():
+            names[row] = composed(table.cells(row)[at].strip())
+            if not names[row]:
+                raise InputError(f"{table.where(row)}: names no person; give every face one")
+    return np.array(names), usable & [name != "" for name in names]

@@ -10,17 +10,30 @@ import io
 import math
 import zipfile
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 import numpy as np
 from tqdm import tqdm
 
+from common.csv_table import (
+    DECIMAL_COMMA,
+    INDEX_IGNORED,
+    SEPARATORS,
+    nameless_columns,
+    notes,
+    separator_of,
+    whole_number,
+)
+from common.hidden import is_hidden
+from common.text import looks_like_utf16
+from data_prep.bad_faces import STRICT, BadFaces
+from data_prep.check_labels import usable_rows
 from data_prep.faces import Faces
-from data_prep.labels import keypoint_set_of, keypoints_of, numbers, shown_names
+from data_prep.labels import coordinate_columns, keypoint_set_of, keypoints_of, numbers, shown_names
 from data_prep.untrusted import parsing
 from facial_keypoints.array_types import UInt8
-from facial_keypoints.errors import InputError
+from facial_keypoints.errors import InputError, printable
 
 IMAGE = "Image"
 BUFFER_BYTES = 1 << 20
@@ -29,50 +42,105 @@ AROUND = b'" \r\n'  # what may stand around a field
 ZERO, SPACE = ord("0"), ord(" ")
 
 
-def read(path: Path) -> Faces:
+def read(path: Path, bad: BadFaces = STRICT) -> Faces:
     """Returns the faces of `training.csv`, or of a zip with that one file in it; grey, as uint8 (N, H, H, 1).
 
-    The columns may stand in any order, fields may be quoted, an empty field is an unlabelled coordinate.
+    The columns may stand in any order, fields may be quoted, an empty field is an unlabelled coordinate. What separates
+    them, decimal commas and an index that pandas wrote are understood as in `common.csv_table`.
+
+    Args:
+        path: the file.
+        bad: what becomes of rows that cannot be used.
 
     Raises:
-        InputError: the file is missing, empty, cut off or not that table; its message names the file and the row.
+        InputError: the file is missing, empty, cut off, in another encoding or not that table; or, where `bad` does not
+            leave the row out, it has more or fewer fields than the header, one that is no number or no picture, a
+            number that stands for a missing label, or a label far outside the picture.
     """
     with (
         _opened(path) as (file, size),
         tqdm(total=size, unit="B", unit_scale=True, desc=path.name, disable=None) as bar,
     ):
-        header = file.readline(LONGEST_HEADER)
-        bar.update(len(header))
-        columns = [name.strip(' \t\r\n"') for name in header.decode("utf-8-sig", errors="replace").split(",")]
-        keypoint_set = keypoint_set_of(path, columns, others=[IMAGE])
-        names = [name for name in keypoint_set.columns if name in columns]
-        at, image_at = [columns.index(name) for name in names], columns.index(IMAGE)
+        header_line, columns, separator = _header(path, file)
+        bar.update(file.tell())
+        index = [at for nth, at in enumerate(nameless_columns(columns)) if at == nth]  # those before all others
+        keypoint_set = keypoint_set_of(path, columns[len(index) :], others=[IMAGE])
+        names, at = coordinate_columns(columns, keypoint_set)
+        image_at = columns.index(IMAGE)
         pictures: list[UInt8] = []  # one per row; the text of the row is let go
         coordinates: list[list[float]] = []
-        for line_number, line in enumerate(file, start=2):
+        rows: list[int] = []
+        wheres: list[str] = []
+        row = -1
+        for line_number, line in enumerate(file, start=header_line + 1):
             bar.update(len(line))
             if line.isspace():
                 continue
-            try:
-                if line.count(b",") != len(columns) - 1:
-                    raise ValueError(f"has {line.count(b',') + 1} fields where the header has {len(columns)}")
-                fields = line.split(b",", len(columns) - 1)  # the limit spares it the search through the pixels
-                pictures.append(_picture(fields[image_at], like=pictures[0] if pictures else None))
-                cells = [fields[column].strip(AROUND).decode("utf-8", errors="replace") for column in at]
-                coordinates.append(numbers(cells, names))
-            except ValueError as error:
-                raise InputError(f"{path}: row {len(coordinates)} (line {line_number}) {error}") from None
+            row += 1
+            with bad.left_out():
+                where = f"{path}: row {row} (line {line_number})"
+                fields = _fields(line, separator, len(columns), where)
+                if unlike := [fields[column] for column in index if whole_number(_text(fields[column])) is None]:
+                    raise InputError(f"{where}: has {_shown(unlike[0])} in a column without a name; remove the column")
+                picture = _picture(fields[image_at], pictures[0] if pictures else None, where)
+                cells = [_text(fields[column]) for column in at]
+                if separator != b",":
+                    cells = [cell.replace(",", ".") if DECIMAL_COMMA.fullmatch(cell) else cell for cell in cells]
+                values = numbers(cells, names, where)
+                pictures.append(picture)
+                coordinates.append(values)
+                rows.append(row)
+                wheres.append(where)
 
+    bad.check_some_left(path, len(pictures))
     if not pictures:
         raise InputError(f"{path}: no rows below the header; download the file again")
+    if index:
+        notes.warning("%s", printable(f"{path}: {INDEX_IGNORED}"))
     side = math.isqrt(len(pictures[0]))
-    return Faces(
+    keypoints = keypoints_of(coordinates, names, keypoint_set)
+    usable = usable_rows(keypoints, keypoint_set.names, (side, side), wheres.__getitem__, bad)
+    bad.check_some_left(path, int(usable.sum()))
+    faces = Faces(
         images=np.stack(pictures).reshape(-1, side, side, 1),
-        keypoints=keypoints_of(coordinates, names, keypoint_set),
-        rows=np.arange(len(pictures)),
+        keypoints=keypoints,
+        rows=np.array(rows),
         groups=None,
         keypoint_set=keypoint_set,
     )
+    return faces if usable.all() else faces.only(usable)
+
+
+def _header(path: Path, file: BinaryIO) -> tuple[int, list[str], bytes]:
+    """Returns the line of the header, from 1, its columns, and what separates them; reads the file so far."""
+    text = ""
+    for line_number in (1, 2):  # the first may say `sep=;`
+        line = file.readline(LONGEST_HEADER)
+        if looks_like_utf16(line):
+            raise InputError(f"{path}: seems to be UTF-16; save it as UTF-8")
+        if len(line) == LONGEST_HEADER:
+            raise InputError(f"{path}: has no line end in {LONGEST_HEADER:,} bytes; end each line with a line feed")
+        text += line.decode("utf-8-sig", errors="replace")
+        begins_at, separator = separator_of(text)
+        if begins_at == line_number:
+            columns = [name.strip(' \t\r\n"') for name in line.decode("utf-8-sig", errors="replace").split(separator)]
+            return line_number, columns, separator.encode()
+    raise InputError(f"{path}: has no header; download it again")
+
+
+def _fields(line: bytes, separator: bytes, count: int, where: str) -> list[bytes]:
+    """Returns the fields of a line; raises InputError where there are not as many as in the header."""
+    if line.count(separator) != count - 1:
+        name = SEPARATORS[separator.decode()]
+        raise InputError(
+            f"{where}: has {line.count(separator) + 1} fields where the header has {count}, separated by {name}; is it "
+            "cut off?"
+        )
+    return line.split(separator, count - 1)  # the limit spares it the search through the pixels
+
+
+def _text(field: bytes) -> str:
+    return field.strip(AROUND).decode("utf-8", errors="replace")
 
 
 @contextlib.contextmanager
@@ -93,7 +161,8 @@ def _opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
 
 
 def _only_csv(path: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
-    members = [member for member in archive.infolist() if not member.is_dir() and "__MACOSX" not in member.filename]
+    files = [member for member in archive.infolist() if not member.is_dir()]
+    members = [member for member in files if not is_hidden(PurePosixPath(member.filename))]
     tables = [member for member in members if member.filename.lower().endswith(".csv")]
     if len(tables) == 1:
         return tables[0]
@@ -104,14 +173,20 @@ def _only_csv(path: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
     )
 
 
-def _picture(field: bytes, like: UInt8 | None) -> UInt8:
-    """Returns one picture, uint8 (H*W,); ValueError where it is no square, or has not as many pixels as `like`."""
-    pixels = parse_pixels(field.strip(AROUND))
+def _picture(field: bytes, like: UInt8 | None, where: str) -> UInt8:
+    """Returns one picture, uint8 (H*W,); raises InputError where it is no square, or of another size than `like`."""
+    try:
+        pixels = parse_pixels(field.strip(AROUND))
+    except ValueError as error:
+        raise InputError(f"{where}: {error}; download it again") from None
     if like is not None and len(pixels) != len(like):
         side = math.isqrt(len(like))
-        raise ValueError(f"has {len(pixels):,} pixels where row 0 has {len(like):,} ({side} x {side}); is it cut off?")
+        raise InputError(
+            f"{where}: has {len(pixels):,} pixels where the first row has {len(like):,} ({side} x {side}); is it cut "
+            "off?"
+        )
     if not len(pixels) or math.isqrt(len(pixels)) ** 2 != len(pixels):
-        raise ValueError(f"has {len(pixels):,} pixels, which makes no square picture; is it cut off?")
+        raise InputError(f"{where}: has {len(pixels):,} pixels, which makes no square picture; is it cut off?")
     return pixels
 
 

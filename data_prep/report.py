@@ -12,10 +12,11 @@ from data_prep.faces import SPLITS, labelled_mean, never_labelled
 from data_prep.impute import most_common_sparse_source
 from data_prep.label_noise import LabelNoise, duplicate_label_noise
 from data_prep.outliers import OUTLIER, outlyingness, outside_image
-from data_prep.prepared import Prepared, who_is_named
+from data_prep.prepared import Prepared, occluded, who_is_named
 from data_prep.report_figures import LABELLED_ELSEWHERE_PX, apart
 from data_prep.split import sizes_text
 from facial_keypoints.array_types import Float32, Float64, Int64
+from facial_keypoints.errors import printable
 
 ROWS_LISTED = 12
 
@@ -61,6 +62,8 @@ def write_report(folder: Path, data: Prepared) -> None:
         "## The keypoints\n\n" + _figure("keypoints.png", f"the {len(faces.keypoint_set)} keypoints by number"),
         "## Where each keypoint lies\n\n" + _figure("keypoint_scatter.png", "every label of the set on the mean image"),
     ]
+    if faces.skipped:
+        sections.append("## Faces left out\n\n" + "\n".join(f"- {printable(line)}" for line in faces.skipped))
     (folder / "report.md").write_text("\n\n".join(sections) + "\n", encoding="utf-8")
 
 
@@ -101,6 +104,11 @@ def _summary(data: Prepared, noise: LabelNoise) -> str:
         )
     if outside := int(outside_image(faces.keypoints, height, width).sum()):
         lines.append(f"{_count(outside, 'label lies', 'labels lie')} outside the image.")
+    if hidden := occluded(faces):
+        share = _percent(hidden / labelled.sum())
+        lines.append(f"{_count(hidden, 'label is', 'labels are')} of occluded keypoints ({share} of all labels).")
+    if faces.skipped:
+        lines.append(f"{_count(len(faces.skipped), 'face')} left out, listed at the end of this report.")
     return "# The data\n\n" + "\n".join(f"- {line}" for line in lines)
 
 

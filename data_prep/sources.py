@@ -1,6 +1,7 @@
 """Which reader a SOURCE needs, and several sources joined into one set of faces."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +16,12 @@ from data_prep import (
     read_training_csv,
     synthetic,
 )
+from data_prep.bad_faces import STRICT, BadFaces
 from data_prep.cut import Cutting, cut
 from data_prep.faces import Faces, Origins, Text, labelled_points
 from data_prep.grouping import label_sources
-from data_prep.labelled_pictures import LabelledPictures
-from facial_keypoints.array_types import Float32, Float64, Int64
+from data_prep.labelled_pictures import LabelledPictures, checked
+from facial_keypoints.array_types import Bool, Float32, Float64, Int64
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import FACE15, KeypointSet
 
@@ -29,12 +31,17 @@ LAYOUTS = (
 )
 
 
-def read(sources: Sequence[str], count: int | None, seed: int, cutting: Cutting) -> tuple[Faces, list[str]]:
+def read(
+    sources: Sequence[str], count: int | None, seed: int, cutting: Cutting, skip_bad: bool = False
+) -> tuple[Faces, list[str]]:
     """Returns the faces of all sources, and a line for each that says what was found.
 
     Args:
+        sources: as on the command line.
         count: how many faces to draw; for SYNTHETIC only.
         seed: of drawn faces.
+        cutting: how pictures are cut.
+        skip_bad: leave out faces that cannot be used; `Faces.skipped` lists them.
 
     Raises:
         InputError: no such source, a reader found one bad, they do not join, or `cutting` does not go with any.
@@ -44,7 +51,7 @@ def read(sources: Sequence[str], count: int | None, seed: int, cutting: Cutting)
     places = [str(Path(source).resolve()) for source in sources]
     if repeated := [source for source, at in zip(sources, places, strict=True) if places.count(at) > 1]:
         raise InputError(f"{repeated[0]}: is named twice; every face would be there twice")
-    read_ones = [read_one(source, count, seed, cutting) for source in sources]
+    read_ones = [read_one(source, count, seed, cutting, skip_bad) for source in sources]
     if cutting != Cutting(seed=cutting.seed) and all(faces.crops is None for faces, _ in read_ones):
         raise InputError(f"{sources[0]}: its faces are already cut; leave out the options that say how to cut")
     faces = [faces for faces, _ in read_ones]
@@ -55,24 +62,29 @@ def read(sources: Sequence[str], count: int | None, seed: int, cutting: Cutting)
     return join(sources, faces), [line for _, line in read_ones]
 
 
-def read_one(source: str, count: int | None, seed: int, cutting: Cutting) -> tuple[Faces, str]:
+def read_one(source: str, count: int | None, seed: int, cutting: Cutting, skip_bad: bool = False) -> tuple[Faces, str]:
     """Returns the faces of one source; see `read`."""
+    bad = BadFaces(skip_bad)
+    path = Path(source)
+    found = ""
     if source == SYNTHETIC:
         faces = synthetic.read(synthetic.COUNT if count is None else count, seed)
     elif source == KAGGLE:
-        faces = read_kaggle.read()
+        faces = read_kaggle.read(bad)
+    elif not path.exists():
+        raise InputError(f"{source}: no such file or folder, and not one of {SYNTHETIC}, {KAGGLE}")
+    elif (pictures := read_pictures(path, bad)) is not None:
+        pictures = checked(pictures, cutting.exif, bad)
+        check_sides(source, np.stack([face.keypoints for face in pictures.faces]), pictures.keypoint_set)
+        faces, found = cut(pictures, cutting, bad), pictures.found
     else:
-        path = Path(source)
-        if not path.exists():
-            raise InputError(f"{source}: no such file or folder, and not one of {SYNTHETIC}, {KAGGLE}")
-        if (pictures := read_pictures(path)) is not None:
-            check_sides(source, np.stack([face.keypoints for face in pictures.faces]), pictures.keypoint_set)
-            return cut(pictures, cutting), f"{source}: {pictures.found}"
-        faces = read_npz.read(path) if path.is_dir() else read_training_csv.read(path)
-    if not labelled_points(faces.keypoints).any():
-        raise InputError(f"{source}: holds {len(faces)} faces and not one label; bring labelled faces")
-    check_sides(source, faces.keypoints, faces.keypoint_set)
-    return faces, f"{source}: {len(faces):,} faces"
+        faces = read_npz.read(path, bad) if path.is_dir() else read_training_csv.read(path, bad)
+    if not found:
+        if not labelled_points(faces.keypoints).any():
+            raise InputError(f"{source}: holds {len(faces)} faces and not one label; bring labelled faces")
+        check_sides(source, faces.keypoints, faces.keypoint_set)
+        found = f"{len(faces):,} faces"
+    return replace(faces, skipped=tuple(bad.lines)), f"{source}: {found}"
 
 
 def check_sides(source: str, keypoints: Float32, keypoint_set: KeypointSet) -> None:
@@ -128,6 +140,9 @@ def join(names: Sequence[str], of_sources: Sequence[Faces]) -> Faces:
         crops=np.concatenate([_crops(faces) for faces in of_sources]) if has_crops else None,
         skipped=tuple(file for faces in of_sources for file in faces.skipped),
         nameless=tuple(of for name, faces in named for of in _nameless(name, faces)),
+        visible=None
+        if all(faces.visible is None for faces in of_sources)
+        else np.concatenate([_visible(faces) for faces in of_sources]),
     )
 
 
@@ -157,25 +172,34 @@ def _parts(faces: Faces) -> Text:
     return np.full(len(faces), "") if faces.parts is None else faces.parts
 
 
+def _visible(faces: Faces) -> Bool:
+    """Every label is that of a visible keypoint."""
+    return labelled_points(faces.keypoints) if faces.visible is None else faces.visible
+
+
 def _crops(faces: Faces) -> Float64:
     """Each image as it is."""
     return np.tile(np.eye(2, 3), (len(faces), 1, 1)) if faces.crops is None else faces.crops
 
 
-def read_pictures(path: Path) -> LabelledPictures | None:
+def read_pictures(path: Path, bad: BadFaces = STRICT) -> LabelledPictures | None:
     """Returns the marked pictures of a folder or file; None where it holds faces that are cut already.
+
+    Args:
+        path: the folder or file.
+        bad: what becomes of faces that cannot be used.
 
     Raises:
         InputError: it is of no known layout, or its reader found it bad.
     """
     if path.is_file():
-        return read_imglab.read(path) if path.suffix.lower() == ".xml" else None
+        return read_imglab.read(path, bad) if path.suffix.lower() == ".xml" else None
     if (path / read_npz.IMAGES).exists() or (path / read_npz.KEYPOINTS).exists():
         return None
     if any((path / f"{part}{read_frames.CSV_END}").is_file() for part in read_frames.PARTS):
-        return read_frames.read(path)
+        return read_frames.read(path, bad)
     if (path / read_pictures_csv.CSV).is_file():
-        return read_pictures_csv.read(path)
-    if any(any((path / part).glob("*.pts")) for part in read_pts.PARTS):
-        return read_pts.read(path)
+        return read_pictures_csv.read(path, bad)
+    if any(read_pts.files(path / part) for part in read_pts.PARTS):
+        return read_pts.read(path, bad)
     raise InputError(f"{path}: none of the known layouts is in this folder ({LAYOUTS}); see docs/preparing.md")

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from common.csv_table import ROW, read_lines, row_number
 from data_prep import faces_csv
 from data_prep.arrays import data_hash, load_data_manifest, load_keypoint_set, load_part
-from data_prep.csv_table import ROW, read_lines, row_number
 from data_prep.faces import Origins, Part
 from data_prep.faces_csv import ORIGIN, SOURCE
 from facial_keypoints.array_types import Bool, Int64
@@ -26,6 +26,7 @@ class EvaluationData:
         keypoint_set: the mark-up.
         hash: of all arrays of the folder (`data_prep.arrays.data_hash`).
         origins: where the test faces come from; None where the folder does not say.
+        exif: whether their pictures are turned as their EXIF data say; see `data_prep.pictures.read_picture`.
     """
 
     train: Part
@@ -33,6 +34,7 @@ class EvaluationData:
     keypoint_set: KeypointSet
     hash: str
     origins: Origins | None = None
+    exif: str | None = None
 
     def only(self, kept: Bool) -> "EvaluationData":
         """Returns the same data with some of the test faces; bool (N,) in."""
@@ -72,7 +74,8 @@ def load_data(folder: Path) -> EvaluationData:
     if len(test) == 0:
         raise InputError(f"{folder}: has no test faces; prepare it again with another --split")
     origins = faces_csv.read_origins(folder, "test", test.rows) if faces_csv.NAME in manifest["files"] else None
-    return EvaluationData(load_part(folder, "train", keypoint_set), test, keypoint_set, data_hash(manifest), origins)
+    train, exif = load_part(folder, "train", keypoint_set), manifest["parameters"].get("exif")
+    return EvaluationData(train, test, keypoint_set, data_hash(manifest), origins, exif)
 
 
 def listed_faces(path: Path, rows: Int64) -> Bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from data_prep.faces import Origins, Part
-from data_prep.labelled_pictures import read_picture
+from data_prep.pictures import read_picture
 from facial_keypoints import geometry
 from facial_keypoints.array_types import Float64, Int64, UInt8
 from facial_keypoints.codec import Keypoints
@@ -35,11 +35,14 @@ def placed(keypoints: Keypoints, matrices: Float64) -> Keypoints:
     return Keypoints(moved, errors)
 
 
-def read_originals(test: Part, origins: Origins, faces: Int64) -> list[UInt8]:
+def read_originals(test: Part, origins: Origins, faces: Int64, exif: str | None) -> list[UInt8]:
     """Returns the original pictures of some test faces, each uint8 (H, W, 3).
 
     Args:
+        test: the test faces.
+        origins: where each comes from.
         faces: int64 (n,), indexes.
+        exif: as the faces were prepared; see `data_prep.pictures.read_picture`.
 
     Raises:
         InputError: a picture is no longer where `faces.csv` says, seen from the working folder, or cannot be decoded.
@@ -52,5 +55,5 @@ def read_originals(test: Part, origins: Origins, faces: Int64) -> list[UInt8]:
         path = Path(origins.folders[face]) / origins.files[face]
         if not path.is_file():
             raise InputError(f"{path}: no such file, from {Path.cwd()}")
-        pictures.append(read_picture(path, colour=True))
+        pictures.append(read_picture(path, colour=True, exif=exif))
     return pictures

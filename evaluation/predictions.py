@@ -10,13 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep.csv_table import ROW, read_lines, row_number
+from common.csv_table import ROW, Line, number, read_table, row_number
 from facial_keypoints.array_types import Bool, Int64
 from facial_keypoints.codec import Keypoints
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import KeypointSet
 
-LARGEST_PX = 1e6  # beyond it a number is no point near a picture; NaN and infinity fail the same comparison
 SHOWN = 8  # names or rows that a message lists before it says how many more there are
 LONGEST_CELL = 40  # characters of a cell that a message shows
 
@@ -59,7 +58,8 @@ def read_predictions(path: Path, rows: Int64, keypoint_set: KeypointSet) -> Keyp
         InputError: no such file, not a CSV file, other columns, a value that is no number of px, an expected error that
             is not above 0, or rows that are unknown, repeated or missing.
     """
-    header, body = read_lines(path)
+    table = read_table(path)
+    header, body = table.header, table.checked_lines()
     coordinates, errors = keypoint_set.columns, expected_error_columns(keypoint_set)
     columns = coordinates + (errors if set(errors) & set(header) else [])
     _check_columns(path, header, columns)
@@ -67,13 +67,15 @@ def read_predictions(path: Path, rows: Int64, keypoint_set: KeypointSet) -> Keyp
         body = _in_order(
             path, [(row_number(path, line, cells[header.index(ROW)]), line, cells) for line, cells in body], rows
         )
-    elif len(body) != len(rows):
-        raise InputError(
-            f"{path}: has {len(body)} lines of predictions, the test part has {len(rows)} faces; "
-            f"give every test row in order, or add a `{ROW}` column"
-        )
+    else:
+        table.check_order()
+        if len(body) != len(rows):
+            raise InputError(
+                f"{path}: has {len(body)} lines of predictions, the test part has {len(rows)} faces; "
+                f"give every test row in order, or add a `{ROW}` column"
+            )
     order = [header.index(name) for name in columns]
-    values = np.array([[_pixels(cells[at]) for at in order] for _, cells in body], np.float32)
+    values = np.array([[number(cells[at]) for at in order] for _, cells in body], np.float32)
     split = len(coordinates)
     good = np.isfinite(values)
     good[:, split:] &= values[:, split:] > 0
@@ -104,9 +106,9 @@ def _check_columns(path: Path, header: Sequence[str], columns: Sequence[str]) ->
         raise InputError(f"{path}: repeats {_listed('column', repeated)}; give each once")
 
 
-def _in_order(path: Path, given: Sequence[tuple[int, int, list[str]]], rows: Int64) -> list[tuple[int, list[str]]]:
+def _in_order(path: Path, given: Sequence[tuple[int, int, list[str]]], rows: Int64) -> list[Line]:
     """Returns the lines of the test rows, in their order, of lines that each have their row before them."""
-    lines = {row: (line, cells) for row, line, cells in given}
+    lines = {row: Line(line, cells) for row, line, cells in given}
     known = set(rows.tolist())
     unknown = [row for row in lines if row not in known]
     if unknown:
@@ -130,12 +132,3 @@ def _shown(text: str) -> str:
     """Returns a cell for a message: what can be printed of it, cut where it is long."""
     text = "".join(letter if letter.isprintable() else "?" for letter in text.strip())
     return text if len(text) <= LONGEST_CELL else text[: LONGEST_CELL - 1] + "…"
-
-
-def _pixels(text: str) -> float:
-    """Returns the number in a cell; NaN where there is none under LARGEST_PX."""
-    try:
-        value = float(text)
-    except ValueError:
-        return np.nan
-    return value if abs(value) < LARGEST_PX else np.nan

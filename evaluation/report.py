@@ -140,7 +140,7 @@ def write_on_pictures(folder: Path, name: str, keypoints: Keypoints, data: Evalu
     if not len(faces[0]):
         return f"{text}\n  no faces drawn on their pictures: too few have an NME"
     try:
-        pictures = read_originals(test, data.origins, np.concatenate(faces))
+        pictures = read_originals(test, data.origins, np.concatenate(faces), data.exif)
     except InputError as error:
         return f"{text}\n  no faces drawn on their pictures: {error}"
     for file, side_by_side in (("pictures.png", False), ("pictures_side_by_side.png", True)):

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from common.backend import start_backend
-from data_prep.csv_table import Line, read_lines
+from common.csv_table import Line, read_lines, whole_number
 from data_prep.labels import shown_names
 from data_prep.read_training_csv import IMAGE, parse_pixels
 from facial_keypoints.array_types import Bool, Float32, Int64, UInt8
@@ -231,11 +231,11 @@ def _numbers(path: Path, body: Sequence[Line], at: int, name: str) -> list[int]:
 
 
 def _number(path: Path, line: int, name: str, text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
+    number = whole_number(text)
+    if number is None:
         shown = ascii(text.strip()[:LONGEST_CELL])
-        raise InputError(f"{path}, line {line}: {name} {shown} is no whole number; download it again") from None
+        raise InputError(f"{path}, line {line}: {name} {shown} is no whole number; download it again")
+    return number
 
 
 if __name__ == "__main__":

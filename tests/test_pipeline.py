@@ -22,6 +22,11 @@ def reasons(out: Path, *arguments: str) -> list[str | None]:
     return [reason_to_run(stage) for stage in todo(out, "--models", "base", *arguments)][:3]
 
 
+def test_options_of_prepare_are_passed_on(tmp_path: Path) -> None:
+    command = todo(tmp_path, "five", "--exif", "apply", "--skip-bad")[0].command
+    assert command[-3:] == ["--skip-bad", "--exif", "apply"]
+
+
 def test_all_stages_run_once_and_again_only_for_a_reason(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,11 +3,13 @@
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+from PIL import ExifTags, Image
 
-from facial_keypoints.array_types import Float32
+from facial_keypoints.array_types import Float32, UInt8
 from facial_keypoints.keypoint_set import FACE15
 
 POINTS = 68
@@ -18,6 +20,13 @@ def save_picture(path: Path, height: int = 120, width: int = 130, channels: int 
     rng = np.random.default_rng(zlib.crc32(path.name.encode()))  # one for each name
     pixels = rng.integers(0, 256, (height, width, channels), np.uint8)
     assert cv2.imwrite(str(path), pixels)
+
+
+def save_turned(path: Path, picture: UInt8, orientation: int, **how: Any) -> None:
+    """Writes a picture, uint8 (H, W, 3), as it is, with an EXIF orientation."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    Image.fromarray(picture).save(path, exif=exif, **how)
 
 
 def face_68() -> Float32:

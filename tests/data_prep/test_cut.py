@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from data_prep import read_frames, read_npz, read_pictures_csv, read_pts
+from data_prep.bad_faces import BadFaces
 from data_prep.cut import WHOLE, Cutting, cut
 from data_prep.labelled_pictures import LabelledPictures
 from data_prep.labels import read_keypoints
@@ -105,6 +106,39 @@ def test_a_keypoint_outside_its_crop_is_unlabelled(pictures: LabelledPictures) -
     assert np.isfinite(faces.keypoints[0, :2]).all()
 
 
+def test_a_keypoint_is_visible_where_it_is_labelled_and_not_occluded(pictures: LabelledPictures) -> None:
+    """Of the 15 keypoints one is occluded where any of the points that it is the mean of is."""
+    points, occluded = face_68(), np.zeros(68, bool)
+    points[21] = np.nan  # the right eyebrow's inner end
+    occluded[[0, 36, 33]] = True  # the jaw, a point of the right eye, the base of the nose
+    first, *others = pictures.faces
+    faces = cut(replace(pictures, faces=[replace(first, keypoints=points, occluded=occluded), *others]), Cutting())
+    assert faces.visible is not None
+    assert np.flatnonzero(~faces.visible[0]).tolist() == [0, 21, 33, 36]
+    assert faces.visible[1:].all()
+    both = Cutting(as_15=True, both_sources=True)
+    faces = cut(replace(pictures, faces=[replace(first, keypoints=points, occluded=occluded)]), both)
+    assert faces.visible is not None
+    hidden = [[FACE15.names[k] for k in np.flatnonzero(~of)] for of in faces.visible]
+    assert hidden[0] == ["right_eye_center", "right_eye_outer_corner", "right_eyebrow_inner_end"]
+    assert {"right_eye_center", "nose_tip"} <= set(hidden[1])  # the sparse source means the base of the nose by its tip
+    assert "left_eye_center" not in hidden[1]
+    assert cut(pictures, Cutting()).visible is None
+
+
+def test_labels_that_are_missing_do_not_widen_a_crop(pictures: LabelledPictures) -> None:
+    """Without the point at the top left the box is that of the others."""
+    points = face_68()
+    points[0] = np.nan
+    faces = cut(replace(pictures, faces=[replace(pictures.faces[0], keypoints=points)]), Cutting())
+    labelled = np.delete(points, 0, axis=0)
+    side = 1.2 * float(np.ptp(labelled, axis=0).max())
+    assert faces.crops is not None
+    assert faces.crops[0, 0, 0] == pytest.approx(128 / side)
+    with pytest.raises(InputError, match=r"a\.pts: has no label; label its keypoints, or leave the face out"):
+        cut(replace(pictures, faces=[replace(pictures.faces[0], keypoints=points * np.nan)]), Cutting())
+
+
 def test_a_picture_that_cannot_be_decoded_is_named_or_skipped_as_asked(tmp_path: Path) -> None:
     folder = save_frames(tmp_path / "frames", {"training": ["A_1.jpg", "B_1.jpg"]})
     whole = (folder / "training" / "A_1.jpg").read_bytes()
@@ -112,11 +146,12 @@ def test_a_picture_that_cannot_be_decoded_is_named_or_skipped_as_asked(tmp_path:
     pictures = read_frames.read(folder)
     with pytest.raises(InputError, match=r"A_1\.jpg: cannot be decoded as a picture; .* --skip-bad"):
         cut(pictures, Cutting())
-    faces = cut(pictures, Cutting(skip_bad=True))
-    assert (len(faces), faces.skipped) == (1, (str(folder / "training" / "A_1.jpg"),))
+    bad = BadFaces(skip=True)
+    assert len(cut(pictures, Cutting(), bad)) == 1
+    assert [line.partition(":")[0] for line in bad.lines] == [str(folder / "training" / "A_1.jpg")]
     (folder / "training" / "B_1.jpg").write_bytes(b"")
-    with pytest.raises(InputError, match="not one of its 2 pictures can be decoded"):
-        cut(pictures, Cutting(skip_bad=True))
+    with pytest.raises(InputError, match=r"not one of its faces can be used; the first: .*A_1\.jpg: cannot be decoded"):
+        cut(pictures, Cutting(), BadFaces(skip=True))
 
 
 def test_crops_that_would_all_be_the_same_are_refused(pictures: LabelledPictures) -> None:
@@ -128,7 +163,7 @@ def test_crops_that_would_all_be_the_same_are_refused(pictures: LabelledPictures
 def test_keypoints_that_say_no_size_are_told(pictures: LabelledPictures) -> None:
     at_one = np.full((68, 2), 50, np.float32)
     faces = replace(pictures, faces=[replace(pictures.faces[0], keypoints=at_one)])
-    with pytest.raises(InputError, match=r"a\.pts: its keypoints say no size; mend them"):
+    with pytest.raises(InputError, match=r"a\.pts: its keypoints lie in one place, so its size"):
         cut(faces, Cutting())
     with pytest.raises(InputError, match=r"a\.pts: its eye centres are not labelled, or in one place"):
         cut(faces, Cutting(as_15=True))
@@ -136,7 +171,7 @@ def test_keypoints_that_say_no_size_are_told(pictures: LabelledPictures) -> None
 
 def test_the_real_15_points_are_those_of_their_pictures_turned_scaled_and_shifted(real_data: Path) -> None:
     """The first rows of each source, except pictures that occur twice, whose labels were disturbed on purpose."""
-    keypoints, _ = read_keypoints(real_data / "faces15" / read_npz.KEYPOINTS)
+    keypoints = read_keypoints(real_data / "faces15" / read_npz.KEYPOINTS).keypoints
     origins = pd.read_csv(real_data / "faces15" / read_npz.GROUPS)["origin"]
     marked = [*read_frames.read(real_data / "youtube68").faces, *read_pts.read(real_data / "lfpw68").faces]
     points_of = {str(face.file.relative_to(real_data)): face.keypoints for face in marked}

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_prep.csv_table import read_lines
+from common.csv_table import read_lines
 from data_prep.faces import labelled_points
 from data_prep.grouping import duplicate_groups, join_groups, label_sources
 from data_prep.labels import read_keypoints
@@ -80,12 +80,12 @@ def test_three_sources_of_the_15_keypoints() -> None:
 
 def test_the_sources_of_the_real_label_files(real_data: Path) -> None:
     for name in ("kaggle15_labels", "faces15"):
-        keypoints, keypoint_set = read_keypoints(real_data / name / "facial_keypoints.csv")
+        keypoints, keypoint_set, *_ = read_keypoints(real_data / name / "facial_keypoints.csv")
         assert np.array_equal(label_sources(labelled_points(keypoints), keypoint_set), np.arange(7049) >= 2284)
 
 
 def test_three_real_sources_in_one_set(real_data: Path) -> None:
-    keypoints, _ = read_keypoints(real_data / "faces15" / "facial_keypoints.csv")
+    keypoints, *_ = read_keypoints(real_data / "faces15" / "facial_keypoints.csv")
     header, body = read_lines(real_data / "faces5" / "keypoints.csv")
     five = np.zeros((len(body), 15), bool)
     five[:, [k for k, name in enumerate(FACE15.names) if f"{name}_x" in header]] = True

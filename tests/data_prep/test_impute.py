@@ -121,7 +121,7 @@ def test_labels_are_hidden_as_the_commonest_sparse_source_leaves_them() -> None:
 
 
 def test_the_default_is_the_best_on_the_real_label_file(real_data: Path) -> None:
-    keypoints, keypoint_set = read_keypoints(real_data / "kaggle15_labels" / "facial_keypoints.csv")
+    keypoints, keypoint_set, *_ = read_keypoints(real_data / "kaggle15_labels" / "facial_keypoints.csv")
     parts = split("random", np.arange(len(keypoints)), seed=0)
     training, held_out = np.zeros((2, len(keypoints)), bool)
     training[parts["train"]], held_out[parts["val"]] = True, True

@@ -63,7 +63,7 @@ def test_the_published_figures_on_the_real_label_file(real_data: Path, tmp_path:
     source = tmp_path / "source"
     source.mkdir()
     np.savez_compressed(
-        source / read_npz.IMAGES, face_images=np.arange(7049, dtype=np.uint8) * np.zeros((8, 8, 1), np.uint8)
+        source / read_npz.IMAGES, face_images=np.arange(7049, dtype=np.uint8) * np.zeros((96, 96, 1), np.uint8)
     )
     (source / read_npz.KEYPOINTS).write_bytes((real_data / "kaggle15_labels" / "facial_keypoints.csv").read_bytes())
     main([str(source), "--split", "documented", "--out", str(tmp_path / "data")])
@@ -181,7 +181,7 @@ def test_a_source_that_lacks_keypoints_is_said_and_not_refused(
 def test_a_reader_may_say_the_label_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sources = np.repeat([0, 2], 15)
     faces = replace(read_npz.read(save_five_point_source(tmp_path / "five", 30)), sources=sources)
-    monkeypatch.setattr(read_npz, "read", lambda path: faces)
+    monkeypatch.setattr(read_npz, "read", lambda path, bad: faces)
     main([str(tmp_path / "five"), "--split", "all-test", "--out", str(tmp_path / "data")])
     assert arrays.load_part(tmp_path / "data", "test").sources.tolist() == sources.tolist()
 

@@ -108,15 +108,15 @@ FAULTS: dict[str, tuple[Callable[[Path], Any], str]] = {
     ),
     "text": (
         lambda f: edit_labels(f, 4, "nose_tip_x", "left"),
-        r"row 4 \(line 6\) has 'left' as nose_tip_x, which is no number of px",
+        r"row 4 \(line 6\): has 'left' as nose_tip_x, which is no number of px",
     ),
     "infinite": (
         lambda f: edit_labels(f, 6, "nose_tip_y", "inf"),
-        r"row 6 \(line 8\) has 'inf' as nose_tip_y",
+        r"row 6 \(line 8\): has 'inf' as nose_tip_y",
     ),
     "beyond float32": (
         lambda f: edit_labels(f, 6, "nose_tip_y", "1e39"),
-        r"row 6 \(line 8\) has '1e\+?39' as nose_tip_y",
+        r"row 6 \(line 8\): has '1e\+?39' as nose_tip_y",
     ),
     "a field too many": (
         lambda f: (f / read_npz.KEYPOINTS).write_text(",".join(FACE15.columns) + "\n" + ",".join(["1"] * 31) + "\n"),
@@ -142,9 +142,17 @@ FAULTS: dict[str, tuple[Callable[[Path], Any], str]] = {
         lambda f: (f / read_npz.GROUPS).write_text("row,person\n0,ann\n"),
         r"groups\.csv: has 1 rows for 12 faces",
     ),
+    "a number for no label": (
+        lambda f: [edit_labels(f, 6, f"nose_tip_{axis}", "-1") for axis in "xy"],  # type: ignore[func-returns-value]
+        r"row 6 \(line 8\): has -1, -1 as nose_tip, which often stands for a missing label; empty both cells",
+    ),
+    "a label far outside": (
+        lambda f: edit_labels(f, 6, "nose_tip_y", "950"),
+        r"row 6 \(line 8\): has nose_tip at .*, 950, which lies outside its picture of 96 x 96 px by more than half",
+    ),
     "nameless": (
         lambda f: (f / read_npz.GROUPS).write_text("row,person\n" + "0,ann\n" * 5 + "5,\n" + "6,bo\n" * 6),
-        r"row 5 \(line 7\) names no person",
+        r"row 5 \(line 7\): names no person",
     ),
 }
 

@@ -94,7 +94,7 @@ BAD_TABLES: dict[str, tuple[str, str]] = {
     "missing columns": (table([], COLUMNS[3:]), "lacks left_eye_center_x, left_eye_center_y, right_eye_center_x;"),
     "another file": ("a,b\n1,2\n", "lacks Image, left_eye_center_x, .* and 26 more; does not know a, b"),
     "repeated column": (table([], [*COLUMNS, "Image"]), "repeats Image"),
-    "a pixel too few": (with_cell(1, 30, "1 " * 255), r"row 1 \(line 3\).* 255 pixels where row 0 has 256"),
+    "a pixel too few": (with_cell(1, 30, "1 " * 255), r"row 1 \(line 3\).* 255 pixels where the first row has 256"),
     "first row a pixel short": (with_cell(0, 30, "1 " * 9215), r"row 0 \(line 2\).* 9,215 pixels"),
     "no pixels": (with_cell(0, 30, ""), "row 0 .* 0 pixels"),
     "word among the pixels": (with_cell(2, 30, "1 " * 200 + "dog " + "1 " * 55), "row 2 .*'dog' as pixel 201"),
@@ -103,6 +103,14 @@ BAD_TABLES: dict[str, tuple[str, str]] = {
     "keypoint is text": (with_cell(1, 3, "left"), "row 1 .*'left' as right_eye_center_y, which is no number"),
     "keypoint is infinite": (with_cell(1, 2, "-inf"), "row 1 .*'-inf' as right_eye_center_x"),
     "keypoint beyond float32": (with_cell(1, 2, "1e99"), "row 1 .*'1e99' as right_eye_center_x"),
+    "a number for no label": (
+        table([[*cells(0)[:2], "0", "0", *cells(0)[4:]]]),
+        r"row 0 \(line 2\): has 0, 0 as right_eye_center, which often stands for a missing label; empty both cells",
+    ),
+    "a label far outside": (
+        with_cell(1, 3, "-60"),
+        r"row 1 .*: has right_eye_center at 1\.25, -60, which lies outside",
+    ),
     "too many fields": (with_cell(1, 2, "1,2"), "row 1 .* 32 fields where the header has 31"),
     "cut off": (table([cells(0), cells(1)[:9]]), "row 1 .* 9 fields where the header has 31"),
     "not text at all": ("\0\1\2", "lacks"),

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from data_prep import read_frames, read_imglab, read_pictures_csv, read_pts
-from data_prep.labelled_pictures import NOT_SAID, TEST, TRAINING, picture_id, read_picture
+from data_prep.labelled_pictures import NOT_SAID, TEST, TRAINING, picture_id
+from data_prep.pictures import read_picture
 from data_prep.prepare import source_hashes
 from data_prep.sources import read_pictures
 from facial_keypoints.errors import InputError
@@ -52,7 +53,22 @@ def test_frames_come_with_their_part_and_the_person_that_their_names_tell(frames
 def test_pts_count_from_1_with_or_without_their_head(tmp_path: Path, head: str) -> None:
     lines = pts_text(face_68()).partition("{\n")[2]
     (tmp_path / "a.pts").write_text(head + (lines if head else lines.replace("}", "")))
-    np.testing.assert_allclose(read_pts.read_points(tmp_path / "a.pts"), face_68(), atol=1e-5)
+    np.testing.assert_allclose(read_pts.read_points(tmp_path / "a.pts")[0], face_68(), atol=1e-5)
+
+
+def test_pts_of_merl_rav_say_what_is_not_labelled_and_what_is_occluded(tmp_path: Path) -> None:
+    """`-1 -1` is no label; both coordinates negative: an occluded keypoint at the positive place."""
+    points = face_68()
+    text = pts_text(points).replace("21.0 31.0", "-1 -1.000").replace("81.0 101.0", "-81.0 -101.0")
+    text = text.replace("36.0 51.0", "-3.5 51.0", 1)  # a label outside the picture, as ibug's have it
+    (tmp_path / "a.pts").write_text(text)
+    read, occluded = read_pts.read_points(tmp_path / "a.pts")
+    assert np.isnan(read[0]).all()
+    assert read[8].tolist() == points[8].tolist() == [80, 100]
+    assert read[36].tolist() == [-4.5, 50]
+    assert np.flatnonzero(occluded).tolist() == [8]
+    others = np.setdiff1d(np.arange(68), [0, 36])
+    np.testing.assert_allclose(read[others], points[others], atol=1e-5)
 
 
 def test_a_picture_in_a_format_that_starts_programs_is_refused(tmp_path: Path) -> None:
@@ -91,6 +107,26 @@ def test_imglab_counts_from_0_and_may_ignore_a_box(tmp_path: Path) -> None:
     (face,) = read_imglab.read(tmp_path / "faces.xml").faces
     assert face.person == "faces:7"
     np.testing.assert_allclose(face.keypoints, face_68(), rtol=1e-6)
+
+
+def test_a_part_that_is_left_out_is_not_labelled(tmp_path: Path) -> None:
+    save_picture(tmp_path / "a.jpg")
+    save_picture(tmp_path / "b.jpg")
+    text = imglab_text(["a.jpg", "b.jpg"])
+    for part in ("08", "67"):
+        before, _, after = text.partition(f"<part name='{part}'")
+        text = before + after.partition("/>")[2]
+    (tmp_path / "faces.xml").write_text(text)
+    first, second = read_imglab.read(tmp_path / "faces.xml").faces
+    assert np.flatnonzero(np.isnan(first.keypoints).any(axis=1)).tolist() == [8, 67]
+    assert np.isfinite(second.keypoints).all()
+
+
+def test_an_empty_cell_of_the_frames_is_not_labelled(frames: Path) -> None:
+    rewrite(frames / TRAINING_CSV, ",20.0,30.0,", ",,,")
+    first, second, _ = read_frames.read(frames).faces
+    assert np.flatnonzero(np.isnan(first.keypoints).any(axis=1)).tolist() == [0]
+    assert np.isfinite(second.keypoints).all()
 
 
 def test_an_imglab_file_stands_for_its_pictures_too(tmp_path: Path) -> None:
@@ -162,10 +198,9 @@ FRAMES_FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "text for a number": (
         lambda f: rewrite(f / TRAINING_CSV, "20.0", "left"),
-        r"row 0 \(line 2\): x of point 1 of 68 is 'left', no number of px; label every point",
+        r"row 0 \(line 2\): has 'left' as jaw_1_x, which is no number of px; correct it, or empty the cell",
     ),
-    "an empty cell": (lambda f: rewrite(f / TRAINING_CSV, "30.0", ""), r"y of point 1 of 68 is '', no number of px"),
-    "too large a number": (lambda f: rewrite(f / TRAINING_CSV, "20.0", "1e40"), r"point 1 of 68 is '1e40', no number"),
+    "too large a number": (lambda f: rewrite(f / TRAINING_CSV, "20.0", "1e40"), r"has '1e40' as jaw_1_x, which is no"),
     "a name that leads out": (
         lambda f: rewrite(f / TRAINING_CSV, "Ann_van_Lee_11", "../../Ann_van_Lee_11"),
         r"row 1 \(line 3\): names the picture '\.\./\.\./Ann_van_Lee_11\.jpg', which is no name below .*training",
@@ -173,6 +208,10 @@ FRAMES_FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "no name": (
         lambda f: rewrite(f / TRAINING_CSV, "Ann_van_Lee_11.jpg", "."),
         r"names the picture '\.', which is no name",
+    ),
+    "a number for no label": (
+        lambda f: rewrite(f / TRAINING_CSV, "20.0,30.0", "0,0"),
+        r"row 0 \(line 2\): has 0, 0 as jaw_1, which often stands for a missing label; empty both cells where",
     ),
     "too long a name": (
         lambda f: rewrite(f / TRAINING_CSV, "Lee_11", "e" * 300),
@@ -197,7 +236,8 @@ def test_each_fault_of_the_frames_is_one_line(frames: Path, fault: str) -> None:
 PTS_FAULTS: dict[str, tuple[str | bytes, str]] = {
     "nan": (pts_text(face_68()).replace("21.0 31.0", "nan 31.0"), r"b\.pts: x of point 1 of 68 is 'nan', no number"),
     "text": (pts_text(face_68()).replace("21.0 31.0", "21.0 up"), r"b\.pts: y of point 1 of 68 is 'up', no number"),
-    "no text": (b"\xff\xfe{", r"b\.pts: holds 0 numbers, expected x and y of 68 points; fetch it again"),
+    "no text": (b"\x81{", r"b\.pts: is not a \.pts file, or neither UTF-8 nor Windows-1252"),
+    "zeros": (pts_text(face_68()).replace("21.0 31.0", "0 0"), r"b\.pts: point 1 of 68 is 0 0, which often stands for"),
     "a point too few": (pts_text(face_68()[:67]), r"b\.pts: holds 134 numbers, expected x and y of 68"),
     "no picture": (pts_text(face_68()), r"b\.pts: no picture b\.jpg or \.png beside it"),
 }
@@ -216,12 +256,18 @@ def test_each_fault_of_a_pts_file_is_one_line(tmp_path: Path, fault: str) -> Non
 XML_FAULTS: dict[str, tuple[str, str]] = {
     "a face without parts": (
         imglab_text(["a.jpg"], parts=0),
-        r"1 \(a\.jpg\): has a face with 0 numbered parts",
+        r"1 \(a\.jpg\): has a face without parts named 0 to 67; mark them, or set the box to ignore",
     ),
-    "a part too few": (imglab_text(["a.jpg"], parts=67), r"67 numbered parts, expected 68, named 0 to 67; mark them"),
+    "another scheme": (imglab_text(["a.jpg"], parts=5), r"no face has parts beyond 04, expected parts named 0 to 67"),
+    "194 points": (imglab_text(["a.jpg"]).replace("'67'", "'68'"), r"has a face with a part 68, expected parts named"),
+    "a part twice": (imglab_text(["a.jpg"]).replace("'67'", "'66'"), r"has a face with two parts 66; take one out"),
+    "a number for none": (
+        imglab_text(["a.jpg"]).replace("x='20.0' y='30.0'", "x='-1' y='-1'"),
+        r"has -1, -1 as jaw_1, which often stands for a missing label; take the part out where it is not labelled",
+    ),
     "text": (
         imglab_text(["a.jpg"]).replace("x='20.0'", "x='left'"),
-        r"\(a\.jpg\): x of point 1 of 68 is 'left'",
+        r"\(a\.jpg\): x of part 00 is 'left', no number of px",
     ),
     "cut off": (imglab_text(["a.jpg"])[:200], r"faces\.xml: is no whole XML file"),
     "a picture twice": (imglab_text(["a.jpg", "a.jpg"]), r"picture 2 \(a\.jpg\) is there again"),
@@ -242,8 +288,12 @@ def test_each_fault_of_an_imglab_file_is_one_line(tmp_path: Path, fault: str) ->
 
 FIVE_FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "nobody named": (lambda f: rewrite(f, "yt:Bo", ""), r"keypoints\.csv: row 1 \(line 3\): names no person"),
-    "text": (lambda f: rewrite(f, ",65,", ",left,"), r"row 0 \(line 2\) has 'left' as left_eye_center_x"),
+    "text": (lambda f: rewrite(f, ",65,", ",left,"), r"row 0 \(line 2\): has 'left' as left_eye_center_x"),
     "a name twice": (lambda f: rewrite(f, "b.jpg", "a.jpg"), r"row 1 \(line 3\): labels .*a\.jpg again"),
+    "a number for no label": (
+        lambda f: rewrite(f, ",65,50,", ",-1,-1,"),
+        r"has -1, -1 as left_eye_center, which often",
+    ),
     "another column": (lambda f: rewrite(f, "nose_tip_x", "nose_x"), r"keypoints\.csv: the header \(line 1\)"),
     "no rows": (lambda f: f.write_text(f.read_text().partition("\n")[0] + "\n"), r"has a header but no rows"),
 }

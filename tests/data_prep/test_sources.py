@@ -130,9 +130,11 @@ def test_a_picture_that_is_skipped_is_counted(frames: Path, tmp_path: Path, caps
         main(command)
     assert not (tmp_path / "data").exists()
     main([*command, "--skip-bad"])
-    assert "1 pictures could not be decoded or cut and were left out: " in capsys.readouterr().out
+    said = f"{frames}/training/Person_a_1.jpg: cannot be decoded as a picture"
+    assert f"1 face left out, which cannot be used:\n  {said}" in capsys.readouterr().out
     manifest = read_manifest(tmp_path / "data", "prepare")
-    assert [Path(file).name for file in manifest["metrics"]["skipped"]] == ["Person_a_1.jpg"]
+    assert [line.partition(";")[0] for line in manifest["metrics"]["skipped"]] == [said]
+    assert f"- {said}" in (tmp_path / "data" / "report.md").read_text()
     assert sum(manifest["metrics"][split] for split in SPLITS) == 22
 
 
@@ -154,15 +156,20 @@ def test_a_face_whose_size_nobody_can_tell_is_left_out_where_that_is_asked(
     table = folder / "keypoints.csv"
     table.write_text(table.read_text().replace("b.jpg,yt:b,65,50", "b.jpg,yt:b,,").replace("c,65,", "c,9999,"))
     command = [str(folder), "--out", str(tmp_path / "data")]
-    with pytest.raises(InputError, match=r"row 1 .*: its eye centres are not labelled"):
+    with pytest.raises(InputError, match=r"row 2 .*: has left_eye_center at 9999, 50, which lies outside its picture"):
         main(command)
     main([*command, "--skip-bad"])
-    assert "2 pictures could not be decoded or cut and were left out: " in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "2 faces left out, which cannot be used:\n" in printed
+    assert "row 1 (line 3): its eye centres are not labelled" in printed
 
 
 FAULTS = {
     "left is not the person's own": (["swapped"], r"swapped: 12 of 12 faces have left_eye_center on the left of the"),
-    "a label far outside": (["far"], r"a\.pts: has a keypoint at 9998, 11, far outside its picture of 130 x 120 px"),
+    "a label far outside": (
+        ["far"],
+        r"a\.pts: has jaw_1 at 9998, 11, which lies outside its picture of 130 x 120 px by more than half the size",
+    ),
     "two keypoint sets": (["frames", "five"], r"five: has the keypoint set face15, frames has face68; join sources"),
     "one source twice": (["frames", "frames"], r"frames: is named twice"),
     "both sources of 68 points": (["frames", "--both-sources"], r"--both-sources: only where 68 points are taken"),

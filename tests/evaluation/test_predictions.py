@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -71,6 +72,36 @@ def test_without_row_the_test_rows_in_order(path: Path) -> None:
     np.testing.assert_array_equal(read(path).coordinates, predicted())
 
 
+WRITTEN: dict[str, dict[str, Any]] = {
+    "semicolons": {"sep": ";", "index": False},
+    "semicolons and decimal commas": {"sep": ";", "decimal": ",", "index": False, "encoding": "utf-8-sig"},
+    "tabs and decimal commas in UTF-16": {"sep": "\t", "decimal": ",", "index": False, "encoding": "utf-16"},
+    "an index": {},
+    "an index and decimal commas": {"sep": ";", "decimal": ","},
+}
+
+
+@pytest.mark.parametrize("how", WRITTEN.values(), ids=WRITTEN)
+def test_as_spreadsheets_and_pandas_write(path_with_expected_error: Path, how: dict[str, Any]) -> None:
+    path = path_with_expected_error
+    table = pd.read_csv(path)
+    for lines in (table.iloc[[2, 0, 3, 1]], table.drop(columns="row")):
+        lines.to_csv(path, **how)
+        coordinates, theirs = read(path)
+        np.testing.assert_array_equal(coordinates, predicted())
+        assert theirs is not None
+        np.testing.assert_array_equal(theirs, expected_error())
+
+
+def test_an_index_that_may_be_the_rows_is_not_ignored(path: Path) -> None:
+    """Without a column `row` the lines are the test rows in order; this index says otherwise."""
+    pd.read_csv(path).set_index("row").sort_index().to_csv(path, index_label="")
+    with pytest.raises(
+        InputError, match=r"does not count 0, 1, 2, \.\.\. .*name the column `row` if it holds the rows"
+    ):
+        read(path)
+
+
 def changed(change: Callable[[pd.DataFrame], object]) -> Callable[[Path], None]:
     def write(path: Path) -> None:
         table = pd.read_csv(path)
@@ -94,7 +125,10 @@ AT_CELL = r"line 4 \(row 40\): left_eye_center_y is "
 BAD_FILES: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing": (lambda path: path.unlink(), "no such file"),
     "empty": (lambda path: path.write_text(""), "is empty"),
-    "not UTF-8": (lambda path: path.write_bytes(path.read_bytes().replace(b"nose", b"n\xe9z")), "is not a CSV file"),
+    "a name in Windows-1252": (
+        lambda path: path.write_bytes(path.read_bytes().replace(b"nose", b"n\xe9z")),
+        "lacks columns nose_tip_x, nose_tip_y",
+    ),
     "endless cell": (with_cell("1" * 200_000), "is not a CSV file"),
     "long cell": (with_cell("1" * 100_000), AT_CELL + "'1{39}…'"),
     "NUL byte": (with_cell("1\0"), AT_CELL + r"'1\?'"),
@@ -105,8 +139,8 @@ BAD_FILES: dict[str, tuple[Callable[[Path], object], str]] = {
     "picture": (lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n\xff\x00"), "is not a CSV file"),
     "column lacking": (changed(lambda table: table.drop(columns="nose_tip_x")), "lacks column nose_tip_x"),
     "column unknown": (changed(lambda table: table.assign(nose_x=1)), "unknown column nose_x"),
-    "index column": (
-        changed(lambda table: table.reset_index().rename(columns={"index": ""})),
+    "a column without a name": (
+        changed(lambda table: table.assign(**{"": list("abcd")})),
         r"\(no name\).*index=False",
     ),
     "NaN": (with_cell("nan"), AT_CELL + "'nan'"),

@@ -104,6 +104,16 @@ def test_images_are_read_row_by_row(tmp_path: Path) -> None:
     assert (ids, images[..., 0].tolist()) == ([1, 2], [[[0, 1], [2, 3]], [[4, 5], [6, 7]]])
 
 
+def test_files_that_a_spreadsheet_or_pandas_saved_again(tmp_path: Path) -> None:
+    test, lookup = tmp_path / "test.csv", tmp_path / "IdLookupTable.csv"
+    test.write_bytes(GOOD_TEST.replace(",", ";").encode("utf-16"))
+    assert submit.read_test(test).ids == [1, 2]
+    lookup.write_text("Unnamed: 0;RowId;ImageId;FeatureName;Location\n0;1,0;2;nose_tip_x;\n1;2,0;1;nose_tip_y;\n")
+    rows, faces, columns = submit.read_lookup(lookup, [1, 2])
+    assert (rows, faces.tolist()) == ([1, 2], [1, 0])
+    assert [FACE15.columns[column] for column in columns] == ["nose_tip_x", "nose_tip_y"]
+
+
 GOOD_LOOKUP = "RowId,ImageId,FeatureName,Location\n1,1,nose_tip_x,\n2,2,nose_tip_y,\n"
 BAD_LOOKUPS = {
     "missing": (None, "no such file"),

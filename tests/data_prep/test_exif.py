@@ -1,0 +1,107 @@
+"""Phone photos, stored on their side with the EXIF turn that shows them upright, and labelled as they are seen."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from common.stage import read_manifest
+from data_prep import pseudo_label
+from data_prep.cut import FACE, WHOLE, Cutting
+from data_prep.faces import Faces
+from data_prep.faces_csv import read_origins
+from data_prep.pictures import APPLY, IGNORE
+from data_prep.prepare import main
+from data_prep.sources import read
+from evaluation.inputs import load_data
+from evaluation.original_pictures import read_originals
+from facial_keypoints.errors import InputError
+from facial_keypoints.pictures import UPRIGHT
+from tests.data_prep.pictures import save_five, save_turned
+
+NAMES = [f"{number:02}.png" for number in range(12)]
+STORED = 6  # the EXIF orientation of a phone that is held upright
+TURNED_BACK = UPRIGHT[8]
+
+
+@pytest.fixture
+def upright(tmp_path: Path) -> Path:
+    return save_five(tmp_path / "upright", {name: name for name in NAMES})
+
+
+@pytest.fixture
+def photos(upright: Path, tmp_path: Path) -> Path:
+    """The same pictures as a phone stores them, all but the first two."""
+    folder = save_five(tmp_path / "photos", {name: name for name in NAMES})
+    for name in NAMES[2:]:
+        with Image.open(upright / "pictures" / name) as picture:
+            save_turned(folder / "pictures" / name, np.asarray(picture.transpose(TURNED_BACK)), STORED)
+    return folder
+
+
+def prepared(source: Path, out: Path, *options: str) -> Path:
+    main([str(source), "--split", "all-test", "--out", str(out), *options])
+    return out
+
+
+def faces_of(source: Path, cutting: Cutting) -> tuple[Faces, str]:
+    faces, (found,) = read([str(source)], None, 0, cutting)
+    return faces, found
+
+
+def test_such_a_set_is_refused_until_somebody_says_what_its_labels_are_of(photos: Path, tmp_path: Path) -> None:
+    for options in ([], ["--skip-bad"], ["--crop", "whole"]):
+        with pytest.raises(
+            InputError, match=r"photos: the EXIF data of 10 of 12 pictures ask for a turn \(as 02\.png\)"
+        ):
+            prepared(photos, tmp_path / "data", *options)
+        assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("crop", [FACE, WHOLE])
+@pytest.mark.parametrize("colour", [False, True])
+def test_applied_they_give_the_faces_of_upright_pictures(upright: Path, photos: Path, crop: str, colour: bool) -> None:
+    wanted, _ = faces_of(upright, Cutting(crop=crop, colour=colour))
+    faces, found = faces_of(photos, Cutting(crop=crop, colour=colour, exif=APPLY))
+    assert found.endswith("12 pictures, label source five; the EXIF data of 10 of them ask for a turn, which is made")
+    np.testing.assert_array_equal(faces.keypoints, wanted.keypoints)
+    np.testing.assert_array_equal(faces.images, wanted.images)
+    np.testing.assert_array_equal(faces.crops, wanted.crops)
+
+
+def test_ignored_they_are_as_stored(photos: Path) -> None:
+    faces, found = faces_of(photos, Cutting(exif=IGNORE))
+    assert found.endswith("the EXIF data of 10 of them ask for a turn, which is not made")
+    for name in NAMES[2:]:
+        with Image.open(photos / "pictures" / name) as picture:
+            pixels = np.asarray(picture)
+        Image.fromarray(pixels).save(photos / "pictures" / name)
+    wanted, _ = faces_of(photos, Cutting())
+    np.testing.assert_array_equal(faces.images, wanted.images)
+
+
+@pytest.mark.parametrize("exif", ["apply", "ignore"])
+def test_crops_are_drawn_on_pictures_as_they_were_prepared(photos: Path, tmp_path: Path, exif: str) -> None:
+    """The stored pictures are 120 px wide and 130 px high, the upright ones the other way round."""
+    data = load_data(prepared(photos, tmp_path / "data", "--exif", exif))
+    assert data.exif == read_manifest(tmp_path / "data", "prepare")["parameters"]["exif"] == exif
+    origins = read_origins(tmp_path / "data", "test", data.test.rows)
+    pictures = read_originals(data.test, origins, np.array([0, 2]), data.exif)
+    assert [picture.shape for picture in pictures] == [
+        (120, 130, 3),
+        (130, 120, 3) if exif == IGNORE else (120, 130, 3),
+    ]
+
+
+def test_upright_pictures_and_faces_that_are_cut_need_no_choice(upright: Path, tmp_path: Path) -> None:
+    plain, _ = faces_of(upright, Cutting())
+    for exif in (APPLY, IGNORE):
+        np.testing.assert_array_equal(faces_of(upright, Cutting(exif=exif))[0].images, plain.images)
+    with pytest.raises(InputError, match="its faces are already cut; leave out the options that say how to cut"):
+        main(["synthetic", "--count", "20", "--exif", "apply", "--out", str(tmp_path / "c")])
+
+
+def test_pseudo_labels_ask_for_the_same_choice(photos: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"the EXIF data of 10 of 12 pictures ask for a turn .* --exif apply"):
+        pseudo_label.main([str(photos), "--out", str(tmp_path / "out")])

@@ -1,0 +1,35 @@
+"""A set in MERL-RAV's way from `.pts` files to the report: what is missing and what is occluded is counted."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from common.stage import read_manifest
+from data_prep import arrays
+from data_prep.prepare import main
+from tests.data_prep.pictures import face_68, pts_text, save_pts
+
+
+def test_missing_and_occluded_labels_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """12 faces of 68 keypoints; of 3 the jaw's first 4 points are not labelled and 2 others are occluded."""
+    names = [f"{number:02}" for number in range(12)]
+    folder, plain = save_pts(tmp_path / "merl", names), save_pts(tmp_path / "plain", names)
+    written = face_68() + 1
+    written[:4] = -1
+    written[[20, 30]] *= -1
+    for name in names[:3]:
+        (folder / f"{name}.pts").write_text(pts_text(written - 1))
+    out = tmp_path / "data"
+    main([str(folder), str(plain), "--split", "all-test", "--out", str(out)])
+    printed, report = capsys.readouterr().out, (out / "report.md").read_text()
+    assert f"{100 * (1 - 12 / (24 * 68)):.1f} % of the keypoints are labelled" in printed
+    assert "6 labels are of occluded keypoints; they count as labelled" in printed
+    assert "- 6 labels are of occluded keypoints (0.4 % of all labels)." in report
+    assert read_manifest(out, "prepare")["metrics"]["occluded"] == 6
+    part = arrays.load_part(out, "test")
+    assert (~part.labelled[:3, :4]).all()
+    assert part.labelled.sum() == 24 * 68 - 12
+    assert part.crops is not None
+    in_picture = (part.keypoints[0, 20] - part.crops[0, :, 2]) / part.crops[0, 0, 0]
+    np.testing.assert_allclose(in_picture, face_68()[20], atol=1e-3)
