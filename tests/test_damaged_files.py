@@ -3,6 +3,7 @@
 Each file is damaged `--mutations` times (tests/conftest.py), always in the same ways.
 """
 
+import contextlib
 import csv
 import json
 import shutil
@@ -19,11 +20,13 @@ import cv2
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 import pipeline
 from common.code import code_hashes
 from common.hashes import file_hash
 from data_prep import arrays, cut, prepare, read_npz, read_training_csv, sources, synthetic
+from data_prep.pictures import APPLY
 from evaluation import compare, evaluate
 from evaluation import inputs as evaluation_inputs
 from evaluation.baselines import mean_face, mean_face_per_source
@@ -38,7 +41,7 @@ from facial_keypoints.pretrained import MANIFEST
 from facial_keypoints.spec import to_json
 from models.networks import load_build
 from models.saved import load_model, predict
-from tests.data_prep.pictures import imglab_text, save_five, save_picture
+from tests.data_prep.pictures import imglab_text, save_five, save_picture, save_turned
 from tests.facial_keypoints.test_predictor import means_of_channels, spec_of
 from tests.models.folders import write_model_folder
 from training import checkpoint
@@ -342,6 +345,21 @@ def five_csv(folder: Path) -> Case:
     return Case(folder / "five" / "keypoints.csv", lambda: cut_all(folder / "five"))
 
 
+def five_csv_of_a_spreadsheet(folder: Path) -> Case:
+    """Semicolons and decimal commas, a name in Windows-1252, an index."""
+    path = five_csv(folder).file
+    header, *lines = path.read_text().replace("person 1", "Zoë").replace(",65,", ",65.5,").splitlines()
+    text = "\n".join([f",{header}", *(f"{row},{line}" for row, line in enumerate(lines))])
+    path.write_bytes(text.replace(",", ";").replace("65.5", "65,5").encode("cp1252"))
+    return Case(path, lambda: cut_all(folder / "five"))
+
+
+def five_csv_in_utf_16(folder: Path) -> Case:
+    path = five_csv(folder).file
+    path.write_bytes(path.read_text().replace(",", "\t").encode("utf-16"))
+    return Case(path, lambda: cut_all(folder / "five"))
+
+
 def imglab(folder: Path) -> Case:
     save_picture(folder / "faces" / "a.png")
     path = folder / "faces" / "faces.xml"
@@ -359,10 +377,28 @@ def of_picture(folder: Path, name: str, picture: str) -> Case:
     return Case(pictures / name, lambda: cut_all(pictures))
 
 
-def cut_all(folder: Path) -> None:
-    pictures = sources.read_pictures(folder)
-    assert pictures is not None
-    cut.cut(pictures, cut.Cutting(size_px=SIDE))
+def cut_all(source: Path) -> None:
+    """Reads and cuts marked pictures; with `--skip-bad`, too, where the same holds."""
+    how = cut.Cutting(size_px=SIDE, exif=APPLY)
+    with contextlib.suppress(InputError):
+        sources.read([str(source)], None, 0, how, skip_bad=True)
+    sources.read([str(source)], None, 0, how)
+
+
+def turned(folder: Path, name: str) -> Case:
+    """A picture whose EXIF data ask for a turn."""
+    case = of_picture(folder, name, name)
+    with Image.open(case.file) as picture:
+        save_turned(case.file, np.asarray(picture.convert("RGB")), orientation=6)
+    return case
+
+
+def turned_jpeg(folder: Path) -> Case:
+    return turned(folder, "face_1.jpg")
+
+
+def turned_png(folder: Path) -> Case:
+    return turned(folder, "face_1.png")
 
 
 def pts(folder: Path) -> Case:
@@ -400,10 +436,14 @@ MAKERS: dict[str, Callable[[Path], Case]] = {
         evaluation_predictions,
         frames_csv,
         five_csv,
+        five_csv_of_a_spreadsheet,
+        five_csv_in_utf_16,
         imglab,
         pts,
         jpeg,
         png,
+        turned_jpeg,
+        turned_png,
     )
 }
 MAKERS["altered_array"] = partial(of_array, name="test_images", fits=False)
