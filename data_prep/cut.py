@@ -175,9 +175,19 @@ def matrix_of(
     keypoints = face.keypoints
     if len(keypoints) == len(FACE68) and not cutting.as_15:
         return by_box(keypoints, face.where, side)
-    if len(keypoints) == len(FACE68):
-        keypoints = as_face15(keypoints).astype(np.float32)
-    return _by_eyes(keypoints[:2], face.where, side, rng)
+    eyes = _eyes_of_68(keypoints) if len(keypoints) == len(FACE68) else keypoints[:2]
+    return _by_eyes(eyes, face.where, side, rng)
+
+
+def _eyes_of_68(points: Float32) -> Float32:
+    """Returns the eye centres of 68 points, float32 (2, 2): of the points of an eye those that are labelled."""
+    eyes: Float32 = as_face15(points)[:2].astype(np.float32)
+    for eye in np.flatnonzero(np.isnan(eyes).any(axis=1)):
+        some = points[list(face15_of_68()[eye])]
+        some = some[labelled_points(some)]
+        if len(some):
+            eyes[eye] = some.mean(axis=0)
+    return eyes
 
 
 def by_box(keypoints: Float32, where: str, side: int) -> Float64:

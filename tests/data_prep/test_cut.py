@@ -139,6 +139,22 @@ def test_labels_that_are_missing_do_not_widen_a_crop(pictures: LabelledPictures)
         cut(replace(pictures, faces=[replace(pictures.faces[0], keypoints=points * np.nan)]), Cutting())
 
 
+def test_an_eye_of_which_a_point_is_missing_still_places_the_crop(pictures: LabelledPictures) -> None:
+    """It is no label of the eye centre. Without a point on either eye nobody can tell the face's size."""
+    points = face_68()
+    points[37] = np.nan
+    first = pictures.faces[0]
+    whole = cut(replace(pictures, faces=[first]), Cutting(as_15=True))
+    faces = cut(replace(pictures, faces=[replace(first, keypoints=points)]), Cutting(as_15=True))
+    assert faces.crops is not None
+    assert whole.crops is not None
+    np.testing.assert_allclose(faces.crops, whole.crops, atol=1e-5)  # all six points of an eye are in one place
+    assert np.flatnonzero(np.isnan(faces.keypoints[0]).any(axis=1)).tolist() == [FACE15.index("right_eye_center")]
+    points[36:42] = np.nan
+    with pytest.raises(InputError, match=r"a\.pts: its eye centres are not labelled, or in one place"):
+        cut(replace(pictures, faces=[replace(first, keypoints=points)]), Cutting(as_15=True))
+
+
 def test_a_picture_that_cannot_be_decoded_is_named_or_skipped_as_asked(tmp_path: Path) -> None:
     folder = save_frames(tmp_path / "frames", {"training": ["A_1.jpg", "B_1.jpg"]})
     whole = (folder / "training" / "A_1.jpg").read_bytes()
