@@ -28,6 +28,7 @@ QUOTED = re.compile(r'"[^"]*"')
 DECIMAL_COMMA = re.compile(r"\s*[-+]?\d*,\d+([eE][-+]?\d+)?\s*")
 DECIMAL_POINT = re.compile(r"\s*[-+]?\d*\.\d+([eE][-+]?\d+)?\s*")
 NAMELESS = re.compile(r"(Unnamed: \d+(\.\d+)*)?")  # a column without a name, as pandas writes and as it names it
+LONGEST_INDEX = 18  # digits
 INDEX_IGNORED = "the first column has no name and holds whole numbers (pandas' index); it is ignored"
 
 notes = logging.getLogger("facial_keypoints")
@@ -49,7 +50,7 @@ class Table:
         header: the names of the columns.
         lines: the lines below the header that are not blank.
         separator: what separates the columns.
-        assumed: `, read as Windows-1252`, or nothing where the encoding is certain.
+        encoding: as `common.text.read_text` says.
         indexes: the numbers in each index column that was left out.
     """
 
@@ -57,7 +58,7 @@ class Table:
     header: list[str]
     lines: list[Line]
     separator: str
-    assumed: str
+    encoding: str
     indexes: list[list[int]]
 
     def __len__(self) -> int:
@@ -74,7 +75,15 @@ class Table:
 
     def where(self, row: int) -> str:
         """Returns file, row (from 0) and line, for messages."""
-        return f"{self.path}: row {row} (line {self.lines[row].number}{self.assumed})"
+        assumed = f", read as {WINDOWS}" if self.encoding == WINDOWS else ""
+        return f"{self.path}: row {row} (line {self.lines[row].number}{assumed})"
+
+    def log_assumptions(self) -> None:
+        """Logs a note where the encoding was assumed or an index column ignored; for when the lines have been read."""
+        assumed = [f"is not UTF-8; read as {WINDOWS}"] if self.encoding == WINDOWS else []
+        assumed += [INDEX_IGNORED] if self.indexes else []
+        if assumed:
+            notes.warning("%s", printable(f"{self.path}: {'; '.join(assumed)}"))
 
     def checked_lines(self) -> list[Line]:
         """Returns the lines; raises InputError where one is longer or shorter than the header."""
@@ -102,7 +111,7 @@ class Table:
 
 
 def read_table(path: Path, skip_empty: bool = True) -> Table:
-    """Returns a CSV file. A note in the log says where its encoding was assumed or an index column ignored.
+    """Returns a CSV file.
 
     A line may be longer or shorter than the header: `Table.cells` refuses it. Columns without a name are left out where
     they hold nothing, or where they are the index that pandas writes: whole numbers in the first column.
@@ -130,12 +139,7 @@ def read_table(path: Path, skip_empty: bool = True) -> Table:
     _check_header(path, lines[0].number, header)
     if separator != ",":
         body = _with_decimal_points(path, body)
-    assumed = [f"is not UTF-8; read as {encoding}"] if encoding == WINDOWS else []
     indexes, empty = _nameless_columns(header, body)
-    if indexes:
-        assumed.append(INDEX_IGNORED)
-    if assumed:
-        notes.warning("%s", printable(f"{path}: {'; '.join(assumed)}"))
     left_out = {*indexes, *empty}
     body = [Line(line, _without(cells, left_out, len(header))) for line, cells in body]
     return Table(
@@ -143,19 +147,21 @@ def read_table(path: Path, skip_empty: bool = True) -> Table:
         header=_without(header, left_out, len(header)),
         lines=body,
         separator=separator,
-        assumed=f", read as {WINDOWS}" if encoding == WINDOWS else "",
+        encoding=encoding,
         indexes=list(indexes.values()),
     )
 
 
 def read_lines(path: Path) -> tuple[list[str], list[Line]]:
-    """Returns the header and the lines of a CSV file; see `read_table`.
+    """Returns the header and the lines of a CSV file, and logs what was assumed of it; see `read_table`.
 
     Raises:
         InputError: as there, or a line is longer or shorter than the header.
     """
     table = read_table(path)
-    return table.header, table.checked_lines()
+    lines = table.checked_lines()
+    table.log_assumptions()
+    return table.header, lines
 
 
 def _is_blank(cells: Sequence[str], skip_empty: bool) -> bool:
@@ -167,14 +173,13 @@ def _is_blank(cells: Sequence[str], skip_empty: bool) -> bool:
 
 def separator_of(text: str) -> tuple[int, str]:
     """Returns the number of the line that the table begins at, and what separates its columns, as the header shows."""
-    first = 1
     for number, line in enumerate(io.StringIO(text, newline=""), start=1):
         if number == 1 and (told := SEPARATOR_LINE.fullmatch(line)):
             return 2, told[1]
         if line.strip("".join(SEPARATORS) + ' "\r\n'):
             bare = QUOTED.sub("", line)
-            return first, max(SEPARATORS, key=bare.count)
-    return first, ","
+            return 1, max(SEPARATORS, key=bare.count)
+    return 1, ","
 
 
 def _check_header(path: Path, line: int, header: Sequence[str]) -> None:
@@ -204,7 +209,7 @@ def _nameless_columns(header: Sequence[str], body: Sequence[Line]) -> tuple[dict
         values = [cells[column].strip() for cells in whole]
         if not any(values):
             empty.append(column)
-        elif column == len(indexes) and all(value.isdecimal() for value in values):
+        elif column == len(indexes) and all(value.isdecimal() and len(value) <= LONGEST_INDEX for value in values):
             indexes[column] = [int(value) for value in values]
     return indexes, empty
 

@@ -57,6 +57,7 @@ def read(folder: Path, bad: BadFaces = STRICT) -> LabelledPictures:
                 check_placeholders(points, FACE68.names, where, EMPTY_CELLS)
                 person = "yt:" + composed(Path(name).stem).rsplit("_", 1)[0]
                 faces.append(LabelledPicture(pictures.find(name, where), person, points, where, part))
+        table.log_assumptions()
         count = sum(file.is_file() and not is_hidden(Path(file.name)) for file in (folder / part).glob("*"))
         found.append(f"{part}: {count:,} pictures, {len(table):,} of them labelled")
     faces = without_repeats(faces, bad)

@@ -39,6 +39,7 @@ def read(folder: Path, bad: BadFaces = STRICT) -> Faces:
     if (folder / GROUPS).exists():
         groups, usable = _read_people(folder / GROUPS, usable, bad)
     bad.check_some_left(folder, int(usable.sum()))
+    labels.table.log_assumptions()
     faces = Faces(images, labels.keypoints, np.arange(len(images)), groups, labels.keypoint_set)
     return faces if usable.all() else faces.only(usable)
 
@@ -81,4 +82,5 @@ def _read_people(path: Path, usable: Bool, bad: BadFaces) -> tuple[Text, Bool]:
             names[row] = composed(table.cells(row)[at].strip())
             if not names[row]:
                 raise InputError(f"{table.where(row)}: names no person; give every face one")
+    table.log_assumptions()
     return np.array(names), usable & [name != "" for name in names]

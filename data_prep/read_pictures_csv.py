@@ -40,6 +40,7 @@ def read(folder: Path, bad: BadFaces = STRICT) -> LabelledPictures:
     bad.check_some_left(folder, len(faces))
     if not faces:
         raise InputError(f"{path}: has a header but no rows; it needs a row for each face")
+    table.log_assumptions()
     source = source_of(coordinate_columns(table.header, keypoint_set)[0], keypoint_set)
     found = f"{len(faces):,} pictures"
     if source is not None:

@@ -87,6 +87,7 @@ def read_predictions(path: Path, rows: Int64, keypoint_set: KeypointSet) -> Keyp
             f"{path}, line {line} (row {rows[face]}): {columns[column]} is {_shown(cells[order[column]])!r}, "
             f"not {wanted}; give a number for every keypoint"
         )
+    table.log_assumptions()
     return Keypoints(values[:, :split].reshape(len(rows), -1, 2), values[:, split:] if len(columns) > split else None)
 
 
