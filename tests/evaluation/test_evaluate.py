@@ -215,7 +215,7 @@ BAD_ROWS = {
     "words": (b"row\nfirst\n", "line 2: row 'first' is no whole number"),
     "NUL byte": (b"row\n3\0\n", "line 2: row .* is no whole number"),
     "endless cell": (b"row\n" + b"1" * 200_000, "is not a CSV file"),
-    "not UTF-8": (b"row,name\n1,\xe9\n", "is not a CSV file"),
+    "two encodings": ("row,name\n1,é\n".encode() + b"2,\xe9\n", "line 3: is not UTF-8, as other lines are"),
 }
 
 
