@@ -21,11 +21,11 @@ from common.code import changed_files
 from common.hashes import file_hash
 from common.stage import read_manifest, seconds_text, seed, stage_code
 from data_prep.arrays import data_hash, load_data_manifest
-from data_prep.cut import CROPS
+from data_prep.crop import CROPS
 from data_prep.impute import IMPUTERS
-from data_prep.pictures import EXIF
+from data_prep.inputs import SYNTHETIC
 from data_prep.prepare import source_hashes
-from data_prep.sources import SYNTHETIC
+from data_prep.readers.pictures import EXIF
 from data_prep.split import SPLIT_METHODS
 from facial_keypoints.errors import InputError, run
 from facial_keypoints.pretrained import KERAS_FILE

@@ -19,7 +19,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from facial_keypoints import clips
 from facial_keypoints.array_types import Bool, Float64, UInt8
 from facial_keypoints.boxes import Boxes, Detector
 from facial_keypoints.detectors.haar import Haar
@@ -27,7 +26,8 @@ from facial_keypoints.detectors.yunet import YuNet
 from facial_keypoints.drawing import draw_faces
 from facial_keypoints.errors import InputError, run
 from facial_keypoints.predictor import Predictor
-from facial_keypoints.tracking import TrackedFace, Tracker
+from facial_keypoints.video import clips
+from facial_keypoints.video.tracking import TrackedFace, Tracker
 
 READ, DETECT, FOLLOW, DRAW, WRITE = STEPS = "read", "detect", "follow", "draw", "write"
 LONGEST_LAG, LAG_STEP = 4.0, 0.05  # frames that are tried

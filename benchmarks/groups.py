@@ -27,7 +27,7 @@ from facial_keypoints.detectors.yunet import YuNet
 from facial_keypoints.drawing import draw_faces
 from facial_keypoints.errors import InputError, run
 from facial_keypoints.face import Face
-from facial_keypoints.filtering import points15
+from facial_keypoints.filters.apply import points15
 from facial_keypoints.keypoint_set import FACE15, as_face15
 from facial_keypoints.pictures import read_picture, write_picture
 from facial_keypoints.predictor import Predictor

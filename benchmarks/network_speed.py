@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import dlib68, mediapipe_mesh
-from data_prep import synthetic
+from data_prep.synthetic import dataset
 from facial_keypoints.errors import InputError, run
 from facial_keypoints.predictor import Predictor
 from facial_keypoints.runtime import onnxruntime
@@ -90,14 +90,14 @@ def ways(path: Path) -> dict[str, tuple[Call, Call]]:
 def dlib_call() -> Call:
     """Returns a call of dlib's predictor on one of some drawn faces; raises InputError where dlib is not installed."""
     predictor = dlib68.load_predictor()
-    images = synthetic.read(count=PEER_FACES).images
+    images = dataset.read(count=PEER_FACES).images
     return dlib68.next_face(predictor, images, dlib68.fixed_box(images.shape[1:], side=0.9, centre=0.55))
 
 
 def mediapipe_call() -> Call:
     """The same of MediaPipe's face mesh."""
     mesh = mediapipe_mesh.load_mesh()
-    images = synthetic.read(count=PEER_FACES).images
+    images = dataset.read(count=PEER_FACES).images
     return mediapipe_mesh.next_face(mesh, images, mediapipe_mesh.fixed_square(images.shape[1:], side=1.4, centre=0.5))
 
 

@@ -35,19 +35,19 @@ import numpy as np
 from tqdm import tqdm
 
 from common.markdown import table
-from data_prep import read_frames, read_pts
 from data_prep.faces import evenly_spread
-from data_prep.labelled_pictures import LabelledPicture
+from data_prep.readers import frames, pts
+from data_prep.readers.labelled_pictures import LabelledPicture
 from facial_keypoints import crops, geometry
 from facial_keypoints.array_types import Float64, UInt8
 from facial_keypoints.boxes import Boxes, Detector
+from facial_keypoints.detectors.choose import chosen_detector
 from facial_keypoints.detectors.haar import Haar
 from facial_keypoints.detectors.turned import turn_of
 from facial_keypoints.drawing import draw_faces
 from facial_keypoints.errors import InputError, run
 from facial_keypoints.face import DOUBTFUL, Face, doubt
 from facial_keypoints.keypoint_set import FACE15, FACE68, as_face15
-from facial_keypoints.options import chosen_detector
 from facial_keypoints.pictures import read_picture, write_picture
 from facial_keypoints.predictor import BATCH, Predictor
 from models.saved import load_model
@@ -77,7 +77,7 @@ class Photo(NamedTuple):
 
 def faces_of(folder: Path) -> Sequence[LabelledPicture]:
     """Returns the marked faces of a folder, by file name."""
-    reader = read_pts if any(folder.glob("*.pts")) else read_frames
+    reader = pts if any(folder.glob("*.pts")) else frames
     faces = reader.read(folder)
     if faces.keypoint_set != FACE68:
         raise InputError(f"{folder}: has the keypoint set {faces.keypoint_set.name}, expected {FACE68.name}")

@@ -21,8 +21,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.memory import peak_mb
-from data_prep import read_npz, synthetic
-from data_prep.read_training_csv import IMAGE
+from data_prep.readers import npz
+from data_prep.readers.training_csv import IMAGE
+from data_prep.synthetic import dataset
 from facial_keypoints.errors import run
 
 PANDAS = """
@@ -43,7 +44,7 @@ with tempfile.TemporaryDirectory() as folder:
     main([sys.argv[1], "--out", folder + "/data"])
 """
 WAYS = {
-    "data_prep.read_training_csv": OURS,
+    "data_prep.readers.training_csv": OURS,
     "the whole prepare stage, report and all": WHOLE_STAGE,
     "pandas, np.array(text.split(), uint8)": PANDAS.format(parse="numpy.array(text.split(), numpy.uint8)"),
     "pandas, np.fromstring(text, sep=' ')": PANDAS.format(parse="numpy.fromstring(text, sep=' ')"),
@@ -53,7 +54,7 @@ WAYS = {
 
 def write_training_csv(path: Path, source: str) -> None:
     """Writes grey faces as the competition's table."""
-    faces = synthetic.read() if source == "synthetic" else read_npz.read(Path(source))
+    faces = dataset.read() if source == "synthetic" else npz.read(Path(source))
     words = np.array([str(value) for value in range(256)], object)
     with path.open("w") as file:
         file.write(",".join([*faces.keypoint_set.columns, IMAGE]) + "\n")

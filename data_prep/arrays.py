@@ -8,7 +8,7 @@ import numpy as np
 
 from common.stage import COMMANDS, read_manifest
 from data_prep.faces import SPLITS, Part
-from data_prep.untrusted import parsing
+from data_prep.readers.untrusted import parsing
 from facial_keypoints.codec import UNKNOWN_SOURCE
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import KEYPOINT_SETS, KeypointSet

@@ -9,7 +9,7 @@ import numpy as np
 from common.csv_table import ROW, Line, read_lines, row_number
 from data_prep.arrays import MEND
 from data_prep.faces import SPLITS, Faces, Origins
-from data_prep.labelled_pictures import composed
+from data_prep.readers.labelled_pictures import composed
 from facial_keypoints.array_types import Int64
 from facial_keypoints.errors import InputError
 

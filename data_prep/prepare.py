@@ -13,14 +13,16 @@ import numpy as np
 
 from common.hashes import files_hash, path_hash
 from common.stage import seed, stage_folder, write_manifest
-from data_prep import arrays, faces_csv, read_imglab, read_kaggle, sources, synthetic
-from data_prep.cut import CROPS, FACE, Cutting
+from data_prep import arrays, faces_csv, inputs
+from data_prep.crop import CROPS, FACE, Cutting
 from data_prep.faces import SPLITS, Faces
 from data_prep.impute import DEFAULT_IMPUTER, IMPUTERS
-from data_prep.pictures import EXIF
+from data_prep.inputs import KAGGLE, SYNTHETIC
 from data_prep.prepared import gaps, occluded, prepare, summary
-from data_prep.sources import KAGGLE, SYNTHETIC
+from data_prep.readers import imglab, kaggle
+from data_prep.readers.pictures import EXIF
 from data_prep.split import SPLIT_METHODS
+from data_prep.synthetic import dataset
 from facial_keypoints.errors import InputError, run
 from facial_keypoints.keypoint_set import KeypointSet
 
@@ -35,7 +37,7 @@ def parser() -> argparse.ArgumentParser:
         nargs="*",
         metavar="SOURCE",
         help=f"{SYNTHETIC} (default): faces the project draws; {KAGGLE}: fetched with kagglehub; the competition's "
-        f"training.csv or training.zip; an imglab .xml; or a folder with {sources.LAYOUTS}. Several of one keypoint "
+        f"training.csv or training.zip; an imglab .xml; or a folder with {inputs.LAYOUTS}. Several of one keypoint "
         "set are joined",
     )
     p.add_argument("--out", type=Path, default=DEFAULT_OUT, help="data folder to write (default: %(default)s)")
@@ -105,13 +107,13 @@ def source_hashes(names: Sequence[str], count: int | None, seed: int) -> dict[st
     hashes = {}
     for name in names:
         if name == SYNTHETIC:
-            hashes[name] = f"{synthetic.COUNT if count is None else count} faces, seed {seed}"
+            hashes[name] = f"{dataset.COUNT if count is None else count} faces, seed {seed}"
         elif name == KAGGLE:
-            hashes[name] = read_kaggle.DATASET
+            hashes[name] = kaggle.DATASET
         elif not Path(name).exists():
             hashes[name] = "missing"
         elif Path(name).suffix.lower() == ".xml":
-            hashes[name] = files_hash(Path(name).parent, read_imglab.files(Path(name)))
+            hashes[name] = files_hash(Path(name).parent, imglab.files(Path(name)))
         else:
             hashes[name] = path_hash(Path(name))
     return hashes
@@ -171,16 +173,16 @@ def imputer(options: argparse.Namespace) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     started = time.time()
     options = parser().parse_args(arguments)
-    from data_prep.report import write_report  # here, for matplotlib takes a second
+    from data_prep.report.write import write_report  # here, for matplotlib takes a second
 
     method, how, names = imputer(options), cutting(options), options.sources or [SYNTHETIC]
     reads = [Path(name) for name in names if Path(name).exists()] + options.leave_out
     with stage_folder(options.out, "prepare", reads) as folder:
-        inputs = source_hashes(names, options.count, options.seed)
+        hashes = source_hashes(names, options.count, options.seed)
         if options.leave_out:
             manifests = [arrays.load_data_manifest(data) for data in options.leave_out]
-            inputs["leave_out"] = " ".join(arrays.data_hash(manifest) for manifest in manifests)
-        faces, found = sources.read(names, options.count, options.seed, how, options.skip_bad)
+            hashes["leave_out"] = " ".join(arrays.data_hash(manifest) for manifest in manifests)
+        faces, found = inputs.read(names, options.count, options.seed, how, options.skip_bad)
         faces, left_out = without_held_out(faces, options.leave_out)
         data = prepare(faces, options.split, method, options.seed)
         for name in SPLITS:
@@ -192,7 +194,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             folder,
             "prepare",
             parameters=parameters(options, method, faces.keypoint_set),
-            inputs=inputs,
+            inputs=hashes,
             metrics={
                 "faces": len(faces),
                 **{name: len(data.indexes[name]) for name in SPLITS},

@@ -9,8 +9,8 @@ import numpy as np
 from data_prep.faces import Faces, Part, labelled_points, never_labelled
 from data_prep.grouping import duplicate_groups, join_groups
 from data_prep.impute import hidden_label_errors, impute
-from data_prep.labels import shown_names
 from data_prep.outliers import outside_image
+from data_prep.readers.labels import shown_names
 from data_prep.split import sizes_text, split
 from facial_keypoints.array_types import Bool, Float32, Int64
 from facial_keypoints.errors import InputError

@@ -19,11 +19,11 @@ from tqdm import tqdm
 
 from common.hashes import path_hash
 from common.stage import stage_folder, write_manifest
-from data_prep.bad_faces import STRICT
 from data_prep.faces import labelled_points
-from data_prep.labelled_pictures import LabelledPicture, checked
-from data_prep.pictures import EXIF, read_picture
-from data_prep.read_pictures_csv import CSV, FILE, PERSON, PICTURES, read
+from data_prep.readers.bad_faces import STRICT
+from data_prep.readers.labelled_pictures import LabelledPicture, checked
+from data_prep.readers.pictures import EXIF, read_picture
+from data_prep.readers.pictures_csv import CSV, FILE, PERSON, PICTURES, read
 from facial_keypoints import crops, geometry
 from facial_keypoints.array_types import Bool, Float32, Float64, UInt8
 from facial_keypoints.errors import InputError, run
@@ -116,7 +116,7 @@ def label(predictor: Predictor, faces: Sequence[LabelledPicture], exif: str | No
     Args:
         predictor: of 68 points.
         faces: with some of the 15 keypoints.
-        exif: see `data_prep.pictures.read_picture`.
+        exif: see `data_prep.readers.pictures.read_picture`.
 
     Raises:
         InputError: a face has fewer than two labels, or its picture cannot be decoded.

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from data_prep.faces import Text
-from data_prep.labelled_pictures import TEST, TRAINING
+from data_prep.readers.labelled_pictures import TEST, TRAINING
 from facial_keypoints.array_types import Int64
 from facial_keypoints.errors import InputError
 

@@ -24,8 +24,8 @@ from evaluation.comparison_text import markdown_text, terminal_text
 from evaluation.inputs import EvaluationData, listed_faces, load_data
 from evaluation.metrics import face_nme
 from evaluation.original_pictures import placed, true_in_pictures
-from evaluation.plot_curves import Curve, draw_comparison, draw_cumulative_error
-from evaluation.plot_style import BASELINE_STYLES, MODEL_STYLES
+from evaluation.plots.curves import Curve, draw_comparison, draw_cumulative_error
+from evaluation.plots.style import BASELINE_STYLES, MODEL_STYLES
 from evaluation.predictions import read_predictions
 from evaluation.ratio_table import ratio_table
 from evaluation.tables import (

@@ -26,7 +26,7 @@ class EvaluationData:
         keypoint_set: the mark-up.
         hash: of all arrays of the folder (`data_prep.arrays.data_hash`).
         origins: where the test faces come from; None where the folder does not say.
-        exif: whether their pictures are turned as their EXIF data say; see `data_prep.pictures.read_picture`.
+        exif: whether their pictures are turned as their EXIF data say; see `data_prep.readers.pictures.read_picture`.
     """
 
     train: Part

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from data_prep.faces import Origins, Part
-from data_prep.pictures import read_picture
+from data_prep.readers.pictures import read_picture
 from facial_keypoints import geometry
 from facial_keypoints.array_types import Float64, Int64, UInt8
 from facial_keypoints.codec import Keypoints
@@ -42,7 +42,7 @@ def read_originals(test: Part, origins: Origins, faces: Int64, exif: str | None)
         test: the test faces.
         origins: where each comes from.
         faces: int64 (n,), indexes.
-        exif: as the faces were prepared; see `data_prep.pictures.read_picture`.
+        exif: as the faces were prepared; see `data_prep.readers.pictures.read_picture`.
 
     Raises:
         InputError: a picture is no longer where `faces.csv` says, seen from the working folder, or cannot be decoded.

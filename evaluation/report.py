@@ -15,12 +15,12 @@ from evaluation.comparison import MEAN_FACE
 from evaluation.inputs import EvaluationData, people_in_both
 from evaluation.metrics import NME_LIMIT_PCT, THRESHOLDS_PX, face_nme
 from evaluation.original_pictures import placed, read_originals, true_in_pictures
-from evaluation.plot_curves import Curve, draw_cumulative_error
-from evaluation.plot_faces import GRID_FACES, draw_faces, worst
-from evaluation.plot_keypoints import PointTables, draw_error_by_source, draw_keypoints
-from evaluation.plot_pictures import draw_on_pictures, worst_median_best
-from evaluation.plot_reliability import draw_reliability
-from evaluation.plot_style import REFERENCE
+from evaluation.plots.curves import Curve, draw_cumulative_error
+from evaluation.plots.faces import GRID_FACES, draw_faces, worst
+from evaluation.plots.keypoints import PointTables, draw_error_by_source, draw_keypoints
+from evaluation.plots.pictures import draw_on_pictures, worst_median_best
+from evaluation.plots.reliability import draw_reliability
+from evaluation.plots.style import REFERENCE
 from evaluation.predictions import write_predictions
 from evaluation.reliability import reliability_table
 from evaluation.tables import (

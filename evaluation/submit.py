@@ -16,8 +16,8 @@ import numpy as np
 
 from common.backend import start_backend
 from common.csv_table import Line, read_lines, whole_number
-from data_prep.labels import shown_names
-from data_prep.read_training_csv import IMAGE, parse_pixels
+from data_prep.readers.labels import shown_names
+from data_prep.readers.training_csv import IMAGE, parse_pixels
 from facial_keypoints.array_types import Bool, Float32, Int64, UInt8
 from facial_keypoints.codec import decode
 from facial_keypoints.errors import InputError, run

@@ -4,10 +4,10 @@ import argparse
 import warnings
 from collections.abc import Sequence
 
-from facial_keypoints import aligning, filtering, live, predict
+from facial_keypoints.cli import align, filter, live, predict
 from facial_keypoints.errors import run
 
-COMMANDS = (predict, filtering, aligning, live)  # modules with `add_parser` and `main`
+COMMANDS = (predict, filter, align, live)  # modules with `add_parser` and `main`
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

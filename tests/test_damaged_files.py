@@ -25,8 +25,11 @@ from PIL import Image
 import pipeline
 from common.code import code_hashes
 from common.hashes import file_hash
-from data_prep import arrays, cut, prepare, read_npz, read_training_csv, sources, synthetic
-from data_prep.pictures import APPLY
+from data_prep import arrays, crop, inputs, prepare
+from data_prep.readers import npz
+from data_prep.readers import training_csv as training_csv_reader
+from data_prep.readers.pictures import APPLY
+from data_prep.synthetic import dataset
 from evaluation import compare, evaluate
 from evaluation import inputs as evaluation_inputs
 from evaluation.baselines import mean_face, mean_face_per_source
@@ -42,7 +45,7 @@ from facial_keypoints.spec import to_json
 from models.networks import load_build
 from models.saved import load_model, predict
 from tests.data_prep.pictures import imglab_text, save_five, save_picture, save_turned
-from tests.facial_keypoints.test_predictor import means_of_channels, spec_of
+from tests.facial_keypoints.small_models import means_of_channels, spec_of
 from tests.models.folders import write_model_folder
 from training import checkpoint
 from training import inputs as training_inputs
@@ -126,15 +129,15 @@ def other_json(whole: bytes, rng: np.random.Generator) -> bytes:
 
 def write_source(folder: Path) -> None:
     """Writes a small source with all three files that `read_npz` reads."""
-    faces = synthetic.read(FACES, seed=0)
+    faces = dataset.read(FACES, seed=0)
     folder.mkdir()
     images = np.moveaxis(faces.images[:, ::4, ::4, 0], 0, -1)
-    np.savez_compressed(folder / read_npz.IMAGES, face_images=images)
-    with (folder / read_npz.KEYPOINTS).open("w", newline="") as file:
+    np.savez_compressed(folder / npz.IMAGES, face_images=images)
+    with (folder / npz.KEYPOINTS).open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(FACE15.columns)
         rows.writerows((faces.keypoints / 4).reshape(FACES, -1).round(2).tolist())
-    (folder / read_npz.GROUPS).write_text("row,person\n" + "".join(f"{i},person {i // 2}\n" for i in range(FACES)))
+    (folder / npz.GROUPS).write_text("row,person\n" + "".join(f"{i},person {i // 2}\n" for i in range(FACES)))
 
 
 @pytest.fixture(scope="module")
@@ -164,37 +167,37 @@ def score_predictions(folder: Path, out: Path, *arguments: str) -> None:
 
 def of_source(folder: Path, name: str) -> Case:
     source = folder / "source"
-    return Case(source / name, lambda: read_npz.read(source), lambda out: prepare_from(source, out))
+    return Case(source / name, lambda: npz.read(source), lambda out: prepare_from(source, out))
 
 
 def images_npz(folder: Path) -> Case:
-    return of_source(folder, read_npz.IMAGES)
+    return of_source(folder, npz.IMAGES)
 
 
 def keypoints_csv(folder: Path) -> Case:
-    return of_source(folder, read_npz.KEYPOINTS)
+    return of_source(folder, npz.KEYPOINTS)
 
 
 def groups_csv(folder: Path) -> Case:
-    return of_source(folder, read_npz.GROUPS)
+    return of_source(folder, npz.GROUPS)
 
 
 def training_csv(folder: Path) -> Case:
-    faces = read_npz.read(folder / "source")
+    faces = npz.read(folder / "source")
     lines = [",".join([*FACE15.columns, "Image"])]
     for image, keypoints in zip(faces.images, faces.keypoints, strict=True):
         numbers = ["" if np.isnan(value) else f"{value:.3f}" for value in keypoints.ravel()]
         lines.append(",".join([*numbers, " ".join(map(str, image.ravel()))]))
     path = folder / "training.csv"
     path.write_text("\n".join(lines) + "\n")
-    return Case(path, lambda: read_training_csv.read(path), lambda out: prepare_from(path, out))
+    return Case(path, lambda: training_csv_reader.read(path), lambda out: prepare_from(path, out))
 
 
 def training_zip(folder: Path) -> Case:
     path = folder / "training.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.write(training_csv(folder).file, "training.csv")
-    return Case(path, lambda: read_training_csv.read(path), lambda out: prepare_from(path, out))
+    return Case(path, lambda: training_csv_reader.read(path), lambda out: prepare_from(path, out))
 
 
 def use_data(folder: Path) -> None:
@@ -379,10 +382,10 @@ def of_picture(folder: Path, name: str, picture: str) -> Case:
 
 def cut_all(source: Path) -> None:
     """Reads and cuts marked pictures; with `--skip-bad`, too, where the same holds."""
-    how = cut.Cutting(size_px=SIDE, exif=APPLY)
+    how = crop.Cutting(size_px=SIDE, exif=APPLY)
     with contextlib.suppress(InputError):
-        sources.read([str(source)], None, 0, how, skip_bad=True)
-    sources.read([str(source)], None, 0, how)
+        inputs.read([str(source)], None, 0, how, skip_bad=True)
+    inputs.read([str(source)], None, 0, how)
 
 
 def turned(folder: Path, name: str) -> Case:

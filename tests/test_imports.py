@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from common.stage import STAGES
-from tests.common.test_backend import NO_DEVICE_YET
+from tests.common.devices import NO_DEVICE_YET
 from tests.conftest import ROOT
 
 FOLDERS = ("facial_keypoints", "common", "data_prep", "models", "training", "evaluation", "benchmarks")

@@ -76,7 +76,7 @@ def test_all_stages_run_once_and_again_only_for_a_reason(
         "models/v1.py": [None, None, None],
         "training/recipes.py": [None, "code has changed: training/recipes.py", None],
         "evaluation/metrics.py": [None, None, "code has changed: evaluation/metrics.py"],
-        "data_prep/report.py": ["code has changed: data_prep/report.py", None, None],
+        "data_prep/report/write.py": ["code has changed: data_prep/report/write.py", None, None],
     }.items():
         with monkeypatch.context() as changed:
             changed.setattr(common.code, "code_hash", lambda p, w, f=file: "new" if p.match(f) else code_hash(p, w))

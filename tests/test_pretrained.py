@@ -10,7 +10,8 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from data_prep import prepare, synthetic
+from data_prep import prepare
+from data_prep.synthetic import dataset
 from evaluation import evaluate
 from facial_keypoints import Predictor
 from facial_keypoints.errors import InputError
@@ -58,7 +59,7 @@ def test_all_formats_say_the_same_of_themselves(folder: Path, file: str) -> None
 
 def test_68_points_of_drawn_faces_in_all_formats() -> None:
     """Eyes and mouth lie where the drawn 15 keypoints are, which the network has never seen the like of."""
-    faces = synthetic.read(24, seed=3)
+    faces = dataset.read(24, seed=3)
     larger = np.stack([cv2.resize(image, (128, 128))[..., None] for image in faces.images])
     loaded = load_model(V2_68)
     of_keras = predict(loaded, larger, FACE68)[:, :68, :2]
@@ -71,7 +72,7 @@ def test_68_points_of_drawn_faces_in_all_formats() -> None:
 
 
 def test_both_formats_find_a_drawn_face(v2: LoadedModel) -> None:
-    faces = synthetic.read(32, seed=3)
+    faces = dataset.read(32, seed=3)
     predicted = predict(v2, faces.images, faces.keypoint_set)[:, : len(faces.keypoint_set)]
     coordinates, expected_error = Predictor("v2").predict_crops(faces.images)
     assert expected_error is not None
@@ -83,7 +84,7 @@ def test_both_formats_find_a_drawn_face(v2: LoadedModel) -> None:
 
 
 def test_what_cannot_be_seen_is_predicted_with_a_larger_expected_error(v2: LoadedModel) -> None:
-    images = synthetic.read(64, seed=5).images
+    images = dataset.read(64, seed=5).images
     seen = v2.model.predict(images, verbose=0)
     mouth, eyes = slice(11, 15), slice(0, 6)
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_prep.cut import Cutting
+from data_prep.crop import Cutting
 from data_prep.faces import labelled_points
-from data_prep.pictures import APPLY
-from data_prep.sources import read
+from data_prep.inputs import read
+from data_prep.readers.pictures import APPLY
 from evaluation.predictions import read_predictions
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import FACE15

@@ -6,8 +6,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from data_prep.drawing.person import a_moment, a_person
-from data_prep.drawing.picture import draw
+from data_prep.synthetic.person import a_moment, a_person
+from data_prep.synthetic.picture import draw
 from facial_keypoints.array_types import UInt8
 from facial_keypoints.pictures import write_picture
 

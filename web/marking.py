@@ -9,8 +9,8 @@ import numpy as np
 from facial_keypoints.array_types import Float32, Float64, UInt8
 from facial_keypoints.drawing import draw_faces
 from facial_keypoints.face import Face
-from facial_keypoints.filter_files import Filter, load_filter
-from facial_keypoints.filtering import apply_filter
+from facial_keypoints.filters.apply import apply_filter
+from facial_keypoints.filters.files import Filter, load_filter
 from facial_keypoints.keypoint_set import KeypointSet
 
 NO_FILTER = "none"

@@ -7,7 +7,7 @@ import gradio as gr
 from facial_keypoints import pretrained
 from facial_keypoints.array_types import UInt8
 from facial_keypoints.errors import InputError
-from facial_keypoints.filter_files import names
+from facial_keypoints.filters.files import names
 from web.answers import COLUMNS, PICTURES_AT_ONCE, Row, answer, workers
 from web.components import Image
 from web.look import error_scale

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from facial_keypoints.array_types import UInt8
-from facial_keypoints.tracking import Tracker
+from facial_keypoints.video.tracking import Tracker
 from web.answers import predictor_of
 from web.marking import NO_FILTER, mark, shrunk
 

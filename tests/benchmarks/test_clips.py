@@ -9,8 +9,8 @@ import pytest
 from benchmarks import clips
 from facial_keypoints.array_types import Float64
 from facial_keypoints.errors import InputError
-from facial_keypoints.tracking import TrackedFace
-from tests.facial_keypoints.test_clips import COUNT, write
+from facial_keypoints.video.tracking import TrackedFace
+from tests.facial_keypoints.video.scenes import CLIP_FRAMES, write_clip
 
 WIDTH_PX = 50.0
 
@@ -59,12 +59,12 @@ def test_a_face_that_was_out_of_sight_begins_another_trajectory() -> None:
 
 
 def test_a_clip_from_the_file_to_the_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    clips.main([str(write(tmp_path / "walk.mp4"))])
+    clips.main([str(write_clip(tmp_path / "walk.mp4"))])
     title, head, every, one, asked, _, raw, smoothed = capsys.readouterr().out.splitlines()
-    assert title == f"walk.mp4: 320 x 144 px, {COUNT} frames, 1 faces"
+    assert title == f"walk.mp4: 320 x 144 px, {CLIP_FRAMES} frames, 1 faces"
     assert head.split()[5:11] == [*clips.STEPS, "all"]
     values = list(map(float, every.split()[1:]))
-    assert values[0] == COUNT
+    assert values[0] == CLIP_FRAMES
     assert sum(values[1:6]) == pytest.approx(values[6], abs=0.04)
     assert values[7] == pytest.approx(1000 / values[6], rel=0.02, abs=0.6)
     assert one.split()[2:] == every.split()[1:]  # the face is there in every frame

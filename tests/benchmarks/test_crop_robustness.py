@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from benchmarks.crop_robustness import CHANGES, main
-from data_prep import prepare, synthetic
+from data_prep import prepare
+from data_prep.synthetic import dataset
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import FACE15
 
@@ -18,7 +19,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder, all test, of three drawn faces that lie in pictures of 240 px."""
     folder = tmp_path_factory.mktemp("drawn")
     (folder / "drawn" / "pictures").mkdir(parents=True)
-    faces = synthetic.read(24, 0)
+    faces = dataset.read(24, 0)
     whole = np.flatnonzero(~np.isnan(faces.keypoints).any(axis=(1, 2)))[:3]
     with (folder / "drawn" / "keypoints.csv").open("w", newline="") as file:
         rows = csv.writer(file)

@@ -7,8 +7,8 @@ import pytest
 
 from benchmarks import dlib_trained
 from benchmarks.optional import optional
-from data_prep import synthetic
 from data_prep.faces import Part, labelled_points
+from data_prep.synthetic import dataset
 from facial_keypoints.array_types import Float32, Int64, UInt8
 from facial_keypoints.keypoint_set import FACE15, FACE68
 from tests.benchmarks.conftest import needs_dlib
@@ -36,7 +36,7 @@ def test_faces_of_unbiased_sources_are_given_mirrored_as_well() -> None:
 def test_a_predictor_learns_from_the_complete_faces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"cascade_depth": 4, "num_trees_per_cascade_level": 40, "oversampling_amount": 5}.items():
         monkeypatch.setitem(dlib_trained.SETTINGS, name, value)
-    faces = synthetic.read(count=240)
+    faces = dataset.read(count=240)
     part = part_of(faces.images, faces.keypoints, np.zeros(240, np.int64))
     whole = np.flatnonzero(dlib_trained.complete(part))
     assert 50 < len(whole) < 80  # the source that labels all keypoints has a third of the faces

@@ -47,9 +47,9 @@ def test_points_come_back_to_the_picture() -> None:
 
 @needs_mesh
 def test_the_mesh_follows_a_face_that_moves() -> None:
-    from data_prep import synthetic
+    from data_prep.synthetic import dataset
 
-    image = synthetic.read(count=1).images[0]
+    image = dataset.read(count=1).images[0]
     moved = np.roll(image, 4, axis=1)
     mesh, square = mediapipe_mesh.load_mesh(), mediapipe_mesh.fixed_square(image.shape, 1.4, 0.5)
     here, there = mediapipe_mesh.find_points(mesh, np.stack([image, moved]), square)

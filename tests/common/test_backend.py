@@ -8,17 +8,8 @@ from pathlib import Path
 import pytest
 
 from common.backend import backend_name
+from tests.common.devices import NO_DEVICE_YET
 from tests.conftest import ROOT
-
-NO_DEVICE_YET = """
-import keras
-if keras.backend.backend() == "tensorflow":
-    import tensorflow
-    tensorflow.config.threading.set_intra_op_parallelism_threads(1)  # refused once a device has started
-elif keras.backend.backend() == "jax":
-    from jax._src import xla_bridge
-    assert not xla_bridge.backends_are_initialized()
-"""
 
 
 def run_python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -8,12 +8,12 @@ from PIL import Image
 
 from common.stage import read_manifest
 from data_prep import pseudo_label
-from data_prep.cut import FACE, WHOLE, Cutting
+from data_prep.crop import FACE, WHOLE, Cutting
 from data_prep.faces import Faces
 from data_prep.faces_csv import read_origins
-from data_prep.pictures import APPLY, IGNORE
+from data_prep.inputs import read
 from data_prep.prepare import main
-from data_prep.sources import read
+from data_prep.readers.pictures import APPLY, IGNORE
 from evaluation.inputs import load_data
 from evaluation.original_pictures import read_originals
 from facial_keypoints.errors import InputError

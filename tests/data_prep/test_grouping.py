@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from common.csv_table import read_lines
 from data_prep.faces import labelled_points
 from data_prep.grouping import duplicate_groups, join_groups, label_sources
-from data_prep.labels import read_keypoints
+from data_prep.readers.labels import read_keypoints
 from facial_keypoints.array_types import Bool
 from facial_keypoints.keypoint_set import FACE15, KeypointSet, LabelSource, Normaliser
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from data_prep.faces import labelled_points
 from data_prep.grouping import label_sources
 from data_prep.impute import DEFAULT_IMPUTER, IMPUTERS, hidden_label_errors, impute
-from data_prep.labels import read_keypoints
+from data_prep.readers.labels import read_keypoints
 from data_prep.split import split
 from facial_keypoints.array_types import Float32
 

@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_prep import read_frames, read_imglab, read_npz, read_pictures_csv, read_pts, read_training_csv
-from data_prep.labelled_pictures import LabelledPictures
+from data_prep.inputs import read_pictures
 from data_prep.prepare import source_hashes
-from data_prep.sources import read_pictures
+from data_prep.readers import frames as frames_reader
+from data_prep.readers import imglab, npz, pictures_csv, training_csv
+from data_prep.readers import pts as pts_reader
+from data_prep.readers.labelled_pictures import LabelledPictures
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import FACE15
 from tests.data_prep.pictures import imglab_text, save_five, save_frames, save_picture, save_pts
@@ -53,10 +55,10 @@ def same_faces(ours: LabelledPictures, theirs: LabelledPictures) -> None:
 def test_pictures_with_a_csv_file(tmp_path: Path, form: str) -> None:
     folder = save_five(tmp_path / "five", PEOPLE)
     rewrite(folder / "keypoints.csv", lambda text: text.replace(",65,50", ",65.5,50"))
-    plain = read_pictures_csv.read(folder)
+    plain = pictures_csv.read(folder)
     assert plain.faces[0].keypoints[0].tolist() == [65.5, 50]
     rewrite(folder / "keypoints.csv", *FORMS[form])
-    same_faces(read_pictures_csv.read(folder), plain)
+    same_faces(pictures_csv.read(folder), plain)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -64,7 +66,7 @@ def test_frames(tmp_path: Path, form: str) -> None:
     folder = save_frames(tmp_path / "frames", {"training": ["Zoë_1.png", "Bo_1.png"]})
     path = folder / "training_frames_keypoints.csv"
     rewrite(path, lambda text: text.replace("20.0", "20.5"))
-    plain = read_frames.read(folder)
+    plain = frames_reader.read(folder)
     assert plain.faces[0].keypoints[0].tolist() == [20.5, 30]
     change, encoding = FORMS[form]
     if change is semicolons:  # all their digits
@@ -72,42 +74,42 @@ def test_frames(tmp_path: Path, form: str) -> None:
     elif form == "all of it":
         change = lambda text: with_index(text).replace(",", ";")  # noqa: E731
     rewrite(path, change, encoding)
-    same_faces(read_frames.read(folder), plain)
+    same_faces(frames_reader.read(folder), plain)
 
 
 def save_cut_faces(folder: Path) -> Path:
     """Writes three faces in the layout of the re-upload, with labels that end in .5."""
     folder.mkdir()
     images = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), np.uint8)
-    np.savez(folder / read_npz.IMAGES, face_images=images)
+    np.savez(folder / npz.IMAGES, face_images=images)
     lines = [",".join(f"{(row + k) % 12 + 1}.5" for k in range(30)) for row in range(3)]
-    (folder / read_npz.KEYPOINTS).write_text("\n".join([",".join(FACE15.columns), *lines]) + "\n")
-    (folder / read_npz.GROUPS).write_text("person,note\nZoë,\nJosé,\nAnn,\n")
+    (folder / npz.KEYPOINTS).write_text("\n".join([",".join(FACE15.columns), *lines]) + "\n")
+    (folder / npz.GROUPS).write_text("person,note\nZoë,\nJosé,\nAnn,\n")
     return folder
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_faces_that_are_cut_already(tmp_path: Path, form: str) -> None:
     folder = save_cut_faces(tmp_path / "faces")
-    plain = read_npz.read(folder)
-    rewrite(folder / read_npz.KEYPOINTS, *FORMS[form])
-    rewrite(folder / read_npz.GROUPS, *FORMS[form])
-    faces = read_npz.read(folder)
+    plain = npz.read(folder)
+    rewrite(folder / npz.KEYPOINTS, *FORMS[form])
+    rewrite(folder / npz.GROUPS, *FORMS[form])
+    faces = npz.read(folder)
     np.testing.assert_array_equal(faces.keypoints, plain.keypoints)
     assert faces.groups is not None
     assert faces.groups.tolist() == ["Zoë", "José", "Ann"]
 
 
-@pytest.mark.parametrize("name", [read_npz.KEYPOINTS, read_npz.GROUPS])
+@pytest.mark.parametrize("name", [npz.KEYPOINTS, npz.GROUPS])
 def test_an_index_in_another_order_is_refused_where_rows_go_by_their_order(tmp_path: Path, name: str) -> None:
     folder = save_cut_faces(tmp_path / "faces")
     rewrite(folder / name, lambda text: with_index(text).replace("\n0,", "\n5,"))
     with pytest.raises(InputError, match=rf"{name}: the first column has no name and does not count 0, 1, 2, \.\.\."):
-        read_npz.read(folder)
+        npz.read(folder)
 
 
 def save_training_csv(folder: Path) -> Path:
-    faces = read_npz.read(save_cut_faces(folder / "faces"))
+    faces = npz.read(save_cut_faces(folder / "faces"))
     lines = [",".join([*FACE15.columns, "Image"])]
     for image, keypoints in zip(faces.images, faces.keypoints, strict=True):
         lines.append(",".join([*map(str, keypoints.ravel()), " ".join(map(str, image.ravel()))]))
@@ -119,14 +121,14 @@ def save_training_csv(folder: Path) -> Path:
 @pytest.mark.parametrize("form", [form for form in FORMS if form != "tabs in UTF-16"])
 def test_training_csv(tmp_path: Path, form: str, caplog: pytest.LogCaptureFixture) -> None:
     path = save_training_csv(tmp_path)
-    plain = read_training_csv.read(path)
+    plain = training_csv.read(path)
     rewrite(path, *FORMS[form])
-    faces = read_training_csv.read(path)
+    faces = training_csv.read(path)
     np.testing.assert_array_equal(faces.keypoints, plain.keypoints)
     np.testing.assert_array_equal(faces.images, plain.images)
     assert len(caplog.messages) == ("index" in form or "all" in form)
     rewrite(path, lambda text: "sep=" + ("," if form in ("Windows-1252", "an index") else ";") + "\n" + text)
-    np.testing.assert_array_equal(read_training_csv.read(path).keypoints, plain.keypoints)
+    np.testing.assert_array_equal(training_csv.read(path).keypoints, plain.keypoints)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +156,7 @@ def test_other_forms_of_training_csv_are_one_line(
     path = save_training_csv(tmp_path)
     rewrite(path, change, encoding)
     with pytest.raises(InputError, match=message) as error:
-        read_training_csv.read(path)
+        training_csv.read(path)
     assert "\n" not in str(error.value)
 
 
@@ -163,7 +165,7 @@ def test_a_name_that_an_assumed_encoding_spoils_is_told_with_it(tmp_path: Path) 
     folder = save_five(tmp_path / "five", {"Zoë.png": "Ann"})
     rewrite(folder / "keypoints.csv", str, "mac-roman")
     with pytest.raises(InputError, match=r"row 0 \(line 2, read as Windows-1252\): the picture .*Zo.\.png is missing"):
-        read_pictures_csv.read(folder)
+        pictures_csv.read(folder)
 
 
 def composed(name: str) -> str:
@@ -195,16 +197,16 @@ def test_names_are_found_in_either_unicode_form(
         assert sorted(composed(face.file.stem) for face in read.faces) == sorted(name[:-4] for name in names)
         assert all(face.file.is_file() for face in read.faces)
         assert all(face.person == composed(face.person) for face in read.faces)
-    assert len(read_imglab.files(tmp_path / "xml" / "faces.xml")) == 4
+    assert len(imglab.files(tmp_path / "xml" / "faces.xml")) == 4
 
 
 def test_two_files_that_look_alike_are_each_found_by_their_own_form_alone(tmp_path: Path) -> None:
     names = [composed("é.png"), decomposed("é.png")]
     folder = save_five(tmp_path / "five", dict.fromkeys(names, "x"))
-    assert [face.file.name for face in read_pictures_csv.read(folder).faces] == names
+    assert [face.file.name for face in pictures_csv.read(folder).faces] == names
     (folder / "pictures" / names[1]).unlink()
     with pytest.raises(InputError, match=r"row 1 \(line 3\): labels .*é\.png again, after .*row 0"):
-        read_pictures_csv.read(folder)
+        pictures_csv.read(folder)
 
 
 def test_hidden_files_are_no_faces(tmp_path: Path) -> None:
@@ -215,8 +217,8 @@ def test_hidden_files_are_no_faces(tmp_path: Path) -> None:
     for path in (*pts.iterdir(), *(frames / "training").iterdir()):
         path.with_name(f"._{path.name}").write_bytes(b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X")
     shutil.copytree(pts, pts / "__MACOSX")
-    assert [face.file.name for face in read_pts.read(pts).faces] == ["a.jpg", "b.jpg"]
-    assert read_frames.read(frames).found == "training: 1 pictures, 1 of them labelled"
+    assert [face.file.name for face in pts_reader.read(pts).faces] == ["a.jpg", "b.jpg"]
+    assert frames_reader.read(frames).found == "training: 1 pictures, 1 of them labelled"
     assert source_hashes([str(pts), str(frames)], None, 0) == before
     for name in ("a.pts", "b.pts"):
         (pts / name).unlink()
@@ -230,4 +232,4 @@ def test_hidden_files_of_a_zip_are_not_its_table(tmp_path: Path) -> None:
         archive.write(path, "training.csv")
         for name in ("__MACOSX/._training.csv", "._training.csv", ".cache/old.csv"):
             archive.writestr(name, b"\x00\x05\x16\x07")
-    assert len(read_training_csv.read(tmp_path / "training.zip")) == 3
+    assert len(training_csv.read(tmp_path / "training.zip")) == 3

@@ -16,8 +16,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data_prep import arrays, read_npz
+from data_prep import arrays
 from data_prep.prepare import main
+from data_prep.readers import npz
 from evaluation.baselines import mean_face, mean_face_imputed
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import FACE15
@@ -63,9 +64,9 @@ def test_the_published_figures_on_the_real_label_file(real_data: Path, tmp_path:
     source = tmp_path / "source"
     source.mkdir()
     np.savez_compressed(
-        source / read_npz.IMAGES, face_images=np.arange(7049, dtype=np.uint8) * np.zeros((96, 96, 1), np.uint8)
+        source / npz.IMAGES, face_images=np.arange(7049, dtype=np.uint8) * np.zeros((96, 96, 1), np.uint8)
     )
-    (source / read_npz.KEYPOINTS).write_bytes((real_data / "kaggle15_labels" / "facial_keypoints.csv").read_bytes())
+    (source / npz.KEYPOINTS).write_bytes((real_data / "kaggle15_labels" / "facial_keypoints.csv").read_bytes())
     main([str(source), "--split", "documented", "--out", str(tmp_path / "data")])
     parts = arrays.load_parts(tmp_path / "data")
     train, test = parts["train"], parts["test"]
@@ -91,17 +92,17 @@ def test_the_published_figures_on_the_real_label_file(real_data: Path, tmp_path:
 def save_source(folder: Path, count: int) -> Path:
     rng = np.random.default_rng(0)
     folder.mkdir()
-    np.savez(folder / read_npz.IMAGES, face_images=rng.integers(0, 256, (96, 96, count), np.uint8))
+    np.savez(folder / npz.IMAGES, face_images=rng.integers(0, 256, (96, 96, count), np.uint8))
     labels = pd.DataFrame(rng.uniform(0, 95, (count, 30)), columns=FACE15.columns)
-    labels.to_csv(folder / read_npz.KEYPOINTS, index=False)
+    labels.to_csv(folder / npz.KEYPOINTS, index=False)
     return folder
 
 
 def test_bad_use_and_bad_sources_leave_nothing_behind(tmp_path: Path) -> None:
     few, blind = save_source(tmp_path / "few", 5), save_source(tmp_path / "blind", 20)
-    labels = pd.read_csv(blind / read_npz.KEYPOINTS)
+    labels = pd.read_csv(blind / npz.KEYPOINTS)
     labels[:] = np.nan
-    labels.to_csv(blind / read_npz.KEYPOINTS, index=False)
+    labels.to_csv(blind / npz.KEYPOINTS, index=False)
     out = tmp_path / "out"
     for arguments, message in (
         (["nowhere"], "nowhere: no such file or folder"),
@@ -130,7 +131,7 @@ def test_from_the_command_line(run_stage: Run, tmp_path: Path) -> None:
 
 def test_training_zip_gives_the_faces_of_the_folder(tmp_path: Path) -> None:
     source = save_source(tmp_path / "source", 20)
-    faces = read_npz.read(source)
+    faces = npz.read(source)
     lines = [",".join([*FACE15.columns, "Image"])]
     for image, keypoints in zip(faces.images, faces.keypoints, strict=True):
         lines.append(",".join([*map(str, keypoints.ravel()), " ".join(map(str, image.ravel()))]))
@@ -147,10 +148,10 @@ def save_five_point_source(folder: Path, count: int) -> Path:
     """Faces of one shape at random places, with columns for the eye centres, nose tip and mouth corners alone."""
     rng = np.random.default_rng(0)
     folder.mkdir()
-    np.savez(folder / read_npz.IMAGES, face_images=rng.integers(0, 256, (96, 96, count), np.uint8))
+    np.savez(folder / npz.IMAGES, face_images=rng.integers(0, 256, (96, 96, count), np.uint8))
     shape = np.array([[64, 38], [32, 38], [48, 56], [60, 72], [36, 72]]) + rng.normal(0, 3, (count, 1, 2))
     columns = [f"{FACE15.names[k]}_{axis}" for k in FACE15.sources[2].keypoints for axis in "xy"]
-    pd.DataFrame(shape.reshape(count, -1), columns=columns).to_csv(folder / read_npz.KEYPOINTS, index=False)
+    pd.DataFrame(shape.reshape(count, -1), columns=columns).to_csv(folder / npz.KEYPOINTS, index=False)
     return folder
 
 
@@ -180,8 +181,8 @@ def test_a_source_that_lacks_keypoints_is_said_and_not_refused(
 
 def test_a_reader_may_say_the_label_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sources = np.repeat([0, 2], 15)
-    faces = replace(read_npz.read(save_five_point_source(tmp_path / "five", 30)), sources=sources)
-    monkeypatch.setattr(read_npz, "read", lambda path, bad: faces)
+    faces = replace(npz.read(save_five_point_source(tmp_path / "five", 30)), sources=sources)
+    monkeypatch.setattr(npz, "read", lambda path, bad: faces)
     main([str(tmp_path / "five"), "--split", "all-test", "--out", str(tmp_path / "data")])
     assert arrays.load_part(tmp_path / "data", "test").sources.tolist() == sources.tolist()
 

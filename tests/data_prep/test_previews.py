@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from data_prep.pictures import read_picture
+from data_prep.readers.pictures import read_picture
 from facial_keypoints.errors import InputError
 from tests.facial_keypoints.tiff_files import FULL, PREVIEW, Tiff
 

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from common.stage import read_manifest
-from data_prep import prepare, read_pictures_csv, synthetic
+from data_prep import prepare
 from data_prep.faces import labelled_points
-from data_prep.labelled_pictures import LabelledPicture
 from data_prep.pseudo_label import agree, main
+from data_prep.readers import pictures_csv
+from data_prep.readers.labelled_pictures import LabelledPicture
+from data_prep.synthetic import dataset
 from facial_keypoints import geometry
 from facial_keypoints.array_types import Float32, Float64, UInt8
 from facial_keypoints.codec import Keypoints
@@ -34,7 +36,7 @@ def save_drawn(folder: Path, nose_px: Sequence[float] = (0,) * FACES) -> Float32
     Args:
         nose_px: how far to the right of that each nose tip is labelled.
     """
-    drawn, network, seen = synthetic.read(FACES, seed=0), Predictor("v2-68"), []
+    drawn, network, seen = dataset.read(FACES, seed=0), Predictor("v2-68"), []
     mean = as_face15(np.array(network.spec.crop.mean_keypoints))
     (folder / "pictures").mkdir(parents=True)
     for i, (image, keypoints) in enumerate(zip(drawn.images, drawn.keypoints + 32, strict=True)):
@@ -54,7 +56,7 @@ def save_drawn(folder: Path, nose_px: Sequence[float] = (0,) * FACES) -> Float32
 
 def read(folder: Path) -> tuple[Sequence[LabelledPicture], Float32]:
     """Returns the faces of a folder and their keypoints (N, K, 2)."""
-    faces = read_pictures_csv.read(folder).faces
+    faces = pictures_csv.read(folder).faces
     return faces, np.stack([face.keypoints for face in faces])
 
 

@@ -7,11 +7,12 @@ import cv2
 import numpy as np
 import pytest
 
-from data_prep import read_frames, read_imglab, read_pictures_csv, read_pts
-from data_prep.labelled_pictures import NOT_SAID, TEST, TRAINING, picture_id
-from data_prep.pictures import read_picture
+from data_prep.inputs import read_pictures
 from data_prep.prepare import source_hashes
-from data_prep.sources import read_pictures
+from data_prep.readers import frames as frames_reader
+from data_prep.readers import imglab, pictures_csv, pts
+from data_prep.readers.labelled_pictures import NOT_SAID, TEST, TRAINING, picture_id
+from data_prep.readers.pictures import read_picture
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import FACE15, FACE68
 from tests.data_prep.pictures import (
@@ -35,7 +36,7 @@ def frames(tmp_path: Path) -> Path:
 
 def test_frames_come_with_their_part_and_the_person_that_their_names_tell(frames: Path) -> None:
     save_picture(frames / "test" / "nobody_labelled_me_1.jpg")
-    read = read_frames.read(frames)
+    read = frames_reader.read(frames)
     assert [face.file.relative_to(frames).as_posix() for face in read.faces] == [
         "training/Ann_van_Lee_10.jpg",
         "training/Ann_van_Lee_11.jpg",
@@ -53,7 +54,7 @@ def test_frames_come_with_their_part_and_the_person_that_their_names_tell(frames
 def test_pts_count_from_1_with_or_without_their_head(tmp_path: Path, head: str) -> None:
     lines = pts_text(face_68()).partition("{\n")[2]
     (tmp_path / "a.pts").write_text(head + (lines if head else lines.replace("}", "")))
-    np.testing.assert_allclose(read_pts.read_points(tmp_path / "a.pts")[0], face_68(), atol=1e-5)
+    np.testing.assert_allclose(pts.read_points(tmp_path / "a.pts")[0], face_68(), atol=1e-5)
 
 
 def test_pts_of_merl_rav_say_what_is_not_labelled_and_what_is_occluded(tmp_path: Path) -> None:
@@ -62,7 +63,7 @@ def test_pts_of_merl_rav_say_what_is_not_labelled_and_what_is_occluded(tmp_path:
     text = pts_text(points).replace("21.0 31.0", "-1 -1.000").replace("81.0 101.0", "-81.0 -101.0")
     text = text.replace("36.0 51.0", "-3.5 51.0", 1)  # a label outside the picture, as ibug's have it
     (tmp_path / "a.pts").write_text(text)
-    read, occluded = read_pts.read_points(tmp_path / "a.pts")
+    read, occluded = pts.read_points(tmp_path / "a.pts")
     assert np.isnan(read[0]).all()
     assert read[8].tolist() == points[8].tolist() == [80, 100]
     assert read[36].tolist() == [-4.5, 50]
@@ -79,12 +80,12 @@ def test_a_picture_in_a_format_that_starts_programs_is_refused(tmp_path: Path) -
 
 def test_blanks_around_a_name_make_no_other_person(tmp_path: Path) -> None:
     folder = save_five(tmp_path / "five", {"a.jpg": "yt:Ann", "b.jpg": " yt:Ann "})
-    assert {face.person for face in read_pictures_csv.read(folder).faces} == {"yt:Ann"}
+    assert {face.person for face in pictures_csv.read(folder).faces} == {"yt:Ann"}
 
 
 def test_faces_cut_from_one_photo_count_as_one_person(tmp_path: Path) -> None:
     folder = save_pts(tmp_path / "afw68", ["111_1", "111_2", "222_1", "image_0001", "image_0002"])
-    read = read_pts.read(folder)
+    read = pts.read(folder)
     assert [face.person for face in read.faces] == ["afw:111", "afw:111", "afw:222", "afw:image_0001", "afw:image_0002"]
     assert {face.part for face in read.faces} == {NOT_SAID}
     assert picture_id("12_3_mirror") == "12"
@@ -94,7 +95,7 @@ def test_faces_cut_from_one_photo_count_as_one_person(tmp_path: Path) -> None:
 def test_the_folders_of_300_w_say_which_part_a_face_is_of(tmp_path: Path) -> None:
     save_pts(tmp_path / "helen" / "trainset", ["1_1"])
     save_pts(tmp_path / "helen" / "testset", ["2_1"])
-    assert [(face.person, face.part) for face in read_pts.read(tmp_path / "helen").faces] == [
+    assert [(face.person, face.part) for face in pts.read(tmp_path / "helen").faces] == [
         ("helen:1", TRAINING),
         ("helen:2", TEST),
     ]
@@ -104,7 +105,7 @@ def test_imglab_counts_from_0_and_may_ignore_a_box(tmp_path: Path) -> None:
     save_picture(tmp_path / "pictures" / "7_1.jpg")
     text = imglab_text(["pictures/7_1.jpg"]).replace("</image>", "<box ignore='1'/></image>")
     (tmp_path / "faces.xml").write_text(text)
-    (face,) = read_imglab.read(tmp_path / "faces.xml").faces
+    (face,) = imglab.read(tmp_path / "faces.xml").faces
     assert face.person == "faces:7"
     np.testing.assert_allclose(face.keypoints, face_68(), rtol=1e-6)
 
@@ -117,14 +118,14 @@ def test_a_part_that_is_left_out_is_not_labelled(tmp_path: Path) -> None:
         before, _, after = text.partition(f"<part name='{part}'")
         text = before + after.partition("/>")[2]
     (tmp_path / "faces.xml").write_text(text)
-    first, second = read_imglab.read(tmp_path / "faces.xml").faces
+    first, second = imglab.read(tmp_path / "faces.xml").faces
     assert np.flatnonzero(np.isnan(first.keypoints).any(axis=1)).tolist() == [8, 67]
     assert np.isfinite(second.keypoints).all()
 
 
 def test_an_empty_cell_of_the_frames_is_not_labelled(frames: Path) -> None:
     rewrite(frames / TRAINING_CSV, ",20.0,30.0,", ",,,")
-    first, second, _ = read_frames.read(frames).faces
+    first, second, _ = frames_reader.read(frames).faces
     assert np.flatnonzero(np.isnan(first.keypoints).any(axis=1)).tolist() == [0]
     assert np.isfinite(second.keypoints).all()
 
@@ -141,7 +142,7 @@ def test_an_imglab_file_stands_for_its_pictures_too(tmp_path: Path) -> None:
 
 def test_five_points_are_a_label_source_of_the_15(tmp_path: Path) -> None:
     folder = save_five(tmp_path / "five", {"a.jpg": "yt:Ann", "b.jpg": "yt:Bo"})
-    read = read_pictures_csv.read(folder)
+    read = pictures_csv.read(folder)
     assert read.source is not None
     assert (read.keypoint_set, read.keypoint_set.sources[read.source].name) == (FACE15, "five")
     assert [face.person for face in read.faces] == ["yt:Ann", "yt:Bo"]
@@ -229,7 +230,7 @@ def test_each_fault_of_the_frames_is_one_line(frames: Path, fault: str) -> None:
     break_it, message = FRAMES_FAULTS[fault]
     break_it(frames)
     with pytest.raises(InputError, match=message) as error:
-        read_frames.read(frames)
+        frames_reader.read(frames)
     assert "\n" not in str(error.value)
 
 
@@ -249,7 +250,7 @@ def test_each_fault_of_a_pts_file_is_one_line(tmp_path: Path, fault: str) -> Non
     folder = save_pts(tmp_path / "set", ["a"] if fault == "no picture" else ["a", "b"])
     (folder / "b.pts").write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(InputError, match=message) as error:
-        read_pts.read(folder)
+        pts.read(folder)
     assert "\n" not in str(error.value)
 
 
@@ -282,7 +283,7 @@ def test_each_fault_of_an_imglab_file_is_one_line(tmp_path: Path, fault: str) ->
     save_picture(tmp_path / "set" / "a.jpg")
     (tmp_path / "set" / "faces.xml").write_text(content)
     with pytest.raises(InputError, match=message) as error:
-        read_imglab.read(tmp_path / "set" / "faces.xml")
+        imglab.read(tmp_path / "set" / "faces.xml")
     assert "\n" not in str(error.value)
 
 
@@ -305,7 +306,7 @@ def test_each_fault_of_a_five_point_file_is_one_line(tmp_path: Path, fault: str)
     folder = save_five(tmp_path / "five", {"a.jpg": "yt:Ann", "b.jpg": "yt:Bo"})
     break_it(folder / "keypoints.csv")
     with pytest.raises(InputError, match=message) as error:
-        read_pictures_csv.read(folder)
+        pictures_csv.read(folder)
     assert "\n" not in str(error.value)
 
 

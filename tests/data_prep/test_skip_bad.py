@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from common.stage import read_manifest
-from data_prep import read_npz
-from data_prep.cut import Cutting
+from data_prep.crop import Cutting
+from data_prep.inputs import read
 from data_prep.prepare import main
-from data_prep.sources import read
+from data_prep.readers import npz as npz_reader
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import FACE15
 from tests.data_prep.pictures import face_68, imglab_text, pts_text, save_five, save_frames, save_picture, save_pts
@@ -82,21 +82,23 @@ def imglab(folder: Path) -> tuple[Path, list[str]]:
 def cut_faces(folder: Path) -> Path:
     source, rng = folder / "cut", np.random.default_rng(0)
     source.mkdir()
-    np.savez(source / read_npz.IMAGES, face_images=rng.integers(0, 256, (24, 24, FACES), np.uint8))
+    np.savez(source / npz_reader.IMAGES, face_images=rng.integers(0, 256, (24, 24, FACES), np.uint8))
     header = ",".join(name for name in FACE15.columns)
     shape = "16.5,8,8.5,8," + ",".join(map(str, range(1, 23))) + ",12,18,12,20"
-    (source / read_npz.KEYPOINTS).write_text("\n".join([header, *[shape] * FACES]) + "\n")
+    (source / npz_reader.KEYPOINTS).write_text("\n".join([header, *[shape] * FACES]) + "\n")
     return source
 
 
 def npz(folder: Path) -> tuple[Path, list[str]]:
     source = cut_faces(folder)
-    (source / read_npz.GROUPS).write_text("\n".join(["row,person", *(f"{row},p{row}" for row in range(FACES))]) + "\n")
-    edit(source / read_npz.KEYPOINTS, 0, lambda line: line.replace("16.5", "left"))
-    edit(source / read_npz.KEYPOINTS, 2, lambda line: line.replace("16.5,8", "0,0"))
-    edit(source / read_npz.KEYPOINTS, 4, lambda line: line.replace("16.5", "165"))
-    edit(source / read_npz.GROUPS, 4, lambda line: "0,")
-    edit(source / read_npz.GROUPS, 5, lambda line: "0,")
+    (source / npz_reader.GROUPS).write_text(
+        "\n".join(["row,person", *(f"{row},p{row}" for row in range(FACES))]) + "\n"
+    )
+    edit(source / npz_reader.KEYPOINTS, 0, lambda line: line.replace("16.5", "left"))
+    edit(source / npz_reader.KEYPOINTS, 2, lambda line: line.replace("16.5,8", "0,0"))
+    edit(source / npz_reader.KEYPOINTS, 4, lambda line: line.replace("16.5", "165"))
+    edit(source / npz_reader.GROUPS, 4, lambda line: "0,")
+    edit(source / npz_reader.GROUPS, 5, lambda line: "0,")
     return source, [
         "row 0 (line 2): has 'left' as left_eye_center_x",
         "row 2 (line 4): has 0, 0 as left_eye_center",
@@ -106,7 +108,7 @@ def npz(folder: Path) -> tuple[Path, list[str]]:
 
 
 def training_csv(folder: Path) -> tuple[Path, list[str]]:
-    header, *rows = (cut_faces(folder) / read_npz.KEYPOINTS).read_text().splitlines()
+    header, *rows = (cut_faces(folder) / npz_reader.KEYPOINTS).read_text().splitlines()
     pixels = np.random.default_rng(0).integers(0, 256, (FACES, 24 * 24))
     lines = [f"{row},{' '.join(map(str, of))}" for row, of in zip(rows, pixels, strict=True)]
     path = folder / "training.csv"
@@ -148,7 +150,7 @@ def test_the_rows_of_cut_faces_stay_those_of_their_file(tmp_path: Path) -> None:
     assert faces.rows.tolist() == [1, 3, 6, 7, 8, 9, 10, 11]
     assert faces.groups is not None
     assert faces.groups.tolist() == [f"p{row}" for row in faces.rows]
-    images = np.load(tmp_path / "cut" / read_npz.IMAGES)["face_images"]
+    images = np.load(tmp_path / "cut" / npz_reader.IMAGES)["face_images"]
     np.testing.assert_array_equal(faces.images[..., 0], np.moveaxis(images, -1, 0)[faces.rows])
 
 

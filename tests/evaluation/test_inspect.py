@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from common.stage import read_manifest, stage_folder, write_manifest
-from data_prep.synthetic import face as drawn_face
+from data_prep.synthetic.dataset import face as drawn_face
 from evaluation import inspect
-from evaluation.inside import colour_order, convolutions, stages, steps
-from evaluation.inspected_face import DRAWN, inspected_face
-from evaluation.sensitivity import COVERS, cover_middles, input_gradient, occlusion, saliency
+from evaluation.inspection.inside import colour_order, convolutions, stages, steps
+from evaluation.inspection.inspected_face import DRAWN, inspected_face
+from evaluation.inspection.sensitivity import COVERS, cover_middles, input_gradient, occlusion, saliency
 from facial_keypoints import crops
 from facial_keypoints.array_types import Float32, Float64, UInt8
 from facial_keypoints.boxes import Boxes
@@ -276,8 +276,8 @@ def test_the_stages_of_our_networks(network: str) -> None:
 def fewer_samples(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     """What a stage shows does not depend on how often it looks; its time does."""
     if "main_is_run" in request.fixturenames:
-        monkeypatch.setattr("evaluation.sensitivity.SAMPLES", 1)
-        monkeypatch.setattr("evaluation.sensitivity.COVERS", 2)
+        monkeypatch.setattr("evaluation.inspection.inspection.sensitivity.SAMPLES", 1)
+        monkeypatch.setattr("evaluation.inspection.inspection.sensitivity.COVERS", 2)
 
 
 @pytest.fixture

@@ -13,11 +13,11 @@ from matplotlib.figure import Figure
 from common.draw import CELL_INCHES, DPI, GAP_PX, PREDICTION, TRUTH
 from data_prep.faces import Part
 from evaluation.bootstrap import resampling_weights
-from evaluation.plot_curves import Curve, cumulative_error, draw_comparison, draw_cumulative_error
-from evaluation.plot_faces import draw_faces, worst
-from evaluation.plot_keypoints import PointTables, draw_error_by_source, draw_keypoints
-from evaluation.plot_pictures import draw_on_pictures, worst_median_best
-from evaluation.plot_reliability import draw_reliability
+from evaluation.plots.curves import Curve, cumulative_error, draw_comparison, draw_cumulative_error
+from evaluation.plots.faces import draw_faces, worst
+from evaluation.plots.keypoints import PointTables, draw_error_by_source, draw_keypoints
+from evaluation.plots.pictures import draw_on_pictures, worst_median_best
+from evaluation.plots.reliability import draw_reliability
 from evaluation.tables import group_table, keypoint_table
 from facial_keypoints.array_types import Float32, Float64
 from facial_keypoints.keypoint_set import KeypointSet, LabelSource, Normaliser

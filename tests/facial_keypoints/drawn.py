@@ -5,7 +5,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from data_prep import synthetic
+from data_prep.synthetic import dataset
 from facial_keypoints.array_types import Float32, UInt8
 
 SIDE_PX, GAP_PX = 192, 40  # of each face, and between them: a drawn one is 96 px wide
@@ -23,7 +23,7 @@ def drawn_faces(rows: int = 2, columns: int = 3, seed: int = 3) -> Drawn:
     """Returns a picture of so many faces; NaN is a keypoint without a label."""
     step = SIDE_PX + GAP_PX
     picture = np.full((rows * step + GAP_PX, columns * step + GAP_PX, 3), 150, np.uint8)
-    faces = synthetic.read(2 * rows * columns, seed)
+    faces = dataset.read(2 * rows * columns, seed)
     corners = np.array([(x, y) for y in range(rows) for x in range(columns)]) * step + GAP_PX
     for image, (x, y) in zip(faces.images, corners, strict=False):
         large = cv2.resize(image, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_CUBIC)

@@ -12,10 +12,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import onnx
 import pytest
 
-from data_prep import synthetic
+from data_prep.synthetic import dataset
 from facial_keypoints import InputError, Predictor
 from facial_keypoints.array_types import UInt8
 from facial_keypoints.codec import decode, landmarks
@@ -23,8 +22,9 @@ from facial_keypoints.crops import box_of
 from facial_keypoints.keypoint_set import FACE15
 from facial_keypoints.predictor import USUAL_DOUBT
 from facial_keypoints.pretrained import shipped
-from facial_keypoints.spec import METADATA_KEY, Crop, ModelSpec, to_json
+from facial_keypoints.spec import Crop, ModelSpec
 from tests.conftest import ROOT
+from tests.facial_keypoints.small_models import means_of_channels, spec_of
 
 V2 = ROOT / "artifacts" / "pretrained" / "v2"
 
@@ -37,36 +37,7 @@ def predictor() -> Predictor:
 @pytest.fixture(scope="module")
 def images() -> UInt8:
     """More than a batch."""
-    return synthetic.read(70, seed=3).images
-
-
-def means_of_channels(path: Path, channels: int, spec: ModelSpec | None, given: int = 15, at: float = 0) -> Path:
-    """Writes a network for 4 x 5 px whose landmark m lies at (at + m, at + m), plus the mean of the last channel."""
-    helper, numbers = onnx.helper, onnx.numpy_helper
-    places = np.repeat(np.arange(given, dtype=np.float32)[None, :, None] + np.float32(at), 2, axis=2)
-    nodes = [
-        helper.make_node("ReduceMean", ["images"], ["mean"], axes=[1, 2], keepdims=0),
-        helper.make_node("Gather", ["mean", "last"], ["value"], axis=1),
-        helper.make_node("Reshape", ["value", "column"], ["added"]),
-        helper.make_node("Add", ["added", "places"], ["out"]),
-    ]
-    constants = {"last": np.array([channels - 1]), "column": np.array([-1, 1, 1]), "places": places}
-    graph = helper.make_graph(
-        nodes,
-        "means",
-        [helper.make_tensor_value_info("images", onnx.TensorProto.FLOAT, ["n", 4, 5, channels])],
-        [helper.make_tensor_value_info("out", onnx.TensorProto.FLOAT, ["n", given, 2])],
-        [numbers.from_array(value, name) for name, value in constants.items()],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
-    if spec:
-        helper.set_model_props(model, {METADATA_KEY: json.dumps(to_json(spec))})
-    onnx.save(model, path)
-    return path
-
-
-def spec_of(channels: int) -> ModelSpec:
-    return ModelSpec(FACE15, (0,), False, Crop(4, 5, channels, ((1.0, 2.0),) * 15))
+    return dataset.read(70, seed=3).images
 
 
 def test_keypoints_and_expected_errors_of_drawn_faces(predictor: Predictor, images: UInt8) -> None:
@@ -77,7 +48,7 @@ def test_keypoints_and_expected_errors_of_drawn_faces(predictor: Predictor, imag
     assert expected_error.shape == (70, 15)
     assert expected_error.dtype == np.float32
     assert (expected_error > 0).all()
-    truth = synthetic.read(70, seed=3).keypoints
+    truth = dataset.read(70, seed=3).keypoints
     eyes = np.abs(coordinates[:, :2] - truth[:, :2])
     assert np.nanmean(eyes) < 4  # px; it was trained on photographs alone
 

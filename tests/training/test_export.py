@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from common.stage import read_manifest
-from data_prep import prepare, synthetic
+from data_prep import prepare
+from data_prep.synthetic import dataset
 from facial_keypoints import Predictor
 from facial_keypoints.errors import InputError
 from facial_keypoints.spec import METADATA_KEY, from_json
@@ -155,7 +156,7 @@ def test_every_format_gives_what_keras_gives(data: Path, tmp_path: Path, capsys:
 def test_the_shipped_8_bit_file_is_small_and_predicts_as_the_float_file_does() -> None:
     pytest.importorskip("onnxruntime")
     assert (V2 / "model_int8.onnx").stat().st_size < 1.2e6
-    images = synthetic.read(64, seed=3).images
+    images = dataset.read(64, seed=3).images
     exact, fast = Predictor("v2"), Predictor("v2", int8=True)
     assert (exact.spec, fast.path) == (fast.spec, V2 / "model_int8.onnx")
     wanted, given = exact.predict_crops(images), fast.predict_crops(images)

@@ -1,0 +1,244 @@
+"""From a marked picture of any size to the crop that is trained on. N faces, K keypoints."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from data_prep.faces import Faces, Origins, labelled_points
+from data_prep.readers.bad_faces import STRICT, BadFaces
+from data_prep.readers.labelled_pictures import LabelledPicture, LabelledPictures
+from data_prep.readers.pictures import read_picture
+from facial_keypoints import geometry
+from facial_keypoints.array_types import Bool, Float32, Float64, UInt8
+from facial_keypoints.errors import InputError
+from facial_keypoints.keypoint_set import FACE15, FACE68, KeypointSet, as_face15, face15_of_68
+
+FACE, WHOLE = "face", "whole"
+CROPS = (FACE, WHOLE)
+DEFAULT_SIZE_PX = {FACE15.name: 96, FACE68.name: 128}
+BOX_SCALE = 1.2  # side of the crop, of the longer side of the keypoints' box
+SMALLEST_FACE_PX = 1.0
+
+# Where the 7,033 real faces of the 15-point set have their eye centres, in px of 96 (outliers beyond 15 px left out):
+# mean and standard deviation.
+EYES_SIDE_PX = 96
+EYES_MIDDLE_PX = ((48.5, 1.8), (37.7, 2.0))
+EYES_APART_PX = (36.4, 3.6)
+EYES_TURN_DEGREES = (0.0, 5.6)
+
+
+@dataclass(frozen=True)
+class Cutting:
+    """How crops are cut.
+
+    Attributes:
+        size_px: side of the crop; None: that of the keypoint set.
+        crop: `face`: 15 keypoints have their eyes where a random face of the 15-point set has them; 68 keypoints fill
+            a square of BOX_SCALE times their box. `whole`: the whole picture, its longer side made to fit.
+        colour: RGB, else grey.
+        as_15: 68 points become the 15 keypoints.
+        both_sources: with `as_15`: every crop twice, labelled as the complete and as the sparse source does.
+        cuts: crops of each face; they differ for 15 keypoints.
+        exif: `apply` or `ignore`, see `data_prep.readers.pictures.read_picture`; None: no picture asks for a turn.
+        seed: of the places of the eyes.
+    """
+
+    size_px: int | None = None
+    crop: str = FACE
+    colour: bool = False
+    as_15: bool = False
+    both_sources: bool = False
+    cuts: int = 1
+    exif: str | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Crops:
+    """N crops of faces.
+
+    Attributes:
+        images: uint8 (N, side, side, C).
+        matrices: float64 (N, 2, 3), picture to crop.
+        faces: the face in each.
+    """
+
+    images: UInt8
+    matrices: Float64
+    faces: list[LabelledPicture]
+
+
+def cut(pictures: LabelledPictures, cutting: Cutting, bad: BadFaces = STRICT) -> Faces:
+    """Returns the crops of all faces; a keypoint that falls outside its crop is unlabelled.
+
+    Args:
+        pictures: as `data_prep.readers.labelled_pictures.checked` returns them.
+        cutting: how crops are cut.
+        bad: what becomes of faces that cannot be cut.
+
+    Raises:
+        InputError: no face is left; or, where `bad` does not leave the face out, its picture cannot be decoded, or its
+            keypoints do not tell its size.
+    """
+    keypoint_set = FACE15 if cutting.as_15 else pictures.keypoint_set
+    if cutting.cuts > 1 and (keypoint_set != FACE15 or cutting.crop == WHOLE):
+        raise InputError(f"--cuts {cutting.cuts}: all would be the same; only crops by the eyes of 15 keypoints differ")
+    crops = _crops(pictures, cutting, cutting.size_px or DEFAULT_SIZE_PX[keypoint_set.name], bad)
+    marked = np.stack([face.keypoints for face in crops.faces])
+    hidden = _occluded(crops.faces)
+    labels: dict[int | None, Float32] = {pictures.source: marked}
+    occluded = {pictures.source: hidden}
+    if cutting.as_15 and pictures.keypoint_set == FACE68:
+        sources = (0, 1) if cutting.both_sources else (0,)
+        labels = {source: _labels(marked, source) for source in sources}
+        occluded = {source: None if hidden is None else _any_of_68(hidden, source) for source in sources}
+    faces = _labelled(crops, labels, occluded, pictures.root, keypoint_set)
+    return faces if pictures.names_people else replace(faces, nameless=(str(pictures.root),))
+
+
+def _crops(pictures: LabelledPictures, cutting: Cutting, side: int, bad: BadFaces) -> Crops:
+    """Returns the crops of all faces, of `side` px."""
+    rng = np.random.default_rng(cutting.seed)
+    channels = 3 if cutting.colour else 1
+    images = np.empty((len(pictures.faces) * cutting.cuts, side, side, channels), np.uint8)
+    matrices: list[Float64] = []
+    faces: list[LabelledPicture] = []
+    for face in tqdm(pictures.faces, desc=pictures.root.name, unit="face", disable=None):
+        with bad.left_out():
+            picture = read_picture(face.file, cutting.colour, cutting.exif)
+            of_face = [matrix_of(face, picture.shape[:2], side, cutting, rng) for _ in range(cutting.cuts)]
+            for matrix in of_face:
+                images[len(faces)] = geometry.crop(picture, matrix, side, side)
+                matrices.append(matrix)
+                faces.append(face)
+    bad.check_some_left(pictures.root, len(faces))
+    return Crops(images[: len(faces)], np.stack(matrices), faces)
+
+
+def _labelled(
+    crops: Crops,
+    labels: Mapping[int | None, Float32],
+    occluded: Mapping[int | None, Bool | None],
+    root: Path,
+    keypoint_set: KeypointSet,
+) -> Faces:
+    """Returns the crops once for each label source.
+
+    Args:
+        labels: label source -> keypoints (N, K, 2) in px of the pictures; None stands alone: no source is said.
+        occluded: label source -> bool (N, K), or None where no face says.
+        root: the folder of the pictures.
+    """
+    times, count, side = len(labels), len(crops.faces), crops.images.shape[1]
+    faces = crops.faces * times
+    keypoints = np.concatenate([_inside(of, crops.matrices, side) for of in labels.values()])
+    hidden = [of for of in occluded.values() if of is not None]
+    return Faces(
+        images=np.concatenate([crops.images] * times) if times > 1 else crops.images,
+        keypoints=keypoints,
+        rows=np.arange(len(faces)),
+        groups=np.array([face.person for face in faces]),
+        keypoint_set=keypoint_set,
+        sources=None if None in labels else np.repeat(np.array(list(labels), np.int64), count),
+        origins=Origins(
+            folders=np.array([str(root)] * len(faces)),
+            files=np.array([face.file.relative_to(root).as_posix() for face in faces]),
+        ),
+        parts=np.array([face.part for face in faces]),
+        crops=np.concatenate([crops.matrices] * times),
+        visible=labelled_points(keypoints) & ~np.concatenate(hidden) if hidden else None,
+    )
+
+
+def _occluded(faces: Sequence[LabelledPicture]) -> Bool | None:
+    """Returns bool (N, K): the label is that of an occluded keypoint; None where there is no such label."""
+    given = [np.zeros(len(face.keypoints), bool) if face.occluded is None else face.occluded for face in faces]
+    return np.stack(given) if np.any(given) else None
+
+
+def _any_of_68(occluded: Bool, source: int) -> Bool:
+    """Returns bool (N, 15) of (N, 68): one of the points that a label source of FACE15 means is occluded."""
+    return np.stack([occluded[:, list(points)].any(axis=1) for points in face15_of_68(source)], axis=1)
+
+
+def matrix_of(
+    face: LabelledPicture, shape: tuple[int, int], side: int, cutting: Cutting, rng: np.random.Generator
+) -> Float64:
+    """Returns the matrix (2, 3), picture to crop, of a face in a picture of (H, W) px."""
+    if cutting.crop == WHOLE:
+        height, width = shape
+        return _square((width - 1) / 2, (height - 1) / 2, max(shape), side)
+    keypoints = face.keypoints
+    if len(keypoints) == len(FACE68) and not cutting.as_15:
+        return by_box(keypoints, face.where, side)
+    eyes = _eyes_of_68(keypoints) if len(keypoints) == len(FACE68) else keypoints[:2]
+    return _by_eyes(eyes, face.where, side, rng)
+
+
+def _eyes_of_68(points: Float32) -> Float32:
+    """Returns the eye centres of 68 points, float32 (2, 2): of the points of an eye those that are labelled."""
+    eyes: Float32 = as_face15(points)[:2].astype(np.float32)
+    for eye in np.flatnonzero(np.isnan(eyes).any(axis=1)):
+        some = points[list(face15_of_68()[eye])]
+        some = some[labelled_points(some)]
+        if len(some):
+            eyes[eye] = some.mean(axis=0)
+    return eyes
+
+
+def by_box(keypoints: Float32, where: str, side: int) -> Float64:
+    """Returns the matrix (2, 3) of an upright square, BOX_SCALE times the keypoints' box, around its middle."""
+    labelled = keypoints[labelled_points(keypoints)]
+    if not len(labelled):
+        raise InputError(f"{where}: has no label; label its keypoints, or leave the face out: prepare --skip-bad")
+    low, high = labelled.min(axis=0), labelled.max(axis=0)
+    longer = float((high - low).max())
+    if not longer >= SMALLEST_FACE_PX:
+        raise InputError(
+            f"{where}: its keypoints lie in one place, so its size cannot be told; correct them, or leave the face "
+            "out: prepare --skip-bad"
+        )
+    middle = (low + high) / 2
+    return _square(float(middle[0]), float(middle[1]), BOX_SCALE * longer, side)
+
+
+def _by_eyes(eyes: Float32, where: str, side: int, rng: np.random.Generator) -> Float64:
+    """Returns the matrix (2, 3) that puts the left and right eye centre (2, 2) where a random face has them."""
+    apart = float(np.hypot(*(eyes[1] - eyes[0])))
+    if not apart >= SMALLEST_FACE_PX:  # also where an eye is not labelled
+        raise InputError(
+            f"{where}: its eye centres are not labelled, or in one place, so its size cannot be told; correct its "
+            "keypoints, or leave the face out: prepare --skip-bad"
+        )
+    middle = np.array([rng.normal(*of) for of in EYES_MIDDLE_PX])
+    half = rng.normal(*EYES_APART_PX) / 2
+    turn = math.radians(rng.normal(*EYES_TURN_DEGREES))
+    to_left_eye = half * np.array([math.cos(turn), math.sin(turn)])
+    target = np.stack([middle + to_left_eye, middle - to_left_eye])
+    ratio = side / EYES_SIDE_PX
+    matrices: Float64 = geometry.fit_similarity(eyes, (target + 0.5) * ratio - 0.5)
+    return np.asarray(matrices[0])
+
+
+def _square(x: float, y: float, side: float, size: int) -> Float64:
+    """Returns the matrix of an upright square of `side` px around (x, y), seen with `size` px."""
+    scale = size / side
+    middle = (size - 1) / 2
+    return np.array([[scale, 0, middle - scale * x], [0, scale, middle - scale * y]])
+
+
+def _labels(points: Float32, source: int) -> Float32:
+    """Returns what a label source of FACE15 labels of 68 points (N, 68, 2), float32 (N, 15, 2), NaN for the others."""
+    labelled = np.isin(np.arange(len(FACE15)), FACE15.sources[source].keypoints)
+    return np.where(labelled[:, None], as_face15(points, source), np.nan).astype(np.float32)
+
+
+def _inside(labels: Float32, crops: Float64, side: int) -> Float32:
+    """Returns the labels in px of the crops, NaN where they lie outside."""
+    moved = geometry.transform(labels, crops)
+    inside = ((moved > -0.5) & (moved < side - 0.5)).all(axis=-1, keepdims=True)
+    return np.where(inside, moved, np.nan).astype(np.float32)

@@ -1,0 +1,99 @@
+"""Labels that cannot be meant as such: numbers that stand for "not labelled", places far outside the picture.
+
+N faces, K keypoints.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from data_prep.readers.bad_faces import BadFaces
+from facial_keypoints.array_types import Bool, Float32
+from facial_keypoints.errors import InputError
+
+PLACEHOLDERS = (-1, 0)  # as both coordinates; many programs write them where there is no label
+FAR_SHARE = 0.5  # of the longer side of the box of a face's labels inside its picture; real labels reach 0.13
+NEAR_PX = 1.0  # outside a picture, which is never far
+EMPTY_CELLS = "empty both cells"
+
+
+def placeholders(keypoints: Float32) -> Bool:
+    """Returns bool (..., K) of keypoints (..., K, 2): both coordinates are one of PLACEHOLDERS."""
+    found = [(keypoints == value).all(axis=-1) for value in PLACEHOLDERS]
+    return np.asarray(np.any(found, axis=0))
+
+
+def check_placeholders(keypoints: Float32, names: Sequence[str], where: str, fix: str) -> None:
+    """Raises InputError where a label stands for a missing one.
+
+    Args:
+        keypoints: float32 (K, 2) as the file has them.
+        names: of the K keypoints.
+        where: file and row, for the message.
+        fix: how this file says that a keypoint is not labelled.
+    """
+    found = np.flatnonzero(placeholders(keypoints))
+    if len(found):
+        x, y = keypoints[found[0]]
+        raise InputError(
+            f"{where}: has {x:g}, {y:g} as {names[found[0]]}, which often stands for a missing label; {fix} where it "
+            "is not labelled"
+        )
+
+
+def far_outside(keypoints: Float32, width: int, height: int) -> Bool:
+    """Returns bool (N, K): the label lies outside its picture by more than FAR_SHARE of its face's size.
+
+    The size is the longer side of the box of the labels that lie inside, 0 where none does.
+
+    Args:
+        keypoints: float32 (N, K, 2) in px, NaN where unlabelled.
+        width: of the pictures, px.
+        height: likewise.
+    """
+    beyond = np.maximum(-0.5 - keypoints, keypoints - (width - 0.5, height - 0.5)).max(axis=-1)  # NaN: unlabelled
+    inside = (beyond <= 0)[..., None]
+    low, high = np.where(inside, keypoints, np.inf).min(axis=1), np.where(inside, keypoints, -np.inf).max(axis=1)
+    size = (high - low).max(axis=-1)  # minus infinity where no label lies inside
+    return np.asarray(beyond > np.maximum(FAR_SHARE * size, NEAR_PX)[:, None])
+
+
+def check_inside(keypoints: Float32, names: Sequence[str], size: tuple[int, int], where: str) -> None:
+    """Raises InputError where a label lies far outside its picture; see `far_outside`.
+
+    Args:
+        keypoints: float32 (K, 2) in px, NaN where unlabelled.
+        names: of the K keypoints.
+        size: width and height of the picture in px.
+        where: file and row, for the message.
+    """
+    far = np.flatnonzero(far_outside(keypoints[None], *size)[0])
+    if len(far):
+        x, y = keypoints[far[0]]
+        raise InputError(
+            f"{where}: has {names[far[0]]} at {x:g}, {y:g}, which lies outside its picture of {size[0]} x {size[1]} px "
+            "by more than half the size of the face; correct it, or leave the face out: prepare --skip-bad"
+        )
+
+
+def usable_rows(
+    keypoints: Float32, names: Sequence[str], size: tuple[int, int], where: Callable[[int], str], bad: BadFaces
+) -> Bool:
+    """Returns bool (N,): the labels in a row of a table are no placeholders and lie in or near their picture.
+
+    Args:
+        keypoints: float32 (N, K, 2) in px, NaN where unlabelled.
+        names: of the K keypoints.
+        size: width and height of all pictures in px.
+        where: returns file and row of a face, for the message.
+        bad: what becomes of the others.
+
+    Raises:
+        InputError: one is not, and `bad` does not leave it out.
+    """
+    odd = (placeholders(keypoints) | far_outside(keypoints, *size)).any(axis=1)
+    for row in np.flatnonzero(odd).tolist():
+        with bad.left_out():
+            check_placeholders(keypoints[row], names, where(row), EMPTY_CELLS)
+            check_inside(keypoints[row], names, size, where(row))
+    return np.asarray(~odd)

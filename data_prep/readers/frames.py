@@ -1,0 +1,67 @@
+"""Reader of video frames with 68 keypoints: a folder of frames and a CSV file for each part."""
+
+from pathlib import Path
+
+import numpy as np
+
+from common.csv_table import read_table
+from common.hidden import is_hidden
+from data_prep.readers.bad_faces import STRICT, BadFaces
+from data_prep.readers.check_labels import EMPTY_CELLS, check_placeholders
+from data_prep.readers.labelled_pictures import (
+    TEST,
+    TRAINING,
+    LabelledPicture,
+    LabelledPictures,
+    PictureFolder,
+    composed,
+    without_repeats,
+)
+from data_prep.readers.labels import numbers
+from facial_keypoints.errors import InputError
+from facial_keypoints.keypoint_set import FACE68
+
+CSV_END = "_frames_keypoints.csv"
+PARTS = (TRAINING, TEST)
+COLUMNS = FACE68.columns
+FRAMES = 1  # their label source: frames are labelled a little to one side
+
+
+def read(folder: Path, bad: BadFaces = STRICT) -> LabelledPictures:
+    """Returns the faces of `training_frames_keypoints.csv` beside a folder `training`, and of `test` alike.
+
+    Each row: the file name, then x and y of 68 points, empty where there is no label. The person is the file's name
+    without its last number.
+
+    Raises:
+        InputError: other columns, or no face; or, where `bad` does not leave the face out, a row of another length, a
+            cell that is no number, a number that stands for a missing label, a name twice, or a missing picture.
+    """
+    faces: list[LabelledPicture] = []
+    found = []
+    for part in PARTS:
+        path = folder / f"{part}{CSV_END}"
+        if not path.is_file():
+            continue
+        table = read_table(path)
+        if len(table.header) != 1 + 2 * len(FACE68):
+            raise InputError(
+                f"{path}: has {len(table.header) - 1} columns after the file names, expected {2 * len(FACE68)} (x and "
+                f"y of {len(FACE68)} points)"
+            )
+        pictures = PictureFolder(folder / part)
+        for row in range(len(table)):
+            with bad.left_out():
+                (name, *cells), where = table.cells(row), table.where(row)
+                points = np.array(numbers(cells, COLUMNS, where), np.float32).reshape(-1, 2)
+                check_placeholders(points, FACE68.names, where, EMPTY_CELLS)
+                person = "yt:" + composed(Path(name).stem).rsplit("_", 1)[0]
+                faces.append(LabelledPicture(pictures.find(name, where), person, points, where, part))
+        table.log_assumptions()
+        count = sum(file.is_file() and not is_hidden(Path(file.name)) for file in (folder / part).glob("*"))
+        found.append(f"{part}: {count:,} pictures, {len(table):,} of them labelled")
+    faces = without_repeats(faces, bad)
+    bad.check_some_left(folder, len(faces))
+    if not faces:
+        raise InputError(f"{folder}: the CSV files of the frames have no rows; each needs one for each labelled frame")
+    return LabelledPictures(folder, faces, FACE68, FRAMES, "; ".join(found), names_people=True)

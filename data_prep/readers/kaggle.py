@@ -1,0 +1,46 @@
+"""Fetches the re-uploaded 15-keypoint set from Kaggle with kagglehub, an optional package, and reads it."""
+
+from pathlib import Path
+
+from common.hidden import is_hidden
+from data_prep.faces import Faces
+from data_prep.readers import npz
+from data_prep.readers.bad_faces import STRICT, BadFaces
+from facial_keypoints.errors import InputError
+
+DATASET = "nagasai524/facial-keypoint-detection"
+BY_HAND = f"or download https://www.kaggle.com/datasets/{DATASET} by hand, unpack it and give its folder as SOURCE"
+
+
+def read(bad: BadFaces = STRICT) -> Faces:
+    """Returns the faces of the Kaggle data set, fetched once and kept by kagglehub.
+
+    Raises:
+        InputError: kagglehub is not installed, the download fails, or it holds no readable faces.
+    """
+    folder = fetch()
+    found = [path for path in sorted(folder.rglob(npz.IMAGES)) if not is_hidden(path.relative_to(folder))]
+    if not found:
+        raise InputError(f"{folder}: the download holds no {npz.IMAGES}; delete it and fetch again, {BY_HAND}")
+    return npz.read(found[0].parent, bad)
+
+
+def fetch() -> Path:
+    """Returns the folder that kagglehub downloaded the data set to.
+
+    Raises:
+        InputError: kagglehub is not installed, or the download fails.
+    """
+    try:
+        import kagglehub
+    except ImportError:
+        raise InputError(
+            f"the source kaggle needs kagglehub, which is not installed: pip install kagglehub, {BY_HAND}"
+        ) from None
+    try:
+        return Path(kagglehub.dataset_download(DATASET))
+    except Exception as error:  # kagglehub passes on whatever its network layers raise
+        raise InputError(
+            f"{DATASET}: kagglehub could not fetch it ({type(error).__name__}: {error}); "
+            f"look to the network and your Kaggle sign-in, {BY_HAND}"
+        ) from error

@@ -1,0 +1,86 @@
+"""Reader of the re-upload's layout: a folder with face_images.npz and facial_keypoints.csv."""
+
+from pathlib import Path
+
+import numpy as np
+
+from common.csv_table import read_table
+from data_prep.faces import Faces, Text
+from data_prep.readers.bad_faces import STRICT, BadFaces
+from data_prep.readers.check_labels import usable_rows
+from data_prep.readers.labelled_pictures import composed
+from data_prep.readers.labels import read_keypoints
+from data_prep.readers.untrusted import parsing
+from facial_keypoints.array_types import Bool, UInt8
+from facial_keypoints.errors import InputError
+
+IMAGES, KEYPOINTS, GROUPS = "face_images.npz", "facial_keypoints.csv", "groups.csv"
+KEY, PERSON = "face_images", "person"
+
+
+def read(folder: Path, bad: BadFaces = STRICT) -> Faces:
+    """Returns the faces of a folder: `face_images.npz`, `facial_keypoints.csv` and, where there is one, `groups.csv`.
+
+    Raises:
+        InputError: a file is missing, damaged, of another shape, or the files differ in length; or, where `bad` does
+            not leave the face out, its row cannot be read, has a number that stands for a missing label or a label far
+            outside the picture, or names no person.
+    """
+    images = _read_images(folder / IMAGES)
+    labels = read_keypoints(folder / KEYPOINTS, bad)
+    if len(images) != len(labels.keypoints):
+        raise InputError(
+            f"{folder}: {IMAGES} holds {len(images)} pictures but {KEYPOINTS} {len(labels.keypoints)} rows; "
+            "they must be of one length"
+        )
+    size = images.shape[2], images.shape[1]
+    usable = labels.usable & usable_rows(labels.keypoints, labels.keypoint_set.names, size, labels.table.where, bad)
+    groups = None
+    if (folder / GROUPS).exists():
+        groups, usable = _read_people(folder / GROUPS, usable, bad)
+    bad.check_some_left(folder, int(usable.sum()))
+    labels.table.log_assumptions()
+    faces = Faces(images, labels.keypoints, np.arange(len(images)), groups, labels.keypoint_set)
+    return faces if usable.all() else faces.only(usable)
+
+
+def _read_images(path: Path) -> UInt8:
+    with parsing(path, "npz file", "fetch it again"):
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                if KEY not in archive.files:
+                    raise InputError(f"{path}: has no array {KEY!r}, only {', '.join(archive.files)}")
+                images = archive[KEY]
+        except ValueError as error:
+            if "allow_pickle" in str(error):
+                raise InputError(
+                    f"{path}: holds pickled objects, which can run any code; save a plain uint8 array"
+                ) from None
+            raise
+    if images.dtype != np.uint8:
+        raise InputError(f"{path}: {KEY} is {images.dtype}, expected uint8 (0 black to 255 white)")
+    if images.ndim != 3 or images.shape[0] != images.shape[1] or not images.size:
+        raise InputError(f"{path}: {KEY} has shape {images.shape}, expected (96, 96, N): square pictures, faces last")
+    return np.ascontiguousarray(np.moveaxis(images, -1, 0))[..., None]
+
+
+def _read_people(path: Path, usable: Bool, bad: BadFaces) -> tuple[Text, Bool]:
+    """Returns the name in each row of a file with the column `person`, text (N,).
+
+    Beside it bool (N,), the rows of `usable` that have one.
+    """
+    table = read_table(path, skip_empty=False)
+    table.check_order()
+    if PERSON not in table.header:
+        raise InputError(f"{path}: lacks the column {PERSON}; it needs a row for each face with the name of its person")
+    if len(table) != len(usable):
+        raise InputError(f"{path}: has {len(table)} rows for {len(usable)} faces; it needs one for each")
+    at = table.header.index(PERSON)
+    names = [""] * len(table)
+    for row in np.flatnonzero(usable).tolist():
+        with bad.left_out():
+            names[row] = composed(table.cells(row)[at].strip())
+            if not names[row]:
+                raise InputError(f"{table.where(row)}: names no person; give every face one")
+    table.log_assumptions()
+    return np.array(names), usable & [name != "" for name in names]

@@ -1,0 +1,1 @@
+"""`report.md` of a data folder and its pictures."""

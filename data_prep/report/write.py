@@ -1,0 +1,246 @@
+"""`report.md`: a person understands the set in a minute. N faces, K keypoints."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from common.draw import save
+from common.markdown import table
+from data_prep.faces import SPLITS, labelled_mean, never_labelled
+from data_prep.impute import most_common_sparse_source
+from data_prep.label_noise import LabelNoise, duplicate_label_noise
+from data_prep.outliers import OUTLIER, outlyingness, outside_image
+from data_prep.prepared import Prepared, occluded, who_is_named
+from data_prep.report import figures
+from data_prep.report.figures import LABELLED_ELSEWHERE_PX, apart
+from data_prep.split import sizes_text
+from facial_keypoints.array_types import Float32, Float64, Int64
+from facial_keypoints.errors import printable
+
+ROWS_LISTED = 12
+
+SPLIT_MEANING = {
+    "grouped": "nobody who is named, and no image that occurs twice, is on two sides",
+    "random": "by rows: a person, or a copy of an image, may be on two sides, which flatters every score",
+    "official": "test as the set says, whoever is in its training part; validation is drawn from that part by faces",
+    "documented": "the published procedure to the row: forward fill over the whole set, then scikit-learn's shuffle "
+    "with seed 42 (copies and people may be on two sides, which flatters every score)",
+    "all-test": "every row into test, to score a model on a set that it has never seen",
+}
+
+
+def write_report(folder: Path, data: Prepared) -> None:
+    """Writes `report.md` and its PNG figures into `folder`."""
+    faces, labelled, sources = data.faces, data.labelled, data.sources
+    scores = outlyingness(faces.keypoints, sources)
+    noise = duplicate_label_noise(faces.keypoints, data.duplicates, sources)
+    means = {
+        int(source): labelled_mean(faces.keypoints[sources == source], labelled[sources == source])
+        for source in np.unique(sources)
+    }
+
+    figures.save_contact_sheet(folder / "contact_sheet.png", faces, sources)
+    farthest = figures.save_outliers(folder / "outliers.png", faces, scores)
+    save(figures.mean_face(faces, sources, means), folder / "mean_face.png")
+    drawn = labelled_mean(faces.keypoints, labelled & (sources == sources.min())[:, None])
+    save(figures.numbered_keypoints(drawn, faces.keypoint_set), folder / "keypoints.png")
+    save(figures.keypoint_scatter(faces), folder / "keypoint_scatter.png")
+    save(figures.visible_keypoints(labelled, sources, faces.keypoint_set), folder / "visible_keypoints.png")
+    save(figures.labelled_share(labelled, sources, faces.keypoint_set), folder / "labelled_share.png")
+
+    sections = [
+        _summary(data, noise),
+        _figure("contact_sheet.png", "faces from all over the set, with their labels"),
+        _splits(data),
+        _label_sources(data, means),
+        _visible(data),
+        _imputation(data),
+        _duplicates(noise),
+        _outside(data),
+        _outliers(data, scores, farthest),
+        "## The keypoints\n\n" + _figure("keypoints.png", f"the {len(faces.keypoint_set)} keypoints by number"),
+        "## Where each keypoint lies\n\n" + _figure("keypoint_scatter.png", "every label of the set on the mean image"),
+    ]
+    if faces.skipped:
+        sections.append("## Faces left out\n\n" + "\n".join(f"- {printable(line)}" for line in faces.skipped))
+    (folder / "report.md").write_text("\n\n".join(sections) + "\n", encoding="utf-8")
+
+
+def _figure(name: str, caption: str) -> str:
+    return f"![{caption}]({name})"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _px(distance: float) -> str:
+    return "" if np.isnan(distance) else f"{distance:.1f}"
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def _summary(data: Prepared, noise: LabelNoise) -> str:
+    faces, labelled = data.faces, data.labelled
+    count, height, width, channels = faces.images.shape
+    people = "" if faces.people is None else f" of {_count(len(np.unique(faces.people)), 'person', 'people')}"
+    lines = [
+        f"{_count(count, 'face')}{people}, {width} x {height} px, {'grey' if channels == 1 else 'colour'}, "
+        f"{len(faces.keypoint_set)} keypoints ({faces.keypoint_set.name}); {_percent(labelled.mean())} of them "
+        f"are labelled, {_count(int(labelled.all(axis=1).sum()), 'face')} completely.",
+        f"{_count(len(np.unique(data.sources)), 'label source')} and {_count(len(np.unique(data.groups)), 'group')} "
+        "that a fair split keeps together.",
+    ]
+    lines += [f"**{line}.**" for line in who_is_named(faces)]
+    if missing := never_labelled(labelled, faces.keypoint_set):
+        lines.append(f"**No face has a label for {', '.join(missing)}.**")
+    if noise.points:
+        lines.append(
+            f"**Label noise: {noise.one_label_px:.2f} px** per coordinate, from images that were labelled twice. "
+            "A smaller error cannot be told from that of the labels themselves."
+        )
+    if outside := int(outside_image(faces.keypoints, height, width).sum()):
+        lines.append(f"{_count(outside, 'label lies', 'labels lie')} outside the image.")
+    if hidden := occluded(faces):
+        share = _percent(hidden / labelled.sum())
+        lines.append(f"{_count(hidden, 'label is', 'labels are')} of occluded keypoints ({share} of all labels).")
+    if faces.skipped:
+        lines.append(f"{_count(len(faces.skipped), 'face')} left out, listed at the end of this report.")
+    return "# The data\n\n" + "\n".join(f"- {line}" for line in lines)
+
+
+def _splits(data: Prepared) -> str:
+    rows = []
+    for name in SPLITS:
+        i = data.indexes[name]
+        share = data.labelled[i].mean() if len(i) else 0.0
+        complete = int(data.labelled[i].all(axis=1).sum())
+        people = [] if data.faces.people is None else [f"{len(np.unique(data.faces.people[i])):,}"]
+        numbers = [f"{len(i):,}", _percent(len(i) / len(data.faces)), *people, f"{len(np.unique(data.groups[i])):,}"]
+        rows.append([name, *numbers, f"{complete:,}", _percent(share)])
+    people_column = [] if data.faces.people is None else ["people"]
+    header = ["part", "faces", "share", *people_column, "groups", "complete faces", "labelled"]
+    method = data.split_method
+    text = f"Split `{method}`: {SPLIT_MEANING[method]}. It gives {sizes_text(method, data.indexes)}."
+    return f"## Parts\n\n{text}\n\n" + table(header, rows)
+
+
+def _label_sources(data: Prepared, means: Mapping[int, Float32]) -> str:
+    names = data.faces.keypoint_set.names
+    lines = []
+    for source in means:
+        labelled = data.labelled[data.sources == source]
+        size = f"{_count(len(labelled), 'face')}, {_percent(len(labelled) / len(data.faces))}"
+        missing = never_labelled(labelled, data.faces.keypoint_set)
+        lines.append(
+            f"- `{data.source_name(source)}` ({size}) labels {labelled.sum(axis=1).mean():.1f} keypoints a face"
+            + (f"; never {', '.join(missing)}." if missing else ".")
+        )
+    (first, reference), *others = means.items()
+    lines += [_differences(data, first, reference, other, mean) for other, mean in others]
+    header = ["keypoint"]
+    for source in means:
+        header += [f"missing, {data.source_name(source)}", "mean x", "mean y"]
+    header += [f"{data.source_name(first)} to {data.source_name(other)}, px" for other, _ in others]
+    rows = []
+    for k, name in enumerate(names):
+        row = [f"{k + 1} {name}"]
+        for source, mean in means.items():
+            row += [f"{int((~data.labelled[data.sources == source, k]).sum()):,}", *map(_px, mean[k])]
+        rows.append(row + [_distance_text(apart(reference, mean)[k]) for _, mean in others])
+    return "\n\n".join(
+        [
+            "## Labels, by source",
+            "\n".join(lines),
+            _figure("mean_face.png", "mean image and mean labels of each source, numbered as in the table"),
+            table(header, rows),
+            _figure("labelled_share.png", "labelled share of each keypoint"),
+        ]
+    )
+
+
+def _distance_text(distance: float) -> str:
+    return f"**{distance:.1f}**" if distance > LABELLED_ELSEWHERE_PX else _px(distance)
+
+
+def _differences(data: Prepared, first: int, reference: Float32, other: int, mean: Float32) -> str:
+    distances = apart(reference, mean)
+    flagged = [
+        f"{data.faces.keypoint_set.names[k]} ({distances[k]:.1f} px)"
+        for k in np.flatnonzero(distances > LABELLED_ELSEWHERE_PX)
+    ]
+    both = f"`{data.source_name(first)}` and `{data.source_name(other)}`"
+    if not flagged:
+        return f"- {both} agree on where the keypoints lie."
+    return f"- **{both} label {', '.join(flagged)} differently**: one name, two places on the face."
+
+
+def _visible(data: Prepared) -> str:
+    visible = data.labelled.sum(axis=1)
+    present = np.unique(data.sources)
+    rows = [
+        [number, *[f"{int(((visible == number) & (data.sources == source)).sum()):,}" for source in present]]
+        for number in np.unique(visible)
+    ]
+    header = ["labelled keypoints", *[f"faces, {data.source_name(source)}" for source in present]]
+    figure = _figure("visible_keypoints.png", "faces by their number of labelled keypoints")
+    return "## Labelled keypoints per face\n\n" + figure + "\n\n" + table(header, rows)
+
+
+def _imputation(data: Prepared) -> str:
+    text = f"## Imputation\n\nGaps are filled by `{data.imputer}`; `*_labelled.npy` says which keypoints are labels."
+    if missing := never_labelled(data.labelled[data.learnt_from], data.faces.keypoint_set):
+        text += (
+            f" None of the faces that it learns from has a label for {', '.join(missing)}: "
+            "these are put into the middle of the other keypoints of each face."
+        )
+    sparse = most_common_sparse_source(data.sources)
+    if not data.hidden_errors or sparse is None:
+        return text
+    rows = [
+        [f"**{name}**" if name == data.imputer else name, f"{rmse:.2f}"]
+        for name, rmse in sorted(data.hidden_errors.items(), key=lambda item: item[1])
+    ]
+    how = "Measured on labels that were known and hidden: complete faces of the validation part, only the keypoints"
+    return f"{text} {how} of `{data.source_name(sparse)}` left visible.\n\n" + table(["method", "RMSE, px"], rows)
+
+
+def _duplicates(noise: LabelNoise) -> str:
+    text = "## Images that occur more than once\n\n"
+    if not noise.copies:
+        return text + "None, pixel for pixel."
+    text += (
+        f"{_count(noise.images, 'image occurs', 'images occur')} more than once, pixel for pixel "
+        f"({_count(noise.copies, 'extra copy', 'extra copies')})."
+    )
+    if not noise.points:
+        return text + " Their labels share no keypoint within one source, so the label noise is unknown."
+    return text + (
+        f" Within one source their labels differ by {noise.rms_px:.2f} px (RMS of a coordinate, "
+        f"{_count(noise.points, 'point')}); half of the points lie more than {noise.median_px:.2f} px apart. One "
+        f"label is thus off by about {noise.one_label_px:.2f} px per coordinate (√2 less): **this is the label noise**."
+    )
+
+
+def _outside(data: Prepared) -> str:
+    beyond = outside_image(data.faces.keypoints, *data.faces.images.shape[1:3])
+    text = "## Labels outside the image\n\n"
+    if not beyond.any():
+        return text + "None."
+    rows = data.faces.rows[beyond.any(axis=1)]
+    more = f" and {len(rows) - ROWS_LISTED:,} more" if len(rows) > ROWS_LISTED else ""
+    listed = ", ".join(map(str, rows[:ROWS_LISTED])) + more
+    return text + f"{_count(int(beyond.sum()), 'label')} in {_count(len(rows), 'face')}: row {listed} (from 0)."
+
+
+def _outliers(data: Prepared, scores: Float64, farthest: Int64) -> str:
+    return (
+        "## Outliers\n\nThe faces whose labels fit the other shapes of their source least, once shifted, turned and "
+        "scaled onto them. The number behind the row says by how many standard deviations; "
+        f"{int((scores > OUTLIER).sum()):,} of {len(data.faces):,} faces are above {OUTLIER:g}. Wrong labels end up "
+        "here, and so do profiles and wide open mouths.\n\n"
+        + _figure("outliers.png", f"the {len(farthest)} faces farthest from the others, with their rows")
+    )

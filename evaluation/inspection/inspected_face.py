@@ -1,0 +1,102 @@
+"""The face on which a network is looked at: cut out of a picture, or drawn."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from data_prep.synthetic.dataset import face as drawn
+from facial_keypoints import crops, geometry
+from facial_keypoints.array_types import Float64, UInt8
+from facial_keypoints.errors import InputError
+from facial_keypoints.keypoint_set import FACE15, KEYPOINT_SETS, KeypointSet
+from facial_keypoints.pictures import read_picture
+from facial_keypoints.predictor import Predictor
+from facial_keypoints.spec import RGB
+from models.networks import shape_of, shape_text
+from models.saved import LoadedModel, predict
+
+DRAWN = {"seed": 0, "person": 3, "row": 5}  # of the faces that the project draws
+FINDER = "v2"  # the shipped network that tells faces from what the detector takes for some
+USUAL_PX = 96  # of a network that takes any size
+
+
+def keypoint_set_of(loaded: LoadedModel) -> KeypointSet:
+    """Returns the mark-up that a network predicts; of a bare file the one that has as many keypoints.
+
+    Raises:
+        InputError: a bare file gives no keypoints of a known mark-up.
+    """
+    if loaded.spec:
+        return loaded.spec.keypoint_set
+    given = shape_of(loaded.model, "output_shape")
+    for known in KEYPOINT_SETS.values():
+        if given in [(None, len(known), 2), (None, len(known), 3), (None, 2 * len(known))]:
+            return known
+    numbers = " or ".join(str(len(known)) for known in KEYPOINT_SETS.values())
+    raise InputError(
+        f"{loaded.path}: gives {shape_text(given)}, not x and y of {numbers} keypoints; give the "
+        "model folder where the file is from one"
+    )
+
+
+def inspected_face(loaded: LoadedModel, picture: Path | None, detect: bool) -> UInt8:
+    """Returns a face as a network takes it, uint8 (H, W, C): the surest one of a picture, cut as in training.
+
+    Of a bare file nobody knows how its training faces were cut: the whole picture is resized for it.
+
+    Args:
+        picture: None: a face that the project draws.
+        detect: False: the whole picture is the face.
+
+    Raises:
+        InputError: the picture cannot be read, no face is found, or the network takes no pictures.
+    """
+    height, width, channels = _input_shape(loaded)
+    if picture:
+        pixels = read_picture(picture)
+    else:
+        grey, points = drawn(**DRAWN)
+        pixels = np.repeat(grey[..., None], RGB, axis=-1)
+    shown = pixels if channels == RGB else np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)[..., None]
+    if loaded.spec is None:
+        shrunk = shown.shape[0] > height or shown.shape[1] > width
+        how = cv2.INTER_AREA if shrunk else cv2.INTER_LINEAR
+        return np.asarray(cv2.resize(shown, (width, height), interpolation=how), np.uint8).reshape(height, width, -1)
+    if not picture:
+        eyes = (crops.eye_centres(points[: len(FACE15)], FACE15), _mean_eyes(loaded))
+        crop = geometry.fit_similarity(*eyes)
+    elif not detect:
+        crop = crops.crop_of_whole(shown, loaded.spec)[None]
+    else:
+        crop = _level(loaded, shown, _surest(loaded, pixels, picture))
+    return np.asarray(crops.cut(shown, crop, loaded.spec)[0])
+
+
+def _input_shape(loaded: LoadedModel) -> tuple[int, int, int]:
+    taken = shape_of(loaded.model, "input_shape")
+    if not isinstance(taken, tuple) or len(taken) != 4 or taken[3] not in (None, 1, RGB):
+        raise InputError(f"{loaded.path}: takes {shape_text(taken)}; give a network of pictures (N, H, W, 1 or 3)")
+    height, width, channels = taken[1:]
+    return height or USUAL_PX, width or USUAL_PX, channels or 1
+
+
+def _mean_eyes(loaded: LoadedModel) -> Float64:
+    assert loaded.spec
+    return crops.eye_centres(loaded.spec.crop.mean_keypoints, loaded.spec.keypoint_set)
+
+
+def _surest(loaded: LoadedModel, pixels: UInt8, path: Path) -> Float64:
+    """Returns the crop (1, 2, 3) of the face whose keypoints are surest, its eyes where those of training faces are."""
+    faces = Predictor(FINDER).predict(pixels)
+    if not faces:
+        raise InputError(f"{path}: no face is found in it; where the whole picture is a face, give --no-detect")
+    return geometry.fit_similarity(crops.eye_centres(faces[0].keypoints, FACE15), _mean_eyes(loaded))
+
+
+def _level(loaded: LoadedModel, shown: UInt8, crop: Float64) -> Float64:
+    """Returns the crop (1, 2, 3) that fits the keypoints which the network sees in a first one."""
+    assert loaded.spec
+    seen = predict(loaded, crops.cut(shown, crop, loaded.spec), loaded.spec.keypoint_set)
+    keypoints = seen[:, : len(loaded.spec.keypoint_set), :2]
+    return crops.crop_of(geometry.transform(keypoints, geometry.inverse(crop)), loaded.spec)

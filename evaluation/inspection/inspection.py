@@ -1,0 +1,75 @@
+"""What is to be seen of a network, as figures. Needs a started backend (`common.backend`)."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from matplotlib.figure import Figure
+
+from common.hashes import file_hash
+from evaluation.inspection.inside import colour_order, convolutions, stages, steps
+from evaluation.inspection.inspected_face import inspected_face, keypoint_set_of
+from evaluation.inspection.plots import draw_convolutions, draw_feature_maps, draw_kernels, draw_sensitivity
+from evaluation.inspection.sensitivity import occlusion, saliency
+from facial_keypoints.array_types import Float32, UInt8
+from models.saved import load_model, predict
+
+
+class Inspection(NamedTuple):
+    """What is to be seen of a network.
+
+    Attributes:
+        figures: by file name.
+        metrics: its convolutions and stages.
+        notes: sentences about what is not shown and why.
+        hash: of its weights.
+    """
+
+    figures: dict[str, Figure]
+    metrics: dict[str, Any]
+    notes: list[str]
+    hash: str
+
+
+def inspect(path: Path, picture: Path | None, detect: bool) -> Inspection:
+    """Returns the figures of a network and a face.
+
+    Args:
+        path: a model folder, or a bare `.keras` file.
+        picture, detect: see `inspected_face`.
+
+    Raises:
+        InputError: no such model or picture, or no face in it.
+    """
+    loaded = load_model(path)
+    model, name = loaded.model, path.resolve().name.removesuffix(".keras")
+    notes: list[str] = []
+    keypoint_set = keypoint_set_of(loaded)
+    face = inspected_face(loaded, picture, detect)
+
+    def landmarks(images: UInt8) -> Float32:
+        return predict(loaded, images, keypoint_set)
+
+    output = landmarks(face[None])[0]
+    points = output[: len(keypoint_set), :2]
+    if loaded.spec is None:
+        notes.append(f"{path} does not say how its faces were cut; the whole picture is resized for it")
+    figures: dict[str, Figure] = {}
+    taken = steps(model, face[None])
+    layers, found = convolutions(taken), stages(taken, face.shape)
+    if layers:
+        of_colours = layers[0].kernels.shape[2] == face.shape[2]  # not of a depthwise or grouped convolution
+        colours = colour_order(model, face.shape) if of_colours else None
+        figures["kernels.png"] = draw_kernels(layers[0], colours, name)
+        figures["convolutions.png"] = draw_convolutions(layers, name)
+        figures["feature_maps.png"] = draw_feature_maps(face, points, found, name)
+    else:
+        notes.append(f"{path} has no convolution: there are no kernels and no feature maps to show")
+    members = [group for _, group in keypoint_set.groups]
+    salient = saliency(model, face, members, len(output))
+    if not salient.any():
+        notes.append(f"no gradient reaches the picture in {path}: there is no saliency to show")
+    covered = occlusion(landmarks, face, members)
+    shown = salient if salient.any() else None
+    figures["saliency.png"] = draw_sensitivity(face, points, keypoint_set.groups, shown, covered, name)
+    metrics = {"convolutions": len(layers), "stages": {stage.layer: stage.maps.shape for stage in found}}
+    return Inspection(figures, metrics, notes, file_hash(loaded.file))

@@ -1,0 +1,1 @@
+"""The plots of an evaluation and of a comparison."""

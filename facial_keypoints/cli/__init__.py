@@ -1,0 +1,1 @@
+"""The commands `predict`, `filter`, `align` and `live`, and what they share."""

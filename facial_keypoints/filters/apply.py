@@ -1,0 +1,150 @@
+"""Filters: drawn things and blur on faces."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from facial_keypoints import geometry
+from facial_keypoints.array_types import Float64, UInt8
+from facial_keypoints.errors import InputError
+from facial_keypoints.face import Face
+from facial_keypoints.filters.files import AFFINE, BLUR, SIMILARITY, Filter, columns
+from facial_keypoints.keypoint_set import FACE15, FACE68, as_face15
+
+OPAQUE = 255  # alpha
+BLUR_CELLS = 6  # this many averages lie along the longer side of what is blurred
+BOX_COVER = 1.15  # a blur covers at least the ellipse this much larger than the one inside the face's box
+SOFT = 1.1  # where that ellipse's soft edge ends, in its half axes
+
+
+def apply_filter(picture: UInt8, faces: Sequence[Face], filter: Filter) -> UInt8:
+    """Returns a copy of a picture, uint8 (H, W, 3) RGB, with a filter on each face, the largest on top.
+
+    Args:
+        picture: what the faces are in.
+        faces: of 15 or 68 keypoints.
+        filter: `load_filter` gives one.
+    """
+    painted = picture.copy()
+    paint = _blur if filter.paint == BLUR else _lay
+    for face in sorted(faces, key=lambda face: face.box[2]):
+        paint(painted, face, filter)
+    return painted
+
+
+def fit_filter(filter: Filter, face: Face) -> Float64:
+    """Returns the matrix (2, 3) that takes the px of a filter's PNG to those of the picture a face is in.
+
+    Least squares over the anchors. An anchor that lies a depth z before what is drawn is seen beside its place (x, y)
+    when the head turns: place = linear (x, y) + shift + z * parallax (an affine camera: Koenderink and van Doorn 1991).
+    The parallax is found with the rest, and what is drawn has z = 0: so a hat, whose anchors lie before it, goes back
+    with the skull where the tip of the nose comes forward.
+    """
+    points = points15(face)
+    targets = np.stack([points[list(anchor)].mean(axis=0) for anchor in filter.anchors])
+    if filter.fit == SIMILARITY:  # complex numbers turn and scale in one product
+        turn, shift = _solution(columns(filter.places, SIMILARITY), targets @ np.array([1, 1j]))
+        return np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
+    to_x, to_y, shift = _solution(columns(filter.places, AFFINE), targets)
+    return np.stack([to_x, to_y, shift], axis=1)
+
+
+def _solution(known: npt.NDArray[np.inexact[Any]], targets: npt.NDArray[np.inexact[Any]]) -> Any:
+    """Returns the coefficients of all columns but the depth's."""
+    depth = known.shape[1] - (2 if np.iscomplexobj(known) else 3)
+    solution = np.linalg.lstsq(known, targets, rcond=None)[0]
+    return solution[: len(solution) - depth]
+
+
+def points15(face: Face) -> Float64:
+    """Returns a face's keypoints as FACE15 has them, float64 (15, 2) in px of the picture.
+
+    Raises:
+        InputError: it has neither 15 nor 68.
+    """
+    points = face.keypoints.astype(np.float64)
+    if len(points) == len(FACE68):
+        return np.asarray(as_face15(points), np.float64)
+    if len(points) != len(FACE15):
+        raise InputError(f"a face of {len(points)} keypoints; expected {len(FACE15)} or {len(FACE68)}")
+    return points
+
+
+def _lay(picture: UInt8, face: Face, filter: Filter) -> None:
+    """Blends a filter's PNG into a picture, in place."""
+    matrix = fit_filter(filter, face)
+    if (region := _region(_corners(filter, matrix), picture)) is None:
+        return
+    laid = _warped(filter, matrix, region)
+    under = picture[region]
+    keep = (OPAQUE - laid[..., 3:].astype(np.uint16)) * under
+    under[:] = laid[..., :3] + ((keep + OPAQUE // 2) // OPAQUE).astype(np.uint8)
+
+
+def _blur(picture: UInt8, face: Face, filter: Filter) -> None:
+    """Averages a face away, in place.
+
+    Only BLUR_CELLS x BLUR_CELLS averages or fewer are kept of it, so that no sharpening brings it back. The mask grows
+    by the error to expect of the keypoints, and covers the face's box wherever they are.
+    """
+    matrix = _grown(fit_filter(filter, face), filter, face)
+    x, y, width, height = face.box
+    middle, axes = np.array([x + width / 2, y + height / 2]), BOX_COVER * np.array([width, height]) / 2
+    corners = np.concatenate([_corners(filter, matrix), [middle - SOFT * axes, middle + SOFT * axes]])
+    if (region := _region(corners, picture)) is None:
+        return
+    laid = _warped(filter, matrix, region)[..., 3]
+    _ellipse(laid, middle - (region[1].start, region[0].start), axes)
+    cell_px = max(np.ptp(corners, axis=0)) / BLUR_CELLS
+    under = picture[region]
+    cells = max(1, int(under.shape[1] / cell_px)), max(1, int(under.shape[0] / cell_px))
+    means = cv2.resize(under, cells, interpolation=cv2.INTER_AREA)
+    soft = cv2.resize(means, under.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    share = laid[..., None].astype(np.float32) / OPAQUE
+    under[:] = np.rint(soft * share + under * (1 - share)).astype(np.uint8)
+
+
+def _grown(matrix: Float64, filter: Filter, face: Face) -> Float64:
+    """Returns a fit that is larger, about the PNG's middle, by the error to expect of the keypoints."""
+    if face.expected_error is None:
+        return matrix
+    height, width = filter.rgba.shape[:2]
+    size_px = math.sqrt(abs(np.linalg.det(matrix[:, :2]))) * min(height, width)
+    factor = 1 + 2 * float(face.expected_error.max()) / max(size_px, 1e-6)
+    middle = np.array([(width - 1) / 2, (height - 1) / 2])
+    grown = matrix[:, :2] * factor
+    return np.column_stack([grown, matrix @ (*middle, 1) - grown @ middle])
+
+
+def _ellipse(mask: UInt8, middle: Float64, axes: Float64) -> None:
+    """Makes a mask opaque in an ellipse of half axes (x, y), in place; its edge, outside, is soft."""
+    y, x = np.ogrid[: mask.shape[0], : mask.shape[1]]
+    away = np.hypot((x - middle[0]) / axes[0], (y - middle[1]) / axes[1])
+    np.maximum(mask, np.clip((SOFT - away) / (SOFT - 1) * OPAQUE, 0, OPAQUE).astype(np.uint8), out=mask)
+
+
+def _corners(filter: Filter, matrix: Float64) -> Float64:
+    """Returns where a filter's corners come to lie, float64 (4, 2)."""
+    height, width = filter.rgba.shape[:2]
+    outer = [(-1, -1), (width, -1), (width, height), (-1, height)]
+    return geometry.transform(np.array(outer, np.float64), matrix)
+
+
+def _region(corners: Float64, picture: UInt8) -> tuple[slice, slice] | None:
+    """Returns the rows and columns of a picture that hold points (P, 2); None where none does."""
+    height, width = picture.shape[:2]
+    left, top = np.floor(corners.min(axis=0)).clip(0, (width, height)).astype(int).tolist()
+    right, bottom = np.ceil(corners.max(axis=0) + 1).clip(0, (width, height)).astype(int).tolist()
+    return (slice(top, bottom), slice(left, right)) if bottom > top and right > left else None
+
+
+def _warped(filter: Filter, matrix: Float64, region: tuple[slice, slice]) -> UInt8:
+    """Returns a filter under a matrix in a region of the picture, uint8 (h, w, 4), premultiplied."""
+    rgba, matrix = geometry.shrunk(filter.rgba, matrix)  # so that nothing flickers
+    size = region[1].stop - region[1].start, region[0].stop - region[0].start
+    placed = matrix - [[0, 0, region[1].start], [0, 0, region[0].start]]
+    return np.asarray(cv2.warpAffine(rgba, placed, size, flags=cv2.INTER_LINEAR), np.uint8)  # beyond its edges: nothing

@@ -1,0 +1,209 @@
+"""Follows faces from frame to frame, each with a number of its own. F faces, K keypoints.
+
+A face is looked for where its last keypoints were, which costs the network once; the detector, which costs a hundred
+times as much, searches the whole frame now and then.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+from facial_keypoints.array_types import Float64, UInt8
+from facial_keypoints.boxes import Detector
+from facial_keypoints.crops import box_of, crop_of
+from facial_keypoints.detectors.haar import Haar
+from facial_keypoints.face import DOUBTFUL, Face, doubt, each_once
+from facial_keypoints.predictor import PASSES, Predictor
+from facial_keypoints.video.one_euro import OneEuro
+
+DETECT_EVERY = 30  # frames, while faces are followed
+SEEK_EVERY = 10  # frames, while there is none, or one is out of sight
+FORGET_AFTER = 15  # frames that a face is out of sight; one that turns up later is another
+LOST = 2.6  # usual doubts of a face that goes out of sight; more than of one that comes in, so that none flickers
+OVERLAP = 0.3  # of two boxes, intersection over union, that are one face's
+CUT_LEVELS = 18  # of 255, mean difference of two frames' thumbnails; more is a cut to another scene
+THUMBNAIL_PX = 32, 18
+
+Box = tuple[float, float, float, float]  # x, y, width, height in px
+
+
+@dataclass(frozen=True, eq=False)
+class TrackedFace(Face):
+    """A face in a frame of a clip.
+
+    Attributes:
+        number: from 0 on, the same in every frame; no other face of the clip has it.
+    """
+
+    number: int = 0
+
+
+@dataclass(eq=False)
+class _Track:
+    """What is remembered of a face: as it was seen last, unsmoothed, and for how many frames it has been unseen."""
+
+    number: int
+    face: Face
+    unseen: int = 0
+    smoothed: OneEuro = field(default_factory=OneEuro)
+
+
+class Tracker:
+    """Follows the faces of one clip or camera.
+
+    A face is in sight while the network expects to err little there; one out of sight is not shown, and forgotten
+    after `FORGET_AFTER` frames. A network that says no expected errors needs the detector to find its faces again each
+    time. A cut to another scene ends all faces.
+    """
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        detector: Detector | None = None,
+        *,
+        smooth: bool = True,
+        background: Executor | None = None,
+    ) -> None:
+        """Begins with no faces.
+
+        Args:
+            detector: None: OpenCV's Haar cascade.
+            smooth: whether keypoints go through a one-euro filter.
+            background: where the detector works while frames go on, for a camera; its faces come some frames late.
+                None: each frame waits for it, and equal clips give equal faces.
+        """
+        self._predictor, self._detector = predictor, detector or Haar()  # no second look at frames without a face
+        self._smooth, self._background = smooth, background
+        self._tracks: list[_Track] = []
+        self._count = 0  # of faces so far
+        self._since_detection = SEEK_EVERY
+        self._pending: Future[list[Face]] | None = None
+        self._outdated = False  # whether the pending detection is of a scene that was cut
+        self._thumbnail: Float64 | None = None
+
+    def update(self, frame: UInt8, time_s: float) -> list[TrackedFace]:
+        """Returns the faces in the next frame, by number.
+
+        Their boxes go with their keypoints; both are smoothed, where asked for.
+
+        Args:
+            frame: uint8 (H, W, 3) RGB, of one size always.
+            time_s: when it was taken, later than the one before.
+
+        Raises:
+            InputError: as `Predictor.predict`.
+        """
+        if self._is_cut(frame):
+            self._tracks, self._since_detection = [], DETECT_EVERY
+            self.forget_pending()
+        lost = self._follow(frame)
+        self._since_detection += 1
+        if self._outdated and self._pending is not None and self._pending.done():
+            self._pending, self._outdated = None, False
+        every = DETECT_EVERY if self._tracks and not any(track.unseen for track in self._tracks) else SEEK_EVERY
+        if lost or self._since_detection >= every:
+            self._begin_detection(frame)
+        if self._pending is not None and not self._outdated and self._pending.done():
+            self._join(frame, self._pending.result())
+            self._pending = None
+        self._tracks = [track for track in self._tracks if track.unseen <= FORGET_AFTER]
+        seen = [track for track in self._tracks if not track.unseen]
+        return [self._shown(track, time_s) for track in seen]
+
+    def forget_pending(self) -> None:
+        """Cancels the pending detection; one at work ends first, so that there is never more than one of a tracker.
+
+        For a tracker that is given up, too: others wait for the same executor.
+        """
+        if self._pending is not None:
+            self._outdated = not self._pending.cancel()
+        if not self._outdated:
+            self._pending = None
+
+    def _is_cut(self, frame: UInt8) -> bool:
+        """Returns whether a frame shows another scene than the last one."""
+        small = np.asarray(cv2.resize(frame, THUMBNAIL_PX, interpolation=cv2.INTER_AREA), np.float64)
+        before, self._thumbnail = self._thumbnail, small
+        return before is not None and float(np.abs(small - before).mean()) > CUT_LEVELS
+
+    def _follow(self, frame: UInt8) -> bool:
+        """Looks for each face where it was last; returns whether one was lost that the last frame had."""
+        if not self._tracks:
+            return False
+        before = [track.face for track in self._tracks]
+        faces = self._look(frame, before, passes=1)
+        stayed = [overlap(face.box, then.box) for face, then in zip(faces, before, strict=True)]
+        order = sorted(range(len(faces)), key=lambda number: -stayed[number])
+        sure = [faces[number] for number in order if doubt(faces[number]) < LOST * self._predictor.usual_doubt]
+        kept = each_once(sure)  # of two in one place, one
+        lost = False
+        for track, face in zip(self._tracks, faces, strict=True):
+            if any(face is one for one in kept):
+                track.face, track.unseen = face, 0
+            else:
+                lost |= not track.unseen
+                track.unseen += 1
+        return lost
+
+    def _begin_detection(self, frame: UInt8) -> None:
+        if self._pending is not None:
+            return
+        self._since_detection = 0
+        if self._background is None:
+            self._pending = Future()
+            self._pending.set_result(self._predictor.predict(frame, detector=self._detector))
+        else:
+            self._pending = self._background.submit(self._predictor.predict, frame, detector=self._detector)
+
+    def _join(self, frame: UInt8, found: list[Face]) -> None:
+        """Gives the faces that the detector found to the tracks they overlap most; the rest are new."""
+        if self._background is not None:  # they are those of an earlier frame
+            limit = DOUBTFUL * self._predictor.usual_doubt
+            found = each_once(face for face in self._look(frame, found) if doubt(face) < limit)
+        pairs = pair([track.face.box for track in self._tracks], [face.box for face in found])
+        for number, other in pairs.items():
+            track, face = self._tracks[number], found[other]
+            if track.unseen or doubt(face) <= doubt(track.face):
+                track.face = face
+            track.unseen = 0
+        if not self._predictor.spec.expected_error:
+            self._tracks = [track for number, track in enumerate(self._tracks) if number in pairs]
+        for face in (face for other, face in enumerate(found) if other not in pairs.values()):
+            self._tracks.append(_Track(self._count, face))
+            self._count += 1
+
+    def _look(self, frame: UInt8, faces: Sequence[Face], passes: int = PASSES) -> list[Face]:
+        """Returns what the network sees of each face where it was before."""
+        keypoints = np.array([face.keypoints for face in faces], np.float64)
+        crops = crop_of(keypoints, self._predictor.spec) if len(faces) else np.zeros((0, 2, 3))
+        return self._predictor.predict_at(frame, crops, passes=passes)
+
+    def _shown(self, track: _Track, time_s: float) -> TrackedFace:
+        face = track.face
+        keypoints = track.smoothed(face.keypoints, face.box[2], time_s) if self._smooth else face.keypoints
+        box = box_of(crop_of(keypoints[None], self._predictor.spec)[0], self._predictor.spec)
+        return TrackedFace(box, keypoints, face.expected_error, face.crop, face.score, track.number)
+
+
+def pair(boxes: Sequence[Box], others: Sequence[Box]) -> dict[int, int]:
+    """Returns which other box belongs to which box, by their places in the lists: those that overlap most come first.
+
+    Boxes that overlap less than `OVERLAP` do not belong together.
+    """
+    overlaps = [(overlap(box, other), i, j) for i, box in enumerate(boxes) for j, other in enumerate(others)]
+    pairs: dict[int, int] = {}
+    for share, i, j in sorted(overlaps, reverse=True):
+        if share >= OVERLAP and i not in pairs and j not in pairs.values():
+            pairs[i] = j
+    return pairs
+
+
+def overlap(box: Box, other: Box) -> float:
+    """Returns the intersection of two boxes (x, y, width, height) over their union."""
+    width = min(box[0] + box[2], other[0] + other[2]) - max(box[0], other[0])
+    height = min(box[1] + box[3], other[1] + other[3]) - max(box[1], other[1])
+    shared = max(width, 0) * max(height, 0)
+    return shared / (box[2] * box[3] + other[2] * other[3] - shared)

@@ -1,0 +1,171 @@
+"""The report says what is in the set; its figures show the labels where they are."""
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from common import draw
+from data_prep.faces import Faces, labelled_mean, labelled_points
+from data_prep.prepared import Prepared
+from data_prep.report import figures
+from data_prep.report.write import write_report
+from facial_keypoints.array_types import Float64, Int64
+from facial_keypoints.keypoint_set import FACE15, KeypointSet, LabelSource
+
+FIGURES = ("contact_sheet", "outliers", "mean_face", "keypoint_scatter", "visible_keypoints", "labelled_share")
+SPARSE = FACE15.sources[1].keypoints
+COUNT = 40
+SOURCES = np.repeat([0, 1], 20)
+NOSE = FACE15.index("nose_tip")
+
+
+@pytest.fixture
+def faces() -> Faces:
+    """20 faces of each of two sources, the second 5 px lower by the nose; two are one image; one label is outside."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (COUNT, 24, 24, 1), np.uint8)
+    images[39] = images[38]
+    shape = rng.uniform(4, 18, (15, 2))
+    keypoints = (shape + rng.normal(0, 0.3, (COUNT, 15, 2))).astype(np.float32)
+    keypoints[20:, [k for k in range(15) if k not in SPARSE]] = np.nan
+    keypoints[20:, NOSE, 1] += 5
+    keypoints[39] = keypoints[38] + 0.5
+    keypoints[3, 5] = (99, 3)
+    return Faces(images, keypoints, np.arange(COUNT), (np.arange(COUNT) // 2).astype(np.str_), FACE15)
+
+
+def prepared(faces: Faces, sources: Int64, sizes: tuple[int, int, int], **changes: Any) -> Prepared:
+    edges = np.cumsum([0, *sizes])
+    parts = {name: np.arange(a, b) for name, a, b in zip(("train", "val", "test"), edges, edges[1:], strict=False)}
+    duplicates = np.arange(len(faces))
+    duplicates[-1] -= bool((faces.images[-1] == faces.images[-2]).all())
+    values: dict[str, Any] = {
+        "keypoints": faces.keypoints,
+        "labelled": labelled_points(faces.keypoints),
+        "sources": sources,
+        "duplicates": duplicates,
+        "groups": np.arange(len(faces)) // 2,
+        "indexes": parts,
+        "learnt_from": np.ones(len(faces), bool),
+        "imputer": "ridge",
+        "hidden_errors": {"mean": 3.18, "ridge": 1.87},
+        "split_method": "grouped",
+    }
+    return Prepared(faces, **(values | changes))
+
+
+def test_report_of_two_sources(tmp_path: Path, faces: Faces) -> None:
+    write_report(tmp_path, prepared(faces, SOURCES, (32, 4, 4)))
+    text = (tmp_path / "report.md").read_text()
+    assert "40 faces of 20 people, 24 x 24 px, grey" in text
+    assert "Label noise: 0.35 px" in text  # 0.5 / √2
+    assert "| train | 32 | 80.0 % | 16 | 16 |" in text
+    assert "- `sparse` (20 faces, 50.0 %) labels 4.0 keypoints a face; never left_eye_inner_corner, " in text
+    assert "**`complete` and `sparse` label nose_tip (" in text
+    assert "1 label in 1 face: row 3 " in text
+    assert "only the keypoints of `sparse` left visible" in text
+    assert text.index("| **ridge** | 1.87 |") < text.index("| mean | 3.18 |")
+    for name in FIGURES:
+        assert (tmp_path / f"{name}.png").is_file()
+        assert f"({name}.png)" in text
+
+
+def test_report_of_a_few_colour_faces_with_one_source_and_other_keypoints(tmp_path: Path) -> None:
+    names = tuple(f"point_{k}" for k in range(68))
+    everything = (LabelSource("everything", tuple(range(68))),)
+    keypoint_set = KeypointSet("many", names, tuple(range(68)), (), (), ((0, 1, 2),), everything)
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (3, 20, 30, 3), np.uint8)
+    keypoints = rng.uniform(0, 19, (3, 68, 2)).astype(np.float32)
+    keypoints[:, 7] = np.nan
+    few = Faces(images, keypoints, np.arange(3), None, keypoint_set)
+    write_report(tmp_path, prepared(few, np.zeros(3, np.int64), (0, 0, 3), hidden_errors={}, split_method="all-test"))
+    text = (tmp_path / "report.md").read_text()
+    assert "3 faces, 30 x 20 px, colour, 68 keypoints" in text
+    assert "**No face has a label for point_7.**" in text
+    assert "has a label for point_7: these are put into the middle" in text
+    assert "None, pixel for pixel." in text
+    assert all((tmp_path / f"{name}.png").is_file() for name in FIGURES)
+
+
+def points_in(panel: Any, color: str) -> Float64:
+    """Returns where a panel shows dots of a colour, (n, 2)."""
+    dots = [line.get_xydata() for line in panel.lines if line.get_marker() == "o" and line.get_color() == color]
+    return np.concatenate(dots)
+
+
+def test_the_mean_face_shows_the_mean_labels_of_each_source(faces: Faces) -> None:
+    labelled = labelled_points(faces.keypoints)
+    means = {s: labelled_mean(faces.keypoints[s == SOURCES], labelled[s == SOURCES]) for s in (0, 1)}
+    figure = figures.mean_face(faces, SOURCES, means)
+    assert [panel.get_title() for panel in figure.axes] == [
+        "complete: 20 faces",
+        "sparse: 20 faces",
+        "all: where they differ",
+    ]
+    for source, mean in means.items():
+        color = figures.ON_FACES[source]
+        np.testing.assert_array_equal(points_in(figure.axes[source], color), mean)
+        np.testing.assert_array_equal(points_in(figure.axes[2], color), mean)
+        image = np.asarray(figure.axes[source].images[0].get_array())
+        np.testing.assert_allclose(image, faces.images[source == SOURCES].mean(axis=0)[..., 0])
+        left, right = figure.axes[source].get_xlim()
+        assert (left, right) == (-0.5, 23.5)  # pixel centres lie at whole numbers
+    distance = np.hypot(*(means[0][NOSE] - means[1][NOSE]))
+    assert [text.get_text() for text in figure.axes[2].texts] == [f"{distance:.1f} px"]
+
+
+def test_the_scatter_shows_every_label(faces: Faces) -> None:
+    panel = figures.keypoint_scatter(faces).axes[0]
+    dots = panel.collections[::2]  # each keypoint has its dots and an entry of the legend
+    assert len(dots) == 15
+    for k, of_keypoint in enumerate(dots):
+        shown: Float64 = np.ma.filled(np.ma.asarray(of_keypoint.get_offsets()), np.nan)
+        np.testing.assert_array_equal(shown, faces.keypoints[:, k])
+
+
+def test_bars_count_the_faces_and_the_labels_of_each_source(faces: Faces) -> None:
+    labelled = labelled_points(faces.keypoints)
+    labelled[0, 2] = False
+    first, second = figures.visible_keypoints(labelled, SOURCES, FACE15).axes[0].containers
+    assert {i: bar.get_height() for i, bar in enumerate(first) if bar.get_height()} == {14: 1, 15: 19}
+    assert {i: bar.get_height() for i, bar in enumerate(second) if bar.get_height()} == {4: 20}
+
+    panel = figures.labelled_share(labelled, SOURCES, FACE15).axes[0]
+    first, second = panel.containers
+    assert [bar.get_width() for bar in first] == [95 if k == 2 else 100 for k in range(15)]
+    assert [bar.get_width() for bar in second] == [100 if k in SPARSE else 0 for k in range(15)]
+    assert [text.get_text() for text in panel.get_yticklabels()] == [name.replace("_", " ") for name in FACE15.names]
+
+
+def test_dots_of_the_contact_sheet_have_the_colour_of_their_source(faces: Faces) -> None:
+    first, second = figures.layers_by_source(faces.keypoints, SOURCES, FACE15)
+    assert (first.label, second.label) == ("complete", "sparse")
+    assert first.color != second.color
+    assert first.shown is not None
+    assert second.shown is not None
+    np.testing.assert_array_equal(first.shown, labelled_points(faces.keypoints) & (SOURCES == 0)[:, None])
+    np.testing.assert_array_equal(second.shown, labelled_points(faces.keypoints) & (SOURCES == 1)[:, None])
+    np.testing.assert_array_equal(first.keypoints, faces.keypoints)
+
+
+def test_the_outliers_come_first_with_their_labels_on_their_images(tmp_path: Path) -> None:
+    """Black images but for the outlier's, which is grey: the upper left one, its label where it belongs."""
+    images = np.zeros((3, 20, 20, 1), np.uint8)
+    images[1] = 128
+    keypoints = np.array([[[3, 3]], [[5, 12]], [[9, 9]]], np.float32)
+    one = KeypointSet("one", ("tip",), (0,), (), (), (), (LabelSource("all", (0,)),))
+    faces = Faces(images, keypoints, np.arange(3), None, one)
+    order = figures.save_outliers(tmp_path / "outliers.png", faces, np.array([1.0, 7.0, 3.0]))
+    assert order.tolist() == [1, 2, 0]
+    grid = cv2.cvtColor(np.asarray(cv2.imread(str(tmp_path / "outliers.png"))), cv2.COLOR_BGR2RGB).astype(int)
+    cell_px = draw.CELL_INCHES * draw.DPI / (20 + draw.GAP_PX)  # px of the grid for one of the image
+    top = grid.shape[0] - round((20 + draw.GAP_PX + round(0.16 * 20)) * cell_px)
+    wanted = np.array([int(draw.TRUTH[i : i + 2], 16) for i in (1, 3, 5)])
+    y, x = np.nonzero(np.abs(grid[top:, : round(20 * cell_px)] - wanted).sum(axis=-1) < 60)
+    assert np.mean(x + 0.5) / cell_px - 0.5 == pytest.approx(5, abs=0.3)
+    assert np.mean(y + 0.5) / cell_px - 0.5 == pytest.approx(12, abs=0.4)
+    assert grid[top + 5, 5].tolist() == pytest.approx([128] * 3, abs=8)

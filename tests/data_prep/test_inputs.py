@@ -1,0 +1,216 @@
+"""Several sources as one data folder: joined, split by people or as the set says, origins kept."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from common.stage import read_manifest
+from data_prep import arrays
+from data_prep.faces import SPLITS
+from data_prep.faces_csv import held_out_people
+from data_prep.prepare import main
+from data_prep.readers import npz
+from facial_keypoints import geometry
+from facial_keypoints.errors import InputError
+from facial_keypoints.keypoint_set import FACE15, FACE68
+from tests.data_prep.pictures import face_68, save_five, save_frames, save_pts
+
+PEOPLE = [f"Person_{letter}" for letter in "abcdefghij"]
+
+
+def frame_names(people: Sequence[str]) -> list[str]:
+    return [f"{person}_{number}.jpg" for person in people for number in (1, 2)]
+
+
+@pytest.fixture
+def frames(tmp_path: Path) -> Path:
+    """Two frames of each of ten people for training; a third one of three of them for test."""
+    test = [f"{person}_3.jpg" for person in PEOPLE[:3]]
+    return save_frames(tmp_path / "frames", {"training": frame_names(PEOPLE), "test": test})
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    return save_pts(tmp_path / "photos68", [f"{number}_1" for number in range(7)])
+
+
+def test_joined_sources_keep_people_on_one_side_and_say_where_each_face_comes_from(
+    frames: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "data"
+    main([str(frames), str(photos), "--out", str(out)])
+    text = capsys.readouterr().out
+    assert "training: 20 pictures, 20 of them labelled; test: 3 pictures, 3 of them labelled" in text
+    assert "7 pictures with a .pts file" in text
+    manifest = arrays.load_data_manifest(out)
+    assert arrays.load_keypoint_set(manifest) == FACE68
+    assert set(manifest["inputs"]) == {str(frames), str(photos)}
+
+    faces = pd.read_csv(out / "faces.csv", keep_default_na=False)
+    assert sorted(faces["row"]) == list(range(30))
+    assert (faces.groupby("person")["part"].nunique() == 1).all()
+    pairs = set(zip(faces["origin"], faces["source"], strict=True))
+    assert pairs == {(str(frames), "frames"), (str(photos), "pictures")}
+    for split, part in arrays.load_parts(out, FACE68).items():
+        of_part = faces[faces["part"] == split]
+        assert of_part["row"].tolist() == part.rows.tolist()
+        assert [FACE68.sources[source].name for source in part.sources] == of_part["source"].tolist()
+        assert part.crops is not None
+        back = geometry.transform(part.keypoints, geometry.inverse(part.crops))
+        np.testing.assert_allclose(back, np.tile(face_68(), (len(part), 1, 1)), atol=1e-3)
+        files = zip(of_part["origin"], of_part["file"], strict=True)
+        assert all((Path(origin) / file).is_file() for origin, file in files)
+
+
+def test_the_official_split_tests_on_people_who_are_also_in_training(frames: Path, tmp_path: Path) -> None:
+    main([str(frames), "--split", "official", "--out", str(tmp_path / "data")])
+    faces = pd.read_csv(tmp_path / "data" / "faces.csv")
+    assert faces.groupby("part").size().to_dict() == {"train": 17, "val": 3, "test": 3}
+    assert faces[faces["part"] == "test"]["file"].tolist() == [f"test/{person}_3.jpg" for person in PEOPLE[:3]]
+    assert set(faces[faces["part"] == "test"]["person"]) <= set(faces[faces["part"] != "test"]["person"])
+
+
+def test_whoever_is_held_out_elsewhere_can_be_left_out(frames: Path, tmp_path: Path) -> None:
+    """The same people by name in a set of another kind: none of them comes back as training face."""
+    data, extra = tmp_path / "data", tmp_path / "extra"
+    people = {f"{person}.jpg": f"yt:{person}" for person in PEOPLE}
+    main([str(save_five(tmp_path / "five", people)), "--out", str(data)])
+    main([str(frames), "--as", "15", "--split", "all-test", "--leave-out", str(data), "--out", str(extra)])
+    here, there = (pd.read_csv(folder / "faces.csv") for folder in (data, extra))
+    held_out = set(here[here["part"] != "train"]["person"])
+    assert len(held_out) == 2
+    assert set(there["person"]) == set(here["person"]) - held_out
+    wanted = arrays.data_hash(arrays.load_data_manifest(data))
+    assert read_manifest(extra, "prepare")["inputs"]["leave_out"] == wanted
+
+
+def test_people_held_out_of_several_data_folders_are_left_out(
+    frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folders = [tmp_path / "one", tmp_path / "two"]
+    people = {f"{person}.jpg": f"yt:{person}" for person in PEOPLE}
+    for seed, folder in enumerate(folders):
+        five = save_five(tmp_path / f"five_{seed}", people)
+        main([str(five), "--seed", str(seed), "--out", str(folder)])
+    held_out = [held_out_people(folder) for folder in folders]
+    assert held_out[1] - held_out[0]
+    capsys.readouterr()
+    leave_out = [text for folder in folders for text in ("--leave-out", str(folder))]
+    main([str(frames), "--split", "all-test", *leave_out, "--out", str(tmp_path / "extra")])
+    told = capsys.readouterr().out
+    assert f"{2 * len(held_out[1] - held_out[0])} faces left out: they are in val or test of {folders[1]}" in told
+    there = set(pd.read_csv(tmp_path / "extra" / "faces.csv")["person"])
+    assert there == set(people.values()) - held_out[0] - held_out[1]
+    hashes = [arrays.data_hash(arrays.load_data_manifest(folder)) for folder in folders]
+    assert read_manifest(tmp_path / "extra", "prepare")["inputs"]["leave_out"].split() == hashes
+
+
+def test_cut_faces_and_pictures_join_where_they_have_one_size(frames: Path, tmp_path: Path) -> None:
+    """Faces that came as they are have a crop that changes nothing."""
+    drawn = tmp_path / "drawn"
+    drawn.mkdir()
+    np.savez(drawn / npz.IMAGES, face_images=np.zeros((96, 96, 12), np.uint8))
+    labels = pd.DataFrame(np.random.default_rng(0).uniform(0, 95, (12, 30)), columns=FACE15.columns)
+    labels.to_csv(drawn / npz.KEYPOINTS, index=False)
+    out = tmp_path / "data"
+    main([str(drawn), str(frames), "--as", "15", "--split", "random", "--out", str(out)])
+    for part in arrays.load_parts(out, FACE15).values():
+        uncut = part.rows < 12
+        assert part.crops is not None
+        assert (part.crops[uncut] == np.eye(2, 3)).all()
+        assert (np.abs(part.crops[~uncut] - np.eye(2, 3)).max(axis=(1, 2)) > 0.1).all()
+
+
+def test_a_picture_that_is_skipped_is_counted(frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (frames / "training" / "Person_a_1.jpg").write_bytes(b"no picture")
+    command = [str(frames), "--out", str(tmp_path / "data")]
+    with pytest.raises(InputError, match=r"Person_a_1\.jpg: cannot be decoded"):
+        main(command)
+    assert not (tmp_path / "data").exists()
+    main([*command, "--skip-bad"])
+    said = f"{frames}/training/Person_a_1.jpg: cannot be decoded as a picture"
+    assert f"1 face left out, which cannot be used:\n  {said}" in capsys.readouterr().out
+    manifest = read_manifest(tmp_path / "data", "prepare")
+    assert [line.partition(";")[0] for line in manifest["metrics"]["skipped"]] == [said]
+    assert f"- {said}" in (tmp_path / "data" / "report.md").read_text()
+    assert sum(manifest["metrics"][split] for split in SPLITS) == 22
+
+
+def test_who_is_not_named_is_said(frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Pictures of which nobody is named count as people of their own, which they need not be."""
+    save_pts(tmp_path / "pts", list("abcdefghijkl"))
+    for sources, named in (([frames], True), ([frames, tmp_path / "pts"], False)):
+        main([*map(str, sources), "--out", str(tmp_path / "data")])
+        said, report = capsys.readouterr().out, (tmp_path / "data" / "report.md").read_text()
+        assert (f"nobody is named in {tmp_path / 'pts'}: one person may be" in said) != named
+        assert ("nobody is named in" in report) != named
+        assert ("| people |" in report) == named
+
+
+def test_a_face_whose_size_nobody_can_tell_is_left_out_where_that_is_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = save_five(tmp_path / "five", {f"{name}.jpg": f"yt:{name}" for name in "abcdefghijklm"})
+    table = folder / "keypoints.csv"
+    table.write_text(table.read_text().replace("b.jpg,yt:b,65,50", "b.jpg,yt:b,,").replace("c,65,", "c,9999,"))
+    command = [str(folder), "--out", str(tmp_path / "data")]
+    with pytest.raises(InputError, match=r"row 2 .*: has left_eye_center at 9999, 50, which lies outside its picture"):
+        main(command)
+    main([*command, "--skip-bad"])
+    printed = capsys.readouterr().out
+    assert "2 faces left out, which cannot be used:\n" in printed
+    assert "row 1 (line 3): its eye centres are not labelled" in printed
+
+
+FAULTS = {
+    "left is not the person's own": (["swapped"], r"swapped: 12 of 12 faces have left_eye_center on the left of the"),
+    "a label far outside": (
+        ["far"],
+        r"a\.pts: has jaw_1 at 9998, 11, which lies outside its picture of 130 x 120 px by more than half the size",
+    ),
+    "two keypoint sets": (["frames", "five"], r"five: has the keypoint set face15, frames has face68; join sources"),
+    "one source twice": (["frames", "frames"], r"frames: is named twice"),
+    "both sources of 68 points": (["frames", "--both-sources"], r"--both-sources: only where 68 points are taken"),
+    "both sources of 15 points": (["five", "--as", "15", "--both-sources"], r"--both-sources: no source has the 68"),
+    "too many drawn": (["synthetic", "--count", "100000000000000"], r"--count 1000+: .* at most 1,000,000"),
+    "no cuts": (["frames", "--cuts", "0"], r"--cuts 0: .* must be at least 1"),
+    "too small": (["frames", "--size", "8"], r"--size 8: give 16 to 1024 px"),
+    "no official split": (["many", "--split", "official"], r"--split official: not all faces are in a training or"),
+    "drawn faces are cut": (["synthetic", "--count", "20", "--size", "64"], r"synthetic: its faces are already cut"),
+    "few in training": (["test_only", "--split", "official"], r"--split official: fewer than 10 faces are in its"),
+    "68 cuts of one": (["frames", "--cuts", "2"], r"--cuts 2: all would be the same"),
+    "the same folder": (["frames", "frames/"], r"frames: is named twice"),
+    "nobody named": (["frames", "--leave-out", "nameless"], r"nameless: names nobody in its validation and test part"),
+    "no data folder": (["frames", "--leave-out", "five"], r"five: .*prepare"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_bad_use_is_one_line_and_leaves_nothing(
+    frames: Path, tmp_path: Path, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments, message = FAULTS[fault]
+    save_five(tmp_path / "five", {"a.jpg": "yt:Ann", "b.jpg": "yt:Bo"})
+    save_pts(tmp_path / "many", list("abcdefghijkl"))
+    swapped = save_five(tmp_path / "swapped", {f"{name}.jpg": "yt:Ann" for name in "abcdefghijkl"}) / "keypoints.csv"
+    swapped.write_text(swapped.read_text().replace("left", "L").replace("right", "left").replace("L", "right"))
+    far = save_pts(tmp_path / "far", ["a"]) / "a.pts"
+    far.write_text(far.read_text().replace(far.read_text().splitlines()[3], "9999 12"))
+    save_frames(tmp_path / "test_only", {"test": frame_names(PEOPLE)})
+    if "nameless" in arguments:
+        source = tmp_path / "cut"
+        source.mkdir()
+        images = np.random.default_rng(0).integers(0, 256, (32, 32, 20), np.uint8)
+        np.savez(source / npz.IMAGES, face_images=images)
+        labels = pd.DataFrame(np.full((20, 30), 9), columns=FACE15.columns)
+        labels.to_csv(source / npz.KEYPOINTS, index=False)
+        main([str(source), "--out", str(tmp_path / "nameless")])
+    before = sorted(path.name for path in tmp_path.iterdir())
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=message) as error:
+        main([*arguments, "--out", "out"])
+    assert "\n" not in str(error.value)
+    assert sorted(path.name for path in tmp_path.iterdir()) == before

@@ -1,0 +1,326 @@
+"""Filters: they go where their anchors say, blend without fringes, and a blur leaves nothing of a face."""
+
+import functools
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from facial_keypoints.__main__ import main
+from facial_keypoints.array_types import UInt8
+from facial_keypoints.errors import InputError
+from facial_keypoints.face import Face
+from facial_keypoints.filters.apply import apply_filter, fit_filter
+from facial_keypoints.filters.files import FOLDER, load_filter, names
+from facial_keypoints.geometry import fit_similarity, transform
+from facial_keypoints.keypoint_set import FACE15, as_face15
+from facial_keypoints.pictures import read_picture
+from facial_keypoints.predictor import Predictor
+from facial_keypoints.video import clips
+from tests.conftest import ROOT
+
+PHOTOS = ROOT.parent / "shared" / "photos"
+EYES_AND_NOSE = {"left_eye_center": (9.5, 0.5), "right_eye_center": (0.5, 0.5), "nose_tip": (5, 7)}
+
+
+def face_at(places: dict[str, tuple[float, float]], **more: Any) -> Face:
+    """Returns a face with these keypoints; the others are of no matter."""
+    keypoints = np.full((15, 2), 3.0, np.float32)
+    for name, place in places.items():
+        keypoints[FACE15.index(name)] = place
+    values: dict[str, Any] = {"box": (0, 0, 10, 10), "keypoints": keypoints, "expected_error": None}
+    return Face(**values | {"crop": np.eye(2, 3)} | more)
+
+
+shipped = functools.cache(load_filter)
+
+
+def anchor(name: str, x: float, y: float, depth: float = 0) -> dict[str, Any]:
+    return {"keypoints": [name], "x": x, "y": y, "depth": depth}
+
+
+def write_filter(folder: Path, rgba: UInt8, anchors: Sequence[dict[str, Any]], **more: str) -> Path:
+    path = folder / "mine.png"
+    Image.fromarray(rgba).save(path)
+    path.with_suffix(".json").write_text(json.dumps({"anchors": anchors, **more}))
+    return path
+
+
+def flat_anchors(scale: float = 1) -> list[dict[str, Any]]:
+    return [anchor(name, x * scale, y * scale) for name, (x, y) in EYES_AND_NOSE.items()]
+
+
+@pytest.mark.parametrize("name", names())
+def test_each_filter_finds_the_move_of_a_face_that_looks_as_it_was_drawn_for(name: str) -> None:
+    filter = shipped(name)
+    moved = np.array([[0.3, -0.2, 50], [0.2, 0.3, -20]])
+    face = face_at({})
+    for group, place in zip(filter.anchors, filter.places, strict=True):
+        face.keypoints[list(group)] = moved @ (place[0], place[1], 1)
+    np.testing.assert_allclose(fit_filter(filter, face), moved, atol=1e-3)
+    assert (FOLDER / f"{name}.png").stat().st_size < 100_000
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_without_depth_the_fit_is_the_similarity_of_least_squares(seed: int) -> None:
+    clown = shipped("clown")
+    flat = replace(clown, places=clown.places * (1, 1, 0))
+    face = face_at({}, keypoints=np.random.default_rng(seed).uniform(0, 500, (15, 2)).astype(np.float32))
+    targets = face.keypoints[[group[0] for group in flat.anchors]]
+    np.testing.assert_allclose(fit_filter(flat, face), fit_similarity(flat.places[:, :2], targets)[0], atol=1e-3)
+
+
+@pytest.mark.parametrize("fit", ["similarity", "affine"])
+def test_what_lies_behind_the_face_goes_back_when_the_nose_comes_forward(tmp_path: Path, fit: str) -> None:
+    """The nose tip lies 4 px before the eyes and mouth, these 8 px before the hat: it moves 2 px, the hat -4 px."""
+    places = {"left_eye_center": (9.0, 0.0), "right_eye_center": (0.0, 0.0), "mouth_left_corner": (8.0, 10.0)}
+    places |= {"mouth_right_corner": (1.0, 10.0), "nose_tip": (4.5, 6.0)}
+    depths = dict.fromkeys(places, 8) | {"nose_tip": 12}
+    anchors = [anchor(name, *place, depths[name]) for name, place in places.items()]
+    hat = load_filter(write_filter(tmp_path, np.full((4, 4, 4), 255, np.uint8), anchors, fit=fit))
+    turned = face_at(places | {"nose_tip": (6.5, 6.0)})
+    np.testing.assert_allclose(fit_filter(hat, turned), [[1, 0, -4], [0, 1, 0]], atol=1e-6)
+
+
+def test_colours_blend_by_alpha_and_nothing_else_changes(tmp_path: Path) -> None:
+    rgba = np.zeros((10, 10, 4), np.uint8)
+    rgba[2, 3] = (200, 100, 0, 255)
+    rgba[2, 4] = (200, 100, 0, 51)  # a fifth
+    mine = load_filter(write_filter(tmp_path, rgba, flat_anchors()))
+    picture: UInt8 = np.full((12, 14, 3), 50, np.uint8)
+    here = {name: (x + 4, y + 1) for name, (x, y) in EYES_AND_NOSE.items()}  # 4 px to the right, 1 px down
+    painted = apply_filter(picture, [face_at(here)], mine)
+    expected = picture.copy()
+    expected[3, 7], expected[3, 8] = (200, 100, 0), (80, 60, 40)
+    np.testing.assert_array_equal(painted, expected)
+    assert (picture == 50).all()
+
+
+def test_edges_have_no_fringe_of_the_colour_that_is_transparent(tmp_path: Path) -> None:
+    y, x = np.mgrid[:101, :101]
+    rgba: UInt8 = np.zeros((101, 101, 4), np.uint8)
+    rgba[..., 1] = 255  # green where nobody sees it
+    rgba[np.hypot(y - 50, x - 50) < 40] = (255, 0, 0, 255)
+    mine = load_filter(write_filter(tmp_path, rgba, flat_anchors(scale=10.1)))
+    for size in (1, 3.7, 30):  # from a tenth to three times the PNG's size
+        places = {name: (x * size + 0.3, y * size + 0.6) for name, (x, y) in EYES_AND_NOSE.items()}
+        painted = apply_filter(np.zeros((200, 200, 3), np.uint8), [face_at(places)], mine)
+        assert painted[..., 0].max() == 255
+        assert painted[..., 1:].max() == 0
+
+
+@pytest.mark.parametrize("scale", [0.02, 0.13, 0.4, 0.5])
+@pytest.mark.parametrize("turn", [0, 0.4, 3])
+def test_a_fine_pattern_becomes_its_mean_where_it_is_shrunk(tmp_path: Path, scale: float, turn: float) -> None:
+    board = np.indices((256, 256)).sum(axis=0) % 2 * 255
+    rgba = np.stack([board, board, board, np.full_like(board, 255)], axis=-1).astype(np.uint8)
+    points = np.array([[0, 0], [255, 0], [0, 255]])
+    step = scale * np.exp(1j * turn)
+    matrix = np.array([[step.real, -step.imag, 100], [step.imag, step.real, 100]])
+    anchors = [anchor(name, x, y) for name, (x, y) in zip(EYES_AND_NOSE, points.tolist(), strict=True)]
+    mine = load_filter(write_filter(tmp_path, rgba, anchors))
+    places = transform(points[None], matrix)[0]
+    painted = apply_filter(
+        np.full((200, 200, 3), 128, np.uint8), [face_at(dict(zip(EYES_AND_NOSE, places, strict=True)))], mine
+    )
+    assert np.abs(painted.astype(int) - 128).max() <= 8  # 2.5 x 2.5 squares are not half white
+
+
+def test_the_larger_face_is_in_front(tmp_path: Path) -> None:
+    rgba = np.full((10, 10, 4), 255, np.uint8)
+    rgba[:, :5, 1:3] = 0  # red on the left, white on the right
+    mine = load_filter(write_filter(tmp_path, rgba, flat_anchors()))
+    large = face_at({name: (4 * x, 4 * y) for name, (x, y) in EYES_AND_NOSE.items()}, box=(0, 0, 40, 40))
+    small = face_at({name: (x + 2, y + 2) for name, (x, y) in EYES_AND_NOSE.items()}, box=(0, 0, 10, 10))
+    for faces in ([large, small], [small, large]):
+        painted = apply_filter(np.zeros((50, 50, 3), np.uint8), faces, mine)
+        assert (painted[4:10, 4:15] == (255, 0, 0)).all()
+
+
+def test_68_keypoints_carry_a_filter_as_15_do() -> None:
+    points = np.random.default_rng(0).uniform(60, 140, (68, 2)).astype(np.float32)
+    face68, face15 = face_at({}, keypoints=points), face_at({}, keypoints=as_face15(points))
+    picture = np.zeros((200, 200, 3), np.uint8)
+    for name in ("hat", "sunglasses"):
+        painted = [apply_filter(picture, [face], load_filter(name)) for face in (face68, face15)]
+        assert painted[0].any()
+        np.testing.assert_allclose(painted[0], painted[1], atol=1)
+    with pytest.raises(InputError, match="a face of 5 keypoints"):
+        apply_filter(picture, [face_at({}, keypoints=points[:5])], load_filter("hat"))
+
+
+@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("keypoints", [np.full((15, 2), 7), np.full((15, 2), -1e6), np.arange(30).reshape(15, 2) * 1e4])
+def test_keypoints_that_make_no_face_break_nothing(name: str, keypoints: np.ndarray) -> None:
+    picture = np.zeros((20, 30, 3), np.uint8)
+    face = face_at({}, keypoints=keypoints.astype(np.float32), box=(-1e6, -1e6, 1, 1))
+    assert apply_filter(picture, [face], shipped(name)).shape == picture.shape
+
+
+# A face that looks at the camera, eye distance 100 px: eye centres, nose tip, mouth corners.
+FRONTAL = {"left_eye_center": (250.0, 150.0), "right_eye_center": (150.0, 150.0), "nose_tip": (200.0, 205.0)}
+BOX = (70.0, 50.0, 260.0, 260.0)
+FRONTAL |= {"mouth_left_corner": (243.0, 252.0), "mouth_right_corner": (157.0, 252.0)}
+
+
+def test_a_blur_leaves_no_detail_from_the_forehead_to_the_chin() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (450, 400, 3)).astype(np.uint8)
+    blurred = apply_filter(noise, [face_at(FRONTAL, box=BOX)], shipped("blur"))
+    for x, y in ((200, 50), (200, 150), (95, 160), (305, 160), (110, 240), (290, 240), (200, 320)):
+        around = blurred[y - 6 : y + 6, x - 6 : x + 6].astype(float)
+        assert around.std(axis=(0, 1)).max() < 6, (x, y)  # it was 74
+    np.testing.assert_array_equal(blurred[:, :10], noise[:, :10])
+
+
+def test_a_blur_keeps_fewer_values_of_a_face_than_tell_people_apart() -> None:
+    """A picture of 36 levels at most comes out: the blur's rows and columns span no more than 6 dimensions each."""
+    noise = np.random.default_rng(1).integers(0, 256, (450, 400, 3)).astype(np.uint8)
+    inside = apply_filter(noise, [face_at(FRONTAL, box=BOX)], shipped("blur"))[60:320:3, 110:290:3, 0].astype(float)
+    values = np.linalg.svd(inside, compute_uv=False)
+    assert values[6] < 0.003 * values[0]  # what rounding leaves
+
+
+def test_a_blur_covers_the_box_where_the_keypoints_are_wrong_and_more_where_they_are_unsure() -> None:
+    noise = np.random.default_rng(2).integers(0, 256, (450, 400, 3)).astype(np.uint8)
+
+    def changed(**more: Any) -> np.ndarray:
+        blurred = apply_filter(noise, [face_at(FRONTAL, **more)], shipped("blur"))
+        return np.asarray((blurred != noise).any(axis=-1))
+
+    assert changed(box=(0, 350, 90, 90))[360:430, 10:80].mean() > 0.95
+    assert changed(expected_error=np.full(15, 20, np.float32)).sum() > 1.1 * changed().sum()
+
+
+def test_on_photos_no_face_is_found_where_one_was_blurred() -> None:
+    path = PHOTOS / "six_faces.jpg"
+    if not path.is_file():
+        pytest.skip("no photos")
+    predictor, picture = Predictor(threads=1), read_picture(path)
+    faces = predictor.predict(picture)
+    assert len(faces) == 6
+    x, y, width, height = np.array([face.box for face in faces]).T
+    for found in predictor.predict(apply_filter(picture, faces, shipped("blur"))):  # the search goes on where none is
+        beside = np.array(found.box[:2]) + np.array(found.box[2:]) / 2
+        assert not ((x < beside[0]) & (beside[0] < x + width) & (y < beside[1]) & (beside[1] < y + height)).any()
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ("{", "does not list anchors"),
+        ({}, "does not list anchors"),
+        ({"anchors": [{"keypoints": ["nose_tip"], "x": 1}]}, "does not list anchors"),
+        ({"anchors": [{"keypoints": ["nose_tip"], "x": "left", "y": 2}]}, "does not list anchors"),
+        ({"anchors": flat_anchors(), "fits": "affine"}, "'fits', which nothing reads"),
+        ({"anchors": flat_anchors(), "fit": "tight"}, "fit is one of similarity, affine"),
+        ({"anchors": [anchor("nose", 1, 2)]}, "anchor 1 has the unknown keypoint 'nose'; known: left_eye_center"),
+        ({"anchors": [{"keypoints": [], "x": 1, "y": 2}]}, "anchor 1 has no keypoint"),
+        ({"anchors": []}, "0 anchors cannot say where it goes; a fit of kind similarity needs 2"),
+        ({"anchors": flat_anchors()[:1]}, "1 anchors cannot say"),
+        ({"anchors": flat_anchors()[:2], "fit": "affine"}, "a fit of kind affine needs 3"),
+        ({"anchors": flat_anchors(scale=0)}, "not in one place"),
+        ({"anchors": [anchor(name, x, 0) for name, (x, _) in EYES_AND_NOSE.items()], "fit": "affine"}, "on one line"),
+        ({"anchors": [anchor("nose_tip", float("nan"), 0)]}, "must be numbers"),
+    ],
+)
+def test_anchors_that_do_not_say_where_it_goes_are_one_line(tmp_path: Path, values: Any, says: str) -> None:
+    path = write_filter(tmp_path, np.zeros((5, 5, 4), np.uint8), [])
+    path.with_suffix(".json").write_text(values if isinstance(values, str) else json.dumps(values))
+    with pytest.raises(InputError, match=says) as caught:
+        load_filter(path)
+    assert str(caught.value).startswith(str(path.with_suffix(".json")))
+
+
+def test_a_png_without_alpha_or_anchors_is_one_line(tmp_path: Path) -> None:
+    path = write_filter(tmp_path, np.zeros((5, 5, 3), np.uint8), flat_anchors())
+    with pytest.raises(InputError, match=r"mine.png: has no alpha"):
+        load_filter(path)
+    path.write_bytes(b"no picture")
+    with pytest.raises(InputError, match=r"mine.png: is no PNG"):
+        load_filter(path)
+    Image.new("RGBA", (5000, 1)).save(path)
+    with pytest.raises(InputError, match=r"is 5000 x 1 px; make it at most 4096"):
+        load_filter(path)
+    Image.new("RGBA", (5, 5)).save(path)
+    path.with_suffix(".json").unlink()
+    with pytest.raises(InputError, match=r"mine.json: cannot be read"):
+        load_filter(path)
+    with pytest.raises(InputError, match=r"other.png: no such file"):
+        load_filter(tmp_path / "other.png")
+    with pytest.raises(InputError, match=r"wig: no such filter; give one of blur, .*, sunglasses, or a .png file"):
+        load_filter("wig")
+
+
+def test_the_command_paints_pictures_and_clips_and_goes_on_after_a_bad_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if not PHOTOS.is_dir():
+        pytest.skip("no photos")
+    face = read_picture(PHOTOS / "one_face.png")
+    folder = tmp_path / "in"
+    folder.mkdir()
+    Image.fromarray(face).save(folder / "face.png")
+    Image.fromarray(np.full_like(face, 90)).save(folder / "grey.png")
+    (folder / "bad.png").write_bytes(b"")
+    film = clips.Clip(tmp_path / "film.mp4", face.shape[1], face.shape[0], 10.0, 3)
+    clips.write_clip(film.path, film, [face] * 3)
+    nobody = film._replace(path=tmp_path / "nobody.mp4")
+    clips.write_clip(nobody.path, nobody, [np.full_like(face, 90)] * 3)
+    out = tmp_path / "out"
+    command = [
+        "filter",
+        str(folder),
+        str(film.path),
+        str(nobody.path),
+        "--filter",
+        "hat",
+        "--filter",
+        "clown",
+        "--out",
+        str(out),
+    ]
+    with pytest.raises(InputError, match=r"unread\.csv: 1 of 3 pictures could not be read"):
+        main(command)
+    said = capsys.readouterr()
+    assert "1 face in 2 pictures; no face found in 1 of them, which is written as before" in said.out
+    assert "; 2 clips of 6 frames, no face found in 3 of them, which are written as before" in said.out
+    assert "left out:" in said.err
+    painted = read_picture(out / "face.png")
+    (found,) = Predictor(threads=1).predict(face)
+    (eye, other), (x, y) = found.keypoints[:2], found.keypoints[FACE15.index("nose_tip")].astype(int)
+    nose, hat = painted[y, x].astype(int), painted[int(y - 2.8 * abs(eye - other)[0]), x]
+    assert nose[0] > 150 > 2 * nose[1]
+    assert hat.max() < 110  # black
+    assert (read_picture(out / "grey.png") == 90).all()
+    frames = [frame.picture for frame in clips.read_frames(clips.read_clip(out / "film.mp4"))]
+    assert len(frames) == 3
+    changed = np.abs(painted.astype(int) - face).max(axis=-1) > 60
+    for frame in frames:  # lossy
+        assert np.abs(frame[changed].astype(int) - painted[changed]).mean() < 15
+        assert np.abs(frame[changed].astype(int) - face[changed]).mean() > 60
+    with pytest.raises(InputError, match="is there already"):
+        main(command)
+
+
+@pytest.mark.parametrize("bad", ["bad.png", "bad.mp4"])
+def test_nothing_is_written_where_nothing_could_be_read(tmp_path: Path, bad: str) -> None:
+    (tmp_path / bad).write_text("hello")
+    with pytest.raises(InputError, match=bad):
+        main(["filter", str(tmp_path / bad), "--filter", "hat", "--out", str(tmp_path / "out")])
+    assert [path.name for path in tmp_path.iterdir()] == [bad]
+
+
+def test_a_bad_clip_is_told_before_a_picture_is_painted(tmp_path: Path) -> None:
+    Image.new("RGB", (90, 60)).save(tmp_path / "grey.png")
+    (tmp_path / "bad.mp4").write_text("hello")
+    paths = [str(tmp_path / name) for name in ("grey.png", "bad.mp4")]
+    with pytest.raises(InputError, match=r"bad\.mp4: is no clip"):
+        main(["filter", *paths, "--filter", "hat", "--out", str(tmp_path / "out")])
+    assert {path.name for path in tmp_path.iterdir()} == {"grey.png", "bad.mp4"}

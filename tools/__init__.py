@@ -1,0 +1,1 @@
+"""Scripts that draw the filters and the pictures of the docs."""
