@@ -34,7 +34,7 @@ keypoints = table.drop(columns="Image").to_numpy(numpy.float32).reshape(len(tabl
 """
 OURS = """
 import sys, pathlib
-from data_prep.read_training_csv import read
+from data_prep.readers.training_csv import read
 read(pathlib.Path(sys.argv[1]))
 """
 WHOLE_STAGE = """
