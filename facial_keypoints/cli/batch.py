@@ -77,10 +77,9 @@ def fill_folder(
         done, unread = _each_picture(pictures, of_picture, unfinished, options.workers, tell=tell)
         of_clips = []
         for clip in clips:
-            if (record := unfinished.record(_stamp(clip))) is None:
-                record = of_clip(clip, unfinished.folder)
-                unfinished.keep(_stamp(clip), record)
-            of_clips.append(record)
+            if (key := _stamp(clip)) not in unfinished.records:
+                unfinished.keep(key, of_clip(clip, unfinished.folder))
+            of_clips.append(unfinished.records[key])
         if unread and not (done or clips):
             unfinished.discard()
             raise InputError(unread[0][1] if len(unread) == 1 else f"none of {len(unread)} pictures could be read")
@@ -125,11 +124,9 @@ def _each_picture(
                 raise
             return InputError(f"{source.path}: what is made of it would have too long a name; give it a shorter one")
 
-    done: dict[str, Any] = {}
     unread: dict[str, str] = {}
-    for source in pictures:
-        if (record := unfinished.record(_stamp(source))) is not None:
-            done[source.name] = record
+    stamps = {source.name: _stamp(source) for source in pictures}
+    done = {name: unfinished.records[key] for name, key in stamps.items() if key in unfinished.records}
     left = [source for source in pictures if source.name not in done]
     say = functools.partial(print, file=sys.stderr)
     with ThreadPoolExecutor(workers) as pool:
@@ -147,7 +144,7 @@ def _each_picture(
                         say(f"left out: {printable(str(result))}")
                 else:
                     done[source.name] = result
-                    unfinished.keep(_stamp(source), result)
+                    unfinished.keep(stamps[source.name], result)
         finally:
             pool.shutdown(cancel_futures=True)  # those at work end, none begins
     return [done[source.name] for source in pictures if source.name in done], sorted(unread.items())

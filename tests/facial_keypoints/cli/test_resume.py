@@ -1,4 +1,4 @@
-"""A folder that a killed run left goes on; one of other settings begins anew."""
+"""A run resumes in the folder that a killed run left; a run with other settings starts anew."""
 
 import subprocess
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from facial_keypoints.cli.resume import Unfinished
+from facial_keypoints.cli.resume import RECORDS, Unfinished
 from facial_keypoints.errors import InputError
 from tests.conftest import ROOT
 
@@ -26,21 +26,20 @@ def test_records_and_files_outlive_a_run_that_is_killed(tmp_path: Path) -> None:
     assert done.returncode == -9, done.stderr
     assert not (tmp_path / "out").exists()
     unfinished = Unfinished(tmp_path / "out", SETTINGS)
-    assert unfinished.record("a") == {"faces": [1.25]}
-    assert unfinished.record("b") is None
+    assert unfinished.records == {"a": {"faces": [1.25]}}
     unfinished.finish()
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.txt"]
 
 
-def test_other_settings_begin_anew(tmp_path: Path) -> None:
+def test_other_settings_start_anew(tmp_path: Path) -> None:
     first = Unfinished(tmp_path / "out", SETTINGS)
     (first.folder / "deep").mkdir()
     (first.folder / "deep" / "a.txt").touch()
     first.keep("a", 1)
     first.close()
     second = Unfinished(tmp_path / "out", {"model": "v3"})
-    assert second.record("a") is None
+    assert second.records == {}
     assert not (second.folder / "deep").exists()
     second.discard()
     assert list(tmp_path.iterdir()) == []
@@ -54,7 +53,7 @@ def test_two_runs_cannot_write_one_folder(tmp_path: Path) -> None:
     Unfinished(tmp_path / "out", SETTINGS).close()
 
 
-def test_a_finished_folder_takes_the_place_of_one_that_is_there(tmp_path: Path) -> None:
+def test_a_finished_folder_replaces_the_one_that_is_there(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "old.txt").touch()
     unfinished = Unfinished(tmp_path / "out", SETTINGS)
@@ -63,24 +62,23 @@ def test_a_finished_folder_takes_the_place_of_one_that_is_there(tmp_path: Path) 
     assert [path.relative_to(tmp_path).as_posix() for path in sorted(tmp_path.rglob("*"))] == ["out", "out/new.txt"]
 
 
-def test_damaged_records_are_one_line(tmp_path: Path) -> None:
+def test_a_line_that_a_kill_cut_off_is_ignored(tmp_path: Path) -> None:
+    first = Unfinished(tmp_path / "out", SETTINGS)
+    first.keep("a", 1)
+    first.keep("b", 2)
+    first.close()
+    path = first.folder / RECORDS
+    path.write_bytes(path.read_bytes()[:-4])
+    second = Unfinished(tmp_path / "out", SETTINGS)
+    assert second.records == {"a": 1}
+    second.keep("b", 3)
+    second.close()
+    with Unfinished(tmp_path / "out", SETTINGS) as third:
+        assert third.records == {"a": 1, "b": 3}
+
+
+def test_damaged_records_start_anew(tmp_path: Path) -> None:
     (tmp_path / ".out.unfinished").mkdir()
-    (tmp_path / ".out.unfinished" / "unfinished.sqlite").write_bytes(b"no records" * 100)
-    with pytest.raises(InputError, match=r"\.out\.unfinished: is damaged .*; delete it and run again"):
-        Unfinished(tmp_path / "out", SETTINGS)
-
-
-def test_a_full_disk_is_told_from_another_run(tmp_path: Path) -> None:
-    unfinished = Unfinished(tmp_path / "out", SETTINGS)
-    unfinished._records.execute("PRAGMA max_page_count = 3")  # as if no further page found room
-    unfinished.keep("a", 1)
-    with pytest.raises(InputError, match=r"\.out\.unfinished: could not be written whole .*full.*; free some space"):
-        unfinished.keep("b", "x" * 100_000)
-    assert unfinished.record("a") == 1
-    unfinished.close()
-
-
-def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
-    (tmp_path / ".out.unfinished" / "unfinished.sqlite").mkdir(parents=True)
-    with pytest.raises(InputError, match=r"\.out\.unfinished: cannot be written .*; change its permissions"):
-        Unfinished(tmp_path / "out", SETTINGS)
+    (tmp_path / ".out.unfinished" / RECORDS).write_bytes(b"\xff\x00 no records" * 100)
+    with Unfinished(tmp_path / "out", SETTINGS) as unfinished:
+        assert unfinished.records == {}
