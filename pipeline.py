@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +130,8 @@ def stages(options: argparse.Namespace) -> list[Stage]:
     for name, network in networks.items():
         out = models / name
         command = ["training.train", network, "--data", str(data), "--out", str(out)]
-        settings = {**asdict(resolve(name, options.recipe, {"epochs": options.epochs})), "backend": backend_name()}
+        recipe = resolve(name, options.recipe, {"epochs": options.epochs})
+        settings = {**recipe.parameters(), "backend": backend_name()}
         command += flags(options, "recipe", "epochs", "seed")
         todo.append(Stage(out, "train", command, data_input, settings, code=(network_file(network),)))
     for name in networks:

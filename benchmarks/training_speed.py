@@ -123,7 +123,7 @@ def time_training(network: str, recipe: str, level: str, data: Path, out: Path) 
     choices = resolve(network, recipe, {"augment": level, "epochs": EPOCHS})
     of_data = load_data(data, None, choices.labels)
     timer = clock()
-    train(TrainingConfig(network, choices, recipe), of_data, out, callbacks=[timer])
+    train(TrainingConfig(network, choices), of_data, out, callbacks=[timer])
     return len(of_data.train.images), timer
 
 

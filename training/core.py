@@ -2,7 +2,6 @@
 
 import contextlib
 import csv
-import dataclasses
 import shutil
 import sys
 import time
@@ -50,14 +49,12 @@ class TrainingConfig:
     Attributes:
         network: the NAME of a network in `models`, or a FILE.py with `build(input_shape, keypoints, ...)`.
         recipe: how it is trained (`training.recipes.resolve`).
-        recipe_name: for titles and the manifest.
         options: further arguments of `build` by name.
         seed: of weights, shuffling and augmentation.
     """
 
     network: str
     recipe: Recipe
-    recipe_name: str = "default"
     options: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
 
@@ -77,8 +74,7 @@ class TrainingConfig:
         start = self.recipe.initial_weights
         return {
             "network": self.network,
-            "recipe": self.recipe_name,
-            **dataclasses.asdict(self.recipe),
+            **self.recipe.parameters(),
             "options": dict(self.options),
             "seed": self.seed,
             "initial_weights": start if start in (NONE, IMAGENET) else path_hash(Path(start)),
@@ -138,7 +134,7 @@ def train(
 def tell_start(config: TrainingConfig, model: keras.Model, data: TrainingData) -> None:
     """Prints what is trained on what, and where a random crop finds no room."""
     faces = len(data.train.images)
-    print(f"{config.name}: {model.count_params():,} parameters, {faces} faces, recipe {config.recipe_name}")
+    print(f"{config.name}: {model.count_params():,} parameters, {faces} faces, recipe {config.recipe.name}")
     height, width, _ = data.crop.shape
     if max(height, width) <= config.recipe.crop_px:
         print(f"pictures of {height} x {width} px are left whole: no crop of {config.recipe.crop_px} px fits in")
@@ -298,7 +294,7 @@ def write_model(
         rows = csv.DictWriter(file, ["epoch", *METRICS])
         rows.writeheader()
         rows.writerows(history)
-    title = f"{config.name}, recipe {config.recipe_name}"
+    title = f"{config.name}, recipe {config.recipe.name}"
     loss_curves(folder / "loss_curves.png", history, best, recipe.loss, title)
     best_mae = history[best - 1]["val_mae"]
     spec = data.spec(predicts_error(model))

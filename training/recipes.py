@@ -1,7 +1,7 @@
 """How to train: every choice a training run depends on, and the sets of choices the project stands for."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import Field, dataclass, fields, replace
 from typing import Any
 
 from facial_keypoints.errors import InputError
@@ -20,6 +20,7 @@ class Recipe:
     """The choices of one training run.
 
     Attributes:
+        name: of the set of choices that this one started from, for titles and the manifest.
         epochs: at the most.
         batch_size: faces in a step.
         learning_rate: of Adam, at its highest.
@@ -42,6 +43,7 @@ class Recipe:
         initial_weights: `none`, `imagenet` or a file, see `training.initial_weights`.
     """
 
+    name: str
     epochs: int
     batch_size: int
     learning_rate: float
@@ -58,6 +60,10 @@ class Recipe:
     precision: str = "float32"
     initial_weights: str = NONE
 
+    def parameters(self) -> dict[str, Any]:
+        """Returns all values by the name that each has in a manifest; the name of the recipe is `recipe` there."""
+        return {"recipe": self.name, **{choice.name: getattr(self, choice.name) for choice in choice_fields()}}
+
     @property
     def monitor(self) -> str:
         """The metric whose lowest value marks the best epoch; a likelihood also falls with an expected error that is
@@ -70,74 +76,88 @@ class Recipe:
         return round(self.flip_epochs_fraction * self.epochs)
 
 
+def choice_fields() -> list[Field[Any]]:
+    """Returns the fields of a recipe that can be chosen one by one: all but its name."""
+    return [field for field in fields(Recipe) if field.name != "name"]
+
+
 RECIPES = {
-    "default": Recipe(
-        epochs=40,
-        batch_size=32,
-        learning_rate=3e-4,
-        schedule="cosine",
-        patience=40,
-        loss="mse",
-        labels="masked",
-        augment="full",
-    ),
-    "documented": Recipe(
-        epochs=200,
-        batch_size=32,
-        learning_rate=1e-5,
-        schedule="constant",
-        patience=10,
-        loss="mse",
-        labels="imputed",
-        augment="none",
-    ),
-    "v2": Recipe(
-        epochs=80,
-        batch_size=64,
-        learning_rate=2e-3,
-        schedule="cosine",
-        patience=80,
-        loss="laplace",
-        labels="by_source",
-        augment="strong",
-        weight_decay=0.05,
-        warmup_epochs=2,
-        flip_epochs_fraction=0.625,
-    ),
-    # As published for 68 keypoints, of which all are labelled; without early stopping.
-    "vgg16": Recipe(
-        epochs=10,
-        batch_size=16,
-        learning_rate=1e-4,
-        schedule="constant",
-        patience=10,
-        loss="mae",
-        labels="masked",
-        augment="none",
-        initial_weights=IMAGENET,
-    ),
-    "naimishnet": Recipe(
-        epochs=10,
-        batch_size=16,
-        learning_rate=1e-3,
-        schedule="constant",
-        patience=10,
-        loss="mse",
-        labels="masked",
-        augment="none",
-        crop_px=224,
-    ),
-    "cnn5": Recipe(
-        epochs=5,
-        batch_size=10,
-        learning_rate=1e-3,
-        schedule="constant",
-        patience=5,
-        loss="mse",
-        labels="masked",
-        augment="none",
-        crop_px=224,
-    ),
+    recipe.name: recipe
+    for recipe in (
+        Recipe(
+            name="default",
+            epochs=40,
+            batch_size=32,
+            learning_rate=3e-4,
+            schedule="cosine",
+            patience=40,
+            loss="mse",
+            labels="masked",
+            augment="full",
+        ),
+        Recipe(
+            name="documented",
+            epochs=200,
+            batch_size=32,
+            learning_rate=1e-5,
+            schedule="constant",
+            patience=10,
+            loss="mse",
+            labels="imputed",
+            augment="none",
+        ),
+        Recipe(
+            name="v2",
+            epochs=80,
+            batch_size=64,
+            learning_rate=2e-3,
+            schedule="cosine",
+            patience=80,
+            loss="laplace",
+            labels="by_source",
+            augment="strong",
+            weight_decay=0.05,
+            warmup_epochs=2,
+            flip_epochs_fraction=0.625,
+        ),
+        # As published for 68 keypoints, of which all are labelled; without early stopping.
+        Recipe(
+            name="vgg16",
+            epochs=10,
+            batch_size=16,
+            learning_rate=1e-4,
+            schedule="constant",
+            patience=10,
+            loss="mae",
+            labels="masked",
+            augment="none",
+            initial_weights=IMAGENET,
+        ),
+        Recipe(
+            name="naimishnet",
+            epochs=10,
+            batch_size=16,
+            learning_rate=1e-3,
+            schedule="constant",
+            patience=10,
+            loss="mse",
+            labels="masked",
+            augment="none",
+            crop_px=224,
+        ),
+        Recipe(
+            name="cnn5",
+            epochs=5,
+            batch_size=10,
+            learning_rate=1e-3,
+            schedule="constant",
+            patience=5,
+            loss="mse",
+            labels="masked",
+            augment="none",
+            crop_px=224,
+        ),
+    )
 }
 OWN = ("v2", "vgg16")  # networks that train best with the recipe of their name; the others with `default`
 # Of `default`, in place of its own: cnn5 came to 18.6 % NME at 3e-4, as the mean shape, and to 13.2 % at 1e-3.

@@ -8,7 +8,6 @@ python -m training.train v2 --extra-data artifacts/extra
 """
 
 import argparse
-import dataclasses
 import importlib.util
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +18,7 @@ from common.backend import start_backend
 from common.stage import seed
 from facial_keypoints.errors import InputError, run
 from models.networks import build_options, load_build, network_name, network_names
-from training.recipes import CHOICES, IMAGENET, NONE, RECIPES, Recipe, default_recipe, resolve
+from training.recipes import CHOICES, IMAGENET, NONE, RECIPES, choice_fields, resolve
 
 DEFAULT_DATA = Path("artifacts/data")
 DEFAULT_OUT = Path("artifacts/models")
@@ -50,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
         "--extra-data", type=Path, metavar="DIR", help="a second data folder: all its faces train, none validates"
     )
     p.add_argument("--recipe", choices=list(RECIPES), help="default: the network's own, where it has one")
-    for field in dataclasses.fields(Recipe):
+    for field in choice_fields():
         values = ", ".join(f"{getattr(recipe, field.name)} ({name})" for name, recipe in RECIPES.items())
         p.add_argument(
             option_of(field.name),
@@ -120,8 +119,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     options = p.parse_args(arguments)
     name = network_name(options.network)
-    recipe_name = options.recipe or default_recipe(name)
-    recipe = resolve(name, recipe_name, {f.name: getattr(options, f.name) for f in dataclasses.fields(Recipe)})
+    recipe = resolve(name, options.recipe, {field.name: getattr(options, field.name) for field in choice_fields()})
 
     import keras
 
@@ -139,7 +137,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     config = TrainingConfig(
         options.network,
         recipe,
-        recipe_name,
         {name: getattr(options, name) for name in own if name in options},
         options.seed,
     )

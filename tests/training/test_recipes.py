@@ -20,6 +20,16 @@ def test_a_network_s_own_recipe_is_its_default_and_choices_replace_its_values() 
     assert resolve("v2", None, {"schedule": "constant"}).warmup_epochs == 0
 
 
+def test_a_recipe_carries_its_own_name_and_is_written_with_it() -> None:
+    """Also where some of its values were replaced; `name` is no choice and no key of its own."""
+    assert [recipe.name for recipe in RECIPES.values()] == list(RECIPES)
+    for name, recipe in (("v2", resolve("v2")), ("documented", resolve("v1", "documented", {"epochs": 3}))):
+        parameters = recipe.parameters()
+        assert parameters["recipe"] == name
+        assert "name" not in parameters
+        assert parameters["epochs"] == recipe.epochs
+
+
 def test_what_was_published_goes_by_the_name_of_its_network() -> None:
     """Loss, learning rate, faces in a batch, epochs, and the side of the random crop."""
     published = {

@@ -331,8 +331,7 @@ def test_callbacks_of_the_caller_see_every_hook_and_the_validation(small_data: P
     data = load_data(small_data, None, recipe.labels)
     model = core.train(core.TrainingConfig("base", recipe), data, tmp_path / "base", callbacks=[Watch()])
     seen = "loss, mae, val_loss, val_mae"
-    assert hooks == ["begin", "batch", "batch", f"epoch 0: {seen}", "batch", "batch", f"epoch 1: {seen}", "end"]
-    assert model.output_shape == (None, 15, 2)
+    assert hooks == ["begin", "batch", "batch", f"epoch 0: {seen}", "batch", "batch", f == (None, 15, 2)
 
 
 def test_half_precision_is_for_training_alone(small_data: Path, tmp_path: Path) -> None:
