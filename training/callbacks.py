@@ -16,29 +16,32 @@ from training.targets import Targets
 METRICS = ("loss", "mae", "val_loss", "val_mae")  # of each epoch, the columns of `history.csv`
 
 
-class Validation(keras.callbacks.Callback):  # type: ignore[misc]
-    """Adds `val_loss` and `val_mae` to the metrics of each epoch, before any later callback sees them.
+def validation(model: keras.Model, val: Targets, loss: keras.losses.Loss) -> dict[str, float]:
+    """Returns `val_loss` and `val_mae` (px) of a network, each over all validation labels at once.
 
-    Keras' own validation takes the mean of the means of batches, in which a label counts more where labels are few.
-    Here both are over all validation labels at once.
+    Keras' own validation is the mean of the means of batches, in which a label counts more where labels are few.
     """
+    predicted = model.predict(val.images, batch_size=PREDICTION_BATCH, verbose=0)
+    functions = {"val_loss": loss, "val_mae": masked_mae()}
+    return {name: masked_value(of, val.points, predicted, val.weights) for name, of in functions.items()}
+
+
+class Validation(keras.callbacks.Callback):  # type: ignore[misc]
+    """Adds `val_loss` and `val_mae` to the metrics of each epoch, before any later callback sees them."""
 
     def __init__(self, val: Targets, loss: keras.losses.Loss) -> None:
         super().__init__()
-        self.val, self.loss, self.mae = val, loss, masked_mae()
+        self.val, self.loss = val, loss
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         """Raises InputError where a metric is no finite number any more."""
-        points, weights = self.val.points, self.val.weights
-        predicted = self.model.predict(self.val.images, batch_size=PREDICTION_BATCH, verbose=0)
-        logs["val_loss"] = masked_value(self.loss, points, predicted, weights)
-        logs["val_mae"] = masked_value(self.mae, points, predicted, weights)
+        logs |= validation(self.model, self.val, self.loss)
         if not np.isfinite(list(logs.values())).all():
             raise InputError(f"training diverged in epoch {epoch + 1}: loss {logs['loss']}; lower --learning-rate")
 
 
 class EarlyStopping(keras.callbacks.EarlyStopping):  # type: ignore[misc]
-    """Keras' early stopping, which forgets at the start of `fit` what it knew: this one is told by the state."""
+    """Keras' early stopping, which forgets at the start of `fit` what it knew: this one takes it from the state."""
 
     def __init__(self, state: checkpoint.State, monitor: str, patience: int) -> None:
         super().__init__(monitor, patience=patience, mode="min", restore_best_weights=True)
@@ -48,11 +51,12 @@ class EarlyStopping(keras.callbacks.EarlyStopping):  # type: ignore[misc]
         super().on_train_begin(logs)
         for name, value in self.state.early_stopping.items():
             setattr(self, name, value)
-        if self.state.best_weights:
-            self.best_weights = self.state.best_weights
+        self.best_weights = self.state.best_weights
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         super().on_epoch_end(epoch, logs)
+        if self.wait >= self.patience:  # Keras never stops after the first epoch; a resumed run would
+            self.model.stop_training = True
         self.state.early_stopping = {"best": float(self.best), "wait": self.wait, "best_epoch": self.best_epoch}
         self.state.best_weights = self.best_weights
 

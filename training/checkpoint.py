@@ -23,10 +23,10 @@ class State:
     Attributes:
         settings: what the run was started with; a resumed run must be started with the same.
         code: the files of code that it runs, each with its hash; nor may these have changed.
-        history: a dictionary per finished epoch.
+        history: a dictionary of metrics per epoch; epoch 0, before any training, has those of validation only.
         seconds: spent in training so far.
         early_stopping: the numbers inside Keras' EarlyStopping, by name.
-        best_weights: of its best epoch so far; empty before the first one has ended.
+        best_weights: of its best epoch so far.
     """
 
     settings: dict[str, Any]
@@ -35,6 +35,11 @@ class State:
     seconds: float = 0.0
     early_stopping: dict[str, float] = field(default_factory=dict)
     best_weights: list[Float32] = field(default_factory=list)
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs of training are finished."""
+        return _last_epoch(self.history)
 
 
 def save(path: Path, model: keras.Model, state: State) -> None:
@@ -61,7 +66,7 @@ def save(path: Path, model: keras.Model, state: State) -> None:
 
 
 def restore(path: Path, model: keras.Model, settings: dict[str, Any], code: dict[str, str]) -> State:
-    """Returns the state of the run that `path` holds and puts its variables into the compiled model.
+    """Returns the state of a run that has finished an epoch, and puts its variables into the compiled model.
 
     Raises:
         InputError: the file is damaged, or the run was started with other settings or code than these.
@@ -76,10 +81,10 @@ def restore(path: Path, model: keras.Model, settings: dict[str, Any], code: dict
     variables = _variables(model)
     try:
         values = [arrays[f"variable_{i}"] for i in range(len(variables))]
-        best = [arrays[f"best_{i}"] for i in range(len(model.weights))] if facts["history"] else []
+        best = [arrays[f"best_{i}"] for i in range(len(model.weights))]
     except KeyError:
         raise _damaged(path) from None
-    expected = [tuple(v.shape) for v in variables] + [tuple(v.shape) for v in model.weights][: len(best)]
+    expected = [tuple(v.shape) for v in (*variables, *model.weights)]
     if [value.shape for value in (*values, *best)] != expected:  # checked before anything is assigned
         raise _damaged(path)
     for variable, value in zip(variables, values, strict=True):
@@ -89,7 +94,11 @@ def restore(path: Path, model: keras.Model, settings: dict[str, Any], code: dict
 
 def epochs_done(path: Path) -> int:
     """Returns how many epochs the run that `path` holds has finished; raises InputError where the file is damaged."""
-    return len(_read(path)[0]["history"])
+    return _last_epoch(_read(path)[0]["history"])
+
+
+def _last_epoch(history: list[dict[str, float]]) -> int:
+    return int(history[-1]["epoch"]) if history else 0
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -98,7 +107,8 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             arrays = {name: file[name] for name in file.files}
         facts = dict(json.loads(arrays.pop("facts").tobytes()))
         dict(facts["settings"]), dict(facts["code"]), dict(facts["early_stopping"]), float(facts["seconds"])
-        [dict(epoch) for epoch in facts["history"]]
+        facts["history"] = [dict(epoch) for epoch in facts["history"]]
+        _last_epoch(facts["history"])
     except Exception:  # a damaged zip ends in errors of many kinds
         raise _damaged(path) from None
     return facts, arrays

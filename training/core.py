@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 from tqdm.keras import TqdmCallback
 
 from common.hashes import path_hash
@@ -34,12 +35,14 @@ from models.summary import summary
 from training import checkpoint
 from training.batches import Batches, steps_per_epoch
 from training.calibration import calibrate_on
-from training.callbacks import METRICS, Checkpoint, EarlyStopping, EpochLine, Validation
+from training.callbacks import METRICS, Checkpoint, EarlyStopping, EpochLine, Validation, validation
 from training.initial_weights import start_from
 from training.inputs import TrainingData
 from training.losses import masked_loss, masked_mae
 from training.plots import loss_curves
 from training.recipes import IMAGENET, NONE, Recipe
+
+START = 0  # the epoch before any training
 
 
 @dataclass(frozen=True)
@@ -122,8 +125,12 @@ def train(
         try:
             fit(model, data, config, state, path, callbacks)
         except KeyboardInterrupt:
-            print(f"{len(state.history)} epochs are kept; the same command with --resume goes on")
+            if state.epochs:
+                print(f"kept: {counted(state.epochs)}; the same command with --resume goes on")
             raise
+        finally:
+            if not state.epochs:  # there is nothing to go on with
+                shutil.rmtree(path.parent, ignore_errors=True)
         kept = finished_model(model, config, data, build)
         with atomic_folder(out) as folder:
             write_model(folder, kept, config, data, state)
@@ -141,14 +148,22 @@ def tell_start(config: TrainingConfig, model: keras.Model, data: TrainingData) -
 
 
 def check_unfinished(path: Path, resume: bool, restart: bool) -> None:
-    """Raises InputError where an unfinished run would be lost unasked, or where there is none to go on with."""
-    if path.is_file() and not (resume or restart):
+    """Raises InputError where an unfinished run would be lost unasked, or where there is none to go on with.
+
+    A run without a finished epoch may be lost: it holds nothing that the same command does not make again.
+    """
+    if path.is_file() and not (resume or restart) and (done := checkpoint.epochs_done(path)):
         raise InputError(
-            f"{path.parent}: holds an unfinished run of {checkpoint.epochs_done(path)} epochs; "
+            f"{path.parent}: holds an unfinished run of {counted(done)}; "
             "go on with it by --resume, or throw it away by --restart"
         )
     if resume and not restart and not path.is_file():
         raise InputError(f"{path.parent}: holds no unfinished run; leave --resume out to start one")
+
+
+def counted(epochs: int) -> str:
+    """Returns `1 epoch`, `2 epochs`, ..."""
+    return f"{epochs} epoch{'' if epochs == 1 else 's'}"
 
 
 def untrained(config: TrainingConfig, data: TrainingData, build: Build) -> keras.Model:
@@ -221,16 +236,20 @@ def compile_model(model: keras.Model, recipe: Recipe, steps: int) -> None:
 def begin(
     path: Path, model: keras.Model, settings: dict[str, Any], code: dict[str, str], resume: bool, restart: bool
 ) -> checkpoint.State:
-    """Returns the state to go on from, that of the unfinished run or a new one, which is then on disk.
+    """Returns the state to go on from, that of an unfinished run or a new one, which is then on disk.
+
+    Where not one epoch was finished, the run begins again, whatever its settings were.
 
     Raises:
         InputError: the unfinished run is damaged or has other settings or code, and may not be thrown away.
     """
     if resume and path.is_file():
         try:
-            state = checkpoint.restore(path, model, settings, code)
-            print(f"going on after epoch {len(state.history)}")
-            return state
+            if checkpoint.epochs_done(path):
+                state = checkpoint.restore(path, model, settings, code)
+                print(f"going on after epoch {state.epochs}")
+                return state
+            print("starting over: no epoch was finished")
         except InputError as error:
             if not restart:
                 raise
@@ -249,8 +268,10 @@ def fit(
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> None:
     """Trains the compiled model from where `state` is to the end, and leaves it with its best weights."""
-    recipe, done = config.recipe, len(state.history)
-    if done >= recipe.epochs or state.early_stopping.get("wait", 0) >= recipe.patience:
+    recipe, done = config.recipe, state.epochs
+    if not done:
+        validate_start(model, data, config, state)
+    if done >= recipe.epochs or state.early_stopping["wait"] >= recipe.patience:
         model.set_weights(state.best_weights)  # it was killed after its last epoch
         return
     terminal = sys.stdout.isatty() and sys.stderr.isatty()
@@ -274,6 +295,25 @@ def fit(
         )
 
 
+def validate_start(model: keras.Model, data: TrainingData, config: TrainingConfig, state: checkpoint.State) -> None:
+    """Validates a network before any training, as the first candidate for the best epoch, and prints a line.
+
+    Raises:
+        InputError: what it predicts are no finite numbers.
+    """
+    recipe = config.recipe
+    metrics = validation(model, data.val, masked_loss(recipe.loss))
+    if not np.isfinite(list(metrics.values())).all():
+        raise InputError(
+            f"{config.name}: predicts no finite numbers before training; check its layers and first weights"
+        )
+    figures = ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
+    print(f"epoch {START}/{recipe.epochs}: {figures} (before training)", flush=True)
+    state.history = [{"epoch": START, **metrics}]
+    state.best_weights = model.get_weights()
+    state.early_stopping = {"best": metrics[recipe.monitor], "wait": 0, "best_epoch": START - 1}  # Keras counts from 0
+
+
 def finished_model(model: keras.Model, config: TrainingConfig, data: TrainingData, build: Build) -> keras.Model:
     """Returns the trained network as it is kept: in float32, its expected error calibrated on the validation faces."""
     with precision("float32"):
@@ -287,7 +327,7 @@ def write_model(
 ) -> None:
     """Writes all that a model folder holds, and says on the terminal how training went."""
     history, recipe = state.history, config.recipe
-    best = 1 + int(state.early_stopping["best_epoch"])
+    best = 1 + int(state.early_stopping["best_epoch"])  # Keras counts from 0; `history` begins with epoch 0
     model.save(folder / KERAS_FILE)
     (folder / "summary.txt").write_text(summary(model) + "\n", encoding="utf-8")
     with (folder / "history.csv").open("w", newline="") as file:
@@ -296,7 +336,7 @@ def write_model(
         rows.writerows(history)
     title = f"{config.name}, recipe {config.recipe.name}"
     loss_curves(folder / "loss_curves.png", history, best, recipe.loss, title)
-    best_mae = history[best - 1]["val_mae"]
+    best_mae = history[best]["val_mae"]
     spec = data.spec(predicts_error(model))
     write_manifest(
         folder,
@@ -305,7 +345,7 @@ def write_model(
         inputs=data.hashes,
         metrics={
             "parameters": model.count_params(),
-            "epochs": len(history),
+            "epochs": state.epochs,
             "best_epoch": best,
             "val_mae_px": round(best_mae, 4),
             "seconds": round(state.seconds, 1),
@@ -314,7 +354,8 @@ def write_model(
         extra={"model": to_json(spec)},
         code=state.code,
     )
+    says = f"best is epoch {best}" if best != START else "no epoch was better than the start, whose weights are kept"
     print(
-        f"{len(history)} epoch{'s' * (len(history) > 1)} in {seconds_text(state.seconds)}; best is epoch {best}: "
+        f"{counted(state.epochs)} in {seconds_text(state.seconds)}; {says}: "
         f"validation MAE {best_mae:.3f} px ({'all labels' if recipe.labels == 'imputed' else 'real labels'})"
     )

@@ -2,31 +2,41 @@
 
 from pathlib import Path
 
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from common.draw import save, subplots
 
+LOG_FROM_RATIO = 5  # of the largest value to the smallest: less than that a straight axis shows better
+LABELLED_TICKS = (1, 2, 5)  # of each power of ten; labels of all nine would touch
 LOSS_UNITS = {"mse": "px²", "mae": "px", "huber": "px", "wing": "px", "laplace": "log px"}
 
 
 def loss_curves(path: Path, history: list[dict[str, float]], best: int, loss: str, title: str) -> None:
-    """Writes a PNG with loss and MAE over the epochs, training and validation, the best epoch marked."""
-    epochs = [row["epoch"] for row in history]
+    """Writes a PNG with loss and MAE over the epochs, training and validation, the best epoch marked.
+
+    Epoch 0 has figures of validation only.
+    """
     figure, panels = subplots(1, 2, figsize=(10, 3.8))
     for axes, metric, text in zip(
         panels, ("loss", "mae"), (f"loss: {loss} in {LOSS_UNITS[loss]}", "MAE in px"), strict=True
     ):
-        axes.plot(epochs, [row[metric] for row in history], color="#2f6fb0", label="training")
-        axes.plot(epochs, [row[f"val_{metric}"] for row in history], color="#d0662b", label="validation")
+        drawn: list[float] = []
+        for key, color, label in ((metric, "#2f6fb0", "training"), (f"val_{metric}", "#d0662b", "validation")):
+            rows = [row for row in history if key in row]
+            values = [row[key] for row in rows]
+            axes.plot([row["epoch"] for row in rows], values, color=color, label=label, marker=".", markersize=4)
+            drawn += values
         axes.axvline(best, color="#888888", linewidth=0.8, linestyle=":")
         axes.annotate(f"best: epoch {best}", (best, 1), xycoords=("data", "axes fraction"), fontsize=8, color="#555555",
-                      xytext=(-3, -10), textcoords="offset points", ha="right")  # fmt: skip
-        log = min(row[key] for row in history for key in (metric, f"val_{metric}")) > 0
-        axes.set(xlabel="epoch", ylabel=text, yscale="log" if log else "linear")  # a likelihood may be negative
+                      xytext=(0, 3), textcoords="offset points", ha="center")  # fmt: skip
+        axes.set(xlabel="epoch", ylabel=text)
+        if 0 < LOG_FROM_RATIO * min(drawn) < max(drawn):  # a likelihood may be negative
+            axes.set_yscale("log")
+            axes.yaxis.set_major_locator(LogLocator(subs=LABELLED_TICKS))
+            axes.yaxis.set_minor_locator(NullLocator())
+        axes.yaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        for which in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
-            which("{x:g}")
-        axes.grid(alpha=0.25, which="both")
+        axes.grid(alpha=0.25)
         axes.legend(frameon=False)
     figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     figure.tight_layout()

@@ -54,6 +54,7 @@ def deadly(self, number):
     return whole(self, number)
 Batches.__getitem__ = deadly
 """
+KILLED_IN_THE_FIRST_EPOCH = KILLED_IN_THE_MIDDLE_OF_AN_EPOCH.replace("== 2 and", "== 0 and")
 KILLED_WHILE_THE_MODEL_IS_WRITTEN = """
 import training.core
 training.core.loss_curves = lambda *arguments: os.kill(os.getpid(), signal.SIGKILL)
@@ -119,12 +120,15 @@ def test_the_folder_a_run_leaves(small_data: Path, tmp_path: Path, capsys: pytes
     with (out / "history.csv").open() as file:
         history = list(csv.DictReader(file))
     assert list(history[0]) == ["epoch", "loss", "mae", "val_loss", "val_mae"]
-    assert float(history[2]["mae"]) < float(history[0]["mae"])
+    assert [row["epoch"] for row in history] == ["0", "1", "2", "3"]
+    assert float(history[3]["mae"]) < float(history[1]["mae"])
     printed = capsys.readouterr().out
     assert f"v1: {manifest['metrics']['parameters']:,} parameters, 64 faces" in printed
     lines = re.findall(r"^epoch (\d)/3: loss \S+, val_loss (\S+), val_mae (\S+), \d+\.\d s$", printed, re.MULTILINE)
     figures = [(row["epoch"], f"{float(row['val_loss']):.4g}", f"{float(row['val_mae']):.4g}") for row in history]
-    assert lines == figures  # where the output is no terminal
+    assert lines == figures[1:]  # where the output is no terminal
+    assert "epoch 0/3: val_loss {1}, val_mae {2} (before training)\n".format(*figures[0]) in printed
+    assert (history[0]["loss"], history[0]["mae"]) == ("", "")
 
     model = keras.saving.load_model(out / "model.keras", compile=False)
     val = arrays.load_part(small_data, "val")
@@ -153,6 +157,53 @@ def test_a_seed_gives_one_result_and_another_seed_another(small_data: Path, tmp_
         main(["base", "--data", str(small_data), "--out", str(tmp_path / "a"), *start])
 
 
+def test_fine_tuning_ends_no_worse_than_it_began(
+    small_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A learning rate that is far too high spoils a trained network; the weights that it began with are kept."""
+    good, tuned = tmp_path / "good", tmp_path / "tuned"
+    main(["base", "--data", str(small_data), "--out", str(good), *QUICK])
+    spoil = ["--initial-weights", str(good), "--learning-rate", "0.5", "--epochs", "2", "--schedule", "constant"]
+    capsys.readouterr()
+    main(["base", "--data", str(small_data), "--out", str(tuned), "--batch-size", "16", *spoil])
+    assert "2 epochs in" in (printed := capsys.readouterr().out)
+    assert "; no epoch was better than the start, whose weights are kept: validation MAE" in printed
+    before, after = (read_manifest(folder, "train")["metrics"] for folder in (good, tuned))
+    assert (after["best_epoch"], after["epochs"]) == (0, 2)
+    assert after["val_mae_px"] == before["val_mae_px"]
+    assert all(np.array_equal(x, y) for x, y in zip(weights(good), weights(tuned), strict=True))
+
+
+def test_the_start_counts_as_an_epoch_for_early_stopping(small_data: Path, tmp_path: Path) -> None:
+    """No epoch is better than a trained network; one is waited for, broken off or not."""
+    good = tmp_path / "good"
+    main(["base", "--data", str(small_data), "--out", str(good), *QUICK])
+    spoil = ["base", "--data", str(small_data), "--initial-weights", str(good), "--learning-rate", "0.5",
+             "--batch-size", "16", "--epochs", "4", "--patience", "1"]  # fmt: skip
+    main([*spoil, "--out", str(tmp_path / "unbroken")])
+    assert train([*spoil, "--out", str(tmp_path / "killed")], KILLED_WHILE_THE_MODEL_IS_WRITTEN) == -9
+    main([*spoil, "--out", str(tmp_path / "killed"), "--resume"])
+    assert same(tmp_path / "unbroken", tmp_path / "killed")
+    assert read_manifest(tmp_path / "killed", "train")["metrics"]["epochs"] == 1
+
+
+def test_a_run_killed_in_its_first_epoch_is_in_nobody_s_way(
+    small_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With --resume it begins again, and so it does without, under whatever settings."""
+    run = ["base", "--data", str(small_data), *QUICK, "--seed", "5"]
+    main([*run, "--out", str(tmp_path / "unbroken")])
+    for name, flags, settings in (("a", ["--resume"], []), ("b", [], []), ("c", ["--resume"], ["--epochs", "1"])):
+        assert train([*run, "--out", str(tmp_path / name)], KILLED_IN_THE_FIRST_EPOCH) == -9
+        assert (tmp_path / f"{name}.unfinished").is_dir()
+        capsys.readouterr()
+        main([*run, "--out", str(tmp_path / name), *flags, *settings])
+        assert ("starting over: no epoch was finished\n" in capsys.readouterr().out) == bool(flags)
+    assert same(tmp_path / "unbroken", tmp_path / "a")
+    assert same(tmp_path / "unbroken", tmp_path / "b")
+    assert read_manifest(tmp_path / "c", "train")["metrics"]["epochs"] == 1
+
+
 def test_resuming_needs_an_unfinished_run_with_the_same_settings(small_data: Path, tmp_path: Path) -> None:
     out = ["--data", str(small_data), "--out", str(tmp_path / "base")]
     with pytest.raises(InputError, match="no unfinished run"):
@@ -166,9 +217,21 @@ def test_resuming_needs_an_unfinished_run_with_the_same_settings(small_data: Pat
     assert read_manifest(tmp_path / "base", "train")["metrics"]["epochs"] == 1
 
 
-def test_a_run_that_diverges_says_so(small_data: Path, tmp_path: Path) -> None:
+def test_a_run_that_diverges_says_so_and_leaves_nothing_in_the_way(small_data: Path, tmp_path: Path) -> None:
+    run = ["base", "--data", str(small_data), "--out", str(tmp_path / "base"), *QUICK, "--epochs", "1"]
     with pytest.raises(InputError, match=r"diverged in epoch 1.*lower --learning-rate"):
-        main(["base", "--data", str(small_data), "--out", str(tmp_path / "base"), *QUICK, "--learning-rate", "1e20"])
+        main([*run, "--learning-rate", "1e20"])
+    assert list(tmp_path.iterdir()) == []
+    main(run)
+
+
+def test_a_network_that_predicts_no_numbers_before_training_is_refused(small_data: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own.py"
+    own.write_text(OWN.replace("Dense(2 * keypoints)", "Dense(2 * keypoints, bias_initializer=NAN)")
+                   + "\nNAN = keras.initializers.Constant(float('nan'))\n")  # fmt: skip
+    with pytest.raises(InputError, match="own: predicts no finite numbers before training"):
+        main([str(own), "--data", str(small_data), "--out", str(tmp_path / "out"), *QUICK])
+    assert list(tmp_path.iterdir()) == [own]
 
 
 def test_a_stage_never_deletes_what_it_reads_or_what_another_wrote(small_data: Path, tmp_path: Path) -> None:
@@ -331,7 +394,9 @@ def test_callbacks_of_the_caller_see_every_hook_and_the_validation(small_data: P
     data = load_data(small_data, None, recipe.labels)
     model = core.train(core.TrainingConfig("base", recipe), data, tmp_path / "base", callbacks=[Watch()])
     seen = "loss, mae, val_loss, val_mae"
-    assert hooks == ["begin", "batch", "batch", f"epoch 0: {seen}", "batch", "batch", f == (None, 15, 2)
+    assert hooks == ["begin", "batch", "batch", f"epoch 0: {seen}", "batch", "batch", f"epoch 1: {seen}", "end"]
+    assert model.output_shape == (None, 15, 2)
+    assert read_manifest(tmp_path / "base", "train")["parameters"]["recipe"] == "default"
 
 
 def test_half_precision_is_for_training_alone(small_data: Path, tmp_path: Path) -> None:
