@@ -54,6 +54,15 @@ class ModelSpec:
         """The M landmarks that it predicts."""
         return landmarks(self.keypoint_set, self.sources)
 
+    @property
+    def point_names(self) -> tuple[tuple[str, str], ...]:
+        """The names of the keypoint and of the label source of each landmark."""
+        names: dict[int, tuple[str, str]] = {}
+        for source, row in zip(self.keypoint_set.sources, self.landmarks.of_source, strict=True):
+            for keypoint, landmark in zip(self.keypoint_set.names, row, strict=True):
+                names.setdefault(landmark, (keypoint, source.name))  # the first source that means it
+        return tuple(names[landmark] for landmark in range(len(self.landmarks)))
+
 
 def to_json(spec: ModelSpec) -> dict[str, Any]:
     """Returns JSON values that say it all to a reader who has nothing of this project."""

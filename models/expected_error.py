@@ -3,6 +3,8 @@
 It is the absolute error of x and of y to expect, in px. Networks predict its logarithm, so that it is positive.
 """
 
+from typing import Any
+
 import keras
 
 LOG_EXPECTED_ERROR = "log_expected_error"  # the layer that calibration changes
@@ -25,15 +27,32 @@ def calibrated(model: keras.Model, a: float, b: float) -> keras.Model:
     Args:
         model: gives (N, M, 3).
     """
-    layer = next((layer for layer in model.layers if layer.name == LOG_EXPECTED_ERROR), None)
-    if layer is not None:
-        layer.scale, layer.offset = b * layer.scale, b * layer.offset + a
-        model.predict_function = None  # it was compiled with the old numbers
-        return model
+    if (before := calibration_of(model)) is not None:
+        return with_calibration(model, a + b * before[0], b * before[1])
     output = model.outputs[0]
     log = keras.ops.log(keras.ops.maximum(output[..., 2:], SMALLEST_ERROR_PX))
     log = keras.layers.Rescaling(b, a, dtype="float32", name=LOG_EXPECTED_ERROR)(log)
     return keras.Model(model.inputs, _joined(output[..., :2], log), name=model.name)
+
+
+def calibration_of(model: keras.Model) -> tuple[float, float] | None:
+    """Returns what the logarithm of the expected error is computed with, offset and scale; None where nothing is."""
+    layer = _log_layer(model)
+    return None if layer is None else (layer.offset, layer.scale)
+
+
+def with_calibration(model: keras.Model, offset: float, scale: float) -> keras.Model:
+    """Returns a network with these numbers in place of those of `calibration_of`; see `calibrated`."""
+    layer = _log_layer(model)
+    if layer is None:
+        return calibrated(model, offset, scale)
+    layer.offset, layer.scale = offset, scale
+    model.predict_function = None  # it was compiled with the old numbers
+    return model
+
+
+def _log_layer(model: keras.Model) -> Any:
+    return next((layer for layer in model.layers if layer.name == LOG_EXPECTED_ERROR), None)
 
 
 def _joined(points: keras.KerasTensor, log_error: keras.KerasTensor) -> keras.KerasTensor:

@@ -21,6 +21,7 @@ from facial_keypoints.errors import InputError
 from facial_keypoints.folders import atomic_folder
 from facial_keypoints.pretrained import KERAS_FILE
 from facial_keypoints.spec import to_json
+from models.expected_error import calibration_of, with_calibration
 from models.networks import (
     Build,
     build_model,
@@ -42,6 +43,7 @@ from training.losses import masked_loss, masked_mae
 from training.plots import loss_curves
 from training.recipes import IMAGENET, NONE, Recipe
 
+COMPARED_IMAGES = 4  # on which a network must predict what the one that it starts from does
 START = 0  # the epoch before any training
 
 
@@ -184,13 +186,19 @@ def untrained(config: TrainingConfig, data: TrainingData, build: Build) -> keras
         raise InputError(f"--loss {recipe.loss}: leaves the expected error of {config.name} untaught; --loss laplace")
     if config.network == "vgg16" and recipe.initial_weights == NONE and not config.options.get("fine_tune"):
         raise InputError("--initial-weights none: vgg16 would keep convolutions that learnt nothing; add --fine-tune")
-    start_from(model, recipe.initial_weights)
+
+    def build_for(points: int) -> keras.Model:
+        with precision("float32"):
+            return built(config, data, build, points)
+
+    spec, images = data.spec(predicts_error(model)), data.val.images[:COMPARED_IMAGES]
+    model = start_from(model, recipe.initial_weights, spec, build_for, images)
     compile_model(model, recipe, steps_per_epoch(data.train, recipe))
     return model
 
 
-def built(config: TrainingConfig, data: TrainingData, build: Build) -> keras.Model:
-    """Returns the network as it is made for these faces.
+def built(config: TrainingConfig, data: TrainingData, build: Build, points: int = 0) -> keras.Model:
+    """Returns the network as it is made for these faces, or for another number of output points.
 
     Raises:
         InputError: it cannot be built for them, or the recipe crops and the network does not.
@@ -200,7 +208,7 @@ def built(config: TrainingConfig, data: TrainingData, build: Build) -> keras.Mod
         if "crop_px" not in build_options(build):
             raise InputError(f"--crop-px {crop_px}: {config.name} can only see whole pictures; give --crop-px 0")
         options["crop_px"] = crop_px
-    return build_model(build, data.crop.shape, data.train.points.shape[1], options)
+    return build_model(build, data.crop.shape, points or data.train.points.shape[1], options)
 
 
 @contextlib.contextmanager
@@ -317,7 +325,9 @@ def validate_start(model: keras.Model, data: TrainingData, config: TrainingConfi
 def finished_model(model: keras.Model, config: TrainingConfig, data: TrainingData, build: Build) -> keras.Model:
     """Returns the trained network as it is kept: in float32, its expected error calibrated on the validation faces."""
     with precision("float32"):
-        kept = built(config, data, build)
+        kept, calibration = built(config, data, build), calibration_of(model)
+        if calibration is not None:
+            kept = with_calibration(kept, *calibration)
         kept.set_weights(model.get_weights())
         return calibrate_on(kept, data.val) if predicts_error(kept) else kept
 

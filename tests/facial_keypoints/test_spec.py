@@ -35,6 +35,12 @@ def test_it_says_which_landmark_is_which_to_a_reader_who_has_nothing_of_this_pro
     assert values["landmarks"]["sparse"][10] == 15  # the base of the nose comes after the 15 points
 
 
+def test_every_landmark_has_the_name_of_its_keypoint_and_label_source() -> None:
+    names = SPEC.point_names
+    assert names[:15] == tuple((name, "complete") for name in FACE15.names)
+    assert names[15:] == (("nose_tip", "sparse"), ("mouth_center_bottom_lip", "sparse"))
+
+
 def test_what_a_later_version_says_besides_is_no_harm() -> None:
     assert from_json({**to_json(SPEC), "trained_by": "someone"}, "m.onnx") == SPEC
 

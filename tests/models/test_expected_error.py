@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from facial_keypoints.array_types import Float32
-from models.expected_error import calibrated, with_expected_error
+from models.expected_error import calibrated, calibration_of, with_calibration, with_expected_error
 
 Network = Callable[[], keras.Model]
 
@@ -57,3 +57,13 @@ def test_it_can_be_calibrated_again_saved_and_given_other_weights(network: Netwo
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras", compile=False)
     np.testing.assert_array_equal(predict(again), predict(model))
+
+
+@pytest.mark.parametrize("network", [ours, a_users])
+def test_the_calibration_of_one_network_is_given_to_another_once(network: Network) -> None:
+    """Whatever it had before."""
+    finished = calibrated(network(), 0.5, 0.8)
+    found = calibration_of(finished)
+    assert found is not None
+    for new in (network(), calibrated(network(), -2, 3)):
+        np.testing.assert_allclose(predict(with_calibration(new, *found)), predict(finished), rtol=1e-6)

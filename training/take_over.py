@@ -1,0 +1,268 @@
+"""Gives a network the weights of a trained one, output point by output point.
+
+Which weights belong to an output point is learnt from the network itself: built for one output point more, some of its
+arrays are longer, and some networks have more layers of one kind. N images, M output points, M' of the trained network.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterator, Sequence
+from itertools import product
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from facial_keypoints.array_types import Float32, UInt8
+from models.networks import shape_of
+
+LARGEST_DIFFERENCE_PX = 1e-3  # between the predictions of two networks for an output point that they share
+
+Key = tuple[str, int]  # of a layer: a name, and how many layers of that name come before it
+Kind = tuple[str, tuple[tuple[int, ...], ...]]  # of layers: a name without its numbers, and the shapes of the weights
+Pairs = Sequence[tuple[int, int]]  # output points that mean the same: index in the new network, in the trained one
+
+
+class Left(NamedTuple):
+    """The names of the layers that keep their new weights.
+
+    Attributes:
+        misfits: the trained network has no layer of this name and shape.
+        unmatched: nothing tells which of their weights belong to which output point.
+    """
+
+    misfits: list[str]
+    unmatched: list[str]
+
+
+class Layout(NamedTuple):
+    """How the weights of the output points may follow each other along an axis.
+
+    Attributes:
+        by_point: all of the first point, all of the second, ...; otherwise one of each point, then another of each.
+        others_last: weights that belong to no output point come last, otherwise first.
+    """
+
+    by_point: bool
+    others_last: bool
+
+    def indexes(self, points: Sequence[int], count: int, size: int, step: int) -> list[int]:
+        """Returns where the weights of some output points are, and after them those that belong to none.
+
+        Args:
+            points: indexes below `count`.
+            count: of all output points.
+            size: of the axis.
+            step: how many weights along the axis belong to each point.
+        """
+        others = size - step * count
+        first = 0 if self.others_last else others
+        next_point, next_weight = (step, 1) if self.by_point else (1, count)
+        of_points = [first + point * next_point + n * next_weight for point in points for n in range(step)]
+        return of_points + [*(range(size - others, size) if self.others_last else range(others))]
+
+
+LAYOUTS = [Layout(*choices) for choices in product((True, False), repeat=2)]
+
+
+def take_over(
+    model: keras.Model,
+    trained: keras.Model,
+    pairs: Pairs,
+    trained_points: int,
+    build: Callable[[int], keras.Model],
+    images: UInt8,
+) -> Left | None:
+    """Gives a new network the weights of a trained one; returns what was left as it was, None where nothing fits.
+
+    The trained weights go into a network for the images of `model` and the output points of `trained`, and from there
+    to `model`. Those of output points are kept only where both networks then predict the same.
+
+    Args:
+        model: the new network, of M output points.
+        trained: one of the same kind, perhaps for other images or with other options.
+        pairs: the output points that both have.
+        trained_points: M'.
+        build: returns a network like `model` in float32, with new weights, for any number of output points.
+        images: uint8 (N, H, W, C), some that `model` takes, to compare predictions.
+    """
+    points = model.output_shape[1]
+    source, target = build(trained_points), build(points)
+    of_size = constants(source, target) if shape_of(trained, "input_shape") != model.input_shape else set()
+    target.set_weights(model.get_weights())
+    copy(target, source)
+    taken = copy(trained, source, without=of_size)
+    if not taken:
+        return None
+    misfits = [key for key in layers_of(source) if key not in taken | of_size]
+    unmatched: list[Key] = []
+    if (trained_points, [*pairs]) == (points, [(point, point) for point in range(points)]):
+        copy(source, target)
+    else:
+        unmatched = move(source, target, build(points + 1), pairs, images)
+    model.set_weights(target.get_weights())
+    names = {key: layer.name for key, layer in layers_of(model).items()}
+    return Left([names[key] for key in misfits if key in names], [names[key] for key in unmatched])
+
+
+def move(source: keras.Model, target: keras.Model, grown: keras.Model, pairs: Pairs, images: UInt8) -> list[Key]:
+    """Gives `target` all weights of `source` but those of output points that are in no pair.
+
+    Args:
+        source, target, grown: one network for M', M and M + 1 output points.
+
+    Returns:
+        The layers that depend on M and keep their weights, because no layout makes both networks predict the same.
+    """
+    slots = slots_of_points(source, target, grown)
+    of_points = {id(layer) for slot in slots for layer in slot.ours}
+    depending = [key for key, layer in layers_of(target).items() if id(layer) in of_points]
+    copy(source, target, without=depending)
+    counts = target.output_shape[1], source.output_shape[1]
+    if not all(slot.fits(counts) for slot in slots):
+        return depending
+    ours, theirs = ([pair[side] for pair in pairs] for side in (0, 1))
+    before, wanted = target.get_weights(), predictions(source, images)[:, theirs]
+    for layout in LAYOUTS:
+        for slot in slots:
+            slot.move((ours, theirs), counts, layout)
+        if np.allclose(predictions(target, images)[:, ours], wanted, rtol=0, atol=LARGEST_DIFFERENCE_PX):
+            return []
+        target.set_weights(before)
+    return depending
+
+
+class Slot(NamedTuple):
+    """A layer whose weights depend on M, or all the layers of one kind, of which there are more for more output points.
+
+    Attributes:
+        ours, theirs: the layers of the networks for M and M' output points.
+        steps: for each array, by how much each of its axes is longer with one output point more. The arrays of several
+            layers are stacked along a first axis.
+    """
+
+    ours: list[Any]
+    theirs: list[Any]
+    steps: list[tuple[int, ...]]
+
+    def fits(self, counts: tuple[int, int]) -> bool:
+        """Says whether every axis is as long for M and M' output points (`counts`) as the steps say."""
+        rests = []
+        for layers, count in zip((self.ours, self.theirs), counts, strict=True):
+            arrays = stacked(layers)
+            if [array.ndim for array in arrays] != [len(step) for step in self.steps]:
+                return False
+            of_points = [np.multiply(step, count) for step in self.steps]
+            rests.append([np.subtract(a.shape, size).tolist() for a, size in zip(arrays, of_points, strict=True)])
+        return rests[0] == rests[1] and all(size >= 0 for rest in rests[0] for size in rest)
+
+    def move(self, points: tuple[list[int], list[int]], counts: tuple[int, int], layout: Layout) -> None:
+        """Gives our layers the weights of theirs, of some output points and of what belongs to none."""
+        arrays = []
+        for mine, other, steps in zip(stacked(self.ours), stacked(self.theirs), self.steps, strict=True):
+            at, of = (
+                np.ix_(*(layout.indexes(points[side], counts[side], *axis) for axis in zip(shape, steps, strict=True)))
+                for side, shape in enumerate((mine.shape, other.shape))
+            )
+            mine[at] = other[of]
+            arrays.append(mine)
+        for number, layer in enumerate(self.ours):
+            layer.set_weights([array[number] for array in arrays])
+
+
+def slots_of_points(source: keras.Model, target: keras.Model, grown: keras.Model) -> list[Slot]:
+    """Returns what depends on the number of output points; the networks are for M', M and M + 1."""
+    few, many = layers_of(target), layers_of(grown)
+    repeated = {kind_of(key, layer) for key, layer in many.items() if key not in few}
+    theirs, ours, more = (grouped(network, repeated) for network in (source, target, grown))
+    slots = []
+    for name, layers in ours.items():
+        before, after = stacked(layers), stacked(more.get(name, []))
+        alike = [array.ndim for array in before] == [array.ndim for array in after]
+        steps = (
+            [tuple(np.subtract(b.shape, a.shape).tolist()) for a, b in zip(before, after, strict=True)] if alike else []
+        )
+        if not alike or any(map(any, steps)):
+            slots.append(Slot(layers, theirs.get(name, []), steps))
+    return slots
+
+
+def grouped(network: keras.Model, repeated: Collection[Kind]) -> dict[Key | Kind, list[Any]]:
+    """Returns the layers that have weights, each alone but those of a kind in `repeated`."""
+    groups = defaultdict(list)
+    for key, layer in layers_of(network).items():
+        kind = kind_of(key, layer)
+        groups[kind if kind in repeated else key].append(layer)
+    return groups
+
+
+def stacked(layers: Sequence[Any]) -> list[Float32]:
+    """Returns the arrays of several layers of the same shapes, stacked along a new first axis."""
+    return [np.stack(arrays) for arrays in zip(*(layer.get_weights() for layer in layers), strict=True)]
+
+
+def copy(source: keras.Model, target: keras.Model, without: Collection[Key] = ()) -> set[Key]:
+    """Gives the layers of `target` the weights of those of the same name and shape; returns which have got them."""
+    found, given = layers_of(source), set()
+    for key, layer in layers_of(target).items():
+        if key in found and key not in without and shapes(found[key]) == shapes(layer):
+            layer.set_weights(found[key].get_weights())
+            given.add(key)
+    return given
+
+
+def constants(one: keras.Model, other: keras.Model) -> set[Key]:
+    """Returns the layers whose weights are never trained and follow from the size of the images, as a grid's places.
+
+    Args:
+        one, other: built one after the other, with new weights: random ones differ, and a fixed value is no constant.
+    """
+    found = layers_of(other)
+    return {
+        key
+        for key, layer in layers_of(one).items()
+        if not layer.trainable_weights
+        and any(array.min() < array.max() for array in layer.get_weights())
+        and shapes(layer) == shapes(found[key])
+        and all(np.array_equal(*arrays) for arrays in zip(layer.get_weights(), found[key].get_weights(), strict=True))
+    }
+
+
+def layers_of(network: keras.Model) -> dict[Key, Any]:
+    """Returns the layers that have weights, those of networks inside it too.
+
+    Keras names a layer that the user does not name by its class and a number that goes up with each one made in the
+    process. Here such a name loses its number, and layers of one name are counted in each network from 0.
+    """
+    layers: dict[Key, Any] = {}
+    seen: Counter[str] = Counter()
+    for layer in _inner(network):
+        name, number = re.fullmatch(r"(.+?)(_\d+)?", layer.name).groups()  # type: ignore[union-attr]
+        if name.replace("_", "") != type(layer).__name__.replace("_", "").lower():
+            name += number or ""
+        layers[name, seen[name]] = layer
+        seen[name] += 1
+    return layers
+
+
+def _inner(layer: Any) -> Iterator[Any]:
+    inside = getattr(layer, "layers", [])
+    if inside and sum(len(one.weights) for one in inside) == len(layer.weights):
+        for one in inside:
+            yield from _inner(one)
+    elif layer.weights:
+        yield layer
+
+
+def kind_of(key: Key, layer: Any) -> Kind:
+    """Returns what layers have in common that a network repeats for each output point."""
+    return re.sub(r"\d+", "#", key[0]), shapes(layer)
+
+
+def shapes(layer: Any) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(array.shape) for array in layer.get_weights())
+
+
+def predictions(network: keras.Model, images: UInt8) -> Float32:
+    """Returns what a network gives for images, (N, M, 2 or 3)."""
+    return np.asarray(keras.ops.convert_to_numpy(network(images, training=False)))
