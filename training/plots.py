@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
-
-from common.draw import save, subplots
+from common.draw import matplotlib, save, subplots
 
 LOG_FROM_RATIO = 5  # of the largest value to the smallest: less than that a straight axis shows better
 LABELLED_TICKS = (1, 2, 5)  # of each power of ten; labels of all nine would touch
@@ -32,10 +30,10 @@ def loss_curves(path: Path, history: list[dict[str, float]], best: int, loss: st
         axes.set(xlabel="epoch", ylabel=text)
         if 0 < LOG_FROM_RATIO * min(drawn) < max(drawn):  # a likelihood may be negative
             axes.set_yscale("log")
-            axes.yaxis.set_major_locator(LogLocator(subs=LABELLED_TICKS))
-            axes.yaxis.set_minor_locator(NullLocator())
+            axes.yaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=LABELLED_TICKS))
+            axes.yaxis.set_minor_locator(matplotlib.ticker.NullLocator())
         axes.yaxis.set_major_formatter("{x:g}")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(integer=True))
         axes.grid(alpha=0.25)
         axes.legend(frameon=False)
     figure.suptitle(title, x=0.01, ha="left", fontsize=11)

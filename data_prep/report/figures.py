@@ -5,11 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.colors import hsv_to_rgb
-from matplotlib.figure import Figure
-from matplotlib.patheffects import withStroke
 
 from common import draw
+from common.draw import Figure, matplotlib
 from data_prep.faces import Faces, evenly_spread, labelled_points
 from facial_keypoints.array_types import Bool, Float32, Float64, Int64
 from facial_keypoints.keypoint_set import KeypointSet
@@ -125,7 +123,7 @@ def keypoint_scatter(faces: Faces) -> Figure:
     _show(panel, mean)
     panel.images[0].set_clim(mean.min(), mean.min() + 2.5 * np.ptp(mean))  # dark, so that the dots stand out
     for k, (name, hue) in enumerate(zip(names, hues, strict=True)):
-        color = [hsv_to_rgb((hue, 0.75, 1))]
+        color = [matplotlib.colors.hsv_to_rgb((hue, 0.75, 1))]
         panel.scatter(faces.keypoints[:, k, 0], faces.keypoints[:, k, 1], s=3, c=color, alpha=0.25, linewidths=0)
         panel.scatter([], [], s=40, c=color, label=f"{k + 1}  {name.replace('_', ' ')}")
     if len(names) <= NAMED_KEYPOINTS:
@@ -200,7 +198,11 @@ def _write_distances(panel: Any, one: Float32, other: Float32) -> None:
 
 
 def _ink() -> dict[str, Any]:
-    return {"color": "white", "fontsize": 8, "path_effects": [withStroke(linewidth=2, foreground="#000000b0")]}
+    return {
+        "color": "white",
+        "fontsize": 8,
+        "path_effects": [matplotlib.patheffects.withStroke(linewidth=2, foreground="#000000b0")],
+    }
 
 
 def _plain_axes(size_inches: tuple[float, float]) -> tuple[Figure, Any]:

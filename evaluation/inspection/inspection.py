@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from matplotlib.figure import Figure
-
+from common.draw import Figure
 from common.hashes import file_hash
 from evaluation.inspection.inside import colour_order, convolutions, stages, steps
 from evaluation.inspection.inspected_face import inspected_face, keypoint_set_of

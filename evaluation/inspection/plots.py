@@ -4,11 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import cv2
-import matplotlib
 import numpy as np
-from matplotlib.figure import Figure
 
-from common.draw import PREDICTION
+from common.draw import PREDICTION, Figure, matplotlib
 from evaluation.inspection.inside import Convolution, Stage
 from evaluation.inspection.sensitivity import COVER
 from evaluation.plots.style import SKY

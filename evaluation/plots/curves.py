@@ -5,9 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
-from common.draw import subplots
+from common.draw import Figure, subplots
 from evaluation.metrics import NME_LIMIT_PCT, NME_LIMITS_PCT
 from evaluation.plots.style import plain
 from evaluation.tables import with_interval

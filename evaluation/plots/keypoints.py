@@ -4,10 +4,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
-from matplotlib.patches import Circle
 
-from common.draw import PREDICTION, TRUTH, subplots
+from common.draw import PREDICTION, TRUTH, Figure, matplotlib, subplots
 from data_prep.faces import Part, labelled_mean
 from evaluation.bootstrap import estimate
 from evaluation.metrics import KEYPOINT_METRICS, keypoint_sums
@@ -86,7 +84,7 @@ def _draw_circles(axes: Any, errors: Float64, test: Part) -> None:
     outline = {"facecolor": "black", "alpha": 0.55, "pad": 0.8, "edgecolor": "none"}
     for (x, y), error in zip(means, errors, strict=True):
         if np.isfinite(error):
-            axes.add_patch(Circle((x, y), error, fill=False, edgecolor=PREDICTION, linewidth=1.6))
+            axes.add_patch(matplotlib.patches.Circle((x, y), error, fill=False, edgecolor=PREDICTION, linewidth=1.6))
             if not many(len(errors)):
                 text = f"{error:.1f}"
                 axes.text(x, y - error - 0.6, text, color="white", fontsize=8, ha="center", va="bottom", bbox=outline)

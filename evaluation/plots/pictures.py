@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
-from common.draw import PREDICTION, TRUTH, subplots
+from common.draw import PREDICTION, TRUTH, Figure, subplots
 from data_prep.faces import Part
 from evaluation.metrics import face_nme
 from facial_keypoints.array_types import Bool, Float32, Float64, Int64, UInt8

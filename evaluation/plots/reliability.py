@@ -2,9 +2,8 @@
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
-from common.draw import PREDICTION, subplots
+from common.draw import PREDICTION, Figure, subplots
 from evaluation.plots.style import plain
 
 TICKS_PX = tuple(digit * 10.0**power for power in range(-3, 4) for digit in (1, 1.5, 2, 3, 5, 7))

@@ -1,5 +1,6 @@
-"""Grids of faces: a dot lies on the picture where its keypoint is."""
+"""Figures need no backend; on grids of faces a dot lies on the picture where its keypoint is."""
 
+import re
 from pathlib import Path
 
 import cv2
@@ -7,6 +8,8 @@ import numpy as np
 import pytest
 
 from common.draw import CELL_INCHES, DPI, GAP_PX, KeypointLayer, face_grid
+from tests.common.test_backend import run_python
+from tests.conftest import ROOT
 
 HEAD_PX = round(0.35 * DPI)  # the line with the legend
 MAGENTA_BGR = (255, 0, 255)
@@ -35,3 +38,26 @@ def test_what_is_hidden_unlabelled_or_outside_is_not_drawn(tmp_path: Path) -> No
     shown = np.array([[False, True, True, True]])
     face_grid(tmp_path / "grid.png", images, [KeypointLayer(keypoints, "#ff00ff", "label", shown)], columns=1)
     assert dots(tmp_path / "grid.png") == pytest.approx(np.array([[10, 10]]), abs=0.3)
+
+
+@pytest.mark.parametrize("backend", ["module://matplotlib_inline.backend_inline", "module://nowhere", "nonsense"])
+def test_figures_are_written_whatever_backend_the_environment_names(backend: str, tmp_path: Path) -> None:
+    """And the commands that this one starts see the variable as it was."""
+    code = f"""
+import os
+from pathlib import Path
+from common.draw import save, subplots
+save(subplots()[0], Path({str(tmp_path / "figure.png")!r}))
+assert os.environ["MPLBACKEND"] == {backend!r}
+"""
+    done = run_python(code, MPLBACKEND=backend)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "figure.png").is_file()
+
+
+def test_no_other_module_of_the_project_imports_matplotlib() -> None:
+    own = [file for file in ROOT.rglob("*.py") if not {".venv", ".venv-jax", ".venv-web", "tests"} & {*file.parts}]
+    importing = [
+        file for file in own if re.search(r"^\s*(import|from) matplotlib", file.read_text("utf-8"), re.MULTILINE)
+    ]
+    assert importing == [ROOT / "common" / "draw.py"]
