@@ -75,9 +75,9 @@ def _draw_curves(axes: Any, curves: Sequence[Curve], normaliser: str) -> None:
     for name, nme, color, style in curves:
         if np.isfinite(nme).any():
             axes.plot(limits, cumulative_error(nme, limits), style, color=color, label=name, linewidth=1.8)
-    for limit in NME_LIMITS_PCT:
+    for limit, side in zip(NME_LIMITS_PCT, ("right", "left"), strict=True):  # away from each other
         axes.axvline(limit, color="black", linestyle=":", linewidth=1)
-        axes.text(limit, 101.5, f"fail > {limit:g} %", fontsize=7, ha="center")
+        axes.text(limit, 101.5, f"fail > {limit:g} %", fontsize=7, ha=side)
     axes.set(xlim=(0, NME_SHOWN_PCT), ylim=(0, 101))
     axes.set_title("Cumulative error on the real labels", pad=16)
     axes.set(

@@ -16,6 +16,7 @@ from facial_keypoints.keypoint_set import KeypointSet
 
 CLIP_PCT = 99.8  # of the errors an axis shows; the rest lie at its edge
 LEAST_INCHES = 7.5
+NEAR_SHARE = np.array([0.06, 0.09])  # of width and height: a keypoint so near above would be covered by a number
 RUNS = 24  # points of a line of running means
 
 
@@ -75,19 +76,22 @@ def _draw_list(axes: Any, rows: pd.DataFrame, column: str, reference: pd.DataFra
 def _draw_circles(axes: Any, errors: Float64, test: Part) -> None:
     """Draws a circle of each mean error (K,) around each keypoint's mean place on the mean image.
 
-    Its size stands beside it where there is room.
+    Its size is written above it, or below where another keypoint is near above; not at all where keypoints are many.
     """
     means = labelled_mean(test.keypoints, test.labelled, fallback=test.keypoints.mean(0))
     axes.imshow(test.images.mean(0).mean(-1), cmap="gray", interpolation="bicubic")
     axes.axis("off")
     axes.scatter(means[:, 0], means[:, 1], s=6, color=TRUTH, zorder=3)
     outline = {"facecolor": "black", "alpha": 0.55, "pad": 0.8, "edgecolor": "none"}
+    near = NEAR_SHARE * np.array(test.images.shape[2:0:-1])
     for (x, y), error in zip(means, errors, strict=True):
         if np.isfinite(error):
             axes.add_patch(matplotlib.patches.Circle((x, y), error, fill=False, edgecolor=PREDICTION, linewidth=1.6))
             if not many(len(errors)):
-                text = f"{error:.1f}"
-                axes.text(x, y - error - 0.6, text, color="white", fontsize=8, ha="center", va="bottom", bbox=outline)
+                beside, above = np.abs(means[:, 0] - x) < near[0], (means[:, 1] < y) & (means[:, 1] > y - near[1])
+                side, va = (1, "top") if (beside & above).any() else (-1, "bottom")
+                text, at = f"{error:.1f}", y + side * (error + 0.6)
+                axes.text(x, at, text, color="white", fontsize=8, ha="center", va=va, bbox=outline)
 
 
 def draw_error_by_source(

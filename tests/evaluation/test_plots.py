@@ -1,5 +1,7 @@
 """What is drawn is where it belongs: data of the axes, and dots on faces."""
 
+from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +9,10 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from common.draw import CELL_INCHES, DPI, GAP_PX, PREDICTION, TRUTH
 from data_prep.faces import Part
@@ -44,6 +48,18 @@ def part(count: int) -> Part:
     return Part(images, keypoints, labelled, rows, rows, sources)
 
 
+def touching(figure: Figure) -> list[tuple[str, str]]:
+    """Returns the pairs of texts of a figure that are less than 5 px apart, those of ticks aside."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    both = [axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)]
+    ticks = {text for axis in both for text in axis.findobj(Text) if text is not axis.label}
+    texts = [text for text in figure.findobj(Text) if text.get_text() and text not in ticks]
+    boxes = [text.get_window_extent(canvas.get_renderer()).padded(2.5) for text in texts]
+    pairs = combinations(range(len(texts)), 2)
+    return [(texts[a].get_text(), texts[b].get_text()) for a, b in pairs if boxes[a].overlaps(boxes[b])]
+
+
 def panels(figure: Figure) -> list[Any]:
     return list(figure.axes)
 
@@ -62,6 +78,15 @@ def test_curves_are_those_of_the_models_with_known_errors() -> None:
     limits, shares = drawn["model"].get_data()
     assert [shares[np.searchsorted(limits, limit)] for limit in (0, 2, 5, 16)] == [0, 25, 50, 75]
     assert drawn["model"].get_color() == "#0072b2"
+
+
+def test_no_two_texts_of_the_curves_touch() -> None:
+    """Also in the narrow panel of a comparison."""
+    curves = [Curve(f"a_model_of_long_name_{n}", np.array([1.0, 4, 9, 99]), "#0072b2") for n in range(5)]
+    assert touching(draw_cumulative_error({"eyes": curves, "outer eye corners": curves})) == []
+    table = pd.DataFrame([{"name": curve.name, "labels": "labelled", "mae_px": 3.0} for curve in curves])
+    table = table.assign(mae_px_low=2.0, mae_px_high=4.0)
+    assert touching(draw_comparison(table, {curve.name: curve for curve in curves}, "eyes")) == []
 
 
 def test_comparison_has_the_best_on_top_with_its_interval() -> None:
@@ -103,6 +128,18 @@ def test_circles_lie_on_the_mean_label_with_the_error_as_radius() -> None:
     assert [text.get_text() for text in listing.get_yticklabels()] == ["left", "right"]
     assert groups.collections[-1].get_offsets().tolist() == [[4, 0]]  # eight errors of 5 px, four of 2 px
     assert [text.get_text() for text in groups.get_yticklabels()] == ["both"]
+
+
+def test_the_size_of_an_error_covers_no_other_keypoint() -> None:
+    """Of two keypoints one above the other, the lower one has its number below."""
+    test = part(8)
+    above = np.tile(np.array([[6, 6.5], [6, 8]], np.float32), (8, 1, 1))
+    test = replace(test, keypoints=above, labelled=np.ones((8, 2), bool))
+    figure = draw_keypoints(point_tables(above + np.float32(0.5), test), None, test, "model")
+    upper, lower = panels(figure)[0].texts
+    assert upper.get_position()[1] < 6.5
+    assert lower.get_position()[1] > 8
+    assert touching(figure) == []
 
 
 def test_many_keypoints_are_told_by_group() -> None:
