@@ -1,22 +1,16 @@
-"""Figures: the one module that imports matplotlib, and a grid of faces for every stage that shows faces.
+"""Figures: the one module that imports matplotlib, and a grid of faces for every stage that shows faces."""
 
-matplotlib cannot be imported where MPLBACKEND names a backend that is not installed here, as a notebook hands it on
-to the commands that it starts. Figures are written to files, which needs no backend.
-"""
-
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 
+from common.environment import MATPLOTLIB_BACKEND, without_variable
 from facial_keypoints.array_types import Bool, Float32, UInt8
 
-with patch.dict(os.environ):
-    os.environ.pop("MPLBACKEND", None)
+with without_variable(MATPLOTLIB_BACKEND):
     import matplotlib
     import matplotlib.colors
     import matplotlib.patches

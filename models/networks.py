@@ -165,6 +165,8 @@ def build_model(
     import keras
 
     path = _named(build)
+    if (order := keras.config.image_data_format()) != "channels_last":  # a notebook's own: stages set it
+        raise InputError(f"Keras is set to {order}; call keras.config.set_image_data_format('channels_last') first")
     options = options or {}
     if unknown := [name for name in options if name not in build_options(build)]:
         known = ", ".join(build_options(build)) or "none"

@@ -1,5 +1,6 @@
 """A stage that starts the backend is quiet and leaves the devices alone."""
 
+import json
 import os
 import subprocess
 import sys
@@ -52,9 +53,42 @@ def test_keras_itself_reads_the_file_that_names_a_backend(tmp_path: Path) -> Non
     assert "another" in run_python("import keras", KERAS_HOME=str(tmp_path), KERAS_BACKEND="").stderr
 
 
-def test_a_backend_that_is_not_there_is_one_line() -> None:
-    code = "from common.backend import start_backend; from facial_keypoints.errors import run; run(start_backend)"
-    done = run_python(code, KERAS_BACKEND="nonsense")
+START = "from common.backend import start_backend; from facial_keypoints.errors import run; "
+
+
+@pytest.mark.parametrize(
+    ("variables", "file", "message"),
+    [
+        ({"KERAS_BACKEND": "nonsense"}, None, "KERAS_BACKEND=nonsense: cannot be imported (Unable to import backend"),
+        ({"KERAS_BACKEND": "nonsense"}, '{"backend": "tensorflow"}', "KERAS_BACKEND=nonsense: cannot be imported ("),
+        ({}, '{"backend": "nonsense"}', "{file}: names the backend nonsense, which cannot be imported ("),
+        ({}, '{"floatx": "float8"}', "{file}: Keras cannot read its settings (Invalid `floatx` configuration."),
+        ({"KERAS_BACKEND": "nonsense"}, "[1]", "{file}: Keras cannot read its settings ("),
+        (
+            {"KERAS_MAX_EPOCHS": "1"},
+            None,
+            "KERAS_MAX_EPOCHS=1: Keras would stop early; leave it out, and choose --epochs",
+        ),
+        ({"KERAS_MAX_STEPS_PER_EPOCH": "x"}, None, "KERAS_MAX_STEPS_PER_EPOCH=x: Keras would stop early; leave it"),
+    ],
+)
+def test_what_keeps_keras_from_starting_is_one_line_that_names_it(
+    variables: dict[str, str], file: str | None, message: str, tmp_path: Path
+) -> None:
+    if file:
+        (tmp_path / "keras.json").write_text(file)
+    done = run_python(f"{START} run(start_backend)", **{"KERAS_HOME": str(tmp_path), "KERAS_BACKEND": "", **variables})
     assert done.returncode == 2
-    assert done.stderr.startswith("error: KERAS_BACKEND=nonsense: cannot be imported")
+    assert done.stderr.startswith("error: " + message.format(file=tmp_path / "keras.json"))
     assert done.stderr.count("\n") == 1
+
+
+def test_settings_that_would_change_what_is_computed_are_those_of_the_project(tmp_path: Path) -> None:
+    settings = {"image_data_format": "channels_first", "floatx": "float16", "epsilon": 0.5}
+    backend = os.environ.get("KERAS_BACKEND") or "tensorflow"
+    (tmp_path / "keras.json").write_text(json.dumps({**settings, "backend": backend}))
+    ask = "(c.image_data_format(), c.floatx(), c.dtype_policy().name, c.epsilon(), c.backend())"
+    environment = {"KERAS_HOME": str(tmp_path), "KERAS_BACKEND": "", "MPLBACKEND": "module://nowhere"}
+    done = run_python(f"{START} start_backend(); import keras.config as c; print({ask})", **environment)
+    wanted = ("channels_last", "float32", "float32", 1e-07, backend)
+    assert (done.stdout, done.stderr) == (f"{wanted}\n", "")

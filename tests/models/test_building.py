@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import keras
 import pytest
 
 from facial_keypoints.errors import InputError
@@ -145,3 +146,12 @@ def test_what_a_network_cannot_be_built_for(own: str) -> None:
         build_model(load_build("v2"), (32, 96, 1), 15)
     with pytest.raises(InputError, match="no option width; its options: units, with_error"):
         build_model(load_build(own), SHAPE, 15, {"width": 2})
+
+
+def test_where_keras_is_set_to_channels_first_it_and_not_the_network_is_named(own: str) -> None:
+    keras.config.set_image_data_format("channels_first")
+    try:
+        with pytest.raises(InputError, match=r"^Keras is set to channels_first; call keras\.config\.set_image"):
+            build_model(load_build(own), SHAPE, 15)
+    finally:
+        keras.config.set_image_data_format("channels_last")
