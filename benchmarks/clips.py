@@ -171,9 +171,7 @@ def smoothing_lines(raw: Record, smoothed: Record) -> list[str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.clips", description=(__doc__ or "").split("\n", maxsplit=1)[0]
-    )
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.clips", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("clip", type=Path, metavar="CLIP")
     parser.add_argument("--model", default="v2", help="(%(default)s)")
     parser.add_argument("--yunet", type=Path, metavar="FILE", help="find faces with YuNet (default: Haar cascade)")

@@ -64,7 +64,7 @@ def chosen(origins: Origins | None, text: str) -> Bool:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.crop_robustness", description=(__doc__ or "").split("\n", maxsplit=1)[0]
+        prog="python -m benchmarks.crop_robustness", description=(__doc__ or "").partition("\n")[0]
     )
     parser.add_argument("model", help="a shipped model, a model folder or an .onnx file")
     parser.add_argument("--data", type=Path, default=Path("artifacts/data"), metavar="DIR", help="(%(default)s)")

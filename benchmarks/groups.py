@@ -140,7 +140,7 @@ def row_of(scenes: Sequence[Scene], predictor: Predictor, detector: Detector | N
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Prints a table with a row for each distance of the eyes and each detector."""
-    p = argparse.ArgumentParser(prog="python -m benchmarks.groups", description=(__doc__ or "").splitlines()[0])
+    p = argparse.ArgumentParser(prog="python -m benchmarks.groups", description=(__doc__ or "").partition("\n")[0])
     p.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="photos with 68 keypoints of a face each")
     p.add_argument("--yunet", type=Path, required=True, metavar="FILE", help="also by YuNet, which tells false faces")
     p.add_argument("--eyes", nargs="+", type=float, default=EYES_PX, metavar="PX", help="(default: %(default)s)")

@@ -48,7 +48,7 @@ def shared_error(first: Float64, second: Float64) -> tuple[float, float]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.label_noise", description=(__doc__ or "").split("\n", maxsplit=1)[0]
+        prog="python -m benchmarks.label_noise", description=(__doc__ or "").partition("\n")[0]
     )
     parser.add_argument("evaluations", nargs=2, type=Path, metavar="EVALUATION", help="folders that evaluate wrote")
     parser.add_argument("--data", type=Path, default=Path("artifacts/data"), metavar="DIR", help="(%(default)s)")

@@ -155,7 +155,7 @@ def table(models: Sequence[str], peers: Sequence[str], seconds: Mapping[tuple[st
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.network_speed", description=(__doc__ or "").split("\n", maxsplit=1)[0]
+        prog="python -m benchmarks.network_speed", description=(__doc__ or "").partition("\n")[0]
     )
     parser.add_argument("models", nargs="+", type=Path, metavar="MODEL.onnx")
     parser.add_argument("--turns", type=int, default=10, help="(%(default)s)")

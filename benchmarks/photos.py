@@ -267,7 +267,7 @@ def speed_report(options: argparse.Namespace) -> None:
 
 
 def parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(prog="python -m benchmarks.photos", description=(__doc__ or "").splitlines()[0])
+    p = argparse.ArgumentParser(prog="python -m benchmarks.photos", description=(__doc__ or "").partition("\n")[0])
     p.add_argument("folders", nargs="*", type=Path, metavar="FOLDER", help="photos with 68 keypoints of a face each")
     p.add_argument("--half", choices=("first", "second", "all"), default="second", help="(default: %(default)s)")
     p.add_argument("--most", type=int, metavar="N", help="at most so many photos of a folder, evenly taken")

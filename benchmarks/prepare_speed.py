@@ -76,7 +76,7 @@ def measure(code: str, path: Path) -> tuple[float, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("source", nargs="?", default="synthetic")
     parser.add_argument("--turns", type=int, default=5)
     options = parser.parse_args()

@@ -160,7 +160,7 @@ def table(results: Mapping[str, Sequence[Result]]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.training_speed", description=(__doc__ or "").split("\n", maxsplit=1)[0]
+        prog="python -m benchmarks.training_speed", description=(__doc__ or "").partition("\n")[0]
     )
     parser.add_argument("--data", type=Path, default=Path("artifacts/data"), metavar="DIR", help="(%(default)s)")
     networks = sorted({network for network, _, _ in WAYS.values()})

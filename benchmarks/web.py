@@ -27,7 +27,7 @@ STEPS = 10  # of the run, between which memory is read
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Prints how many requests failed, the seconds each took, and the server's memory on the way."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.web", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.web", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--requests", type=int, default=1000, metavar="N")
     parser.add_argument("--at-once", type=int, default=8, metavar="N")
     options = parser.parse_args(arguments)

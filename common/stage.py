@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import importlib.metadata
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -59,7 +60,7 @@ def locked(folder: Path) -> Iterator[None]:
     Raises:
         InputError: another run holds it.
     """
-    digest = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
+    digest = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:16]
     lock = filelock.FileLock(Path(tempfile.gettempdir()) / f"facial-keypoints-{digest}.lock", timeout=0)
     try:
         lock.acquire()

@@ -31,7 +31,7 @@ SMALLEST_SIZE_PX, LARGEST_SIZE_PX = 16, 1024
 
 
 def parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(prog="python -m data_prep.prepare", description=(__doc__ or "").splitlines()[0])
+    p = argparse.ArgumentParser(prog="python -m data_prep.prepare", description=(__doc__ or "").partition("\n")[0])
     p.add_argument(
         "sources",
         nargs="*",

@@ -76,7 +76,7 @@ def agree(points: Float64, known: Float32) -> Bool:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
-        prog="python -m data_prep.pseudo_label", description=(__doc__ or "").split("\n", maxsplit=1)[0]
+        prog="python -m data_prep.pseudo_label", description=(__doc__ or "").partition("\n")[0]
     )
     parser.add_argument("folder", type=Path, help=f"holds {CSV} and {PICTURES}/")
     parser.add_argument("--model", default="v2-68", help="a shipped model or a model folder (default: %(default)s)")

@@ -1,6 +1,7 @@
 """Bad input as one line: what a command says and the code it leaves with. No traceback where the user can mend it."""
 
 import errno
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -22,6 +23,9 @@ def run(main: Callable[[], None]) -> None:
     """
     switch_off()
     code = EXIT_DONE
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what it cannot encode, as a file's name, is escaped
+            stream.reconfigure(errors="backslashreplace")
     try:
         main()
     except InputError as error:
@@ -31,6 +35,11 @@ def run(main: Callable[[], None]) -> None:
         code = EXIT_INTERRUPTED
     except BrokenPipeError:  # whoever read our output has seen enough, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except UnicodeEncodeError as error:
+        if sys.getfilesystemencoding() == "utf-8":
+            raise
+        around = error.object[max(0, error.start - 40) : error.end + 40]  # it may be a whole table
+        code = fail(f"{around}: {unprintable_name()}")
     except OSError as error:
         if (reason := os_error_reason(error)) is None:
             raise
@@ -60,6 +69,13 @@ def one_line(error: BaseException | str) -> str:
 def printable(text: str) -> str:
     """Returns a text that can be printed and written: bytes of a file name that are not UTF-8 become `\\udcff`."""
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def unprintable_name() -> str:
+    """Returns what is wrong with a file's name that `printable` changes, and what to do."""
+    if sys.getfilesystemencoding() == "utf-8":
+        return "its name is not valid UTF-8; rename it"
+    return "its name has characters that this locale does not know; set PYTHONUTF8=1"
 
 
 def fail(message: str) -> int:

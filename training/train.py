@@ -31,7 +31,7 @@ def parser() -> argparse.ArgumentParser:
     """Returns the options that every network has."""
     p = argparse.ArgumentParser(
         prog="python -m training.train",
-        description=(__doc__ or "").splitlines()[0],
+        description=(__doc__ or "").partition("\n")[0],
         epilog="Arguments of the network's own `build` are options too: give NETWORK and --help to see them.",
         add_help=False,
         allow_abbrev=False,  # the first pass does not know the network's own options

@@ -1,5 +1,6 @@
 """Pictures of any size with a face marked in each: what their readers return. N pictures, K keypoints."""
 
+import os
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +10,7 @@ from data_prep.readers.bad_faces import BadFaces
 from data_prep.readers.check_labels import check_inside
 from data_prep.readers.pictures import EXIF, Header, check_exif, read_header
 from facial_keypoints.array_types import Bool, Float32
-from facial_keypoints.errors import InputError, printable
+from facial_keypoints.errors import InputError, printable, unprintable_name
 from facial_keypoints.keypoint_set import KeypointSet
 
 LONGEST_NAME_BYTES = 255  # of a file or folder, on any file system
@@ -95,7 +96,7 @@ class PictureFolder:
 
     def look_up(self, below: PurePosixPath) -> Path | None:
         """Returns the file of this name below the folder; None where there is none, or several that look alike."""
-        if any(len(part.encode()) > LONGEST_NAME_BYTES for part in below.parts):
+        if any(len(os.fsencode(part)) > LONGEST_NAME_BYTES for part in below.parts):
             return None
         if (self.folder / below).is_file():
             return self.folder / below
@@ -133,7 +134,7 @@ def without_repeats(faces: Sequence[LabelledPicture], bad: BadFaces) -> list[Lab
     for face in faces:
         with bad.left_out():
             if printable(str(face.file)) != str(face.file):
-                raise InputError(f"{face.file}: its name is not valid UTF-8; rename it")
+                raise InputError(f"{face.file}: {unprintable_name()}")
             if face.file in first:
                 raise InputError(
                     f"{face.where}: labels {face.file} again, after {first[face.file]}; take one of them out"

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from facial_keypoints.errors import InputError, printable
+from facial_keypoints.errors import InputError, printable, unprintable_name
 from facial_keypoints.folders import OF_FILE_MANAGERS
 from facial_keypoints.pictures import SUFFIXES, notes
 from facial_keypoints.video import clips
@@ -128,7 +128,7 @@ def _files(folder: Path) -> tuple[list[Path], list[str]]:
 def check_name(source: Source) -> None:
     """Raises InputError where a file's name cannot stand in a table."""
     if printable(source.name) != source.name:
-        raise InputError(f"{source.path}: its name is not valid UTF-8; rename it")
+        raise InputError(f"{source.path}: {unprintable_name()}")
 
 
 def drawn_file(folder: Path, source: Source, longest_px: int, names: Collection[str]) -> Path:

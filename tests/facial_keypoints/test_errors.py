@@ -1,12 +1,16 @@
 """Bad input is one line and exit code 2."""
 
 import errno
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from facial_keypoints.errors import SHORT_CHARACTERS, InputError, one_line, run
+from tests.conftest import ROOT
 
 
 @pytest.mark.parametrize(
@@ -64,3 +68,22 @@ def test_what_a_library_says_becomes_one_short_line() -> None:
     assert one_line(ValueError("bad\n\n   shape: (3, 4)")) == "bad shape: (3, 4)"
     assert one_line(KeyError()) == "KeyError"
     assert len(one_line(OSError("word " * 1000))) <= SHORT_CHARACTERS
+
+
+def in_locale_c(code: str) -> subprocess.CompletedProcess[str]:
+    """Runs code where Python takes file names and the terminal to be ASCII."""
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    command = [sys.executable, "-c", f"from facial_keypoints.errors import run\n{code}\nrun(main)"]
+    return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, encoding="ascii", check=False)
+
+
+def test_a_terminal_that_knows_ascii_alone_gets_the_rest_escaped() -> None:
+    done = in_locale_c(r"def main(): print('M\u00fcller 15\u00b0')")
+    assert (done.stdout, done.returncode) == ("M\\xfcller 15\\xb0\n", 0)
+
+
+def test_a_file_s_name_that_the_locale_does_not_know_is_one_line() -> None:
+    done = in_locale_c(r"def main(): open('/tmp/M\u00fcller.csv', encoding='utf-8')")
+    assert done.returncode == 2
+    line = "its name has characters that this locale does not know; set PYTHONUTF8=1"
+    assert done.stderr == f"error: /tmp/M\\xfcller.csv: {line}\n"
