@@ -56,7 +56,7 @@ def write_training_csv(path: Path, source: str) -> None:
     """Writes grey faces as the competition's table."""
     faces = dataset.read() if source == "synthetic" else npz.read(Path(source))
     words = np.array([str(value) for value in range(256)], object)
-    with path.open("w") as file:
+    with path.open("w", encoding="utf-8") as file:
         file.write(",".join([*faces.keypoint_set.columns, IMAGE]) + "\n")
         for image, keypoints in zip(faces.images, faces.keypoints, strict=True):
             cells = ["" if np.isnan(value) else str(value) for value in keypoints.ravel()]

@@ -131,7 +131,7 @@ def measure(way: str, data: Path, faces: int) -> Result:
     """Returns what `time_one` measures in a new process; leaves with its exit code where that fails."""
     command = [sys.executable, "-m", "benchmarks.training_speed", "--one", way]
     command += ["--data", str(data), "--faces", str(faces)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, encoding="utf-8")
     if done.returncode != EXIT_DONE:
         sys.exit(done.returncode)  # it has said why
     result: Result = json.loads(done.stdout.splitlines()[-1])

@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         pictures = write_examples(Path(folder))
         command = [sys.executable, "-m", "web.app", "--port", str(port)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8") as server:
             try:
                 assert server.stdout is not None
                 soak(server.stdout.readline().split()[0], server.pid, pictures, options.requests, options.at_once)
@@ -71,7 +71,7 @@ def soak(url: str, server: int, pictures: list[Path], requests: int, at_once: in
             list(pool.map(request, part))
             took = f"median {statistics.median(seconds):.2f} s, longest {max(seconds):.2f} s"
             print(f"requests {part.stop}, errors {len(errors)}, memory {memory_mb(server):.0f} MB, {took}", flush=True)
-    cpu_s = sum(map(int, Path(f"/proc/{server}/stat").read_text().rpartition(")")[2].split()[11:13]))
+    cpu_s = sum(map(int, Path(f"/proc/{server}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[11:13]))
     print(f"the server's CPU time: {1000 * cpu_s / os.sysconf('SC_CLK_TCK') / requests:.0f} ms a request")
     for error in sorted(set(errors)):
         print(f"{errors.count(error)} x {error}")
@@ -89,7 +89,7 @@ def connect(client: Any, url: str) -> Any:
 
 def memory_mb(process: int) -> float:
     """Returns what of a process lies in memory."""
-    said = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text())
+    said = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text(encoding="utf-8"))
     assert said is not None
     return int(said[1]) / 1024
 

@@ -141,7 +141,7 @@ def write_manifest(
         "git_revision": git_revision(),
         "files": files,
     }
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
 
 
 def stage_code(stage: str, also: Iterable[Path] = ()) -> dict[str, str]:
@@ -170,7 +170,7 @@ def git_revision() -> str | None:
     with contextlib.suppress(OSError, subprocess.CalledProcessError):
         here = Path(__file__).parent
         ask = ["git", "-C", str(here), "describe", "--always", "--abbrev=40", "--dirty=+changes", "--exclude=*"]
-        return subprocess.run(ask, capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(ask, capture_output=True, text=True, check=True, encoding="utf-8").stdout.strip()
     return None
 
 

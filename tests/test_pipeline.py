@@ -53,11 +53,11 @@ def test_all_stages_run_once_and_again_only_for_a_reason(
 
     # How a training was gone on with, or begun again, is no other command.
     manifest = out / "models" / "base" / "manifest.json"
-    text = manifest.read_text()
+    text = manifest.read_text(encoding="utf-8")
     for flags in ("--restart", "--resume", "--resume --restart"):
-        manifest.write_text(text.replace(" --resume --restart", f" {flags}"))
+        manifest.write_text(text.replace(" --resume --restart", f" {flags}"), encoding="utf-8")
         assert reasons(out) == [None] * 3
-    manifest.write_text(text)
+    manifest.write_text(text, encoding="utf-8")
 
     # Exactly what depends on a change runs again, and it is said which change.
     assert str(reasons(out, "--recipe", "documented")[1]).startswith("it was made by another command")
@@ -82,7 +82,7 @@ def test_all_stages_run_once_and_again_only_for_a_reason(
             changed.setattr(common.code, "code_hash", lambda p, w, f=file: "new" if p.match(f) else code_hash(p, w))
             assert reasons(out) == rerun
 
-    (out / "evaluation" / "base" / "accuracy.csv").write_text("altered")
+    (out / "evaluation" / "base" / "accuracy.csv").write_text("altered", encoding="utf-8")
     assert "accuracy.csv: is cut off or altered" in str(reasons(out)[2])
 
 
@@ -103,7 +103,7 @@ def test_options_of_the_first_stage_are_handed_on(tmp_path: Path) -> None:
 
 def test_a_network_of_the_user_s_own_is_a_stage_like_ours(tmp_path: Path) -> None:
     own = tmp_path / "own.py"
-    own.write_text("def build(input_shape, keypoints): ...")
+    own.write_text("def build(input_shape, keypoints): ...", encoding="utf-8")
     train = next(stage for stage in todo(tmp_path, "--models", str(own)) if stage.name == "train")
     assert train.out == tmp_path / "models" / "own"
     assert train.code == (own,)

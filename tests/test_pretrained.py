@@ -53,7 +53,7 @@ def test_the_weights_are_those_that_were_trained(v2: LoadedModel) -> None:
 @pytest.mark.parametrize("file", ["model.onnx", "model_int8.onnx"])
 def test_all_formats_say_the_same_of_themselves(folder: Path, file: str) -> None:
     session = onnxruntime.InferenceSession(folder / file, providers=["CPUExecutionProvider"])
-    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     assert json.loads(session.get_modelmeta().custom_metadata_map[METADATA_KEY]) == manifest["model"]
 
 
@@ -115,7 +115,7 @@ def test_the_model_card_of_68_keypoints_says_what_the_weights_do(real_data: Path
     sources = [str(real_data / name) for name in ("youtube68", "lfpw68", "helen68", "afw68")]
     prepare.main([*sources, "--out", str(tmp_path / "data")])
     evaluate.main([str(V2_68), "--data", str(tmp_path / "data"), "--out", str(tmp_path / "v2-68")])
-    with (tmp_path / "v2-68" / "by_origin.csv").open() as file:
+    with (tmp_path / "v2-68" / "by_origin.csv").open(encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if (row["by"], row["name"]) == ("source", "v2-68")]
     nme = {row["which"]: float(row["nme_pct"]) for row in rows if row["labels"] == "labelled"}
     assert nme == pytest.approx({"pictures": 3.46, "frames": 4.02}, abs=0.01)
@@ -125,6 +125,6 @@ def test_the_model_card_says_what_the_weights_do(real_data: Path, tmp_path: Path
     """On the people that neither training nor validation saw."""
     prepare.main([str(real_data / "faces15"), "--out", str(tmp_path / "data")])
     evaluate.main([str(V2), "--data", str(tmp_path / "data"), "--out", str(tmp_path / "out")])
-    with (tmp_path / "out" / "accuracy.csv").open() as file:
+    with (tmp_path / "out" / "accuracy.csv").open(encoding="utf-8") as file:
         labelled = next(csv.DictReader(file))
     assert {name: float(labelled[name]) for name in PUBLISHED} == pytest.approx(PUBLISHED, abs=0.01)

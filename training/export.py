@@ -117,7 +117,7 @@ def export(folder: Path, int8: Path | None = None, *, litert: bool = False, save
                 metrics["savedmodel_difference_px"] = write_savedmodel(model, spec, new / SAVED_MODEL)
                 written.append((SAVED_MODEL, f"within {metrics['savedmodel_difference_px']:.0e} px of {KERAS_FILE}"))
             manifest["files"] |= {name: file_hash(new / name) for name, _ in written if name != SAVED_MODEL}
-            (new / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
+            (new / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
     return [f"{folder / name}: {megabytes(folder / name):.1f} MB, {text}" for name, text in written]
 
 

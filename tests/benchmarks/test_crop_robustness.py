@@ -21,7 +21,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "drawn" / "pictures").mkdir(parents=True)
     faces = dataset.read(24, 0)
     whole = np.flatnonzero(~np.isnan(faces.keypoints).any(axis=(1, 2)))[:3]
-    with (folder / "drawn" / "keypoints.csv").open("w", newline="") as file:
+    with (folder / "drawn" / "keypoints.csv").open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
         rows.writerow(["file", *FACE15.columns])
         for i in whole:

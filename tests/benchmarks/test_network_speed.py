@@ -85,7 +85,7 @@ def test_models_of_other_inputs(tmp_path: Path, dtype: str, batch: int | str, ta
 def test_files_that_are_no_models(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none\.onnx: no such file"):
         network_speed.main([str(tmp_path / "none.onnx")])
-    (tmp_path / "text.onnx").write_text("text")
+    (tmp_path / "text.onnx").write_text("text", encoding="utf-8")
     with pytest.raises(InputError, match=r"text\.onnx: onnxruntime cannot load it"):
         network_speed.main([str(tmp_path / "text.onnx")])
 

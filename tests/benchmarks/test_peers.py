@@ -30,7 +30,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def printed_as_scored(out: Path, data: Path, keypoint_set: KeypointSet, printed: str) -> None:
     test = load_part(data, "test", keypoint_set)
-    manifest = (out / "manifest.json").read_text()
+    manifest = (out / "manifest.json").read_text(encoding="utf-8")
     for name in NAMES:
         predicted = read_predictions(out / f"{name}.csv", test.rows, keypoint_set).coordinates
         mae, rmse = mae_rmse(predicted, test.keypoints, test.labelled)

@@ -44,12 +44,12 @@ def test_the_backend_is_named_as_keras_chooses_it(
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     monkeypatch.setenv("KERAS_BACKEND", variable)
     if file:
-        (tmp_path / "keras.json").write_text(file)
+        (tmp_path / "keras.json").write_text(file, encoding="utf-8")
     assert backend_name() == name
 
 
 def test_keras_itself_reads_the_file_that_names_a_backend(tmp_path: Path) -> None:
-    (tmp_path / "keras.json").write_text('{"backend": "another"}')
+    (tmp_path / "keras.json").write_text('{"backend": "another"}', encoding="utf-8")
     assert "another" in run_python("import keras", KERAS_HOME=str(tmp_path), KERAS_BACKEND="").stderr
 
 
@@ -76,7 +76,7 @@ def test_what_keeps_keras_from_starting_is_one_line_that_names_it(
     variables: dict[str, str], file: str | None, message: str, tmp_path: Path
 ) -> None:
     if file:
-        (tmp_path / "keras.json").write_text(file)
+        (tmp_path / "keras.json").write_text(file, encoding="utf-8")
     done = run_python(f"{START} run(start_backend)", **{"KERAS_HOME": str(tmp_path), "KERAS_BACKEND": "", **variables})
     assert done.returncode == 2
     assert done.stderr.startswith("error: " + message.format(file=tmp_path / "keras.json"))
@@ -86,7 +86,7 @@ def test_what_keeps_keras_from_starting_is_one_line_that_names_it(
 def test_settings_that_would_change_what_is_computed_are_those_of_the_project(tmp_path: Path) -> None:
     settings = {"image_data_format": "channels_first", "floatx": "float16", "epsilon": 0.5}
     backend = os.environ.get("KERAS_BACKEND") or "tensorflow"
-    (tmp_path / "keras.json").write_text(json.dumps({**settings, "backend": backend}))
+    (tmp_path / "keras.json").write_text(json.dumps({**settings, "backend": backend}), encoding="utf-8")
     ask = "(c.image_data_format(), c.floatx(), c.dtype_policy().name, c.epsilon(), c.backend())"
     environment = {"KERAS_HOME": str(tmp_path), "KERAS_BACKEND": "", "MPLBACKEND": "module://nowhere"}
     done = run_python(f"{START} start_backend(); import keras.config as c; print({ask})", **environment)

@@ -47,7 +47,7 @@ def test_a_network_s_file_counts_with_what_it_imports() -> None:
 
 def test_imports_inside_functions_and_of_modules_by_name_count(tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
-    file.write_text("def f():\n    from common import hashes\n    import numpy\n")
+    file.write_text("def f():\n    from common import hashes\n    import numpy\n", encoding="utf-8")
     names = {path.relative_to(ROOT).as_posix() for path in imported_files(file)}
     assert names == {"common/__init__.py", "common/hashes.py"}
     assert str(file) in code_hashes("common.code", also=[file])  # a user's file by its whole path
@@ -61,13 +61,13 @@ def test_a_file_may_be_in_any_encoding_that_python_reads(tmp_path: Path) -> None
 
 def test_a_file_that_is_no_python_counts_all_the_same(tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
-    file.write_text("def build(:\n")
+    file.write_text("def build(:\n", encoding="utf-8")
     assert str(file) in code_hashes("common.code", also=[file])
 
 
 def hash_of(text: str, tmp_path: Path, without: tuple[str, ...] = ()) -> str:
     file = tmp_path / "mine.py"
-    file.write_text(text)
+    file.write_text(text, encoding="utf-8")
     return code_hash(file, without)
 
 

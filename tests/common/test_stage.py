@@ -20,18 +20,18 @@ from facial_keypoints.pretrained import MANIFEST
 
 
 def write(folder: Path, text: str) -> None:
-    (folder / "result.txt").write_text(text)
+    (folder / "result.txt").write_text(text, encoding="utf-8")
     write_manifest(folder, "prepare", {"a": 1}, {"source": "hash"}, {"faces": 2}, time.time())
 
 
 def test_a_folder_that_no_stage_wrote_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work", encoding="utf-8")
     with pytest.raises(InputError, match="no stage wrote"), stage_folder(tmp_path / "mine", "prepare"):
         pass
     with pytest.raises(InputError, match="is a file"), stage_folder(tmp_path / "mine" / "thesis.txt", "prepare"):
         pass
-    assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
+    assert (tmp_path / "mine" / "thesis.txt").read_text(encoding="utf-8") == "years of work"
 
 
 def test_two_runs_cannot_write_one_folder_at_once(tmp_path: Path) -> None:
@@ -54,13 +54,13 @@ def test_a_manifest_tells_missing_and_altered_files(tmp_path: Path) -> None:
     assert list(manifest["files"]) == ["result.txt"]
     assert manifest["versions"]["onnxruntime"] == importlib.metadata.version("onnxruntime")
     assert None not in manifest["versions"].values()  # what is not installed is not named
-    (out / "result.txt").write_text("who")
+    (out / "result.txt").write_text("who", encoding="utf-8")
     with pytest.raises(InputError, match=r"result\.txt: is cut off or altered; .*prepare SOURCE"):
         read_manifest(out, "prepare")
     (out / "result.txt").unlink()
     with pytest.raises(InputError, match=r"result\.txt: is missing"):
         read_manifest(out, "prepare")
-    (out / MANIFEST).write_text("{")
+    (out / MANIFEST).write_text("{", encoding="utf-8")
     with pytest.raises(InputError, match="no whole"):
         read_manifest(out, "prepare")
     with pytest.raises(InputError, match="no such folder"):
@@ -68,7 +68,7 @@ def test_a_manifest_tells_missing_and_altered_files(tmp_path: Path) -> None:
 
 
 def test_the_hash_of_a_folder_follows_names_and_contents(tmp_path: Path) -> None:
-    (tmp_path / "a").write_text("1")
+    (tmp_path / "a").write_text("1", encoding="utf-8")
     before = path_hash(tmp_path)
     assert path_hash(tmp_path) == before
     (tmp_path / "a").rename(tmp_path / "b")
@@ -83,7 +83,7 @@ def test_a_stage_replaces_only_its_own_folders_and_never_what_it_reads(tmp_path:
         check_out(out, "train")
     with pytest.raises(InputError, match="which is read"):
         check_out(out, "prepare", [out / "source"])
-    (out / "notes.txt").write_text("mine")
+    (out / "notes.txt").write_text("mine", encoding="utf-8")
     with pytest.raises(InputError, match=r"holds notes\.txt, which `python -m data_prep\.prepare .* did not write"):
         check_out(out, "prepare")
     (out / "notes.txt").rename(out / ".DS_Store")

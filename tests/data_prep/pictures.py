@@ -45,7 +45,7 @@ def save_frames(folder: Path, parts: Mapping[str, Sequence[str]], points: Float3
         for name in names:
             save_picture(folder / part / name)
         lines = [header, *(f"{name},{values}" for name in names)]
-        (folder / f"{part}_frames_keypoints.csv").write_text("\n".join(lines) + "\n")
+        (folder / f"{part}_frames_keypoints.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return folder
 
 
@@ -58,7 +58,7 @@ def pts_text(points: Float32) -> str:
 def save_pts(folder: Path, stems: Sequence[str]) -> Path:
     for stem in stems:
         save_picture(folder / f"{stem}.jpg")
-        (folder / f"{stem}.pts").write_text(pts_text(face_68()))
+        (folder / f"{stem}.pts").write_text(pts_text(face_68()), encoding="utf-8")
     return folder
 
 
@@ -77,5 +77,5 @@ def save_five(folder: Path, people: Mapping[str, str]) -> Path:
     rows = [f"{file},{person},{values}" for file, person in people.items()]
     for file in people:
         save_picture(folder / "pictures" / file)
-    (folder / "keypoints.csv").write_text("\n".join([",".join(header), *rows]) + "\n")
+    (folder / "keypoints.csv").write_text("\n".join([",".join(header), *rows]) + "\n", encoding="utf-8")
     return folder

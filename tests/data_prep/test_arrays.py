@@ -58,7 +58,7 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing": (Path.unlink, "no such file; make the folder again with"),
     "empty": (lambda path: path.write_bytes(b""), "cut off, damaged or no numpy array"),
     "cut off": (lambda path: path.write_bytes(path.read_bytes()[:-9]), "cut off, damaged or no numpy array"),
-    "no array": (lambda path: path.write_text("hello"), "cut off, damaged or no numpy array"),
+    "no array": (lambda path: path.write_text("hello", encoding="utf-8"), "cut off, damaged or no numpy array"),
     "a header that is no Python": (with_header("{'descr': '|u1\n"), "cut off, damaged or no numpy array"),
     "an open bracket": (with_header("{'descr': ('|u1', 'shape': (5,"), "cut off, damaged or no numpy array"),
     "more memory than there is": (with_header(SHAPE % "(5, 8, 8, 10**14)"), "cut off, damaged or no numpy array"),

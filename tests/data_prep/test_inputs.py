@@ -144,7 +144,7 @@ def test_who_is_not_named_is_said(frames: Path, tmp_path: Path, capsys: pytest.C
     save_pts(tmp_path / "pts", list("abcdefghijkl"))
     for sources, named in (([frames], True), ([frames, tmp_path / "pts"], False)):
         main([*map(str, sources), "--out", str(tmp_path / "data")])
-        said, report = capsys.readouterr().out, (tmp_path / "data" / "report.md").read_text()
+        said, report = capsys.readouterr().out, (tmp_path / "data" / "report.md").read_text(encoding="utf-8")
         assert (f"nobody is named in {tmp_path / 'pts'}: one person may be" in said) != named
         assert ("nobody is named in" in report) != named
         assert ("| people |" in report) == named
@@ -155,7 +155,10 @@ def test_a_face_whose_size_nobody_can_tell_is_left_out_where_that_is_asked(
 ) -> None:
     folder = save_five(tmp_path / "five", {f"{name}.jpg": f"yt:{name}" for name in "abcdefghijklm"})
     table = folder / "keypoints.csv"
-    table.write_text(table.read_text().replace("b.jpg,yt:b,65,50", "b.jpg,yt:b,,").replace("c,65,", "c,9999,"))
+    table.write_text(
+        table.read_text(encoding="utf-8").replace("b.jpg,yt:b,65,50", "b.jpg,yt:b,,").replace("c,65,", "c,9999,"),
+        encoding="utf-8",
+    )
     command = [str(folder), "--out", str(tmp_path / "data")]
     with pytest.raises(InputError, match=r"row 2 .*: has left_eye_center at 9999, 50, which lies outside its picture"):
         main(command)
@@ -196,9 +199,15 @@ def test_bad_use_is_one_line_and_leaves_nothing(
     save_five(tmp_path / "five", {"a.jpg": "yt:Ann", "b.jpg": "yt:Bo"})
     save_pts(tmp_path / "many", list("abcdefghijkl"))
     swapped = save_five(tmp_path / "swapped", {f"{name}.jpg": "yt:Ann" for name in "abcdefghijkl"}) / "keypoints.csv"
-    swapped.write_text(swapped.read_text().replace("left", "L").replace("right", "left").replace("L", "right"))
+    swapped.write_text(
+        swapped.read_text(encoding="utf-8").replace("left", "L").replace("right", "left").replace("L", "right"),
+        encoding="utf-8",
+    )
     far = save_pts(tmp_path / "far", ["a"]) / "a.pts"
-    far.write_text(far.read_text().replace(far.read_text().splitlines()[3], "9999 12"))
+    far.write_text(
+        far.read_text(encoding="utf-8").replace(far.read_text(encoding="utf-8").splitlines()[3], "9999 12"),
+        encoding="utf-8",
+    )
     save_frames(tmp_path / "test_only", {"test": frame_names(PEOPLE)})
     if "nameless" in arguments:
         source = tmp_path / "cut"

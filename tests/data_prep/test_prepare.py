@@ -44,7 +44,7 @@ def test_the_data_folder_holds_the_documented_arrays(data_folder: Path) -> None:
     assert sorted(np.concatenate([part.rows for part in parts.values()])) == list(range(80))
     kinds = [set(part.groups) for part in parts.values()]
     assert sum(len(kind) for kind in kinds) == len(set.union(*kinds))
-    assert "# The data" in (data_folder / "report.md").read_text()
+    assert "# The data" in (data_folder / "report.md").read_text(encoding="utf-8")
 
 
 def test_the_same_command_gives_the_same_arrays(data_folder: Path, tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_from_the_command_line(run_stage: Run, tmp_path: Path) -> None:
     assert done.stderr == expected + "\n"
     done = run_stage("data_prep.prepare", "synthetic", "--count", 60, "--out", tmp_path / "out")
     assert (done.returncode, done.stderr) == (0, "")
-    assert json.loads((tmp_path / "out" / "manifest.json").read_text())["command"] == (
+    assert json.loads((tmp_path / "out" / "manifest.json").read_text(encoding="utf-8"))["command"] == (
         f"python -m data_prep.prepare synthetic --count 60 --out {tmp_path / 'out'}"
     )
 
@@ -169,7 +169,9 @@ def test_a_source_that_lacks_keypoints_is_said_and_not_refused(
     metrics = arrays.load_data_manifest(tmp_path / "data")["metrics"]
     assert metrics["sources"] == {"five": {"faces": 30, "never_labelled": missing}}
     assert metrics["imputed_without_labels"] == missing
-    assert f"**No face has a label for {', '.join(missing)}.**" in (tmp_path / "data" / "report.md").read_text()
+    assert f"**No face has a label for {', '.join(missing)}.**" in (tmp_path / "data" / "report.md").read_text(
+        encoding="utf-8"
+    )
 
     for part in arrays.load_parts(tmp_path / "data").values():
         assert (part.sources == 2).all()

@@ -46,7 +46,7 @@ def save_drawn(folder: Path, nose_px: Sequence[float] = (0,) * FACES) -> Float32
         seen.append(as_face15(network.predict_at(picture, crop)[0].keypoints))
     labels = np.array(seen, np.float32)
     labels[:, FACE15.index("nose_tip"), 0] += nose_px
-    with (folder / "keypoints.csv").open("w", newline="") as file:
+    with (folder / "keypoints.csv").open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
         rows.writerow(["file", "person", *(f"{FACE15.names[k]}_{axis}" for k in FIVE for axis in "xy")])
         for i, points in enumerate(labels):
@@ -129,13 +129,13 @@ def scales(crops: Float64) -> Float64:
 def test_bad_use_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
     five = save_five(tmp_path / "five", {"a.png": "yt:Ann"})
     one = save_five(tmp_path / "one", {"a.png": "yt:Ann", "b.png": "yt:Bo"})
-    text = (one / "keypoints.csv").read_text().splitlines()
-    (one / "keypoints.csv").write_text("\n".join([*text[:2], "b.png,yt:Bo,65,50,,,,,,,,"]) + "\n")
+    text = (one / "keypoints.csv").read_text(encoding="utf-8").splitlines()
+    (one / "keypoints.csv").write_text("\n".join([*text[:2], "b.png,yt:Bo,65,50,,,,,,,,"]) + "\n", encoding="utf-8")
     bad = save_five(tmp_path / "bad", {"a.png": "yt:Ann"})
     (bad / "pictures" / "a.png").write_bytes(b"no picture")
     whole = save_five(tmp_path / "whole", {"a.png": "yt:Ann"})
     points = ",".join(map(str, face_68().ravel()))
-    (whole / "keypoints.csv").write_text(f"file,{','.join(FACE68.columns)}\na.png,{points}\n")
+    (whole / "keypoints.csv").write_text(f"file,{','.join(FACE68.columns)}\na.png,{points}\n", encoding="utf-8")
     save_pts(tmp_path / "pts", ["a"])
     out = tmp_path / "out"
     for arguments, message in (

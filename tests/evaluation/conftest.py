@@ -78,7 +78,7 @@ def save_data68(folder: Path) -> Path:
                 lines.append([split, row, origin, f"{row}.png", f"person {row // 2}", FACE68.sources[sources[i]].name])
             labelled, crops = np.ones((count, len(FACE68)), bool), np.tile(crop, (count, 1, 1))
             save_part(out, split, Part(images, keypoints, labelled, rows, rows // 2, sources, crops))
-        with (out / "faces.csv").open("w", newline="") as file:
+        with (out / "faces.csv").open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([["part", "row", "origin", "file", "person", "source"], *lines])
         write_manifest(out, "prepare", {"keypoint_set": FACE68.name}, {}, {}, time.time())
     return folder

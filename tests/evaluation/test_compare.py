@@ -80,7 +80,7 @@ def test_models_and_mean_faces_side_by_side(
     assert max(map(len, printed.splitlines()[:-1])) <= 100
     assert printed.index("Real labels only") < printed.index("All labels")
     assert "lazy: no better than the mean face, worse than base (MAE +" in printed
-    text = (tmp_path / "comparison" / "comparison.md").read_text()
+    text = (tmp_path / "comparison" / "comparison.md").read_text(encoding="utf-8")
     assert f"{labelled['mae_px']['v1']:.2f} [{labelled['mae_px_low']['v1']:.2f}, " in text
     assert "| 26.7 |" in text
     ratios = pd.read_csv(tmp_path / "comparison" / "ratios.csv").set_index(["name", "keypoint"])
@@ -123,7 +123,9 @@ def test_rows_of_a_file_only(data_folder: Path, tmp_path: Path, capsys: pytest.C
     save_evaluation(data_folder, "base", test.keypoints + np.where(first, np.float32(1), 5)[:, None, None])
     save_evaluation(data_folder, "v1", test.keypoints + np.where(first, np.float32(2), 0)[:, None, None])
     rows = tmp_path / "rows.csv"
-    rows.write_text("origin,row\n" + "".join(f"lfpw/{row}.jpg,{row}\n" for row in range(34)))  # training rows too
+    rows.write_text(
+        "origin,row\n" + "".join(f"lfpw/{row}.jpg,{row}\n" for row in range(34)), encoding="utf-8"
+    )  # training rows too
     evaluate.main(
         ["--predictions", str(tmp_path / "evaluation" / "v1" / "predictions.csv"), "--data", str(data_folder)]
         + ["--rows", str(rows), "--name", "part", "--out", str(tmp_path / "evaluation" / "part")]
@@ -139,7 +141,7 @@ def test_rows_of_a_file_only(data_folder: Path, tmp_path: Path, capsys: pytest.C
     assert "part was made with --rows" in printed
     assert "scored on 10 test faces, those of 36 that rows.csv lists" in printed
     comparison = tmp_path / "comparison"
-    text = (comparison / "comparison.md").read_text()
+    text = (comparison / "comparison.md").read_text(encoding="utf-8")
     assert "Scored on 10 test faces (those of 36 that rows.csv lists) in 5" in text
     assert read_manifest(comparison, "compare")["inputs"]["rows"] == file_hash(rows)
 

@@ -163,9 +163,9 @@ def test_what_it_was_trained_on_is_noted_or_refused(
     assert f"note: {note}\n" in capsys.readouterr().out
     assert "trained on another data folder" in note
 
-    manifest = (model / "manifest.json").read_text()
+    manifest = (model / "manifest.json").read_text(encoding="utf-8")
     extra = f'"inputs": {{\n    "extra_data": "{data_hash(load_data_manifest(other))}",'
-    (model / "manifest.json").write_text(manifest.replace('"inputs": {', extra))
+    (model / "manifest.json").write_text(manifest.replace('"inputs": {', extra), encoding="utf-8")
     with pytest.raises(InputError, match="was trained on these very faces"):
         evaluate.main([str(model), "--data", str(other), "--out", str(tmp_path / "out")])
 
@@ -204,7 +204,7 @@ def test_predictions_of_the_other_keypoint_set_are_refused(
 
 def test_a_cut_off_model_is_refused_before_it_is_loaded(data_folder: Path, tmp_path: Path) -> None:
     model = save_model(tmp_path / "base", data_folder, MIDDLE)
-    (model / "model.keras").write_text("weig")
+    (model / "model.keras").write_text("weig", encoding="utf-8")
     with pytest.raises(InputError, match=r"model\.keras: is cut off or altered"):
         evaluate.main([str(model), "--data", str(data_folder), "--out", str(tmp_path / "out")])
 

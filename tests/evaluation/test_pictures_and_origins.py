@@ -83,7 +83,7 @@ def test_from_crops_to_pictures_and_origins(
             evaluated = evaluated[evaluated["name"] == "theirs"].drop(columns="name").reset_index(drop=True)
         pd.testing.assert_frame_equal(mine, evaluated)
         assert {"theirs", "mean_face", "mean_face_per_source"} <= set(table["name"])
-    text = (tmp_path / "comparison" / "comparison.md").read_text()
+    text = (tmp_path / "comparison" / "comparison.md").read_text(encoding="utf-8")
     assert "NME in % of the distance of the outer eye corners" in text
     assert f"|  | {tmp_path / 'pictures_a'} (8 faces) | {tmp_path / 'pictures_b'} (8 faces) |" in text
     assert (tmp_path / "comparison" / "cumulative_error.png").is_file()
@@ -103,9 +103,9 @@ def test_a_missing_picture_is_one_line_and_the_tables_stand(data68_folder: Path,
 
 
 def test_rows_choose_an_origin(data68_folder: Path, tmp_path: Path) -> None:
-    lines = (data68_folder / "faces.csv").read_text().splitlines()
+    lines = (data68_folder / "faces.csv").read_text(encoding="utf-8").splitlines()
     rows = tmp_path / "rows.csv"
-    rows.write_text("\n".join([lines[0], *(line for line in lines if "pictures_b" in line)]))
+    rows.write_text("\n".join([lines[0], *(line for line in lines if "pictures_b" in line)]), encoding="utf-8")
     data = load_data(data68_folder)
     chosen = data.only(listed_faces(rows, data.test.rows))
     assert [(by, which, int(kept.sum())) for by, which, kept in chosen.parts()] == [
@@ -194,12 +194,12 @@ def test_origins_that_do_not_fit_the_arrays(data68_folder: Path, tmp_path: Path)
     assert origins is not None
     assert origins.files.tolist() == [f"{row}.png" for row in range(10, 26)]
     path = tmp_path / "faces.csv"
-    text = (data68_folder / "faces.csv").read_text()
+    text = (data68_folder / "faces.csv").read_text(encoding="utf-8")
     for damaged, message in (
         (text.replace("origin", "from"), "lacks the column origin"),
         (text.replace("test,12,", "test,13,"), "has other test rows than"),
         (text.replace("test,12,", "test,twelve,"), "'twelve' is no whole number"),
     ):
-        path.write_text(damaged)
+        path.write_text(damaged, encoding="utf-8")
         with pytest.raises(InputError, match=message):
             read_origins(tmp_path, "test", np.arange(10, 26))

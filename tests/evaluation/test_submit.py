@@ -19,14 +19,14 @@ ASKED = {1: FACE15.columns, 2: SPARSE_COLUMNS, 3: [NOSE], 4: [NOSE, "mouth_left_
 def write_test(path: Path, images: int = 4) -> Path:
     rng = np.random.default_rng(0)
     lines = [f"{number}," + " ".join(map(str, rng.integers(0, 256, 96 * 96))) for number in range(1, images + 1)]
-    path.write_text("\n".join(["ImageId,Image", *lines]) + "\n")
+    path.write_text("\n".join(["ImageId,Image", *lines]) + "\n", encoding="utf-8")
     return path
 
 
 def write_lookup(path: Path, asked: dict[int, list[str]] = ASKED) -> Path:
     pairs = [(number, feature) for number, features in asked.items() for feature in features]
     lines = [f"{row},{number},{feature}," for row, (number, feature) in enumerate(pairs, start=1)]
-    path.write_text("\n".join(["RowId,ImageId,FeatureName,Location", *lines]) + "\n")
+    path.write_text("\n".join(["RowId,ImageId,FeatureName,Location", *lines]) + "\n", encoding="utf-8")
     return path
 
 
@@ -41,7 +41,7 @@ def test_each_row_gets_the_place_that_its_images_labels_mean(model: Path, tmp_pa
     out = tmp_path / "new" / "submission.csv"
     test, lookup = write_test(tmp_path / "test.csv"), write_lookup(tmp_path / "IdLookupTable.csv")
     submit.main([str(model), str(test), str(lookup), "--out", str(out)])
-    header, *lines = out.read_text().splitlines()
+    header, *lines = out.read_text(encoding="utf-8").splitlines()
     assert header == "RowId,Location"
     assert [line.split(",")[0] for line in lines] == [str(row) for row in range(1, 30 + 8 + 1 + 2 + 1)]
     pairs = [(number, feature) for number, features in ASKED.items() for feature in features]
@@ -62,10 +62,10 @@ def test_each_row_gets_the_place_that_its_images_labels_mean(model: Path, tmp_pa
 
 def test_rows_keep_their_order_and_lie_in_any(model: Path, tmp_path: Path) -> None:
     test, lookup, out = write_test(tmp_path / "test.csv", 2), tmp_path / "lookup.csv", tmp_path / "out.csv"
-    lookup.write_text(f"FeatureName,RowId,ImageId\n{NOSE},7,2\n{LIP},3,1\n{LIP},5,2\n")
+    lookup.write_text(f"FeatureName,RowId,ImageId\n{NOSE},7,2\n{LIP},3,1\n{LIP},5,2\n", encoding="utf-8")
     for _ in range(2):  # a submission may be written over
         submit.main([str(model), str(test), str(lookup), "--out", str(out)])
-        assert out.read_text() == "RowId,Location\n7,95.99999\n3,16.0\n5,16.0\n"
+        assert out.read_text(encoding="utf-8") == "RowId,Location\n7,95.99999\n3,16.0\n5,16.0\n"
 
 
 GOOD_TEST = "ImageId,Image\n1,0 1 2 3\n2,4 5 6 7\n"
@@ -91,7 +91,7 @@ def test_a_bad_test_csv_is_one_line(tmp_path: Path, kind: str) -> None:
     text, message = BAD_TESTS[kind]
     path = tmp_path / "test.csv"
     if text is not None:
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=r"test\.csv.*" + message) as error:
         submit.read_test(path)
     assert "\n" not in str(error.value)
@@ -99,7 +99,7 @@ def test_a_bad_test_csv_is_one_line(tmp_path: Path, kind: str) -> None:
 
 def test_images_are_read_row_by_row(tmp_path: Path) -> None:
     path = tmp_path / "test.csv"
-    path.write_text(GOOD_TEST)
+    path.write_text(GOOD_TEST, encoding="utf-8")
     ids, images = submit.read_test(path)
     assert (ids, images[..., 0].tolist()) == ([1, 2], [[[0, 1], [2, 3]], [[4, 5], [6, 7]]])
 
@@ -133,7 +133,7 @@ def test_a_bad_lookup_table_is_one_line(tmp_path: Path, kind: str) -> None:
     text, message = BAD_LOOKUPS[kind]
     path = tmp_path / "IdLookupTable.csv"
     if text is not None:
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=r"IdLookupTable\.csv.*" + message) as error:
         submit.read_lookup(path, [1, 2])
     assert "\n" not in str(error.value)
@@ -144,10 +144,10 @@ def test_what_does_not_fit_ends_in_one_line_and_writes_nothing(
 ) -> None:
     test, lookup = write_test(tmp_path / "test.csv"), write_lookup(tmp_path / "IdLookupTable.csv")
     small = tmp_path / "small.csv"
-    small.write_text("ImageId,Image\n" + "".join(f"{number},0 1 2 3\n" for number in ASKED))
+    small.write_text("ImageId,Image\n" + "".join(f"{number},0 1 2 3\n" for number in ASKED), encoding="utf-8")
     of_68 = save_model(tmp_path / "v2-68", data_folder, np.zeros((68, 2)), keypoint_set=FACE68)
     out, theirs = tmp_path / "out.csv", tmp_path / "theirs.csv"
-    theirs.write_text("RowId,Location of mine\n")
+    theirs.write_text("RowId,Location of mine\n", encoding="utf-8")
     for arguments, message in (
         ((of_68, test, lookup, "--out", out), "predicts face68, the data has face15"),
         ((model, small, lookup, "--out", out), r"takes images of (N, 96, 96, 1), the data has (N, 2, 2, 1)"),
@@ -162,4 +162,4 @@ def test_what_does_not_fit_ends_in_one_line_and_writes_nothing(
         assert message in said[0]
         assert not out.exists()
         assert not list(tmp_path.glob(".*partial"))
-    assert theirs.read_text() == "RowId,Location of mine\n"
+    assert theirs.read_text(encoding="utf-8") == "RowId,Location of mine\n"

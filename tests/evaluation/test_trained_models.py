@@ -46,7 +46,7 @@ def evaluations(faces: Path) -> Path:
     from training.recipes import resolve
 
     own = faces.parent / "own.py"
-    own.write_text(OWN)
+    own.write_text(OWN, encoding="utf-8")
     for network, options in (("v2", {"width": 0.25}), (str(own), {})):
         name = Path(network).stem
         recipe = resolve(name, None, {"epochs": 1})

@@ -68,7 +68,7 @@ def test_an_installed_wheel_predicts(wheel: Path, tmp_path: Path) -> None:
     site = Path(_output([python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], tmp_path))
     pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*pip, "--no-deps", "--no-index", str(wheel)], check=True)
-    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
     code = (
         "import facial_keypoints, numpy as np\n"
         "keypoints = facial_keypoints.Predictor().predict_crops(np.zeros((2, 96, 96, 3), np.uint8))\n"

@@ -136,7 +136,7 @@ def test_what_is_no_picture_is_one_line(tmp_path: Path) -> None:
     assert message(tmp_path).startswith("no such file")
     path.touch()
     assert message(path).startswith("is no picture that can be read")
-    path.write_text("hello")
+    path.write_text("hello", encoding="utf-8")
     assert message(path).startswith("is no picture that can be read")
     Image.new("F", (3, 3), 0.5).save(tmp_path / "deep.tif")
     assert message(tmp_path / "deep.tif").startswith("cannot be decoded (has values of 32 bits)")

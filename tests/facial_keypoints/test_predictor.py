@@ -177,10 +177,10 @@ def test_bad_models_are_one_line_that_names_the_file(tmp_path: Path) -> None:
     assert "export it again with `python -m training.export" in told
     keras_file.unlink()
     Predictor(tmp_path / "v2")  # needs the ONNX file alone
-    (tmp_path / "v2" / "manifest.json").write_text("{}")
+    (tmp_path / "v2" / "manifest.json").write_text("{}", encoding="utf-8")
     assert "manifest.json: does not name model.onnx" in message(tmp_path / "v2")
 
-    (tmp_path / "text.onnx").write_text("hello")
+    (tmp_path / "text.onnx").write_text("hello", encoding="utf-8")
     assert "text.onnx: is no whole ONNX file" in message(tmp_path / "text.onnx")
     made = means_of_channels(tmp_path / "old.onnx", 1, None)
     assert "old.onnx: does not say what the network predicts; export it again" in message(made)
@@ -199,7 +199,7 @@ def test_the_usual_doubt_is_the_error_made_in_validation_in_widths_of_the_box(tm
     box_px = box_of(np.eye(2, 3), Predictor(V2).spec)[2]
     for error_px in (1.5, 0, "nan", None):
         manifest["metrics"]["val_mae_px"] = error_px
-        (tmp_path / "v2" / "manifest.json").write_text(json.dumps(manifest))
+        (tmp_path / "v2" / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
         expected = 1.5 / box_px if error_px == 1.5 else USUAL_DOUBT
         assert Predictor(tmp_path / "v2").usual_doubt == pytest.approx(expected)
     shutil.copy(V2 / "model.onnx", tmp_path / "alone.onnx")

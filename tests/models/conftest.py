@@ -11,5 +11,5 @@ from tests.models.folders import OWN
 def own(tmp_path: Path) -> str:
     """A user's file, whose network has a layer that is not of Keras."""
     file = tmp_path / "my_net.py"
-    file.write_text(OWN)
+    file.write_text(OWN, encoding="utf-8")
     return str(file)

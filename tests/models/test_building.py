@@ -82,12 +82,14 @@ def test_a_build_may_be_wrapped_and_lie_in_no_file(own: str) -> None:
 
 def test_a_users_file_may_make_its_build_a_partial_of_ours(tmp_path: Path) -> None:
     file = tmp_path / "narrow.py"
-    file.write_text("import functools\nfrom models import v2\n\nbuild = functools.partial(v2.build, width=0.25)\n")
+    file.write_text(
+        "import functools\nfrom models import v2\n\nbuild = functools.partial(v2.build, width=0.25)\n", encoding="utf-8"
+    )
     assert build_options(load_build(str(file)))["width"].default == 0.25
 
 
 def test_annotations_may_be_strings(own: str) -> None:
-    Path(own).write_text(f"from __future__ import annotations\n{OWN}")
+    Path(own).write_text(f"from __future__ import annotations\n{OWN}", encoding="utf-8")
     assert build_options(load_build(own))["units"].annotation is int
 
 
@@ -123,7 +125,7 @@ BAD_FILES = {  # what is in the file -> what is said of it
 @pytest.mark.parametrize("text", BAD_FILES)
 def test_a_file_that_is_no_network_is_one_line_that_names_the_file(text: str, tmp_path: Path) -> None:
     file = tmp_path / "net.py"
-    file.write_text(text)
+    file.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=BAD_FILES[text]) as caught:
         build_model(load_build(str(file)), SHAPE, 15)
     assert len(str(caught.value)) < 800

@@ -44,7 +44,7 @@ def write_data(out: Path, parts: dict[str, Part], keypoint_set: KeypointSet = FA
         for split, part in parts.items():
             arrays.save_part(folder, split, part)
             people += [(split, f"{out}:{group}") for group in part.groups]  # of no other folder
-        with (folder / faces_csv.NAME).open("w", newline="") as file:
+        with (folder / faces_csv.NAME).open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows(people)
         write_manifest(folder, "prepare", {"keypoint_set": keypoint_set.name}, {}, {}, time.time())
     return out

@@ -47,7 +47,7 @@ def test_the_onnx_file_gives_what_keras_gives_for_any_number_of_images(
     network: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     own, folder = tmp_path / "own.py", tmp_path / "model"
-    own.write_text(OWN)
+    own.write_text(OWN, encoding="utf-8")
     shape = (50, 70, 1) if network == "v2" else (48, 48, 3)  # v2 pads the first
     model = write_model_folder(folder, str(own) if network == "own" else network, sources=(0, 1), shape=shape)
     export.main([str(folder)])
@@ -124,9 +124,9 @@ def test_every_format_gives_what_keras_gives(data: Path, tmp_path: Path, capsys:
     folder = tmp_path / "v2"
     shutil.copytree(V2, folder)
     (folder / "model_int8.onnx").unlink()
-    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     del manifest["files"]["model_int8.onnx"]
-    (folder / "manifest.json").write_text(json.dumps(manifest))
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     export.main([str(folder), "--int8", str(data), "--litert", "--savedmodel"])
     lines = capsys.readouterr().out.splitlines()
     names = ["model_int8.onnx", "model.tflite", "saved_model"]
@@ -148,7 +148,7 @@ def test_every_format_gives_what_keras_gives(data: Path, tmp_path: Path, capsys:
         assert by_int8.shape == wanted.shape
         assert 0 < np.abs(by_int8 - wanted).mean() < 0.15
 
-    metrics = json.loads((folder / "manifest.json").read_text())["metrics"]
+    metrics = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["metrics"]
     assert metrics["int8"]["calibration_faces"] == len(np.load(data / "train_images.npy"))
     assert abs(metrics["int8"]["val_mae_loss_px"]) < export.LARGEST_INT8_LOSS_PX
 
@@ -192,7 +192,7 @@ def test_what_cannot_be_made_8_bit_leaves_the_folder_as_it_was(
     write_model_folder(folder, shape=(48, 48, 1))
     assert "has face15 in 96 x 96 px, the network is for face15 in 48 x 48 px; give the data" in message(data)
     assert "no such folder; make it with" in message(tmp_path / "none")
-    own.write_text(OWN)
+    own.write_text(OWN, encoding="utf-8")
     write_model_folder(folder, str(own), shape=(96, 96, 1))
     assert "model.onnx: has 0 convolutions, and the first and the last stay float" in message(data)
     shutil.rmtree(folder)

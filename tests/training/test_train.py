@@ -117,7 +117,7 @@ def test_the_folder_a_run_leaves(small_data: Path, tmp_path: Path, capsys: pytes
     assert manifest["inputs"] == {"data": arrays.data_hash(arrays.load_data_manifest(small_data))}
     assert manifest["metrics"]["epochs"] == 3
     assert manifest["parameters"]["learning_rate"] == 1e-3
-    with (out / "history.csv").open() as file:
+    with (out / "history.csv").open(encoding="utf-8") as file:
         history = list(csv.DictReader(file))
     assert list(history[0]) == ["epoch", "loss", "mae", "val_loss", "val_mae"]
     assert [row["epoch"] for row in history] == ["0", "1", "2", "3"]
@@ -228,7 +228,7 @@ def test_a_run_that_diverges_says_so_and_leaves_nothing_in_the_way(small_data: P
 def test_a_network_that_predicts_no_numbers_before_training_is_refused(small_data: Path, tmp_path: Path) -> None:
     own = tmp_path / "own.py"
     own.write_text(OWN.replace("Dense(2 * keypoints)", "Dense(2 * keypoints, bias_initializer=NAN)")
-                   + "\nNAN = keras.initializers.Constant(float('nan'))\n")  # fmt: skip
+                   + "\nNAN = keras.initializers.Constant(float('nan'))\n", encoding="utf-8")  # fmt: skip
     with pytest.raises(InputError, match="own: predicts no finite numbers before training"):
         main([str(own), "--data", str(small_data), "--out", str(tmp_path / "out"), *QUICK])
     assert list(tmp_path.iterdir()) == [own]
@@ -254,9 +254,9 @@ def test_bad_data_folders_are_told_in_one_line(small_data: Path, tmp_path: Path)
     with pytest.raises(InputError, match=r"val_keypoints\.npy: is missing"):
         main(["base", "--data", str(copy), "--out", str(tmp_path / "out")])
     (copy / "moved.npy").rename(copy / "val_keypoints.npy")
-    manifest = json.loads((small_data / "manifest.json").read_text())
+    manifest = json.loads((small_data / "manifest.json").read_text(encoding="utf-8"))
     manifest["parameters"]["keypoint_set"] = "ears"
-    (copy / "manifest.json").write_text(json.dumps(manifest))
+    (copy / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     with pytest.raises(InputError, match="ears"):
         main(["base", "--data", str(copy), "--out", str(tmp_path / "out")])
     assert not list(tmp_path.glob("*out*"))
@@ -325,7 +325,7 @@ def build(input_shape, keypoints, filters: int = 4, dense: bool = True):
 
 def test_a_file_of_the_user_s_own_trains_and_resumes_like_ours(small_data: Path, tmp_path: Path) -> None:
     own, out, killed = tmp_path / "own.py", tmp_path / "models" / "own", tmp_path / "models" / "killed"
-    own.write_text(OWN)
+    own.write_text(OWN, encoding="utf-8")
     run = [str(own), "--data", str(small_data), *QUICK, "--filters", "6", "--no-dense"]
     main([*run, "--out", str(out)])
     manifest = read_manifest(out, "train")
@@ -343,17 +343,17 @@ def test_a_file_of_the_user_s_own_trains_and_resumes_like_ours(small_data: Path,
 
 def test_a_run_does_not_go_on_with_other_code_than_it_began_with(small_data: Path, tmp_path: Path) -> None:
     own = tmp_path / "own.py"
-    own.write_text(OWN)
+    own.write_text(OWN, encoding="utf-8")
     run = [str(own), "--data", str(small_data), *QUICK, "--out", str(tmp_path / "out")]
     assert train(run, KILLED_IN_THE_MIDDLE_OF_AN_EPOCH) == -9
-    own.write_text(OWN.replace("Dropout(0.2)", "Dropout(0.3)"))
+    own.write_text(OWN.replace("Dropout(0.2)", "Dropout(0.3)"), encoding="utf-8")
     with pytest.raises(InputError, match=r"was started before .*own\.py changed; start over with --restart"):
         main([*run, "--resume"])
 
 
 def test_an_argument_with_the_name_of_a_common_option_keeps_its_default(small_data: Path, tmp_path: Path) -> None:
     own = tmp_path / "own.py"
-    own.write_text(OWN.replace("filters: int = 4", "filters: int = 4, weight_decay: float = 0.5"))
+    own.write_text(OWN.replace("filters: int = 4", "filters: int = 4, weight_decay: float = 0.5"), encoding="utf-8")
     main([str(own), "--data", str(small_data), *QUICK, "--epochs", "1", "--out", str(tmp_path / "out")])
     assert read_manifest(tmp_path / "out", "train")["parameters"]["options"] == {}
 

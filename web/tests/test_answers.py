@@ -27,9 +27,9 @@ def test_faces_of_the_examples_are_found(examples: dict[str, Path], tmp_path: Pa
 def test_table_and_files_hold_every_keypoint_of_every_face(group: Answer, examples: dict[str, Path]) -> None:
     assert group.said.startswith("6 faces. Expected error: ")
     assert len(group.rows) == 6 * 15
-    with group.csv_file.open(newline="") as file:
+    with group.csv_file.open(newline="", encoding="utf-8") as file:
         table = list(csv.DictReader(file))
-    in_json = json.loads(group.json_file.read_text())
+    in_json = json.loads(group.json_file.read_text(encoding="utf-8"))
     (picture,) = in_json["pictures"]
     assert picture["file"] == examples["group"].name
     assert len(table) == len(picture["faces"]) == 6
@@ -48,7 +48,7 @@ def test_a_picture_without_faces_is_answered(tmp_path: Path) -> None:
     empty = answer(tmp_path / "wall.png", "v2", tmp_path)
     assert empty.said.startswith("No face found.")
     assert empty.rows == []
-    assert empty.csv_file.read_text().count("\n") == 1
+    assert empty.csv_file.read_text(encoding="utf-8").count("\n") == 1
     np.testing.assert_array_equal(empty.picture, 128)
 
 

@@ -120,8 +120,8 @@ def test_the_api_answers_with_a_picture_a_sentence_a_table_and_files(client: Cli
     assert said.startswith("6 faces.")
     assert table["headers"][:2] == ["face", "keypoint"]
     assert len(table["data"]) == 6 * 15
-    assert Path(csv_file).read_text().count("\n") == 1 + 6
-    assert json.loads(Path(json_file).read_text())["pictures"][0]["file"] == "group.png"
+    assert Path(csv_file).read_text(encoding="utf-8").count("\n") == 1 + 6
+    assert json.loads(Path(json_file).read_text(encoding="utf-8"))["pictures"][0]["file"] == "group.png"
 
 
 def test_the_api_is_one_function_with_names(client: Client) -> None:

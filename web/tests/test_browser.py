@@ -68,7 +68,7 @@ def test_an_upload_is_answered_and_its_keypoints_fetched(browser: Browser, url: 
     expect(page.get_by_text("One face.")).to_be_visible()
     with page.expect_download() as fetched:
         page.get_by_text("CSV", exact=True).click()
-    assert fetched.value.path().read_text().count("\n") == 2
+    assert fetched.value.path().read_text(encoding="utf-8").count("\n") == 2
     page.close()
 
 

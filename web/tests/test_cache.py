@@ -16,7 +16,7 @@ HOUR_S = 3600
 def test_old_files_and_folders_left_empty_go(tmp_path: Path) -> None:
     (tmp_path / "a" / "b").mkdir(parents=True)
     (tmp_path / "a" / "b" / "face.jpg").write_bytes(b"face")
-    (tmp_path / "a" / "other.csv").write_text("face")
+    (tmp_path / "a" / "other.csv").write_text("face", encoding="utf-8")
     sweep(tmp_path, keep_s=HOUR_S)
     assert (tmp_path / "a" / "b" / "face.jpg").exists()
     sweep(tmp_path, keep_s=HOUR_S, now_s=time.time() + HOUR_S + 1)

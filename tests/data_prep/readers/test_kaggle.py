@@ -23,7 +23,7 @@ def test_reads_the_folder_below_the_download(tmp_path: Path, monkeypatch: pytest
     folder.mkdir(parents=True)
     np.savez(folder / "face_images.npz", face_images=np.arange(8 * 8 * 2, dtype=np.uint8).reshape(8, 8, 2))
     row = ",".join(["1.5"] * len(FACE15.columns))
-    (folder / "facial_keypoints.csv").write_text(f"{','.join(FACE15.columns)}\n{row}\n{row}\n")
+    (folder / "facial_keypoints.csv").write_text(f"{','.join(FACE15.columns)}\n{row}\n{row}\n", encoding="utf-8")
     downloads = {"nagasai524/facial-keypoint-detection": str(tmp_path / "versions")}
     install(monkeypatch, downloads.__getitem__)
     faces = kaggle.read()

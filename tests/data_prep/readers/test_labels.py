@@ -21,7 +21,7 @@ def two_sets(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def write(folder: Path, header: list[str], *rows: str) -> Path:
     path = folder / "labels.csv"
-    path.write_text("\n".join([",".join(header), *rows]) + "\n")
+    path.write_text("\n".join([",".join(header), *rows]) + "\n", encoding="utf-8")
     return path
 
 

@@ -27,7 +27,7 @@ def table(rows: list[list[str]], columns: list[str] = COLUMNS, end: str = "\n") 
 
 def write(folder: Path, text: str) -> Path:
     path = folder / "training.csv"
-    path.write_text(text, newline="")
+    path.write_text(text, newline="", encoding="utf-8")
     return path
 
 
@@ -154,7 +154,7 @@ BAD_ZIPS: dict[str, tuple[Callable[[Path], object], str]] = {
     "two csv inside": (lambda path: zipped(path, a_csv="", b_csv=""), "holds 2 .csv files"),
     "cut off": (cut_off, "cut off, damaged or no plain zip"),
     "damaged": (flip_a_byte, "cut off, damaged or no plain zip|row 0"),
-    "no zip": (lambda path: path.write_text("hello"), "cut off, damaged or no plain zip"),
+    "no zip": (lambda path: path.write_text("hello", encoding="utf-8"), "cut off, damaged or no plain zip"),
 }
 
 

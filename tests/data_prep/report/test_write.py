@@ -59,7 +59,7 @@ def prepared(faces: Faces, sources: Int64, sizes: tuple[int, int, int], **change
 
 def test_report_of_two_sources(tmp_path: Path, faces: Faces) -> None:
     write_report(tmp_path, prepared(faces, SOURCES, (32, 4, 4)))
-    text = (tmp_path / "report.md").read_text()
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert "40 faces of 20 people, 24 x 24 px, grey" in text
     assert "Label noise: 0.35 px" in text  # 0.5 / √2
     assert "| train | 32 | 80.0 % | 16 | 16 |" in text
@@ -83,7 +83,7 @@ def test_report_of_a_few_colour_faces_with_one_source_and_other_keypoints(tmp_pa
     keypoints[:, 7] = np.nan
     few = Faces(images, keypoints, np.arange(3), None, keypoint_set)
     write_report(tmp_path, prepared(few, np.zeros(3, np.int64), (0, 0, 3), hidden_errors={}, split_method="all-test"))
-    text = (tmp_path / "report.md").read_text()
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert "3 faces, 30 x 20 px, colour, 68 keypoints" in text
     assert "**No face has a label for point_7.**" in text
     assert "has a label for point_7: these are put into the middle" in text

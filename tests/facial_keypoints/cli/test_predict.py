@@ -44,7 +44,7 @@ def folder(tmp_path: Path) -> Path:
     for name, (x, y, _, _) in zip(["a.png", "b.jpg", "deep/a.png", "c.gif"], faces.boxes.astype(int), strict=True):
         (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
         write_picture(tmp_path / "in" / name, faces.picture[y : y + SIDE_PX, x : x + SIDE_PX])
-    (tmp_path / "in" / "notes.txt").write_text("no picture")
+    (tmp_path / "in" / "notes.txt").write_text("no picture", encoding="utf-8")
     (tmp_path / "in" / ".hidden.png").touch()
     return tmp_path / "in"
 
@@ -117,7 +117,7 @@ def test_no_face_is_no_error_and_is_said(tmp_path: Path, capsys: pytest.CaptureF
 def test_one_bad_file_of_a_folder_is_told_and_does_not_stop_the_rest(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (folder / "bad.jpg").write_text("hello")
+    (folder / "bad.jpg").write_text("hello", encoding="utf-8")
     (folder / "empty.png").touch()
     out = tmp_path / "out"
     assert refused(folder, "--no-detect", "--out", out) == f"{out / 'unread.csv'}: 2 of 6 pictures could not be read"
@@ -321,8 +321,8 @@ def test_bad_input_is_one_line_and_nothing_is_written(
     folder: Path, tmp_path: Path, arguments: Sequence[str], message: str
 ) -> None:
     (folder / "none").mkdir()
-    (folder / "clip.mp4").write_text("hello")
-    (folder / "net.keras").write_text("PK")
+    (folder / "clip.mp4").write_text("hello", encoding="utf-8")
+    (folder / "net.keras").write_text("PK", encoding="utf-8")
     before = {path.name for path in tmp_path.iterdir()}
     told = refused(*[text.replace("{in}", str(folder)) for text in arguments], "--out", tmp_path / "out")
     assert message in told
@@ -337,11 +337,11 @@ def test_what_stands_in_out_is_not_replaced_unless_asked(picture: Path, tmp_path
     main(["predict", *map(str, arguments[:-2]), "--overwrite"])
     assert len(rows(out)) == 1
     (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "diary.txt").write_text("dear")
+    (tmp_path / "mine" / "diary.txt").write_text("dear", encoding="utf-8")
     message = "mine: holds diary.txt, which predict did not write; choose an empty or new --out"
     assert message in refused(picture, "--out", tmp_path / "mine", "--overwrite")
     assert "is a file, not a folder" in refused(picture, "--out", picture)
-    assert (tmp_path / "mine" / "diary.txt").read_text() == "dear"
+    assert (tmp_path / "mine" / "diary.txt").read_text(encoding="utf-8") == "dear"
 
 
 @pytest.mark.parametrize(
@@ -351,7 +351,7 @@ def test_no_file_of_the_user_is_ever_deleted(picture: Path, tmp_path: Path, mine
     out = tmp_path / "out"
     main(["predict", str(picture), "--out", str(out), *BOXES])
     (out / mine).parent.mkdir(exist_ok=True)
-    (out / mine).write_text("time,place")
+    (out / mine).write_text("time,place", encoding="utf-8")
     before = files(out)
     told = refused(picture, "--out", out, "--overwrite")
     assert told == f"{out}: holds {mine}, which predict did not write; choose an empty or new --out"
@@ -364,7 +364,7 @@ def test_a_table_that_is_not_ours_is_not_replaced_and_what_file_managers_leave_i
     out = tmp_path / "out"
     out.mkdir()
     for content in ("{}", "[1]", '{"pictures": [{"file": 1}]}', "hello"):
-        (out / "keypoints.json").write_text(content)
+        (out / "keypoints.json").write_text(content, encoding="utf-8")
         assert "holds keypoints.json, which predict did not write" in refused(picture, "--out", out, "--overwrite")
     (out / "keypoints.json").unlink()
     (out / ".DS_Store").touch()
@@ -411,7 +411,7 @@ def test_a_box_anywhere_is_predicted_and_drawn(picture: Path, tmp_path: Path, bo
 def test_one_bad_picture_is_told_once(
     tmp_path: Path, run_stage: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
-    (tmp_path / "bad.jpg").write_text("hello")
+    (tmp_path / "bad.jpg").write_text("hello", encoding="utf-8")
     done = run_stage("facial_keypoints", "predict", tmp_path / "bad.jpg", "--out", tmp_path / "out")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert done.stderr.startswith(f"error: {tmp_path / 'bad.jpg'}: is no picture that can be read")

@@ -49,7 +49,7 @@ def anchor(name: str, x: float, y: float, depth: float = 0) -> dict[str, Any]:
 def write_filter(folder: Path, rgba: UInt8, anchors: Sequence[dict[str, Any]], **more: str) -> Path:
     path = folder / "mine.png"
     Image.fromarray(rgba).save(path)
-    path.with_suffix(".json").write_text(json.dumps({"anchors": anchors, **more}))
+    path.with_suffix(".json").write_text(json.dumps({"anchors": anchors, **more}), encoding="utf-8")
     return path
 
 
@@ -232,7 +232,7 @@ def test_on_photos_no_face_is_found_where_one_was_blurred() -> None:
 )
 def test_anchors_that_do_not_say_where_it_goes_are_one_line(tmp_path: Path, values: Any, says: str) -> None:
     path = write_filter(tmp_path, np.zeros((5, 5, 4), np.uint8), [])
-    path.with_suffix(".json").write_text(values if isinstance(values, str) else json.dumps(values))
+    path.with_suffix(".json").write_text(values if isinstance(values, str) else json.dumps(values), encoding="utf-8")
     with pytest.raises(InputError, match=says) as caught:
         load_filter(path)
     assert str(caught.value).startswith(str(path.with_suffix(".json")))
@@ -311,7 +311,7 @@ def test_the_command_paints_pictures_and_clips_and_goes_on_after_a_bad_one(
 
 @pytest.mark.parametrize("bad", ["bad.png", "bad.mp4"])
 def test_nothing_is_written_where_nothing_could_be_read(tmp_path: Path, bad: str) -> None:
-    (tmp_path / bad).write_text("hello")
+    (tmp_path / bad).write_text("hello", encoding="utf-8")
     with pytest.raises(InputError, match=bad):
         main(["filter", str(tmp_path / bad), "--filter", "hat", "--out", str(tmp_path / "out")])
     assert [path.name for path in tmp_path.iterdir()] == [bad]
@@ -319,7 +319,7 @@ def test_nothing_is_written_where_nothing_could_be_read(tmp_path: Path, bad: str
 
 def test_a_bad_clip_is_told_before_a_picture_is_painted(tmp_path: Path) -> None:
     Image.new("RGB", (90, 60)).save(tmp_path / "grey.png")
-    (tmp_path / "bad.mp4").write_text("hello")
+    (tmp_path / "bad.mp4").write_text("hello", encoding="utf-8")
     paths = [str(tmp_path / name) for name in ("grey.png", "bad.mp4")]
     with pytest.raises(InputError, match=r"bad\.mp4: is no clip"):
         main(["filter", *paths, "--filter", "hat", "--out", str(tmp_path / "out")])

@@ -135,7 +135,7 @@ def nothing(path: Path, clip: Path) -> None:
 
 
 def text(path: Path, clip: Path) -> None:
-    path.write_text("this is no clip")
+    path.write_text("this is no clip", encoding="utf-8")
 
 
 def empty(path: Path, clip: Path) -> None:

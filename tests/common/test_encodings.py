@@ -1,0 +1,66 @@
+"""Text is read and written as UTF-8 whatever the locale: every call that opens a text file names its encoding.
+
+The linter has such a rule (PLW1514), but finds only calls on what it knows to be a path, a tenth of all.
+"""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+TEXT_FROM = {"read_text": 0, "write_text": 1}  # calls that open a text file, and where their encoding may stand
+BINARY = ("archive.open(", "os.open(", "Image.open(")  # calls of this name that open no text file
+
+
+def files() -> Iterator[Path]:
+    for path in ROOT.rglob("*.py"):
+        if not any(part.startswith(".") for part in path.relative_to(ROOT).parts):
+            yield path
+
+
+def without_encoding(source: str) -> list[str]:
+    """Returns the calls in some code that open a text file in the encoding of the locale."""
+    calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    texts = {call: ast.get_source_segment(source, call) or "" for call in calls}
+    return [texts[call] for call in calls if opens_text(call) and not texts[call].startswith(BINARY)]
+
+
+def opens_text(call: ast.Call) -> bool:
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    if {"encoding", None} & {keyword.arg for keyword in call.keywords}:
+        return False
+    if name in TEXT_FROM:
+        return len(call.args) <= TEXT_FROM[name]
+    if name != "open":
+        return False
+    at = 0 if isinstance(call.func, ast.Attribute) else 1
+    given = [*call.args[at : at + 1], *(keyword.value for keyword in call.keywords if keyword.arg == "mode")]
+    mode = given[0] if given else ast.Constant("r")
+    return isinstance(mode, ast.Constant) and isinstance(mode.value, str) and "b" not in mode.value
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        ("open('a')", True),
+        ("open('a', 'rb')", False),
+        ("open('a', mode='w', encoding='utf-8')", False),
+        ("path.open('w', newline='')", True),
+        ("path.open('wb')", False),
+        ("path.read_text()", True),
+        ("path.read_text('utf-8')", False),
+        ("path.write_text('a')", True),
+        ("path.write_text('a', encoding='utf-8')", False),
+        ("os.open(os.devnull, os.O_WRONLY)", False),
+    ],
+)
+def test_what_is_found(code: str, found: bool) -> None:
+    assert without_encoding(code) == ([code] if found else [])
+
+
+def test_every_text_file_is_opened_with_its_encoding() -> None:
+    found = {str(path): calls for path in files() if (calls := without_encoding(path.read_text(encoding="utf-8")))}
+    assert found == {}
