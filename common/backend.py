@@ -58,6 +58,16 @@ def start_backend() -> None:
     keras.config.set_epsilon(1e-7)
 
 
+def check_device() -> None:
+    """Raises InputError where the backend has nothing to compute on, as where JAX_PLATFORMS names what is not there."""
+    import keras
+
+    try:
+        keras.ops.convert_to_numpy(keras.ops.zeros(()))
+    except RuntimeError as error:
+        raise InputError(f"{keras.backend.backend()} cannot start ({one_line(error)})") from None
+
+
 def _not_started(error: Exception) -> InputError | None:
     """Returns what kept Keras from being imported, in one line; None where it was no setting of the user."""
     of_file = isinstance(error, AttributeError) or "configuration" in str(

@@ -20,6 +20,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from common.backend import check_device
 from facial_keypoints.codec import WITH_ERROR
 from facial_keypoints.errors import InputError, one_line
 
@@ -165,6 +166,7 @@ def build_model(
     import keras
 
     path = _named(build)
+    check_device()
     if (order := keras.config.image_data_format()) != "channels_last":  # a notebook's own: stages set it
         raise InputError(f"Keras is set to {order}; call keras.config.set_image_data_format('channels_last') first")
     options = options or {}

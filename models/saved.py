@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from common.backend import check_device
 from common.stage import COMMANDS, read_manifest
 from facial_keypoints.array_types import Float32, UInt8
 from facial_keypoints.codec import WITH_ERROR, Landmarks, landmarks
@@ -79,6 +80,7 @@ def _load_keras(path: Path, mend: str, network: str = "") -> "keras.Model":
     """
     import keras
 
+    check_device()
     try:
         try:
             return keras.saving.load_model(path, compile=False)

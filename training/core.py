@@ -43,6 +43,7 @@ from training.losses import masked_loss, masked_mae
 from training.plots import loss_curves
 from training.recipes import IMAGENET, NONE, Recipe
 
+CANNOT_TRAIN = ("numpy", "openvino")  # backends of Keras that only predict
 COMPARED_IMAGES = 4  # on which a network must predict what the one that it starts from does
 START = 0  # the epoch before any training
 
@@ -110,9 +111,11 @@ def train(
         callbacks: further ones; they see every hook of one `keras.Model.fit`, with `val_loss` and `val_mae`.
 
     Raises:
-        InputError: the network and the recipe or data do not go together, `out` must not be written, an unfinished run
-            is in the way or is none, or training diverges.
+        InputError: the backend only predicts, the network and the recipe or data do not go together, `out` must not be
+            written, an unfinished run is in the way or is none, or training diverges.
     """
+    if (backend := keras.backend.backend()) in CANNOT_TRAIN:
+        raise InputError(f"KERAS_BACKEND={backend}: cannot train; use tensorflow, jax or torch")
     check_out(out, "train", [*data.folders.values(), *config.files()])
     build = build or load_build(config.network)
     path = out.with_name(out.name + ".unfinished") / checkpoint.STATE_FILE
@@ -340,7 +343,7 @@ def write_model(
     best = 1 + int(state.early_stopping["best_epoch"])  # Keras counts from 0; `history` begins with epoch 0
     model.save(folder / KERAS_FILE)
     (folder / "summary.txt").write_text(summary(model) + "\n", encoding="utf-8")
-    with (folder / "history.csv").open("w", newline="") as file:
+    with (folder / "history.csv").open("w", newline="", encoding="utf-8") as file:
         rows = csv.DictWriter(file, ["epoch", *METRICS])
         rows.writeheader()
         rows.writerows(history)
