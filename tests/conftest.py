@@ -1,5 +1,6 @@
 """What tests share: where the real faces are, a small prepared data folder, the exit of a stage."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -8,9 +9,11 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from common.backend import start_backend
+from common.backend import backend_name, start_backend
 from data_prep import prepare
 
+if backend_name() == "jax":  # nearly all of its time is compiling; read once, before JAX starts
+    os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 start_backend()  # as every stage does: networks trained here and in a process of their own must agree to the bit
 
 settings.register_profile("here", deadline=None)  # machines differ in speed, and a test never times anything
@@ -18,6 +21,18 @@ settings.load_profile("here")
 
 ROOT = Path(__file__).parents[1]
 REAL_DATA = ROOT.parent / "shared" / "data"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "any_backend: what it tests depends on the backend; run under all of them")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Under another backend than TensorFlow, leaves the tests that say the same under all of them to TensorFlow."""
+    if backend_name() != "tensorflow":
+        left = [item for item in items if item.get_closest_marker("any_backend") is None]
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in left]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

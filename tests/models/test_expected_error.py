@@ -10,6 +10,7 @@ import pytest
 from facial_keypoints.array_types import Float32
 from models.expected_error import calibrated, calibration_of, with_calibration, with_expected_error
 
+pytestmark = pytest.mark.any_backend
 Network = Callable[[], keras.Model]
 
 POINTS_AND_CONFIDENCE = np.array([[[10, 20, 0], [30, 40, 1.5], [5, 6, -2]]], np.float32)

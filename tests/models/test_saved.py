@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 
 from common.stage import read_manifest
+from data_prep import arrays
 from facial_keypoints.array_types import UInt8
+from facial_keypoints.codec import decode
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import FACE15
 from facial_keypoints.pretrained import KERAS_FILE
 from models.networks import build_model, load_build
 from models.saved import load_model, notes, predict
+from tests.conftest import ROOT
 from tests.models.folders import write_model_folder
 
 SHAPE = (48, 48, 1)
@@ -20,6 +23,17 @@ SHAPE = (48, 48, 1)
 
 def images(count: int, shape: tuple[int, int, int] = SHAPE) -> UInt8:
     return np.random.default_rng(0).integers(0, 256, (count, *shape), np.uint8)
+
+
+@pytest.mark.any_backend
+def test_the_shipped_network_predicts_under_any_backend_what_it_learnt(data_folder: Path) -> None:
+    """Drawn faces, of which it has learnt none: a mean face errs by about 4 px."""
+    test, loaded = arrays.load_part(data_folder, "test"), load_model(ROOT / "artifacts" / "pretrained" / "v2")
+    said = decode(predict(loaded, test.images, FACE15), test.sources, loaded.landmarks(FACE15))
+    errors = np.abs(said.coordinates - test.keypoints)[test.labelled]
+    assert errors.mean() < 1.5
+    assert said.expected_error is not None
+    assert 0.5 < errors.mean() / said.expected_error[test.labelled].mean() < 2
 
 
 @pytest.mark.parametrize("network", ["base", "v2", "own"])

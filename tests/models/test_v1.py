@@ -2,10 +2,12 @@
 
 import keras
 import numpy as np
+import pytest
 
 from models.v1 import squeeze_and_excite
 
 
+@pytest.mark.any_backend
 def test_the_gated_maps_are_added_to_the_maps() -> None:
     """x + x * gate, worked by hand from the layer's own weights."""
     maps = keras.Input((5, 4, 16))

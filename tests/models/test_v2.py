@@ -27,11 +27,13 @@ def last_layers() -> keras.Model:
     return model
 
 
+@pytest.mark.any_backend
 def test_without_a_preference_it_says_the_middle_of_the_image(last_layers: keras.Model) -> None:
     said = keras.ops.convert_to_numpy(last_layers(np.zeros((1, ROWS, COLUMNS, 4 * LANDMARKS), np.float32)))
     assert np.allclose(said, [(64 - 1) / 2, (48 - 1) / 2, np.e], atol=1e-4)
 
 
+@pytest.mark.any_backend
 def test_it_says_the_centre_of_the_cell_it_attends_to_plus_the_offset_of_that_cell(last_layers: keras.Model) -> None:
     """Landmark 1 attends to the cell of row 2, column 5, whose pixels are x 40 to 47 and y 16 to 23."""
     features = np.random.default_rng(0).normal(size=(1, ROWS, COLUMNS, 4 * LANDMARKS)).astype(np.float32)
@@ -41,6 +43,7 @@ def test_it_says_the_centre_of_the_cell_it_attends_to_plus_the_offset_of_that_ce
     assert np.allclose(said, [43.5 + 8 * 0.5, 19.5 - 8 * 1, 2 * np.e], atol=1e-4)
 
 
+@pytest.mark.any_backend
 def test_halfway_between_two_cells_it_says_the_mean_of_both(last_layers: keras.Model) -> None:
     features = np.zeros((1, ROWS, COLUMNS, 4 * LANDMARKS), np.float32)
     features[0, 0, [0, 2], 0] = 200  # attention of landmark 0 to the centres (3.5, 3.5) and (19.5, 3.5)

@@ -201,6 +201,7 @@ def test_what_cannot_be_made_8_bit_leaves_the_folder_as_it_was(
     assert "px of MAE on the validation faces; nothing is written" in message(data)
 
 
+@pytest.mark.any_backend
 @pytest.mark.skipif(keras.backend.backend() == "tensorflow", reason="TensorFlow writes them")
 def test_another_backend_is_one_line(tmp_path: Path) -> None:
     write_model_folder(tmp_path / "model")

@@ -7,6 +7,7 @@ import pytest
 from facial_keypoints.array_types import Float32
 from training.losses import masked_loss, masked_mae, masked_value
 
+pytestmark = pytest.mark.any_backend
 TRUTH = np.array([[[10, 10], [20, 20]], [[30, 30], [40, 40]]], np.float32)
 PREDICTED = np.array([[[13, 10], [20, 24]], [[30, 31], [90, 90]]], np.float32)
 SCALE = np.array([[1, 2], [np.e, 100]], np.float32)  # px

@@ -103,6 +103,7 @@ def test_a_run_killed_three_times_ends_where_the_unbroken_run_ends(small_data: P
     assert {p.name for p in tmp_path.iterdir() if not p.name.startswith(".")} == {"unbroken", "killed"}
 
 
+@pytest.mark.any_backend
 def test_the_folder_a_run_leaves(small_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "v1"
     main(["v1", "--data", str(small_data), "--out", str(out), *QUICK])
@@ -157,6 +158,7 @@ def test_a_seed_gives_one_result_and_another_seed_another(small_data: Path, tmp_
         main(["base", "--data", str(small_data), "--out", str(tmp_path / "a"), *start])
 
 
+@pytest.mark.any_backend
 def test_fine_tuning_ends_no_worse_than_it_began(
     small_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -217,6 +219,7 @@ def test_resuming_needs_an_unfinished_run_with_the_same_settings(small_data: Pat
     assert read_manifest(tmp_path / "base", "train")["metrics"]["epochs"] == 1
 
 
+@pytest.mark.any_backend
 def test_a_run_that_diverges_says_so_and_leaves_nothing_in_the_way(small_data: Path, tmp_path: Path) -> None:
     run = ["base", "--data", str(small_data), "--out", str(tmp_path / "base"), *QUICK, "--epochs", "1"]
     with pytest.raises(InputError, match=r"diverged in epoch 1.*lower --learning-rate"):
@@ -317,12 +320,14 @@ def build(input_shape, keypoints, filters: int = 4, dense: bool = True):
     images = keras.Input(input_shape)
     x = keras.layers.Rescaling(1 / 255)(images)
     x = keras.layers.Conv2D(filters, 5, strides=4, activation="relu")(x)
+    x = keras.layers.BatchNormalization()(x)
     x = keras.layers.Dropout(0.2)(keras.layers.Flatten()(x))
     x = keras.layers.Dense(2 * keypoints)(x)
     return keras.Model(images, keras.layers.Reshape((keypoints, 2))(x))
 """
 
 
+@pytest.mark.any_backend
 def test_a_file_of_the_user_s_own_trains_and_resumes_like_ours(small_data: Path, tmp_path: Path) -> None:
     own, out, killed = tmp_path / "own.py", tmp_path / "models" / "own", tmp_path / "models" / "killed"
     own.write_text(OWN, encoding="utf-8")
@@ -336,7 +341,7 @@ def test_a_file_of_the_user_s_own_trains_and_resumes_like_ours(small_data: Path,
     assert manifest["model"]["landmarks"] == {"complete": list(range(15))}
     assert manifest["model"]["crop"]["height_px"] == 32
     assert keras.saving.load_model(out / "model.keras", compile=False).layers[2].filters == 6
-    assert train([*run, "--out", str(killed)], KILLED_IN_THE_MIDDLE_OF_AN_EPOCH) == -9  # dropout's state counts too
+    assert train([*run, "--out", str(killed)], KILLED_IN_THE_MIDDLE_OF_AN_EPOCH) == -9  # the other states count too
     main([*run, "--out", str(killed), "--resume"])
     assert same(out, killed)
 
@@ -374,6 +379,7 @@ def test_help_shows_the_network_s_own_options(capsys: pytest.CaptureFixture[str]
     assert "--width WIDTH" in capsys.readouterr().out
 
 
+@pytest.mark.any_backend
 def test_callbacks_of_the_caller_see_every_hook_and_the_validation(small_data: Path, tmp_path: Path) -> None:
     hooks: list[str] = []
 
@@ -399,6 +405,7 @@ def test_callbacks_of_the_caller_see_every_hook_and_the_validation(small_data: P
     assert read_manifest(tmp_path / "base", "train")["parameters"]["recipe"] == "default"
 
 
+@pytest.mark.any_backend
 def test_half_precision_is_for_training_alone(small_data: Path, tmp_path: Path) -> None:
     """The network in training has it, the one that is kept has not, and the caller's own layers never get it."""
     trained: list[str] = []
@@ -421,6 +428,7 @@ def test_half_precision_is_for_training_alone(small_data: Path, tmp_path: Path) 
     assert keras.config.dtype_policy().name == "float32"
 
 
+@pytest.mark.any_backend
 def test_v2_keeps_what_was_validated_with_an_expected_error_that_fits_the_validation_errors(
     data_48: Path, extra_48: Path, v2_folder: Path
 ) -> None:
@@ -564,6 +572,7 @@ def test_a_damaged_state_is_told_and_may_be_thrown_away(small_data: Path, tmp_pa
     main(["base", *out, *QUICK, "--epochs", "1", "--resume", "--restart"])
 
 
+@pytest.mark.any_backend
 def test_tensorboard_gets_its_logs_or_one_line_says_what_is_missing(small_data: Path, tmp_path: Path) -> None:
     logs = tmp_path / "logs"
     arguments = ["base", "--data", str(small_data), "--out", str(tmp_path / "out"), *QUICK, "--tensorboard", str(logs)]
