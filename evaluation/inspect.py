@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(arguments)
     started = time.time()
     start_backend()
-    from evaluation.inspection.inspection import inspect
+    from evaluation.inspection.report import inspect
 
     with stage_folder(options.out, "inspect", [options.model, *filter(None, [options.picture])]) as folder:
         found = inspect(options.model, options.picture, options.detect)

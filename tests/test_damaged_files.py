@@ -133,11 +133,13 @@ def write_source(folder: Path) -> None:
     folder.mkdir()
     images = np.moveaxis(faces.images[:, ::4, ::4, 0], 0, -1)
     np.savez_compressed(folder / npz.IMAGES, face_images=images)
-    with (folder / npz.KEYPOINTS).open("w", newline="") as file:
+    with (folder / npz.KEYPOINTS).open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
         rows.writerow(FACE15.columns)
         rows.writerows((faces.keypoints / 4).reshape(FACES, -1).round(2).tolist())
-    (folder / npz.GROUPS).write_text("row,person\n" + "".join(f"{i},person {i // 2}\n" for i in range(FACES)))
+    (folder / npz.GROUPS).write_text(
+        "row,person\n" + "".join(f"{i},person {i // 2}\n" for i in range(FACES)), encoding="utf-8"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +152,7 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> Path:
     predicted = Keypoints(mean_face(data.train, data.test))
     write_predictions(folder / "predictions.csv", predicted, data.test.rows, FACE15)
     score_predictions(folder, folder / "evaluations" / "theirs")
-    (folder / "tiny.py").write_text(TINY_NETWORK)
+    (folder / "tiny.py").write_text(TINY_NETWORK, encoding="utf-8")
     write_model_folder(folder / "model", str(folder / "tiny.py"), shape=(SIDE, SIDE, 1))
     return folder
 
@@ -189,7 +191,7 @@ def training_csv(folder: Path) -> Case:
         numbers = ["" if np.isnan(value) else f"{value:.3f}" for value in keypoints.ravel()]
         lines.append(",".join([*numbers, " ".join(map(str, image.ravel()))]))
     path = folder / "training.csv"
-    path.write_text("\n".join(lines) + "\n")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return Case(path, lambda: training_csv_reader.read(path), lambda out: prepare_from(path, out))
 
 
@@ -213,7 +215,7 @@ def rehash(file: Path) -> None:
     """Puts the hash of a file into the manifest beside it."""
     manifest = json.loads((file.parent / MANIFEST).read_bytes())
     manifest["files"][file.name] = file_hash(file)
-    (file.parent / MANIFEST).write_text(json.dumps(manifest))
+    (file.parent / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
 
 
 def data_manifest(folder: Path) -> Case:
@@ -302,7 +304,7 @@ def state_of_a_run(folder: Path) -> Case:
 def rows_csv(folder: Path) -> Case:
     rows = arrays.load_part(folder / "data", "test").rows
     path = folder / "rows.csv"
-    path.write_text("row,note\n" + "".join(f'{row},"a, b"\n' for row in rows))
+    path.write_text("row,note\n" + "".join(f'{row},"a, b"\n' for row in rows), encoding="utf-8")
     main = lambda out: score_predictions(folder, out, "--rows", str(path))  # noqa: E731
     return Case(path, lambda: listed_faces(path, rows), main)
 
@@ -339,7 +341,7 @@ def frames_csv(folder: Path) -> Case:
         cv2.imwrite(str(frames / "training" / name), rng.integers(0, 256, (30, 30), np.uint8))
         lines.append(name + "," + ",".join(f"{value:.1f}" for value in rng.uniform(5, 25, 136)))
     path = frames / "training_frames_keypoints.csv"
-    path.write_text("\n".join(lines) + "\n")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return Case(path, lambda: cut_all(frames))
 
 
@@ -351,7 +353,7 @@ def five_csv(folder: Path) -> Case:
 def five_csv_of_a_spreadsheet(folder: Path) -> Case:
     """Semicolons and decimal commas, a name in Windows-1252, an index."""
     path = five_csv(folder).file
-    header, *lines = path.read_text().replace("person 1", "Zoë").replace(",65,", ",65.5,").splitlines()
+    header, *lines = path.read_text(encoding="utf-8").replace("person 1", "Zoë").replace(",65,", ",65.5,").splitlines()
     text = "\n".join([f",{header}", *(f"{row},{line}" for row, line in enumerate(lines))])
     path.write_bytes(text.replace(",", ";").replace("65.5", "65,5").encode("cp1252"))
     return Case(path, lambda: cut_all(folder / "five"))
@@ -359,14 +361,14 @@ def five_csv_of_a_spreadsheet(folder: Path) -> Case:
 
 def five_csv_in_utf_16(folder: Path) -> Case:
     path = five_csv(folder).file
-    path.write_bytes(path.read_text().replace(",", "\t").encode("utf-16"))
+    path.write_bytes(path.read_text(encoding="utf-8").replace(",", "\t").encode("utf-16"))
     return Case(path, lambda: cut_all(folder / "five"))
 
 
 def imglab(folder: Path) -> Case:
     save_picture(folder / "faces" / "a.png")
     path = folder / "faces" / "faces.xml"
-    path.write_text(imglab_text(["a.png"]))
+    path.write_text(imglab_text(["a.png"]), encoding="utf-8")
     return Case(path, lambda: cut_all(path))
 
 
@@ -376,7 +378,7 @@ def of_picture(folder: Path, name: str, picture: str) -> Case:
     pictures.mkdir()
     cv2.imwrite(str(pictures / picture), rng.integers(0, 256, (60, 60, 3), np.uint8))
     points = "".join(f"{x:.2f} {y:.2f}\n" for x, y in rng.uniform(5, 55, (68, 2)))
-    (pictures / "face_1.pts").write_text(f"version: 1\nn_points: 68\n{{\n{points}}}\n")
+    (pictures / "face_1.pts").write_text(f"version: 1\nn_points: 68\n{{\n{points}}}\n", encoding="utf-8")
     return Case(pictures / name, lambda: cut_all(pictures))
 
 

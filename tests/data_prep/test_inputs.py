@@ -135,7 +135,7 @@ def test_a_picture_that_is_skipped_is_counted(frames: Path, tmp_path: Path, caps
     assert f"1 face left out, which cannot be used:\n  {said}" in capsys.readouterr().out
     manifest = read_manifest(tmp_path / "data", "prepare")
     assert [line.partition(";")[0] for line in manifest["metrics"]["skipped"]] == [said]
-    assert f"- {said}" in (tmp_path / "data" / "report.md").read_text()
+    assert f"- {said}" in (tmp_path / "data" / "report.md").read_text(encoding="utf-8")
     assert sum(manifest["metrics"][split] for split in SPLITS) == 22
 
 

@@ -83,8 +83,8 @@ def save_cut_faces(folder: Path) -> Path:
     images = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), np.uint8)
     np.savez(folder / npz.IMAGES, face_images=images)
     lines = [",".join(f"{(row + k) % 12 + 1}.5" for k in range(30)) for row in range(3)]
-    (folder / npz.KEYPOINTS).write_text("\n".join([",".join(FACE15.columns), *lines]) + "\n")
-    (folder / npz.GROUPS).write_text("person,note\nZoë,\nJosé,\nAnn,\n")
+    (folder / npz.KEYPOINTS).write_text("\n".join([",".join(FACE15.columns), *lines]) + "\n", encoding="utf-8")
+    (folder / npz.GROUPS).write_text("person,note\nZoë,\nJosé,\nAnn,\n", encoding="utf-8")
     return folder
 
 
@@ -114,7 +114,7 @@ def save_training_csv(folder: Path) -> Path:
     for image, keypoints in zip(faces.images, faces.keypoints, strict=True):
         lines.append(",".join([*map(str, keypoints.ravel()), " ".join(map(str, image.ravel()))]))
     path = folder / "training.csv"
-    path.write_text("\n".join(lines) + "\n")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
 
 
@@ -190,7 +190,7 @@ def test_names_are_found_in_either_unicode_form(
         path.rename(path.with_name(in_file(path.name)))
     for name in names:
         save_picture(tmp_path / "xml" / on_disk(name))
-    (tmp_path / "xml" / "faces.xml").write_text(imglab_text([in_file(name) for name in names]))
+    (tmp_path / "xml" / "faces.xml").write_text(imglab_text([in_file(name) for name in names]), encoding="utf-8")
     for folder in (five, frames, pts, tmp_path / "xml" / "faces.xml"):
         read = read_pictures(folder)
         assert read is not None

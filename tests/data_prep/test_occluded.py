@@ -19,10 +19,10 @@ def test_missing_and_occluded_labels_are_counted(tmp_path: Path, capsys: pytest.
     written[:4] = -1
     written[[20, 30]] *= -1
     for name in names[:3]:
-        (folder / f"{name}.pts").write_text(pts_text(written - 1))
+        (folder / f"{name}.pts").write_text(pts_text(written - 1), encoding="utf-8")
     out = tmp_path / "data"
     main([str(folder), str(plain), "--split", "all-test", "--out", str(out)])
-    printed, report = capsys.readouterr().out, (out / "report.md").read_text()
+    printed, report = capsys.readouterr().out, (out / "report.md").read_text(encoding="utf-8")
     assert f"{100 * (1 - 12 / (24 * 68)):.1f} % of the keypoints are labelled" in printed
     assert "6 labels are of occluded keypoints; they count as labelled" in printed
     assert "- 6 labels are of occluded keypoints (0.4 % of all labels)." in report

@@ -53,7 +53,7 @@ def test_frames_come_with_their_part_and_the_person_that_their_names_tell(frames
 @pytest.mark.parametrize("head", ["version: 1\nn_points: 68\n{\n", "{\n", ""])
 def test_pts_count_from_1_with_or_without_their_head(tmp_path: Path, head: str) -> None:
     lines = pts_text(face_68()).partition("{\n")[2]
-    (tmp_path / "a.pts").write_text(head + (lines if head else lines.replace("}", "")))
+    (tmp_path / "a.pts").write_text(head + (lines if head else lines.replace("}", "")), encoding="utf-8")
     np.testing.assert_allclose(pts.read_points(tmp_path / "a.pts")[0], face_68(), atol=1e-5)
 
 
@@ -62,7 +62,7 @@ def test_pts_of_merl_rav_say_what_is_not_labelled_and_what_is_occluded(tmp_path:
     points = face_68()
     text = pts_text(points).replace("21.0 31.0", "-1 -1.000").replace("81.0 101.0", "-81.0 -101.0")
     text = text.replace("36.0 51.0", "-3.5 51.0", 1)  # a label outside the picture, as ibug's have it
-    (tmp_path / "a.pts").write_text(text)
+    (tmp_path / "a.pts").write_text(text, encoding="utf-8")
     read, occluded = pts.read_points(tmp_path / "a.pts")
     assert np.isnan(read[0]).all()
     assert read[8].tolist() == points[8].tolist() == [80, 100]
@@ -104,7 +104,7 @@ def test_the_folders_of_300_w_say_which_part_a_face_is_of(tmp_path: Path) -> Non
 def test_imglab_counts_from_0_and_may_ignore_a_box(tmp_path: Path) -> None:
     save_picture(tmp_path / "pictures" / "7_1.jpg")
     text = imglab_text(["pictures/7_1.jpg"]).replace("</image>", "<box ignore='1'/></image>")
-    (tmp_path / "faces.xml").write_text(text)
+    (tmp_path / "faces.xml").write_text(text, encoding="utf-8")
     (face,) = imglab.read(tmp_path / "faces.xml").faces
     assert face.person == "faces:7"
     np.testing.assert_allclose(face.keypoints, face_68(), rtol=1e-6)
@@ -117,7 +117,7 @@ def test_a_part_that_is_left_out_is_not_labelled(tmp_path: Path) -> None:
     for part in ("08", "67"):
         before, _, after = text.partition(f"<part name='{part}'")
         text = before + after.partition("/>")[2]
-    (tmp_path / "faces.xml").write_text(text)
+    (tmp_path / "faces.xml").write_text(text, encoding="utf-8")
     first, second = imglab.read(tmp_path / "faces.xml").faces
     assert np.flatnonzero(np.isnan(first.keypoints).any(axis=1)).tolist() == [8, 67]
     assert np.isfinite(second.keypoints).all()
@@ -132,7 +132,7 @@ def test_an_empty_cell_of_the_frames_is_not_labelled(frames: Path) -> None:
 
 def test_an_imglab_file_stands_for_its_pictures_too(tmp_path: Path) -> None:
     """The pipeline runs again where a picture has changed, not only the file that lists it."""
-    (tmp_path / "faces.xml").write_text(imglab_text(["a.png"]))
+    (tmp_path / "faces.xml").write_text(imglab_text(["a.png"]), encoding="utf-8")
     hashes = []
     for grey in (10, 20, 20):
         cv2.imwrite(str(tmp_path / "a.png"), np.full((40, 40), grey, np.uint8))
@@ -175,9 +175,9 @@ def test_the_real_sets_are_read_whole(real_data: Path) -> None:
 
 
 def rewrite(path: Path, old: str, new: str) -> None:
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     assert old in text
-    path.write_text(text.replace(old, new, 1))
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
 
 
 FRAMES_FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
@@ -190,7 +190,7 @@ FRAMES_FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
         r"row 1 \(line 3\): labels .*Lee_10\.jpg again, after .*row 0 \(line 2\); take one of them out",
     ),
     "135 values": (
-        lambda f: (f / TRAINING_CSV).write_text("," * 135 + "\na.jpg" + ",1" * 135 + "\n"),
+        lambda f: (f / TRAINING_CSV).write_text("," * 135 + "\na.jpg" + ",1" * 135 + "\n", encoding="utf-8"),
         r"has 135 columns after the file names, expected 136",
     ),
     "a row of 135 values": (
@@ -281,7 +281,7 @@ XML_FAULTS: dict[str, tuple[str, str]] = {
 def test_each_fault_of_an_imglab_file_is_one_line(tmp_path: Path, fault: str) -> None:
     content, message = XML_FAULTS[fault]
     save_picture(tmp_path / "set" / "a.jpg")
-    (tmp_path / "set" / "faces.xml").write_text(content)
+    (tmp_path / "set" / "faces.xml").write_text(content, encoding="utf-8")
     with pytest.raises(InputError, match=message) as error:
         imglab.read(tmp_path / "set" / "faces.xml")
     assert "\n" not in str(error.value)
@@ -296,7 +296,10 @@ FIVE_FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
         r"has -1, -1 as left_eye_center, which often",
     ),
     "another column": (lambda f: rewrite(f, "nose_tip_x", "nose_x"), r"keypoints\.csv: the header \(line 1\)"),
-    "no rows": (lambda f: f.write_text(f.read_text().partition("\n")[0] + "\n"), r"has a header but no rows"),
+    "no rows": (
+        lambda f: f.write_text(f.read_text(encoding="utf-8").partition("\n")[0] + "\n", encoding="utf-8"),
+        r"has a header but no rows",
+    ),
 }
 
 

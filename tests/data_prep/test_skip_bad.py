@@ -20,9 +20,9 @@ FACES = 12
 
 def edit(path: Path, row: int, change: Callable[[str], str]) -> None:
     """Changes the line of a row, from 0, of a table with a header."""
-    lines = path.read_text().splitlines()
+    lines = path.read_text(encoding="utf-8").splitlines()
     lines[row + 1] = change(lines[row + 1])
-    path.write_text("\n".join(lines) + "\n")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def five(folder: Path) -> tuple[Path, list[str]]:
@@ -64,9 +64,9 @@ def frames(folder: Path) -> tuple[Path, list[str]]:
 
 def pts(folder: Path) -> tuple[Path, list[str]]:
     source = save_pts(folder / "pts", [f"{number:02}" for number in range(FACES)])
-    (source / "00.pts").write_text(pts_text(face_68()[:67]))
+    (source / "00.pts").write_text(pts_text(face_68()[:67]), encoding="utf-8")
     (source / "01.jpg").unlink()
-    (source / "02.pts").write_text(pts_text(np.full((68, 2), -2)))
+    (source / "02.pts").write_text(pts_text(np.full((68, 2), -2)), encoding="utf-8")
     return source, ["00.pts: holds 134 numbers", "01.pts: no picture 01.jpg", "02.pts: has no label"]
 
 
@@ -75,7 +75,7 @@ def imglab(folder: Path) -> tuple[Path, list[str]]:
     for name in names:
         save_picture(folder / "xml" / name)
     text = imglab_text([*names, "lost.png"]).replace("x='20.0'", "x='left'", 1)
-    (folder / "xml" / "faces.xml").write_text(text)
+    (folder / "xml" / "faces.xml").write_text(text, encoding="utf-8")
     return folder / "xml" / "faces.xml", ["picture 1 (00.png): x of part 00 is 'left'", "picture 13: the picture"]
 
 
@@ -85,14 +85,14 @@ def cut_faces(folder: Path) -> Path:
     np.savez(source / npz_reader.IMAGES, face_images=rng.integers(0, 256, (24, 24, FACES), np.uint8))
     header = ",".join(name for name in FACE15.columns)
     shape = "16.5,8,8.5,8," + ",".join(map(str, range(1, 23))) + ",12,18,12,20"
-    (source / npz_reader.KEYPOINTS).write_text("\n".join([header, *[shape] * FACES]) + "\n")
+    (source / npz_reader.KEYPOINTS).write_text("\n".join([header, *[shape] * FACES]) + "\n", encoding="utf-8")
     return source
 
 
 def npz(folder: Path) -> tuple[Path, list[str]]:
     source = cut_faces(folder)
     (source / npz_reader.GROUPS).write_text(
-        "\n".join(["row,person", *(f"{row},p{row}" for row in range(FACES))]) + "\n"
+        "\n".join(["row,person", *(f"{row},p{row}" for row in range(FACES))]) + "\n", encoding="utf-8"
     )
     edit(source / npz_reader.KEYPOINTS, 0, lambda line: line.replace("16.5", "left"))
     edit(source / npz_reader.KEYPOINTS, 2, lambda line: line.replace("16.5,8", "0,0"))
@@ -108,11 +108,11 @@ def npz(folder: Path) -> tuple[Path, list[str]]:
 
 
 def training_csv(folder: Path) -> tuple[Path, list[str]]:
-    header, *rows = (cut_faces(folder) / npz_reader.KEYPOINTS).read_text().splitlines()
+    header, *rows = (cut_faces(folder) / npz_reader.KEYPOINTS).read_text(encoding="utf-8").splitlines()
     pixels = np.random.default_rng(0).integers(0, 256, (FACES, 24 * 24))
     lines = [f"{row},{' '.join(map(str, of))}" for row, of in zip(rows, pixels, strict=True)]
     path = folder / "training.csv"
-    path.write_text("\n".join([f"{header},Image", *lines]) + "\n")
+    path.write_text("\n".join([f"{header},Image", *lines]) + "\n", encoding="utf-8")
     edit(path, 0, lambda line: line.replace("16.5", "left"))
     edit(path, 1, lambda line: line[:-30])
     edit(path, 2, lambda line: line.replace(",", ";"))
@@ -157,7 +157,7 @@ def test_the_rows_of_cut_faces_stay_those_of_their_file(tmp_path: Path) -> None:
 def test_the_summary_shows_some_and_the_report_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source, messages = five(tmp_path)
     main([str(source), "--skip-bad", "--split", "all-test", "--out", str(tmp_path / "data")])
-    printed, report = capsys.readouterr().out, (tmp_path / "data" / "report.md").read_text()
+    printed, report = capsys.readouterr().out, (tmp_path / "data" / "report.md").read_text(encoding="utf-8")
     assert "8 faces left out, which cannot be used:\n  " in printed
     assert "  and 3 more, see report.md" in printed
     assert "- 8 faces left out, listed at the end of this report." in report
@@ -168,14 +168,18 @@ def test_the_summary_shows_some_and_the_report_all(tmp_path: Path, capsys: pytes
 
 
 WHOLE: dict[str, Callable[[Path], object]] = {
-    "another column": lambda table: table.write_text(table.read_text().replace("nose_tip_x", "nose_x")),
+    "another column": lambda table: table.write_text(
+        table.read_text(encoding="utf-8").replace("nose_tip_x", "nose_x"), encoding="utf-8"
+    ),
     "decimal commas and points": lambda table: table.write_text(
-        table.read_text().replace(",", ";").replace("60;85", "60,5;8.5")
+        table.read_text(encoding="utf-8").replace(",", ";").replace("60;85", "60,5;8.5"), encoding="utf-8"
     ),
     "two encodings": lambda table: table.write_bytes(
         table.read_bytes().replace(b"p1", "é".encode()).replace(b"p2", b"\xe9")
     ),
-    "every row": lambda table: table.write_text(table.read_text().replace(",65,", ",left,")),
+    "every row": lambda table: table.write_text(
+        table.read_text(encoding="utf-8").replace(",65,", ",left,"), encoding="utf-8"
+    ),
 }
 
 

@@ -100,6 +100,7 @@ def test_the_kernels_of_a_separable_convolution_do_what_it_does() -> None:
 
 def test_stages_are_the_last_maps_of_each_resolution_also_inside_models() -> None:
     """30 x 30 counts as 32 x 32 less its border; what follows the pooling at 16 is inside the inner model."""
+    keras.utils.set_random_seed(0)  # weights with which the operation gives zeros
     taken = steps(nested(), a_face()[None])
     found = stages(taken, (32, 32, 1))
     assert [(stage.reduction, stage.maps.shape) for stage in found] == [
@@ -276,8 +277,8 @@ def test_the_stages_of_our_networks(network: str) -> None:
 def fewer_samples(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
     """What a stage shows does not depend on how often it looks; its time does."""
     if "main_is_run" in request.fixturenames:
-        monkeypatch.setattr("evaluation.inspection.inspection.sensitivity.SAMPLES", 1)
-        monkeypatch.setattr("evaluation.inspection.inspection.sensitivity.COVERS", 2)
+        monkeypatch.setattr("evaluation.inspection.sensitivity.SAMPLES", 1)
+        monkeypatch.setattr("evaluation.inspection.sensitivity.COVERS", 2)
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ def save_predictions(folder: Path, test: Part) -> Path:
 
 @pytest.mark.parametrize("text", ["row;note\n3;a\n5,0;b\n", ",row,note\n0,3,a\n1,5,b\n", "row\n3\n5\n"])
 def test_a_list_of_rows_in_other_forms(tmp_path: Path, text: str) -> None:
-    (tmp_path / "rows.csv").write_text(text)
+    (tmp_path / "rows.csv").write_text(text, encoding="utf-8")
     assert listed_faces(tmp_path / "rows.csv", np.array([3, 4, 5, 6])).tolist() == [True, False, True, False]
 
 

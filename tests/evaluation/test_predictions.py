@@ -43,13 +43,13 @@ def path_with_expected_error(tmp_path: Path) -> Path:
 
 
 def test_round_trip_is_exact(path: Path) -> None:
-    assert path.read_text().splitlines()[0].split(",") == ["row", *COLUMNS]
+    assert path.read_text(encoding="utf-8").splitlines()[0].split(",") == ["row", *COLUMNS]
     np.testing.assert_array_equal(read(path).coordinates, predicted())
     assert read(path).expected_error is None
 
 
 def test_expected_error_stands_behind_the_coordinates(path_with_expected_error: Path) -> None:
-    header = path_with_expected_error.read_text().splitlines()[0].split(",")
+    header = path_with_expected_error.read_text(encoding="utf-8").splitlines()[0].split(",")
     assert header == ["row", *COLUMNS, *expected_error_columns(FACE15)]
     assert header[-1] == "mouth_center_bottom_lip_expected_error"
     pd.read_csv(path_with_expected_error, dtype=str).iloc[[2, 0, 3, 1], ::-1].to_csv(
@@ -113,10 +113,10 @@ def changed(change: Callable[[pd.DataFrame], object]) -> Callable[[Path], None]:
 
 def with_cell(text: str) -> Callable[[Path], None]:
     def write(path: Path) -> None:
-        lines = path.read_text().splitlines()
+        lines = path.read_text(encoding="utf-8").splitlines()
         cells = lines[3].split(",")
         lines[3] = ",".join([*cells[:2], text, *cells[3:]])
-        path.write_text("\n".join(lines))
+        path.write_text("\n".join(lines), encoding="utf-8")
 
     return write
 
@@ -124,7 +124,7 @@ def with_cell(text: str) -> Callable[[Path], None]:
 AT_CELL = r"line 4 \(row 40\): left_eye_center_y is "
 BAD_FILES: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing": (lambda path: path.unlink(), "no such file"),
-    "empty": (lambda path: path.write_text(""), "is empty"),
+    "empty": (lambda path: path.write_text("", encoding="utf-8"), "is empty"),
     "a name in Windows-1252": (
         lambda path: path.write_bytes(path.read_bytes().replace(b"nose", b"n\xe9z")),
         "lacks columns nose_tip_x, nose_tip_y",

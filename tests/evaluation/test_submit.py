@@ -108,7 +108,9 @@ def test_files_that_a_spreadsheet_or_pandas_saved_again(tmp_path: Path) -> None:
     test, lookup = tmp_path / "test.csv", tmp_path / "IdLookupTable.csv"
     test.write_bytes(GOOD_TEST.replace(",", ";").encode("utf-16"))
     assert submit.read_test(test).ids == [1, 2]
-    lookup.write_text("Unnamed: 0;RowId;ImageId;FeatureName;Location\n0;1,0;2;nose_tip_x;\n1;2,0;1;nose_tip_y;\n")
+    lookup.write_text(
+        "Unnamed: 0;RowId;ImageId;FeatureName;Location\n0;1,0;2;nose_tip_x;\n1;2,0;1;nose_tip_y;\n", encoding="utf-8"
+    )
     rows, faces, columns = submit.read_lookup(lookup, [1, 2])
     assert (rows, faces.tolist()) == ([1, 2], [1, 0])
     assert [FACE15.columns[column] for column in columns] == ["nose_tip_x", "nose_tip_y"]

@@ -92,8 +92,8 @@ def cut(path: Path) -> None:
 FAULTS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "no images": (lambda f: (f / npz.IMAGES).unlink(), r"face_images\.npz: no such file"),
     "no labels": (lambda f: (f / npz.KEYPOINTS).unlink(), r"facial_keypoints\.csv: no such file"),
-    "empty labels": (lambda f: (f / npz.KEYPOINTS).write_text(""), "is empty"),
-    "header alone": (lambda f: (f / npz.KEYPOINTS).write_text(",".join(FACE15.columns)), "no rows"),
+    "empty labels": (lambda f: (f / npz.KEYPOINTS).write_text("", encoding="utf-8"), "is empty"),
+    "header alone": (lambda f: (f / npz.KEYPOINTS).write_text(",".join(FACE15.columns), encoding="utf-8"), "no rows"),
     "missing column": (
         lambda f: pd.read_csv(f / npz.KEYPOINTS).drop(columns="nose_tip_y").to_csv(f / npz.KEYPOINTS, index=False),
         "lacks nose_tip_y; a label file of face15",
@@ -115,11 +115,15 @@ FAULTS: dict[str, tuple[Callable[[Path], Any], str]] = {
         r"row 6 \(line 8\): has '1e\+?39' as nose_tip_y",
     ),
     "a field too many": (
-        lambda f: (f / npz.KEYPOINTS).write_text(",".join(FACE15.columns) + "\n" + ",".join(["1"] * 31) + "\n"),
+        lambda f: (f / npz.KEYPOINTS).write_text(
+            ",".join(FACE15.columns) + "\n" + ",".join(["1"] * 31) + "\n", encoding="utf-8"
+        ),
         "line 2: has 31 cells where the header has 30",
     ),
     "cut off labels": (
-        lambda f: (f / npz.KEYPOINTS).write_text((f / npz.KEYPOINTS).read_text()[:-40]),
+        lambda f: (f / npz.KEYPOINTS).write_text(
+            (f / npz.KEYPOINTS).read_text(encoding="utf-8")[:-40], encoding="utf-8"
+        ),
         "line 13: has .* cells",
     ),
     "a folder for a file": (
@@ -131,11 +135,11 @@ FAULTS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "wrong shape": (lambda f: save_images(f, np.zeros((COUNT, 96, 96), np.uint8)), r"shape \(12, 96, 96\), expected"),
     "pickled": (lambda f: save_images(f, np.array([{}], object)), "pickled objects"),
     "cut off": (lambda f: cut(f / npz.IMAGES), "cut off, damaged or no npz"),
-    "not a zip": (lambda f: (f / npz.IMAGES).write_text("hello"), "npz"),
+    "not a zip": (lambda f: (f / npz.IMAGES).write_text("hello", encoding="utf-8"), "npz"),
     "no faces": (lambda f: save_images(f, np.zeros((96, 96, 0), np.uint8)), r"shape \(96, 96, 0\), expected"),
     "counts differ": (lambda f: save_images(f, np.zeros((96, 96, 5), np.uint8)), "5 pictures but .* 12 rows"),
     "short groups": (
-        lambda f: (f / npz.GROUPS).write_text("row,person\n0,ann\n"),
+        lambda f: (f / npz.GROUPS).write_text("row,person\n0,ann\n", encoding="utf-8"),
         r"groups\.csv: has 1 rows for 12 faces",
     ),
     "a number for no label": (
@@ -147,7 +151,7 @@ FAULTS: dict[str, tuple[Callable[[Path], Any], str]] = {
         r"row 6 \(line 8\): has nose_tip at .*, 950, which lies outside its picture of 96 x 96 px by more than half",
     ),
     "nameless": (
-        lambda f: (f / npz.GROUPS).write_text("row,person\n" + "0,ann\n" * 5 + "5,\n" + "6,bo\n" * 6),
+        lambda f: (f / npz.GROUPS).write_text("row,person\n" + "0,ann\n" * 5 + "5,\n" + "6,bo\n" * 6, encoding="utf-8"),
         r"row 5 \(line 7\): names no person",
     ),
 }
