@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data_prep.faces import Part
+from data_prep.faces import Split
 from facial_keypoints.array_types import Bool, Float32, Float64, Int64
 from facial_keypoints.keypoint_set import FACE15, KeypointSet, as_face15
 
@@ -46,7 +46,7 @@ def by_hand(points: Float64, sources: Int64, keypoint_set: KeypointSet) -> Float
     return predicted
 
 
-def fit(points: Float64, part: Part, hand: Float32) -> Fits:
+def fit(points: Float64, part: Split, hand: Float32) -> Fits:
     """Returns ridge regressions, from the points (N, P, 2) to what the real labels differ by from `hand` (N, K, 2).
 
     Keypoints that are labelled on the same faces share one regression and its alpha. Where a source labels a keypoint
@@ -58,8 +58,8 @@ def fit(points: Float64, part: Part, hand: Float32) -> Fits:
     from threadpoolctl import threadpool_limits
 
     fits = {}
-    for source in np.unique(part.sources).tolist():
-        of_source = part.labelled & (part.sources == source)[:, None]
+    for source in np.unique(part.label_sources).tolist():
+        of_source = part.labelled & (part.label_sources == source)[:, None]
         for faces, keypoints in _labelled_together(of_source):
             if len(np.unique(part.groups[faces])) < FOLDS:
                 continue

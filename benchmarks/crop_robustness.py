@@ -4,8 +4,8 @@
 
 MODEL is a shipped model, a model folder or an ONNX file, DIR a data folder of faces that were cut from pictures. Each
 test face is cut anew from its picture, so that what comes into view at the sides is what is really there, and the
-network sees it once: nothing is levelled or cut again. Errors are the mean distance of the labelled keypoints, in
-percent of the distance that normalises the NME, beside that in the crop as it was.
+network sees it once: nothing is leveled or cut again. Errors are the mean distance of the labelled keypoints, in
+percent of the distance that normalizes the NME, beside that in the crop as it was.
 """
 
 import argparse
@@ -42,13 +42,13 @@ def predicted(predictor: Predictor, data: EvaluationData, changes: Float64) -> F
     test, origins = data.test, data.origins
     if test.crops is None or origins is None:
         raise InputError("--data: its faces were not cut from pictures, so they cannot be cut anew; give another")
-    spec, names = predictor.spec, [source.name for source in data.keypoint_set.sources]
-    known = {data.keypoint_set.sources[number].name for number in (0, *spec.sources)}
+    spec, names = predictor.spec, [source.name for source in data.keypoint_set.label_sources]
+    known = {data.keypoint_set.label_sources[number].name for number in (0, *spec.label_sources)}
     places = np.empty((len(changes), *test.keypoints.shape), np.float32)
     for i in tqdm(range(len(test)), unit="face", disable=None):
         picture = read_originals(test, origins, np.array([i]), data.exif)[0]
         images = crops.cut(picture, geometry.chained(test.crops[i], changes), spec)
-        source = names[test.sources[i]]
+        source = names[test.label_sources[i]]
         coordinates, _ = predictor.predict_crops(images, source if source in known else None)
         places[:, i] = geometry.transform(coordinates, geometry.inverse(changes))
     return places
@@ -85,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     places = predicted(predictor, data, matrices)
     errors = [
-        face_nme(points, data.test.keypoints, data.test.labelled, data.keypoint_set.normalisers[0]) for points in places
+        face_nme(points, data.test.keypoints, data.test.labelled, data.keypoint_set.normalizers[0]) for points in places
     ]
     rows, at = [], 0
     usual = float(np.nanmean(errors[0]))
@@ -93,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         error = float(np.nanmean(errors[at : at + len(several)]))
         at += len(several)
         rows.append((name, f"{error:.2f}", f"{100 * (error / usual - 1):+.1f} %"))
-    print(f"{len(data.test):,} faces, {data.keypoint_set.normalisers[0].name}")
+    print(f"{len(data.test):,} faces, {data.keypoint_set.normalizers[0].name}")
     print(table(("crop", "NME, %", "more"), rows))
 
 

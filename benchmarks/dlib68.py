@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks.calibration import by_hand
 from benchmarks.optional import optional, package_file
-from data_prep.faces import Part
+from data_prep.faces import Split
 from evaluation.metrics import mae_rmse
 from facial_keypoints.array_types import Float64, UInt8
 from facial_keypoints.keypoint_set import KeypointSet
@@ -62,7 +62,7 @@ def margin_px(image: UInt8) -> int:
 
 
 def to_enlarged(px: Any, margin: int) -> Float64:
-    """Returns coordinates in the enlarged picture for coordinates in the picture; both count from pixel centres."""
+    """Returns coordinates in the enlarged picture for coordinates in the picture; both count from pixel centers."""
     return np.asarray((np.asarray(px, np.float64) + margin + 0.5) * ENLARGED - 0.5)
 
 
@@ -77,7 +77,7 @@ def ready(image: UInt8, box: Float64) -> tuple[UInt8, Any]:
     return enlarge(image), optional("dlib").rectangle(*corners)
 
 
-def landmarks(predictor: Any, images: UInt8, boxes: Float64) -> Float64:
+def output_points(predictor: Any, images: UInt8, boxes: Float64) -> Float64:
     """Returns a predictor's points in px, float64 (N, P, 2); uint8 (N, H, W, C), N at least 1, and boxes (N, 4) in."""
     found = []
     for image, box in zip(images, boxes, strict=True):
@@ -97,10 +97,10 @@ def detected_boxes(images: UInt8, fallback: Float64) -> tuple[Float64, int]:
     return boxes, found
 
 
-def fixed_box(shape: tuple[int, ...], side: float, centre: float) -> Float64:
-    """Returns a square box in the middle of the columns of pictures (H, W, C); side and centre row are parts of H."""
+def fixed_box(shape: tuple[int, ...], side: float, center: float) -> Float64:
+    """Returns a square box in the middle of the columns of pictures (H, W, C); side and center row are parts of H."""
     height, width = shape[:2]
-    x, y, half = (width - 1) / 2, centre * height - 0.5, side * height / 2
+    x, y, half = (width - 1) / 2, center * height - 0.5, side * height / 2
     return np.array([x - half, y - half, x + half, y + half])
 
 
@@ -109,40 +109,40 @@ def box_relation(points: Float64, boxes: Float64) -> Float64:
 
     It is the way from the mean of the points to the box's sides, in root mean square distances of points from there.
     """
-    centre, size = _place_and_size(points)
-    return np.asarray(np.median((boxes - np.tile(centre, 2)) / size, axis=0))
+    center, size = _place_and_size(points)
+    return np.asarray(np.median((boxes - np.tile(center, 2)) / size, axis=0))
 
 
 def boxes_around(points: Float64, relation: Float64) -> Float64:
     """Returns boxes, float64 (N, 4), that lie about the points (N, 68, 2) as `box_relation` says."""
-    centre, size = _place_and_size(points)
-    return np.asarray(np.tile(centre, 2) + relation * size)
+    center, size = _place_and_size(points)
+    return np.asarray(np.tile(center, 2) + relation * size)
 
 
 def _place_and_size(points: Float64) -> tuple[Float64, Float64]:
-    centre = points.mean(1)
-    return centre, np.sqrt(((points - centre[:, None]) ** 2).sum(-1).mean(-1, keepdims=True))
+    center = points.mean(1)
+    return center, np.sqrt(((points - center[:, None]) ** 2).sum(-1).mean(-1, keepdims=True))
 
 
 def find_points(predictor: Any, images: UInt8, boxes: Boxes) -> tuple[Float64, int]:
     """Returns the points of the second prediction, float64 (N, 68, 2) in px, and how many faces the detector found."""
     first_boxes, found = detected_boxes(images, boxes.fixed)
-    first = landmarks(predictor, images, first_boxes)
-    return landmarks(predictor, images, boxes_around(first, boxes.relation)), found
+    first = output_points(predictor, images, first_boxes)
+    return output_points(predictor, images, boxes_around(first, boxes.relation)), found
 
 
-def choose_boxes(predictor: Any, part: Part, keypoint_set: KeypointSet) -> tuple[Boxes, dict[str, float]]:
+def choose_boxes(predictor: Any, part: Split, keypoint_set: KeypointSet) -> tuple[Boxes, dict[str, float]]:
     """Returns the boxes that fit these training faces, and their RMSE by hand in px after each step."""
 
     def rmse(points: Float64) -> float:
-        hand = by_hand(points, part.sources, keypoint_set)
+        hand = by_hand(points, part.label_sources, keypoint_set)
         return mae_rmse(hand, part.keypoints, part.labelled)[1]
 
-    tried = [fixed_box(part.images.shape[1:], side, centre) for side in SIDES for centre in CENTRES]
-    error_of = [rmse(landmarks(predictor, part.images, np.tile(box, (len(part), 1)))) for box in tried]
+    tried = [fixed_box(part.images.shape[1:], side, center) for side in SIDES for center in CENTRES]
+    error_of = [rmse(output_points(predictor, part.images, np.tile(box, (len(part), 1)))) for box in tried]
     fixed = tried[int(np.argmin(error_of))]
     detected, _ = detected_boxes(part.images, fixed)
-    first = landmarks(predictor, part.images, detected)
+    first = output_points(predictor, part.images, detected)
     boxes = Boxes(fixed, box_relation(first, detected))
     second, _ = find_points(predictor, part.images, boxes)
     return boxes, {"fixed box": min(error_of), "detector's box": rmse(first), "second prediction": rmse(second)}

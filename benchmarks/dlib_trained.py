@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.dlib68 import fixed_box, landmarks, margin_px, ready, to_enlarged
+from benchmarks.dlib68 import fixed_box, margin_px, output_points, ready, to_enlarged
 from benchmarks.optional import optional
-from data_prep.faces import Part
+from data_prep.faces import Split
 from facial_keypoints.array_types import Bool, Float32, Float64, UInt8
 from facial_keypoints.keypoint_set import KeypointSet
 
@@ -28,12 +28,12 @@ SETTINGS = {  # by dlib's names; what is not here is as dlib has it (500 trees i
 }
 
 
-def complete(part: Part) -> Bool:
+def complete(part: Split) -> Bool:
     """Returns the faces whose keypoints are all labelled, bool (N,): those that the trainer can use."""
     return np.asarray(part.labelled.all(axis=1))
 
 
-def train(part: Part, keypoint_set: KeypointSet, file: Path) -> float:
+def train(part: Split, keypoint_set: KeypointSet, file: Path) -> float:
     """Writes a predictor trained on the complete faces of a part; returns the seconds that training took."""
     dlib = optional("dlib")
     options = dlib.shape_predictor_training_options()
@@ -48,9 +48,9 @@ def train(part: Part, keypoint_set: KeypointSet, file: Path) -> float:
     return time.perf_counter() - started
 
 
-def with_mirrored(part: Part, keypoint_set: KeypointSet) -> tuple[UInt8, Float32]:
+def with_mirrored(part: Split, keypoint_set: KeypointSet) -> tuple[UInt8, Float32]:
     """Returns pictures (M, H, W, C) and keypoints (M, K, 2): all faces, then mirrored those of unbiased sources."""
-    unbiased = ~np.isin(part.sources, keypoint_set.biased_sources)
+    unbiased = ~np.isin(part.label_sources, keypoint_set.biased_label_sources)
     mirrored = part.keypoints[unbiased][:, list(keypoint_set.mirror)]
     mirrored[..., 0] = part.images.shape[2] - 1 - mirrored[..., 0]
     images = np.concatenate([part.images, part.images[unbiased][:, :, ::-1]])
@@ -66,9 +66,9 @@ def _marked(dlib: Any, image: UInt8, keypoints: Float32, box: Float64) -> tuple[
 
 def find_points(predictor: Any, images: UInt8) -> Float64:
     """Returns a trained predictor's keypoints in px, float64 (N, K, 2); uint8 (N, H, W, C) in."""
-    return landmarks(predictor, images, np.tile(whole(images), (len(images), 1)))
+    return output_points(predictor, images, np.tile(whole(images), (len(images), 1)))
 
 
 def whole(images: UInt8) -> Float64:
     """Returns the box that holds a whole crop, float64 (4,)."""
-    return fixed_box(images.shape[1:], side=1, centre=0.5)
+    return fixed_box(images.shape[1:], side=1, center=0.5)

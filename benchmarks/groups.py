@@ -4,7 +4,7 @@
 
 They are composed: whole photos with one marked face each (`.pts` files, or the frames set) are shrunk until the eyes
 of that face lie `--eyes` px apart, and laid in rows in scenes of 1,600 x 1,200 px. So photos end in straight edges,
-differ in light, and are as sharp as a shrunk photo is. Errors are those of both eye centres and mouth corners, in
+differ in light, and are as sharp as a shrunk photo is. Errors are those of both eye centers and mouth corners, in
 percent of the eyes' distance, of the faces that were found. A face beside the marked ones is false where YuNet saw
 none in the photo before it was shrunk.
 """
@@ -22,7 +22,7 @@ from benchmarks.photos import FOUND, MS, faces_of
 from common.markdown import table
 from facial_keypoints.array_types import Float64, UInt8
 from facial_keypoints.boxes import Detector, scaled
-from facial_keypoints.crops import eye_centres
+from facial_keypoints.crops import eye_centers
 from facial_keypoints.detectors.yunet import YuNet
 from facial_keypoints.drawing import draw_faces
 from facial_keypoints.errors import InputError, run
@@ -32,7 +32,7 @@ from facial_keypoints.keypoint_set import FACE15, as_face15
 from facial_keypoints.pictures import read_picture, write_picture
 from facial_keypoints.predictor import Predictor
 
-WIDTH_PX, HEIGHT_PX, GREY_LEVEL = 1600, 1200, 128
+WIDTH_PX, HEIGHT_PX, GRAY_LEVEL = 1600, 1200, 128
 EYES_PX = (20, 30, 40, 60)
 SCORED = [FACE15.index(f"{side}_eye_center") for side in ("left", "right")]
 SCORED += [FACE15.index(f"mouth_{side}_corner") for side in ("left", "right")]
@@ -59,8 +59,8 @@ def photos_of(folders: Sequence[Path], predictor: Predictor, witness: Detector) 
 
 def eye_distances(marked: Float64) -> Float64:
     """Returns how far the eyes of faces (N, 15, 2) are apart, float64 (N,)."""
-    centres = eye_centres(marked, FACE15)
-    return np.asarray(np.linalg.norm(centres[:, 1] - centres[:, 0], axis=-1))
+    centers = eye_centers(marked, FACE15)
+    return np.asarray(np.linalg.norm(centers[:, 1] - centers[:, 0], axis=-1))
 
 
 def shrunk_to(photo: Scene, eyes_px: float) -> Scene | None:
@@ -96,7 +96,7 @@ def composed(photos: Sequence[Scene]) -> Iterator[Scene]:
 
 def _scene(laid: Sequence[tuple[int, int, Scene]]) -> Scene:
     """Returns the scene of photos whose top left corners lie at (x, y)."""
-    picture = np.full((HEIGHT_PX, WIDTH_PX, 3), GREY_LEVEL, np.uint8)
+    picture = np.full((HEIGHT_PX, WIDTH_PX, 3), GRAY_LEVEL, np.uint8)
     for x, y, photo in laid:
         height, width = photo.picture.shape[:2]
         picture[y : y + height, x : x + width] = photo.picture

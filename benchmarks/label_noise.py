@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep.arrays import load_part
-from data_prep.faces import Part
+from data_prep.arrays import load_split
+from data_prep.faces import Split
 from data_prep.grouping import duplicate_groups
 from data_prep.label_noise import LabelNoise, duplicate_label_noise
 from data_prep.outliers import OUTLIER, outlyingness
@@ -25,15 +25,17 @@ from facial_keypoints.array_types import Bool, Float32, Float64
 from facial_keypoints.errors import run
 
 
-def gaps(part: Part) -> Float32:
+def gaps(part: Split) -> Float32:
     """Returns the labels of a part, float32 (N, K, 2) in px, NaN where there is none."""
     return np.where(part.labelled[..., None], part.keypoints, np.float32(np.nan))
 
 
-def noise_of(parts: Sequence[Part]) -> LabelNoise:
+def noise_of(parts: Sequence[Split]) -> LabelNoise:
     """Returns how far the labels of pixel-identical pictures differ, in the same part or in different ones."""
     images, labels = np.concatenate([part.images for part in parts]), np.concatenate([gaps(part) for part in parts])
-    return duplicate_label_noise(labels, duplicate_groups(images), np.concatenate([part.sources for part in parts]))
+    return duplicate_label_noise(
+        labels, duplicate_groups(images), np.concatenate([part.label_sources for part in parts])
+    )
 
 
 def shared_error(first: Float64, second: Float64) -> tuple[float, float]:
@@ -56,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
 
     data = load_data(options.data)
-    noise = noise_of([data.train, load_part(options.data, "val"), data.test])
+    noise = noise_of([data.train, load_split(options.data, "val"), data.test])
     if noise.points:
         off = f"one coordinate of one label is off by {noise.one_label_px:.2f} px ({noise.points} points)"
     else:
@@ -75,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     names = [folder.name for folder in options.evaluations]
     print(f"shared by {names[0]} and {names[1]}: {shared_px:.2f} px, correlation {correlation:.2f}")
 
-    usual = scored & (outlyingness(gaps(of_faces), of_faces.sources) < OUTLIER)[:, None]
+    usual = scored & (outlyingness(gaps(of_faces), of_faces.label_sources) < OUTLIER)[:, None]
     outliers = len(usual) - int(usual.any(axis=1).sum())
     for name, coordinates in zip(names, predicted, strict=True):
         of_all, of_usual = (mae_rmse(coordinates, of_faces.keypoints, of)[1] for of in (scored, usual))

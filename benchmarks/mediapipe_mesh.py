@@ -3,7 +3,7 @@
 The network (Kartynnik et al. 2019, arXiv 1907.06724) sees a square around the face, level with the eyes. As in
 MediaPipe the square is 1.5 times as large as the box of the points, their box being that of the points found before:
 in a first pass a fixed square of the crop, chosen on training faces, in a second one about the points of the first.
-A picture's edge is repeated outside. Only `x` and `y` are used; where a pixel's centre lies is left to the calibration.
+A picture's edge is repeated outside. Only `x` and `y` are used; where a pixel's center lies is left to the calibration.
 """
 
 import itertools
@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks.calibration import calibrated, fit
 from benchmarks.optional import optional, package_file
-from data_prep.faces import Part
+from data_prep.faces import Split
 from evaluation.metrics import mae_rmse
 from facial_keypoints import crops, geometry
 from facial_keypoints.array_types import Float32, Float64, UInt8
@@ -46,24 +46,24 @@ def load_mesh() -> Mesh:
     return mesh
 
 
-def squares(centres: Float64, sides: Float64, angles: Float64) -> Float64:
+def squares(centers: Float64, sides: Float64, angles: Float64) -> Float64:
     """Returns the matrices (N, 2, 3) that take squares of a picture to what the network sees.
 
     Args:
-        centres: float64 (N, 2) in px.
+        centers: float64 (N, 2) in px.
         sides: float64 (N,) in px.
         angles: float64 (N,) in radians, of a square's upper edge; clockwise as a viewer sees it.
     """
     scale, cos, sin = SIDE_PX / sides, np.cos(angles), np.sin(angles)
     linear = scale[:, None, None] * np.stack([np.stack([cos, sin], -1), np.stack([-sin, cos], -1)], axis=1)
-    shift = (SIDE_PX - 1) / 2 - (linear @ centres[..., None])[..., 0]
+    shift = (SIDE_PX - 1) / 2 - (linear @ centers[..., None])[..., 0]
     return np.concatenate([linear, shift[..., None]], axis=-1)
 
 
-def fixed_square(shape: tuple[int, ...], side: float, centre: float) -> Float64:
-    """Returns the matrix (2, 3) of a square in the middle of the columns; side and centre row are parts of H."""
+def fixed_square(shape: tuple[int, ...], side: float, center: float) -> Float64:
+    """Returns the matrix (2, 3) of a square in the middle of the columns; side and center row are parts of H."""
     height, width = shape[:2]
-    middle = np.array([[(width - 1) / 2, centre * height - 0.5]])
+    middle = np.array([[(width - 1) / 2, center * height - 0.5]])
     return np.asarray(squares(middle, np.array([side * height]), np.zeros(1))[0])
 
 
@@ -93,7 +93,7 @@ def find_points(mesh: Mesh, images: UInt8, fixed: Float64) -> Float64:
     return points_in(mesh, images, squares_around(first))
 
 
-def choose_square(mesh: Mesh, part: Part) -> tuple[Float64, float]:
+def choose_square(mesh: Mesh, part: Split) -> tuple[Float64, float]:
     """Returns the fixed square that fits these training faces best, a matrix (2, 3), and its RMSE in px.
 
     Every other face calibrates the points of both passes, the rest of the faces measures them.
@@ -105,10 +105,10 @@ def choose_square(mesh: Mesh, part: Part) -> tuple[Float64, float]:
     def rmse(fixed: Float64) -> float:
         points = find_points(mesh, part.images, fixed)
         fits = fit(points[::2], fitted, np.tile(start, (len(fitted), 1, 1)))
-        predicted = calibrated(fits, points[1::2], measured.sources, np.tile(start, (len(measured), 1, 1)))
+        predicted = calibrated(fits, points[1::2], measured.label_sources, np.tile(start, (len(measured), 1, 1)))
         return mae_rmse(predicted, measured.keypoints, measured.labelled)[1]
 
-    tried = [fixed_square(part.images.shape[1:], side, centre) for side in SIDES for centre in CENTRES]
+    tried = [fixed_square(part.images.shape[1:], side, center) for side in SIDES for center in CENTRES]
     error_of = [rmse(fixed) for fixed in tried]
     return tried[int(np.argmin(error_of))], min(error_of)
 

@@ -91,14 +91,14 @@ def dlib_call() -> Call:
     """Returns a call of dlib's predictor on one of some drawn faces; raises InputError where dlib is not installed."""
     predictor = dlib68.load_predictor()
     images = dataset.read(count=PEER_FACES).images
-    return dlib68.next_face(predictor, images, dlib68.fixed_box(images.shape[1:], side=0.9, centre=0.55))
+    return dlib68.next_face(predictor, images, dlib68.fixed_box(images.shape[1:], side=0.9, center=0.55))
 
 
 def mediapipe_call() -> Call:
     """The same of MediaPipe's face mesh."""
     mesh = mediapipe_mesh.load_mesh()
     images = dataset.read(count=PEER_FACES).images
-    return mediapipe_mesh.next_face(mesh, images, mediapipe_mesh.fixed_square(images.shape[1:], side=1.4, centre=0.5))
+    return mediapipe_mesh.next_face(mesh, images, mediapipe_mesh.fixed_square(images.shape[1:], side=1.4, center=0.5))
 
 
 def singles_and_batches(

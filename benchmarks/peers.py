@@ -32,9 +32,9 @@ from benchmarks import dlib68, dlib_trained, mediapipe_mesh
 from benchmarks.calibration import Fits, by_hand, calibrated, fit
 from benchmarks.network_speed import Call, in_turns, singles_and_batches, table, ways
 from benchmarks.optional import optional
-from common.stage import stage_folder, write_manifest
-from data_prep.arrays import load_part
-from data_prep.faces import Part, evenly_spread
+from common.stage import Stage, stage_folder, write_manifest
+from data_prep.arrays import load_split
+from data_prep.faces import Split, evenly_spread
 from evaluation.inputs import EvaluationData, load_data
 from evaluation.metrics import mae_rmse
 from evaluation.predictions import write_predictions
@@ -63,16 +63,16 @@ class Peer:
     metrics: dict[str, Any]
 
 
-def dlib_peer(predictor: Any, data: EvaluationData, _val: Part, _folder: Path) -> Peer:
+def dlib_peer(predictor: Any, data: EvaluationData, _val: Split, _folder: Path) -> Peer:
     train, test, keypoint_set = data.train, data.test, data.keypoint_set
     boxes, steps = dlib68.choose_boxes(predictor, spread_out(train, SEARCH_FACES), keypoint_set)
     points, _ = dlib68.find_points(predictor, train.images, boxes)
-    fits = fit(points, train, by_hand(points, train.sources, keypoint_set))
+    fits = fit(points, train, by_hand(points, train.label_sources, keypoint_set))
     points, found = dlib68.find_points(predictor, test.images, boxes)
-    hand = by_hand(points, test.sources, keypoint_set)
+    hand = by_hand(points, test.label_sources, keypoint_set)
     left, top, right, bottom = boxes.fixed
     return Peer(
-        {"dlib": hand, "dlib_calibrated": calibrated(fits, points, test.sources, hand)},
+        {"dlib": hand, "dlib_calibrated": calibrated(fits, points, test.label_sources, hand)},
         dlib68.next_face(predictor, spread_out(test, TIMED_FACES).images, boxes.fixed),
         [
             f"fixed box: columns {left:.1f} to {right:.1f}, rows {top:.1f} to {bottom:.1f}",
@@ -89,7 +89,7 @@ def dlib_peer(predictor: Any, data: EvaluationData, _val: Part, _folder: Path) -
     )
 
 
-def trained_peer(dlib: Any, data: EvaluationData, val: Part, folder: Path) -> Peer:
+def trained_peer(dlib: Any, data: EvaluationData, val: Split, folder: Path) -> Peer:
     train, test = data.train, data.test
     file, faces = folder / "dlib_trained.dat", int(dlib_trained.complete(train).sum())
     seconds, size = dlib_trained.train(train, data.keypoint_set, file), file.stat().st_size
@@ -99,7 +99,7 @@ def trained_peer(dlib: Any, data: EvaluationData, val: Part, folder: Path) -> Pe
     points = dlib_trained.find_points(predictor, test.images)
     hand = points.astype(np.float32)
     return Peer(
-        {"dlib_trained": hand, "dlib_trained_calibrated": calibrated(fits, points, test.sources, hand)},
+        {"dlib_trained": hand, "dlib_trained_calibrated": calibrated(fits, points, test.label_sources, hand)},
         dlib68.next_face(predictor, spread_out(test, TIMED_FACES).images, dlib_trained.whole(test.images)),
         [
             f"trained on the {faces:,} complete faces of {len(train):,} in {seconds / 60:.1f} minutes; "
@@ -110,14 +110,14 @@ def trained_peer(dlib: Any, data: EvaluationData, val: Part, folder: Path) -> Pe
     )
 
 
-def mesh_peer(mesh: mediapipe_mesh.Mesh, data: EvaluationData, _val: Part, _folder: Path) -> Peer:
+def mesh_peer(mesh: mediapipe_mesh.Mesh, data: EvaluationData, _val: Split, _folder: Path) -> Peer:
     train, test = data.train, data.test
     square, rmse = mediapipe_mesh.choose_square(mesh, spread_out(train, SEARCH_FACES))
     mean = train.keypoints.mean(axis=0)
     fits = fit(mediapipe_mesh.find_points(mesh, train.images, square), train, np.tile(mean, (len(train), 1, 1)))
     points = mediapipe_mesh.find_points(mesh, test.images, square)
     return Peer(
-        {"mediapipe": calibrated(fits, points, test.sources, np.tile(mean, (len(test), 1, 1)))},
+        {"mediapipe": calibrated(fits, points, test.label_sources, np.tile(mean, (len(test), 1, 1)))},
         mediapipe_mesh.next_face(mesh, spread_out(test, TIMED_FACES).images, square),
         [f"RMSE on training faces, with the best fixed square: {rmse:.3f} px", alphas(fits)],
         {"fixed_square": square.tolist(), "train_rmse_px": rmse},
@@ -125,7 +125,8 @@ def mesh_peer(mesh: mediapipe_mesh.Mesh, data: EvaluationData, _val: Part, _fold
 
 
 # What each peer needs to be there, and how it predicts.
-PEERS: dict[str, tuple[Callable[[], Any], Callable[[Any, EvaluationData, Part, Path], Peer]]] = {
+STAGE = Stage("peers", "benchmarks.peers", "--out DIR")
+PEERS: dict[str, tuple[Callable[[], Any], Callable[[Any, EvaluationData, Split, Path], Peer]]] = {
     "dlib": (dlib68.load_predictor, dlib_peer),
     "dlib_trained": (lambda: optional("dlib"), trained_peer),
     "mediapipe": (mediapipe_mesh.load_mesh, mesh_peer),
@@ -136,12 +137,12 @@ def alphas(fits: Fits) -> str:
     return f"ridge alphas: {', '.join(f'{alpha:g}' for alpha in sorted({found.alpha for found in fits.values()}))}"
 
 
-def spread_out(part: Part, count: int) -> Part:
+def spread_out(part: Split, count: int) -> Split:
     """Returns at most so many faces, evenly from all of a part."""
     return part.only(evenly_spread(len(part), count))
 
 
-def check(folder: Path, data: EvaluationData, val: Part, chosen: Sequence[str]) -> None:
+def check(folder: Path, data: EvaluationData, val: Split, chosen: Sequence[str]) -> None:
     """Raises InputError where there is nothing to fit the chosen peers to."""
     if not data.train.labelled.any():
         raise InputError(f"{folder}: has no training labels to fit peers to; prepare it again with another --split")
@@ -166,9 +167,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     loaded = {name: PEERS[name][0]() for name in chosen}  # what is missing is said before anything takes its time
     models = {name: way for path in options.model for name, way in ways(path).items()}
     data = load_data(options.data)
-    val, test = load_part(options.data, "val", data.keypoint_set), data.test
+    val, test = load_split(options.data, "val", data.keypoint_set), data.test
     check(options.data, data, val, chosen)
-    with stage_folder(options.out, "peers", [options.data, *options.model]) as folder:
+    with stage_folder(options.out, STAGE, [options.data, *options.model]) as folder:
         metrics: dict[str, Any] = {}
         calls: dict[str, Call] = {}
         for name in chosen:
@@ -183,7 +184,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         seconds = in_turns(singles_and_batches(models, calls), TURNS)
         metrics["processor_ms"] = {name: 1e3 * taken for (name, batch), taken in seconds.items() if batch == 1}
         parameters = {"data": str(options.data), "peers": chosen, "models": [str(path) for path in options.model]}
-        write_manifest(folder, "peers", parameters, {"data": data.hash}, metrics, started)
+        write_manifest(folder, STAGE, parameters, {"data": data.hash}, metrics, started)
     print(table(list(models), chosen, seconds))
     print(f"wrote {options.out}")
 

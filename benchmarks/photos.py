@@ -10,7 +10,7 @@ keypoints, for the same faces, in one pass. The first half is every other photo,
 network and false faces told from true ones; the second half has the rest. Where a box has the eyes, and the doubt of
 the faces, are printed too: `detectors/*.py` and `facial_keypoints/face.py` hold what was chosen (a model is well served
 where the marked faces' largest doubt lies below DOUBTFUL, and the smallest of what was dropped above it). `--turned`
-turns each photo in its plane first, with grey where it does not reach.
+turns each photo in its plane first, with gray where it does not reach.
 
     python -m benchmarks.photos --speed PHOTO [--turns N]
 
@@ -46,7 +46,7 @@ from facial_keypoints.detectors.haar import Haar
 from facial_keypoints.detectors.turned import turn_of
 from facial_keypoints.drawing import draw_faces
 from facial_keypoints.errors import InputError, run
-from facial_keypoints.face import DOUBTFUL, Face, doubt
+from facial_keypoints.face import MAX_UNCERTAINTY, Face, uncertainty
 from facial_keypoints.keypoint_set import FACE15, FACE68, as_face15
 from facial_keypoints.pictures import read_picture, write_picture
 from facial_keypoints.predictor import BATCH, Predictor
@@ -54,7 +54,7 @@ from models.saved import load_model
 
 FOUND = 0.3  # of the eyes' distance: a face whose keypoints are farther off, on average, is another
 PERCENTILES = (0, 50, 95, 100)
-GREY = (127, 127, 127)
+GRAY = (127, 127, 127)
 MS = 1e3
 
 
@@ -70,7 +70,7 @@ class Photo(NamedTuple):
 
     error: float | None
     from_true: float | None
-    doubts: tuple[list[float], list[float], list[float], list[float]]
+    uncertainties: tuple[list[float], list[float], list[float], list[float]]
     eyes: Float64 | None
     seconds: float
 
@@ -87,7 +87,7 @@ def faces_of(folder: Path) -> Sequence[LabelledPicture]:
 def turned(picture: UInt8, keypoints: Float64, degrees: float) -> tuple[UInt8, Float64]:
     """Returns a picture (H, W, 3) and its keypoints (K, 2), both turned clockwise; nothing is cut off."""
     turn, width, height = turn_of(picture, degrees)
-    copy = cv2.warpAffine(picture, turn, (width, height), borderMode=cv2.BORDER_CONSTANT, borderValue=GREY)
+    copy = cv2.warpAffine(picture, turn, (width, height), borderMode=cv2.BORDER_CONSTANT, borderValue=GRAY)
     return np.asarray(copy, np.uint8), geometry.transform(keypoints, turn)
 
 
@@ -97,7 +97,7 @@ def measure(
     """Returns what is found in a photo with 68 keypoints; `witness` says which of the other faces are there."""
     spec = predictor.spec
     truth = as_face15(keypoints) if spec.keypoint_set == FACE15 else keypoints
-    left, right = crops.eye_centres(truth, spec.keypoint_set)
+    left, right = crops.eye_centers(truth, spec.keypoint_set)
     apart = float(np.linalg.norm(left - right))
     started = time.process_time()
     faces = predictor.predict(picture, detector=detector)
@@ -106,19 +106,21 @@ def measure(
     def error(of: Face) -> float:
         return float(np.linalg.norm(of.keypoints - truth, axis=1).mean()) / apart
 
-    limit = DOUBTFUL * predictor.usual_doubt
+    limit = MAX_UNCERTAINTY * predictor.typical_uncertainty
     boxes = (detector or Haar())(picture)
     tried = predictor.predict_at(picture, crops.crop_of_boxes(boxes, spec))
-    dropped = [doubt(one) for one in tried if doubt(one) >= limit and error(one) >= FOUND]
+    dropped = [uncertainty(one) for one in tried if uncertainty(one) >= limit and error(one) >= FOUND]
     others = [other for other in faces if error(other) >= FOUND]
     seen = predictor.predict(picture, detector=witness) if witness and others else []
-    false = [doubt(other) for other in others if witness and not any(near(other, face) for face in seen)]
+    false = [uncertainty(other) for other in others if witness and not any(near(other, face) for face in seen)]
     marked = min(faces, key=error, default=None)
     if marked is None or error(marked) >= FOUND:
-        return Photo(None, None, ([], [doubt(other) for other in others], false, dropped), None, seconds)
+        return Photo(None, None, ([], [uncertainty(other) for other in others], false, dropped), None, seconds)
     (true,) = predictor.predict_at(picture, crops.crop_of(truth[None], spec), passes=1)
-    doubts = ([doubt(marked)], [doubt(other) for other in others], false, dropped)
-    return Photo(100 * error(marked), 100 * error(true), doubts, eyes_in(boxes, (left + right) / 2, apart), seconds)
+    uncertainties = ([uncertainty(marked)], [uncertainty(other) for other in others], false, dropped)
+    return Photo(
+        100 * error(marked), 100 * error(true), uncertainties, eyes_in(boxes, (left + right) / 2, apart), seconds
+    )
 
 
 def near(one: Face, other: Face) -> bool:
@@ -137,7 +139,7 @@ def eyes_in(boxes: Boxes, middle: Float64, apart: float) -> Float64 | None:
 def row_of(photos: Sequence[Photo]) -> list[str]:
     """Returns the figures of a table's row."""
     found = [photo for photo in photos if photo.error is not None]
-    others, false = (sum(len(photo.doubts[kind]) for photo in photos) for kind in (1, 2))
+    others, false = (sum(len(photo.uncertainties[kind]) for photo in photos) for kind in (1, 2))
     errors = [""] * 3
     if found:
         error, from_true = (
@@ -154,14 +156,14 @@ def row_of(photos: Sequence[Photo]) -> list[str]:
     ]
 
 
-def chosen_from(photos: Sequence[Photo], usual_doubt: float) -> str:
+def chosen_from(photos: Sequence[Photo], typical_uncertainty: float) -> str:
     """Returns what the constants were chosen from, as text; doubts in usual ones of the network."""
     eyes = [photo.eyes for photo in photos if photo.eyes is not None]
     x, y, apart = np.median(eyes, axis=0)
     texts = [f"eyes in the box: middle ({x:.3f}, {y:.3f}), distance {apart:.3f}"]
     for kind, name in enumerate(("marked", "other", "false", "dropped")):
-        if values := [value for photo in photos for value in photo.doubts[kind]]:
-            at = ", ".join(f"{value:.2f}" for value in np.percentile(values, PERCENTILES) / usual_doubt)
+        if values := [value for photo in photos for value in photo.uncertainties[kind]]:
+            at = ", ".join(f"{value:.2f}" for value in np.percentile(values, PERCENTILES) / typical_uncertainty)
             texts.append(f"doubt of {name} faces (smallest, median, 95 %, largest): {at}")
     return "; ".join(texts)
 
@@ -171,7 +173,7 @@ def photos_report(options: argparse.Namespace) -> None:
     predictor = Predictor(options.model, threads=1)
     detectors = {"Haar": chosen_detector(any_angle=options.any_angle)}
     if options.yunet:
-        detectors["YuNet"] = chosen_detector(options.yunet, any_angle=options.any_angle)
+        detectors["YuNet"] = chosen_detector(str(options.yunet), any_angle=options.any_angle)
     witness = detectors.get("YuNet")
     rows, notes = [], []
     for folder in options.folders:
@@ -186,7 +188,7 @@ def photos_report(options: argparse.Namespace) -> None:
                 photos.append(measure(picture, keypoints, predictor, detector, witness))
             rows.append([row, *row_of(photos)])
             if not degrees:  # a box of a turned face has its eyes elsewhere
-                notes.append(f"{row}: {chosen_from(photos, predictor.usual_doubt)}")
+                notes.append(f"{row}: {chosen_from(photos, predictor.typical_uncertainty)}")
     header = ["", "photos", "found", "other, each", "false, each", "error", "true crops", "more", "CPU ms"]
     print(table(header, rows), *notes, sep="\n\n")
 

@@ -53,7 +53,7 @@ WAYS = {
 
 
 def write_training_csv(path: Path, source: str) -> None:
-    """Writes grey faces as the competition's table."""
+    """Writes gray faces as the competition's table."""
     faces = dataset.read() if source == "synthetic" else npz.read(Path(source))
     words = np.array([str(value) for value in range(256)], object)
     with path.open("w", encoding="utf-8") as file:
@@ -85,7 +85,7 @@ def main() -> None:
         path = Path(folder) / "training.csv"
         # In a process of its own: Linux counts the parent's memory at the start of a child as the child's.
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-            pool.submit(write_training_csv, path, options.source).result()
+            pool.submit(write_training_csv, path, options.label_source).result()
         print(f"{path.stat().st_size / 1e6:.0f} MB of text, {options.turns} turns")
         turns = [{name: measure(code, path) for name, code in WAYS.items()} for _ in range(options.turns)]
 

@@ -65,7 +65,7 @@ def face_grid(
     canvas = np.full((rows * cell_h, columns * cell_w, 3), 255, np.uint8)
     corners = np.array([(i // columns * cell_h, i % columns * cell_w) for i in range(count)])
     for image, (top, left) in zip(images, corners, strict=True):
-        canvas[top : top + height, left : left + width] = image  # one grey channel spreads over three
+        canvas[top : top + height, left : left + width] = image  # one gray channel spreads over three
 
     figure, axes = _bare_axes(canvas, columns * CELL_INCHES, title, bool(layers))
     for layer in layers:

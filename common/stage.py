@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import filelock
 
@@ -27,16 +27,6 @@ PACKAGES = (  # what a figure may follow from, where it is installed
     *("tensorflow", "jax", "keras", "numpy", "scipy", "pandas", "scikit-learn"),
     *("opencv-python", "pillow", "onnx", "onnxruntime"),
 )
-STAGES = {  # what makes each kind of folder: the module that `python -m` runs, and what it is given
-    "prepare": ("data_prep.prepare", "SOURCE --out DIR"),
-    "pseudo_label": ("data_prep.pseudo_label", "FOLDER --out DIR"),
-    "peers": ("benchmarks.peers", "--out DIR"),
-    "train": ("training.train", "NETWORK --out DIR"),
-    "evaluate": ("evaluation.evaluate", "MODEL_DIR --out DIR"),
-    "compare": ("evaluation.compare", "--out DIR"),
-    "inspect": ("evaluation.inspect", "MODEL_DIR --out DIR"),
-}
-COMMANDS = {stage: f"python -m {module} {arguments}" for stage, (module, arguments) in STAGES.items()}
 FOLDERS = ("pictures", "saved_model")  # that stages write into their folders; a manifest lists files alone
 KINDS: dict[str, tuple[type, Any]] = {  # of the entries of a manifest, and what stands for a missing one
     "stage": (str, None),
@@ -49,6 +39,26 @@ KINDS: dict[str, tuple[type, Any]] = {  # of the entries of a manifest, and what
 }
 RECORDED_OTHERWISE = {"training/recipes.py": ("RECIPES",)}  # a manifest holds its recipe's values: others may change
 LARGEST_SEED = 2**32 - 1
+FORMAT_VERSION = 2  # of folders and manifests; 1: before `format_version` was written
+
+
+class Stage(NamedTuple):
+    """A stage that writes a folder with a manifest.
+
+    Attributes:
+        name: in the manifest.
+        module: the module that `python -m` runs.
+        arguments: its arguments as messages show them.
+    """
+
+    name: str
+    module: str
+    arguments: str
+
+    @property
+    def command(self) -> str:
+        """The command as a user types it."""
+        return f"python -m {self.module} {self.arguments}"
 
 
 @contextlib.contextmanager
@@ -73,18 +83,18 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def stage_folder(out: Path, stage: str, reads: Iterable[Path] = ()) -> Iterator[Path]:
+def stage_folder(out: Path, stage: Stage, reads: Iterable[Path] = ()) -> Iterator[Path]:
     """Locks `out` and yields a temporary folder that takes its place when the block ends well; see `atomic_folder`."""
     check_out(out, stage, reads)
     with locked(out), atomic_folder(out) as folder:
         yield folder
 
 
-def check_out(out: Path, stage: str, reads: Iterable[Path] = ()) -> None:
+def check_out(out: Path, stage: Stage, reads: Iterable[Path] = ()) -> None:
     """Raises InputError where writing `out` would delete what is read, or anything that this stage did not write.
 
     Args:
-        stage: a name in STAGES.
+        stage: the stage that writes the folder.
         reads: the files and folders that the stage reads.
     """
     if out.exists() and not out.is_dir():
@@ -95,20 +105,20 @@ def check_out(out: Path, stage: str, reads: Iterable[Path] = ()) -> None:
     if out.is_dir() and any(out.iterdir()):
         try:
             manifest = json.loads((out / MANIFEST).read_bytes())
-            made_by, files = str(manifest["stage"]), set(manifest["files"])
+            made_by, command, files = str(manifest["stage"]), str(manifest["command"]), set(manifest["files"])
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             raise InputError(f"{out}: holds files that no stage wrote; choose an empty or new --out") from None
-        if made_by != stage:
-            raise InputError(f"{out}: was written by `{COMMANDS.get(made_by, made_by)}`; choose another --out")
+        if made_by != stage.name:
+            raise InputError(f"{out}: was written by `{command}`; choose another --out")
         written = files.union([MANIFEST], FOLDERS, OF_FILE_MANAGERS)
         if others := sorted({path.name for path in out.iterdir()} - written):
-            says = f"holds {others[0]}, which `{COMMANDS.get(stage, stage)}` did not write and would delete"
+            says = f"holds {others[0]}, which `{stage.command}` did not write and would delete"
             raise InputError(f"{out}: {says}; move it, or choose another --out")
 
 
 def write_manifest(
     folder: Path,
-    stage: str,
+    stage: Stage,
     parameters: Mapping[str, Any],
     inputs: Mapping[str, str],
     metrics: Mapping[str, Any],
@@ -119,7 +129,7 @@ def write_manifest(
     """Writes `manifest.json`: what made this folder, from what, and the hash of every file in it.
 
     Args:
-        stage: a name in STAGES.
+        stage: the stage that writes the folder.
         parameters: the stage's own, JSON values.
         inputs: name of each input -> its hash.
         metrics: what the stage measured, JSON values.
@@ -129,7 +139,8 @@ def write_manifest(
     """
     files = {p.name: file_hash(p) for p in sorted(folder.iterdir()) if p.is_file() and p.name != MANIFEST}
     manifest = {
-        "stage": stage,
+        "format_version": FORMAT_VERSION,
+        "stage": stage.name,
         "command": command_line(),
         "parameters": dict(parameters),
         "inputs": dict(inputs),
@@ -144,9 +155,9 @@ def write_manifest(
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
 
 
-def stage_code(stage: str, also: Iterable[Path] = ()) -> dict[str, str]:
+def stage_code(stage: Stage, also: Iterable[Path] = ()) -> dict[str, str]:
     """Returns the files of the project that a stage runs, each with its hash; see `common.code.code_hashes`."""
-    return code_hashes(STAGES[stage][0], also, without=RECORDED_OTHERWISE)
+    return code_hashes(stage.module, also, without=RECORDED_OTHERWISE)
 
 
 def command_line() -> str:
@@ -174,16 +185,16 @@ def git_revision() -> str | None:
     return None
 
 
-def read_manifest(folder: Path, stage: str) -> dict[str, Any]:
+def read_manifest(folder: Path, stage: Stage) -> dict[str, Any]:
     """Returns the manifest of a stage's folder, after a check that every file it names is there, unaltered.
 
     Args:
-        stage: a name in STAGES.
+        stage: the stage that wrote the folder.
 
     Raises:
         InputError: no such folder, no whole manifest, another stage's folder, or a file is missing or altered.
     """
-    mend = f"make it with `{COMMANDS[stage]}`"
+    mend = f"make it with `{stage.command}`"
     if not folder.is_dir():
         if folder.with_name(f"{folder.name}.unfinished").is_dir():
             mend = "its training was broken off; go on with it by --resume"
@@ -196,8 +207,10 @@ def read_manifest(folder: Path, stage: str) -> dict[str, Any]:
         not isinstance(manifest.get(name, default), kind) for name, (kind, default) in KINDS.items()
     ):
         raise InputError(f"{folder}: has no whole {MANIFEST}; {mend}")
-    if (made_by := manifest["stage"]) != stage:
-        raise InputError(f"{folder}: was written by `{COMMANDS.get(made_by, made_by)}`; {mend}")
+    if manifest["stage"] != stage.name:
+        raise InputError(f"{folder}: was written by `{manifest['command']}`; {mend}")
+    if not isinstance(version := manifest.get("format_version", 1), int) or version > FORMAT_VERSION:
+        raise InputError(f"{folder}: has format_version {version}, which this version cannot read; update the project")
     there = {path.name for path in folder.iterdir() if path.is_file()}
     for name, expected in manifest["files"].items():
         if name not in there:

@@ -6,33 +6,34 @@ from typing import Any
 
 import numpy as np
 
-from common.stage import COMMANDS, read_manifest
-from data_prep.faces import SPLITS, Part
+from common.stage import FORMAT_VERSION, Stage, read_manifest
+from data_prep.faces import SPLITS, Split
 from data_prep.readers.untrusted import parsing
-from facial_keypoints.codec import UNKNOWN_SOURCE
+from facial_keypoints.codec import UNKNOWN_LABEL_SOURCE
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import KEYPOINT_SETS, KeypointSet
 
-MEND = f"make the folder again with `{COMMANDS['prepare']}`"
+PREPARE = Stage("prepare", "data_prep.prepare", "INPUT --out DIR")
+MEND = f"make the folder again with `{PREPARE.command}`"
 ARRAYS: dict[str, tuple[type[np.generic], int]] = {  # dtype and number of axes
     "images": (np.uint8, 4),
     "keypoints": (np.float32, 3),
     "labelled": (np.bool_, 2),
     "rows": (np.int64, 1),
     "groups": (np.int64, 1),
-    "sources": (np.int64, 1),
+    "label_sources": (np.int64, 1),
 }
 CROPS, CROPS_KIND = "crops", (np.float64, 3)  # only where faces were cut from pictures
 
 
-def save_part(folder: Path, split: str, part: Part) -> None:
+def save_split(folder: Path, split: str, part: Split) -> None:
     """Writes `{split}_{images,keypoints,labelled,rows,groups,sources}.npy`, and `_crops` where there are any."""
     for name in (*ARRAYS, CROPS):
         if (array := getattr(part, name)) is not None:
             np.save(folder / f"{split}_{name}.npy", array)
 
 
-def load_part(folder: Path, split: str, keypoint_set: KeypointSet | None = None) -> Part:
+def load_split(folder: Path, split: str, keypoint_set: KeypointSet | None = None) -> Split:
     """Returns one part (train, val or test) of a data folder.
 
     Args:
@@ -44,7 +45,7 @@ def load_part(folder: Path, split: str, keypoint_set: KeypointSet | None = None)
     arrays = {name: _load_array(folder / f"{split}_{name}.npy", *kind) for name, kind in ARRAYS.items()}
     if (crops := folder / f"{split}_{CROPS}.npy").exists():
         arrays[CROPS] = _load_array(crops, *CROPS_KIND)
-    part = Part(**arrays)
+    part = Split(**arrays)
     count = len(part.images)
     if any(len(array) != count for array in arrays.values()) or part.keypoints.shape != (*part.labelled.shape, 2):
         raise InputError(f"{folder}: the {split} arrays differ in length; {MEND}")
@@ -53,7 +54,7 @@ def load_part(folder: Path, split: str, keypoint_set: KeypointSet | None = None)
     if part.crops is not None and not (part.crops.shape == (count, 2, 3) and np.isfinite(part.crops).all()):
         raise InputError(f"{folder / f'{split}_{CROPS}.npy'}: holds no (N, 2, 3) numbers; {MEND}")
     if keypoint_set:
-        known = (part.sources >= UNKNOWN_SOURCE) & (part.sources < len(keypoint_set.sources))
+        known = (part.label_sources >= UNKNOWN_LABEL_SOURCE) & (part.label_sources < len(keypoint_set.label_sources))
         if part.labelled.shape[1] != len(keypoint_set) or not known.all():
             raise InputError(f"{folder}: the {split} arrays are not of the keypoint set {keypoint_set.name}; {MEND}")
     return part
@@ -69,14 +70,16 @@ def _load_array(path: Path, dtype: type[np.generic], axes: int) -> Any:
         return array
 
 
-def load_parts(folder: Path, keypoint_set: KeypointSet | None = None) -> dict[str, Part]:
-    """Returns all three parts of a data folder, by name; see `load_part`."""
-    return {split: load_part(folder, split, keypoint_set) for split in SPLITS}
+def load_splits(folder: Path, keypoint_set: KeypointSet | None = None) -> dict[str, Split]:
+    """Returns all three splits of a data folder, by name; see `load_split`."""
+    return {split: load_split(folder, split, keypoint_set) for split in SPLITS}
 
 
 def load_data_manifest(folder: Path) -> dict[str, Any]:
     """Returns the manifest of a data folder whose files are all there and unaltered, and whose mark-up is known."""
-    manifest = read_manifest(folder, "prepare")
+    manifest = read_manifest(folder, PREPARE)
+    if manifest.get("format_version", 1) < FORMAT_VERSION:
+        raise InputError(f"{folder}: was written by an earlier version of this project; {MEND}")
     try:
         load_keypoint_set(manifest)
     except InputError as error:

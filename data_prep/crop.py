@@ -23,7 +23,7 @@ DEFAULT_SIZE_PX = {FACE15.name: 96, FACE68.name: 128}
 BOX_SCALE = 1.2  # side of the crop, of the longer side of the keypoints' box
 SMALLEST_FACE_PX = 1.0
 
-# Where the 7,033 real faces of the 15-point set have their eye centres, in px of 96 (outliers beyond 15 px left out):
+# Where the 7,033 real faces of the 15-point set have their eye centers, in px of 96 (outliers beyond 15 px left out):
 # mean and standard deviation.
 EYES_SIDE_PX = 96
 EYES_MIDDLE_PX = ((48.5, 1.8), (37.7, 2.0))
@@ -32,16 +32,16 @@ EYES_TURN_DEGREES = (0.0, 5.6)
 
 
 @dataclass(frozen=True)
-class Cutting:
+class CropOptions:
     """How crops are cut.
 
     Attributes:
         size_px: side of the crop; None: that of the keypoint set.
         crop: `face`: 15 keypoints have their eyes where a random face of the 15-point set has them; 68 keypoints fill
             a square of BOX_SCALE times their box. `whole`: the whole picture, its longer side made to fit.
-        colour: RGB, else grey.
+        color: RGB, else gray.
         as_15: 68 points become the 15 keypoints.
-        both_sources: with `as_15`: every crop twice, labelled as the complete and as the sparse source does.
+        both_label_sources: with `as_15`: every crop twice, labelled as the complete and as the sparse source does.
         cuts: crops of each face; they differ for 15 keypoints.
         exif: `apply` or `ignore`, see `data_prep.readers.pictures.read_picture`; None: no picture asks for a turn.
         seed: of the places of the eyes.
@@ -49,10 +49,10 @@ class Cutting:
 
     size_px: int | None = None
     crop: str = FACE
-    colour: bool = False
+    color: bool = False
     as_15: bool = False
-    both_sources: bool = False
-    cuts: int = 1
+    both_label_sources: bool = False
+    crops_per_face: int = 1
     exif: str | None = None
     seed: int = 0
 
@@ -72,7 +72,7 @@ class Crops:
     faces: list[LabelledPicture]
 
 
-def cut(pictures: LabelledPictures, cutting: Cutting, bad: BadFaces = STRICT) -> Faces:
+def cut(pictures: LabelledPictures, crop_options: CropOptions, bad: BadFaces = STRICT) -> Faces:
     """Returns the crops of all faces; a keypoint that falls outside its crop is unlabelled.
 
     Args:
@@ -84,33 +84,40 @@ def cut(pictures: LabelledPictures, cutting: Cutting, bad: BadFaces = STRICT) ->
         InputError: no face is left; or, where `bad` does not leave the face out, its picture cannot be decoded, or its
             keypoints do not tell its size.
     """
-    keypoint_set = FACE15 if cutting.as_15 else pictures.keypoint_set
-    if cutting.cuts > 1 and (keypoint_set != FACE15 or cutting.crop == WHOLE):
-        raise InputError(f"--cuts {cutting.cuts}: all would be the same; only crops by the eyes of 15 keypoints differ")
-    crops = _crops(pictures, cutting, cutting.size_px or DEFAULT_SIZE_PX[keypoint_set.name], bad)
+    keypoint_set = FACE15 if crop_options.as_15 else pictures.keypoint_set
+    if crop_options.crops_per_face > 1 and (keypoint_set != FACE15 or crop_options.crop == WHOLE):
+        raise InputError(
+            f"--crops-per-face {crop_options.crops_per_face}: these crops would all be the same; only crops of 15 "
+            "keypoints differ"
+        )
+    crops = _crops(pictures, crop_options, crop_options.size_px or DEFAULT_SIZE_PX[keypoint_set.name], bad)
     marked = np.stack([face.keypoints for face in crops.faces])
     hidden = _occluded(crops.faces)
-    labels: dict[int | None, Float32] = {pictures.source: marked}
-    occluded = {pictures.source: hidden}
-    if cutting.as_15 and pictures.keypoint_set == FACE68:
-        sources = (0, 1) if cutting.both_sources else (0,)
-        labels = {source: _labels(marked, source) for source in sources}
-        occluded = {source: None if hidden is None else _any_of_68(hidden, source) for source in sources}
+    labels: dict[int | None, Float32] = {pictures.label_source: marked}
+    occluded = {pictures.label_source: hidden}
+    if crop_options.as_15 and pictures.keypoint_set == FACE68:
+        label_sources = (0, 1) if crop_options.both_label_sources else (0,)
+        labels = {label_source: _labels(marked, label_source) for label_source in label_sources}
+        occluded = {
+            label_source: None if hidden is None else _any_of_68(hidden, label_source) for label_source in label_sources
+        }
     faces = _labelled(crops, labels, occluded, pictures.root, keypoint_set)
     return faces if pictures.names_people else replace(faces, nameless=(str(pictures.root),))
 
 
-def _crops(pictures: LabelledPictures, cutting: Cutting, side: int, bad: BadFaces) -> Crops:
+def _crops(pictures: LabelledPictures, crop_options: CropOptions, side: int, bad: BadFaces) -> Crops:
     """Returns the crops of all faces, of `side` px."""
-    rng = np.random.default_rng(cutting.seed)
-    channels = 3 if cutting.colour else 1
-    images = np.empty((len(pictures.faces) * cutting.cuts, side, side, channels), np.uint8)
+    rng = np.random.default_rng(crop_options.seed)
+    channels = 3 if crop_options.color else 1
+    images = np.empty((len(pictures.faces) * crop_options.crops_per_face, side, side, channels), np.uint8)
     matrices: list[Float64] = []
     faces: list[LabelledPicture] = []
     for face in tqdm(pictures.faces, desc=pictures.root.name, unit="face", disable=None):
         with bad.left_out():
-            picture = read_picture(face.file, cutting.colour, cutting.exif)
-            of_face = [matrix_of(face, picture.shape[:2], side, cutting, rng) for _ in range(cutting.cuts)]
+            picture = read_picture(face.file, crop_options.color, crop_options.exif)
+            of_face = [
+                matrix_of(face, picture.shape[:2], side, crop_options, rng) for _ in range(crop_options.crops_per_face)
+            ]
             for matrix in of_face:
                 images[len(faces)] = geometry.crop(picture, matrix, side, side)
                 matrices.append(matrix)
@@ -143,12 +150,12 @@ def _labelled(
         rows=np.arange(len(faces)),
         groups=np.array([face.person for face in faces]),
         keypoint_set=keypoint_set,
-        sources=None if None in labels else np.repeat(np.array(list(labels), np.int64), count),
+        label_sources=None if None in labels else np.repeat(np.array(list(labels), np.int64), count),
         origins=Origins(
             folders=np.array([str(root)] * len(faces)),
             files=np.array([face.file.relative_to(root).as_posix() for face in faces]),
         ),
-        parts=np.array([face.part for face in faces]),
+        official_splits=np.array([face.split for face in faces]),
         crops=np.concatenate([crops.matrices] * times),
         visible=labelled_points(keypoints) & ~np.concatenate(hidden) if hidden else None,
     )
@@ -160,27 +167,27 @@ def _occluded(faces: Sequence[LabelledPicture]) -> Bool | None:
     return np.stack(given) if np.any(given) else None
 
 
-def _any_of_68(occluded: Bool, source: int) -> Bool:
+def _any_of_68(occluded: Bool, label_source: int) -> Bool:
     """Returns bool (N, 15) of (N, 68): one of the points that a label source of FACE15 means is occluded."""
-    return np.stack([occluded[:, list(points)].any(axis=1) for points in face15_of_68(source)], axis=1)
+    return np.stack([occluded[:, list(points)].any(axis=1) for points in face15_of_68(label_source)], axis=1)
 
 
 def matrix_of(
-    face: LabelledPicture, shape: tuple[int, int], side: int, cutting: Cutting, rng: np.random.Generator
+    face: LabelledPicture, shape: tuple[int, int], side: int, crop_options: CropOptions, rng: np.random.Generator
 ) -> Float64:
     """Returns the matrix (2, 3), picture to crop, of a face in a picture of (H, W) px."""
-    if cutting.crop == WHOLE:
+    if crop_options.crop == WHOLE:
         height, width = shape
         return _square((width - 1) / 2, (height - 1) / 2, max(shape), side)
     keypoints = face.keypoints
-    if len(keypoints) == len(FACE68) and not cutting.as_15:
+    if len(keypoints) == len(FACE68) and not crop_options.as_15:
         return by_box(keypoints, face.where, side)
     eyes = _eyes_of_68(keypoints) if len(keypoints) == len(FACE68) else keypoints[:2]
     return _by_eyes(eyes, face.where, side, rng)
 
 
 def _eyes_of_68(points: Float32) -> Float32:
-    """Returns the eye centres of 68 points, float32 (2, 2): of the points of an eye those that are labelled."""
+    """Returns the eye centers of 68 points, float32 (2, 2): of the points of an eye those that are labelled."""
     eyes: Float32 = as_face15(points)[:2].astype(np.float32)
     for eye in np.flatnonzero(np.isnan(eyes).any(axis=1)):
         some = points[list(face15_of_68()[eye])]
@@ -207,11 +214,11 @@ def by_box(keypoints: Float32, where: str, side: int) -> Float64:
 
 
 def _by_eyes(eyes: Float32, where: str, side: int, rng: np.random.Generator) -> Float64:
-    """Returns the matrix (2, 3) that puts the left and right eye centre (2, 2) where a random face has them."""
+    """Returns the matrix (2, 3) that puts the left and right eye center (2, 2) where a random face has them."""
     apart = float(np.hypot(*(eyes[1] - eyes[0])))
     if not apart >= SMALLEST_FACE_PX:  # also where an eye is not labelled
         raise InputError(
-            f"{where}: its eye centres are not labelled, or in one place, so its size cannot be told; correct its "
+            f"{where}: its eye centers are not labelled, or in one place, so its size cannot be told; correct its "
             "keypoints, or leave the face out: prepare --skip-bad"
         )
     middle = np.array([rng.normal(*of) for of in EYES_MIDDLE_PX])
@@ -231,10 +238,10 @@ def _square(x: float, y: float, side: float, size: int) -> Float64:
     return np.array([[scale, 0, middle - scale * x], [0, scale, middle - scale * y]])
 
 
-def _labels(points: Float32, source: int) -> Float32:
+def _labels(points: Float32, label_source: int) -> Float32:
     """Returns what a label source of FACE15 labels of 68 points (N, 68, 2), float32 (N, 15, 2), NaN for the others."""
-    labelled = np.isin(np.arange(len(FACE15)), FACE15.sources[source].keypoints)
-    return np.where(labelled[:, None], as_face15(points, source), np.nan).astype(np.float32)
+    labelled = np.isin(np.arange(len(FACE15)), FACE15.label_sources[label_source].keypoints)
+    return np.where(labelled[:, None], as_face15(points, label_source), np.nan).astype(np.float32)
 
 
 def _inside(labels: Float32, crops: Float64, side: int) -> Float32:

@@ -35,15 +35,15 @@ class Faces:
     """N faces as a reader found them.
 
     Attributes:
-        images: uint8 (N, H, W, C), C is 1 (grey) or 3 (RGB).
-        keypoints: float32 (N, K, 2), x then y in px from the centre of the top left pixel; NaN where unlabelled.
+        images: uint8 (N, H, W, C), C is 1 (gray) or 3 (RGB).
+        keypoints: float32 (N, K, 2), x then y in px from the center of the top left pixel; NaN where unlabelled.
         rows: int64 (N,), the row of each face in its source, from 0.
         groups: text (N,), the person in each picture; None where the source does not say.
         keypoint_set: the K keypoints.
-        sources: int64 (N,), the label source of each face, an index into `keypoint_set.sources`; None where the source
-            does not say: it is found from the pattern of labels (see `data_prep.grouping.label_sources`).
+        label_sources: int64 (N,), indexes into `keypoint_set.label_sources`; None: `data_prep.grouping.label_sources`
+            finds them from the pattern of labels.
         origins: where each face comes from; None: from the one source that was read.
-        parts: text (N,), `training` or `test` where whoever made the set split it, else empty; None: all empty.
+        official_splits: text (N,), `training` or `test` as the set itself is split, else empty; None: all empty.
         crops: float64 (N, 2, 3), original picture to image; None where the faces were not cut from pictures.
         skipped: what is wrong with each face that was left out, as asked.
         nameless: the sources that name no person, so that one may be in several of their groups.
@@ -55,9 +55,9 @@ class Faces:
     rows: Int64
     groups: Text | None
     keypoint_set: KeypointSet
-    sources: Int64 | None = None
+    label_sources: Int64 | None = None
     origins: Origins | None = None
-    parts: Text | None = None
+    official_splits: Text | None = None
     crops: Float64 | None = None
     skipped: tuple[str, ...] = ()
     nameless: tuple[str, ...] = ()
@@ -79,9 +79,9 @@ class Faces:
             self.rows[kept],
             None if self.groups is None else self.groups[kept],
             self.keypoint_set,
-            None if self.sources is None else self.sources[kept],
+            None if self.label_sources is None else self.label_sources[kept],
             None if self.origins is None else self.origins.only(kept),
-            None if self.parts is None else self.parts[kept],
+            None if self.official_splits is None else self.official_splits[kept],
             None if self.crops is None else self.crops[kept],
             self.skipped,
             self.nameless,
@@ -90,7 +90,7 @@ class Faces:
 
 
 @dataclass(frozen=True)
-class Part:
+class Split:
     """One part of a data folder (train, val or test), N faces.
 
     Attributes:
@@ -99,7 +99,7 @@ class Part:
         labelled: bool (N, K), True where the keypoint is a real label.
         rows: int64 (N,), the row of each face in the source.
         groups: int64 (N,), faces with one number are one person or the same picture.
-        sources: int64 (N,), the label source of each face, an index into `keypoint_set.sources`.
+        sources: int64 (N,), the label source of each face, an index into `keypoint_set.label_sources`.
         crops: float64 (N, 2, 3), original picture to image; None where the faces were not cut from pictures.
     """
 
@@ -108,17 +108,17 @@ class Part:
     labelled: Bool
     rows: Int64
     groups: Int64
-    sources: Int64
+    label_sources: Int64
     crops: Float64 | None = None
 
     def __len__(self) -> int:
         return len(self.images)
 
-    def only(self, kept: Bool | Int64) -> "Part":
+    def only(self, kept: Bool | Int64) -> "Split":
         """Returns some of the faces, copied: where bool (N,) says so, or at the indexes int64 (n,), in order."""
         arrays = {field.name: getattr(self, field.name) for field in fields(self)}
         some: dict[str, Any] = {name: None if array is None else array[kept] for name, array in arrays.items()}
-        return Part(**some)
+        return Split(**some)
 
 
 def evenly_spread(count: int, most: int) -> Int64:

@@ -1,4 +1,4 @@
-"""`faces.csv` of a data folder: part and row of each face, where it comes from, who it is and whose labels it has."""
+"""`faces.csv` of a data folder: the split, row, origin, person and label source of each face."""
 
 import csv
 from collections.abc import Collection, Mapping
@@ -14,26 +14,27 @@ from facial_keypoints.array_types import Int64
 from facial_keypoints.errors import InputError
 
 NAME = "faces.csv"
-PART, ORIGIN, FILE, PERSON, SOURCE = "part", "origin", "file", "person", "source"
+SPLIT, ORIGIN, FILE, PERSON = "split", "origin", "file", "person"
+LABEL_SOURCE = "label_source"
 
 
 def write(folder: Path, faces: Faces, indexes: Mapping[str, Int64]) -> None:
     """Writes the file; the faces have origins and label sources, as those that `sources.read` returns."""
     assert faces.origins is not None
-    assert faces.sources is not None
+    assert faces.label_sources is not None
     people = np.full(len(faces), "") if faces.groups is None else faces.groups
-    names = [source.name for source in faces.keypoint_set.sources]
+    names = [label_source.name for label_source in faces.keypoint_set.label_sources]
     with (folder / NAME).open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
-        table.writerow([PART, ROW, ORIGIN, FILE, PERSON, SOURCE])
-        for part in SPLITS:
-            for i in indexes[part]:
+        table.writerow([SPLIT, ROW, ORIGIN, FILE, PERSON, LABEL_SOURCE])
+        for split in SPLITS:
+            for i in indexes[split]:
                 origin, picture = faces.origins.folders[i], faces.origins.files[i]
-                table.writerow([part, faces.rows[i], origin, picture, people[i], names[faces.sources[i]]])
+                table.writerow([split, faces.rows[i], origin, picture, people[i], names[faces.label_sources[i]]])
 
 
-def read_origins(folder: Path, part: str, rows: Int64) -> Origins:
-    """Returns where the faces of a part come from.
+def read_origins(folder: Path, split: str, rows: Int64) -> Origins:
+    """Returns where the faces of a split come from.
 
     Args:
         rows: int64 (N,), the rows of its faces.
@@ -42,33 +43,33 @@ def read_origins(folder: Path, part: str, rows: Int64) -> Origins:
         InputError: the file lacks a column, or has other rows.
     """
     path, lines = folder / NAME, []
-    for line, (of_part, row, origin, file) in _read(path, (PART, ROW, ORIGIN, FILE)):
-        if of_part == part:
+    for line, (of_split, row, origin, file) in _read(path, (SPLIT, ROW, ORIGIN, FILE)):
+        if of_split == split:
             lines.append((row_number(path, line, row), origin, file))
     if [row for row, _, _ in lines] != rows.tolist():
-        raise InputError(f"{path}: has other {part} rows than {part}_rows.npy; {MEND}")
+        raise InputError(f"{path}: has other {split} rows than {split}_rows.npy; {MEND}")
     return Origins(np.array([origin for _, origin, _ in lines]), np.array([file for _, _, file in lines]))
 
 
 def held_out_people(folder: Path) -> set[str]:
-    """Returns who is in the validation and test part of a data folder, by name.
+    """Returns who is in the validation and test splits of a data folder, by name.
 
     Raises:
         InputError: the file lacks a column, or names nobody.
     """
     held_out = people(folder, ("val", "test"))
     if not held_out:
-        raise InputError(f"{folder}: names nobody in its validation and test part, so nobody can be left out by name")
+        raise InputError(f"{folder}: names nobody in its validation and test splits, so nobody can be left out by name")
     return held_out
 
 
-def people(folder: Path, parts: Collection[str] = SPLITS) -> set[str]:
-    """Returns who is in some parts of a data folder, by name; nobody where it names nobody.
+def people(folder: Path, splits: Collection[str] = SPLITS) -> set[str]:
+    """Returns who is in some splits of a data folder, by name; nobody where it names nobody.
 
     Raises:
         InputError: the file lacks a column.
     """
-    return {composed(person) for _, (part, person) in _read(folder / NAME, (PART, PERSON)) if part in parts} - {""}
+    return {composed(person) for _, (split, person) in _read(folder / NAME, (SPLIT, PERSON)) if split in splits} - {""}
 
 
 def _read(path: Path, columns: tuple[str, ...]) -> list[Line]:

@@ -12,7 +12,7 @@ SPARSE_SHARE = 0.05  # a source is there where at least this share of the faces 
 
 
 def label_sources(labelled: Bool, keypoint_set: KeypointSet) -> Int64:
-    """Returns the label source of each face, int64 (N,), an index into `keypoint_set.sources`.
+    """Returns the label source of each face, int64 (N,), an index into `keypoint_set.label_sources`.
 
     A source that labels only some keypoints is there where enough faces are labelled exactly as it does. To it belongs
     every face with labels, all of them on its keypoints. A face that fits several sources belongs to the one of whose
@@ -22,18 +22,18 @@ def label_sources(labelled: Bool, keypoint_set: KeypointSet) -> Int64:
     Args:
         labelled: bool (N, K).
     """
-    sources = np.zeros(len(labelled), np.int64)
+    label_sources = np.zeros(len(labelled), np.int64)
     found = []
-    for number, source in enumerate(keypoint_set.sources):
-        if len(source.keypoints) == len(keypoint_set):
+    for number, label_source in enumerate(keypoint_set.label_sources):
+        if len(label_source.keypoints) == len(keypoint_set):
             continue
-        pattern = np.isin(np.arange(len(keypoint_set)), source.keypoints)
+        pattern = np.isin(np.arange(len(keypoint_set)), label_source.keypoints)
         exact = int((labelled == pattern).all(axis=1).sum())
         if exact and exact >= SPARSE_SHARE * len(labelled):
-            found.append((-len(source.keypoints), exact, number, pattern))
+            found.append((-len(label_source.keypoints), exact, number, pattern))
     for _, _, number, pattern in sorted(found, key=lambda one: one[:2]):  # whichever comes last wins
-        sources[labelled.any(axis=1) & ~(labelled & ~pattern).any(axis=1)] = number
-    return sources
+        label_sources[labelled.any(axis=1) & ~(labelled & ~pattern).any(axis=1)] = number
+    return label_sources
 
 
 def duplicate_groups(images: UInt8) -> Int64:

@@ -12,7 +12,7 @@ from facial_keypoints.geometry import fit_similarity, transform
 
 Imputer = Callable[[Float64, Bool, Bool], Float64]  # coordinates (N, 2K), training (N,), wanted (N,) -> (N, 2K)
 
-NEIGHBOURS = 10
+NEIGHBORS = 10
 WORKING_MEMORY_MB = 64  # of scikit-learn; its default is 1,024
 RIDGE_PENALTY_PX2 = 0.1  # added to the variances of the visible coordinates
 
@@ -44,8 +44,8 @@ def _forward_fill(flat: Float64, training: Bool, _: Bool) -> Float64:
     known = ~np.isnan(flat) & training[:, None]
     rows = np.arange(len(flat))[:, None]
     last = np.maximum.accumulate(np.where(known, rows, -1), axis=0)
-    source = np.where(last < 0, known.argmax(axis=0), last)
-    return np.take_along_axis(flat, source, axis=0)
+    label_source = np.where(last < 0, known.argmax(axis=0), last)
+    return np.take_along_axis(flat, label_source, axis=0)
 
 
 def _by_scikit_learn(make_imputer: Callable[[], Any]) -> Imputer:
@@ -74,7 +74,7 @@ def _simple(strategy: str) -> Any:
 def _knn() -> Any:
     from sklearn.impute import KNNImputer
 
-    return KNNImputer(n_neighbors=NEIGHBOURS)
+    return KNNImputer(n_neighbors=NEIGHBORS)
 
 
 def _iterative() -> Any:
@@ -110,8 +110,8 @@ def _ridge(flat: Float64, training: Bool, _: Bool) -> Float64:
         seen = ~gap
         if gap.any() and seen.any():
             rows = which == number
-            penalised = covariance[np.ix_(seen, seen)] + RIDGE_PENALTY_PX2 * np.eye(seen.sum())
-            weights = np.linalg.solve(penalised, covariance[np.ix_(seen, gap)])
+            penalized = covariance[np.ix_(seen, seen)] + RIDGE_PENALTY_PX2 * np.eye(seen.sum())
+            weights = np.linalg.solve(penalized, covariance[np.ix_(seen, gap)])
             filled[np.ix_(rows, gap)] = mean[gap] + (flat[np.ix_(rows, seen)] - mean[seen]) @ weights
     return filled
 
@@ -140,7 +140,7 @@ IMPUTERS: dict[str, Imputer] = {
 DEFAULT_IMPUTER = "ridge"  # the lowest error on the real label file, see the table in report.md
 
 
-def hidden_label_errors(keypoints: Float32, sources: Int64, training: Bool, held_out: Bool) -> dict[str, float]:
+def hidden_label_errors(keypoints: Float32, label_sources: Int64, training: Bool, held_out: Bool) -> dict[str, float]:
     """Returns each method's RMSE in px on labels that were known and hidden from it.
 
     The complete held-out faces lose every keypoint that the commonest sparse source does not label, and the methods
@@ -152,11 +152,11 @@ def hidden_label_errors(keypoints: Float32, sources: Int64, training: Bool, held
         training, held_out: bool (N,).
     """
     labelled = labelled_points(keypoints)
-    complete = held_out & labelled.all(axis=1) & (sources == 0)
-    sparse = most_common_sparse_source(sources)
+    complete = held_out & labelled.all(axis=1) & (label_sources == 0)
+    sparse = most_common_sparse_label_source(label_sources)
     if sparse is None or not complete.any():
         return {}
-    hide = labelled[sources == sparse].mean(axis=0) < 0.5
+    hide = labelled[label_sources == sparse].mean(axis=0) < 0.5
     if not hide.any():  # another source, but not a sparse one
         return {}
     hidden = keypoints.copy()
@@ -166,7 +166,7 @@ def hidden_label_errors(keypoints: Float32, sources: Int64, training: Bool, held
     return {name: float(np.sqrt(np.mean(error.astype(np.float64) ** 2))) for name, error in errors.items()}
 
 
-def most_common_sparse_source(sources: Int64) -> int | None:
+def most_common_sparse_label_source(label_sources: Int64) -> int | None:
     """Returns the label source with most faces beside source 0; None where there is no other."""
-    others = sources[sources > 0]
+    others = label_sources[label_sources > 0]
     return int(np.bincount(others).argmax()) if len(others) else None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep.crop import Cutting, cut
+from data_prep.crop import CropOptions, cut
 from data_prep.faces import Faces, Origins, Text, labelled_points
 from data_prep.grouping import label_sources
 from data_prep.readers import frames, imglab, kaggle, npz, pictures_csv, pts, training_csv
@@ -22,62 +22,68 @@ LAYOUTS = f"{npz.IMAGES}, *{frames.CSV_END}, {pictures_csv.CSV} with {pictures_c
 
 
 def read(
-    sources: Sequence[str], count: int | None, seed: int, cutting: Cutting, skip_bad: bool = False
+    inputs: Sequence[str], count: int | None, seed: int, crop_options: CropOptions, skip_bad: bool = False
 ) -> tuple[Faces, list[str]]:
     """Returns the faces of all sources, and a line for each that says what was found.
 
     Args:
-        sources: as on the command line.
+        inputs: as on the command line.
         count: how many faces to draw; for SYNTHETIC only.
         seed: of drawn faces.
         cutting: how pictures are cut.
         skip_bad: leave out faces that cannot be used; `Faces.skipped` lists them.
 
     Raises:
-        InputError: no such source, a reader found one bad, they do not join, or `cutting` does not go with any.
+        InputError: no such input, a reader found one bad, they do not join, or `crop_options` do not go with any.
     """
-    if count is not None and SYNTHETIC not in sources:
-        raise InputError(f"--count is for the {SYNTHETIC} source only; leave it out")
-    places = [str(Path(source).resolve()) for source in sources]
-    if repeated := [source for source, at in zip(sources, places, strict=True) if places.count(at) > 1]:
+    if count is not None and SYNTHETIC not in inputs:
+        raise InputError(f"--count is for the {SYNTHETIC} input only; leave it out")
+    places = [str(Path(path).resolve()) for path in inputs]
+    if repeated := [name for name, at in zip(inputs, places, strict=True) if places.count(at) > 1]:
         raise InputError(f"{repeated[0]}: is named twice; every face would be there twice")
-    read_ones = [read_one(source, count, seed, cutting, skip_bad) for source in sources]
-    if cutting != Cutting(seed=cutting.seed) and all(faces.crops is None for faces, _ in read_ones):
-        raise InputError(f"{sources[0]}: its faces are already cut; leave out the options that say how to cut")
+    read_ones = [read_one(path, count, seed, crop_options, skip_bad) for path in inputs]
+    if crop_options != CropOptions(seed=crop_options.seed) and all(faces.crops is None for faces, _ in read_ones):
+        raise InputError(f"{inputs[0]}: its faces are already cut; leave out the options that say how to cut")
     faces = [faces for faces, _ in read_ones]
-    if cutting.as_15 and any(one.keypoint_set != FACE15 for one in faces):
-        raise InputError("--as 15: takes 68 points of marked pictures; leave out sources of faces that are cut already")
-    if cutting.both_sources and all(one.sources is None or len(np.unique(one.sources)) < 2 for one in faces):
-        raise InputError("--both-sources: no source has the 68 points that hold both; leave it out")
-    return join(sources, faces), [line for _, line in read_ones]
+    if crop_options.as_15 and any(one.keypoint_set != FACE15 for one in faces):
+        raise InputError(
+            "--as 15: takes 68 points of marked pictures; leave out inputs whose faces are cropped already"
+        )
+    if crop_options.both_label_sources and all(
+        one.label_sources is None or len(np.unique(one.label_sources)) < 2 for one in faces
+    ):
+        raise InputError("--both-label-sources: no input has the 68 points that hold both; leave it out")
+    return join(inputs, faces), [line for _, line in read_ones]
 
 
-def read_one(source: str, count: int | None, seed: int, cutting: Cutting, skip_bad: bool = False) -> tuple[Faces, str]:
+def read_one(
+    name: str, count: int | None, seed: int, crop_options: CropOptions, skip_bad: bool = False
+) -> tuple[Faces, str]:
     """Returns the faces of one source; see `read`."""
     bad = BadFaces(skip_bad)
-    path = Path(source)
+    path = Path(name)
     found = ""
-    if source == SYNTHETIC:
+    if name == SYNTHETIC:
         faces = dataset.read(dataset.COUNT if count is None else count, seed)
-    elif source == KAGGLE:
+    elif name == KAGGLE:
         faces = kaggle.read(bad)
     elif not path.exists():
-        raise InputError(f"{source}: no such file or folder, and not one of {SYNTHETIC}, {KAGGLE}")
+        raise InputError(f"{name}: no such file or folder, and not one of {SYNTHETIC}, {KAGGLE}")
     elif (pictures := read_pictures(path, bad)) is not None:
-        pictures = checked(pictures, cutting.exif, bad)
-        check_sides(source, np.stack([face.keypoints for face in pictures.faces]), pictures.keypoint_set)
-        faces, found = cut(pictures, cutting, bad), pictures.found
+        pictures = checked(pictures, crop_options.exif, bad)
+        check_sides(name, np.stack([face.keypoints for face in pictures.faces]), pictures.keypoint_set)
+        faces, found = cut(pictures, crop_options, bad), pictures.found
     else:
         faces = npz.read(path, bad) if path.is_dir() else training_csv.read(path, bad)
     if not found:
         if not labelled_points(faces.keypoints).any():
-            raise InputError(f"{source}: holds {len(faces)} faces and not one label; bring labelled faces")
-        check_sides(source, faces.keypoints, faces.keypoint_set)
+            raise InputError(f"{name}: holds {len(faces)} faces and not one label; bring labelled faces")
+        check_sides(name, faces.keypoints, faces.keypoint_set)
         found = f"{len(faces):,} faces"
-    return replace(faces, skipped=tuple(bad.lines)), f"{source}: {found}"
+    return replace(faces, skipped=tuple(bad.lines)), f"{name}: {found}"
 
 
-def check_sides(source: str, keypoints: Float32, keypoint_set: KeypointSet) -> None:
+def check_sides(name: str, keypoints: Float32, keypoint_set: KeypointSet) -> None:
     """Raises InputError where in most faces, (N, K, 2), the left eye lies on the picture's left.
 
     `left` is the person's own. Whoever takes it for the picture's gets faces cut upside down. Only of the 15 keypoints,
@@ -90,49 +96,49 @@ def check_sides(source: str, keypoints: Float32, keypoint_set: KeypointSet) -> N
     swapped = int((left < right)[both].sum())
     if swapped > both.sum() / 2:
         raise InputError(
-            f"{source}: {swapped} of {both.sum()} faces have left_eye_center on the left of the picture; `left` is the "
+            f"{name}: {swapped} of {both.sum()} faces have left_eye_center on the left of the picture; `left` is the "
             "person's own: swap left and right in the header"
         )
 
 
-def join(names: Sequence[str], of_sources: Sequence[Faces]) -> Faces:
+def join(names: Sequence[str], of_inputs: Sequence[Faces]) -> Faces:
     """Returns the faces of several sources as one set: their rows are numbered through, their origins kept.
 
     Raises:
         InputError: other keypoints, or images of another shape.
     """
-    first = of_sources[0]
-    for name, faces in zip(names, of_sources, strict=True):
+    first = of_inputs[0]
+    for name, faces in zip(names, of_inputs, strict=True):
         if faces.keypoint_set != first.keypoint_set:
             raise InputError(
                 f"{name}: has the keypoint set {faces.keypoint_set.name}, {names[0]} has {first.keypoint_set.name}; "
-                "join sources of one set, or take 68 points as 15 by --as 15"
+                "join inputs of one set, or take 68 points as 15 by --as 15"
             )
         if faces.images.shape[1:] != first.images.shape[1:]:
             theirs, ours = ("x".join(map(str, one.images.shape[1:])) for one in (faces, first))
-            raise InputError(f"{name}: has images of {theirs}, {names[0]} of {ours}; give the same --size and --colour")
-    named = list(zip(names, of_sources, strict=True))
-    several = len(of_sources) > 1
+            raise InputError(f"{name}: has images of {theirs}, {names[0]} of {ours}; give the same --size and --color")
+    named = list(zip(names, of_inputs, strict=True))
+    several = len(of_inputs) > 1
     has_people = several or first.groups is not None
-    has_crops = any(faces.crops is not None for faces in of_sources)
+    has_crops = any(faces.crops is not None for faces in of_inputs)
     origins = [_origins(name, faces) for name, faces in named]
     return Faces(
-        images=np.concatenate([faces.images for faces in of_sources]) if several else first.images,
-        keypoints=np.concatenate([faces.keypoints for faces in of_sources]),
-        rows=np.arange(sum(map(len, of_sources))) if several else first.rows,
+        images=np.concatenate([faces.images for faces in of_inputs]) if several else first.images,
+        keypoints=np.concatenate([faces.keypoints for faces in of_inputs]),
+        rows=np.arange(sum(map(len, of_inputs))) if several else first.rows,
         groups=np.concatenate([_people(name, faces) for name, faces in named]) if has_people else None,
         keypoint_set=first.keypoint_set,
-        sources=np.concatenate([_label_sources(faces) for faces in of_sources]),
+        label_sources=np.concatenate([_label_sources_of(faces) for faces in of_inputs]),
         origins=Origins(
             np.concatenate([one.folders for one in origins]), np.concatenate([one.files for one in origins])
         ),
-        parts=np.concatenate([_parts(faces) for faces in of_sources]),
-        crops=np.concatenate([_crops(faces) for faces in of_sources]) if has_crops else None,
-        skipped=tuple(file for faces in of_sources for file in faces.skipped),
+        official_splits=np.concatenate([_official_splits(faces) for faces in of_inputs]),
+        crops=np.concatenate([_crops(faces) for faces in of_inputs]) if has_crops else None,
+        skipped=tuple(file for faces in of_inputs for file in faces.skipped),
         nameless=tuple(of for name, faces in named for of in _nameless(name, faces)),
         visible=None
-        if all(faces.visible is None for faces in of_sources)
-        else np.concatenate([_visible(faces) for faces in of_sources]),
+        if all(faces.visible is None for faces in of_inputs)
+        else np.concatenate([_visible(faces) for faces in of_inputs]),
     )
 
 
@@ -148,18 +154,18 @@ def _nameless(name: str, faces: Faces) -> tuple[str, ...]:
     return (name,) if faces.groups is None else faces.nameless
 
 
-def _label_sources(faces: Faces) -> Int64:
-    if faces.sources is None:
+def _label_sources_of(faces: Faces) -> Int64:
+    if faces.label_sources is None:
         return label_sources(labelled_points(faces.keypoints), faces.keypoint_set)
-    return faces.sources
+    return faces.label_sources
 
 
 def _origins(name: str, faces: Faces) -> Origins:
     return faces.origins or Origins(np.full(len(faces), name), np.full(len(faces), ""))
 
 
-def _parts(faces: Faces) -> Text:
-    return np.full(len(faces), "") if faces.parts is None else faces.parts
+def _official_splits(faces: Faces) -> Text:
+    return np.full(len(faces), "") if faces.official_splits is None else faces.official_splits
 
 
 def _visible(faces: Faces) -> Bool:
@@ -186,10 +192,10 @@ def read_pictures(path: Path, bad: BadFaces = STRICT) -> LabelledPictures | None
         return imglab.read(path, bad) if path.suffix.lower() == ".xml" else None
     if (path / npz.IMAGES).exists() or (path / npz.KEYPOINTS).exists():
         return None
-    if any((path / f"{part}{frames.CSV_END}").is_file() for part in frames.PARTS):
+    if any((path / f"{split}{frames.CSV_END}").is_file() for split in frames.SPLITS):
         return frames.read(path, bad)
     if (path / pictures_csv.CSV).is_file():
         return pictures_csv.read(path, bad)
-    if any(pts.files(path / part) for part in pts.PARTS):
+    if any(pts.files(path / folder) for folder in pts.SPLITS):
         return pts.read(path, bad)
     raise InputError(f"{path}: none of the known layouts is in this folder ({LAYOUTS}); see docs/preparing.md")

@@ -31,7 +31,7 @@ class LabelNoise:
         return self.rms_px / 2**0.5
 
 
-def duplicate_label_noise(keypoints: Float32, groups: Int64, sources: Int64) -> LabelNoise:
+def duplicate_label_noise(keypoints: Float32, groups: Int64, label_sources: Int64) -> LabelNoise:
     """Compares the labels of every copy with those of the first of its group from the same label source.
 
     Across sources the labels differ on purpose, not by noise.
@@ -41,7 +41,7 @@ def duplicate_label_noise(keypoints: Float32, groups: Int64, sources: Int64) -> 
         groups: int64 (N,), one number for pixel-identical images.
         sources: int64 (N,), the label source of each face.
     """
-    first, inverse = np.unique(np.stack([groups, sources]), axis=1, return_index=True, return_inverse=True)[1:]
+    first, inverse = np.unique(np.stack([groups, label_sources]), axis=1, return_index=True, return_inverse=True)[1:]
     original = first[inverse]
     copies = np.flatnonzero(original != np.arange(len(groups)))
     difference = (keypoints[copies] - keypoints[original[copies]]).astype(np.float64)

@@ -22,11 +22,11 @@ def outside_image(keypoints: Float32, height_px: int, width_px: int) -> Bool:
     return np.asarray(beyond.any(axis=-1))
 
 
-def outlyingness(keypoints: Float32, sources: Int64) -> Float64:
+def outlyingness(keypoints: Float32, label_sources: Int64) -> Float64:
     """Returns `shape_outlyingness` (N,), each face against those of its own label source, int64 (N,)."""
     scores = np.zeros(len(keypoints))
-    for source in np.unique(sources):
-        scores[sources == source] = shape_outlyingness(keypoints[sources == source])
+    for label_source in np.unique(label_sources):
+        scores[label_sources == label_source] = shape_outlyingness(keypoints[label_sources == label_source])
     return scores
 
 
@@ -34,7 +34,7 @@ def shape_outlyingness(keypoints: Float32) -> Float64:
     """Returns how unlike the others the shape of each face is, float64 (N,): usually about 0, worth a look above 5.
 
     Each face is laid on the median shape by a similarity; the Mahalanobis distance of what remains, over the labelled
-    keypoints only and with centre and spread taken from the usual faces, is brought to a normal deviate (Wilson and
+    keypoints only and with center and spread taken from the usual faces, is brought to a normal deviate (Wilson and
     Hilferty 1931), so that faces with few and with many labels compare. Shift, turn and scale cost nothing, whichever
     keypoints are labelled. Two keypoints or fewer have no shape: 0. Labels all in one place: infinite.
 
@@ -49,9 +49,9 @@ def shape_outlyingness(keypoints: Float32) -> Float64:
         return scores
     usual = has_shape
     for _ in range(FIT_ROUNDS):
-        centre, covariance = _centre_and_covariance(residuals[usual])
+        center, covariance = _center_and_covariance(residuals[usual])
         covariance += POSE_VARIANCE_PX2 * pose.T @ pose
-        squared = _squared_distance(residuals, centre, covariance)[has_shape]
+        squared = _squared_distance(residuals, center, covariance)[has_shape]
         spread = 2 / (9 * freedom[has_shape])
         scores[has_shape] = (np.cbrt(squared / freedom[has_shape]) - (1 - spread)) / np.sqrt(spread)
         usual = has_shape & (scores <= np.quantile(scores[has_shape], TYPICAL_SHARE))
@@ -87,10 +87,10 @@ def _laid_on(keypoints: Float32, shape: Float64) -> Float64:
     where = labelled[..., None]
     target = np.broadcast_to(shape, fitted.shape)
     count = np.maximum(where.sum(axis=1, keepdims=True), 1)
-    centre = target.sum(axis=1, keepdims=True, where=where) / count  # that of the fitted face, too
-    sizes = [np.linalg.norm(np.where(where, points - centre, 0), axis=(1, 2)) for points in (target, fitted)]
+    center = target.sum(axis=1, keepdims=True, where=where) / count  # that of the fitted face, too
+    sizes = [np.linalg.norm(np.where(where, points - center, 0), axis=(1, 2)) for points in (target, fitted)]
     larger = sizes[0] / np.maximum(sizes[1], TINY)
-    return np.asarray(centre + larger[:, None, None] * (fitted - centre))
+    return np.asarray(center + larger[:, None, None] * (fitted - center))
 
 
 def _median(keypoints: Float32 | Float64) -> Float64:
@@ -99,23 +99,23 @@ def _median(keypoints: Float32 | Float64) -> Float64:
         return np.nan_to_num(np.nanmedian(keypoints.astype(np.float64), axis=0))
 
 
-def _centre_and_covariance(residuals: Float64) -> tuple[Float64, Float64]:
+def _center_and_covariance(residuals: Float64) -> tuple[Float64, Float64]:
     """Returns mean (D,) and covariance (D, D), each entry from the faces that label both, made safe to invert."""
     known = (~np.isnan(residuals)).astype(np.float64)
-    centre = np.nansum(residuals, axis=0) / np.maximum(known.sum(axis=0), 1)
-    deviation = np.where(known > 0, residuals - centre, 0)
+    center = np.nansum(residuals, axis=0) / np.maximum(known.sum(axis=0), 1)
+    deviation = np.where(known > 0, residuals - center, 0)
     covariance = deviation.T @ deviation / np.maximum(known.T @ known, 1)
     variances, axes = np.linalg.eigh(covariance)
-    return centre, (axes * np.maximum(variances, SMALLEST_VARIANCE_PX2)) @ axes.T
+    return center, (axes * np.maximum(variances, SMALLEST_VARIANCE_PX2)) @ axes.T
 
 
-def _squared_distance(residuals: Float64, centre: Float64, covariance: Float64) -> Float64:
+def _squared_distance(residuals: Float64, center: Float64, covariance: Float64) -> Float64:
     """Returns the squared Mahalanobis distance (N,) over the known values, one solution per pattern of gaps."""
     squared = np.zeros(len(residuals))
     patterns, which = np.unique(~np.isnan(residuals), axis=0, return_inverse=True)
     for number, known in enumerate(patterns):
         faces = which == number
-        deviation = residuals[np.ix_(faces, known)] - centre[known]
+        deviation = residuals[np.ix_(faces, known)] - center[known]
         solved = np.linalg.solve(covariance[np.ix_(known, known)], deviation.T)
         squared[faces] = np.einsum("ij,ji->i", deviation, solved)
     return squared

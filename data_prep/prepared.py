@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from data_prep.faces import Faces, Part, labelled_points, never_labelled
+from data_prep.faces import Faces, Split, labelled_points, never_labelled
 from data_prep.grouping import duplicate_groups, join_groups
 from data_prep.impute import hidden_label_errors, impute
 from data_prep.outliers import outside_image
@@ -33,13 +33,13 @@ class Prepared:
         learnt_from: bool (N,), the faces that the imputer learnt from.
         imputer: the method that filled the gaps.
         hidden_errors: RMSE in px of each imputation method on hidden known labels; may be empty.
-        split_method: how the parts were made.
+        split_method: how the splits were made.
     """
 
     faces: Faces
     keypoints: Float32
     labelled: Bool
-    sources: Int64
+    label_sources: Int64
     duplicates: Int64
     groups: Int64
     indexes: Mapping[str, Int64]
@@ -48,15 +48,21 @@ class Prepared:
     hidden_errors: Mapping[str, float]
     split_method: str
 
-    def source_name(self, source: int) -> str:
-        return self.faces.keypoint_set.sources[source].name
+    def source_name(self, label_source: int) -> str:
+        return self.faces.keypoint_set.label_sources[label_source].name
 
-    def part(self, name: str) -> Part:
+    def split(self, name: str) -> Split:
         """Returns the faces of `train`, `val` or `test`."""
         i, faces = self.indexes[name], self.faces
         crops = None if faces.crops is None else faces.crops[i]
-        return Part(
-            faces.images[i], self.keypoints[i], self.labelled[i], faces.rows[i], self.groups[i], self.sources[i], crops
+        return Split(
+            faces.images[i],
+            self.keypoints[i],
+            self.labelled[i],
+            faces.rows[i],
+            self.groups[i],
+            self.label_sources[i],
+            crops,
         )
 
 
@@ -64,31 +70,31 @@ def prepare(faces: Faces, split_method: str, imputer: str, seed: int) -> Prepare
     """Returns the faces, which have label sources, split and with their gaps filled.
 
     Args:
-        split_method: see `data_prep.split.split`; with `documented` and `all-test` the imputer learns from every face.
+        split_method: see `data_prep.split.split`; with `published` and `all-test` the imputer learns from every face.
         imputer: a method of `data_prep.impute`.
         seed: of the split.
 
     Raises:
         InputError: they cannot be split so, or the training part has no label.
     """
-    assert faces.sources is not None
+    assert faces.label_sources is not None
     labelled = labelled_points(faces.keypoints)
     duplicates = duplicate_groups(faces.images)
     groups = duplicates if faces.groups is None else join_groups(duplicates, faces.groups)
-    indexes = split(split_method, groups, seed, faces.parts)
+    indexes = split(split_method, groups, seed, faces.official_splits)
     training, held_out = np.zeros((2, len(faces)), bool)
     training[indexes["train"]], held_out[indexes["val"]] = True, True
     only_test = split_method == "all-test"
-    learn_from = training | only_test | (split_method == "documented")
+    learn_from = training | only_test | (split_method == "published")
     if not labelled[learn_from].any():
         raise InputError("the training part has no label; bring more labelled faces or another --seed")
     keypoints = impute(imputer, faces.keypoints, learn_from)
-    hidden = {} if only_test else hidden_label_errors(faces.keypoints, faces.sources, training, held_out)
+    hidden = {} if only_test else hidden_label_errors(faces.keypoints, faces.label_sources, training, held_out)
     return Prepared(
         faces,
         keypoints,
         labelled,
-        faces.sources,
+        faces.label_sources,
         duplicates,
         groups,
         indexes,
@@ -101,13 +107,13 @@ def prepare(faces: Faces, split_method: str, imputer: str, seed: int) -> Prepare
 
 def gaps(data: Prepared) -> dict[str, Any]:
     """Returns, for the manifest, which keypoints each label source and the imputer get no labels for."""
-    keypoint_set, labelled, sources = data.faces.keypoint_set, data.labelled, data.sources
+    keypoint_set, labelled, label_sources = data.faces.keypoint_set, data.labelled, data.label_sources
     by_source = {
-        keypoint_set.sources[source].name: {
-            "faces": int((sources == source).sum()),
-            "never_labelled": never_labelled(labelled[sources == source], keypoint_set),
+        keypoint_set.label_sources[label_source].name: {
+            "faces": int((label_sources == label_source).sum()),
+            "never_labelled": never_labelled(labelled[label_sources == label_source], keypoint_set),
         }
-        for source in np.unique(sources)
+        for label_source in np.unique(label_sources)
     }
     return {"sources": by_source, "imputed_without_labels": never_labelled(labelled[data.learnt_from], keypoint_set)}
 
@@ -150,10 +156,10 @@ def who_is_named(faces: Faces) -> list[str]:
 def gaps_text(gaps: Mapping[str, Any]) -> list[str]:
     """Returns the lines that say what `gaps` returns."""
     lines = []
-    for name, source in gaps["sources"].items():
-        missing = source["never_labelled"]
+    for name, label_source in gaps["sources"].items():
+        missing = label_source["never_labelled"]
         lines.append(
-            f"label source {name}: {source['faces']} faces"
+            f"label source {name}: {label_source['faces']} faces"
             + (f", no label for {len(missing)} keypoints ({shown_names(missing)})" if missing else "")
         )
     if missing := gaps["imputed_without_labels"]:

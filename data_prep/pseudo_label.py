@@ -18,7 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 from common.hashes import path_hash
-from common.stage import stage_folder, write_manifest
+from common.stage import Stage, stage_folder, write_manifest
 from data_prep.faces import labelled_points
 from data_prep.readers.bad_faces import STRICT
 from data_prep.readers.labelled_pictures import LabelledPicture, checked
@@ -29,6 +29,8 @@ from facial_keypoints.array_types import Bool, Float32, Float64, UInt8
 from facial_keypoints.errors import InputError, run
 from facial_keypoints.keypoint_set import FACE15, FACE68, as_face15
 from facial_keypoints.predictor import Predictor
+
+PSEUDO_LABEL = Stage("pseudo_label", "data_prep.pseudo_label", "FOLDER --out DIR")
 
 # A face is seen several times, as it is and mirrored, and the mean is taken. These are what `geometry.about_middle`
 # takes: degrees, times, px to the right, px down.
@@ -90,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"{options.folder}: has labels of {pictures.keypoint_set.name}, and {options.model} predicts "
             f"{predictor.spec.keypoint_set.name}; give pictures with some of the 15 keypoints and a model of 68"
         )
-    with stage_folder(options.out, "pseudo_label", [options.folder, predictor.path]) as folder:
+    with stage_folder(options.out, PSEUDO_LABEL, [options.folder, predictor.path]) as folder:
         points, kept = label(predictor, pictures.faces, options.exif)
         (folder / PICTURES).mkdir()
         faces = [face for face, keep in zip(pictures.faces, kept, strict=True) if keep]
@@ -101,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         write(folder / CSV, options.folder / PICTURES, faces, points[kept])
         write_manifest(
             folder,
-            "pseudo_label",
+            PSEUDO_LABEL,
             {"model": options.model, "exif": options.exif},
             {"pictures": path_hash(options.folder), "model": path_hash(predictor.path)},
             {"faces": len(kept), "kept": int(kept.sum())},
@@ -124,9 +126,9 @@ def label(predictor: Predictor, faces: Sequence[LabelledPicture], exif: str | No
     for face in faces:
         if labelled_points(face.keypoints).sum() < FEWEST_LABELS:
             raise InputError(f"{face.where}: has fewer than {FEWEST_LABELS} labels, which say no size; take it out")
-    colour = predictor.spec.crop.channels > 1
+    color = predictor.spec.crop.channels > 1
     seen = [
-        pseudo_labels(predictor, read_picture(face.file, colour, exif), face.keypoints)
+        pseudo_labels(predictor, read_picture(face.file, color, exif), face.keypoints)
         for face in tqdm(faces, unit="face", disable=None)
     ]
     plain, mirrored, crop = (np.stack(arrays) for arrays in zip(*seen, strict=True))

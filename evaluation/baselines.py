@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from data_prep.faces import Part, labelled_mean
+from data_prep.faces import Split, labelled_mean
 from facial_keypoints.array_types import Float32
 
 
-def mean_face(train: Part, test: Part) -> Float32:
+def mean_face(train: Split, test: Split) -> Float32:
     """Returns the mean of the real training labels for every test face, float32 (N, K, 2) in px.
 
     A keypoint without a real label takes the mean of its imputed values.
@@ -16,12 +16,12 @@ def mean_face(train: Part, test: Part) -> Float32:
     return _for_each(test, labelled_mean(train.keypoints, train.labelled, fallback=_mean(train.keypoints)))
 
 
-def mean_face_imputed(train: Part, test: Part) -> Float32:
+def mean_face_imputed(train: Split, test: Split) -> Float32:
     """Returns the mean of all training keypoints, imputed ones too, for every test face, float32 (N, K, 2) in px."""
     return _for_each(test, _mean(train.keypoints))
 
 
-def mean_face_per_source(train: Part, test: Part) -> Float32:
+def mean_face_per_source(train: Split, test: Split) -> Float32:
     """Returns for every test face the mean of its own source's real training labels, float32 (N, K, 2) in px.
 
     It is told which source labelled the test face, which an image does not say. A keypoint that a source never labels
@@ -29,15 +29,15 @@ def mean_face_per_source(train: Part, test: Part) -> Float32:
     """
     overall = mean_face(train, test)
     predicted = overall.copy()
-    for source in np.unique(test.sources):
-        mine = train.sources == source
-        of_source = test.sources == source
+    for label_source in np.unique(test.label_sources):
+        mine = train.label_sources == label_source
+        of_label_source = test.label_sources == label_source
         if mine.any():
-            predicted[of_source] = labelled_mean(train.keypoints[mine], train.labelled[mine], fallback=overall[0])
+            predicted[of_label_source] = labelled_mean(train.keypoints[mine], train.labelled[mine], fallback=overall[0])
     return predicted
 
 
-BASELINES: dict[str, Callable[[Part, Part], Float32]] = {
+BASELINES: dict[str, Callable[[Split, Split], Float32]] = {
     "mean_face": mean_face,
     "mean_face_imputed": mean_face_imputed,
     "mean_face_per_source": mean_face_per_source,
@@ -49,5 +49,5 @@ def _mean(keypoints: Float32) -> Float32:
     return mean
 
 
-def _for_each(test: Part, face: Float32) -> Float32:
+def _for_each(test: Split, face: Float32) -> Float32:
     return np.repeat(face[None], len(test), axis=0)

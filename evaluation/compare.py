@@ -15,8 +15,8 @@ import pandas as pd
 
 from common.draw import save
 from common.hashes import file_hash
-from common.stage import COMMANDS, check_out, read_manifest, stage_folder, write_manifest
-from data_prep.faces import Part
+from common.stage import check_out, read_manifest, stage_folder, write_manifest
+from data_prep.faces import Split
 from evaluation.baselines import BASELINES
 from evaluation.bootstrap import RESAMPLES, resampling_weights
 from evaluation.comparison import Entry, comparison_table
@@ -28,24 +28,25 @@ from evaluation.plots.curves import Curve, draw_comparison, draw_cumulative_erro
 from evaluation.plots.style import BASELINE_STYLES, MODEL_STYLES
 from evaluation.predictions import read_predictions
 from evaluation.ratio_table import ratio_table
+from evaluation.stages import COMPARE, EVALUATE
 from evaluation.tables import (
     accuracy_table,
     condition_table,
-    group_table,
     keypoint_table,
     known_cost,
     nme_table,
     origin_table,
+    region_table,
 )
 from facial_keypoints import geometry
 from facial_keypoints.array_types import Float32, Float64
 from facial_keypoints.codec import Keypoints
 from facial_keypoints.errors import InputError, run
-from facial_keypoints.keypoint_set import KeypointSet, Normaliser
+from facial_keypoints.keypoint_set import KeypointSet, Normalizer
 from facial_keypoints.pretrained import MANIFEST
 
-MakeTable = Callable[[Float32, Part, KeypointSet, Float64], pd.DataFrame]
-SIDE_BY_SIDE: dict[str, MakeTable] = {"nme": nme_table, "per_group": group_table, "per_keypoint": keypoint_table}
+MakeTable = Callable[[Float32, Split, KeypointSet, Float64], pd.DataFrame]
+SIDE_BY_SIDE: dict[str, MakeTable] = {"nme": nme_table, "per_region": region_table, "per_keypoint": keypoint_table}
 
 
 BASE = "base"
@@ -55,17 +56,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(arguments)
     started = time.time()
     rows_file = [options.rows] if options.rows else []
-    check_out(options.out, "compare", [options.data, options.evaluations, *rows_file])
+    check_out(options.out, COMPARE, [options.data, options.evaluations, *rows_file])
     if options.out.resolve().parent == options.evaluations.resolve():
         raise InputError(f"{options.out}: lies among the evaluations to compare; choose another --out")
     data = load_data(options.data)
     evaluated, left_out = read_evaluations(options.evaluations, data)
-    again = f"evaluate it again with `{COMMANDS['evaluate']} --data {options.data}`"
+    again = f"evaluate it again with `{EVALUATE.command} --data {options.data}`"
     for name, reason in left_out.items():
         print(f"left out: {options.evaluations / name} {reason}; {again}")
     if not evaluated:
         raise InputError(
-            f"{options.evaluations}: has no evaluation made on {options.data}; run `{COMMANDS['evaluate']}` first"
+            f"{options.evaluations}: has no evaluation made on {options.data}; run `{EVALUATE.command}` first"
         )
     models, inputs, subset = list(evaluated.values()), {"data": data.hash}, ""
     if options.rows:
@@ -81,24 +82,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     base = chosen_base(options, entries)
     table, ratios = comparison_table(entries, data, base), ratio_table(entries, data, base)
     further = further_tables(entries, data)
-    with stage_folder(options.out, "compare") as folder:
+    with stage_folder(options.out, COMPARE) as folder:
         table.to_csv(folder / "comparison.csv", index=False)
         ratios.to_csv(folder / "ratios.csv", index=False)
         for name, rows in further.items():
             rows.to_csv(folder / f"{name}.csv", index=False)
         text = markdown_text(table, ratios, further, data, base, subset)
         (folder / "comparison.md").write_text(text, encoding="utf-8")
-        by_normaliser = {each.name: curves(entries, data, each) for each in data.keypoint_set.normalisers}
-        standard, of_standard = next(iter(by_normaliser.items()))
+        by_normalizer = {each.name: curves(entries, data, each) for each in data.keypoint_set.normalizers}
+        standard, of_standard = next(iter(by_normalizer.items()))
         save(draw_comparison(table, of_standard, standard), folder / "comparison.png")
         best_first = table[table["labels"] == "labelled"]["name"]
-        in_order = {each: [of[name] for name in best_first] for each, of in by_normaliser.items()}
+        in_order = {each: [of[name] for name in best_first] for each, of in by_normalizer.items()}
         save(draw_cumulative_error(in_order), folder / "cumulative_error.png")
         inputs |= {f"evaluation/{name}": file_hash(options.evaluations / name / MANIFEST) for name in evaluated}
         parameters: dict[str, str | None] = {"data": str(options.data), "evaluations": str(options.evaluations)}
         parameters |= {"base": base, "rows": str(options.rows) if options.rows else None}
         metrics = {"models": len(models), "left_out": list(left_out), "resamples": RESAMPLES}
-        write_manifest(folder, "compare", parameters, inputs, metrics, started)
+        write_manifest(folder, COMPARE, parameters, inputs, metrics, started)
     print(terminal_text(table, data, base))
     print(f"\nwrote {options.out}")
 
@@ -106,11 +107,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def chosen_base(options: argparse.Namespace, entries: Sequence[Entry]) -> str:
     """Returns the name that others are compared to; raises InputError where one was given that nobody has."""
     names = sorted(entry.name for entry in entries)
-    if options.base and options.base not in names:
+    if options.reference and options.reference not in names:
         raise InputError(
-            f"--base {options.base}: is not among the evaluations on {options.data}; give one of {', '.join(names)}"
+            f"--reference {options.reference}: is not among the evaluations on {options.data}; give one of "
+            f"{', '.join(names)}"
         )
-    return options.base or BASE
+    return options.reference or BASE
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -124,7 +126,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="(artifacts/comparison, with --rows artifacts/comparison_FILE)"
     )
-    parser.add_argument("--base", metavar="NAME", help=f"the model others are compared to (default: {BASE})")
+    parser.add_argument("--reference", metavar="NAME", help=f"the model others are compared to (default: {BASE})")
     parser.add_argument(
         "--rows",
         type=Path,
@@ -144,13 +146,13 @@ def read_evaluations(folder: Path, data: EvaluationData) -> tuple[dict[str, Entr
         InputError: no such folder, an evaluation in it that is not whole, or two of one name.
     """
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; make evaluations with `{COMMANDS['evaluate']}`")
+        raise InputError(f"{folder}: no such folder; make evaluations with `{EVALUATE.command}`")
     models: dict[str, Entry] = {}
     left_out = {}
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or not (path / MANIFEST).is_file():
             continue  # a run that is writing, or the user's own
-        manifest = read_manifest(path, "evaluate")
+        manifest = read_manifest(path, EVALUATE)
         if path.name in BASELINES:
             raise InputError(f"{path}: has a baseline's name; evaluate again with another --out")
         name, inputs = manifest["parameters"].get("name"), manifest["inputs"]
@@ -184,7 +186,7 @@ def further_tables(entries: Sequence[Entry], data: EvaluationData) -> dict[str, 
     weights = resampling_weights(test.groups)
     predictions = {entry.name: entry.predicted for entry in entries}
 
-    def side_by_side(make: MakeTable, predictions: Mapping[str, Float32], test: Part) -> pd.DataFrame:
+    def side_by_side(make: MakeTable, predictions: Mapping[str, Float32], test: Split) -> pd.DataFrame:
         tables = {name: make(predicted, test, keypoint_set, weights) for name, predicted in predictions.items()}
         return pd.concat(tables, names=["name"]).reset_index("name")
 
@@ -201,12 +203,12 @@ def further_tables(entries: Sequence[Entry], data: EvaluationData) -> dict[str, 
     return tables
 
 
-def curves(entries: Sequence[Entry], data: EvaluationData, normaliser: Normaliser) -> dict[str, Curve]:
-    """Returns the cumulative error curve of each entry by name: models in colour, baselines in broken greys."""
+def curves(entries: Sequence[Entry], data: EvaluationData, normalizer: Normalizer) -> dict[str, Curve]:
+    """Returns the cumulative error curve of each entry by name: models in color, baselines in broken grays."""
     model_styles, baseline_styles = itertools.cycle(MODEL_STYLES), itertools.cycle(BASELINE_STYLES)
     by_name = {}
     for entry in entries:
-        nme = face_nme(entry.predicted, data.test.keypoints, data.test.labelled, normaliser)
+        nme = face_nme(entry.predicted, data.test.keypoints, data.test.labelled, normalizer)
         by_name[entry.name] = Curve(entry.name, nme, *next(baseline_styles if entry.baseline else model_styles))
     return by_name
 

@@ -65,7 +65,7 @@ def comparison_table(entries: Sequence[Entry], data: EvaluationData, base: str) 
 
 
 def _labelled_mae_sums(predicted: Float32, data: EvaluationData) -> Float64:
-    sums = face_sums(predicted, data.test.keypoints, data.test.labelled, data.keypoint_set.normalisers[0])
+    sums = face_sums(predicted, data.test.keypoints, data.test.labelled, data.keypoint_set.normalizers[0])
     return sums[:, METRICS.index("mae_px")]
 
 

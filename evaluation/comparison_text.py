@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from common import markdown
-from data_prep.faces import Part
+from data_prep.faces import Split
 from evaluation.comparison import BASELINE, MEAN_FACE
 from evaluation.inputs import EvaluationData, people_in_both
 from evaluation.metrics import NME_LIMIT_PCT, THRESHOLDS_PX
@@ -76,7 +76,7 @@ def base_absent(table: pd.DataFrame, base: str) -> list[str]:
     return [f"No model called {base} is evaluated on this data, so there are no differences to it."]
 
 
-def few_groups(test: Part) -> list[str]:
+def few_groups(test: Split) -> list[str]:
     """Returns a warning where there are too few groups for percentile intervals to be as wide as they should."""
     groups = len(np.unique(test.groups))
     if groups >= FEW_GROUPS:
@@ -115,14 +115,14 @@ def markdown_text(
     Args:
         table: `comparison.csv`.
         ratios: `ratios.csv`.
-        further: `nme.csv`, `per_group.csv`, `by_origin.csv`, `by_condition.csv` and, where there is one,
+        further: `nme.csv`, `per_region.csv`, `by_origin.csv`, `by_condition.csv` and, where there is one,
             `accuracy_pictures.csv`, by name.
         subset: which test faces are scored, where they are not all.
     """
     test = data.test
-    divisor = f"NME in % of the distance of the {data.keypoint_set.normalisers[0].name}"
+    divisor = f"NME in % of the distance of the {data.keypoint_set.normalizers[0].name}"
     labelled, all_labels = (table[table["labels"] == labels] for labels in LABELS)
-    parts = [
+    splits = [
         "# Comparison",
         f"Scored on {len(test):,} test faces{subset and f' ({subset})'} in {len(np.unique(test.groups)):,} groups "
         "(a group is one person, or copies of one picture). In brackets: 95 % intervals.",
@@ -142,24 +142,24 @@ def markdown_text(
         "## How to read this",
         *HOW_TO_READ,
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(splits) + "\n"
 
 
 def further_parts(further: Mapping[str, pd.DataFrame], names: Sequence[str]) -> list[str]:
-    """Returns the parts of `comparison.md` that set models apart by normaliser, group, label source and origin.
+    """Returns the parts of `comparison.md` that set models apart by normalizer, group, label source and origin.
 
     Args:
         further: as of `markdown_text`.
         names: of models and baselines, in order.
     """
     labelled = {name: rows[rows["labels"] == "labelled"] for name, rows in further.items()}
-    parts = ["### NME by the distance that it is divided by, %", _pivot(labelled["nme"], "normaliser", names)]
-    parts += ["### NME of each group of keypoints, %", _pivot(labelled["per_group"], "group", names)]
+    splits = ["### NME by the distance that it is divided by, %", _pivot(labelled["nme"], "normaliser", names)]
+    splits += ["### NME of each group of keypoints, %", _pivot(labelled["per_region"], "group", names)]
     parts_of_faces = pd.concat([labelled["by_origin"], labelled["by_condition"]])
     for by, rows in parts_of_faces.groupby("by", sort=False):
         if rows["which"].nunique() > 1:
             faces = rows.assign(which=[f"{row['which']} ({row['faces']:,} faces)" for _, row in rows.iterrows()])
-            parts += [f"### NME on the faces of each {by}, %", _pivot(faces, "which", names)]
+            splits += [f"### NME on the faces of each {by}, %", _pivot(faces, "which", names)]
     if "accuracy_pictures" in labelled:
         rows = labelled["accuracy_pictures"].set_index("name").loc[list(names)]
         columns = {heading: score for heading, score in SCORES.items() if score[0].endswith(("px", "px_pct"))}
@@ -167,8 +167,8 @@ def further_parts(further: Mapping[str, pd.DataFrame], names: Sequence[str]) -> 
             [f"`{name}`", *(with_interval(row, metric, decimals) for metric, decimals in columns.values())]
             for name, row in rows.iterrows()
         ]
-        parts += ["### In px of the original pictures", markdown.table(["", *columns], cells)]
-    return parts
+        splits += ["### In px of the original pictures", markdown.table(["", *columns], cells)]
+    return splits
 
 
 def _pivot(rows: pd.DataFrame, column: str, names: Sequence[str]) -> str:
@@ -180,7 +180,7 @@ def _pivot(rows: pd.DataFrame, column: str, names: Sequence[str]) -> str:
     )
 
 
-def _scored(rows: pd.DataFrame, test: Part) -> str:
+def _scored(rows: pd.DataFrame, test: Split) -> str:
     return f"{rows['coordinates'].iloc[0]:,} coordinates of {len(test):,} test faces"
 
 

@@ -2,19 +2,19 @@
 
 import numpy as np
 
-from data_prep.faces import Part
+from data_prep.faces import Split
 from facial_keypoints.array_types import Bool, Float64
 from facial_keypoints.keypoint_set import FACE15, KeypointSet, face15_of_68
 
 YAW, LIGHT = "yaw", "light"
-# How far the nose tip lies from the middle between the eye centres, along their line, in parts of their distance. It
+# How far the nose tip lies from the middle between the eye centers, along their line, in parts of their distance. It
 # lies about half that distance in front of them, so that 0.13 and 0.29 are about 15 and 30 degrees.
 TURNED, FAR_TURNED = 0.13, 0.29
-DARK = 70.0  # mean grey level of the image
+DARK = 70.0  # mean gray level of the image
 EYES_AND_NOSE = ("left_eye_center", "right_eye_center", "nose_tip")
 
 
-def conditions(test: Part, keypoint_set: KeypointSet) -> list[tuple[str, str, Bool]]:
+def conditions(test: Split, keypoint_set: KeypointSet) -> list[tuple[str, str, Bool]]:
     """Returns the test faces by YAW and LIGHT: which of the two, its name, its faces as bool (N,), where there are any.
 
     A face whose eyes or nose tip are not labelled has no yaw here.
@@ -31,7 +31,7 @@ def conditions(test: Part, keypoint_set: KeypointSet) -> list[tuple[str, str, Bo
     return [(by, which, faces) for by, which, faces in found if faces.any()]
 
 
-def nose_beside(test: Part, keypoint_set: KeypointSet) -> Float64:
+def nose_beside(test: Split, keypoint_set: KeypointSet) -> Float64:
     """Returns how far the nose tip lies beside the eyes' middle in parts of their distance, float64 (N,); else NaN."""
     members = face15_of_68() if keypoint_set != FACE15 else [(k,) for k in range(len(FACE15))]
     places = [list(members[FACE15.index(name)]) for name in EYES_AND_NOSE]

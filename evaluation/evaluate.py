@@ -20,6 +20,7 @@ from evaluation.inputs import listed_faces, load_data
 from evaluation.original_pictures import placed
 from evaluation.predictions import only, read_predictions
 from evaluation.report import write_report
+from evaluation.stages import EVALUATE
 from facial_keypoints.errors import InputError, run
 
 
@@ -27,9 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(arguments)
     started = time.time()
     data = load_data(options.data)
-    source = options.model or options.predictions
+    label_source = options.model or options.predictions
     rows_file = [options.rows] if options.rows else []
-    with stage_folder(options.out, "evaluate", [options.data, source, *rows_file]) as folder:
+    with stage_folder(options.out, EVALUATE, [options.data, label_source, *rows_file]) as folder:
         listed = listed_faces(options.rows, data.test.rows) if options.rows else None
         if options.model:
             start_backend()  # takes seconds, which --predictions does without
@@ -38,12 +39,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
             keypoints, cost, notes, weights = predict_test_faces(options.model, data, options.flip)
             inputs = {"data": data.hash, "model": weights}
         else:
-            keypoints, cost, notes = read_predictions(source, data.test.rows, data.keypoint_set), {}, []
+            keypoints, cost, notes = read_predictions(label_source, data.test.rows, data.keypoint_set), {}, []
             if options.in_pictures:
                 if data.test.crops is None:
                     raise InputError(f"{options.data}: its faces were not cut from pictures; leave --in-pictures out")
                 keypoints = placed(keypoints, data.test.crops)
-            inputs = {"data": data.hash, "predictions": file_hash(source)}
+            inputs = {"data": data.hash, "predictions": file_hash(label_source)}
         if notes:
             print("note: " + "\n  ".join(notes))
         if listed is not None:
@@ -52,10 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print(f"scored on {len(data.test):,} test faces, those of {len(listed):,} that {options.rows} lists")
         metrics, text = write_report(folder, options.name, keypoints, data)
         parameters = {"name": options.name, "data": str(options.data)}
-        parameters |= {"model" if options.model else "predictions": str(source), "flip": options.flip}
+        parameters |= {"model" if options.model else "predictions": str(label_source), "flip": options.flip}
         parameters["in_pictures"] = options.in_pictures
         parameters["rows"] = str(options.rows) if options.rows else None
-        write_manifest(folder, "evaluate", parameters, inputs, metrics | cost, started, {"notes": notes})
+        write_manifest(folder, EVALUATE, parameters, inputs, metrics | cost, started, {"notes": notes})
     print(f"{text}\nwrote {options.out}")
 
 

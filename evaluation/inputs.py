@@ -7,11 +7,11 @@ import numpy as np
 
 from common.csv_table import ROW, read_lines, row_number
 from data_prep import faces_csv
-from data_prep.arrays import data_hash, load_data_manifest, load_keypoint_set, load_part
-from data_prep.faces import Origins, Part
-from data_prep.faces_csv import ORIGIN, SOURCE
+from data_prep.arrays import data_hash, load_data_manifest, load_keypoint_set, load_split
+from data_prep.faces import Origins, Split
+from data_prep.faces_csv import LABEL_SOURCE, ORIGIN
 from facial_keypoints.array_types import Bool, Int64
-from facial_keypoints.codec import UNKNOWN_SOURCE
+from facial_keypoints.codec import UNKNOWN_LABEL_SOURCE
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import KeypointSet
 
@@ -29,8 +29,8 @@ class EvaluationData:
         exif: whether their pictures are turned as their EXIF data say; see `data_prep.readers.pictures.read_picture`.
     """
 
-    train: Part
-    test: Part
+    train: Split
+    test: Split
     keypoint_set: KeypointSet
     hash: str
     origins: Origins | None = None
@@ -40,11 +40,14 @@ class EvaluationData:
         """Returns the same data with some of the test faces; bool (N,) in."""
         return replace(self, test=self.test.only(kept), origins=self.origins and self.origins.only(kept))
 
-    def parts(self) -> list[tuple[str, str, Bool]]:
-        """Returns the test faces by label source and by origin: SOURCE or ORIGIN, its name, its faces as bool (N,)."""
-        sources = self.test.sources
-        names = {s: "unknown" if s == UNKNOWN_SOURCE else self.keypoint_set.sources[s].name for s in np.unique(sources)}
-        found = [(SOURCE, name, sources == source) for source, name in names.items()]
+    def subsets(self) -> list[tuple[str, str, Bool]]:
+        """Returns subsets of the test faces: LABEL_SOURCE or ORIGIN, its name, the faces as bool (N,)."""
+        label_sources = self.test.label_sources
+        names = {
+            s: "unknown" if s == UNKNOWN_LABEL_SOURCE else self.keypoint_set.label_sources[s].name
+            for s in np.unique(label_sources)
+        }
+        found = [(LABEL_SOURCE, name, label_sources == label_source) for label_source, name in names.items()]
         if self.origins:
             folders = self.origins.folders
             found += [(ORIGIN, str(folder), folders == folder) for folder in np.unique(folders)]
@@ -70,11 +73,11 @@ def load_data(folder: Path) -> EvaluationData:
     """
     manifest = load_data_manifest(folder)
     keypoint_set = load_keypoint_set(manifest)
-    test = load_part(folder, "test", keypoint_set)
+    test = load_split(folder, "test", keypoint_set)
     if len(test) == 0:
         raise InputError(f"{folder}: has no test faces; prepare it again with another --split")
     origins = faces_csv.read_origins(folder, "test", test.rows) if faces_csv.NAME in manifest["files"] else None
-    train, exif = load_part(folder, "train", keypoint_set), manifest["parameters"].get("exif")
+    train, exif = load_split(folder, "train", keypoint_set), manifest["parameters"].get("exif")
     return EvaluationData(train, test, keypoint_set, data_hash(manifest), origins, exif)
 
 

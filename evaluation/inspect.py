@@ -14,6 +14,7 @@ from common.backend import start_backend
 from common.draw import save
 from common.hashes import file_hash
 from common.stage import seconds_text, stage_folder, write_manifest
+from evaluation.stages import INSPECT
 from facial_keypoints.errors import run
 
 
@@ -23,14 +24,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     start_backend()
     from evaluation.inspection.report import inspect
 
-    with stage_folder(options.out, "inspect", [options.model, *filter(None, [options.picture])]) as folder:
+    with stage_folder(options.out, INSPECT, [options.model, *filter(None, [options.picture])]) as folder:
         found = inspect(options.model, options.picture, options.detect)
         for name, figure in found.figures.items():
             save(figure, folder / name)
         inputs = {"model": found.hash} | ({"picture": file_hash(options.picture)} if options.picture else {})
         parameters = {"model": str(options.model), "detect": options.detect}
         parameters["picture"] = str(options.picture) if options.picture else None
-        write_manifest(folder, "inspect", parameters, inputs, found.metrics, started, {"notes": found.notes})
+        write_manifest(folder, INSPECT, parameters, inputs, found.metrics, started, {"notes": found.notes})
     for note in found.notes:
         print(f"note: {note}")
     print(f"wrote {', '.join(found.figures)} to {options.out} in {seconds_text(time.time() - started)}")

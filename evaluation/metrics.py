@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from facial_keypoints.array_types import Bool, Float32, Float64
-from facial_keypoints.keypoint_set import Normaliser
+from facial_keypoints.keypoint_set import Normalizer
 
 THRESHOLDS_PX = (5, 10, 15)
 NME_LIMIT_PCT = 8.0  # where the error curve ends and a face counts as failed: Trigeorgis et al. 2016 (MDM)
@@ -23,7 +23,7 @@ NME_METRICS = ("nme_pct", *(name for t in NME_LIMITS_PCT for name in (f"auc_at_{
 KEYPOINT_METRICS = ("mae_px", "rmse_px", "point_error_px", "bias_x_px", "bias_y_px", *WITHIN, *POINTS_WITHIN)
 
 
-def face_sums(predicted: Float32, true: Float32, scored: Bool, normaliser: Normaliser) -> Float64:
+def face_sums(predicted: Float32, true: Float32, scored: Bool, normalizer: Normalizer) -> Float64:
     """Returns the sums behind `METRICS`, float64 (N, F, 2).
 
     `mae_px`, `rmse_px` and `within_` are over single coordinates, `points_within_` over points (Euclidean), the last
@@ -33,14 +33,14 @@ def face_sums(predicted: Float32, true: Float32, scored: Bool, normaliser: Norma
         predicted: float32 (N, K, 2) in px.
         true: float32 (N, K, 2) in px.
         scored: bool (N, K), the keypoints that count.
-        normaliser: the distance that normalises a face's error.
+        normalizer: the distance that normalizes a face's error.
     """
     error, distance = np.abs(_difference(predicted, true)), point_errors(predicted, true)
     of_coordinates = [error, error**2, *(100.0 * (error < t) for t in THRESHOLDS_PX)]
     of_points = [100.0 * (distance < t) for t in THRESHOLDS_PX]
     both_axes = np.repeat(scored[..., None], 2, axis=-1)
     sums = [_sums(values, both_axes) for values in of_coordinates] + [_sums(values, scored) for values in of_points]
-    of_faces = nme_sums(face_nme(predicted, true, scored, normaliser))[:, :3]
+    of_faces = nme_sums(face_nme(predicted, true, scored, normalizer))[:, :3]
     return np.concatenate([np.stack(sums, axis=1), of_faces], axis=1)
 
 
@@ -77,12 +77,12 @@ def keypoint_sums(predicted: Float32, true: Float32, scored: Bool) -> Float64:
     return np.stack([np.stack([np.where(scored, values, 0.0), scored], axis=-1) for values in of_points], axis=2)
 
 
-def point_nme_sums(predicted: Float32, true: Float32, scored: Bool, normaliser: Normaliser) -> Float64:
+def point_nme_sums(predicted: Float32, true: Float32, scored: Bool, normalizer: Normalizer) -> Float64:
     """Returns the sums behind the NME of each keypoint, float64 (N, K, 1, 2): its errors in % of the faces' distances.
 
     Faces without the distance (see `face_nme`) do not count.
     """
-    nme = 100.0 * point_errors(predicted, true) / spans(true, scored, normaliser)[:, None]
+    nme = 100.0 * point_errors(predicted, true) / spans(true, scored, normalizer)[:, None]
     counts = scored & np.isfinite(nme)
     return np.stack([np.where(counts, nme, 0.0), counts], axis=-1)[:, :, None]
 
@@ -115,19 +115,19 @@ def face_errors(predicted: Float32, true: Float32, scored: Bool) -> Float64:
     return np.where(sums[:, 1] > 0, sums[:, 0] / np.maximum(sums[:, 1], 1), np.nan)
 
 
-def face_nme(predicted: Float32, true: Float32, scored: Bool, normaliser: Normaliser) -> Float64:
-    """Returns the normalised mean error of each face, float64 (N,) in %.
+def face_nme(predicted: Float32, true: Float32, scored: Bool, normalizer: Normalizer) -> Float64:
+    """Returns the normalized mean error of each face, float64 (N,) in %.
 
-    NME is the mean point error divided by the true distance of the `normaliser`: of the eye centres, the pupils or the
+    NME is the mean point error divided by the true distance of the `normalizer`: of the eye centers, the pupils or the
     outer eye corners (Sagonas et al. 2016, 300 Faces in-the-wild). NaN for a face where one of its keypoints is not
     scored, or where it has no length.
     """
-    return 100.0 * face_errors(predicted, true, scored) / spans(true, scored, normaliser)
+    return 100.0 * face_errors(predicted, true, scored) / spans(true, scored, normalizer)
 
 
-def spans(true: Float32, scored: Bool, normaliser: Normaliser) -> Float64:
-    """Returns the true distance of a normaliser in each face, float64 (N,) in px; NaN as in `face_nme`."""
-    first, second = list(normaliser.first), list(normaliser.second)
+def spans(true: Float32, scored: Bool, normalizer: Normalizer) -> Float64:
+    """Returns the true distance of a normalizer in each face, float64 (N,) in px; NaN as in `face_nme`."""
+    first, second = list(normalizer.first), list(normalizer.second)
     span = point_errors(true[:, first].mean(axis=1), true[:, second].mean(axis=1))
     usable = scored[:, first + second].all(axis=1) & (span > 0)
     return np.where(usable, span, np.nan)

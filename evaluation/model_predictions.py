@@ -42,15 +42,19 @@ def predict_test_faces(path: Path, data: EvaluationData, flip: bool) -> ModelRes
     """
     loaded = load_model(path)
     said = notes(loaded) + training_notes(loaded, data)
-    images, landmarks = data.test.images, loaded.landmarks(data.keypoint_set)
+    images, output_points = data.test.images, loaded.output_points(data.keypoint_set)
     output = predict(loaded, images, data.keypoint_set)
     if flip:
         mirrored = predict(loaded, images[:, :, ::-1], data.keypoint_set)
-        both = np.mean([output, flipped_back(mirrored, images.shape[2], landmarks)], axis=0)
-        output = np.where(np.isin(data.test.sources, data.keypoint_set.biased_sources)[:, None, None], output, both)
+        both = np.mean([output, flipped_back(mirrored, images.shape[2], output_points)], axis=0)
+        output = np.where(
+            np.isin(data.test.label_sources, data.keypoint_set.biased_label_sources)[:, None, None], output, both
+        )
     if loaded.spec is None and output.shape[-1] == WITH_ERROR:
         said.append("the third number that it gives of each keypoint; taken as the expected error in px")
-    return ModelResult(decode(output, data.test.sources, landmarks), cost_of(loaded), said, file_hash(loaded.file))
+    return ModelResult(
+        decode(output, data.test.label_sources, output_points), cost_of(loaded), said, file_hash(loaded.file)
+    )
 
 
 def training_notes(loaded: LoadedModel, data: EvaluationData) -> list[str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data_prep.faces import Origins, Part
+from data_prep.faces import Origins, Split
 from data_prep.readers.pictures import read_picture
 from facial_keypoints import geometry
 from facial_keypoints.array_types import Float64, Int64, UInt8
@@ -13,7 +13,7 @@ from facial_keypoints.codec import Keypoints
 from facial_keypoints.errors import InputError
 
 
-def true_in_pictures(test: Part, crops: Float64) -> Part:
+def true_in_pictures(test: Split, crops: Float64) -> Split:
     """Returns the faces with their keypoints in px of the original pictures; their images stay the crops.
 
     Args:
@@ -35,7 +35,7 @@ def placed(keypoints: Keypoints, matrices: Float64) -> Keypoints:
     return Keypoints(moved, errors)
 
 
-def read_originals(test: Part, origins: Origins, faces: Int64, exif: str | None) -> list[UInt8]:
+def read_originals(test: Split, origins: Origins, faces: Int64, exif: str | None) -> list[UInt8]:
     """Returns the original pictures of some test faces, each uint8 (H, W, 3).
 
     Args:
@@ -55,5 +55,5 @@ def read_originals(test: Part, origins: Origins, faces: Int64, exif: str | None)
         path = Path(origins.folders[face]) / origins.files[face]
         if not path.is_file():
             raise InputError(f"{path}: no such file, from {Path.cwd()}")
-        pictures.append(read_picture(path, colour=True, exif=exif))
+        pictures.append(read_picture(path, color=True, exif=exif))
     return pictures

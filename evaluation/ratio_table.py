@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from data_prep.faces import Part
+from data_prep.faces import Split
 from evaluation.bootstrap import paired_ratio, resampling_weights
 from evaluation.comparison import Entry
 from evaluation.inputs import EvaluationData
@@ -37,7 +37,7 @@ def ratio_table(entries: Sequence[Entry], data: EvaluationData, base: str) -> pd
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _error_sums(predicted: Float32, test: Part) -> Float64:
+def _error_sums(predicted: Float32, test: Split) -> Float64:
     """Returns the sums behind `ERRORS` for each keypoint and then for all, float64 (N, K + 1, F, 2)."""
     at = [KEYPOINT_METRICS.index(metric) for metric in ERRORS]
     sums = keypoint_sums(predicted, test.keypoints, test.labelled)[:, :, at]

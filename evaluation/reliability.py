@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from data_prep.faces import Part
+from data_prep.faces import Split
 from evaluation.bootstrap import estimate
 from evaluation.tables import DECIMALS
 from facial_keypoints.array_types import Float32, Float64
@@ -11,7 +11,7 @@ from facial_keypoints.array_types import Float32, Float64
 BINS = 10
 
 
-def reliability_table(coordinates: Float32, expected_error: Float32, test: Part, weights: Float64) -> pd.DataFrame:
+def reliability_table(coordinates: Float32, expected_error: Float32, test: Split, weights: Float64) -> pd.DataFrame:
     """Returns a row for each bin of labelled points, bins of equal count, in order of expected error.
 
     `expected_error_px` is the mean that was predicted, `error_px` the mean absolute error of the points' coordinates

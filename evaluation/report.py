@@ -26,10 +26,10 @@ from evaluation.reliability import reliability_table
 from evaluation.tables import (
     accuracy_table,
     condition_table,
-    group_table,
     keypoint_table,
     nme_table,
     origin_table,
+    region_table,
     with_interval,
 )
 from facial_keypoints import geometry
@@ -54,7 +54,7 @@ def write_report(folder: Path, name: str, keypoints: Keypoints, data: Evaluation
         "accuracy": accuracy_table(predicted, test, keypoint_set, weights),
         "nme": nme_table(predicted, test, keypoint_set, weights),
         "per_keypoint": keypoint_table(predicted, test, keypoint_set, weights),
-        "per_group": group_table(predicted, test, keypoint_set, weights),
+        "per_region": region_table(predicted, test, keypoint_set, weights),
         "by_origin": origin_table(scored, data),
         "by_condition": condition_table(scored, data),
     }
@@ -99,16 +99,16 @@ def draw_plots(
     test, keypoint_set = data.test, data.keypoint_set
     predicted, reference = scored[name], scored.get(MEAN_FACE)
     curves = {}
-    for normaliser in keypoint_set.normalisers:
-        nme = {each: face_nme(points, test.keypoints, test.labelled, normaliser) for each, points in scored.items()}
+    for normalizer in keypoint_set.normalizers:
+        nme = {each: face_nme(points, test.keypoints, test.labelled, normalizer) for each, points in scored.items()}
         colors = zip(nme.items(), (PREDICTION, REFERENCE), strict=False)
-        curves[normaliser.name] = [Curve(each.replace("_", " "), values, color) for (each, values), color in colors]
+        curves[normalizer.name] = [Curve(each.replace("_", " "), values, color) for (each, values), color in colors]
     save(draw_cumulative_error(curves), folder / "cumulative_error.png")
-    of_points, of_reference = PointTables(tables["per_keypoint"], tables["per_group"]), None
+    of_points, of_reference = PointTables(tables["per_keypoint"], tables["per_region"]), None
     if reference is not None:
         once = weights[:1]  # its intervals are not drawn
         of_reference = PointTables(
-            *(make(reference, test, keypoint_set, once) for make in (keypoint_table, group_table))
+            *(make(reference, test, keypoint_set, once) for make in (keypoint_table, region_table))
         )
     save(draw_keypoints(of_points, of_reference, test, name), folder / "per_keypoint.png")
     some, hardest, of_all = evenly_spread(len(test), GRID_FACES), worst(predicted, test), f"of {len(test):,} test faces"
@@ -133,7 +133,7 @@ def write_on_pictures(folder: Path, name: str, keypoints: Keypoints, data: Evalu
     labelled = accuracy.iloc[0]
     text = f"\n  on the original pictures: MAE {with_interval(labelled, 'mae_px')} px, within {_within(labelled)}"
 
-    nme = face_nme(there.coordinates, test.keypoints, test.labelled, data.keypoint_set.normalisers[0])
+    nme = face_nme(there.coordinates, test.keypoints, test.labelled, data.keypoint_set.normalizers[0])
     faces = worst_median_best(nme)
     if data.origins is None:
         return text

@@ -25,7 +25,7 @@ from facial_keypoints.keypoint_set import FACE15
 
 IMAGE_ID, ROW_ID, FEATURE, LOCATION = "ImageId", "RowId", "FeatureName", "Location"
 SUBMISSION = [ROW_ID, LOCATION]
-SPARSE = [source.name for source in FACE15.sources].index("sparse")
+SPARSE = [label_source.name for label_source in FACE15.label_sources].index("sparse")
 LONGEST_CELL = 40  # characters of a cell that a message shows
 
 
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     lookup = read_lookup(options.lookup, test.ids)
     asked = np.zeros((len(test.ids), len(FACE15.columns)), bool)
     asked[lookup.faces, lookup.columns] = True
-    sources = label_sources(asked)
+    of_faces = label_sources(asked)
 
     start_backend()
     from models.saved import load_model, notes, predict
@@ -66,11 +66,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if said := notes(loaded):
         print("note: " + "\n  ".join(said))
     output = predict(loaded, test.images, FACE15)
-    keypoints, _ = decode(output, sources, loaded.landmarks(FACE15))
+    keypoints, _ = decode(output, of_faces, loaded.output_points(FACE15))
     write_submission(options.out, lookup, inside(keypoints, test.images.shape[1]))
     print(
         f"{options.out}: {len(lookup.rows):,} coordinates of {len(np.unique(lookup.faces)):,} images, "
-        f"{int((sources == SPARSE).sum()):,} of them as the label source {FACE15.sources[SPARSE].name} means them"
+        f"{int((of_faces == SPARSE).sum()):,} of them as the label source {FACE15.label_sources[SPARSE].name} means "
+        "them"
     )
 
 
@@ -99,10 +100,10 @@ def check_out(out: Path) -> None:
 
 
 def read_test(path: Path) -> TestImages:
-    """Returns the images of `test.csv`: columns ImageId and Image, grey values separated by spaces.
+    """Returns the images of `test.csv`: columns ImageId and Image, gray values separated by spaces.
 
     Raises:
-        InputError: no such file, other columns, an image that is no square or of another size than the first, a grey
+        InputError: no such file, other columns, an image that is no square or of another size than the first, a gray
             value that is none, or an image number that is none or stands twice.
     """
     header, body = read_lines(path)
@@ -179,7 +180,7 @@ def label_sources(asked: Bool) -> Int64:
         asked: bool (N, 2K), in the order of `FACE15.columns`.
     """
     keypoints = np.asarray(asked.reshape(len(asked), len(FACE15), 2).any(axis=-1))
-    sparse = np.isin(np.arange(len(FACE15)), FACE15.sources[SPARSE].keypoints)
+    sparse = np.isin(np.arange(len(FACE15)), FACE15.label_sources[SPARSE].keypoints)
     only_sparse = (keypoints & sparse).any(axis=1) & ~(keypoints & ~sparse).any(axis=1)
     return np.where(only_sparse, SPARSE, 0)
 

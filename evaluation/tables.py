@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from data_prep.faces import Part
+from data_prep.faces import Split
 from evaluation.bootstrap import Estimate, estimate, resampling_weights
 from evaluation.conditions import conditions
 from evaluation.inputs import EvaluationData
@@ -22,7 +22,7 @@ from evaluation.metrics import (
     spans,
 )
 from facial_keypoints.array_types import Bool, Float32, Float64
-from facial_keypoints.keypoint_set import KeypointSet, Normaliser
+from facial_keypoints.keypoint_set import KeypointSet, Normalizer
 
 LABELS = ("labelled", "all")  # scored on the real labels only; on the imputed ones too
 COST = ("parameters", "epochs", "seconds", "file_mb")  # of training; of `model.keras`, in 1e6 bytes
@@ -34,7 +34,7 @@ def known_cost(metrics: Mapping[str, Any]) -> dict[str, float | None]:
     return {key: value if isinstance(value := metrics.get(key), int | float) else None for key in COST}
 
 
-def accuracy_table(predicted: Float32, test: Part, keypoint_set: KeypointSet, weights: Float64) -> pd.DataFrame:
+def accuracy_table(predicted: Float32, test: Split, keypoint_set: KeypointSet, weights: Float64) -> pd.DataFrame:
     """Returns `accuracy.csv`: a row for each of `LABELS`, every one of `METRICS`, then its `_low` and `_high`.
 
     Args:
@@ -43,7 +43,7 @@ def accuracy_table(predicted: Float32, test: Part, keypoint_set: KeypointSet, we
     """
 
     def sums(scored: Bool) -> Float64:
-        return face_sums(predicted, test.keypoints, scored, keypoint_set.normalisers[0])
+        return face_sums(predicted, test.keypoints, scored, keypoint_set.normalizers[0])
 
     return pd.DataFrame(
         {"labels": labels, "coordinates": 2 * int(scored.sum()), **_cells(METRICS, values)}
@@ -51,25 +51,25 @@ def accuracy_table(predicted: Float32, test: Part, keypoint_set: KeypointSet, we
     )
 
 
-def nme_table(predicted: Float32, test: Part, keypoint_set: KeypointSet, weights: Float64) -> pd.DataFrame:
-    """Returns `nme.csv`: a row for each normaliser of the set and each of `LABELS`; `faces` have a known NME.
+def nme_table(predicted: Float32, test: Split, keypoint_set: KeypointSet, weights: Float64) -> pd.DataFrame:
+    """Returns `nme.csv`: a row for each normalizer of the set and each of `LABELS`; `faces` have a known NME.
 
     Args: as of `accuracy_table`.
     """
     rows = []
-    for normaliser in keypoint_set.normalisers:
+    for normalizer in keypoint_set.normalizers:
 
-        def sums(scored: Bool, normaliser: Normaliser = normaliser) -> Float64:
-            return nme_sums(face_nme(predicted, test.keypoints, scored, normaliser))
+        def sums(scored: Bool, normalizer: Normalizer = normalizer) -> Float64:
+            return nme_sums(face_nme(predicted, test.keypoints, scored, normalizer))
 
         for labels, scored, values in _by_labels(sums, NME_METRICS, test, weights):
-            faces = int(np.isfinite(spans(test.keypoints, scored, normaliser)).sum())
+            faces = int(np.isfinite(spans(test.keypoints, scored, normalizer)).sum())
             cells = _cells(NME_METRICS, values)
-            rows.append({"normaliser": normaliser.name, "labels": labels, "faces": faces, **cells})
+            rows.append({"normaliser": normalizer.name, "labels": labels, "faces": faces, **cells})
     return pd.DataFrame(rows)
 
 
-def keypoint_table(predicted: Float32, test: Part, keypoint_set: KeypointSet, weights: Float64) -> pd.DataFrame:
+def keypoint_table(predicted: Float32, test: Split, keypoint_set: KeypointSet, weights: Float64) -> pd.DataFrame:
     """Returns `per_keypoint.csv`: a row for each keypoint and each of `LABELS`; `count` is the points scored.
 
     Args: as of `accuracy_table`.
@@ -78,30 +78,30 @@ def keypoint_table(predicted: Float32, test: Part, keypoint_set: KeypointSet, we
     return _point_table("keypoint", each, predicted, test, keypoint_set, weights)
 
 
-def group_table(predicted: Float32, test: Part, keypoint_set: KeypointSet, weights: Float64) -> pd.DataFrame:
-    """Returns `per_group.csv`: a row for each group of keypoints and each of `LABELS`; `count` is the points scored.
+def region_table(predicted: Float32, test: Split, keypoint_set: KeypointSet, weights: Float64) -> pd.DataFrame:
+    """Returns `per_region.csv`: a row for each group of keypoints and each of `LABELS`; `count` is the points scored.
 
     Args: as of `accuracy_table`.
     """
-    return _point_table("group", keypoint_set.groups, predicted, test, keypoint_set, weights)
+    return _point_table("group", keypoint_set.regions, predicted, test, keypoint_set, weights)
 
 
 def _point_table(
     column: str,
     members: Sequence[tuple[str, tuple[int, ...]]],
     predicted: Float32,
-    test: Part,
+    test: Split,
     keypoint_set: KeypointSet,
     weights: Float64,
 ) -> pd.DataFrame:
     """Returns the metrics of points pooled over the `members`, names with keypoints; their names in `column`."""
 
-    _, *others = keypoint_set.normalisers
+    _, *others = keypoint_set.normalizers
     metrics = (*KEYPOINT_METRICS, "nme_pct", *(f"nme_pct_{other.name.replace(' ', '_')}" for other in others))
 
     def sums(scored: Bool) -> Float64:
         of_points = keypoint_sums(predicted, test.keypoints, scored)
-        nmes = (point_nme_sums(predicted, test.keypoints, scored, each) for each in keypoint_set.normalisers)
+        nmes = (point_nme_sums(predicted, test.keypoints, scored, each) for each in keypoint_set.normalizers)
         both = np.concatenate([of_points, *nmes], axis=2)
         return np.stack([both[:, list(keypoints)].sum(1) for _, keypoints in members], axis=1)
 
@@ -115,16 +115,16 @@ def _point_table(
 
 def origin_table(predictions: Mapping[str, Float32], data: EvaluationData) -> pd.DataFrame:
     """Returns `by_origin.csv`: the rows of `accuracy.csv` for the faces of each label source and each origin alone."""
-    return _table_of_parts(predictions, data, data.parts())
+    return _table_of_subsets(predictions, data, data.subsets())
 
 
 def condition_table(predictions: Mapping[str, Float32], data: EvaluationData) -> pd.DataFrame:
     """Returns `by_condition.csv`: the same for faces that are turned so far, or so dark (`evaluation.conditions`)."""
-    return _table_of_parts(predictions, data, conditions(data.test, data.keypoint_set))
+    return _table_of_subsets(predictions, data, conditions(data.test, data.keypoint_set))
 
 
-def _table_of_parts(
-    predictions: Mapping[str, Float32], data: EvaluationData, parts: Sequence[tuple[str, str, Bool]]
+def _table_of_subsets(
+    predictions: Mapping[str, Float32], data: EvaluationData, subsets: Sequence[tuple[str, str, Bool]]
 ) -> pd.DataFrame:
     """Returns the rows of `accuracy.csv` for some of the faces at a time.
 
@@ -132,10 +132,10 @@ def _table_of_parts(
 
     Args:
         predictions: of each model or baseline, by name: float32 (N, K, 2) in px.
-        parts: what `by` and `which` say, and the faces, bool (N,).
+        subsets: what `by` and `which` say, and the faces, bool (N,).
     """
     tables = []
-    for by, which, kept in parts:
+    for by, which, kept in subsets:
         test = data.test.only(kept)
         weights = resampling_weights(test.groups)
         for name, predicted in predictions.items():
@@ -148,7 +148,7 @@ def _table_of_parts(
 
 
 def _by_labels(
-    sums: Callable[[Bool], Float64], metrics: tuple[str, ...], test: Part, weights: Float64
+    sums: Callable[[Bool], Float64], metrics: tuple[str, ...], test: Split, weights: Float64
 ) -> Iterator[tuple[str, Bool, Estimate]]:
     """Yields each of `LABELS`, the keypoints that count under it, bool (N, K), and their metrics."""
     for labels in LABELS:

@@ -1,4 +1,4 @@
-"""Levelled, centred crops of faces, as face recognition takes them."""
+"""Leveled, centerd crops of faces, as face recognition takes them."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from facial_keypoints.keypoint_set import FACE15
 
 SIZE_PX = 112
 
-# Where recognisers expect five keypoints in 112 x 112 px: ArcFace's template (Deng et al. 2019) and its successors'.
+# Where recognizers expect five keypoints in 112 x 112 px: ArcFace's template (Deng et al. 2019) and its successors'.
 TEMPLATE_PX = {
     "right_eye_center": (38.2946, 51.6963),
     "left_eye_center": (73.5318, 51.5014),
@@ -21,9 +21,9 @@ TEMPLATE_PX = {
 
 
 def alignment(face: Face, size_px: int = SIZE_PX, margin: float = 0.0) -> Float64:
-    """Returns the matrix (2, 3), picture to crop, of a square crop in which a face is level and centred.
+    """Returns the matrix (2, 3), picture to crop, of a square crop in which a face is level and centerd.
 
-    The similarity that lays eye centres, nose tip and mouth corners on TEMPLATE_PX with least squared error;
+    The similarity that lays eye centers, nose tip and mouth corners on TEMPLATE_PX with least squared error;
     `geometry.crop(picture, matrix, size_px, size_px)` cuts.
 
     Args:

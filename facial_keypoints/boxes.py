@@ -17,7 +17,7 @@ from facial_keypoints.errors import InputError, one_line
 
 
 class EyesInBox(NamedTuple):
-    """Where a detector's boxes hold the eye centres of an upright face, on average.
+    """Where a detector's boxes hold the eye centers of an upright face, on average.
 
     Attributes:
         middle_x, middle_y: the point between them, as a fraction of the box's width and height.
@@ -95,7 +95,7 @@ def scaled(picture: UInt8, scale: float) -> UInt8:
 
 
 def eye_places(boxes: Boxes) -> Float64:
-    """Returns where both eye centres of each face may be, float64 (F, 2, 2) in px of the picture.
+    """Returns where both eye centers of each face may be, float64 (F, 2, 2) in px of the picture.
 
     First the eye on the left of an upright picture. A turned face is turned about its box's middle.
     """

@@ -13,12 +13,12 @@ import numpy as np
 from facial_keypoints.array_types import Bool, Float32, Int64
 from facial_keypoints.keypoint_set import KeypointSet
 
-UNKNOWN_SOURCE = -1  # the label source of a face of which nothing is known
+UNKNOWN_LABEL_SOURCE = -1  # the label source of a face of which nothing is known
 WITH_ERROR = 3  # length of the last axis of an output that says x, y and the expected error
 
 
 @dataclass(frozen=True)
-class Landmarks:
+class OutputPoints:
     """Which of its M landmarks a network means for each label source and keypoint.
 
     Attributes:
@@ -27,15 +27,15 @@ class Landmarks:
         mirror: mirror[m] is the landmark whose place landmark m takes in a mirrored picture.
     """
 
-    of_source: tuple[tuple[int, ...], ...]
+    of_label_source: tuple[tuple[int, ...], ...]
     mirror: tuple[int, ...]
 
     def __len__(self) -> int:
         return len(self.mirror)
 
-    def of_faces(self, sources: Int64) -> Int64:
+    def of_faces(self, label_sources: Int64) -> Int64:
         """Returns the landmark of each face's keypoints, int64 (N, K); int64 (N,) in, UNKNOWN_SOURCE like source 0."""
-        return np.array(self.of_source, np.int64)[np.maximum(sources, 0)]
+        return np.array(self.of_label_source, np.int64)[np.maximum(label_sources, 0)]
 
 
 class Keypoints(NamedTuple):
@@ -50,20 +50,20 @@ class Keypoints(NamedTuple):
     expected_error: Float32 | None = None
 
 
-def landmarks(keypoint_set: KeypointSet, sources: Collection[int] = (0,)) -> Landmarks:
+def output_points(keypoint_set: KeypointSet, label_sources: Collection[int] = (0,)) -> OutputPoints:
     """Returns the landmarks of a network that tells the places of these label sources apart; source 0 is always one."""
     count = len(keypoint_set)
-    rows = [tuple(range(count))] * len(keypoint_set.sources)
+    rows = [tuple(range(count))] * len(keypoint_set.label_sources)
     mirror = list(keypoint_set.mirror)
-    for number, source in enumerate(keypoint_set.sources):
-        if number in sources and source.own:
-            own = {keypoint: len(mirror) + i for i, keypoint in enumerate(source.own)}
+    for number, label_source in enumerate(keypoint_set.label_sources):
+        if number in label_sources and label_source.own:
+            own = {keypoint: len(mirror) + i for i, keypoint in enumerate(label_source.own)}
             rows[number] = tuple(own.get(keypoint, keypoint) for keypoint in range(count))
-            mirror += [rows[number][keypoint_set.mirror[keypoint]] for keypoint in source.own]
-    return Landmarks(tuple(rows), tuple(mirror))
+            mirror += [rows[number][keypoint_set.mirror[keypoint]] for keypoint in label_source.own]
+    return OutputPoints(tuple(rows), tuple(mirror))
 
 
-def encode(keypoints: Float32, labelled: Bool, sources: Int64, of: Landmarks) -> tuple[Float32, Bool]:
+def encode(keypoints: Float32, labelled: Bool, label_sources: Int64, of: OutputPoints) -> tuple[Float32, Bool]:
     """Returns training targets: coordinates float32 (N, M, 2) in px, 0 where no label says, and which count, (N, M).
 
     Args:
@@ -71,7 +71,7 @@ def encode(keypoints: Float32, labelled: Bool, sources: Int64, of: Landmarks) ->
         labelled: bool (N, K).
         sources: int64 (N,), the label source of each face.
     """
-    at = of.of_faces(sources)
+    at = of.of_faces(label_sources)
     targets = np.zeros((len(keypoints), len(of), 2), np.float32)
     counts = np.zeros((len(keypoints), len(of)), bool)
     np.put_along_axis(targets, at[..., None], np.where(labelled[..., None], keypoints, 0), axis=1)
@@ -79,18 +79,18 @@ def encode(keypoints: Float32, labelled: Bool, sources: Int64, of: Landmarks) ->
     return targets, counts
 
 
-def decode(output: Float32, sources: Int64, of: Landmarks) -> Keypoints:
+def decode(output: Float32, label_sources: Int64, of: OutputPoints) -> Keypoints:
     """Returns the keypoints that each face's own label source means.
 
     Args:
         output: float32 (N, M, 2), or (N, M, 3) with the expected error.
         sources: int64 (N,), the label source of each face; UNKNOWN_SOURCE: the places of source 0.
     """
-    chosen = np.take_along_axis(output, of.of_faces(sources)[..., None], axis=1)
+    chosen = np.take_along_axis(output, of.of_faces(label_sources)[..., None], axis=1)
     return Keypoints(chosen[..., :2], chosen[..., 2] if output.shape[-1] == WITH_ERROR else None)
 
 
-def flipped_back(output: Float32, width_px: int, of: Landmarks) -> Float32:
+def flipped_back(output: Float32, width_px: int, of: OutputPoints) -> Float32:
     """Returns the output (N, M, 2 or 3) for mirrored pictures as it would be for the pictures as they were."""
     back = output[:, list(of.mirror)]
     back[..., 0] = width_px - 1 - back[..., 0]

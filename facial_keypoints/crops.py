@@ -8,7 +8,7 @@ from facial_keypoints import geometry
 from facial_keypoints.array_types import Float64, UInt8
 from facial_keypoints.boxes import USUAL_EYES, Boxes, eye_places
 from facial_keypoints.keypoint_set import KeypointSet
-from facial_keypoints.spec import GREY, RGB, ModelSpec
+from facial_keypoints.spec import GRAY, RGB, ModelSpec
 
 MARGIN_PX = 2  # around what a crop shows, for the pixels between which it lies
 
@@ -23,7 +23,7 @@ def crop_of(keypoints: npt.ArrayLike, spec: ModelSpec) -> Float64:
 
 def crop_of_boxes(boxes: Boxes, spec: ModelSpec) -> Float64:
     """Returns matrices (F, 2, 3), picture to crop, that lay the eyes of boxes on those of the mean training face."""
-    mean = eye_centres(spec.crop.mean_keypoints, spec.keypoint_set)
+    mean = eye_centers(spec.crop.mean_keypoints, spec.keypoint_set)
     return geometry.fit_similarity(eye_places(boxes), mean[None])
 
 
@@ -35,11 +35,11 @@ def crop_of_whole(picture: UInt8, spec: ModelSpec) -> Float64:
     return np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
 
 
-def eye_centres(keypoints: npt.ArrayLike, keypoint_set: KeypointSet) -> Float64:
-    """Returns both eye centres, float64 (..., 2, 2), of keypoints (..., K, 2); first the one on the picture's left."""
-    points, eyes = np.asarray(keypoints, np.float64), keypoint_set.normalisers[-1]  # the last of every set
-    centres = np.stack([points[..., list(eye), :].mean(axis=-2) for eye in (eyes.first, eyes.second)], axis=-2)
-    return np.take_along_axis(centres, centres[..., :1].argsort(axis=-2), axis=-2)
+def eye_centers(keypoints: npt.ArrayLike, keypoint_set: KeypointSet) -> Float64:
+    """Returns both eye centers, float64 (..., 2, 2), of keypoints (..., K, 2); first the one on the picture's left."""
+    points, eyes = np.asarray(keypoints, np.float64), keypoint_set.normalizers[-1]  # the last of every set
+    centers = np.stack([points[..., list(eye), :].mean(axis=-2) for eye in (eyes.first, eyes.second)], axis=-2)
+    return np.take_along_axis(centers, centers[..., :1].argsort(axis=-2), axis=-2)
 
 
 def cut(picture: UInt8, matrices: Float64, spec: ModelSpec) -> UInt8:
@@ -71,14 +71,14 @@ def shown(picture: UInt8, matrix: Float64, height_px: int, width_px: int) -> tup
 
 
 def with_channels(images: UInt8, channels: int) -> UInt8:
-    """Returns images (N, H, W, 1 or 3) as grey (1) or RGB (3)."""
+    """Returns images (N, H, W, 1 or 3) as gray (1) or RGB (3)."""
     if images.shape[-1] == channels:
         return images
     if channels == RGB:
         return np.repeat(images, RGB, axis=-1)
     count, height, width, _ = images.shape
     rows = images.reshape(count * height, width, RGB)
-    return np.asarray(cv2.cvtColor(rows, cv2.COLOR_RGB2GRAY), np.uint8).reshape(count, height, width, GREY)
+    return np.asarray(cv2.cvtColor(rows, cv2.COLOR_RGB2GRAY), np.uint8).reshape(count, height, width, GRAY)
 
 
 def corners_px(height_px: int, width_px: int) -> Float64:
@@ -92,7 +92,7 @@ def box_of(crop: Float64, spec: ModelSpec) -> tuple[float, float, float, float]:
 
     As a box that is given (`boxes.given_boxes`) it leads back to the crop where the face is upright.
     """
-    mean = eye_centres(spec.crop.mean_keypoints, spec.keypoint_set)
+    mean = eye_centers(spec.crop.mean_keypoints, spec.keypoint_set)
     (left, right) = geometry.transform(mean, geometry.inverse(crop))
     across = right - left
     down = np.array([-across[1], across[0]]) * (0.5 - USUAL_EYES.middle_y) / USUAL_EYES.apart

@@ -7,15 +7,15 @@ import numpy as np
 
 from facial_keypoints.array_types import Float32, Float64
 
-# In usual doubts of a network (`Predictor.usual_doubt`), so that they hold for one that errs less, and expects less.
-HOPELESS = 10  # after one look: there is no face
-DOUBTFUL = 2.0  # after the last look: a false face; 99 % of true ones had 1.9 at most, most false ones 2.1 or more
+# Multiples of the network's typical uncertainty (`Predictor.typical_uncertainty`), so that they hold for any network.
+MAX_FIRST_UNCERTAINTY = 10  # above it after the first pass: no face
+MAX_UNCERTAINTY = 2.0  # above it after the last pass: no face; 99 % of faces had at most 1.9, most others 2.1 or more
 SAME = 0.15  # keypoints that are nearer on average, in widths of the box, are those of one face
 
 
 @dataclass(frozen=True, eq=False)
 class Face:
-    """What is known of one face; K keypoints. Pixel centres lie at whole numbers.
+    """What is known of one face; K keypoints. Pixel centers lie at whole numbers.
 
     Attributes:
         box: (x, y, width, height) of an upright square around the face, in px of the picture; it may reach outside.
@@ -33,7 +33,7 @@ class Face:
     score: float = 1.0
 
 
-def doubt(face: Face) -> float:
+def uncertainty(face: Face) -> float:
     """Returns the mean error to expect of a face's keypoints in widths of its box; 0 where the network says none."""
     return 0.0 if face.expected_error is None else float(face.expected_error.mean()) / face.box[2]
 

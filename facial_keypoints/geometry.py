@@ -1,4 +1,4 @@
-"""Similarity fits, and crops with the way back. N faces, K points; pixel centres lie at whole numbers."""
+"""Similarity fits, and crops with the way back. N faces, K points; pixel centers lie at whole numbers."""
 
 import cv2
 import numpy as np
@@ -25,13 +25,13 @@ def fit_similarity(source: npt.ArrayLike, target: npt.ArrayLike, mask: Bool | No
     mask = np.ones(before.shape, bool) if mask is None else np.broadcast_to(mask, before.shape)
     count = np.maximum(mask.sum(axis=1, keepdims=True), 1)
     before, after = np.where(mask, before, 0), np.where(mask, after, 0)
-    from_centre = before.sum(axis=1, keepdims=True) / count
-    to_centre = after.sum(axis=1, keepdims=True) / count
-    spread = np.where(mask, before - from_centre, 0)
+    from_center = before.sum(axis=1, keepdims=True) / count
+    to_center = after.sum(axis=1, keepdims=True) / count
+    spread = np.where(mask, before - from_center, 0)
     power = (np.abs(spread) ** 2).sum(axis=1)
-    product = (spread.conj() * np.where(mask, after - to_centre, 0)).sum(axis=1)
+    product = (spread.conj() * np.where(mask, after - to_center, 0)).sum(axis=1)
     factor = np.where(power > TINY, product / np.maximum(power, TINY), 1)
-    shift = to_centre[:, 0] - factor * from_centre[:, 0]
+    shift = to_center[:, 0] - factor * from_center[:, 0]
     top = np.stack([factor.real, -factor.imag, shift.real], axis=-1)
     bottom = np.stack([factor.imag, factor.real, shift.imag], axis=-1)
     return np.stack([top, bottom], axis=1)
@@ -77,7 +77,7 @@ def shrunk(picture: UInt8, matrix: Float64) -> tuple[UInt8, Float64]:
     size = max(1, round(width * scale)), max(1, round(height * scale))
     smaller = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
     ratio = np.array([width / size[0], height / size[1]])
-    linear = matrix[:, :2] * ratio  # of the smaller picture, whose pixel centres lie elsewhere
+    linear = matrix[:, :2] * ratio  # of the smaller picture, whose pixel centers lie elsewhere
     shift = matrix[:, :2] @ (ratio - 1) / 2 + matrix[:, 2]
     return smaller, np.column_stack([linear, shift])
 

@@ -24,7 +24,7 @@ class LabelSource:
 
 
 @dataclass(frozen=True)
-class Normaliser:
+class Normalizer:
     """The distance that an error is divided by (NME), so that faces of any size compare.
 
     Attributes:
@@ -45,8 +45,8 @@ class KeypointSet:
         name: short name, stored in manifests.
         names: the K keypoints in column order; left and right are the pictured person's own.
         mirror: mirror[k] is the keypoint whose place keypoint k takes in a mirrored picture.
-        normalisers: the distances that normalise errors; the first is the one of `nme_pct`.
-        groups: parts of the face by name, each with its keypoints; every keypoint is in one.
+        normalizers: the distances that normalize errors; the first is the one of `nme_pct`.
+        regions: regions of the face by name, each with its keypoints; every keypoint is in one.
         skeleton: runs of keypoints to join when a face is drawn.
         sources: the label sources; the first one marks all keypoints, and its places are the set's own.
     """
@@ -54,10 +54,10 @@ class KeypointSet:
     name: str
     names: tuple[str, ...]
     mirror: tuple[int, ...]
-    normalisers: tuple[Normaliser, ...]
-    groups: tuple[tuple[str, tuple[int, ...]], ...]
+    normalizers: tuple[Normalizer, ...]
+    regions: tuple[tuple[str, tuple[int, ...]], ...]
     skeleton: tuple[tuple[int, ...], ...]
-    sources: tuple[LabelSource, ...]
+    label_sources: tuple[LabelSource, ...]
 
     def __len__(self) -> int:
         return len(self.names)
@@ -68,9 +68,9 @@ class KeypointSet:
         return [f"{name}_{axis}" for name in self.names for axis in "xy"]
 
     @property
-    def biased_sources(self) -> tuple[int, ...]:
+    def biased_label_sources(self) -> tuple[int, ...]:
         """The label sources whose labels lie to one side (`LabelSource.horizontal_bias`), indexes into `sources`."""
-        return tuple(number for number, source in enumerate(self.sources) if source.horizontal_bias)
+        return tuple(number for number, label_source in enumerate(self.label_sources) if label_source.horizontal_bias)
 
     def index(self, name: str) -> int:
         """Returns the place of a keypoint in column order."""
@@ -109,14 +109,14 @@ FACE15 = KeypointSet(
     name="face15",
     names=_FACE15_NAMES,
     mirror=_mirror_by_name(_FACE15_NAMES),
-    normalisers=(Normaliser("eye centres", (0,), (1,)),),
-    groups=(("eyebrows", (6, 7, 8, 9)), ("eyes", (0, 1, 2, 3, 4, 5)), ("nose", (10,)), ("mouth", (11, 12, 13, 14))),
+    normalizers=(Normalizer("eye centers", (0,), (1,)),),
+    regions=(("eyebrows", (6, 7, 8, 9)), ("eyes", (0, 1, 2, 3, 4, 5)), ("nose", (10,)), ("mouth", (11, 12, 13, 14))),
     skeleton=((7, 6), (8, 9), (3, 0, 2), (4, 1, 5), (11, 13, 12, 14, 11)),
-    sources=(
+    label_sources=(
         LabelSource("complete", tuple(range(15))),
-        # The eye centres, and two it marks elsewhere: the base of the nose for its tip, the lower lip's inner edge.
+        # The eye centers, and two it marks elsewhere: the base of the nose for its tip, the lower lip's inner edge.
         LabelSource("sparse", (0, 1, 10, 14), own=(10, 14)),
-        # LFW and web pictures (Sun et al. 2013): eye centres, nose tip and mouth corners, all a little elsewhere.
+        # LFW and web pictures (Sun et al. 2013): eye centers, nose tip and mouth corners, all a little elsewhere.
         LabelSource("five", (0, 1, 10, 11, 12), own=(0, 1, 10, 11, 12)),
     ),
 )
@@ -163,8 +163,8 @@ FACE68 = KeypointSet(
     name="face68",
     names=tuple(f"{part}_{number}" for part, count in _PARTS_OF_68.items() for number in range(1, count + 1)),
     mirror=_mirror_of_68(),
-    normalisers=(Normaliser("outer eye corners", (36,), (45,)), Normaliser("pupils", _run(36, 41), _run(42, 47))),
-    groups=(
+    normalizers=(Normalizer("outer eye corners", (36,), (45,)), Normalizer("pupils", _run(36, 41), _run(42, 47))),
+    regions=(
         ("jaw", _run(0, 16)),
         ("eyebrows", _run(17, 26)),
         ("nose", _run(27, 35)),
@@ -182,7 +182,7 @@ FACE68 = KeypointSet(
         (*_run(48, 59), 48),
         (*_run(60, 67), 60),
     ),
-    sources=(
+    label_sources=(
         LabelSource("pictures", _run(0, 67)),
         # Video frames: their labels lie about 1.3 px of a 96-px crop to the right of what they name (docs/v2.md).
         LabelSource("frames", _run(0, 67), own=_run(0, 67), horizontal_bias=True),
@@ -212,15 +212,15 @@ _FACE15_OF_68 = (
 _SPARSE_OF_68 = {FACE15.index("nose_tip"): (33,), FACE15.index("mouth_center_bottom_lip"): (66,)}
 
 
-def face15_of_68(source: int = 0) -> tuple[tuple[int, ...], ...]:
+def face15_of_68(label_source: int = 0) -> tuple[tuple[int, ...], ...]:
     """Returns for each keypoint of FACE15 those of the 68 points whose mean a label source (0 or 1) means by it.
 
     For what source 1 does not label: those of source 0.
     """
-    own = _SPARSE_OF_68 if source == 1 else {}
+    own = _SPARSE_OF_68 if label_source == 1 else {}
     return tuple(own.get(keypoint, points) for keypoint, points in enumerate(_FACE15_OF_68))
 
 
-def as_face15(points: npt.NDArray[np.floating], source: int = 0) -> npt.NDArray[np.floating]:
+def as_face15(points: npt.NDArray[np.floating], label_source: int = 0) -> npt.NDArray[np.floating]:
     """Returns the 15 keypoints as a label source of FACE15 (0 or 1) means them, (..., 15, 2), of 68 (..., 68, 2)."""
-    return np.stack([points[..., list(chosen), :].mean(axis=-2) for chosen in face15_of_68(source)], axis=-2)
+    return np.stack([points[..., list(chosen), :].mean(axis=-2) for chosen in face15_of_68(label_source)], axis=-2)

@@ -66,7 +66,7 @@ LONGEST_SIGNATURE = 16  # bytes
 MOST_PIXELS = 89_000_000  # decoded they take 267 MB; beyond, Pillow warns of its own accord
 JPEG_QUALITY = 92
 PNG_LEVEL = 1  # of compression: a little larger, many times quicker
-DEEP_MODES = ("I", "I;16", "I;16B", "I;16L", "I;16N")  # Pillow's names for grey pictures of 16 bits
+DEEP_MODES = ("I", "I;16", "I;16B", "I;16L", "I;16N")  # Pillow's names for gray pictures of 16 bits
 DEEPEST = 65535
 UPRIGHT = {  # how a picture is turned upright, by its EXIF orientation; 1: it is
     2: Image.Transpose.FLIP_LEFT_RIGHT,

@@ -16,7 +16,7 @@ from facial_keypoints.boxes import Detector, given_boxes
 from facial_keypoints.codec import WITH_ERROR, Keypoints, decode
 from facial_keypoints.detectors.haar import Haar, second_look
 from facial_keypoints.errors import InputError, one_line
-from facial_keypoints.face import DOUBTFUL, HOPELESS, Face, doubt, each_once
+from facial_keypoints.face import MAX_FIRST_UNCERTAINTY, MAX_UNCERTAINTY, Face, each_once, uncertainty
 from facial_keypoints.pretrained import INT8_FILE, KERAS_FILE, MANIFEST, ONNX_FILE, find, shipped
 from facial_keypoints.runtime import onnxruntime
 from facial_keypoints.spec import CHANNELS, METADATA_KEY, ModelSpec, from_json
@@ -24,7 +24,7 @@ from facial_keypoints.spec import CHANNELS, METADATA_KEY, ModelSpec, from_json
 BATCH = 64
 PASSES = 3  # at most, each from a crop that the last one's keypoints gave
 STILL_PX = 3.0  # of a crop; one whose corners move less has stopped
-USUAL_DOUBT = 0.01  # of a network that comes without a manifest: about that of the shipped ones
+TYPICAL_UNCERTAINTY = 0.01  # of a network that comes without a manifest: about that of the shipped ones
 SILENT = 4  # onnxruntime's level of notes: its errors are raised as well
 EXPORT_AGAIN = "export it again with `python -m training.export MODEL_DIR`"
 
@@ -44,7 +44,7 @@ class Predictor:
 
     spec: ModelSpec
     path: Path
-    usual_doubt: float
+    typical_uncertainty: float
 
     def __init__(self, model: str | Path = "v2", *, int8: bool = False, threads: int | None = None) -> None:
         """Loads a network.
@@ -68,9 +68,9 @@ class Predictor:
         by_name = isinstance(model, str) and model in shipped()
         self._loaded_by = (model, int8, threads, "") if by_name else (found.absolute(), int8, threads, digest)
         self.spec = _spec(self._session, self.path)
-        self._gives = len(self.spec.landmarks), WITH_ERROR if self.spec.expected_error else 2
+        self._gives = len(self.spec.output_points), WITH_ERROR if self.spec.expected_error else 2
         self._box_px = cropping.box_of(np.eye(2, 3), self.spec)[2]  # of the mean face, in its crop
-        self.usual_doubt = _usual_doubt(self.path, self._box_px)
+        self.typical_uncertainty = _typical_uncertainty(self.path, self._box_px)
         self._haar = Haar()
         self._second_look = second_look(self._haar)
         self._input = _input_name(self._session, self.spec, self.path)
@@ -80,14 +80,14 @@ class Predictor:
         """Returns how `pickle` and `copy` make it again."""
         return _load_again, self._loaded_by
 
-    def predict_crops(self, images: UInt8, source: str | None = None) -> Keypoints:
+    def predict_crops(self, images: UInt8, label_source: str | None = None) -> Keypoints:
         """Returns the keypoints of faces that are already cut: float32 (N, K, 2), and the errors to expect (N, K).
 
-        Coordinates are px of the crop, 0 at the centre of its first pixel. Where the network says no errors, they are
+        Coordinates are px of the crop, 0 at the center of its first pixel. Where the network says no errors, they are
         None.
 
         Args:
-            images: uint8 (N, H, W, C) of the network's height and width, any N; C is 1 (grey) or 3 (RGB, in this order)
+            images: uint8 (N, H, W, C) of the network's height and width, any N; C is 1 (gray) or 3 (RGB, in this order)
                 and need not be the network's.
             source: the name of the label source whose places are meant; None: the keypoint set's own.
 
@@ -95,8 +95,8 @@ class Predictor:
             InputError: other images, or a label source that the network does not tell apart.
         """
         images = self._checked(images)
-        sources = self._sources(len(images), source)
-        return decode(self._outputs(images), sources, self.spec.landmarks)
+        label_sources = self._label_sources(len(images), label_source)
+        return decode(self._outputs(images), label_sources, self.spec.output_points)
 
     def predict(
         self,
@@ -104,7 +104,7 @@ class Predictor:
         *,
         detector: Detector | None = None,
         boxes: npt.ArrayLike | None = None,
-        source: str | None = None,
+        label_source: str | None = None,
     ) -> list[Face]:
         """Returns the faces of a picture with their keypoints, the surest first.
 
@@ -112,7 +112,7 @@ class Predictor:
         keypoints of a face that is already there; so nothing is dropped as false where the network says no errors.
 
         Args:
-            picture: uint8 (H, W, 3) RGB, (H, W, 1) or (H, W) grey; `pictures.read_picture` reads one.
+            picture: uint8 (H, W, 3) RGB, (H, W, 1) or (H, W) gray; `pictures.read_picture` reads one.
             detector: finds faces (`detectors/`); None: OpenCV's Haar cascade, and where that leads to no face the
                 cascade on copies turned by 25 degrees, and the one for faces from the side.
             boxes: float (F, 4), boxes around faces (x, y, width, height) in px, instead of a detector's. The faces are
@@ -125,23 +125,25 @@ class Predictor:
         picture = _checked_picture(picture)
         if boxes is not None:
             crops = cropping.crop_of_boxes(given_boxes(boxes), self.spec)
-            return self.predict_at(picture, crops, source=source)
+            return self.predict_at(picture, crops, label_source=label_source)
         for search in (detector,) if detector else (self._haar, self._second_look):
-            if faces := self._found(picture, search, source):
+            if faces := self._found(picture, search, label_source):
                 return faces
         return []
 
-    def _found(self, picture: UInt8, detector: Detector, source: str | None) -> list[Face]:
+    def _found(self, picture: UInt8, detector: Detector, label_source: str | None) -> list[Face]:
         """Returns the faces that a detector leads to, the surest first: as the network says, else as the detector."""
         found = detector(picture)
         crops = cropping.crop_of_boxes(found, self.spec)
-        crops, output = self._settled(picture, crops, PASSES, hopeless=HOPELESS * self.usual_doubt)
-        real = self._doubts(output) < DOUBTFUL * self.usual_doubt
-        faces = self._faces(crops[real], output[real], found.scores[real], source)
-        return each_once(sorted(faces, key=lambda face: (doubt(face), -face.score)))
+        crops, output = self._settled(
+            picture, crops, PASSES, max_uncertainty=MAX_FIRST_UNCERTAINTY * self.typical_uncertainty
+        )
+        real = self._uncertainties(output) < MAX_UNCERTAINTY * self.typical_uncertainty
+        faces = self._faces(crops[real], output[real], found.scores[real], label_source)
+        return each_once(sorted(faces, key=lambda face: (uncertainty(face), -face.score)))
 
     def predict_at(
-        self, picture: UInt8, crops: Float64, *, passes: int = PASSES, source: str | None = None
+        self, picture: UInt8, crops: Float64, *, passes: int = PASSES, label_source: str | None = None
     ) -> list[Face]:
         """Returns a face for each crop, in their order.
 
@@ -155,10 +157,10 @@ class Predictor:
             source: as in `predict_crops`.
         """
         crops, output = self._settled(_checked_picture(picture), crops, passes)
-        return self._faces(crops, output, np.ones(len(crops)), source)
+        return self._faces(crops, output, np.ones(len(crops)), label_source)
 
     def _settled(
-        self, picture: UInt8, crops: Float64, passes: int, hopeless: float = np.inf
+        self, picture: UInt8, crops: Float64, passes: int, max_uncertainty: float = np.inf
     ) -> tuple[Float64, Float32]:
         """Returns the crops (F, 2, 3) where they stopped, and what the network gives there, (F, M, 2 or 3).
 
@@ -171,7 +173,7 @@ class Predictor:
             output[going] = self._outputs(cropping.cut(picture, crops[going], self.spec))
             if not left:
                 break
-            going = going[self._doubts(output[going]) < hopeless]
+            going = going[self._uncertainties(output[going]) < max_uncertainty]
             placed = geometry.transform(
                 output[going, : len(self.spec.keypoint_set), :2], geometry.inverse(crops[going])
             )
@@ -181,9 +183,9 @@ class Predictor:
             crops[going] = better[moved]
         return crops, output
 
-    def _faces(self, crops: Float64, output: Float32, scores: Float64, source: str | None) -> list[Face]:
+    def _faces(self, crops: Float64, output: Float32, scores: Float64, label_source: str | None) -> list[Face]:
         """Returns the faces that the network sees in crops (F, 2, 3), in px of the picture."""
-        coordinates, errors = decode(output, self._sources(len(output), source), self.spec.landmarks)
+        coordinates, errors = decode(output, self._label_sources(len(output), label_source), self.spec.output_points)
         back = geometry.inverse(crops)
         keypoints = geometry.transform(coordinates, back).astype(np.float32)
         scales = np.sqrt(np.abs(np.linalg.det(back[:, :, :2]))).astype(np.float32)
@@ -196,7 +198,7 @@ class Predictor:
         batches = [self._run(images[start : start + BATCH]) for start in range(0, len(images), BATCH)]
         return np.concatenate([np.zeros((0, *self._gives), np.float32), *batches])
 
-    def _doubts(self, output: Float32) -> Float32:
+    def _uncertainties(self, output: Float32) -> Float32:
         """Returns the `doubt` of each face, float32 (F,), of what the network gives."""
         if not self.spec.expected_error:
             return np.zeros(len(output), np.float32)
@@ -216,10 +218,10 @@ class Predictor:
             raise InputError(f"images: are {size}, {self.path} takes {height} x {width} px; cut or resize them")
         return images
 
-    def _sources(self, count: int, name: str | None) -> Int64:
+    def _label_sources(self, count: int, name: str | None) -> Int64:
         """Returns the number of a label source, int64 (N,), once for each of N faces."""
-        sources = self.spec.keypoint_set.sources
-        known = {sources[number].name: number for number in (0, *self.spec.sources)}
+        label_sources = self.spec.keypoint_set.label_sources
+        known = {label_sources[number].name: number for number in (0, *self.spec.label_sources)}
         if name is not None and name not in known:
             raise InputError(f"{name}: {self.path} knows no such label source; give one of {', '.join(known)}")
         return np.full(count, known[name] if name else 0, np.int64)
@@ -277,13 +279,13 @@ def _content(path: Path, checked: bool) -> tuple[bytes, str]:
     return content, digest
 
 
-def _usual_doubt(path: Path, box_px: float) -> float:
+def _typical_uncertainty(path: Path, box_px: float) -> float:
     """Returns what `Predictor.usual_doubt` is of an ONNX file; the face's box is so wide in its crops."""
     try:
         error_px = float(json.loads(path.with_name(MANIFEST).read_bytes())["metrics"]["val_mae_px"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return USUAL_DOUBT
-    return error_px / box_px if 0 < error_px < np.inf else USUAL_DOUBT
+        return TYPICAL_UNCERTAINTY
+    return error_px / box_px if 0 < error_px < np.inf else TYPICAL_UNCERTAINTY
 
 
 def _session(path: Path, content: bytes, threads: int) -> Any:
@@ -324,5 +326,5 @@ def _checked_picture(picture: UInt8) -> UInt8:
     if len(shape) == 2:
         picture = picture[..., None]
     if picture.ndim != 3 or picture.shape[2] not in CHANNELS or not picture.size:
-        raise InputError(f"picture: has shape {shape}, expected (H, W) or (H, W, 1) grey or (H, W, 3) RGB")
+        raise InputError(f"picture: has shape {shape}, expected (H, W) or (H, W, 1) gray or (H, W, 3) RGB")
     return picture

@@ -4,12 +4,13 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from facial_keypoints.codec import Landmarks, landmarks
+from facial_keypoints.codec import OutputPoints, output_points
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import KEYPOINT_SETS, KeypointSet
 
+FORMAT_VERSION = 2  # of the JSON values; version 1 says `landmarks` for `output_points`
 METADATA_KEY = "facial_keypoints"  # of an ONNX file; its value is `to_json` as text
-CHANNELS = GREY, RGB = 1, 3
+CHANNELS = GRAY, RGB = 1, 3
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Crop:
 
     Attributes:
         height_px, width_px: of the picture.
-        channels: 1 (grey) or 3 (RGB).
+        channels: 1 (gray) or 3 (RGB).
         mean_keypoints: K pairs (x, y) in px, where the training faces have their keypoints on average.
     """
 
@@ -39,38 +40,41 @@ class ModelSpec:
 
     Attributes:
         keypoint_set: K keypoints.
-        sources: the label sources (indexes into `keypoint_set.sources`) whose places it tells apart.
-        expected_error: whether it says the error to expect of each landmark beside x and y.
+        label_sources: indexes into `keypoint_set.label_sources`: those that it has output points of their own for.
+        expected_error: whether it predicts the expected error of each output point beside x and y.
         crop: of its training pictures.
     """
 
     keypoint_set: KeypointSet
-    sources: tuple[int, ...]
+    label_sources: tuple[int, ...]
     expected_error: bool
     crop: Crop
 
     @property
-    def landmarks(self) -> Landmarks:
-        """The M landmarks that it predicts."""
-        return landmarks(self.keypoint_set, self.sources)
+    def output_points(self) -> OutputPoints:
+        """The M output points that it predicts."""
+        return output_points(self.keypoint_set, self.label_sources)
 
     @property
     def point_names(self) -> tuple[tuple[str, str], ...]:
-        """The names of the keypoint and of the label source of each landmark."""
+        """The names of the keypoint and of the label source of each output point."""
         names: dict[int, tuple[str, str]] = {}
-        for source, row in zip(self.keypoint_set.sources, self.landmarks.of_source, strict=True):
-            for keypoint, landmark in zip(self.keypoint_set.names, row, strict=True):
-                names.setdefault(landmark, (keypoint, source.name))  # the first source that means it
-        return tuple(names[landmark] for landmark in range(len(self.landmarks)))
+        for label_source, row in zip(self.keypoint_set.label_sources, self.output_points.of_label_source, strict=True):
+            for keypoint, output_point in zip(self.keypoint_set.names, row, strict=True):
+                names.setdefault(output_point, (keypoint, label_source.name))  # the first source that means it
+        return tuple(names[output_point] for output_point in range(len(self.output_points)))
 
 
 def to_json(spec: ModelSpec) -> dict[str, Any]:
     """Returns JSON values that say it all to a reader who has nothing of this project."""
-    of_source = spec.landmarks.of_source
+    of_label_source = spec.output_points.of_label_source
     return {
+        "format_version": FORMAT_VERSION,
         "keypoint_set": spec.keypoint_set.name,
         "keypoints": list(spec.keypoint_set.names),
-        "landmarks": {spec.keypoint_set.sources[s].name: list(of_source[s]) for s in spec.sources},
+        "output_points": {
+            spec.keypoint_set.label_sources[s].name: list(of_label_source[s]) for s in spec.label_sources
+        },
         "expected_error": spec.expected_error,
         "crop": {**asdict(spec.crop), "mean_keypoints": [list(point) for point in spec.crop.mean_keypoints]},
     }
@@ -87,15 +91,17 @@ def from_json(values: Any, where: str) -> ModelSpec:
         InputError: no such values, or a keypoint set or label source that this project does not know.
     """
     try:
+        if "landmarks" in values:  # format version 1
+            values = {**values, "output_points": values["landmarks"], "format_version": FORMAT_VERSION}
         name, crop = values["keypoint_set"], dict(values["crop"])
         keypoint_set = KEYPOINT_SETS.get(name)
         if keypoint_set is None or list(keypoint_set.names) != values["keypoints"]:
             raise InputError(f"{where}: has the unknown keypoint set {name!r}; known: {', '.join(KEYPOINT_SETS)}")
-        names = [source.name for source in keypoint_set.sources]
-        sources = tuple(names.index(source) for source in values["landmarks"])
+        names = [label_source.name for label_source in keypoint_set.label_sources]
+        label_sources = tuple(names.index(label_source) for label_source in values["output_points"])
         means = tuple((float(x), float(y)) for x, y in crop["mean_keypoints"])
         size = (int(crop["height_px"]), int(crop["width_px"]), int(crop["channels"]))
-        spec = ModelSpec(keypoint_set, sources, bool(values["expected_error"]), Crop(*size, means))
+        spec = ModelSpec(keypoint_set, label_sources, bool(values["expected_error"]), Crop(*size, means))
         known = {**values, **to_json(spec)} == values  # a later version may say more
         known = known and min(size) > 0 and size[2] in CHANNELS
         known = known and len(means) == len(keypoint_set) and all(math.isfinite(x + y) for x, y in means)

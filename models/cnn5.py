@@ -1,4 +1,4 @@
-"""`cnn5`: five convolutions, each with a pooling, and one dense layer, for 68 keypoints on grey images of 224 x 224.
+"""`cnn5`: five convolutions, each with a pooling, and one dense layer, for 68 keypoints on gray images of 224 x 224.
 
 The published description names the layers and leaves their sizes open. Chosen here: filters that double from 16, which
 keeps training at 224 px bearable on two cores; convolutions of 5 and then 3 px that keep the size, so that any image

@@ -150,7 +150,7 @@ def _parameters(build: Build) -> Mapping[str, inspect.Parameter]:
 
 
 def build_model(
-    build: Build, input_shape: tuple[int, int, int], landmarks: int, options: Mapping[str, Any] | None = None
+    build: Build, input_shape: tuple[int, int, int], output_points: int, options: Mapping[str, Any] | None = None
 ) -> "keras.Model":
     """Returns the untrained network that `build` makes, checked.
 
@@ -174,18 +174,20 @@ def build_model(
         known = ", ".join(build_options(build)) or "none"
         raise InputError(f"{path}: its build has no option {unknown[0]}; its options: {known}")
     try:
-        model = build(input_shape=input_shape, keypoints=landmarks, **options)
+        model = build(input_shape=input_shape, keypoints=output_points, **options)
     except Exception as error:
-        wanted = f"{landmarks} keypoints on images of {_by(input_shape)}"
+        wanted = f"{output_points} keypoints on images of {_by(input_shape)}"
         raise InputError(f"{_place(error, path)}: no network for {wanted} ({reason(error)})") from None
     if not isinstance(model, keras.Model):
         raise InputError(f"{path}: its build returns {type(model).__name__}; it must return a keras.Model")
     if (taken := shape_of(model, "input_shape")) != (None, *input_shape):
         raise InputError(f"{path}: its network takes {shape_text(taken)}; it must begin with keras.Input(input_shape)")
-    if (given := shape_of(model, "output_shape")) not in [(None, landmarks, numbers) for numbers in (2, WITH_ERROR)]:
+    if (given := shape_of(model, "output_shape")) not in [
+        (None, output_points, numbers) for numbers in (2, WITH_ERROR)
+    ]:
         raise InputError(
-            f"{path}: its network gives {shape_text(given)}; it must give (N, {landmarks}, 2), the keypoints in px, or "
-            f"(N, {landmarks}, 3) with the expected error"
+            f"{path}: its network gives {shape_text(given)}; it must give (N, {output_points}, 2), the keypoints in "
+            f"px, or (N, {output_points}, 3) with the expected error"
         )
     try:
         keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(model))

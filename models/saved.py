@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from common.backend import check_device
-from common.stage import COMMANDS, read_manifest
+from common.stage import Stage, read_manifest
 from facial_keypoints.array_types import Float32, UInt8
-from facial_keypoints.codec import WITH_ERROR, Landmarks, landmarks
+from facial_keypoints.codec import WITH_ERROR, OutputPoints, output_points
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import KeypointSet
 from facial_keypoints.pretrained import KERAS_FILE
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     import keras
 
 PREDICTION_BATCH = 64  # faces; at 224 px a deep network takes some gigabytes for so many
-TRAIN_AGAIN = f"train it again with `{COMMANDS['train']}`"
+TRAIN = Stage("train", "training.train", "NETWORK --out DIR")
+TRAIN_AGAIN = f"train it again with `{TRAIN.command}`"
 WHOLE_FILE = "give a whole .keras file of Keras' own layers, or the model folder that training wrote"
 
 
@@ -45,9 +46,9 @@ class LoadedModel:
         """The `.keras` file."""
         return self.path / KERAS_FILE if self.manifest is not None else self.path
 
-    def landmarks(self, keypoint_set: KeypointSet) -> Landmarks:
+    def output_points(self, keypoint_set: KeypointSet) -> OutputPoints:
         """Returns its landmarks; of a bare file, the keypoints of the set itself."""
-        return self.spec.landmarks if self.spec else landmarks(keypoint_set)
+        return self.spec.output_points if self.spec else output_points(keypoint_set)
 
 
 def load_model(path: Path) -> LoadedModel:
@@ -63,10 +64,10 @@ def load_model(path: Path) -> LoadedModel:
         return LoadedModel(_load_keras(path, WHOLE_FILE), None, None, path)
     if path.suffix == ".keras":
         raise InputError(f"{path}: no such file; give a model folder or a .keras file")
-    manifest = read_manifest(path, "train")
+    manifest = read_manifest(path, TRAIN)
     spec = from_json(manifest.get("model"), f"{path}/manifest.json")
     model = _load_keras(path / KERAS_FILE, TRAIN_AGAIN, str(manifest["parameters"].get("network", "")))
-    gives = (None, len(spec.landmarks), WITH_ERROR if spec.expected_error else 2)
+    gives = (None, len(spec.output_points), WITH_ERROR if spec.expected_error else 2)
     if (shape_of(model, "input_shape"), shape_of(model, "output_shape")) != ((None, *spec.crop.shape), gives):
         raise InputError(f"{path}: {KERAS_FILE} is not the network that its manifest describes; {TRAIN_AGAIN}")
     return LoadedModel(model, spec, manifest, path)
@@ -101,13 +102,13 @@ def predict(loaded: LoadedModel, images: UInt8, keypoint_set: KeypointSet) -> Fl
     Of a bare file, M is the K keypoints of the set, and 2K numbers for a face are taken as x, y, x, y, ...
 
     Args:
-        images: uint8 (N, H, W, C); grey ones are repeated for a network that takes colours.
+        images: uint8 (N, H, W, C); gray ones are repeated for a network that takes colors.
         keypoint_set: of the data.
 
     Raises:
         InputError: the network takes other images or predicts other keypoints, or what it gives are no keypoints.
     """
-    model, count = loaded.model, len(loaded.landmarks(keypoint_set))
+    model, count = loaded.model, len(loaded.output_points(keypoint_set))
     if loaded.spec and loaded.spec.keypoint_set != keypoint_set:
         raise InputError(
             f"{loaded.path}: predicts {loaded.spec.keypoint_set.name}, the data has {keypoint_set.name}; train a model "
@@ -121,7 +122,7 @@ def predict(loaded: LoadedModel, images: UInt8, keypoint_set: KeypointSet) -> Fl
         )
     taken = shape_of(model, "input_shape")
     if images.shape[-1] == 1 and isinstance(taken, tuple) and taken[-1] == 3:
-        images = np.repeat(images, 3, axis=-1)  # a grey image in colour is three equal channels
+        images = np.repeat(images, 3, axis=-1)  # a gray image in color is three equal channels
     if not _takes(taken, images.shape):
         raise InputError(
             f"{loaded.path}: takes images of {shape_text(taken)}, the data has {shape_text(images.shape)}; train a "

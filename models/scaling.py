@@ -11,7 +11,7 @@ def scaled_images(
 ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
     """Returns the input of a network, images (N, H, W, C) with values 0..255, and the same scaled, to 0..1 by default.
 
-    Whole rows are scaled: onnxruntime takes 12 ns for every pixel of a grey image otherwise, because it works in runs
+    Whole rows are scaled: onnxruntime takes 12 ns for every pixel of a gray image otherwise, because it works in runs
     along the last axis, of length 1 there. It was a seventh of the time that v2 takes.
 
     Args:

@@ -1,7 +1,7 @@
 """`v2`: a small residual network whose grid of cells finds each landmark by soft-argmax, with the error to expect.
 
 Encoder to 1/16 of the image, decoder back to 1/8. There each landmark has a map of attention, a softmax over the cells,
-and lies at the mean of the cells' centres under that attention (soft-argmax, Nibali et al. 2018, arXiv 1801.07372).
+and lies at the mean of the cells' centers under that attention (soft-argmax, Nibali et al. 2018, arXiv 1801.07372).
 From the mean of the cells' features under it follow an offset and the logarithm of the error to expect.
 `docs/v2.md` tells what each part gains.
 """
@@ -58,7 +58,7 @@ def build(input_shape: tuple[int, int, int] = (96, 96, 1), keypoints: int = 17, 
 def convolution(
     x: keras.KerasTensor, filters: int, name: str, size: int = 3, strides: int = 1, relu: bool = True
 ) -> keras.KerasTensor:
-    """Returns x through a convolution, batch normalisation and, by default, ReLU."""
+    """Returns x through a convolution, batch normalization and, by default, ReLU."""
     x = keras.layers.Conv2D(filters, size, strides, "same", use_bias=False, name=name)(x)
     x = keras.layers.BatchNormalization(momentum=0.97, name=f"{name}_normalised")(x)
     return keras.layers.ReLU(name=f"{name}_relu")(x) if relu else x
@@ -75,39 +75,41 @@ def residual(x: keras.KerasTensor, filters: int, name: str, strides: int) -> ker
     return keras.layers.ReLU(name=name)(keras.layers.Add(name=f"{name}_add")([x, y]))
 
 
-def soft_argmax_with_offsets(features: keras.KerasTensor, landmarks: int) -> keras.KerasTensor:
+def soft_argmax_with_offsets(features: keras.KerasTensor, output_points: int) -> keras.KerasTensor:
     """Returns (N, M, 3), x, y and the expected error in px, from features (N, H/8, W/8, F) of the cells.
 
-    Each landmark attends to the cells. The mean of their centres under its attention is where it lies, and from the
+    Each landmark attends to the cells. The mean of their centers under its attention is where it lies, and from the
     mean of their features follow an offset in x and in y, in cells, and the logarithm of the expected error: for a
     linear map that is the mean of what every cell would say, at a quarter of the work.
     """
     rows, columns, channels = features.shape[1:]
     cells = rows * columns
     f32 = {"dtype": "float32"}  # half precision would round coordinates
-    logits = keras.layers.Conv2D(landmarks, 1, name="attention_logits", **f32)(features)
+    logits = keras.layers.Conv2D(output_points, 1, name="attention_logits", **f32)(features)
     # By operations, whose shapes ONNX files hold as constants; the layers of the same name work them out at each call.
-    logits = keras.ops.transpose(keras.ops.reshape(logits, (-1, cells, landmarks)), (0, 2, 1))
+    logits = keras.ops.transpose(keras.ops.reshape(logits, (-1, cells, output_points)), (0, 2, 1))
     attention = keras.layers.Softmax(axis=-1, name="attention", **f32)(logits)  # (N, M, cells)
     features = keras.ops.cast(keras.ops.reshape(features, (-1, cells, channels)), "float32")
     seen = keras.ops.matmul(attention, features)  # (N, M, F)
     said = keras.layers.EinsumDense(
         "nmf,mfd->nmd",
-        (landmarks, 3),
+        (output_points, 3),
         bias_axes="md",
         kernel_initializer="zeros",  # at first no offset
         name="offsets_and_log_error",
         **f32,
     )(seen)
-    centres = keras.layers.EinsumDense("nmc,cd->nmd", (landmarks, 2), trainable=False, name="cell_centres_px", **f32)
-    points = centres(attention)
-    centres.set_weights([cell_centres_px(rows, columns)])
+    centers = keras.layers.EinsumDense(
+        "nmc,cd->nmd", (output_points, 2), trainable=False, name="cell_centres_px", **f32
+    )
+    points = centers(attention)
+    centers.set_weights([cell_centers_px(rows, columns)])
     offsets = keras.layers.Rescaling(CELL_PX, name="offsets_px", **f32)(said[..., :2])
     points = keras.layers.Add(name="points_px", **f32)([points, offsets])
     return with_expected_error(points, said[..., 2:])
 
 
-def cell_centres_px(rows: int, columns: int) -> Float32:
-    """Returns x and y of the centres of the cells in px, row by row: float32 (rows * columns, 2)."""
+def cell_centers_px(rows: int, columns: int) -> Float32:
+    """Returns x and y of the centers of the cells in px, row by row: float32 (rows * columns, 2)."""
     y, x = np.mgrid[:rows, :columns].reshape(2, -1)
     return (CELL_PX * np.stack([x, y], axis=1) + (CELL_PX - 1) / 2).astype(np.float32)

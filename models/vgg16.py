@@ -1,7 +1,7 @@
 """`vgg16`: the convolutions of VGG16 (Simonyan & Zisserman 2015), learnt on ImageNet, and a head for keypoints.
 
 The head follows the published project: one more convolution and pooling, 512 dense units, half of them dropped, and
-coordinates as shares of the image's sides. Grey images are taken as colour images of three equal channels.
+coordinates as shares of the image's sides. Gray images are taken as color images of three equal channels.
 """
 
 import warnings

@@ -220,11 +220,11 @@ def rehash(file: Path) -> None:
 
 def data_manifest(folder: Path) -> Case:
     data = folder / "data"
-    stage = pipeline.Stage(data, "prepare", ["data_prep.prepare"])
+    step = pipeline.Step(data, arrays.PREPARE, ["data_prep.prepare"])
 
     def read() -> None:
         use_data(data)
-        pipeline.reason_to_run(stage)
+        pipeline.reason_to_run(step)
 
     return Case(data / MANIFEST, read, lambda out: score_predictions(folder, out))
 
@@ -302,7 +302,7 @@ def state_of_a_run(folder: Path) -> Case:
 
 
 def rows_csv(folder: Path) -> Case:
-    rows = arrays.load_part(folder / "data", "test").rows
+    rows = arrays.load_split(folder / "data", "test").rows
     path = folder / "rows.csv"
     path.write_text("row,note\n" + "".join(f'{row},"a, b"\n' for row in rows), encoding="utf-8")
     main = lambda out: score_predictions(folder, out, "--rows", str(path))  # noqa: E731
@@ -310,7 +310,7 @@ def rows_csv(folder: Path) -> Case:
 
 
 def predictions_csv(folder: Path) -> Case:
-    path, rows = folder / "predictions.csv", arrays.load_part(folder / "data", "test").rows
+    path, rows = folder / "predictions.csv", arrays.load_split(folder / "data", "test").rows
     return Case(path, lambda: read_predictions(path, rows, FACE15), lambda out: score_predictions(folder, out))
 
 
@@ -384,7 +384,7 @@ def of_picture(folder: Path, name: str, picture: str) -> Case:
 
 def cut_all(source: Path) -> None:
     """Reads and cuts marked pictures; with `--skip-bad`, too, where the same holds."""
-    how = crop.Cutting(size_px=SIDE, exif=APPLY)
+    how = crop.CropOptions(size_px=SIDE, exif=APPLY)
     with contextlib.suppress(InputError):
         inputs.read([str(source)], None, 0, how, skip_bad=True)
     inputs.read([str(source)], None, 0, how)
@@ -454,7 +454,7 @@ MAKERS: dict[str, Callable[[Path], Case]] = {
 MAKERS["altered_array"] = partial(of_array, name="test_images", fits=False)
 MAKERS |= {f"{name}_that_fits": partial(of_array, name=f"train_{name}", fits=True) for name in arrays.ARRAYS}
 MAKERS |= {
-    f"test_{name}_that_fits": partial(of_array, name=f"test_{name}", fits=True) for name in ("keypoints", "sources")
+    f"test_{name}_that_fits": partial(of_array, name=f"test_{name}", fits=True) for name in ("keypoints", "label_sources")
 }
 
 

@@ -5,12 +5,17 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from common.stage import STAGES
+from benchmarks import peers
+from data_prep.arrays import PREPARE
+from data_prep.pseudo_label import PSEUDO_LABEL
+from evaluation.stages import COMPARE, EVALUATE, INSPECT
+from models.saved import TRAIN
 from tests.common.devices import NO_DEVICE_YET
 from tests.conftest import ROOT
 
 FOLDERS = ("facial_keypoints", "common", "data_prep", "models", "training", "evaluation", "benchmarks")
-STAGE_MODULES = ["pipeline", "training.export", *(module for module, _ in STAGES.values())]
+STAGES = (PREPARE, PSEUDO_LABEL, TRAIN, EVALUATE, COMPARE, INSPECT, peers.STAGE)
+STAGE_MODULES = ["pipeline", "training.export", *(stage.module for stage in STAGES)]
 SLOW = ["keras", "tensorflow", "jax", "onnxruntime"]
 
 IMPORT_ALL = """

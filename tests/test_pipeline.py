@@ -10,16 +10,17 @@ import common.code
 import pipeline
 from common.backend import backend_name
 from common.code import code_hash
-from pipeline import NETWORKS, reason_to_run, stages
+from models.saved import TRAIN
+from pipeline import NETWORKS, reason_to_run, steps
 from training.recipes import RECIPES
 
 
-def todo(out: Path, *arguments: str) -> list[pipeline.Stage]:
-    return stages(pipeline.parser().parse_args(["--out", str(out), "--count", "60", "--epochs", "1", *arguments]))
+def todo(out: Path, *arguments: str) -> list[pipeline.Step]:
+    return steps(pipeline.parser().parse_args(["--out", str(out), "--count", "60", "--epochs", "1", *arguments]))
 
 
 def reasons(out: Path, *arguments: str) -> list[str | None]:
-    return [reason_to_run(stage) for stage in todo(out, "--models", "base", *arguments)][:3]
+    return [reason_to_run(step) for step in todo(out, "--networks", "base", *arguments)][:3]
 
 
 def test_options_of_prepare_are_passed_on(tmp_path: Path) -> None:
@@ -31,8 +32,8 @@ def test_all_stages_run_once_and_again_only_for_a_reason(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "artifacts"
-    command = ["--out", str(out), "--count", "60", "--epochs", "1", "--models", "base"]
-    assert [reason_to_run(stage) for stage in todo(out)] == [
+    command = ["--out", str(out), "--count", "60", "--epochs", "1", "--networks", "base"]
+    assert [reason_to_run(step) for step in todo(out)] == [
         *["nothing there yet"] * (1 + 2 * len(NETWORKS)),
         "it takes a moment and shows the table",
     ]
@@ -60,7 +61,7 @@ def test_all_stages_run_once_and_again_only_for_a_reason(
     manifest.write_text(text, encoding="utf-8")
 
     # Exactly what depends on a change runs again, and it is said which change.
-    assert str(reasons(out, "--recipe", "documented")[1]).startswith("it was made by another command")
+    assert str(reasons(out, "--recipe", "published")[1]).startswith("it was made by another command")
     with monkeypatch.context() as changed:
         changed.setitem(RECIPES, "default", replace(RECIPES["default"], learning_rate=0.5))
         assert reasons(out) == [None, "its settings have changed: learning_rate was 0.0003, is 0.5", None]
@@ -88,10 +89,10 @@ def test_all_stages_run_once_and_again_only_for_a_reason(
 
 def test_a_recipe_trains_the_networks_it_is_for(tmp_path: Path) -> None:
     def trained(*arguments: str) -> list[str]:
-        return [stage.out.name for stage in todo(tmp_path, *arguments) if stage.name == "train"]
+        return [step.out.name for step in todo(tmp_path, *arguments) if step.stage == TRAIN]
 
     assert trained() == list(NETWORKS)
-    assert trained("--recipe", "documented") == ["base", "v1"]
+    assert trained("--recipe", "published") == ["base", "v1"]
     assert trained("--recipe", "v2") == ["v2"]
     assert trained("--recipe", "cnn5") == ["cnn5"]
 
@@ -104,7 +105,7 @@ def test_options_of_the_first_stage_are_handed_on(tmp_path: Path) -> None:
 def test_a_network_of_the_user_s_own_is_a_stage_like_ours(tmp_path: Path) -> None:
     own = tmp_path / "own.py"
     own.write_text("def build(input_shape, keypoints): ...", encoding="utf-8")
-    train = next(stage for stage in todo(tmp_path, "--models", str(own)) if stage.name == "train")
+    train = next(step for step in todo(tmp_path, "--networks", str(own)) if step.stage == TRAIN)
     assert train.out == tmp_path / "models" / "own"
     assert train.code == (own,)
     assert str(own) in train.text
@@ -118,8 +119,8 @@ def test_a_stage_that_fails_ends_the_pipeline_with_its_code(tmp_path: Path) -> N
 
 
 def test_quick_is_a_small_run_of_the_synthetic_faces_and_short_on_any_others(tmp_path: Path) -> None:
-    quick = stages(pipeline.parser().parse_args(["--quick"]))
+    quick = steps(pipeline.parser().parse_args(["--quick"]))
     assert f"--count {pipeline.QUICK_FACES}" in quick[0].text
     assert f"--epochs {pipeline.QUICK_EPOCHS}" in quick[1].text
-    own = stages(pipeline.parser().parse_args([str(tmp_path), "--quick"]))
+    own = steps(pipeline.parser().parse_args([str(tmp_path), "--quick"]))
     assert "--count" not in own[0].text

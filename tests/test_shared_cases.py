@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_prep.crop import Cutting
+from data_prep.crop import CropOptions
 from data_prep.faces import labelled_points
 from data_prep.inputs import read
 from data_prep.readers.pictures import APPLY
@@ -34,15 +34,15 @@ def case(name: str) -> str:
 
 @pytest.mark.parametrize("name", FACES)
 def test_the_case_is_read(name: str) -> None:
-    faces, _ = read([case(name)], None, 0, Cutting())
+    faces, _ = read([case(name)], None, 0, CropOptions())
     assert len(faces) == FACES[name]
     assert labelled_points(faces.keypoints).all() == (name not in ("merl_rav/set", "dlib_missing_part/faces.xml"))
 
 
 def test_photos_of_a_phone() -> None:
     with pytest.raises(InputError, match="12 of 12 pictures ask for a turn"):
-        read([case("exif_labels/set")], None, 0, Cutting())
-    assert len(read([case("exif_labels/set")], None, 0, Cutting(exif=APPLY))[0]) == 12
+        read([case("exif_labels/set")], None, 0, CropOptions())
+    assert len(read([case("exif_labels/set")], None, 0, CropOptions(exif=APPLY))[0]) == 12
 
 
 def test_predictions_of_a_german_spreadsheet() -> None:

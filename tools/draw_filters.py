@@ -21,7 +21,7 @@ from PIL import Image
 
 Points = npt.NDArray[np.float64]  # (P, 2) places
 Mask = npt.NDArray[np.floating]  # (H, W) 0..1
-Colour = tuple[int, ...] | npt.NDArray[np.floating]  # RGB 0..255, or (H, W, 3) of them
+Color = tuple[int, ...] | npt.NDArray[np.floating]  # RGB 0..255, or (H, W, 3) of them
 
 FILTERS = Path(__file__).parents[1] / "facial_keypoints" / "filters"
 SUPERSAMPLING = 4
@@ -49,7 +49,7 @@ NOSE = [*[(group, -NOSE_DEPTH) for group, _ in PLANE], (["nose_tip"], 0.0)]
 
 
 class Canvas:
-    """A picture that is being drawn: colours and opacity of (H, W) pixels, SUPERSAMPLING of them to one of the PNG."""
+    """A picture that is being drawn: colors and opacity of (H, W) pixels, SUPERSAMPLING of them to one of the PNG."""
 
     def __init__(self, left: float, top: float, right: float, bottom: float, width_px: int = 800) -> None:
         """Begins a transparent picture of a part of the face's plane."""
@@ -97,10 +97,10 @@ class Canvas:
         slope = -np.gradient(soft, axis=1) * towards[0] - np.gradient(soft, axis=0) * towards[1]
         return np.clip(slope * step * 2, -1, 1).astype(np.float32)
 
-    def paint(self, mask: Mask, colour: Colour, opacity: float | Mask = 1.0) -> None:
-        """Lays a colour over what is there."""
+    def paint(self, mask: Mask, color: Color, opacity: float | Mask = 1.0) -> None:
+        """Lays a color over what is there."""
         cover = np.asarray(mask * opacity, np.float32)
-        self.rgb = np.asarray(colour, np.float32) * cover[..., None] + self.rgb * (1 - cover[..., None])
+        self.rgb = np.asarray(color, np.float32) * cover[..., None] + self.rgb * (1 - cover[..., None])
         self.alpha = cover + self.alpha * (1 - cover)
 
     def save(
@@ -162,8 +162,8 @@ def arc(middle: tuple[float, float], radii: tuple[float, float], start: float = 
     return np.stack([middle[0] + radii[0] * np.cos(angles), middle[1] + radii[1] * np.sin(angles)], axis=1)
 
 
-def between(first: Colour, second: Colour, share: Mask) -> npt.NDArray[np.float32]:
-    """Returns the mix of two colours (H, W, 3)."""
+def between(first: Color, second: Color, share: Mask) -> npt.NDArray[np.float32]:
+    """Returns the mix of two colors (H, W, 3)."""
     share = np.clip(share, 0, 1)[..., None]
     return np.asarray(np.asarray(first, np.float32) * (1 - share) + np.asarray(second, np.float32) * share, np.float32)
 
@@ -237,9 +237,9 @@ def draw_glasses() -> None:
     ring = np.zeros_like(c.alpha)
     glass = np.zeros_like(c.alpha)
     for side in (1, -1):
-        centre = (middle[0] * side, middle[1])
-        ring = np.maximum(ring, c.fill(arc(centre, (radius + 0.026,) * 2)) - c.fill(arc(centre, (radius - 0.026,) * 2)))
-        glass = np.maximum(glass, c.fill(arc(centre, (radius - 0.02,) * 2)))
+        center = (middle[0] * side, middle[1])
+        ring = np.maximum(ring, c.fill(arc(center, (radius + 0.026,) * 2)) - c.fill(arc(center, (radius - 0.026,) * 2)))
+        glass = np.maximum(glass, c.fill(arc(center, (radius - 0.02,) * 2)))
     bridge = c.stroke(
         smooth([(-0.16, -0.02), (-0.09, -0.1), (0, -0.13), (0.09, -0.1), (0.16, -0.02)], closed=False), 0.052
     )
@@ -300,13 +300,13 @@ def draw_moustache() -> None:
         path += normal[span] * (np.linspace(0, 1, span.sum()) ** 2 * rng.normal(0, 0.012))[:, None]
         thin = np.sin(np.linspace(0.25, np.pi, span.sum())) * rng.uniform(0.006, 0.013) + 5e-4
         shade = rng.uniform(0, 1) * np.clip(0.75 - 0.6 * across, 0.1, 1.2)
-        colour = tuple(int(low + (high - low) * shade) for low, high in ((34, 150), (18, 98), (8, 56)))
+        color = tuple(int(low + (high - low) * shade) for low, high in ((34, 150), (18, 98), (8, 56)))
         path = path if side > 0 else mirrored(path)
-        _hair(c, path, thin, colour, rng.uniform(0.55, 0.95))
+        _hair(c, path, thin, color, rng.uniform(0.55, 0.95))
     c.save("moustache", [*PLANE, (["mouth_center_top_lip"], 0.0), (["nose_tip"], 0.35)], fit="affine")
 
 
-def _hair(c: Canvas, path: Points, width: npt.NDArray[np.float64], colour: Colour, opacity: float) -> None:
+def _hair(c: Canvas, path: Points, width: npt.NDArray[np.float64], color: Color, opacity: float) -> None:
     """Paints one hair: as `paint` does, only where it is."""
     margin = 0.02
     low = np.clip(c._px(path.min(axis=0) - margin) >> SUBPIXEL_BITS, 0, None)
@@ -315,7 +315,7 @@ def _hair(c: Canvas, path: Points, width: npt.NDArray[np.float64], colour: Colou
     rows, columns = slice(low[1], high[1]), slice(low[0], high[0])
     part.scale, part.origin = c.scale, c.origin + low / (c.scale * SUPERSAMPLING)
     part.rgb, part.alpha = c.rgb[rows, columns], c.alpha[rows, columns]
-    part.paint(part.stroke(path, width), colour, opacity)
+    part.paint(part.stroke(path, width), color, opacity)
     c.rgb[rows, columns], c.alpha[rows, columns] = part.rgb, part.alpha
 
 
@@ -358,10 +358,10 @@ def draw_hat() -> None:
     dark_sides = np.clip((np.abs(c.x) - 0.7) / 0.5, 0, 1) + 0 * c.y
     felt = between(felt, (6, 6, 9), dark_sides * 0.7)
     light = c.lit(brim_mask, 0.05)
-    brim_colour = between(
+    brim_color = between(
         between((26, 26, 31), (122, 122, 136), light.clip(0, 1) * 0.8), (0, 0, 0), (-light).clip(0, 1) * 0.55
     )
-    c.paint(brim_mask, brim_colour)
+    c.paint(brim_mask, brim_color)
     contact = c.blurred(crown, 0.06) * brim_mask
     c.paint(contact, (0, 0, 0), 0.55)
     c.paint(crown, felt)
@@ -430,9 +430,9 @@ def draw_crown() -> None:
         (-0.86, (20, 150, 90)),
         (0.86, (20, 150, 90)),
     ]
-    for x, colour in gems:
+    for x, color in gems:
         turn = float(np.sqrt(1 - (x / half) ** 2))
-        _gem(c, (x, float(low(x)) - 0.167), (0.1 * turn + 0.01, 0.085), colour)
+        _gem(c, (x, float(low(x)) - 0.167), (0.1 * turn + 0.01, 0.085), color)
     for x, y in tips:
         ball = c.fill(arc((x, y - 0.06), (0.095, 0.095)))
         bulge = np.hypot(c.x - x + 0.03, c.y - y + 0.06 + 0.035) / 0.11
@@ -440,14 +440,14 @@ def draw_crown() -> None:
     c.save("crown", HEAD)
 
 
-def _gem(c: Canvas, middle: tuple[float, float], radii: tuple[float, float], colour: tuple[int, int, int]) -> None:
+def _gem(c: Canvas, middle: tuple[float, float], radii: tuple[float, float], color: tuple[int, int, int]) -> None:
     x, y = middle
     c.paint(c.fill(arc(middle, (radii[0] + 0.022, radii[1] + 0.022))), (118, 72, 8))
     c.paint(c.fill(arc((x - 0.004, y - 0.006), (radii[0] + 0.012, radii[1] + 0.012))), (250, 222, 130))
     stone = c.fill(arc(middle, radii))
     depth = ((c.x - x) / radii[0] * 0.4 + (c.y - y) / radii[1]) / 2 + 0.5
-    dark, bright = tuple(v // 3 for v in colour), tuple(min(255, v + 90) for v in colour)
-    c.paint(stone, between(between(dark, colour, depth * 1.6), bright, (depth - 0.62) * 1.8))
+    dark, bright = tuple(v // 3 for v in color), tuple(min(255, v + 90) for v in color)
+    c.paint(stone, between(between(dark, color, depth * 1.6), bright, (depth - 0.62) * 1.8))
     c.paint(
         c.blurred(c.fill(arc((x - radii[0] * 0.35, y - radii[1] * 0.4), (radii[0] * 0.3, radii[1] * 0.22))), 0.008),
         (255, 255, 255),
@@ -456,7 +456,7 @@ def _gem(c: Canvas, middle: tuple[float, float], radii: tuple[float, float], col
 
 
 def draw_cat_ears() -> None:
-    """Grey ones, pink inside."""
+    """Gray ones, pink inside."""
     c = Canvas(-1.25, -2.25, 1.25, -1.05, width_px=560)
     rng = np.random.default_rng(3)
     for side in (1, -1):

@@ -17,11 +17,11 @@ class Strength:
         scale: of the size, larger or smaller.
         shift: of the image's side.
         contrast: gain between 1 - this and 1 + this.
-        brightness: grey levels.
+        brightness: gray levels.
         perspective: how much larger one edge of the image gets than its middle.
         blur_px: the standard deviation of a Gaussian blur; half of the faces get one.
-        noise: the standard deviation of noise, grey levels; half of the faces get some.
-        erase: of the image's side: a rectangle of random grey covers up to this of each; half of the faces get one.
+        noise: the standard deviation of noise, gray levels; half of the faces get some.
+        erase: of the image's side: a rectangle of random gray covers up to this of each; half of the faces get one.
         beyond: of the image's side: how far outside the image a keypoint still counts.
         elastic: of the image's side: the standard deviation of a smooth random displacement, which gives a face
             another shape (after Simard et al. 2003).
@@ -61,7 +61,7 @@ ELASTIC = Strength(
 )
 LEVELS = {
     "none": None,
-    "full": Strength(turn_degrees=10.0, scale=0.1, shift=0.05, contrast=0.3, brightness=30.0),
+    "light": Strength(turn_degrees=10.0, scale=0.1, shift=0.05, contrast=0.3, brightness=30.0),
     "strong": Strength(
         turn_degrees=20.0,
         scale=0.15,
@@ -75,7 +75,7 @@ LEVELS = {
         beyond=0.15,
     ),
     "elastic": ELASTIC,
-    # For crops as face detectors give them, which nobody has levelled.
+    # For crops as face detectors give them, which nobody has leveled.
     "wide": replace(ELASTIC, turn_degrees=48.0, scale=0.25, shift=0.12, beyond=0.15, power=2.0),
 }
 
@@ -154,18 +154,18 @@ def _homographies(size: Float64, flipped: Bool, strength: Strength, rng: np.rand
     shift = strength.shift * drawn[2:].T * size
     sign = np.where(flipped, -1.0, 1.0)
     cos, sin = scale * np.cos(turn), scale * np.sin(turn)
-    about_centre = np.zeros((count, 3, 3))
-    about_centre[:, :2, :2] = np.stack([np.stack([sign * cos, -sin], -1), np.stack([sign * sin, cos], -1)], -2)
-    about_centre[:, :2, 2] = shift
-    about_centre[:, 2, 2] = 1
-    centre = (size - 1) / 2
+    about_center = np.zeros((count, 3, 3))
+    about_center[:, :2, :2] = np.stack([np.stack([sign * cos, -sin], -1), np.stack([sign * sin, cos], -1)], -2)
+    about_center[:, :2, 2] = shift
+    about_center[:, 2, 2] = 1
+    center = (size - 1) / 2
     if strength.perspective:
         tilt = np.tile(np.eye(3), (count, 1, 1))
-        tilt[:, 2, :2] = rng.uniform(-strength.perspective, strength.perspective, (count, 2)) / centre
-        about_centre = tilt @ about_centre
-    to_centre, back = np.eye(3), np.eye(3)
-    to_centre[:2, 2], back[:2, 2] = -centre, centre
-    return np.asarray(back @ about_centre @ to_centre)
+        tilt[:, 2, :2] = rng.uniform(-strength.perspective, strength.perspective, (count, 2)) / center
+        about_center = tilt @ about_center
+    to_center, back = np.eye(3), np.eye(3)
+    to_center[:2, 2], back[:2, 2] = -center, center
+    return np.asarray(back @ about_center @ to_center)
 
 
 def _moved(points: Float32, matrices: Float64) -> Float64:
@@ -208,7 +208,7 @@ def _back(points: Float64, field: Float32) -> Float64:
 
 
 def _tone_tables(count: int, strength: Strength, rng: np.random.Generator) -> UInt8:
-    """Returns a random straight line from old grey levels to new ones for each image, uint8 (N, 256)."""
+    """Returns a random straight line from old gray levels to new ones for each image, uint8 (N, 256)."""
     gain = rng.uniform(1 - strength.contrast, 1 + strength.contrast, (count, 1))
     lift = rng.uniform(-strength.brightness, strength.brightness, (count, 1))
     return np.clip((np.arange(256) - 127.5) * gain + 127.5 + lift, 0, 255).astype(np.uint8)
@@ -226,7 +226,7 @@ def _blur(images: UInt8, most_px: float, rng: np.random.Generator) -> None:
 
 
 def _erase(images: UInt8, most: float, rng: np.random.Generator) -> None:
-    """Covers a rectangle of half of the images with one random grey, in place (Zhong et al. 2020, random erasing)."""
+    """Covers a rectangle of half of the images with one random gray, in place (Zhong et al. 2020, random erasing)."""
     sides = np.array(images.shape[1:3])
     for i in _half(len(images), rng):
         height, width = (rng.uniform(0.1, most, 2) * sides).astype(int)

@@ -18,7 +18,7 @@ STATE_FILE = "state.npz"
 
 @dataclass
 class State:
-    """What a run needs to go on as if it had never stopped, apart from the model's and optimiser's variables.
+    """What a run needs to go on as if it had never stopped, apart from the model's and optimizer's variables.
 
     Attributes:
         settings: what the run was started with; a resumed run must be started with the same.
@@ -119,7 +119,7 @@ def _damaged(path: Path) -> InputError:
 
 
 def _variables(model: keras.Model) -> list[Any]:
-    """Weights, the state of random layers, and the optimiser's step count and moments."""
+    """Weights, the state of random layers, and the optimizer's step count and moments."""
     model.optimizer.build(model.trainable_variables)
     seeds = [v for v in model.non_trainable_variables if not any(v is w for w in model.weights)]
     return [*model.weights, *seeds, *model.optimizer.variables]

@@ -32,6 +32,7 @@ from models.networks import (
     network_name,
     predicts_error,
 )
+from models.saved import TRAIN
 from models.summary import summary
 from training import checkpoint
 from training.batches import Batches, steps_per_epoch
@@ -116,7 +117,7 @@ def train(
     """
     if (backend := keras.backend.backend()) in CANNOT_TRAIN:
         raise InputError(f"KERAS_BACKEND={backend}: cannot train; use tensorflow, jax or torch")
-    check_out(out, "train", [*data.folders.values(), *config.files()])
+    check_out(out, TRAIN, [*data.folders.values(), *config.files()])
     build = build or load_build(config.network)
     path = out.with_name(out.name + ".unfinished") / checkpoint.STATE_FILE
     with locked(out):
@@ -124,7 +125,7 @@ def train(
         model = untrained(config, data, build)
         files = [Path(config.network) if is_file(config.network) else file_of(build)]
         # Hashed now: files may change while a run of hours goes on.
-        code = stage_code("train", [file for file in files if file and file.is_file()])
+        code = stage_code(TRAIN, [file for file in files if file and file.is_file()])
         state = begin(path, model, config.settings(data), code, resume, restart)
         tell_start(config, model, data)
         try:
@@ -286,7 +287,7 @@ def fit(
         model.set_weights(state.best_weights)  # it was killed after its last epoch
         return
     terminal = sys.stdout.isatty() and sys.stderr.isatty()
-    mirror = data.spec(predicts_error(model)).landmarks.mirror
+    mirror = data.spec(predicts_error(model)).output_points.mirror
     batches = Batches(data.train, recipe, mirror, config.seed, first_epoch=done)
     with one_opencv_thread():
         model.fit(
@@ -353,7 +354,7 @@ def write_model(
     spec = data.spec(predicts_error(model))
     write_manifest(
         folder,
-        "train",
+        TRAIN,
         parameters=state.settings,
         inputs=data.hashes,
         metrics={

@@ -19,8 +19,8 @@ from common.backend import start_backend
 from common.hashes import file_hash
 from common.quiet import native_stderr_silenced
 from common.stage import locked
-from data_prep.arrays import data_hash, load_data_manifest, load_keypoint_set, load_part
-from data_prep.faces import Part
+from data_prep.arrays import data_hash, load_data_manifest, load_keypoint_set, load_split
+from data_prep.faces import Split
 from facial_keypoints.array_types import Float32, UInt8
 from facial_keypoints.codec import decode
 from facial_keypoints.crops import with_channels
@@ -49,8 +49,8 @@ class Faces:
         hash: of the data folder's arrays.
     """
 
-    train: Part
-    val: Part
+    train: Split
+    val: Split
     hash: str
 
 
@@ -135,7 +135,7 @@ def load_faces(folder: Path, spec: ModelSpec) -> Faces:
     """
     manifest = load_data_manifest(folder)
     keypoint_set = load_keypoint_set(manifest)
-    train, val = (load_part(folder, split, keypoint_set) for split in ("train", "val"))
+    train, val = (load_split(folder, split, keypoint_set) for split in ("train", "val"))
     if not len(train) or not val.labelled.any():
         raise InputError(f"{folder}: has no training faces or no labelled validation faces; give another data folder")
     if (keypoint_set, train.images.shape[1:3]) != (spec.keypoint_set, spec.crop.shape[:2]):
@@ -242,20 +242,20 @@ def write_int8(onnx_file: Path, spec: ModelSpec, faces: Faces, path: Path) -> di
     Raises:
         InputError: it cannot be written, or its MAE on the validation faces is larger by `LARGEST_INT8_LOSS_PX`.
     """
-    from training.int8 import CALIBRATION_FACES, quantise, run_onnx
+    from training.int8 import CALIBRATION_FACES, quantize, run_onnx
 
-    train, val = (with_channels(part.images, spec.crop.channels) for part in (faces.train, faces.val))
+    train, val = (with_channels(split.images, spec.crop.channels) for split in (faces.train, faces.val))
     try:
         with native_stderr_silenced():
-            quantise(onnx_file, train, path)
+            quantize(onnx_file, train, path)
             outputs = [run_onnx(file, val) for file in (onnx_file, path)]
     except InputError:
         raise
     except Exception as error:  # onnxruntime has an error class for each of its states, and none above them
         raise InputError(
-            f"{path.name}: this network cannot be quantised ({one_line(error)}); nothing is written"
+            f"{path.name}: this network cannot be quantized ({one_line(error)}); nothing is written"
         ) from None
-    before, after = (decode(output, faces.val.sources, spec.landmarks).coordinates for output in outputs)
+    before, after = (decode(output, faces.val.label_sources, spec.output_points).coordinates for output in outputs)
     labelled, true = faces.val.labelled, faces.val.keypoints
     loss = float(np.abs(after - true)[labelled].mean() - np.abs(before - true)[labelled].mean())
     if not loss < LARGEST_INT8_LOSS_PX:

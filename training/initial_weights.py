@@ -103,9 +103,9 @@ def bare_points(model: keras.Model, wanted: Sequence[tuple[str, str]]) -> list[t
 
 def name_of(point: tuple[str, str], points: Sequence[tuple[str, str]]) -> str:
     """Returns the name of an output point, with its label source where a keypoint of `points` has several."""
-    keypoint, source = point
+    keypoint, label_source = point
     several = len({of for name, of in points if name == keypoint}) > 1
-    return f"{keypoint} (label source {source})" if several else keypoint
+    return f"{keypoint} (label source {label_source})" if several else keypoint
 
 
 def listed(names: Sequence[str]) -> str:

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from data_prep import faces_csv
-from data_prep.arrays import data_hash, load_data_manifest, load_keypoint_set, load_part, load_parts
-from data_prep.faces import Part, labelled_mean
+from data_prep.arrays import data_hash, load_data_manifest, load_keypoint_set, load_split, load_splits
+from data_prep.faces import Split, labelled_mean
 from facial_keypoints.array_types import Bool
-from facial_keypoints.codec import landmarks
+from facial_keypoints.codec import output_points
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import KeypointSet
 from facial_keypoints.spec import Crop, ModelSpec
@@ -36,14 +36,14 @@ class TrainingData:
     val: Targets
     labels: str
     keypoint_set: KeypointSet
-    sources: tuple[int, ...]
+    label_sources: tuple[int, ...]
     crop: Crop
     folders: dict[str, Path]
     hashes: dict[str, str]
 
     def spec(self, expected_error: bool) -> ModelSpec:
         """Returns what a network that learns from these faces predicts."""
-        return ModelSpec(self.keypoint_set, self.sources, expected_error, self.crop)
+        return ModelSpec(self.keypoint_set, self.label_sources, expected_error, self.crop)
 
 
 def load_data(folder: Path, extra: Path | None, labels: str) -> TrainingData:
@@ -59,7 +59,7 @@ def load_data(folder: Path, extra: Path | None, labels: str) -> TrainingData:
     """
     manifest = load_data_manifest(folder)
     keypoint_set = load_keypoint_set(manifest)
-    train, val = (load_part(folder, split, keypoint_set) for split in ("train", "val"))
+    train, val = (load_split(folder, split, keypoint_set) for split in ("train", "val"))
     if not len(train) or not len(val):
         raise InputError(f"{folder}: has no faces to train and validate on; prepare it with another --split")
     if not val.labelled.any():
@@ -68,12 +68,12 @@ def load_data(folder: Path, extra: Path | None, labels: str) -> TrainingData:
     if extra is not None:
         more = load_extra(extra, folder, keypoint_set, train, val)
         hashes["extra_data"], folders["extra_data"] = data_hash(load_data_manifest(extra)), extra
-        faces += [replace(part, groups=part.groups + 1 + train.groups.max()) for part in more]
+        faces += [replace(split, groups=split.groups + 1 + train.groups.max()) for split in more]
 
-    sources = sources_apart(faces, keypoint_set) if labels == "by_source" else (0,)
-    predicted = landmarks(keypoint_set, sources)
-    of_parts = [targets(part, labels, predicted, keypoint_set) for part in faces]
-    together = merged(of_parts) if labels == "by_source" or len(of_parts) > 1 else of_parts[0]
+    label_sources = label_sources_apart(faces, keypoint_set) if labels == "by_source" else (0,)
+    predicted = output_points(keypoint_set, label_sources)
+    of_splits = [targets(split, labels, predicted, keypoint_set) for split in faces]
+    together = merged(of_splits) if labels == "by_source" or len(of_splits) > 1 else of_splits[0]
     known: Bool = np.asarray(together.weights.any(axis=0))
     if never := [name for k, name in enumerate(keypoint_set.names) if not known[k]]:
         raise InputError(
@@ -85,37 +85,39 @@ def load_data(folder: Path, extra: Path | None, labels: str) -> TrainingData:
         targets(val, labels, predicted, keypoint_set),
         labels,
         keypoint_set,
-        sources,
+        label_sources,
         crop_of(train),
         folders,
         hashes,
     )
 
 
-def sources_apart(parts: Sequence[Part], keypoint_set: KeypointSet) -> tuple[int, ...]:
+def label_sources_apart(splits: Sequence[Split], keypoint_set: KeypointSet) -> tuple[int, ...]:
     """Returns source 0 and the label sources all of whose own places have training labels.
 
     Where source 0 has no labels of these keypoints there is nothing to tell them apart from.
     """
 
-    def has_labels(source: int, keypoint: int) -> bool:
-        return any(bool(part.labelled[part.sources == source, keypoint].any()) for part in parts)
+    def has_labels(label_source: int, keypoint: int) -> bool:
+        return any(bool(split.labelled[split.label_sources == label_source, keypoint].any()) for split in splits)
 
-    own = {number: source.own for number, source in enumerate(keypoint_set.sources) if source.own}
+    own = {
+        number: label_source.own for number, label_source in enumerate(keypoint_set.label_sources) if label_source.own
+    }
     apart = (n for n, of in own.items() if all(has_labels(n, k) and has_labels(0, k) for k in of))
     return (0, *apart)
 
 
-def crop_of(train: Part) -> Crop:
+def crop_of(train: Split) -> Crop:
     """Returns the size of the training images and where they have their keypoints, by source 0 where it labels any."""
-    first = train.labelled & (train.sources == 0)[:, None]
+    first = train.labelled & (train.label_sources == 0)[:, None]
     overall = labelled_mean(train.keypoints, train.labelled, fallback=train.keypoints.mean(axis=0))
     means = labelled_mean(train.keypoints, first, fallback=overall)
     height, width, channels = train.images.shape[1:]
     return Crop(height, width, channels, tuple((float(x), float(y)) for x, y in np.round(means, 3)))
 
 
-def load_extra(extra: Path, folder: Path, keypoint_set: KeypointSet, train: Part, val: Part) -> list[Part]:
+def load_extra(extra: Path, folder: Path, keypoint_set: KeypointSet, train: Split, val: Split) -> list[Split]:
     """Returns all faces of a second data folder.
 
     Raises:
@@ -131,15 +133,15 @@ def load_extra(extra: Path, folder: Path, keypoint_set: KeypointSet, train: Part
             f"first is {both[0]}; prepare it again with --leave-out {folder}"
         )
     size = train.images.shape[1:]
-    unseen = {image.tobytes() for part in (val, load_part(folder, "test")) for image in part.images}
-    parts = [part for part in load_parts(extra, keypoint_set).values() if len(part)]
-    for part in parts:
-        if part.images.shape[1:] != size:
-            theirs, ours = ("x".join(map(str, shape)) for shape in (part.images.shape[1:], size))
+    unseen = {image.tobytes() for split in (val, load_split(folder, "test")) for image in split.images}
+    splits = [split for split in load_splits(extra, keypoint_set).values() if len(split)]
+    for split in splits:
+        if split.images.shape[1:] != size:
+            theirs, ours = ("x".join(map(str, shape)) for shape in (split.images.shape[1:], size))
             raise InputError(f"{extra}: has images of {theirs}, the data folder of {ours}; prepare one like the other")
-        seen = [int(row) for image, row in zip(part.images, part.rows, strict=True) if image.tobytes() in unseen]
+        seen = [int(row) for image, row in zip(split.images, split.rows, strict=True) if image.tobytes() in unseen]
         if seen:
             raise InputError(
                 f"{extra}: row {seen[0]} and {len(seen) - 1} more are validation or test images; take them out"
             )
-    return parts
+    return splits

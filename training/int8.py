@@ -1,6 +1,6 @@
 """A network's ONNX file with integers of 8 bits inside: smaller and faster, and nearly as good.
 
-Static quantisation by `onnxruntime.quantization` (Jacob et al. 2018, arXiv 1712.05877). N faces, M landmarks.
+Static quantization by `onnxruntime.quantization` (Jacob et al. 2018, arXiv 1712.05877). N faces, M landmarks.
 """
 
 import tempfile
@@ -32,7 +32,7 @@ class Calibration:
         return next(self.batches, None)
 
 
-def quantise(path: Path, images: UInt8, out: Path) -> None:
+def quantize(path: Path, images: UInt8, out: Path) -> None:
     """Writes an ONNX file as one of 8-bit integers, of the same input, output and metadata.
 
     The first and the last convolution stay in float, and what lies before and behind them too: pixels and coordinates

@@ -10,7 +10,7 @@ SCHEDULES = ("constant", "cosine")
 PRECISIONS = ("float32", "mixed_bfloat16")
 LABELS = ("masked", "imputed", "by_source")
 LOSSES = ("mse", "mae", "huber", "wing", "laplace")  # `training.losses` makes them
-LEVELS = ("none", "full", "strong", "wide", "elastic")  # of `training.augment`
+LEVELS = ("none", "light", "strong", "wide", "elastic")  # of `training.augment`
 NONE, IMAGENET = "none", "imagenet"  # initial weights that are no file
 CHOICES = {"schedule": SCHEDULES, "precision": PRECISIONS, "labels": LABELS, "loss": LOSSES, "augment": LEVELS}
 
@@ -93,10 +93,10 @@ RECIPES = {
             patience=40,
             loss="mse",
             labels="masked",
-            augment="full",
+            augment="light",
         ),
         Recipe(
-            name="documented",
+            name="published",
             epochs=200,
             batch_size=32,
             learning_rate=1e-5,

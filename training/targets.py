@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data_prep.faces import Part
+from data_prep.faces import Split
 from data_prep.grouping import duplicate_groups
 from facial_keypoints.array_types import Bool, Float32, Int64, UInt8
-from facial_keypoints.codec import Landmarks, encode
+from facial_keypoints.codec import OutputPoints, encode
 from facial_keypoints.keypoint_set import KeypointSet
 
 
@@ -26,7 +26,7 @@ class Targets(NamedTuple):
     groups: Int64
 
 
-def targets(part: Part, labels: str, landmarks: Landmarks, keypoint_set: KeypointSet) -> Targets:
+def targets(split: Split, labels: str, output_points: OutputPoints, keypoint_set: KeypointSet) -> Targets:
     """Returns what the faces of a part should be predicted as.
 
     Args:
@@ -35,10 +35,10 @@ def targets(part: Part, labels: str, landmarks: Landmarks, keypoint_set: Keypoin
         keypoint_set: where a network tells label sources apart, faces of one whose labels lie to one side may not be
             mirrored: it would be taught the opposite as well.
     """
-    counts = np.ones_like(part.labelled) if labels == "imputed" else part.labelled
-    points, weights = encode(part.keypoints, counts, part.sources, landmarks)
-    may_flip = ~np.isin(part.sources, keypoint_set.biased_sources if labels == "by_source" else [])
-    return Targets(part.images, points, weights.astype(np.float32), may_flip, part.groups)
+    counts = np.ones_like(split.labelled) if labels == "imputed" else split.labelled
+    points, weights = encode(split.keypoints, counts, split.label_sources, output_points)
+    may_flip = ~np.isin(split.label_sources, keypoint_set.biased_label_sources if labels == "by_source" else [])
+    return Targets(split.images, points, weights.astype(np.float32), may_flip, split.groups)
 
 
 def merged(several: Sequence[Targets]) -> Targets:

@@ -1,7 +1,7 @@
 """Stage 2: a data folder and a network in, a trained model folder out.
 
 python -m training.train base
-python -m training.train v1 --recipe documented
+python -m training.train v1 --recipe published
 python -m training.train my_network.py --filters 64
 python -m training.train base --resume
 python -m training.train v2 --extra-data artifacts/extra

@@ -13,7 +13,7 @@ from facial_keypoints.pictures import write_picture
 
 PORTRAIT_PX, FRAME_PX, WALL_PX = 288, 10, 48
 FRAME_RGB, WALL_RGB = (250, 250, 248), (176, 186, 192)
-WARM_RGB = (1.0, 0.9, 0.8)  # the drawn faces are grey
+WARM_RGB = (1.0, 0.9, 0.8)  # the drawn faces are gray
 TURN_DEGREES = 20
 SMILING, GLASSES, GROUP, LEANING = 28, 11, (3, 24, 34, 36, 29, 18), 38  # whom and what a number draws never changes
 
@@ -37,8 +37,8 @@ def portrait(number: int) -> UInt8:
     rng = np.random.default_rng(number)
     person = a_person(rng)
     moment = replace(a_moment(rng, person), roll=0, lids=1, blur=0, noise=0, hidden_by="nothing")
-    grey, _ = draw(person, moment)
-    large = cv2.resize(grey, (PORTRAIT_PX, PORTRAIT_PX), interpolation=cv2.INTER_LANCZOS4)
+    gray, _ = draw(person, moment)
+    large = cv2.resize(gray, (PORTRAIT_PX, PORTRAIT_PX), interpolation=cv2.INTER_LANCZOS4)
     tinted = 255 * (large[..., None] / 255) ** (1 / np.array(WARM_RGB))
     frame = (FRAME_PX,) * 4
     return np.asarray(cv2.copyMakeBorder(tinted.astype(np.uint8), *frame, cv2.BORDER_CONSTANT, value=FRAME_RGB))

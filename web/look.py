@@ -42,10 +42,10 @@ def theme() -> gr.themes.Base:
 
 
 def error_scale() -> str:
-    """Returns HTML that says what the colours of keypoints mean."""
-    colours = ", ".join(f"rgb{rgb}" for rgb in ERROR_RGB)
+    """Returns HTML that says what the colors of keypoints mean."""
+    colors = ", ".join(f"rgb{rgb}" for rgb in ERROR_RGB)
     low, high = (f"{100 * share:g} %" for share in (ERROR_SHARES[0], ERROR_SHARES[-1]))
     return (
         f'<div class="scale"><span>Expected error of a keypoint: {low}</span>'
-        f'<i style="background: linear-gradient(90deg, {colours})"></i><span>{high} of the face\'s width</span></div>'
+        f'<i style="background: linear-gradient(90deg, {colors})"></i><span>{high} of the face\'s width</span></div>'
     )

@@ -1,4 +1,4 @@
-"""What the page draws on a picture: filters, then keypoints in the colour of the error to expect. K keypoints."""
+"""What the page draws on a picture: filters, then keypoints in the color of the error to expect. K keypoints."""
 
 import functools
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ NO_FILTER = "none"
 LONGEST_PX = 1600  # of a picture that is sent back; keypoints are found in the whole one
 PHONE_PX = 350  # of the longer side of a picture on a phone, where boxes are still to be seen
 
-# From blue over yellow to red, which the colour-blind tell apart too.
+# From blue over yellow to red, which the color-blind tell apart too.
 ERROR_SHARES = (0.005, 0.0125, 0.02)  # widths of the face's box
 ERROR_RGB = ((30, 110, 255), (255, 214, 40), (225, 30, 40))
 
@@ -43,7 +43,7 @@ def mark(
     if not keypoints:
         return picture.copy()
     told = all(face.expected_error is not None for face in faces)
-    colors = [error_colours(face.expected_error / face.box[2]) for face in faces if face.expected_error is not None]
+    colors = [error_colors(face.expected_error / face.box[2]) for face in faces if face.expected_error is not None]
     return draw_faces(picture, faces, keypoint_set, numbers, max(picture.shape) / PHONE_PX, colors if told else None)
 
 
@@ -53,8 +53,8 @@ def filter_of(name: str) -> Filter:
     return load_filter(name)
 
 
-def error_colours(shares: Float32 | Float64) -> UInt8:
-    """Returns the colours, uint8 (K, 3) RGB, of errors to expect (K,) in widths of the face's box."""
+def error_colors(shares: Float32 | Float64) -> UInt8:
+    """Returns the colors, uint8 (K, 3) RGB, of errors to expect (K,) in widths of the face's box."""
     channels = [np.interp(shares, ERROR_SHARES, channel) for channel in zip(*ERROR_RGB, strict=True)]
     return np.stack(channels, axis=-1).round().astype(np.uint8)
 

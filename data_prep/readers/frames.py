@@ -1,4 +1,4 @@
-"""Reader of video frames with 68 keypoints: a folder of frames and a CSV file for each part."""
+"""Reader of video frames with 68 keypoints: a folder of frames and a CSV file for each split."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import FACE68
 
 CSV_END = "_frames_keypoints.csv"
-PARTS = (TRAINING, TEST)
+SPLITS = (TRAINING, TEST)
 COLUMNS = FACE68.columns
 FRAMES = 1  # their label source: frames are labelled a little to one side
 
@@ -39,8 +39,8 @@ def read(folder: Path, bad: BadFaces = STRICT) -> LabelledPictures:
     """
     faces: list[LabelledPicture] = []
     found = []
-    for part in PARTS:
-        path = folder / f"{part}{CSV_END}"
+    for split in SPLITS:
+        path = folder / f"{split}{CSV_END}"
         if not path.is_file():
             continue
         table = read_table(path)
@@ -49,17 +49,17 @@ def read(folder: Path, bad: BadFaces = STRICT) -> LabelledPictures:
                 f"{path}: has {len(table.header) - 1} columns after the file names, expected {2 * len(FACE68)} (x and "
                 f"y of {len(FACE68)} points)"
             )
-        pictures = PictureFolder(folder / part)
+        pictures = PictureFolder(folder / split)
         for row in range(len(table)):
             with bad.left_out():
                 (name, *cells), where = table.cells(row), table.where(row)
                 points = np.array(numbers(cells, COLUMNS, where), np.float32).reshape(-1, 2)
                 check_placeholders(points, FACE68.names, where, EMPTY_CELLS)
                 person = "yt:" + composed(Path(name).stem).rsplit("_", 1)[0]
-                faces.append(LabelledPicture(pictures.find(name, where), person, points, where, part))
+                faces.append(LabelledPicture(pictures.find(name, where), person, points, where, split))
         table.log_assumptions()
-        count = sum(file.is_file() and not is_hidden(Path(file.name)) for file in (folder / part).glob("*"))
-        found.append(f"{part}: {count:,} pictures, {len(table):,} of them labelled")
+        count = sum(file.is_file() and not is_hidden(Path(file.name)) for file in (folder / split).glob("*"))
+        found.append(f"{split}: {count:,} pictures, {len(table):,} of them labelled")
     faces = without_repeats(faces, bad)
     bad.check_some_left(folder, len(faces))
     if not faces:

@@ -47,7 +47,7 @@ def read(path: Path, bad: BadFaces = STRICT) -> LabelledPictures:
             for box in marked:
                 with bad.left_out():
                     person = composed(f"{path.stem}:{picture_id(Path(name).stem)}")
-                    faces.append(LabelledPicture(file, person, _parts(box, where), where))
+                    faces.append(LabelledPicture(file, person, _official_splits(box, where), where))
     _check_scheme(path, faces)
     bad.check_some_left(path, len(faces))
     if not faces:
@@ -75,7 +75,7 @@ def _images(path: Path) -> list[ElementTree.Element]:
     return root.findall("./images/image")
 
 
-def _parts(box: ElementTree.Element, where: str) -> Float32:
+def _official_splits(box: ElementTree.Element, where: str) -> Float32:
     """Returns the parts of a face, float32 (68, 2), NaN where there is none."""
     points = np.full((len(FACE68), 2), np.nan, np.float32)
     seen: set[int] = set()

@@ -14,7 +14,7 @@ from facial_keypoints.errors import InputError, printable, unprintable_name
 from facial_keypoints.keypoint_set import KeypointSet
 
 LONGEST_NAME_BYTES = 255  # of a file or folder, on any file system
-TRAINING, TEST, NOT_SAID = "training", "test", ""  # the parts of a set that was split by whoever made it
+TRAINING, TEST, NOT_SAID = "training", "test", ""  # the official splits of a set
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,9 @@ class LabelledPicture:
         file: the picture.
         person: whose face it is, or the picture it was cut from where nobody is named: what must stay on one side of
             a split.
-        keypoints: float32 (K, 2) in px from the centre of the top left pixel; NaN where unlabelled.
+        keypoints: float32 (K, 2) in px from the center of the top left pixel; NaN where unlabelled.
         where: file and row of the label, for messages.
-        part: TRAINING, TEST or NOT_SAID.
+        split: TRAINING, TEST or NOT_SAID.
         occluded: bool (K,), the label says where a keypoint lies that cannot be seen; None: the format does not say.
     """
 
@@ -35,7 +35,7 @@ class LabelledPicture:
     person: str
     keypoints: Float32
     where: str
-    part: str = NOT_SAID
+    split: str = NOT_SAID
     occluded: Bool | None = None
 
 
@@ -47,7 +47,7 @@ class LabelledPictures:
         root: the folder that their files lie in.
         faces: N of them, at least one.
         keypoint_set: the K keypoints.
-        source: the label source, an index into `keypoint_set.sources`; None: told from the pattern of labels.
+        label_source: an index into `keypoint_set.label_sources`; None: to be found from the pattern of labels.
         found: one line that says what was found.
         names_people: whether `person` of its faces is a person, and not a picture.
     """
@@ -55,7 +55,7 @@ class LabelledPictures:
     root: Path
     faces: Sequence[LabelledPicture]
     keypoint_set: KeypointSet
-    source: int | None
+    label_source: int | None
     found: str
     names_people: bool = False
 

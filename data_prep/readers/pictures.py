@@ -48,8 +48,8 @@ def read_header(path: Path) -> Header:
         raise InputError(f"{path}: {NOT_DECODED}") from None
 
 
-def read_picture(path: Path, colour: bool, exif: str | None = None) -> UInt8:
-    """Returns a picture as its labels see it, uint8 (H, W, 1), grey, or (H, W, 3), RGB; alpha is left out.
+def read_picture(path: Path, color: bool, exif: str | None = None) -> UInt8:
+    """Returns a picture as its labels see it, uint8 (H, W, 1), gray, or (H, W, 3), RGB; alpha is left out.
 
     Args:
         exif: `apply`: turned upright as its EXIF data say. Otherwise as its pixels are stored.
@@ -57,14 +57,14 @@ def read_picture(path: Path, colour: bool, exif: str | None = None) -> UInt8:
     Raises:
         InputError: it cannot be decoded, or OpenCV decodes only a smaller copy of it.
     """
-    how = cv2.IMREAD_COLOR_RGB if colour else cv2.IMREAD_GRAYSCALE
+    how = cv2.IMREAD_COLOR_RGB if color else cv2.IMREAD_GRAYSCALE
     try:
         with open_picture(path) as whole:
             header = _header(whole, path)
             turn = header.orientation
-            whole.load()  # OpenCV fills with grey what a JPEG that is cut off lacks; Pillow refuses it
+            whole.load()  # OpenCV fills with gray what a JPEG that is cut off lacks; Pillow refuses it
             if whole.format == "TIFF" and turn in UPRIGHT:  # Pillow has turned it; OpenCV does, too, or fails
-                upright = np.asarray(whole.convert("RGB" if colour else "L"))
+                upright = np.asarray(whole.convert("RGB" if color else "L"))
                 stored = turned(upright, TURNED_BACK.get(turn, turn))
             else:
                 with native_stderr_silenced():  # OpenCV warns of damage on its own

@@ -47,11 +47,11 @@ def read(folder: Path, bad: BadFaces = STRICT) -> LabelledPictures:
     if not faces:
         raise InputError(f"{path}: has a header but no rows; it needs a row for each face")
     table.log_assumptions()
-    source = source_of(coordinate_columns(table.header, keypoint_set)[0], keypoint_set)
+    label_source = label_source_of(coordinate_columns(table.header, keypoint_set)[0], keypoint_set)
     found = f"{len(faces):,} pictures"
-    if source is not None:
-        found += f", label source {keypoint_set.sources[source].name}"
-    return LabelledPictures(folder, faces, keypoint_set, source, found, names_people=PERSON in table.header)
+    if label_source is not None:
+        found += f", label source {keypoint_set.label_sources[label_source].name}"
+    return LabelledPictures(folder, faces, keypoint_set, label_source, found, names_people=PERSON in table.header)
 
 
 def _face(
@@ -67,10 +67,10 @@ def _face(
     return LabelledPicture(pictures.find(name, where), composed(person), keypoints, where)
 
 
-def source_of(columns: list[str], keypoint_set: KeypointSet) -> int | None:
+def label_source_of(columns: list[str], keypoint_set: KeypointSet) -> int | None:
     """Returns the label source that labels some keypoints only, exactly those of the columns; None: there is none."""
     marked = tuple(k for k, name in enumerate(keypoint_set.names) if f"{name}_x" in columns)
-    for number, source in enumerate(keypoint_set.sources):
+    for number, source in enumerate(keypoint_set.label_sources):
         if source.keypoints == marked and len(marked) < len(keypoint_set):
             return number
     return None

@@ -23,7 +23,7 @@ from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import FACE68
 
 ENDS = (".jpg", ".png", ".jpeg", ".bmp")
-PARTS = {"": NOT_SAID, "trainset": TRAINING, "testset": TEST}  # folders, as 300-W names them
+SPLITS = {"": NOT_SAID, "trainset": TRAINING, "testset": TEST}  # folders, as 300-W names them
 NO_LABEL = -1  # as both coordinates, in the files of MERL-RAV
 
 
@@ -39,13 +39,13 @@ def read(folder: Path, bad: BadFaces = STRICT) -> LabelledPictures:
     """
     faces = []
     prefix = composed(folder.resolve().name).rstrip("0123456789")
-    for below, part in PARTS.items():
+    for below, split in SPLITS.items():
         pictures = PictureFolder(folder / below)
         for path in files(folder / below):
             with bad.left_out():
                 person = f"{prefix}:{picture_id(composed(path.stem))}"
                 keypoints, occluded = read_points(path)
-                faces.append(LabelledPicture(_picture(path, pictures), person, keypoints, str(path), part, occluded))
+                faces.append(LabelledPicture(_picture(path, pictures), person, keypoints, str(path), split, occluded))
     bad.check_some_left(folder, len(faces))
     return LabelledPictures(folder, faces, FACE68, 0, f"{len(faces):,} pictures with a .pts file")
 

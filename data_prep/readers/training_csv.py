@@ -1,6 +1,6 @@
 """Reads `training.csv` of the Kaggle competition "Facial Keypoints Detection", or the zip that holds it.
 
-A row is 30 coordinates and `Image`: the grey values of a square picture as decimal text, 9,216 of them for 96 x 96.
+A row is 30 coordinates and `Image`: the gray values of a square picture as decimal text, 9,216 of them for 96 x 96.
 The text is four times the size of the picture, so it is read line by line and turned into bytes a whole row at a time:
 every byte of the text is treated at once, as one numpy array, where a loop would go from number to number.
 """
@@ -43,7 +43,7 @@ ZERO, SPACE = ord("0"), ord(" ")
 
 
 def read(path: Path, bad: BadFaces = STRICT) -> Faces:
-    """Returns the faces of `training.csv`, or of a zip with that one file in it; grey, as uint8 (N, H, H, 1).
+    """Returns the faces of `training.csv`, or of a zip with that one file in it; gray, as uint8 (N, H, H, 1).
 
     The columns may stand in any order, fields may be quoted, an empty field is an unlabelled coordinate. What separates
     them, decimal commas and an index that pandas wrote are understood as in `common.csv_table`.

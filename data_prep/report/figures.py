@@ -12,7 +12,7 @@ from data_prep.faces import Faces, evenly_spread, labelled_points
 from facial_keypoints.array_types import Bool, Float32, Float64, Int64
 from facial_keypoints.keypoint_set import KeypointSet
 
-ON_PAPER = ("#2166ac", "#e07b1a", "#4d9221", "#c51b7d")  # colours of the label sources
+ON_PAPER = ("#2166ac", "#e07b1a", "#4d9221", "#c51b7d")  # colors of the label sources
 ON_FACES = ("#35d6ff", "#ffb52e", "#7be04c", "#ff7bd0")  # brighter: dots on a face need it
 OUTLIERS_SHOWN, CONTACT_FACES, COLUMNS = 24, 60, 12
 GROUP_COLORS = ("#8a5a2b", "#2166ac", "#c51b7d", "#e07b1a", "#4d9221")
@@ -20,24 +20,24 @@ LABELLED_ELSEWHERE_PX = 2.0  # two sources whose mean labels lie farther apart m
 NAMED_KEYPOINTS = 20  # more names or bars than this do not fit beside a picture
 
 
-def save_contact_sheet(path: Path, faces: Faces, sources: Int64) -> None:
-    """Writes a grid of faces taken evenly from the set, each label in the colour of its source."""
+def save_contact_sheet(path: Path, faces: Faces, label_sources: Int64) -> None:
+    """Writes a grid of faces taken evenly from the set, each label in the color of its source."""
     chosen = evenly_spread(len(faces), CONTACT_FACES)
-    layers = layers_by_source(faces.keypoints[chosen], sources[chosen], faces.keypoint_set)
+    layers = layers_by_source(faces.keypoints[chosen], label_sources[chosen], faces.keypoint_set)
     draw.face_grid(path, faces.images[chosen], layers, COLUMNS, title=f"{len(chosen)} of {len(faces):,} faces")
 
 
-def layers_by_source(keypoints: Float32, sources: Int64, keypoint_set: KeypointSet) -> list[draw.KeypointLayer]:
+def layers_by_source(keypoints: Float32, label_sources: Int64, keypoint_set: KeypointSet) -> list[draw.KeypointLayer]:
     """Returns a layer of dots for each label source that is there: the labels of its faces."""
     labelled = labelled_points(keypoints)
     return [
         draw.KeypointLayer(
             keypoints,
-            color_of(source, ON_FACES),
-            keypoint_set.sources[source].name,
-            shown=labelled & (sources == source)[:, None],
+            color_of(label_source, ON_FACES),
+            keypoint_set.label_sources[label_source].name,
+            shown=labelled & (label_sources == label_source)[:, None],
         )
-        for source in np.unique(sources)
+        for label_source in np.unique(label_sources)
     ]
 
 
@@ -51,33 +51,33 @@ def save_outliers(path: Path, faces: Faces, scores: Float64) -> Int64:
 
 
 def mean_image(faces: Faces, chosen: Bool | None = None) -> Float64:
-    """Returns the mean grey image of the chosen faces, float64 (H, W), black 0 to white 255."""
+    """Returns the mean gray image of the chosen faces, float64 (H, W), black 0 to white 255."""
     images = faces.images if chosen is None else faces.images[chosen]
     return np.asarray(images.mean(axis=(0, 3)), np.float64)
 
 
-def mean_face(faces: Faces, sources: Int64, means: Mapping[int, Float32]) -> Figure:
+def mean_face(faces: Faces, label_sources: Int64, means: Mapping[int, Float32]) -> Figure:
     """Returns the mean image with the mean labels (K, 2) of each source, and one with all where there are several."""
     several = len(means) > 1
     count = len(means) + several
     figure, panels = draw.subplots(1, count, figsize=(4.4 * count, 4.7), layout="constrained")
     panels = np.atleast_1d(panels)
-    names = {source: faces.keypoint_set.sources[source].name for source in means}
-    for panel, (source, mean) in zip(panels, means.items(), strict=False):
-        chosen = sources == source
-        color = color_of(source, ON_FACES)
+    names = {label_source: faces.keypoint_set.label_sources[label_source].name for label_source in means}
+    for panel, (label_source, mean) in zip(panels, means.items(), strict=False):
+        chosen = label_sources == label_source
+        color = color_of(label_source, ON_FACES)
         _show(panel, mean_image(faces, chosen))
         for line in faces.keypoint_set.skeleton:
             panel.plot(*mean[list(line)].T, color=color, lw=1.2, alpha=0.6)
         panel.plot(*mean.T, "o", color=color, ms=5, mec="black", mew=0.6)
         _write_numbers(panel, mean)
-        panel.set_title(f"{names[source]}: {chosen.sum():,} faces", fontsize=11)
+        panel.set_title(f"{names[label_source]}: {chosen.sum():,} faces", fontsize=11)
     if several:
         _show(panels[-1], mean_image(faces))
         (_, first), *others = means.items()
-        for source, mean in means.items():
-            color = color_of(source, ON_FACES)
-            panels[-1].plot(*mean.T, "o", color=color, ms=6, mec="black", mew=0.6, label=names[source])
+        for label_source, mean in means.items():
+            color = color_of(label_source, ON_FACES)
+            panels[-1].plot(*mean.T, "o", color=color, ms=6, mec="black", mew=0.6, label=names[label_source])
         for _, mean in others:
             _write_distances(panels[-1], first, mean)
         panels[-1].set_title("all: where they differ", fontsize=11)
@@ -86,19 +86,19 @@ def mean_face(faces: Faces, sources: Int64, means: Mapping[int, Float32]) -> Fig
 
 
 def numbered_keypoints(mean: Float32, keypoint_set: KeypointSet) -> Figure:
-    """Returns a drawing of the mean labels (K, 2) with their numbers from 1, each group in a colour of its own."""
+    """Returns a drawing of the mean labels (K, 2) with their numbers from 1, each group in a color of its own."""
     beside = len(keypoint_set) <= NAMED_KEYPOINTS
     figure = Figure(figsize=(7.6 if beside else 6.4, 5.4))
     panel = figure.add_axes((0.02, 0.02, 0.62 if beside else 0.96, 0.9))
     for line in keypoint_set.skeleton:
         panel.plot(*mean[list(line)].T, color="#b8b8b8", lw=1, zorder=1)
-    for (name, keypoints), color in zip(keypoint_set.groups, GROUP_COLORS, strict=False):
+    for (name, keypoints), color in zip(keypoint_set.regions, GROUP_COLORS, strict=False):
         panel.plot(*mean[list(keypoints)].T, "o", color=color, ms=4, label=name, zorder=2)
         for k in keypoints:
             at = mean[k], (0, 4)
             panel.annotate(str(k + 1), *at, textcoords="offset points", ha="center", color=color, fontsize=8)
-    if keypoint_set.groups:
-        panel.legend(loc="upper center", bbox_to_anchor=(0.5, 1.1), ncols=len(keypoint_set.groups), frameon=False)
+    if keypoint_set.regions:
+        panel.legend(loc="upper center", bbox_to_anchor=(0.5, 1.1), ncols=len(keypoint_set.regions), frameon=False)
     panel.set_aspect("equal")
     panel.invert_yaxis()
     panel.axis("off")
@@ -114,9 +114,9 @@ def apart(one: Float32, other: Float32) -> Float64:
 
 
 def keypoint_scatter(faces: Faces) -> Figure:
-    """Returns every label of the set as a dot on the mean image, a colour for each keypoint."""
+    """Returns every label of the set as a dot on the mean image, a color for each keypoint."""
     names = faces.keypoint_set.names
-    hues = (np.arange(len(names)) * 0.618) % 1  # the golden ratio keeps the hues of neighbours apart
+    hues = (np.arange(len(names)) * 0.618) % 1  # the golden ratio keeps the hues of neighbors apart
     figure = Figure(figsize=(8.4, 6))
     panel = figure.add_axes((0.01, 0.01, 0.66, 0.94))
     mean = mean_image(faces)
@@ -132,15 +132,15 @@ def keypoint_scatter(faces: Faces) -> Figure:
     return figure
 
 
-def visible_keypoints(labelled: Bool, sources: Int64, keypoint_set: KeypointSet) -> Figure:
+def visible_keypoints(labelled: Bool, label_sources: Int64, keypoint_set: KeypointSet) -> Figure:
     """Returns how many faces have 0, 1, ... K labelled keypoints, bars by source; bool (N, K) in."""
     numbers = np.arange(len(keypoint_set) + 1)
     visible = labelled.sum(axis=1)
     figure, panel = _plain_axes((8, 3.4))
     height = np.zeros(len(numbers), np.int64)
-    for source in np.unique(sources):
-        faces = np.bincount(visible[sources == source], minlength=len(numbers))
-        color, name = color_of(source, ON_PAPER), keypoint_set.sources[source].name
+    for label_source in np.unique(label_sources):
+        faces = np.bincount(visible[label_sources == label_source], minlength=len(numbers))
+        color, name = color_of(label_source, ON_PAPER), keypoint_set.label_sources[label_source].name
         panel.bar(numbers, faces, 0.75, bottom=height, color=color, label=name)
         height += faces
     if len(numbers) <= NAMED_KEYPOINTS:
@@ -154,16 +154,22 @@ def visible_keypoints(labelled: Bool, sources: Int64, keypoint_set: KeypointSet)
     return figure
 
 
-def labelled_share(labelled: Bool, sources: Int64, keypoint_set: KeypointSet) -> Figure:
+def labelled_share(labelled: Bool, label_sources: Int64, keypoint_set: KeypointSet) -> Figure:
     """Returns the share of faces that label each keypoint, a bar for each source; bool (N, K) in."""
     names = keypoint_set.names
-    present = np.unique(sources)
+    present = np.unique(label_sources)
     figure, panel = _plain_axes((8, 0.9 + 0.26 * len(names)))
     thickness = 0.8 / len(present)
-    for i, source in enumerate(present):
-        share = 100 * labelled[sources == source].mean(axis=0)
+    for i, label_source in enumerate(present):
+        share = 100 * labelled[label_sources == label_source].mean(axis=0)
         y = np.arange(len(names)) + (i - (len(present) - 1) / 2) * thickness
-        panel.barh(y, share, thickness, color=color_of(source, ON_PAPER), label=keypoint_set.sources[source].name)
+        panel.barh(
+            y,
+            share,
+            thickness,
+            color=color_of(label_source, ON_PAPER),
+            label=keypoint_set.label_sources[label_source].name,
+        )
     panel.set_yticks(np.arange(len(names)), [name.replace("_", " ") for name in names], fontsize=9)
     panel.set(xlabel="faces of the source that label it, %", xlim=(0, 100))
     panel.invert_yaxis()
@@ -172,9 +178,9 @@ def labelled_share(labelled: Bool, sources: Int64, keypoint_set: KeypointSet) ->
     return figure
 
 
-def color_of(source: int, colors: Sequence[str]) -> str:
-    """Returns a source's colour; a fifth source has that of the first."""
-    return colors[source % len(colors)]
+def color_of(label_source: int, colors: Sequence[str]) -> str:
+    """Returns a source's color; a fifth source has that of the first."""
+    return colors[label_source % len(colors)]
 
 
 def _show(panel: Any, image: Float64) -> None:

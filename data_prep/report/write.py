@@ -8,7 +8,7 @@ import numpy as np
 from common.draw import save
 from common.markdown import table
 from data_prep.faces import SPLITS, labelled_mean, never_labelled
-from data_prep.impute import most_common_sparse_source
+from data_prep.impute import most_common_sparse_label_source
 from data_prep.label_noise import LabelNoise, duplicate_label_noise
 from data_prep.outliers import OUTLIER, outlyingness, outside_image
 from data_prep.prepared import Prepared, occluded, who_is_named
@@ -24,7 +24,7 @@ SPLIT_MEANING = {
     "grouped": "nobody who is named, and no image that occurs twice, is on two sides",
     "random": "by rows: a person, or a copy of an image, may be on two sides, which flatters every score",
     "official": "test as the set says, whoever is in its training part; validation is drawn from that part by faces",
-    "documented": "the published procedure to the row: forward fill over the whole set, then scikit-learn's shuffle "
+    "published": "the published procedure to the row: forward fill over the whole set, then scikit-learn's shuffle "
     "with seed 42 (copies and people may be on two sides, which flatters every score)",
     "all-test": "every row into test, to score a model on a set that it has never seen",
 }
@@ -32,28 +32,30 @@ SPLIT_MEANING = {
 
 def write_report(folder: Path, data: Prepared) -> None:
     """Writes `report.md` and its PNG figures into `folder`."""
-    faces, labelled, sources = data.faces, data.labelled, data.sources
-    scores = outlyingness(faces.keypoints, sources)
-    noise = duplicate_label_noise(faces.keypoints, data.duplicates, sources)
+    faces, labelled, label_sources = data.faces, data.labelled, data.label_sources
+    scores = outlyingness(faces.keypoints, label_sources)
+    noise = duplicate_label_noise(faces.keypoints, data.duplicates, label_sources)
     means = {
-        int(source): labelled_mean(faces.keypoints[sources == source], labelled[sources == source])
-        for source in np.unique(sources)
+        int(label_source): labelled_mean(
+            faces.keypoints[label_sources == label_source], labelled[label_sources == label_source]
+        )
+        for label_source in np.unique(label_sources)
     }
 
-    figures.save_contact_sheet(folder / "contact_sheet.png", faces, sources)
+    figures.save_contact_sheet(folder / "contact_sheet.png", faces, label_sources)
     farthest = figures.save_outliers(folder / "outliers.png", faces, scores)
-    save(figures.mean_face(faces, sources, means), folder / "mean_face.png")
-    drawn = labelled_mean(faces.keypoints, labelled & (sources == sources.min())[:, None])
+    save(figures.mean_face(faces, label_sources, means), folder / "mean_face.png")
+    drawn = labelled_mean(faces.keypoints, labelled & (label_sources == label_sources.min())[:, None])
     save(figures.numbered_keypoints(drawn, faces.keypoint_set), folder / "keypoints.png")
     save(figures.keypoint_scatter(faces), folder / "keypoint_scatter.png")
-    save(figures.visible_keypoints(labelled, sources, faces.keypoint_set), folder / "visible_keypoints.png")
-    save(figures.labelled_share(labelled, sources, faces.keypoint_set), folder / "labelled_share.png")
+    save(figures.visible_keypoints(labelled, label_sources, faces.keypoint_set), folder / "visible_keypoints.png")
+    save(figures.labelled_share(labelled, label_sources, faces.keypoint_set), folder / "labelled_share.png")
 
     sections = [
         _summary(data, noise),
         _figure("contact_sheet.png", "faces from all over the set, with their labels"),
         _splits(data),
-        _label_sources(data, means),
+        _label_sources_of(data, means),
         _visible(data),
         _imputation(data),
         _duplicates(noise),
@@ -88,11 +90,11 @@ def _summary(data: Prepared, noise: LabelNoise) -> str:
     count, height, width, channels = faces.images.shape
     people = "" if faces.people is None else f" of {_count(len(np.unique(faces.people)), 'person', 'people')}"
     lines = [
-        f"{_count(count, 'face')}{people}, {width} x {height} px, {'grey' if channels == 1 else 'colour'}, "
+        f"{_count(count, 'face')}{people}, {width} x {height} px, {'gray' if channels == 1 else 'color'}, "
         f"{len(faces.keypoint_set)} keypoints ({faces.keypoint_set.name}); {_percent(labelled.mean())} of them "
         f"are labelled, {_count(int(labelled.all(axis=1).sum()), 'face')} completely.",
-        f"{_count(len(np.unique(data.sources)), 'label source')} and {_count(len(np.unique(data.groups)), 'group')} "
-        "that a fair split keeps together.",
+        f"{_count(len(np.unique(data.label_sources)), 'label source')} and "
+        f"{_count(len(np.unique(data.groups)), 'group')} that a fair split keeps together.",
     ]
     lines += [f"**{line}.**" for line in who_is_named(faces)]
     if missing := never_labelled(labelled, faces.keypoint_set):
@@ -122,34 +124,34 @@ def _splits(data: Prepared) -> str:
         numbers = [f"{len(i):,}", _percent(len(i) / len(data.faces)), *people, f"{len(np.unique(data.groups[i])):,}"]
         rows.append([name, *numbers, f"{complete:,}", _percent(share)])
     people_column = [] if data.faces.people is None else ["people"]
-    header = ["part", "faces", "share", *people_column, "groups", "complete faces", "labelled"]
+    header = ["split", "faces", "share", *people_column, "groups", "complete faces", "labelled"]
     method = data.split_method
     text = f"Split `{method}`: {SPLIT_MEANING[method]}. It gives {sizes_text(method, data.indexes)}."
     return f"## Parts\n\n{text}\n\n" + table(header, rows)
 
 
-def _label_sources(data: Prepared, means: Mapping[int, Float32]) -> str:
+def _label_sources_of(data: Prepared, means: Mapping[int, Float32]) -> str:
     names = data.faces.keypoint_set.names
     lines = []
-    for source in means:
-        labelled = data.labelled[data.sources == source]
+    for label_source in means:
+        labelled = data.labelled[data.label_sources == label_source]
         size = f"{_count(len(labelled), 'face')}, {_percent(len(labelled) / len(data.faces))}"
         missing = never_labelled(labelled, data.faces.keypoint_set)
         lines.append(
-            f"- `{data.source_name(source)}` ({size}) labels {labelled.sum(axis=1).mean():.1f} keypoints a face"
+            f"- `{data.source_name(label_source)}` ({size}) labels {labelled.sum(axis=1).mean():.1f} keypoints a face"
             + (f"; never {', '.join(missing)}." if missing else ".")
         )
     (first, reference), *others = means.items()
     lines += [_differences(data, first, reference, other, mean) for other, mean in others]
     header = ["keypoint"]
-    for source in means:
-        header += [f"missing, {data.source_name(source)}", "mean x", "mean y"]
+    for label_source in means:
+        header += [f"missing, {data.source_name(label_source)}", "mean x", "mean y"]
     header += [f"{data.source_name(first)} to {data.source_name(other)}, px" for other, _ in others]
     rows = []
     for k, name in enumerate(names):
         row = [f"{k + 1} {name}"]
-        for source, mean in means.items():
-            row += [f"{int((~data.labelled[data.sources == source, k]).sum()):,}", *map(_px, mean[k])]
+        for label_source, mean in means.items():
+            row += [f"{int((~data.labelled[data.label_sources == label_source, k]).sum()):,}", *map(_px, mean[k])]
         rows.append(row + [_distance_text(apart(reference, mean)[k]) for _, mean in others])
     return "\n\n".join(
         [
@@ -180,12 +182,18 @@ def _differences(data: Prepared, first: int, reference: Float32, other: int, mea
 
 def _visible(data: Prepared) -> str:
     visible = data.labelled.sum(axis=1)
-    present = np.unique(data.sources)
+    present = np.unique(data.label_sources)
     rows = [
-        [number, *[f"{int(((visible == number) & (data.sources == source)).sum()):,}" for source in present]]
+        [
+            number,
+            *[
+                f"{int(((visible == number) & (data.label_sources == label_source)).sum()):,}"
+                for label_source in present
+            ],
+        ]
         for number in np.unique(visible)
     ]
-    header = ["labelled keypoints", *[f"faces, {data.source_name(source)}" for source in present]]
+    header = ["labelled keypoints", *[f"faces, {data.source_name(label_source)}" for label_source in present]]
     figure = _figure("visible_keypoints.png", "faces by their number of labelled keypoints")
     return "## Labelled keypoints per face\n\n" + figure + "\n\n" + table(header, rows)
 
@@ -197,7 +205,7 @@ def _imputation(data: Prepared) -> str:
             f" None of the faces that it learns from has a label for {', '.join(missing)}: "
             "these are put into the middle of the other keypoints of each face."
         )
-    sparse = most_common_sparse_source(data.sources)
+    sparse = most_common_sparse_label_source(data.label_sources)
     if not data.hidden_errors or sparse is None:
         return text
     rows = [

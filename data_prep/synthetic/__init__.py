@@ -1,4 +1,4 @@
-"""Draws one grey face: a solid head with a relief, its skin painted flat, wrapped, lit and photographed.
+"""Draws one gray face: a solid head with a relief, its skin painted flat, wrapped, lit and photographed.
 
 `person`: who is drawn, in which moment. `features`: where eyes, brows and lips lie. `head`: the solid. `camera`: how a
 pixel sees it. `skin`: what is painted on it. `extras`: hair, glasses and all else around the face. `picture`: all

@@ -27,17 +27,17 @@ def fixed(points: Points) -> npt.NDArray[np.int32]:
     return whole
 
 
-def fill(canvas: UInt8, points: Points, grey: float) -> None:
-    cv2.fillPoly(canvas, [fixed(points)], grey, cv2.LINE_AA, BITS)
+def fill(canvas: UInt8, points: Points, gray: float) -> None:
+    cv2.fillPoly(canvas, [fixed(points)], gray, cv2.LINE_AA, BITS)
 
 
-def stroke(canvas: UInt8, points: Points, grey: float, thickness: int) -> None:
-    cv2.polylines(canvas, [fixed(points)], False, grey, thickness, cv2.LINE_AA, BITS)
+def stroke(canvas: UInt8, points: Points, gray: float, thickness: int) -> None:
+    cv2.polylines(canvas, [fixed(points)], False, gray, thickness, cv2.LINE_AA, BITS)
 
 
-def disc(canvas: UInt8, centre: Points, radius: float, grey: float) -> None:
-    x, y = fixed(centre)
-    cv2.circle(canvas, (int(x), int(y)), int(radius * 2**BITS), grey, -1, cv2.LINE_AA, BITS)
+def disc(canvas: UInt8, center: Points, radius: float, gray: float) -> None:
+    x, y = fixed(center)
+    cv2.circle(canvas, (int(x), int(y)), int(radius * 2**BITS), gray, -1, cv2.LINE_AA, BITS)
 
 
 def mix(canvas: UInt8, layer: UInt8, cover: UInt8) -> None:
@@ -46,9 +46,9 @@ def mix(canvas: UInt8, layer: UInt8, cover: UInt8) -> None:
     canvas[:] = cv2.blendLinear(layer, canvas, weight, 1 - weight)
 
 
-def blend(canvas: Float32, grey: Points | float, cover: Float32) -> None:
-    """Lays grey over the canvas, in place, where cover (0..1) says."""
-    canvas += (grey - canvas) * cover
+def blend(canvas: Float32, gray: Points | float, cover: Float32) -> None:
+    """Lays gray over the canvas, in place, where cover (0..1) says."""
+    canvas += (gray - canvas) * cover
 
 
 def on_canvas(polygon: Points, softness: float = 0.0) -> Float32:

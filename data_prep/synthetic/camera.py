@@ -25,10 +25,10 @@ class View:
 
 
 def view_of(p: Person, m: Moment, head: Float32) -> View:
-    """Returns the camera that sees the middle between the eyes at `m.centre`."""
+    """Returns the camera that sees the middle between the eyes at `m.center`."""
     turn = rotation(m)
     eyes = surface(head, np.array([[-p.eye_x, 0], [p.eye_x, 0]], np.float32)).mean(0)
-    return View(turn, m.px_per_mm, np.array(m.centre, np.float32) - m.px_per_mm * (turn @ eyes)[:2])
+    return View(turn, m.px_per_mm, np.array(m.center, np.float32) - m.px_per_mm * (turn @ eyes)[:2])
 
 
 def rotation(m: Moment) -> Float32:

@@ -11,11 +11,11 @@ from data_prep.synthetic.brush import SIZE
 from data_prep.synthetic.person import a_moment, a_person
 from data_prep.synthetic.picture import draw
 from facial_keypoints.array_types import Float32, Int64, UInt8
-from facial_keypoints.codec import decode, landmarks
+from facial_keypoints.codec import decode, output_points
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import FACE15
 
-SPARSE = FACE15.sources[1]  # the label source of the last rows
+SPARSE = FACE15.label_sources[1]  # the label source of the last rows
 THREADS = 2  # OpenCV and NumPy let go of the interpreter for part of the work; more help little
 MOST = 1_000_000  # faces
 COUNT = 7049  # rows of the published set, whose make-up the shares below follow
@@ -49,7 +49,7 @@ def read(count: int = COUNT, seed: int = 0) -> Faces:
     person = np.unique(rng.integers(0, -(-count // ROWS_PER_PERSON), count), return_inverse=True)[1][origin]
 
     images = np.empty((count, SIZE, SIZE, 1), np.uint8)
-    points = np.empty((count, len(landmarks(FACE15, (0, 1))), 2), np.float32)
+    points = np.empty((count, len(output_points(FACE15, (0, 1))), 2), np.float32)
     drawn = np.unique(origin)
     with one_opencv_thread(), ThreadPoolExecutor(THREADS) as pool:
         faces = pool.map(lambda row: face(seed, int(person[row]), int(row)), drawn)
@@ -74,7 +74,7 @@ def labels(drawn: Float32, first: int, rng: np.random.Generator) -> Float32:
     """Returns float32 (N, 15, 2): the labels that the two sources give of (N, 17, 2) landmarks, NaN where none."""
     count, points = len(drawn), len(FACE15)
     sources = (np.arange(count) >= first).astype(np.int64)
-    keypoints = decode(drawn, sources, landmarks(FACE15, (0, 1))).coordinates
+    keypoints = decode(drawn, sources, output_points(FACE15, (0, 1))).coordinates
     keypoints += rng.normal(0, LABEL_NOISE_PX, keypoints.shape).astype(np.float32)
 
     hidden = np.zeros((count, points), bool)

@@ -32,12 +32,12 @@ def ears(picture: Float32, p: Person, m: Moment, view: View, head: Float32) -> N
     light = m.ambient + 0.55 * (1 - m.ambient)
     for side in (-1, 1):
         x, y = view.project(np.array([[side * (p.head_width + 2), 14, -8]], np.float32))[0]
-        for size, grey in ((1, 0.92), (0.55, 0.65)):
+        for size, gray in ((1, 0.92), (0.55, 0.65)):
             axes = (float(2 * 11 * size * m.px_per_mm), float(2 * 29 * size * m.px_per_mm))
             mask = np.zeros((SIZE, SIZE), np.uint8)
             box = ((float(x), float(y)), axes, float(np.degrees(m.roll) + 12 * side))
             cv2.ellipse(mask, box, 255, -1, cv2.LINE_AA)
-            blend(picture, 255 * p.skin * light * grey, cv2.GaussianBlur(mask, (0, 0), 0.7) * np.float32(1 / 255))
+            blend(picture, 255 * p.skin * light * gray, cv2.GaussianBlur(mask, (0, 0), 0.7) * np.float32(1 / 255))
 
 
 def hair_shell(p: Person, head: Float32) -> Float32:
@@ -135,7 +135,7 @@ def hide(picture: Float32, p: Person, m: Moment, view: View, rng: np.random.Gene
     capsule(picture, root - palm, root + palm, 2.4 * width, 235 * p.skin * light)
 
 
-def capsule(picture: Float32, a: Points, b: Points, radius: float, grey: float) -> None:
+def capsule(picture: Float32, a: Points, b: Points, radius: float, gray: float) -> None:
     """Lays a rounded stick from a to b (px), darker at its sides, in place."""
     along = (b - a).astype(np.float32)
     from_a = pixels() - a.astype(np.float32)
@@ -143,4 +143,4 @@ def capsule(picture: Float32, a: Points, b: Points, radius: float, grey: float) 
     gap = from_a - part[..., None] * along
     off = np.sqrt(gap[..., 0] ** 2 + gap[..., 1] ** 2)
     picture *= 1 - 0.35 * np.clip(1.5 - off / radius, 0, 1)
-    blend(picture, grey * np.clip(1.1 - 0.5 * (off / radius) ** 2, 0.2, None), np.clip(radius - off + 0.5, 0, 1))
+    blend(picture, gray * np.clip(1.1 - 0.5 * (off / radius) ** 2, 0.2, None), np.clip(radius - off + 0.5, 0, 1))

@@ -39,7 +39,7 @@ def lip_lines(p: Person, m: Moment) -> list[Points]:
     return [np.stack([x, y], -1) for y in (outer_top, inner_top, inner_low, outer_low)]
 
 
-def landmarks(p: Person, m: Moment) -> Float32:
+def output_points(p: Person, m: Moment) -> Float32:
     """Returns float32 (17, 2) mm: the 15 keypoints in order, the base of the nose, the inner edge of the lower lip."""
     high, low = eye_outline(p, m)
     brow = brow_line(p, m)

@@ -7,14 +7,14 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Person:
-    """What stays the same in every picture of a person. Lengths in mm, greys 0..1 (albedo), `_size` 1 is average."""
+    """What stays the same in every picture of a person. Lengths in mm, grays 0..1 (albedo), `_size` 1 is average."""
 
     head_width: float  # half
     jaw: float  # width of the jaw over that of the head
     chin: float  # y
     eye_x: float
     eye_size: float
-    iris: float  # grey
+    iris: float  # gray
     brow_y: float
     brow_arch: float
     brow_slope: float  # how much lower the outer end lies
@@ -27,9 +27,9 @@ class Person:
     lip_size: float
     cheek: float  # height of the cheek bones
     age: float  # 0 young .. 1 old
-    skin: float  # grey
-    lips: float  # lip over skin grey
-    hair: float  # grey
+    skin: float  # gray
+    lips: float  # lip over skin gray
+    hair: float  # gray
     cut: str  # bald, short, fringe, long, curly, beanie
     hairline: float  # y in the middle of the forehead
     parting: float  # -1..1, side to which the hairline rises
@@ -47,7 +47,7 @@ class Moment:
     pitch: float  # positive: nose up
     roll: float
     px_per_mm: float
-    centre: tuple[float, float]  # px, where the middle between the eyes lands
+    center: tuple[float, float]  # px, where the middle between the eyes lands
     lids: float  # 0 closed .. 1 open
     gaze: tuple[float, float]
     brow_lift: float
@@ -58,7 +58,7 @@ class Moment:
     gain: float
     gamma: float
     blur: float  # px
-    noise: float  # grey levels of 255
+    noise: float  # gray levels of 255
     hidden_by: str  # nothing, hand, bar
     seed: int  # for background, clothes, noise
 
@@ -67,7 +67,7 @@ def a_person(rng: np.random.Generator) -> Person:
     """Returns someone; lengths in mm scatter as among people."""
     man = rng.random() < 0.55
     age, skin = rng.random() ** 1.3, rng.choice([0.82, 0.74, 0.66, 0.52, 0.36], p=[0.3, 0.28, 0.2, 0.13, 0.09])
-    cuts = ["bald", "short", "fringe", "long", "curly", "beanie"]
+    crops_per_face = ["bald", "short", "fringe", "long", "curly", "beanie"]
     hair = (
         rng.choice([0.06, 0.12, 0.22, 0.4, 0.62], p=[0.25, 0.3, 0.2, 0.15, 0.1])
         if skin > 0.6
@@ -100,7 +100,11 @@ def a_person(rng: np.random.Generator) -> Person:
         skin=float(skin * rng.uniform(0.93, 1.07)),
         lips=float(rng.uniform(0.66, 0.86) if man else rng.uniform(0.5, 0.78)),
         hair=float(0.75 if age > 0.85 else hair),
-        cut=str(rng.choice(cuts, p=[0.15, 0.6, 0.1, 0.03, 0.05, 0.07] if man else [0, 0.1, 0.17, 0.51, 0.17, 0.05])),
+        cut=str(
+            rng.choice(
+                crops_per_face, p=[0.15, 0.6, 0.1, 0.03, 0.05, 0.07] if man else [0, 0.1, 0.17, 0.51, 0.17, 0.05]
+            )
+        ),
         hairline=about(-57, 7),
         parting=float(rng.uniform(-1, 1)),
         beard=float(rng.choice([0, 0.3, 0.6, 1])) if hairy else 0.0,
@@ -124,7 +128,7 @@ def a_moment(rng: np.random.Generator, p: Person) -> Moment:
         pitch=pitch,
         roll=float(rng.normal(0, 0.095)),
         px_per_mm=float(np.clip(rng.normal(0.575, 0.035), 0.48, 0.66)),
-        centre=(float(rng.normal(48, 2.2)), float(rng.normal(37.0, 2.2))),
+        center=(float(rng.normal(48, 2.2)), float(rng.normal(37.0, 2.2))),
         lids=float(rng.choice([1, 0.85, 0.65, 0], p=[0.5, 0.28, 0.14, 0.08])) * (1 - 0.2 * max(smile, 0)),
         gaze=(float(-6 * yaw * (rng.random() < 0.6) + rng.normal(0, 0.9)), float(rng.normal(0, 0.5))),
         brow_lift=float(np.clip(rng.normal(0.6, 1.8), -2.5, 6)),

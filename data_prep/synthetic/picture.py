@@ -6,7 +6,7 @@ import numpy as np
 from data_prep.synthetic.brush import SIZE, blend
 from data_prep.synthetic.camera import lit, strike, view_of
 from data_prep.synthetic.extras import body, ears, glasses, hair, hair_shell, hide
-from data_prep.synthetic.features import landmarks
+from data_prep.synthetic.features import output_points
 from data_prep.synthetic.head import look_up, solid, surface
 from data_prep.synthetic.person import Moment, Person
 from data_prep.synthetic.skin import flat, paint_skin
@@ -21,7 +21,7 @@ def draw(p: Person, m: Moment) -> tuple[UInt8, Float32]:
     head = solid(p, m)
     view = view_of(p, m, head)
     place, depth, cover = strike(head, view, rounds=4)
-    points = view.project(surface(head, landmarks(p, m)))
+    points = view.project(surface(head, output_points(p, m)))
 
     picture = background(rng)
     long = p.cut in ("long", "curly")
@@ -58,11 +58,11 @@ def background(rng: np.random.Generator) -> Float32:
     picture: Float32 = cv2.resize(corners.astype(np.float32), (SIZE, SIZE), interpolation=cv2.INTER_LINEAR)
     for _ in range(int(rng.integers(0, 7))):
         x, y, w, h = (int(v) for v in rng.uniform((-20, -20, 4, 10), (90, 90, 50, 90)))
-        grey = rng.uniform(0, 240)
+        gray = rng.uniform(0, 240)
         if rng.random() < 0.6:
-            cv2.rectangle(picture, (x, y), (x + w, y + h), grey, -1)
+            cv2.rectangle(picture, (x, y), (x + w, y + h), gray, -1)
         else:
-            cv2.circle(picture, (x, y), w // 2, grey, -1)
+            cv2.circle(picture, (x, y), w // 2, gray, -1)
     picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(1, 5))
     return picture
 

@@ -33,8 +33,8 @@ def paint_brows(canvas: UInt8, p: Person, m: Moment) -> None:
     thick = p.brow_weight * np.array([0.85, 1, 0.85, 0.55, 0.2])[:, None] * (0, 0.5)
     for side in (1, -1):
         fill(cover, flat(np.vstack([brow - thick, (brow + thick)[::-1]]) * (side, 1)) - lift, 225)
-    grey = 255 * min(p.hair + 0.04, 0.6 * p.skin)
-    mix(area, np.full_like(area, grey), cv2.stackBlur(cover, (7, 7)))
+    gray = 255 * min(p.hair + 0.04, 0.6 * p.skin)
+    mix(area, np.full_like(area, gray), cv2.stackBlur(cover, (7, 7)))
 
 
 def hairs(p: Person, m: Moment, width: int, height: int) -> Float32:
@@ -59,13 +59,13 @@ def hairs(p: Person, m: Moment, width: int, height: int) -> Float32:
 def paint_mouth(canvas: UInt8, p: Person, m: Moment) -> None:
     """Paints lips, teeth and tongue on the skin, in place."""
     top, in_top, in_low, bottom = lip_lines(p, m)
-    grey = 255 * p.skin * p.lips
+    gray = 255 * p.skin * p.lips
     area, lift = band(canvas, p.mouth_y - 22, p.mouth_y + 46)
     lips = np.zeros_like(area)
     fill(lips, flat(np.vstack([top, bottom[::-1]])) - lift, 235)
-    layer = np.full_like(area, grey)
-    fill(layer, flat(np.vstack([top, in_top[::-1]])) - lift, 0.86 * grey)
-    stroke(layer, flat(0.45 * in_low + 0.55 * bottom)[5:12] - lift, min(1.18 * grey, 255), 4)
+    layer = np.full_like(area, gray)
+    fill(layer, flat(np.vstack([top, in_top[::-1]])) - lift, 0.86 * gray)
+    stroke(layer, flat(0.45 * in_low + 0.55 * bottom)[5:12] - lift, min(1.18 * gray, 255), 4)
     layer = cv2.blur(layer, (5, 5))
     fill(layer, flat(np.vstack([in_top, in_low[::-1]])) - lift, 30)
     if m.mouth_open > 2.5:
@@ -74,7 +74,7 @@ def paint_mouth(canvas: UInt8, p: Person, m: Moment) -> None:
         fill(layer, flat(np.vstack([in_top, teeth[::-1]])[2:-2]) - lift, 205 * (0.6 + 0.4 * p.skin))
         tongue = in_low - np.maximum(gap - (0, 8), 0) * (0, 0.5)
         fill(layer, flat(np.vstack([tongue, in_low[::-1]])[3:-3]) - lift, 85)
-    stroke(layer, flat(in_top) - lift, 0.35 * grey, 2)
+    stroke(layer, flat(in_top) - lift, 0.35 * gray, 2)
     mix(area, layer, cv2.stackBlur(lips, (5, 5)))
 
 
@@ -87,12 +87,12 @@ def paint_eyes(canvas: UInt8, p: Person, m: Moment) -> None:
     shine = np.array([np.copysign(0.35, m.light[0]), -0.35]) * radius
     for side in (1, -1):
         fill(opening, flat(np.vstack([high, low[::-1]]) * (side, 1)) - lift, 255)
-        centre = flat(np.array([side * p.eye_x + m.gaze[0], 0.2 + m.gaze[1]])) - lift
-        disc(layer, centre, radius, 110 * p.iris)
-        disc(layer, centre + (0, 0.1 * radius), 0.84 * radius, 255 * p.iris)
-        disc(layer, centre, 0.45 * radius, 8)
+        center = flat(np.array([side * p.eye_x + m.gaze[0], 0.2 + m.gaze[1]])) - lift
+        disc(layer, center, radius, 110 * p.iris)
+        disc(layer, center + (0, 0.1 * radius), 0.84 * radius, 255 * p.iris)
+        disc(layer, center, 0.45 * radius, 8)
         stroke(layer, flat((high + (0, 1)) * (side, 1)) - lift, 95, 3)  # the lid's shadow on the eye
-        disc(layer, centre + shine, 0.24 * radius, 255)
+        disc(layer, center + shine, 0.24 * radius, 255)
     mix(area, layer, opening)
     for side in (1, -1):
         stroke(

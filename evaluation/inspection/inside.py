@@ -59,22 +59,22 @@ def steps(model: keras.Model, images: UInt8) -> list[Step]:
     """Returns what every layer and operation gives for images (N, H, W, C), in order of computation."""
     taken: list[Step] = []
     with contextlib.ExitStack() as stack:
-        for operation in {id(part): part for part in _parts(model)}.values():
+        for operation in {id(split): split for split in _official_splits(model)}.values():
             stack.enter_context(_recorded(operation, taken))
         model(images.astype(np.float32), training=False)
     return taken
 
 
-def _parts(layer: Any) -> Iterator[Any]:
+def _official_splits(layer: Any) -> Iterator[Any]:
     """Yields all layers and operations inside a layer, but no models: those only pass on what is inside them."""
     if hasattr(layer, "operations"):  # a model made of tensors; its operations are more than its layers
         own = layer.operations
     else:
         own = layer._flatten_layers(include_self=False, recursive=False) if hasattr(layer, "_flatten_layers") else ()
-    for part in own:
-        if not isinstance(part, keras.Model):
-            yield part
-        yield from _parts(part)
+    for split in own:
+        if not isinstance(split, keras.Model):
+            yield split
+        yield from _official_splits(split)
 
 
 @contextlib.contextmanager
@@ -116,10 +116,10 @@ def kernels(layer: keras.layers.Layer) -> Float32:
     return kernel.swapaxes(2, 3) if isinstance(layer, keras.layers.Conv2DTranspose) else kernel
 
 
-def colour_order(model: keras.Model, shape: tuple[int, int, int]) -> tuple[int, ...] | None:
+def color_order(model: keras.Model, shape: tuple[int, int, int]) -> tuple[int, ...] | None:
     """Returns which channels of its input the first convolution takes for red, green and blue.
 
-    None where these are not three mixtures of one colour each: networks turn colours around, scale or sum them.
+    None where these are not three mixtures of one color each: networks turn colors around, scale or sum them.
 
     Args:
         shape: (H, W, C) of the pictures.
@@ -133,7 +133,7 @@ def colour_order(model: keras.Model, shape: tuple[int, int, int]) -> tuple[int, 
     if first is None:
         return None
     means = np.asarray(keras.ops.convert_to_numpy(first.given), np.float32).mean(axis=(1, 2))
-    rises = means[:3] - means[3]  # of each channel (second axis) for each colour
+    rises = means[:3] - means[3]  # of each channel (second axis) for each color
     order = rises.argmax(axis=1)
     one_each = np.zeros_like(rises)
     one_each[np.arange(3), order] = rises.max(axis=1)

@@ -56,15 +56,15 @@ def inspected_face(loaded: LoadedModel, picture: Path | None, detect: bool) -> U
     if picture:
         pixels = read_picture(picture)
     else:
-        grey, points = drawn(**DRAWN)
-        pixels = np.repeat(grey[..., None], RGB, axis=-1)
+        gray, points = drawn(**DRAWN)
+        pixels = np.repeat(gray[..., None], RGB, axis=-1)
     shown = pixels if channels == RGB else np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)[..., None]
     if loaded.spec is None:
         shrunk = shown.shape[0] > height or shown.shape[1] > width
         how = cv2.INTER_AREA if shrunk else cv2.INTER_LINEAR
         return np.asarray(cv2.resize(shown, (width, height), interpolation=how), np.uint8).reshape(height, width, -1)
     if not picture:
-        eyes = (crops.eye_centres(points[: len(FACE15)], FACE15), _mean_eyes(loaded))
+        eyes = (crops.eye_centers(points[: len(FACE15)], FACE15), _mean_eyes(loaded))
         crop = geometry.fit_similarity(*eyes)
     elif not detect:
         crop = crops.crop_of_whole(shown, loaded.spec)[None]
@@ -83,7 +83,7 @@ def _input_shape(loaded: LoadedModel) -> tuple[int, int, int]:
 
 def _mean_eyes(loaded: LoadedModel) -> Float64:
     assert loaded.spec
-    return crops.eye_centres(loaded.spec.crop.mean_keypoints, loaded.spec.keypoint_set)
+    return crops.eye_centers(loaded.spec.crop.mean_keypoints, loaded.spec.keypoint_set)
 
 
 def _surest(loaded: LoadedModel, pixels: UInt8, path: Path) -> Float64:
@@ -91,7 +91,7 @@ def _surest(loaded: LoadedModel, pixels: UInt8, path: Path) -> Float64:
     faces = Predictor(FINDER).predict(pixels)
     if not faces:
         raise InputError(f"{path}: no face is found in it; where the whole picture is a face, give --no-detect")
-    return geometry.fit_similarity(crops.eye_centres(faces[0].keypoints, FACE15), _mean_eyes(loaded))
+    return geometry.fit_similarity(crops.eye_centers(faces[0].keypoints, FACE15), _mean_eyes(loaded))
 
 
 def _level(loaded: LoadedModel, shown: UInt8, crop: Float64) -> Float64:

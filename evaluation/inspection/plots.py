@@ -17,30 +17,30 @@ MAP_COLUMNS, MOST_MAPS = 10, 20
 CELL_PX, GAP_PX = 96, 6  # of a mosaic of kernels or feature maps
 SIGNED = "RdBu_r"  # blue below 0, red above
 HEAT = "inferno"
-BRIGHT_PCT = 99.5  # of the values lie below the brightest colour
+BRIGHT_PCT = 99.5  # of the values lie below the brightest color
 SPREAD = 1 / 64  # standard deviation of the blur of a saliency map, as a fraction of its width
 TINY = 1e-30  # keeps a division by the largest of values that are all 0 finite
-VEIL = 0.65  # how much the brightest colour hides of the face
+VEIL = 0.65  # how much the brightest color hides of the face
 
 Groups = Sequence[tuple[str, tuple[int, ...]]]
 
 
-def draw_kernels(first: Convolution, colours: tuple[int, ...] | None, name: str) -> Figure:
+def draw_kernels(first: Convolution, colors: tuple[int, ...] | None, name: str) -> Figure:
     """Draws the kernels of the first convolution.
 
     Args:
-        colours: which of its input channels are red, green and blue; None: kernels are summed over their channels.
+        colors: which of its input channels are red, green and blue; None: kernels are summed over their channels.
     """
     height, width, channels, count = first.kernels.shape
     shown = list(range(min(count, MOST_KERNELS)))
     title = f"{name}: the {count} kernels of the first convolution, `{first.name}` ({height} x {width} px)"
     title += f", {len(shown)} of them" if len(shown) < count else ""
-    if colours:
-        how = "Each in the colours of the picture, scaled to its own largest weight; medium grey is a weight of 0."
+    if colors:
+        how = "Each in the colors of the picture, scaled to its own largest weight; medium gray is a weight of 0."
     else:
         what = "Each" if channels == 1 else f"Each is summed over its {channels} input channels and"
         how = f"{what} scaled to its own largest weight; red: weights above 0, blue: below 0, white: 0."
-    mosaic = _mosaic([_kernel_picture(first.kernels[..., number], colours) for number in shown], KERNEL_COLUMNS)
+    mosaic = _mosaic([_kernel_picture(first.kernels[..., number], colors) for number in shown], KERNEL_COLUMNS)
     head = 0.62
     wide = 10.0
     tall = wide * mosaic.shape[0] / mosaic.shape[1]
@@ -51,11 +51,11 @@ def draw_kernels(first: Convolution, colours: tuple[int, ...] | None, name: str)
     return figure
 
 
-def _kernel_picture(kernel: Float32, colours: tuple[int, ...] | None) -> UInt8:
+def _kernel_picture(kernel: Float32, colors: tuple[int, ...] | None) -> UInt8:
     """Returns one kernel (h, w, C) as RGB, uint8 (h, w, 3)."""
-    values = kernel[..., list(colours)] if colours else kernel.sum(axis=-1)
+    values = kernel[..., list(colors)] if colors else kernel.sum(axis=-1)
     values = 0.5 + 0.5 * values / max(float(np.abs(values).max()), TINY)
-    return (255 * (values if colours else matplotlib.colormaps[SIGNED](values)[..., :3])).round().astype(np.uint8)
+    return (255 * (values if colors else matplotlib.colormaps[SIGNED](values)[..., :3])).round().astype(np.uint8)
 
 
 def draw_convolutions(layers: Sequence[Convolution], name: str) -> Figure:
@@ -75,7 +75,7 @@ def draw_convolutions(layers: Sequence[Convolution], name: str) -> Figure:
         if power.size > 1:
             side = 0.8 * row_inches
             place = ((-0.4 - side) / inches, -0.4 / inches, row + 0.9, row + 0.1)
-            ax.imshow(power, cmap="Greys", vmin=0, extent=place, aspect="auto", clip_on=False)
+            ax.imshow(power, cmap="Grays", vmin=0, extent=place, aspect="auto", clip_on=False)
         norms = np.sort(np.sqrt(squares.sum(axis=(0, 1, 2))))[::-1]
         heights = 0.8 * norms / max(float(norms[0]), TINY)
         ax.stairs(row + 0.9 - heights, np.linspace(0, 1, count + 1), baseline=row + 0.9, fill=True, color=SKY)
@@ -129,8 +129,8 @@ def draw_feature_maps(face: UInt8, points: Float32, stages: Sequence[Stage], nam
 def _map_picture(values: Float32) -> UInt8:
     """Returns one feature map (h, w) as RGB, uint8 (h, w, 3)."""
     values = values - values.min()
-    colours = matplotlib.colormaps[HEAT](values / max(float(values.max()), TINY))[..., :3]
-    return np.asarray((255 * colours).round(), np.uint8)
+    colors = matplotlib.colormaps[HEAT](values / max(float(values.max()), TINY))[..., :3]
+    return np.asarray((255 * colors).round(), np.uint8)
 
 
 def _mosaic(pictures: Sequence[UInt8], columns: int) -> UInt8:
@@ -165,7 +165,7 @@ def draw_sensitivity(
     Args:
         face: uint8 (H, W, C).
         points: float32 (K, 2), predicted, px.
-        saliency: float64 (G, H, W), px for one grey level; None: no row of it.
+        saliency: float64 (G, H, W), px for one gray level; None: no row of it.
         occlusion: float64 (G, COVERS, COVERS), px.
     """
     height, width = face.shape[:2]
@@ -197,7 +197,7 @@ def draw_sensitivity(
 
 
 def draw_face(ax: Any, face: UInt8, points: Float32, heat: Float64 | None = None) -> None:
-    """Draws a face with keypoints (n, 2); under heat (h, w), 0 to 1, which may be coarser, it turns grey."""
+    """Draws a face with keypoints (n, 2); under heat (h, w), 0 to 1, which may be coarser, it turns gray."""
     height, width, channels = face.shape
     edges = (-0.5, width - 0.5, height - 0.5, -0.5)
     picture = face[..., 0] if channels == 1 else face if heat is None else face.mean(axis=-1)
@@ -213,10 +213,10 @@ def draw_face(ax: Any, face: UInt8, points: Float32, heat: Float64 | None = None
 def _draw_cover(ax: Any, face: UInt8) -> None:
     """Draws the cover of the occlusion in the middle of a face's upper left quarter."""
     height, width = face.shape[:2]
-    colour = np.repeat(face.mean(axis=(0, 1)), 3)[:: face.shape[2]][:3] / 255
+    color = np.repeat(face.mean(axis=(0, 1)), 3)[:: face.shape[2]][:3] / 255
     side_x, side_y = COVER * width, COVER * height
     corner = (width / 4 - side_x / 2, height / 4 - side_y / 2)
-    ax.add_patch(matplotlib.patches.Rectangle(corner, side_x, side_y, facecolor=colour, edgecolor="white", lw=0.8))
+    ax.add_patch(matplotlib.patches.Rectangle(corner, side_x, side_y, facecolor=color, edgecolor="white", lw=0.8))
 
 
 def _blurred(values: Float64) -> Float64:

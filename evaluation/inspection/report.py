@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from common.draw import Figure
 from common.hashes import file_hash
-from evaluation.inspection.inside import colour_order, convolutions, stages, steps
+from evaluation.inspection.inside import color_order, convolutions, stages, steps
 from evaluation.inspection.inspected_face import inspected_face, keypoint_set_of
 from evaluation.inspection.plots import draw_convolutions, draw_feature_maps, draw_kernels, draw_sensitivity
 from evaluation.inspection.sensitivity import occlusion, saliency
@@ -45,10 +45,10 @@ def inspect(path: Path, picture: Path | None, detect: bool) -> Inspection:
     keypoint_set = keypoint_set_of(loaded)
     face = inspected_face(loaded, picture, detect)
 
-    def landmarks(images: UInt8) -> Float32:
+    def output_points(images: UInt8) -> Float32:
         return predict(loaded, images, keypoint_set)
 
-    output = landmarks(face[None])[0]
+    output = output_points(face[None])[0]
     points = output[: len(keypoint_set), :2]
     if loaded.spec is None:
         notes.append(f"{path} does not say how its faces were cut; the whole picture is resized for it")
@@ -56,19 +56,19 @@ def inspect(path: Path, picture: Path | None, detect: bool) -> Inspection:
     taken = steps(model, face[None])
     layers, found = convolutions(taken), stages(taken, face.shape)
     if layers:
-        of_colours = layers[0].kernels.shape[2] == face.shape[2]  # not of a depthwise or grouped convolution
-        colours = colour_order(model, face.shape) if of_colours else None
-        figures["kernels.png"] = draw_kernels(layers[0], colours, name)
+        of_colors = layers[0].kernels.shape[2] == face.shape[2]  # not of a depthwise or grouped convolution
+        colors = color_order(model, face.shape) if of_colors else None
+        figures["kernels.png"] = draw_kernels(layers[0], colors, name)
         figures["convolutions.png"] = draw_convolutions(layers, name)
         figures["feature_maps.png"] = draw_feature_maps(face, points, found, name)
     else:
         notes.append(f"{path} has no convolution: there are no kernels and no feature maps to show")
-    members = [group for _, group in keypoint_set.groups]
+    members = [group for _, group in keypoint_set.regions]
     salient = saliency(model, face, members, len(output))
     if not salient.any():
         notes.append(f"no gradient reaches the picture in {path}: there is no saliency to show")
-    covered = occlusion(landmarks, face, members)
+    covered = occlusion(output_points, face, members)
     shown = salient if salient.any() else None
-    figures["saliency.png"] = draw_sensitivity(face, points, keypoint_set.groups, shown, covered, name)
+    figures["saliency.png"] = draw_sensitivity(face, points, keypoint_set.regions, shown, covered, name)
     metrics = {"convolutions": len(layers), "stages": {stage.layer: stage.maps.shape for stage in found}}
     return Inspection(figures, metrics, notes, file_hash(loaded.file))

@@ -22,8 +22,8 @@ COVERS = 16  # places of the cover along each side of the face
 COVER = 1 / 8  # side of the cover, as a fraction of the face's
 
 
-def saliency(model: keras.Model, face: UInt8, groups: Sequence[Group], landmarks: int) -> Float64:
-    """Returns how far a keypoint of each group moves with each pixel: float64 (G, H, W), px for one grey level.
+def saliency(model: keras.Model, face: UInt8, groups: Sequence[Group], output_points: int) -> Float64:
+    """Returns how far a keypoint of each group moves with each pixel: float64 (G, H, W), px for one gray level.
 
     That is the root mean square, over the group's keypoints, of the length of the derivative of x and y by the pixel's
     values. One gradient of all coordinates with random signs has the sum of their squares for its mean (Hutchinson
@@ -42,11 +42,11 @@ def saliency(model: keras.Model, face: UInt8, groups: Sequence[Group], landmarks
     for start in tqdm.trange(0, SAMPLES, at_once, desc="saliency", leave=False, disable=None):
         count = min(at_once, SAMPLES - start)
         noisy = (face + rng.normal(0, deviation, (count, 1, *face.shape))).repeat(len(groups), axis=1)
-        signs = np.zeros((count, len(groups), landmarks, 2), np.float32)
+        signs = np.zeros((count, len(groups), output_points, 2), np.float32)
         for number, group in enumerate(groups):
             signs[:, number, list(group)] = rng.choice((-1, 1), (count, len(group), 2))
         images = noisy.reshape(-1, *face.shape).astype(np.float32)
-        gradients = gradient(images, signs.reshape(-1, landmarks, 2)).reshape(noisy.shape)
+        gradients = gradient(images, signs.reshape(-1, output_points, 2)).reshape(noisy.shape)
         squares += (gradients.astype(np.float64) ** 2).sum(axis=(0, -1))
     sizes = np.array([len(group) for group in groups])
     return np.asarray(np.sqrt(squares / (SAMPLES * sizes[:, None, None])))

@@ -32,25 +32,25 @@ def cumulative_error(nme: Float64, limits_pct: Float64) -> Float64:
 
 
 def draw_cumulative_error(curves: Mapping[str, Sequence[Curve]]) -> Figure:
-    """Draws the share of faces with an error under each NME, one panel for each normaliser.
+    """Draws the share of faces with an error under each NME, one panel for each normalizer.
 
     Args:
-        curves: of the same models, by the name of the normaliser.
+        curves: of the same models, by the name of the normalizer.
     """
     figure, panels = subplots(1, len(curves), figsize=(6.4 * len(curves), 5), layout="constrained")
-    for axes, (normaliser, of_models) in zip(np.atleast_1d(panels), curves.items(), strict=True):
-        _draw_curves(axes, of_models, normaliser)
+    for axes, (normalizer, of_models) in zip(np.atleast_1d(panels), curves.items(), strict=True):
+        _draw_curves(axes, of_models, normalizer)
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", **LEGEND)
     return figure
 
 
-def draw_comparison(table: pd.DataFrame, curves: Mapping[str, Curve], normaliser: str) -> Figure:
-    """Draws labelled MAE with intervals, best first, beside the cumulative error curves in the same colours.
+def draw_comparison(table: pd.DataFrame, curves: Mapping[str, Curve], normalizer: str) -> Figure:
+    """Draws labelled MAE with intervals, best first, beside the cumulative error curves in the same colors.
 
     Args:
         table: `comparison.csv`.
         curves: one for each name in the table.
-        normaliser: its name.
+        normalizer: its name.
     """
     rows = table[table["labels"] == "labelled"].reset_index(drop=True)
     height = max(4.8, 1.6 + 0.42 * len(rows))
@@ -65,12 +65,12 @@ def draw_comparison(table: pd.DataFrame, curves: Mapping[str, Curve], normaliser
     left.set(xlim=(0, 1.35 * rows[["mae_px", "mae_px_high"]].max(axis=None)), ylim=(len(rows) - 0.4, -0.7))
     left.set(title="Error on the real labels", xlabel="mean absolute error of a coordinate (px), 95 % interval")
     plain(left)
-    _draw_curves(right, [curves[name] for name in rows["name"]], normaliser)
+    _draw_curves(right, [curves[name] for name in rows["name"]], normalizer)
     right.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), **LEGEND)
     return figure
 
 
-def _draw_curves(axes: Any, curves: Sequence[Curve], normaliser: str) -> None:
+def _draw_curves(axes: Any, curves: Sequence[Curve], normalizer: str) -> None:
     limits = np.linspace(0, NME_SHOWN_PCT, 401)
     for name, nme, color, style in curves:
         if np.isfinite(nme).any():
@@ -81,7 +81,7 @@ def _draw_curves(axes: Any, curves: Sequence[Curve], normaliser: str) -> None:
     axes.set(xlim=(0, NME_SHOWN_PCT), ylim=(0, 101))
     axes.set_title("Cumulative error on the real labels", pad=16)
     axes.set(
-        xlabel=f"mean point error / distance of the {normaliser} (NME, %)",
+        xlabel=f"mean point error / distance of the {normalizer} (NME, %)",
         ylabel="test faces within that error (%)",
     )
     plain(axes)

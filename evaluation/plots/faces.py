@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 
 from common.draw import PREDICTION, TRUTH, KeypointLayer, face_grid
-from data_prep.faces import Part
+from data_prep.faces import Split
 from evaluation.metrics import face_errors
 from facial_keypoints.array_types import Float32, Int64
 
 GRID_FACES, WORST_FACES, COLUMNS = 32, 24, 8
 
 
-def worst(predicted: Float32, test: Part) -> Int64:
+def worst(predicted: Float32, test: Split) -> Int64:
     """Returns the indexes of the `WORST_FACES` with the largest mean error over real labels, worst first.
 
     Faces without a real label come last. `predicted`: float32 (N, K, 2) in px.
@@ -21,7 +21,7 @@ def worst(predicted: Float32, test: Part) -> Int64:
     return np.argsort(-errors, kind="stable")[:WORST_FACES]
 
 
-def draw_faces(path: Path, predicted: Float32, test: Part, faces: Int64, title: str) -> None:
+def draw_faces(path: Path, predicted: Float32, test: Split, faces: Int64, title: str) -> None:
     """Writes a PNG of some of the test faces with their real labels, the predictions float32 (N, K, 2) and the errors.
 
     Args:

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 
 from common.draw import PREDICTION, TRUTH, Figure, matplotlib, subplots
-from data_prep.faces import Part, labelled_mean
+from data_prep.faces import Split, labelled_mean
 from evaluation.bootstrap import estimate
 from evaluation.metrics import KEYPOINT_METRICS, keypoint_sums
 from evaluation.plots.style import REFERENCE, SOURCE_COLORS, many, name_size, plain
 from facial_keypoints.array_types import Float32, Float64
-from facial_keypoints.codec import UNKNOWN_SOURCE
+from facial_keypoints.codec import UNKNOWN_LABEL_SOURCE
 from facial_keypoints.keypoint_set import KeypointSet
 
 CLIP_PCT = 99.8  # of the errors an axis shows; the rest lie at its edge
@@ -21,13 +21,13 @@ RUNS = 24  # points of a line of running means
 
 
 class PointTables(NamedTuple):
-    """`per_keypoint.csv` and `per_group.csv` of one prediction; their `labelled` rows are drawn."""
+    """`per_keypoint.csv` and `per_region.csv` of one prediction; their `labelled` rows are drawn."""
 
     keypoints: pd.DataFrame
     groups: pd.DataFrame
 
 
-def draw_keypoints(tables: PointTables, reference: PointTables | None, test: Part, name: str) -> Figure:
+def draw_keypoints(tables: PointTables, reference: PointTables | None, test: Split, name: str) -> Figure:
     """Draws the mean error of each keypoint: as circles on the mean test image, by group, and as a list.
 
     Args:
@@ -73,7 +73,7 @@ def _draw_list(axes: Any, rows: pd.DataFrame, column: str, reference: pd.DataFra
     plain(axes)
 
 
-def _draw_circles(axes: Any, errors: Float64, test: Part) -> None:
+def _draw_circles(axes: Any, errors: Float64, test: Split) -> None:
     """Draws a circle of each mean error (K,) around each keypoint's mean place on the mean image.
 
     Its size is written above it, or below where another keypoint is near above; not at all where keypoints are many.
@@ -95,9 +95,9 @@ def _draw_circles(axes: Any, errors: Float64, test: Part) -> None:
 
 
 def draw_error_by_source(
-    predicted: Float32, test: Part, keypoint_set: KeypointSet, weights: Float64, *, name: str
+    predicted: Float32, test: Split, keypoint_set: KeypointSet, weights: Float64, *, name: str
 ) -> Figure:
-    """Draws signed errors of the real labels, one colour per label source, so that a bias of one source is seen.
+    """Draws signed errors of the real labels, one color per label source, so that a bias of one source is seen.
 
     Above against the true coordinate, below the mean of each keypoint, or of each group where keypoints are many.
 
@@ -108,20 +108,24 @@ def draw_error_by_source(
     error = predicted.astype(np.float64) - test.keypoints
     labelled = np.abs(error[test.labelled])
     edge = max(1.0, float(np.percentile(labelled, CLIP_PCT))) if labelled.size else 1.0
-    members = keypoint_set.groups if many(len(keypoint_set)) else [(n, (k,)) for k, n in enumerate(keypoint_set.names)]
+    members = keypoint_set.regions if many(len(keypoint_set)) else [(n, (k,)) for k, n in enumerate(keypoint_set.names)]
     count = len(members)
     heights = (4, max(2.4, 0.24 * count))
     figure, panels = subplots(2, 2, figsize=(11, 1 + sum(heights)), layout="constrained", height_ratios=heights)
     figure.suptitle(f"{name}: signed error on the real labels, by label source", fontsize=12)
-    sources = np.unique(test.sources)
-    for s, source in enumerate(sources):
+    label_sources = np.unique(test.label_sources)
+    for s, label_source in enumerate(label_sources):
         color = SOURCE_COLORS[s % len(SOURCE_COLORS)]
-        label = f"source `{keypoint_set.sources[source].name}`" if source != UNKNOWN_SOURCE else "unknown source"
-        shown = test.labelled & (test.sources == source)[:, None]
+        label = (
+            f"source `{keypoint_set.label_sources[label_source].name}`"
+            if label_source != UNKNOWN_LABEL_SOURCE
+            else "unknown source"
+        )
+        shown = test.labelled & (test.label_sources == label_source)[:, None]
         of_points = keypoint_sums(predicted, test.keypoints, shown)
         sums = np.stack([of_points[:, list(keypoints)].sum(1) for _, keypoints in members], axis=1)
         biases = estimate(sums, KEYPOINT_METRICS, test.groups, weights)
-        position = np.arange(count) + 0.16 * (2 * s + 1 - len(sources))
+        position = np.arange(count) + 0.16 * (2 * s + 1 - len(label_sources))
         for axis, letter in enumerate("xy"):
             above, below = panels[:, axis]
             true, signed = test.keypoints[..., axis][shown], error[..., axis][shown]

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from common.draw import PREDICTION, TRUTH, Figure, subplots
-from data_prep.faces import Part
+from data_prep.faces import Split
 from evaluation.metrics import face_nme
 from facial_keypoints.array_types import Bool, Float32, Float64, Int64, UInt8
 from facial_keypoints.keypoint_set import KeypointSet
@@ -33,7 +33,7 @@ def draw_on_pictures(
     pictures: Sequence[UInt8],
     faces: Sequence[Int64],
     predicted: Float32,
-    test: Part,
+    test: Split,
     keypoint_set: KeypointSet,
     *,
     title: str,
@@ -50,7 +50,7 @@ def draw_on_pictures(
         test: its keypoints in px of the pictures.
         side_by_side: each face twice, the truth on the left and the prediction on the right.
     """
-    nme = face_nme(predicted, test.keypoints, test.labelled, keypoint_set.normalisers[0])
+    nme = face_nme(predicted, test.keypoints, test.labelled, keypoint_set.normalizers[0])
     beside = 2 if side_by_side else 1
     columns = len(faces[0]) * beside
     size = CELL_INCHES * columns / (1.3 if side_by_side else 1)

@@ -1,8 +1,8 @@
-"""Colours and axes that all plots of an evaluation share."""
+"""Colors and axes that all plots of an evaluation share."""
 
 from typing import Any
 
-# Colours of Okabe & Ito 2008: the colour-blind tell them apart.
+# Colors of Okabe & Ito 2008: the color-blind tell them apart.
 BLUE, VERMILION, GREEN, PURPLE, SKY, ORANGE = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00"
 MODEL_STYLES = tuple(
     (color, style) for style in ("-", "--", "-.") for color in (BLUE, VERMILION, GREEN, PURPLE, SKY, ORANGE)

@@ -1,4 +1,4 @@
-"""`facial-keypoints align`: levelled, centered crops of faces in pictures."""
+"""`facial-keypoints align`: leveled, centered crops of faces in pictures."""
 
 import argparse
 import csv
@@ -25,7 +25,7 @@ MATRIX_COLUMNS = ("xx", "xy", "x0", "yx", "yy", "y0")
 
 def add_parser(commands: Any) -> None:
     """Adds the command `align`."""
-    p = commands.add_parser("align", help="cut faces out, level and centred, as face recognition takes them")
+    p = commands.add_parser("align", help="cut faces out, level and centerd, as face recognition takes them")
     add_common_options(p, "PICTURE|FOLDER", "new folder to write: PNGs and faces.csv")
     p.add_argument("--size", type=int, default=SIZE_PX, metavar="PX", help="of a crop's sides (default: %(default)s)")
     p.add_argument(
@@ -49,9 +49,9 @@ def main(options: argparse.Namespace) -> None:
     if not 0 <= options.margin <= LARGEST_MARGIN:
         raise InputError(f"--margin {options.margin}: must be 0 to {LARGEST_MARGIN:g}")
     check_new(options.out)
-    pictures, films = find_sources(options.paths, options.out, takes_clips=False)
-    if films:
-        raise InputError(f"{films[0].path}: is a clip; align takes pictures")
+    pictures, clips_given = find_sources(options.paths, options.out, takes_clips=False)
+    if clips_given:
+        raise InputError(f"{clips_given[0].path}: is a clip; align takes pictures")
     predictor, detector = predictor_of(options, pictures), detector_of(options)
 
     def of_picture(source: Source, folder: Path) -> list[list[Any]]:

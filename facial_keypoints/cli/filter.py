@@ -39,8 +39,8 @@ def main(options: argparse.Namespace) -> None:
     """
     check_new(options.out)
     filters = [load_filter(name) for name in options.filters]
-    pictures, films = find_sources(options.paths, options.out)
-    clip_of = read_clips(films)
+    pictures, clips_given = find_sources(options.paths, options.out)
+    clip_of = read_clips(clips_given)
     names_given = {source.name for source in pictures}
     predictor, detector = predictor_of(options, pictures), detector_of(options)
 
@@ -71,7 +71,7 @@ def main(options: argparse.Namespace) -> None:
         options,
         predictor,
         pictures,
-        films,
+        clips_given,
         of_picture=of_picture,
         of_clip=of_clip,
         finish=lambda _, faces_per_picture, of_clips: _summary(faces_per_picture, of_clips),

@@ -38,7 +38,7 @@ def find_sources(paths: list[Path], out: Path, *, takes_clips: bool = True) -> t
         InputError: there is none, one lies inside `out`, or two would have the same name in the tables.
     """
     pictures: list[Source] = []
-    films: list[Source] = []
+    clips_given: list[Source] = []
     for path in paths:
         if any(character in str(path) for character in WILDCARDS) and not path.exists():
             says = f"{path}: no such file; your shell left the wildcard as it is, or nothing fits it"
@@ -48,17 +48,17 @@ def find_sources(paths: list[Path], out: Path, *, takes_clips: bool = True) -> t
         if path.is_dir():
             pictures += _in_folder(path, out, takes_clips)
         elif path.suffix.lower() in CLIP_SUFFIXES:
-            films.append(Source(path.name, path))
+            clips_given.append(Source(path.name, path))
         else:
             pictures.append(Source(path.name, path))
     names = Counter(source.name for source in pictures)
-    names += Counter(clips.written_name(film.name) for film in films)
+    names += Counter(clips.written_name(clip_given.name) for clip_given in clips_given)
     if twice := [name for name, number in names.items() if number > 1]:
         raise InputError(
             f"{twice[0]}: {names[twice[0]]} files would have this name in --out; give a folder that holds them all, "
             "whose folders keep them apart, or one at a time"
         )
-    return pictures, films
+    return pictures, clips_given
 
 
 def _in_folder(folder: Path, out: Path, takes_clips: bool) -> list[Source]:
@@ -70,14 +70,14 @@ def _in_folder(folder: Path, out: Path, takes_clips: bool) -> list[Source]:
     seen = [source for source in shown if source.path.suffix.lower() in known]
     unknown = [source for source in shown if source.path.suffix.lower() not in known]
     others = [source.name for source in unknown if source.path.name not in OF_FILE_MANAGERS]
-    films = [source.name for source in seen if source.path.suffix.lower() in CLIP_SUFFIXES]
-    left_out = f"{count(len(films), 'clip')} in it left out ({', '.join(films)})"
+    clips_given = [source.name for source in seen if source.path.suffix.lower() in CLIP_SUFFIXES]
+    left_out = f"{count(len(clips_given), 'clip')} in it left out ({', '.join(clips_given)})"
     if takes_clips:
         left_out += "; name a clip itself to have it done"
-    if len(films) == len(seen):
+    if len(clips_given) == len(seen):
         says = f"{folder}: holds no pictures ({', '.join(SUFFIXES)})"
-        raise InputError(f"{says}; {left_out}" if films else says)
-    if films:
+        raise InputError(f"{says}; {left_out}" if clips_given else says)
+    if clips_given:
         notes.warning("%s", printable(f"{folder}: {left_out}"))
     if closed:
         some = ", ".join(closed[:3]) + (", ..." if len(closed) > 3 else "")
@@ -87,21 +87,21 @@ def _in_folder(folder: Path, out: Path, takes_clips: bool) -> list[Source]:
         some = ", ".join(others[:3]) + (", ..." if len(others) > 3 else "")
         says = f"{count(len(others), 'file')} in it left out ({some}): no ending of a picture that can be read"
         notes.warning("%s", printable(f"{folder}: {says} ({', '.join(SUFFIXES)})"))
-    return [source for source in seen if source.name not in films]
+    return [source for source in seen if source.name not in clips_given]
 
 
-def read_clips(films: Iterable[Source]) -> dict[str, clips.Clip]:
+def read_clips(clips_given: Iterable[Source]) -> dict[str, clips.Clip]:
     """Returns the clips by name.
 
     Raises:
         InputError: one cannot be read, or nothing could be written of it.
     """
     found = {}
-    for film in films:
-        check_name(film)
-        clip = clips.read_clip(film.path)
+    for clip_given in clips_given:
+        check_name(clip_given)
+        clip = clips.read_clip(clip_given.path)
         clips.check_size(clip)
-        found[film.name] = clip
+        found[clip_given.name] = clip
     return found
 
 

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from facial_keypoints.boxes import Detector
-from facial_keypoints.detectors.choose import chosen_detector
+from facial_keypoints.detectors.choose import HAAR, NAMES, chosen_detector
 
 
 def add_common_options(parser: argparse.ArgumentParser, takes: str, writes: str) -> None:
@@ -34,12 +34,16 @@ def add_model_option(parser: argparse.ArgumentParser) -> None:
 
 
 def add_detector_options(parser: argparse.ArgumentParser) -> None:
-    """Adds what `detector_of` reads."""
-    parser.add_argument("--yunet", type=Path, metavar="FILE", help="find faces with YuNet, face_detection_yunet.onnx")
-    parser.add_argument("--profile", action="store_true", help="also find faces seen from the side (Haar cascade)")
+    """Adds the options that `detector_of` reads."""
+    parser.add_argument(
+        "--detector",
+        default=HAAR,
+        metavar=f"{'|'.join(NAMES)}|FILE.onnx",
+        help="face detector; FILE.onnx: YuNet's file (default: %(default)s)",
+    )
     parser.add_argument("--any-angle", action="store_true", help="also find faces on their side or upside down")
 
 
 def detector_of(options: argparse.Namespace) -> Detector | None:
     """Returns the `chosen_detector` of the options."""
-    return chosen_detector(options.yunet, profile=options.profile, any_angle=options.any_angle)
+    return chosen_detector(options.detector, any_angle=options.any_angle)

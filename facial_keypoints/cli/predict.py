@@ -55,12 +55,12 @@ def main(options: argparse.Namespace) -> None:
         InputError: bad options or input; or some of several pictures could not be read, after all else is written.
     """
     check_out(options.out, options.overwrite)
-    pictures, films = find_sources(options.paths, options.out)
-    if options.box and (len(pictures) != 1 or films or options.no_detect):
+    pictures, clips_given = find_sources(options.paths, options.out)
+    if options.box and (len(pictures) != 1 or clips_given or options.no_detect):
         raise InputError("--box: says where the faces of one picture are; give one picture, and no --no-detect")
-    if films and options.no_detect:
+    if clips_given and options.no_detect:
         raise InputError("--no-detect: is for pictures of one face each; leave it out for clips")
-    clip_of = read_clips(films)
+    clip_of = read_clips(clips_given)
     predictor, detector = predictor_of(options, pictures), detector_of(options)
     spec, find = predictor.spec, finder(options, predictor, detector)
     names = {source.name for source in pictures}
@@ -83,7 +83,7 @@ def main(options: argparse.Namespace) -> None:
             results.write_json(folder / results.JSON_FILE, done, spec, str(options.model))
         return summary(done, of_clips)
 
-    fill_folder(options, predictor, pictures, films, of_picture=of_picture, of_clip=of_clip, finish=finish)
+    fill_folder(options, predictor, pictures, clips_given, of_picture=of_picture, of_clip=of_clip, finish=finish)
 
 
 def finder(options: argparse.Namespace, predictor: Predictor, detector: Detector | None) -> Finder:

@@ -1,4 +1,4 @@
-"""Which detector searches a picture."""
+"""Chooses the face detector that a user names."""
 
 from pathlib import Path
 
@@ -8,24 +8,33 @@ from facial_keypoints.detectors.turned import Turned
 from facial_keypoints.detectors.yunet import YuNet
 from facial_keypoints.errors import InputError
 
-YUNET_STEP_DEGREES, HAAR_STEP_DEGREES = 90, 45  # from copy to copy; YuNet bears a turn of 50, the cascade of 20
+HAAR, HAAR_PROFILE = "haar", "haar-profile"
+NAMES = (HAAR, HAAR_PROFILE)
+YUNET_STEP_DEGREES, HAAR_STEP_DEGREES = 90, 45  # between turned copies; YuNet finds faces turned by 50, Haar by 20
 
 
-def chosen_detector(yunet: Path | None = None, *, profile: bool = False, any_angle: bool = False) -> Detector | None:
-    """Returns the detector that is asked for; None: `Predictor.predict`'s own.
+def chosen_detector(name: str = HAAR, *, any_angle: bool = False) -> Detector | None:
+    """Returns a detector by its name; None for the default detector of `Predictor.predict`.
 
     Args:
-        yunet: YuNet's file; None: the Haar cascade.
-        profile: the cascade also finds faces from the side.
-        any_angle: turned copies of a picture are searched, too.
+        name: `haar`: OpenCV's Haar cascade for frontal faces. `haar-profile`: also faces from the side. A path with the
+            suffix `.onnx`: YuNet's file.
+        any_angle: also searches turned copies of the picture.
 
     Raises:
-        InputError: YuNet's file is missing, or another one.
+        InputError: the name is unknown, or the file is missing or is not YuNet's.
+
+    Example:
+        >>> chosen_detector("haar") is None
+        True
     """
-    if yunet and profile:
-        raise InputError("--profile: is of the Haar cascade, and YuNet finds faces from the side; leave it out")
-    if not (yunet or profile or any_angle):
-        return None
-    detector: Detector = YuNet(yunet) if yunet else Haar(profile=profile)
-    step = YUNET_STEP_DEGREES if yunet else HAAR_STEP_DEGREES
+    if name in NAMES:
+        if name == HAAR and not any_angle:
+            return None
+        detector: Detector = Haar(profile=name == HAAR_PROFILE)
+        step = HAAR_STEP_DEGREES
+    elif Path(name).suffix == ".onnx":
+        detector, step = YuNet(name), YUNET_STEP_DEGREES
+    else:
+        raise InputError(f"--detector {name}: no such detector; give {', '.join(NAMES)}, or YuNet's FILE.onnx")
     return Turned(detector, range(0, 360, step)) if any_angle else detector

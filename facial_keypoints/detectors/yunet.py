@@ -12,7 +12,7 @@ from facial_keypoints.array_types import UInt8
 from facial_keypoints.boxes import Boxes, EyesInBox, shrunk
 from facial_keypoints.detectors.per_thread import PerThread
 from facial_keypoints.errors import InputError
-from facial_keypoints.spec import GREY
+from facial_keypoints.spec import GRAY
 
 EYES = EyesInBox(0.5, 0.4, 0.45)
 LOWEST_SCORE = 0.6
@@ -38,8 +38,8 @@ class YuNet:
         self(np.zeros((64, 64, 3), np.uint8))
 
     def __call__(self, picture: UInt8) -> Boxes:
-        """Returns boxes around faces of a picture, uint8 (H, W, 3) RGB or (H, W, 1) grey."""
-        to_bgr = cv2.COLOR_GRAY2BGR if picture.shape[2] == GREY else cv2.COLOR_RGB2BGR
+        """Returns boxes around faces of a picture, uint8 (H, W, 3) RGB or (H, W, 1) gray."""
+        to_bgr = cv2.COLOR_GRAY2BGR if picture.shape[2] == GRAY else cv2.COLOR_RGB2BGR
         small = np.asarray(cv2.cvtColor(shrunk(picture), to_bgr), np.uint8)
         size = small.shape[1::-1]
         try:

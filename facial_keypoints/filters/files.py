@@ -29,11 +29,11 @@ class Filter:
     """What is laid on a face.
 
     Attributes:
-        rgba: uint8 (H, W, 4), colours premultiplied by alpha: so edges have no fringes where it is resampled.
+        rgba: uint8 (H, W, 4), colors premultiplied by alpha: so edges have no fringes where it is resampled.
         anchors: A groups of keypoints, indexes into FACE15; a group means the mean of its keypoints.
         places: float64 (A, 3): where they lie in the PNG, x and y in its px, and how far before what is drawn.
         fit: AFFINE, or SIMILARITY.
-        paint: PICTURE: the PNG; BLUR: what the face shows, made unrecognisable where the PNG is opaque.
+        paint: PICTURE: the PNG; BLUR: what the face shows, made unrecognizable where the PNG is opaque.
     """
 
     rgba: UInt8
@@ -89,7 +89,7 @@ def columns(places: Float64, fit: str) -> npt.NDArray[np.inexact[Any]]:
 
 
 def _read_rgba(path: Path) -> UInt8:
-    """Returns a filter's PNG, uint8 (H, W, 4) RGBA, colours premultiplied by alpha."""
+    """Returns a filter's PNG, uint8 (H, W, 4) RGBA, colors premultiplied by alpha."""
     if not path.is_file():
         raise InputError(f"{path}: no such file; give one of {', '.join(names())}, or a .png file of your own")
     try:

@@ -15,14 +15,14 @@ from facial_keypoints.array_types import Float64, UInt8
 from facial_keypoints.boxes import Detector
 from facial_keypoints.crops import box_of, crop_of
 from facial_keypoints.detectors.haar import Haar
-from facial_keypoints.face import DOUBTFUL, Face, doubt, each_once
+from facial_keypoints.face import MAX_UNCERTAINTY, Face, each_once, uncertainty
 from facial_keypoints.predictor import PASSES, Predictor
 from facial_keypoints.video.one_euro import OneEuro
 
 DETECT_EVERY = 30  # frames, while faces are followed
 SEEK_EVERY = 10  # frames, while there is none, or one is out of sight
 FORGET_AFTER = 15  # frames that a face is out of sight; one that turns up later is another
-LOST = 2.6  # usual doubts of a face that goes out of sight; more than of one that comes in, so that none flickers
+MAX_TRACKED_UNCERTAINTY = 2.6  # typical uncertainties; higher than for a new face, so that faces do not flicker
 OVERLAP = 0.3  # of two boxes, intersection over union, that are one face's
 CUT_LEVELS = 18  # of 255, mean difference of two frames' thumbnails; more is a cut to another scene
 THUMBNAIL_PX = 32, 18
@@ -137,7 +137,11 @@ class Tracker:
         faces = self._look(frame, before, passes=1)
         stayed = [overlap(face.box, then.box) for face, then in zip(faces, before, strict=True)]
         order = sorted(range(len(faces)), key=lambda number: -stayed[number])
-        sure = [faces[number] for number in order if doubt(faces[number]) < LOST * self._predictor.usual_doubt]
+        sure = [
+            faces[number]
+            for number in order
+            if uncertainty(faces[number]) < MAX_TRACKED_UNCERTAINTY * self._predictor.typical_uncertainty
+        ]
         kept = each_once(sure)  # of two in one place, one
         lost = False
         for track, face in zip(self._tracks, faces, strict=True):
@@ -161,12 +165,12 @@ class Tracker:
     def _join(self, frame: UInt8, found: list[Face]) -> None:
         """Gives the faces that the detector found to the tracks they overlap most; the rest are new."""
         if self._background is not None:  # they are those of an earlier frame
-            limit = DOUBTFUL * self._predictor.usual_doubt
-            found = each_once(face for face in self._look(frame, found) if doubt(face) < limit)
+            limit = MAX_UNCERTAINTY * self._predictor.typical_uncertainty
+            found = each_once(face for face in self._look(frame, found) if uncertainty(face) < limit)
         pairs = pair([track.face.box for track in self._tracks], [face.box for face in found])
         for number, other in pairs.items():
             track, face = self._tracks[number], found[other]
-            if track.unseen or doubt(face) <= doubt(track.face):
+            if track.unseen or uncertainty(face) <= uncertainty(track.face):
                 track.face = face
             track.unseen = 0
         if not self._predictor.spec.expected_error:

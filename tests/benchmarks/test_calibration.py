@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from benchmarks.calibration import by_hand, calibrated, fit
-from data_prep.faces import Part
+from data_prep.faces import Split
 from facial_keypoints.array_types import Float32, Float64
 from facial_keypoints.keypoint_set import FACE15, FACE68
 
-SPARSE_OWN = FACE15.sources[1].own  # nose tip and lower lip
+SPARSE_OWN = FACE15.label_sources[1].own  # nose tip and lower lip
 OTHERWISE = 7.0
 
 
@@ -30,7 +30,7 @@ def test_68_points_stay() -> None:
     assert (by_hand(points, np.array([0, 1, 0, 1]), FACE68) == points.astype(np.float32)).all()
 
 
-def labelled_part(points: Float64) -> Part:
+def labelled_split(points: Float64) -> Split:
     """Faces whose keypoint k is point k moved by (k, 1) in source 0, and by (10, 10) in source 1, which labels two."""
     count = len(points)
     sources = np.arange(count) % 2
@@ -41,7 +41,7 @@ def labelled_part(points: Float64) -> Part:
     labelled[:, 14] = False
     labelled[:6, 3] = False  # so keypoint 3 has a regression of its own
     images = np.zeros((count, 8, 8, 1), np.uint8)
-    return Part(images, keypoints, labelled, np.arange(count), np.arange(count) // 4, sources)
+    return Split(images, keypoints, labelled, np.arange(count), np.arange(count) // 4, sources)
 
 
 def anywhere(count: int) -> Float32:
@@ -50,7 +50,7 @@ def anywhere(count: int) -> Float32:
 
 def test_calibration_recovers_a_linear_map() -> None:
     points = np.random.default_rng(0).normal(50, 30, (800, 68, 2))
-    part = labelled_part(points[:780])
+    part = labelled_split(points[:780])
     fits = fit(points[:780], part, anywhere(780))
     assert sorted(fits) == [(0, k) for k in range(14)] + [(1, 0), (1, 1)]
     sources = np.array([0] * 10 + [1] * 10)
@@ -64,12 +64,12 @@ def test_calibration_recovers_a_linear_map() -> None:
 
 def test_what_is_right_by_hand_but_for_a_shift_needs_few_faces() -> None:
     points = np.random.default_rng(0).normal(50, 30, (40, 68, 2))
-    part = labelled_part(points)
+    part = labelled_split(points)
     fits = fit(points[:30], part.only(np.arange(30)), points[:30, :15].astype(np.float32))
-    predicted = calibrated(fits, points[30:], part.sources[30:], points[30:, :15].astype(np.float32))
+    predicted = calibrated(fits, points[30:], part.label_sources[30:], points[30:, :15].astype(np.float32))
     assert predicted[::2, :14] == pytest.approx(part.keypoints[30::2, :14], abs=1e-3)
 
 
 def test_a_source_of_few_groups_is_not_fitted() -> None:
     points = np.random.default_rng(0).normal(50, 30, (16, 68, 2))  # four groups, fewer than folds
-    assert fit(points, labelled_part(points), anywhere(16)) == {}
+    assert fit(points, labelled_split(points), anywhere(16)) == {}

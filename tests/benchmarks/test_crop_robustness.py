@@ -36,7 +36,7 @@ def test_every_change_has_its_row(drawn: Path, capsys: pytest.CaptureFixture[str
     """Drawn faces hold still under small changes; at 45 degrees the error is larger than as it was."""
     main(["v2", "--data", str(drawn)])
     lines = capsys.readouterr().out.splitlines()
-    assert lines[-1 - len(CHANGES) - 2] == "3 faces, eye centres"
+    assert lines[-1 - len(CHANGES) - 2] == "3 faces, eye centers"
     cells = {row[1].strip(): float(row[2]) for row in (line.split("|") for line in lines[-len(CHANGES) :])}
     assert list(cells) == list(CHANGES)
     assert 0 < cells["as it was"] < 10

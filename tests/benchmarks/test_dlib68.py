@@ -16,12 +16,12 @@ def test_enlarged_coordinates() -> None:
 
 
 def test_fixed_box() -> None:
-    # Middle of 96 columns is 47.5; half of 96 rows is 48 from the edge, so 47.5 from the first centre.
+    # Middle of 96 columns is 47.5; half of 96 rows is 48 from the edge, so 47.5 from the first center.
     assert dlib68.fixed_box((96, 96, 1), 0.5, 0.5).tolist() == [23.5, 23.5, 71.5, 71.5]
 
 
 def test_box_follows_the_points() -> None:
-    points = np.tile([[-1.0, 0], [1, 0]], (1, 34, 1))  # centre (0, 0), size 1
+    points = np.tile([[-1.0, 0], [1, 0]], (1, 34, 1))  # center (0, 0), size 1
     relation = dlib68.box_relation(points, np.array([[-2.0, -3, 2, 1]]))
     assert relation.tolist() == [-2, -3, 2, 1]
     assert dlib68.boxes_around(10 * points + [50, 40], relation).tolist() == [[30, 10, 70, 50]]

@@ -7,17 +7,17 @@ import pytest
 
 from benchmarks import dlib_trained
 from benchmarks.optional import optional
-from data_prep.faces import Part, labelled_points
+from data_prep.faces import Split, labelled_points
 from data_prep.synthetic import dataset
 from facial_keypoints.array_types import Float32, Int64, UInt8
 from facial_keypoints.keypoint_set import FACE15, FACE68
 from tests.benchmarks.conftest import needs_dlib
 
 
-def part_of(images: UInt8, keypoints: Float32, sources: Int64) -> Part:
+def part_of(images: UInt8, keypoints: Float32, sources: Int64) -> Split:
     count = np.arange(len(images))
     labelled = labelled_points(keypoints)
-    return Part(images, np.nan_to_num(keypoints), labelled, count, count, sources)
+    return Split(images, np.nan_to_num(keypoints), labelled, count, count, sources)
 
 
 def test_faces_of_unbiased_sources_are_given_mirrored_as_well() -> None:

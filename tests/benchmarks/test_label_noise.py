@@ -9,12 +9,13 @@ import pytest
 from benchmarks import label_noise
 from common.stage import stage_folder, write_manifest
 from data_prep import arrays
-from data_prep.faces import Part
+from data_prep.arrays import PREPARE
+from data_prep.faces import Split
 from evaluation.predictions import write_predictions
 from facial_keypoints.array_types import Float32
 from facial_keypoints.codec import Keypoints
 from facial_keypoints.keypoint_set import FACE15
-from tests.evaluation.conftest import make_part
+from tests.evaluation.conftest import make_split
 
 
 def test_what_two_models_share_is_told_from_what_is_their_own() -> None:
@@ -26,28 +27,28 @@ def test_what_two_models_share_is_told_from_what_is_their_own() -> None:
 
 
 @pytest.fixture
-def parts() -> dict[str, Part]:
+def parts() -> dict[str, Split]:
     """The first test face is the first training face again, its labels (3, 4) px away: rows 0 and 24, of source 0.
 
     All test faces have one shape, so that none is an outlier.
     """
     rng = np.random.default_rng(1)
-    train, val, test = make_part(0, 20, rng), make_part(20, 4, rng), make_part(24, 36, rng)
+    train, val, test = make_split(0, 20, rng), make_split(20, 4, rng), make_split(24, 36, rng)
     test.images[0] = train.images[0]
     test.keypoints[:] = train.keypoints[0] + np.array([3, 4], np.float32)
     return {"train": train, "val": val, "test": test}
 
 
-def save(folder: Path, parts: dict[str, Part]) -> Path:
-    with stage_folder(folder, "prepare") as out:
+def save(folder: Path, parts: dict[str, Split]) -> Path:
+    with stage_folder(folder, PREPARE) as out:
         for name, part in parts.items():
-            arrays.save_part(out, name, part)
-        write_manifest(out, "prepare", {"keypoint_set": FACE15.name}, {}, {}, time.time())
+            arrays.save_split(out, name, part)
+        write_manifest(out, PREPARE, {"keypoint_set": FACE15.name}, {}, {}, time.time())
     return folder
 
 
 def printed_lines(
-    folder: Path, parts: dict[str, Part], errors: dict[str, Float32], capsys: pytest.CaptureFixture[str]
+    folder: Path, parts: dict[str, Split], errors: dict[str, Float32], capsys: pytest.CaptureFixture[str]
 ) -> list[str]:
     """Returns what is printed of two models with these errors (N, 15, 2) in px on the test faces."""
     test = parts["test"]
@@ -59,7 +60,7 @@ def printed_lines(
     return capsys.readouterr().out.splitlines()
 
 
-def test_folders_to_lines(parts: dict[str, Part], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_folders_to_lines(parts: dict[str, Split], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     test = parts["test"]
     shared = np.broadcast_to(np.array([2, -2], np.float32), test.keypoints.shape)
     own = np.where(np.arange(len(test)) % 2, -2, 2)[:, None, None]  # as often up as down, among the labelled too
@@ -76,7 +77,7 @@ def test_folders_to_lines(parts: dict[str, Part], tmp_path: Path, capsys: pytest
     ]
 
 
-def test_outliers_are_set_apart(parts: dict[str, Part], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_outliers_are_set_apart(parts: dict[str, Split], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     test = parts["test"]
     test.images[0] = 0
     test.keypoints[0] = 48  # all in one place

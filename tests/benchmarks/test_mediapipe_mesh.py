@@ -11,7 +11,7 @@ SIDE_PX = mediapipe_mesh.SIDE_PX
 
 
 def test_the_fixed_square_may_reach_beyond_the_picture() -> None:
-    matrix = mediapipe_mesh.fixed_square((96, 96, 1), side=2, centre=0.5)
+    matrix = mediapipe_mesh.fixed_square((96, 96, 1), side=2, center=0.5)
     # The edges of the square lie 48 px outside of the picture's, at -48.5 and 143.5: 192 px, nothing is scaled.
     assert geometry.transform(np.array([[-48, -48], [143, 143]]), matrix).tolist() == [[0, 0], [191, 191]]
 
@@ -31,7 +31,7 @@ def test_the_square_about_points_is_level_with_the_eyes_and_has_margins() -> Non
 def test_what_the_network_sees() -> None:
     image = np.zeros((96, 96, 1), np.uint8)
     image[48:] = 255
-    seen = mediapipe_mesh.seen(image, mediapipe_mesh.fixed_square(image.shape, side=1, centre=0.5))
+    seen = mediapipe_mesh.seen(image, mediapipe_mesh.fixed_square(image.shape, side=1, center=0.5))
     assert seen.shape == (1, SIDE_PX, SIDE_PX, 3)
     assert (seen[0, :94] == 0).all()
     assert (seen[0, 98:] == 1).all()

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks import dlib_trained, mediapipe_mesh, optional, peers
 from data_prep import prepare
-from data_prep.arrays import load_part
+from data_prep.arrays import load_split
 from evaluation.metrics import mae_rmse
 from evaluation.predictions import read_predictions
 from facial_keypoints import pretrained
@@ -29,7 +29,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def printed_as_scored(out: Path, data: Path, keypoint_set: KeypointSet, printed: str) -> None:
-    test = load_part(data, "test", keypoint_set)
+    test = load_split(data, "test", keypoint_set)
     manifest = (out / "manifest.json").read_text(encoding="utf-8")
     for name in NAMES:
         predicted = read_predictions(out / f"{name}.csv", test.rows, keypoint_set).coordinates
@@ -66,7 +66,7 @@ def test_68_points(real_data: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     peers.main(["--data", str(data), "--out", str(out)])
     printed_as_scored(out, data, FACE68, capsys.readouterr().out)
     # dlib knows these faces: its points, as they are, are far nearer than the mean face's.
-    test, train = load_part(data, "test"), load_part(data, "train")
+    test, train = load_split(data, "test"), load_split(data, "train")
     predicted = read_predictions(out / "dlib.csv", test.rows, FACE68).coordinates
     mean = np.tile(train.keypoints.mean(axis=0), (len(test), 1, 1))
     error, error_of_mean = (mae_rmse(p, test.keypoints, test.labelled)[1] for p in (predicted, mean))
@@ -74,7 +74,7 @@ def test_68_points(real_data: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
 
 
 def test_faces_are_spread_over_a_whole_part(data_folder: Path) -> None:
-    part = load_part(data_folder, "train")
+    part = load_split(data_folder, "train")
     chosen = peers.spread_out(part, 5).rows.tolist()
     assert (len(chosen), chosen[0], chosen[-1]) == (5, part.rows[0], part.rows[-1])
     assert len(peers.spread_out(part, 500)) == len(part)

@@ -6,6 +6,7 @@ import pytest
 
 from common.code import ROOT, changed_files, code_hash, code_hashes, imported_files
 from common.stage import RECORDED_OTHERWISE, stage_code
+from models.saved import TRAIN
 
 CODE = """
 RATES = {"slow": 1, "fast": 2}
@@ -91,7 +92,7 @@ def test_the_recipes_values_are_recorded_otherwise() -> None:
     """Where the constant had another name, one recipe's change would make the models of all others stale."""
     name, file = "training/recipes.py", ROOT / "training" / "recipes.py"
     assert {name: ("RECIPES",)} == RECORDED_OTHERWISE
-    assert stage_code("train")[name] == code_hash(file, ("RECIPES",)) != code_hash(file)
+    assert stage_code(TRAIN)[name] == code_hash(file, ("RECIPES",)) != code_hash(file)
 
 
 def test_changed_new_and_removed_files_are_named() -> None:

@@ -16,12 +16,12 @@ MAGENTA_BGR = (255, 0, 255)
 
 
 def dots(path: Path) -> np.ndarray:
-    """Returns the centres of the magenta dots below the legend, (n, 2) in px of the grid's pictures, by x."""
+    """Returns the centers of the magenta dots below the legend, (n, 2) in px of the grid's pictures, by x."""
     image = np.asarray(cv2.imread(str(path)))[HEAD_PX:]
     near = (np.abs(image.astype(int) - MAGENTA_BGR).sum(axis=-1) < 60).astype(np.uint8)
-    centres = cv2.connectedComponentsWithStats(near)[3][1:]
+    centers = cv2.connectedComponentsWithStats(near)[3][1:]
     scale = CELL_INCHES * DPI / (20 + GAP_PX)
-    return np.sort((centres + 0.5) / scale - 0.5, axis=0)
+    return np.sort((centers + 0.5) / scale - 0.5, axis=0)
 
 
 def test_a_dot_lies_on_its_keypoint_in_its_face(tmp_path: Path) -> None:

@@ -15,56 +15,58 @@ from common.stage import (
     stage_folder,
     write_manifest,
 )
+from data_prep.arrays import PREPARE
 from facial_keypoints.errors import InputError
 from facial_keypoints.pretrained import MANIFEST
+from models.saved import TRAIN
 
 
 def write(folder: Path, text: str) -> None:
     (folder / "result.txt").write_text(text, encoding="utf-8")
-    write_manifest(folder, "prepare", {"a": 1}, {"source": "hash"}, {"faces": 2}, time.time())
+    write_manifest(folder, PREPARE, {"a": 1}, {"source": "hash"}, {"faces": 2}, time.time())
 
 
 def test_a_folder_that_no_stage_wrote_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work", encoding="utf-8")
-    with pytest.raises(InputError, match="no stage wrote"), stage_folder(tmp_path / "mine", "prepare"):
+    with pytest.raises(InputError, match="no stage wrote"), stage_folder(tmp_path / "mine", PREPARE):
         pass
-    with pytest.raises(InputError, match="is a file"), stage_folder(tmp_path / "mine" / "thesis.txt", "prepare"):
+    with pytest.raises(InputError, match="is a file"), stage_folder(tmp_path / "mine" / "thesis.txt", PREPARE):
         pass
     assert (tmp_path / "mine" / "thesis.txt").read_text(encoding="utf-8") == "years of work"
 
 
 def test_two_runs_cannot_write_one_folder_at_once(tmp_path: Path) -> None:
     with locked(tmp_path / "out"):
-        with pytest.raises(InputError, match="another run"), stage_folder(tmp_path / "out", "prepare"):
+        with pytest.raises(InputError, match="another run"), stage_folder(tmp_path / "out", PREPARE):
             pass
-        with stage_folder(tmp_path / "other", "prepare") as folder:
+        with stage_folder(tmp_path / "other", PREPARE) as folder:
             write(folder, "fine")
-    with stage_folder(tmp_path / "out", "prepare") as folder:
+    with stage_folder(tmp_path / "out", PREPARE) as folder:
         write(folder, "free again")
 
 
 def test_a_manifest_tells_missing_and_altered_files(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    with stage_folder(out, "prepare") as folder:
+    with stage_folder(out, PREPARE) as folder:
         write(folder, "whole")
-    manifest = read_manifest(out, "prepare")
+    manifest = read_manifest(out, PREPARE)
     assert manifest["parameters"] == {"a": 1}
     assert manifest["metrics"] == {"faces": 2}
     assert list(manifest["files"]) == ["result.txt"]
     assert manifest["versions"]["onnxruntime"] == importlib.metadata.version("onnxruntime")
     assert None not in manifest["versions"].values()  # what is not installed is not named
     (out / "result.txt").write_text("who", encoding="utf-8")
-    with pytest.raises(InputError, match=r"result\.txt: is cut off or altered; .*prepare SOURCE"):
-        read_manifest(out, "prepare")
+    with pytest.raises(InputError, match=r"result\.txt: is cut off or altered; .*prepare INPUT"):
+        read_manifest(out, PREPARE)
     (out / "result.txt").unlink()
     with pytest.raises(InputError, match=r"result\.txt: is missing"):
-        read_manifest(out, "prepare")
+        read_manifest(out, PREPARE)
     (out / MANIFEST).write_text("{", encoding="utf-8")
     with pytest.raises(InputError, match="no whole"):
-        read_manifest(out, "prepare")
+        read_manifest(out, PREPARE)
     with pytest.raises(InputError, match="no such folder"):
-        read_manifest(tmp_path / "none", "prepare")
+        read_manifest(tmp_path / "none", PREPARE)
 
 
 def test_the_hash_of_a_folder_follows_names_and_contents(tmp_path: Path) -> None:
@@ -77,19 +79,19 @@ def test_the_hash_of_a_folder_follows_names_and_contents(tmp_path: Path) -> None
 
 def test_a_stage_replaces_only_its_own_folders_and_never_what_it_reads(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    with stage_folder(out, "prepare") as folder:
+    with stage_folder(out, PREPARE) as folder:
         write(folder, "data")
-    with pytest.raises(InputError, match=r"was written by `python -m data_prep\.prepare"):
-        check_out(out, "train")
+    with pytest.raises(InputError, match=r"was written by `python"):
+        check_out(out, TRAIN)
     with pytest.raises(InputError, match="which is read"):
-        check_out(out, "prepare", [out / "source"])
+        check_out(out, PREPARE, [out / "source"])
     (out / "notes.txt").write_text("mine", encoding="utf-8")
     with pytest.raises(InputError, match=r"holds notes\.txt, which `python -m data_prep\.prepare .* did not write"):
-        check_out(out, "prepare")
+        check_out(out, PREPARE)
     (out / "notes.txt").rename(out / ".DS_Store")
-    check_out(out, "prepare")
+    check_out(out, PREPARE)
     with pytest.raises(InputError, match=r"was written by .*; make it with `python -m training\.train"):
-        read_manifest(out, "train")
+        read_manifest(out, TRAIN)
 
 
 def test_durations_read_as_people_say_them() -> None:

@@ -30,7 +30,7 @@ def save_turned(path: Path, picture: UInt8, orientation: int, **how: Any) -> Non
 
 
 def face_68() -> Float32:
-    """A face whose points fill the box from (20, 30) to (80, 100); eye centres at (65, 50) and (35, 50)."""
+    """A face whose points fill the box from (20, 30) to (80, 100); eye centers at (65, 50) and (35, 50)."""
     points = np.random.default_rng(0).uniform((25, 55), (75, 95), (POINTS, 2))
     points[0], points[8] = (20, 30), (80, 100)
     points[36:42], points[42:48] = (35, 50), (65, 50)
@@ -71,7 +71,7 @@ def imglab_text(files: Sequence[str], parts: int = POINTS) -> str:
 
 def save_five(folder: Path, people: Mapping[str, str]) -> Path:
     """Writes the five-point layout: the person in each picture, by its name."""
-    names = [FACE15.names[k] for k in FACE15.sources[2].keypoints]
+    names = [FACE15.names[k] for k in FACE15.label_sources[2].keypoints]
     header = ["file", "person", *(f"{name}_{axis}" for name in names for axis in "xy")]
     values = "65,50,35,50,50,70,60,85,40,85"
     rows = [f"{file},{person},{values}" for file, person in people.items()]

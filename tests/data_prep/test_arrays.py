@@ -7,18 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_prep.arrays import load_keypoint_set, load_part, save_part
-from data_prep.faces import Part
+from data_prep.arrays import load_keypoint_set, load_split, save_split
+from data_prep.faces import Split
 from facial_keypoints.errors import InputError
 
 IMAGES = "test_images.npy"
 
 
 @pytest.fixture
-def part() -> Part:
+def part() -> Split:
     n = np.arange(5)
     images = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 1), np.uint8)
-    return Part(
+    return Split(
         images,
         np.ones((5, 3, 2), np.float32),
         np.ones((5, 3), bool),
@@ -29,17 +29,17 @@ def part() -> Part:
     )
 
 
-def test_what_is_stored_comes_back(part: Part, tmp_path: Path) -> None:
-    save_part(tmp_path, "test", part)
-    for field in fields(Part):
-        stored, given = (getattr(one, field.name) for one in (load_part(tmp_path, "test"), part))
+def test_what_is_stored_comes_back(part: Split, tmp_path: Path) -> None:
+    save_split(tmp_path, "test", part)
+    for field in fields(Split):
+        stored, given = (getattr(one, field.name) for one in (load_split(tmp_path, "test"), part))
         assert stored.dtype == given.dtype
         np.testing.assert_array_equal(stored, given)
 
 
-def test_faces_that_were_not_cut_have_no_crops(part: Part, tmp_path: Path) -> None:
-    save_part(tmp_path, "test", replace(part, crops=None))
-    assert load_part(tmp_path, "test").crops is None
+def test_faces_that_were_not_cut_have_no_crops(part: Split, tmp_path: Path) -> None:
+    save_split(tmp_path, "test", replace(part, crops=None))
+    assert load_split(tmp_path, "test").crops is None
     assert not (tmp_path / "test_crops.npy").exists()
 
 
@@ -71,19 +71,19 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_each_fault_is_one_line(part: Part, tmp_path: Path, fault: str) -> None:
+def test_each_fault_is_one_line(part: Split, tmp_path: Path, fault: str) -> None:
     break_it, message = FAULTS[fault]
-    save_part(tmp_path, "test", part)
+    save_split(tmp_path, "test", part)
     break_it(tmp_path / IMAGES)
     with pytest.raises(InputError, match=message) as error:
-        load_part(tmp_path, "test")
+        load_split(tmp_path, "test")
     assert str(tmp_path) in str(error.value)
     assert "\n" not in str(error.value)
 
 
-def test_any_damage_is_one_line_or_no_damage(part: Part, tmp_path: Path) -> None:
+def test_any_damage_is_one_line_or_no_damage(part: Split, tmp_path: Path) -> None:
     """Bytes of the header changed at random: numpy raises what Python's tokenizer raises, and more."""
-    save_part(tmp_path, "test", part)
+    save_split(tmp_path, "test", part)
     whole = (tmp_path / IMAGES).read_bytes()
     rng = np.random.default_rng(0)
     refused = 0
@@ -93,7 +93,7 @@ def test_any_damage_is_one_line_or_no_damage(part: Part, tmp_path: Path) -> None
             damaged[at] = rng.integers(256)
         (tmp_path / IMAGES).write_bytes(damaged)
         try:
-            load_part(tmp_path, "test")
+            load_split(tmp_path, "test")
         except InputError:
             refused += 1
     assert refused > 100

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data_prep.crop import WHOLE, Cutting, cut
+from data_prep.crop import WHOLE, CropOptions, cut
 from data_prep.readers import frames, npz, pictures_csv, pts
 from data_prep.readers.bad_faces import BadFaces
 from data_prep.readers.labelled_pictures import LabelledPictures
@@ -28,23 +28,25 @@ def pictures(tmp_path: Path) -> LabelledPictures:
 
 def test_68_points_fill_a_square_of_1_2_times_their_box(pictures: LabelledPictures) -> None:
     """The box is 60 x 70 px around (50, 65), so 84 px become 128; its top lies 7 px below that of the square."""
-    faces = cut(pictures, Cutting())
+    faces = cut(pictures, CropOptions())
     assert faces.images.shape == (3, 128, 128, 1)
     assert faces.keypoint_set == FACE68
     scale = 128 / 84
     expected = (face_68() - (50, 65)) * scale + 63.5
     np.testing.assert_allclose(faces.keypoints[0], expected, atol=1e-4)
     assert faces.keypoints[0, 0, 1] == pytest.approx(63.5 - 35 * scale)
-    assert faces.sources is not None
-    assert faces.sources.tolist() == [0, 0, 0]
+    assert faces.label_sources is not None
+    assert faces.label_sources.tolist() == [0, 0, 0]
 
 
-@pytest.mark.parametrize("cutting", [Cutting(), Cutting(as_15=True), Cutting(crop=WHOLE, size_px=224, colour=True)])
-def test_keypoints_go_back_to_the_picture_by_the_crops(pictures: LabelledPictures, cutting: Cutting) -> None:
-    faces = cut(pictures, cutting)
+@pytest.mark.parametrize(
+    "crop_options", [CropOptions(), CropOptions(as_15=True), CropOptions(crop=WHOLE, size_px=224, color=True)]
+)
+def test_keypoints_go_back_to_the_picture_by_the_crops(pictures: LabelledPictures, crop_options: CropOptions) -> None:
+    faces = cut(pictures, crop_options)
     assert faces.crops is not None
     back = geometry.transform(faces.keypoints, geometry.inverse(faces.crops))
-    true = as_face15(face_68()) if cutting.as_15 else face_68()
+    true = as_face15(face_68()) if crop_options.as_15 else face_68()
     assert np.nanmax(np.abs(back - true)) < 1e-3
 
 
@@ -58,7 +60,7 @@ def test_the_pixels_move_with_the_keypoints(tmp_path: Path) -> None:
     black[y - 6 : y + 7, x - 6 : x + 7] = 255
     cv2.imwrite(str(folder / "a.png"), black)
     (folder / "a.jpg").unlink()
-    faces = cut(pts.read(folder), Cutting())
+    faces = cut(pts.read(folder), CropOptions())
     x, y = faces.keypoints[0, 8].round().astype(int)
     assert faces.images[0, y, x, 0] == 255
     inside = faces.images[0, ..., 0] > 127
@@ -66,8 +68,8 @@ def test_the_pixels_move_with_the_keypoints(tmp_path: Path) -> None:
 
 
 def test_a_whole_picture_keeps_its_shape(pictures: LabelledPictures) -> None:
-    """130 x 120 px fit 260 px by a factor of 2; the shorter side is centred."""
-    faces = cut(pictures, Cutting(crop=WHOLE, size_px=260))
+    """130 x 120 px fit 260 px by a factor of 2; the shorter side is centerd."""
+    faces = cut(pictures, CropOptions(crop=WHOLE, size_px=260))
     assert faces.images.shape[1:] == (260, 260, 1)
     assert faces.crops is not None
     corners = geometry.transform(np.array([[[-0.5, -0.5], [129.5, 119.5]]]), faces.crops[:1])
@@ -76,7 +78,7 @@ def test_a_whole_picture_keeps_its_shape(pictures: LabelledPictures) -> None:
 
 def test_15_points_have_their_eyes_where_the_15_point_set_has_them(tmp_path: Path) -> None:
     people = {f"{i}.jpg": f"person {i}" for i in range(40)}
-    faces = cut(pictures_csv.read(save_five(tmp_path / "five", people)), Cutting(cuts=10))
+    faces = cut(pictures_csv.read(save_five(tmp_path / "five", people)), CropOptions(crops_per_face=10))
     assert faces.images.shape == (400, 96, 96, 1)
     assert faces.groups is not None
     assert faces.groups[:11].tolist() == ["person 0"] * 10 + ["person 1"]
@@ -88,12 +90,12 @@ def test_15_points_have_their_eyes_where_the_15_point_set_has_them(tmp_path: Pat
 
 
 def test_a_picture_as_both_sources_of_the_15_points(pictures: LabelledPictures) -> None:
-    faces = cut(pictures, Cutting(as_15=True, both_sources=True))
-    assert faces.sources is not None
-    assert faces.sources.tolist() == [0, 0, 0, 1, 1, 1]
+    faces = cut(pictures, CropOptions(as_15=True, both_label_sources=True))
+    assert faces.label_sources is not None
+    assert faces.label_sources.tolist() == [0, 0, 0, 1, 1, 1]
     np.testing.assert_array_equal(faces.images[:3], faces.images[3:])
     labelled = np.isfinite(faces.keypoints[3]).all(axis=-1)
-    assert np.flatnonzero(labelled).tolist() == list(FACE15.sources[1].keypoints)
+    assert np.flatnonzero(labelled).tolist() == list(FACE15.label_sources[1].keypoints)
     assert (np.abs(faces.keypoints[:3, NOSE] - faces.keypoints[3:, NOSE]).max(axis=-1) > 0.1).all()
 
 
@@ -101,7 +103,7 @@ def test_a_keypoint_outside_its_crop_is_unlabelled(pictures: LabelledPictures) -
     """Far below the box that the eyes ask for."""
     points = face_68()
     points[57] = (50, 230)
-    faces = cut(replace(pictures, faces=[replace(pictures.faces[0], keypoints=points)]), Cutting(as_15=True))
+    faces = cut(replace(pictures, faces=[replace(pictures.faces[0], keypoints=points)]), CropOptions(as_15=True))
     assert np.isnan(faces.keypoints[0, FACE15.index("mouth_center_bottom_lip")]).all()
     assert np.isfinite(faces.keypoints[0, :2]).all()
 
@@ -112,47 +114,47 @@ def test_a_keypoint_is_visible_where_it_is_labelled_and_not_occluded(pictures: L
     points[21] = np.nan  # the right eyebrow's inner end
     occluded[[0, 36, 33]] = True  # the jaw, a point of the right eye, the base of the nose
     first, *others = pictures.faces
-    faces = cut(replace(pictures, faces=[replace(first, keypoints=points, occluded=occluded), *others]), Cutting())
+    faces = cut(replace(pictures, faces=[replace(first, keypoints=points, occluded=occluded), *others]), CropOptions())
     assert faces.visible is not None
     assert np.flatnonzero(~faces.visible[0]).tolist() == [0, 21, 33, 36]
     assert faces.visible[1:].all()
-    both = Cutting(as_15=True, both_sources=True)
+    both = CropOptions(as_15=True, both_label_sources=True)
     faces = cut(replace(pictures, faces=[replace(first, keypoints=points, occluded=occluded)]), both)
     assert faces.visible is not None
     hidden = [[FACE15.names[k] for k in np.flatnonzero(~of)] for of in faces.visible]
     assert hidden[0] == ["right_eye_center", "right_eye_outer_corner", "right_eyebrow_inner_end"]
     assert {"right_eye_center", "nose_tip"} <= set(hidden[1])  # the sparse source means the base of the nose by its tip
     assert "left_eye_center" not in hidden[1]
-    assert cut(pictures, Cutting()).visible is None
+    assert cut(pictures, CropOptions()).visible is None
 
 
 def test_labels_that_are_missing_do_not_widen_a_crop(pictures: LabelledPictures) -> None:
     """Without the point at the top left the box is that of the others."""
     points = face_68()
     points[0] = np.nan
-    faces = cut(replace(pictures, faces=[replace(pictures.faces[0], keypoints=points)]), Cutting())
+    faces = cut(replace(pictures, faces=[replace(pictures.faces[0], keypoints=points)]), CropOptions())
     labelled = np.delete(points, 0, axis=0)
     side = 1.2 * float(np.ptp(labelled, axis=0).max())
     assert faces.crops is not None
     assert faces.crops[0, 0, 0] == pytest.approx(128 / side)
     with pytest.raises(InputError, match=r"a\.pts: has no label; label its keypoints, or leave the face out"):
-        cut(replace(pictures, faces=[replace(pictures.faces[0], keypoints=points * np.nan)]), Cutting())
+        cut(replace(pictures, faces=[replace(pictures.faces[0], keypoints=points * np.nan)]), CropOptions())
 
 
 def test_an_eye_of_which_a_point_is_missing_still_places_the_crop(pictures: LabelledPictures) -> None:
-    """It is no label of the eye centre. Without a point on either eye nobody can tell the face's size."""
+    """It is no label of the eye center. Without a point on either eye nobody can tell the face's size."""
     points = face_68()
     points[37] = np.nan
     first = pictures.faces[0]
-    whole = cut(replace(pictures, faces=[first]), Cutting(as_15=True))
-    faces = cut(replace(pictures, faces=[replace(first, keypoints=points)]), Cutting(as_15=True))
+    whole = cut(replace(pictures, faces=[first]), CropOptions(as_15=True))
+    faces = cut(replace(pictures, faces=[replace(first, keypoints=points)]), CropOptions(as_15=True))
     assert faces.crops is not None
     assert whole.crops is not None
     np.testing.assert_allclose(faces.crops, whole.crops, atol=1e-5)  # all six points of an eye are in one place
     assert np.flatnonzero(np.isnan(faces.keypoints[0]).any(axis=1)).tolist() == [FACE15.index("right_eye_center")]
     points[36:42] = np.nan
-    with pytest.raises(InputError, match=r"a\.pts: its eye centres are not labelled, or in one place"):
-        cut(replace(pictures, faces=[replace(first, keypoints=points)]), Cutting(as_15=True))
+    with pytest.raises(InputError, match=r"a\.pts: its eye centers are not labelled, or in one place"):
+        cut(replace(pictures, faces=[replace(first, keypoints=points)]), CropOptions(as_15=True))
 
 
 def test_a_picture_that_cannot_be_decoded_is_named_or_skipped_as_asked(tmp_path: Path) -> None:
@@ -161,28 +163,28 @@ def test_a_picture_that_cannot_be_decoded_is_named_or_skipped_as_asked(tmp_path:
     (folder / "training" / "A_1.jpg").write_bytes(whole[: len(whole) // 2])
     pictures = frames.read(folder)
     with pytest.raises(InputError, match=r"A_1\.jpg: cannot be decoded as a picture; .* --skip-bad"):
-        cut(pictures, Cutting())
+        cut(pictures, CropOptions())
     bad = BadFaces(skip=True)
-    assert len(cut(pictures, Cutting(), bad)) == 1
+    assert len(cut(pictures, CropOptions(), bad)) == 1
     assert [line.partition(":")[0] for line in bad.lines] == [str(folder / "training" / "A_1.jpg")]
     (folder / "training" / "B_1.jpg").write_bytes(b"")
     with pytest.raises(InputError, match=r"not one of its faces can be used; the first: .*A_1\.jpg: cannot be decoded"):
-        cut(pictures, Cutting(), BadFaces(skip=True))
+        cut(pictures, CropOptions(), BadFaces(skip=True))
 
 
 def test_crops_that_would_all_be_the_same_are_refused(pictures: LabelledPictures) -> None:
-    for cutting in (Cutting(cuts=2), Cutting(cuts=2, as_15=True, crop=WHOLE)):
-        with pytest.raises(InputError, match="--cuts 2: all would be the same"):
-            cut(pictures, cutting)
+    for crop_options in (CropOptions(crops_per_face=2), CropOptions(crops_per_face=2, as_15=True, crop=WHOLE)):
+        with pytest.raises(InputError, match="--crops-per-face 2: these crops would all be the same"):
+            cut(pictures, crop_options)
 
 
 def test_keypoints_that_say_no_size_are_told(pictures: LabelledPictures) -> None:
     at_one = np.full((68, 2), 50, np.float32)
     faces = replace(pictures, faces=[replace(pictures.faces[0], keypoints=at_one)])
     with pytest.raises(InputError, match=r"a\.pts: its keypoints lie in one place, so its size"):
-        cut(faces, Cutting())
-    with pytest.raises(InputError, match=r"a\.pts: its eye centres are not labelled, or in one place"):
-        cut(faces, Cutting(as_15=True))
+        cut(faces, CropOptions())
+    with pytest.raises(InputError, match=r"a\.pts: its eye centers are not labelled, or in one place"):
+        cut(faces, CropOptions(as_15=True))
 
 
 def test_the_real_15_points_are_those_of_their_pictures_turned_scaled_and_shifted(real_data: Path) -> None:
@@ -211,4 +213,4 @@ def test_a_picture_with_alpha_is_cut_like_any(tmp_path: Path) -> None:
     folder = save_pts(tmp_path / "set", ["a"])
     (folder / "a.jpg").unlink()
     save_picture(folder / "a.png", channels=4)
-    assert cut(pts.read(folder), Cutting(colour=True)).images.shape == (1, 128, 128, 3)
+    assert cut(pts.read(folder), CropOptions(color=True)).images.shape == (1, 128, 128, 3)

@@ -8,7 +8,8 @@ from PIL import Image
 
 from common.stage import read_manifest
 from data_prep import pseudo_label
-from data_prep.crop import FACE, WHOLE, Cutting
+from data_prep.arrays import PREPARE
+from data_prep.crop import FACE, WHOLE, CropOptions
 from data_prep.faces import Faces
 from data_prep.faces_csv import read_origins
 from data_prep.inputs import read
@@ -45,8 +46,8 @@ def prepared(source: Path, out: Path, *options: str) -> Path:
     return out
 
 
-def faces_of(source: Path, cutting: Cutting) -> tuple[Faces, str]:
-    faces, (found,) = read([str(source)], None, 0, cutting)
+def faces_of(source: Path, crop_options: CropOptions) -> tuple[Faces, str]:
+    faces, (found,) = read([str(source)], None, 0, crop_options)
     return faces, found
 
 
@@ -60,10 +61,10 @@ def test_such_a_set_is_refused_until_somebody_says_what_its_labels_are_of(photos
 
 
 @pytest.mark.parametrize("crop", [FACE, WHOLE])
-@pytest.mark.parametrize("colour", [False, True])
-def test_applied_they_give_the_faces_of_upright_pictures(upright: Path, photos: Path, crop: str, colour: bool) -> None:
-    wanted, _ = faces_of(upright, Cutting(crop=crop, colour=colour))
-    faces, found = faces_of(photos, Cutting(crop=crop, colour=colour, exif=APPLY))
+@pytest.mark.parametrize("color", [False, True])
+def test_applied_they_give_the_faces_of_upright_pictures(upright: Path, photos: Path, crop: str, color: bool) -> None:
+    wanted, _ = faces_of(upright, CropOptions(crop=crop, color=color))
+    faces, found = faces_of(photos, CropOptions(crop=crop, color=color, exif=APPLY))
     assert found.endswith("12 pictures, label source five; the EXIF data of 10 of them ask for a turn, which is made")
     np.testing.assert_array_equal(faces.keypoints, wanted.keypoints)
     np.testing.assert_array_equal(faces.images, wanted.images)
@@ -71,13 +72,13 @@ def test_applied_they_give_the_faces_of_upright_pictures(upright: Path, photos: 
 
 
 def test_ignored_they_are_as_stored(photos: Path) -> None:
-    faces, found = faces_of(photos, Cutting(exif=IGNORE))
+    faces, found = faces_of(photos, CropOptions(exif=IGNORE))
     assert found.endswith("the EXIF data of 10 of them ask for a turn, which is not made")
     for name in NAMES[2:]:
         with Image.open(photos / "pictures" / name) as picture:
             pixels = np.asarray(picture)
         Image.fromarray(pixels).save(photos / "pictures" / name)
-    wanted, _ = faces_of(photos, Cutting())
+    wanted, _ = faces_of(photos, CropOptions())
     np.testing.assert_array_equal(faces.images, wanted.images)
 
 
@@ -85,7 +86,7 @@ def test_ignored_they_are_as_stored(photos: Path) -> None:
 def test_crops_are_drawn_on_pictures_as_they_were_prepared(photos: Path, tmp_path: Path, exif: str) -> None:
     """The stored pictures are 120 px wide and 130 px high, the upright ones the other way round."""
     data = load_data(prepared(photos, tmp_path / "data", "--exif", exif))
-    assert data.exif == read_manifest(tmp_path / "data", "prepare")["parameters"]["exif"] == exif
+    assert data.exif == read_manifest(tmp_path / "data", PREPARE)["parameters"]["exif"] == exif
     origins = read_origins(tmp_path / "data", "test", data.test.rows)
     pictures = read_originals(data.test, origins, np.array([0, 2]), data.exif)
     assert [picture.shape for picture in pictures] == [
@@ -95,9 +96,9 @@ def test_crops_are_drawn_on_pictures_as_they_were_prepared(photos: Path, tmp_pat
 
 
 def test_upright_pictures_and_faces_that_are_cut_need_no_choice(upright: Path, tmp_path: Path) -> None:
-    plain, _ = faces_of(upright, Cutting())
+    plain, _ = faces_of(upright, CropOptions())
     for exif in (APPLY, IGNORE):
-        np.testing.assert_array_equal(faces_of(upright, Cutting(exif=exif))[0].images, plain.images)
+        np.testing.assert_array_equal(faces_of(upright, CropOptions(exif=exif))[0].images, plain.images)
     with pytest.raises(InputError, match="its faces are already cut; leave out the options that say how to cut"):
         main(["synthetic", "--count", "20", "--exif", "apply", "--out", str(tmp_path / "c")])
 

@@ -4,7 +4,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 
-from data_prep.faces import Part, evenly_spread, labelled_mean, never_labelled
+from data_prep.faces import Split, evenly_spread, labelled_mean, never_labelled
 from facial_keypoints.keypoint_set import FACE15
 
 
@@ -13,11 +13,11 @@ def test_only_some_faces_are_kept_in_every_array() -> None:
     images = np.zeros((4, 8, 8, 1), np.uint8) + n[:, None, None, None].astype(np.uint8)
     keypoints = (np.ones((4, 3, 2)) * n[:, None, None]).astype(np.float32)
     crops = np.ones((4, 2, 3)) * n[:, None, None]
-    part = Part(images, keypoints, np.ones((4, 3), bool), n, n + 10, n % 2, crops)
+    part = Split(images, keypoints, np.ones((4, 3), bool), n, n + 10, n % 2, crops)
     for kept, rows in ((np.array([False, True, False, True]), [1, 3]), (np.array([2, 0, 0]), [2, 0, 0])):
         some = part.only(kept)
         assert some.rows.tolist() == rows
-        for field in fields(Part):
+        for field in fields(Split):
             np.testing.assert_array_equal(getattr(some, field.name), getattr(part, field.name)[rows])
     assert replace(part, crops=None).only(np.array([1])).crops is None
     some.images[:] = 99

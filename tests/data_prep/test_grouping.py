@@ -13,16 +13,16 @@ from data_prep.faces import labelled_points
 from data_prep.grouping import duplicate_groups, join_groups, label_sources
 from data_prep.readers.labels import read_keypoints
 from facial_keypoints.array_types import Bool
-from facial_keypoints.keypoint_set import FACE15, KeypointSet, LabelSource, Normaliser
+from facial_keypoints.keypoint_set import FACE15, KeypointSet, LabelSource, Normalizer
 
 SIX = KeypointSet(
     name="six",
     names=tuple("abcdef"),
     mirror=tuple(range(6)),
-    normalisers=(Normaliser("ends", (0,), (1,)),),
-    groups=(),
+    normalizers=(Normalizer("ends", (0,), (1,)),),
+    regions=(),
     skeleton=(),
-    sources=(
+    label_sources=(
         LabelSource("all", (0, 1, 2, 3, 4, 5)),
         LabelSource("two", (0, 1)),
         LabelSource("three", (0, 1, 2)),
@@ -62,10 +62,10 @@ def test_a_face_that_fits_several_sources_belongs_to_that_of_which_it_misses_few
 
 
 def test_a_face_that_fits_two_alike_belongs_to_the_commoner_one() -> None:
-    sources = (SIX.sources[0], LabelSource("one", (0, 1)), LabelSource("other", (1, 2)))
+    sources = (SIX.label_sources[0], LabelSource("one", (0, 1)), LabelSource("other", (1, 2)))
     for one, other, expected in ((4, 2, 1), (2, 4, 2)):
         labelled = np.concatenate([faces((0, 1), times=one), faces((1, 2), times=other), faces((1,))])
-        assert label_sources(labelled, replace(SIX, sources=sources))[-1] == expected
+        assert label_sources(labelled, replace(SIX, label_sources=sources))[-1] == expected
 
 
 def test_a_face_without_labels_belongs_to_the_first_source() -> None:
@@ -74,7 +74,7 @@ def test_a_face_without_labels_belongs_to_the_first_source() -> None:
 
 
 def test_three_sources_of_the_15_keypoints() -> None:
-    labelled = np.array([np.isin(np.arange(15), source.keypoints) for source in FACE15.sources])
+    labelled = np.array([np.isin(np.arange(15), source.keypoints) for source in FACE15.label_sources])
     assert label_sources(np.repeat(labelled, 4, axis=0), FACE15).tolist() == [0] * 4 + [1] * 4 + [2] * 4
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from common.stage import read_manifest
 from data_prep import arrays
+from data_prep.arrays import PREPARE
 from data_prep.faces import SPLITS
 from data_prep.faces_csv import held_out_people
 from data_prep.prepare import main
@@ -51,13 +52,13 @@ def test_joined_sources_keep_people_on_one_side_and_say_where_each_face_comes_fr
 
     faces = pd.read_csv(out / "faces.csv", keep_default_na=False)
     assert sorted(faces["row"]) == list(range(30))
-    assert (faces.groupby("person")["part"].nunique() == 1).all()
-    pairs = set(zip(faces["origin"], faces["source"], strict=True))
+    assert (faces.groupby("person")["split"].nunique() == 1).all()
+    pairs = set(zip(faces["origin"], faces["label_source"], strict=True))
     assert pairs == {(str(frames), "frames"), (str(photos), "pictures")}
-    for split, part in arrays.load_parts(out, FACE68).items():
-        of_part = faces[faces["part"] == split]
+    for split, part in arrays.load_splits(out, FACE68).items():
+        of_part = faces[faces["split"] == split]
         assert of_part["row"].tolist() == part.rows.tolist()
-        assert [FACE68.sources[source].name for source in part.sources] == of_part["source"].tolist()
+        assert [FACE68.label_sources[source].name for source in part.label_sources] == of_part["label_source"].tolist()
         assert part.crops is not None
         back = geometry.transform(part.keypoints, geometry.inverse(part.crops))
         np.testing.assert_allclose(back, np.tile(face_68(), (len(part), 1, 1)), atol=1e-3)
@@ -68,9 +69,9 @@ def test_joined_sources_keep_people_on_one_side_and_say_where_each_face_comes_fr
 def test_the_official_split_tests_on_people_who_are_also_in_training(frames: Path, tmp_path: Path) -> None:
     main([str(frames), "--split", "official", "--out", str(tmp_path / "data")])
     faces = pd.read_csv(tmp_path / "data" / "faces.csv")
-    assert faces.groupby("part").size().to_dict() == {"train": 17, "val": 3, "test": 3}
-    assert faces[faces["part"] == "test"]["file"].tolist() == [f"test/{person}_3.jpg" for person in PEOPLE[:3]]
-    assert set(faces[faces["part"] == "test"]["person"]) <= set(faces[faces["part"] != "test"]["person"])
+    assert faces.groupby("split").size().to_dict() == {"train": 17, "val": 3, "test": 3}
+    assert faces[faces["split"] == "test"]["file"].tolist() == [f"test/{person}_3.jpg" for person in PEOPLE[:3]]
+    assert set(faces[faces["split"] == "test"]["person"]) <= set(faces[faces["split"] != "test"]["person"])
 
 
 def test_whoever_is_held_out_elsewhere_can_be_left_out(frames: Path, tmp_path: Path) -> None:
@@ -80,11 +81,11 @@ def test_whoever_is_held_out_elsewhere_can_be_left_out(frames: Path, tmp_path: P
     main([str(save_five(tmp_path / "five", people)), "--out", str(data)])
     main([str(frames), "--as", "15", "--split", "all-test", "--leave-out", str(data), "--out", str(extra)])
     here, there = (pd.read_csv(folder / "faces.csv") for folder in (data, extra))
-    held_out = set(here[here["part"] != "train"]["person"])
+    held_out = set(here[here["split"] != "train"]["person"])
     assert len(held_out) == 2
     assert set(there["person"]) == set(here["person"]) - held_out
     wanted = arrays.data_hash(arrays.load_data_manifest(data))
-    assert read_manifest(extra, "prepare")["inputs"]["leave_out"] == wanted
+    assert read_manifest(extra, PREPARE)["inputs"]["leave_out"] == wanted
 
 
 def test_people_held_out_of_several_data_folders_are_left_out(
@@ -105,7 +106,7 @@ def test_people_held_out_of_several_data_folders_are_left_out(
     there = set(pd.read_csv(tmp_path / "extra" / "faces.csv")["person"])
     assert there == set(people.values()) - held_out[0] - held_out[1]
     hashes = [arrays.data_hash(arrays.load_data_manifest(folder)) for folder in folders]
-    assert read_manifest(tmp_path / "extra", "prepare")["inputs"]["leave_out"].split() == hashes
+    assert read_manifest(tmp_path / "extra", PREPARE)["inputs"]["leave_out"].split() == hashes
 
 
 def test_cut_faces_and_pictures_join_where_they_have_one_size(frames: Path, tmp_path: Path) -> None:
@@ -117,7 +118,7 @@ def test_cut_faces_and_pictures_join_where_they_have_one_size(frames: Path, tmp_
     labels.to_csv(drawn / npz.KEYPOINTS, index=False)
     out = tmp_path / "data"
     main([str(drawn), str(frames), "--as", "15", "--split", "random", "--out", str(out)])
-    for part in arrays.load_parts(out, FACE15).values():
+    for part in arrays.load_splits(out, FACE15).values():
         uncut = part.rows < 12
         assert part.crops is not None
         assert (part.crops[uncut] == np.eye(2, 3)).all()
@@ -133,7 +134,7 @@ def test_a_picture_that_is_skipped_is_counted(frames: Path, tmp_path: Path, caps
     main([*command, "--skip-bad"])
     said = f"{frames}/training/Person_a_1.jpg: cannot be decoded as a picture"
     assert f"1 face left out, which cannot be used:\n  {said}" in capsys.readouterr().out
-    manifest = read_manifest(tmp_path / "data", "prepare")
+    manifest = read_manifest(tmp_path / "data", PREPARE)
     assert [line.partition(";")[0] for line in manifest["metrics"]["skipped"]] == [said]
     assert f"- {said}" in (tmp_path / "data" / "report.md").read_text(encoding="utf-8")
     assert sum(manifest["metrics"][split] for split in SPLITS) == 22
@@ -165,7 +166,7 @@ def test_a_face_whose_size_nobody_can_tell_is_left_out_where_that_is_asked(
     main([*command, "--skip-bad"])
     printed = capsys.readouterr().out
     assert "2 faces left out, which cannot be used:\n" in printed
-    assert "row 1 (line 3): its eye centres are not labelled" in printed
+    assert "row 1 (line 3): its eye centers are not labelled" in printed
 
 
 FAULTS = {
@@ -174,19 +175,25 @@ FAULTS = {
         ["far"],
         r"a\.pts: has jaw_1 at 9998, 11, which lies outside its picture of 130 x 120 px by more than half the size",
     ),
-    "two keypoint sets": (["frames", "five"], r"five: has the keypoint set face15, frames has face68; join sources"),
+    "two keypoint sets": (["frames", "five"], r"five: has the keypoint set face15, frames has face68; join inputs"),
     "one source twice": (["frames", "frames"], r"frames: is named twice"),
-    "both sources of 68 points": (["frames", "--both-sources"], r"--both-sources: only where 68 points are taken"),
-    "both sources of 15 points": (["five", "--as", "15", "--both-sources"], r"--both-sources: no source has the 68"),
+    "both sources of 68 points": (
+        ["frames", "--both-label-sources"],
+        r"--both-label-sources: only where 68 points are taken",
+    ),
+    "both sources of 15 points": (
+        ["five", "--as", "15", "--both-label-sources"],
+        r"--both-label-sources: no input has the 68",
+    ),
     "too many drawn": (["synthetic", "--count", "100000000000000"], r"--count 1000+: .* at most 1,000,000"),
-    "no cuts": (["frames", "--cuts", "0"], r"--cuts 0: .* must be at least 1"),
+    "no cuts": (["frames", "--crops-per-face", "0"], r"--crops-per-face 0: .* must be at least 1"),
     "too small": (["frames", "--size", "8"], r"--size 8: give 16 to 1024 px"),
     "no official split": (["many", "--split", "official"], r"--split official: not all faces are in a training or"),
     "drawn faces are cut": (["synthetic", "--count", "20", "--size", "64"], r"synthetic: its faces are already cut"),
     "few in training": (["test_only", "--split", "official"], r"--split official: fewer than 10 faces are in its"),
-    "68 cuts of one": (["frames", "--cuts", "2"], r"--cuts 2: all would be the same"),
+    "68 cuts of one": (["frames", "--crops-per-face", "2"], r"--crops-per-face 2: these crops would all be the same"),
     "the same folder": (["frames", "frames/"], r"frames: is named twice"),
-    "nobody named": (["frames", "--leave-out", "nameless"], r"nameless: names nobody in its validation and test part"),
+    "nobody named": (["frames", "--leave-out", "nameless"], r"nameless: names nobody in its validation and test splits"),
     "no data folder": (["frames", "--leave-out", "five"], r"five: .*prepare"),
 }
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from data_prep.inputs import read_pictures
-from data_prep.prepare import source_hashes
+from data_prep.prepare import input_hashes
 from data_prep.readers import frames as frames_reader
 from data_prep.readers import imglab, npz, pictures_csv, training_csv
 from data_prep.readers import pts as pts_reader
@@ -213,13 +213,13 @@ def test_hidden_files_are_no_faces(tmp_path: Path) -> None:
     """macOS writes a `._` file beside each file on foreign disks and in zips."""
     pts = save_pts(tmp_path / "pts", ["a", "b"])
     frames = save_frames(tmp_path / "frames", {"training": ["Ann_1.jpg"]})
-    before = source_hashes([str(pts), str(frames)], None, 0)
+    before = input_hashes([str(pts), str(frames)], None, 0)
     for path in (*pts.iterdir(), *(frames / "training").iterdir()):
         path.with_name(f"._{path.name}").write_bytes(b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X")
     shutil.copytree(pts, pts / "__MACOSX")
     assert [face.file.name for face in pts_reader.read(pts).faces] == ["a.jpg", "b.jpg"]
     assert frames_reader.read(frames).found == "training: 1 pictures, 1 of them labelled"
-    assert source_hashes([str(pts), str(frames)], None, 0) == before
+    assert input_hashes([str(pts), str(frames)], None, 0) == before
     for name in ("a.pts", "b.pts"):
         (pts / name).unlink()
     with pytest.raises(InputError, match="none of the known layouts is in this folder"):

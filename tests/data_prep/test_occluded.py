@@ -7,6 +7,7 @@ import pytest
 
 from common.stage import read_manifest
 from data_prep import arrays
+from data_prep.arrays import PREPARE
 from data_prep.prepare import main
 from tests.data_prep.pictures import face_68, pts_text, save_pts
 
@@ -26,8 +27,8 @@ def test_missing_and_occluded_labels_are_counted(tmp_path: Path, capsys: pytest.
     assert f"{100 * (1 - 12 / (24 * 68)):.1f} % of the keypoints are labelled" in printed
     assert "6 labels are of occluded keypoints; they count as labelled" in printed
     assert "- 6 labels are of occluded keypoints (0.4 % of all labels)." in report
-    assert read_manifest(out, "prepare")["metrics"]["occluded"] == 6
-    part = arrays.load_part(out, "test")
+    assert read_manifest(out, PREPARE)["metrics"]["occluded"] == 6
+    part = arrays.load_split(out, "test")
     assert (~part.labelled[:3, :4]).all()
     assert part.labelled.sum() == 24 * 68 - 12
     assert part.crops is not None

@@ -28,7 +28,7 @@ Run = Callable[..., CompletedProcess[str]]
 
 
 def test_the_data_folder_holds_the_documented_arrays(data_folder: Path) -> None:
-    parts = arrays.load_parts(data_folder)
+    parts = arrays.load_splits(data_folder)
     assert [len(parts[name]) for name in ("train", "val", "test")] == [64, 8, 8]
     for name, part in parts.items():
         count = len(part)
@@ -55,7 +55,7 @@ def test_the_same_command_gives_the_same_arrays(data_folder: Path, tmp_path: Pat
 
 def test_all_test_scores_a_foreign_set_whole(tmp_path: Path) -> None:
     main(["synthetic", "--count", "30", "--split", "all-test", "--out", str(tmp_path / "data")])
-    parts = arrays.load_parts(tmp_path / "data")
+    parts = arrays.load_splits(tmp_path / "data")
     assert [len(parts[name]) for name in ("train", "val", "test")] == [0, 0, 30]
 
 
@@ -67,8 +67,8 @@ def test_the_published_figures_on_the_real_label_file(real_data: Path, tmp_path:
         source / npz.IMAGES, face_images=np.arange(7049, dtype=np.uint8) * np.zeros((96, 96, 1), np.uint8)
     )
     (source / npz.KEYPOINTS).write_bytes((real_data / "kaggle15_labels" / "facial_keypoints.csv").read_bytes())
-    main([str(source), "--split", "documented", "--out", str(tmp_path / "data")])
-    parts = arrays.load_parts(tmp_path / "data")
+    main([str(source), "--split", "published", "--out", str(tmp_path / "data")])
+    parts = arrays.load_splits(tmp_path / "data")
     train, test = parts["train"], parts["test"]
     assert [len(parts[name]) for name in ("train", "val", "test")] == [5639, 705, 705]
     assert test.rows[:5].tolist() == [5687, 6035, 4793, 5111, 4077]
@@ -108,9 +108,9 @@ def test_bad_use_and_bad_sources_leave_nothing_behind(tmp_path: Path) -> None:
         (["nowhere"], "nowhere: no such file or folder"),
         ([str(few)], "5 faces are too few to split"),
         ([str(blind)], "holds 20 faces and not one label; bring labelled faces"),
-        ([str(few), "--count", "9"], "--count is for the synthetic source only"),
+        ([str(few), "--count", "9"], "--count is for the synthetic input only"),
         (["synthetic", "--count", "0"], "must be at least 1"),
-        (["synthetic", "--split", "documented", "--impute", "knn"], "leave --impute out"),
+        (["synthetic", "--split", "published", "--impute", "knn"], "leave --impute out"),
     ):
         with pytest.raises(InputError, match=message):
             main([*arguments, "--out", str(out)])
@@ -139,18 +139,18 @@ def test_training_zip_gives_the_faces_of_the_folder(tmp_path: Path) -> None:
         archive.writestr("training.csv", "\n".join(lines) + "\n")
     for name, given in (("a", source), ("b", tmp_path / "training.zip")):
         main([str(given), "--out", str(tmp_path / name)])
-    a, b = (arrays.load_part(tmp_path / name, "train") for name in ("a", "b"))
+    a, b = (arrays.load_split(tmp_path / name, "train") for name in ("a", "b"))
     np.testing.assert_array_equal(a.images, b.images)
     np.testing.assert_array_equal(a.keypoints, b.keypoints)
 
 
 def save_five_point_source(folder: Path, count: int) -> Path:
-    """Faces of one shape at random places, with columns for the eye centres, nose tip and mouth corners alone."""
+    """Faces of one shape at random places, with columns for the eye centers, nose tip and mouth corners alone."""
     rng = np.random.default_rng(0)
     folder.mkdir()
     np.savez(folder / npz.IMAGES, face_images=rng.integers(0, 256, (96, 96, count), np.uint8))
     shape = np.array([[64, 38], [32, 38], [48, 56], [60, 72], [36, 72]]) + rng.normal(0, 3, (count, 1, 2))
-    columns = [f"{FACE15.names[k]}_{axis}" for k in FACE15.sources[2].keypoints for axis in "xy"]
+    columns = [f"{FACE15.names[k]}_{axis}" for k in FACE15.label_sources[2].keypoints for axis in "xy"]
     pd.DataFrame(shape.reshape(count, -1), columns=columns).to_csv(folder / npz.KEYPOINTS, index=False)
     return folder
 
@@ -165,7 +165,7 @@ def test_a_source_that_lacks_keypoints_is_said_and_not_refused(
     assert "label source five: 30 faces, no label for 10 keypoints (left_eye_inner_corner, " in told
     assert "no label to impute left_eye_inner_corner, " in told
 
-    missing = [name for k, name in enumerate(FACE15.names) if k not in FACE15.sources[2].keypoints]
+    missing = [name for k, name in enumerate(FACE15.names) if k not in FACE15.label_sources[2].keypoints]
     metrics = arrays.load_data_manifest(tmp_path / "data")["metrics"]
     assert metrics["sources"] == {"five": {"faces": 30, "never_labelled": missing}}
     assert metrics["imputed_without_labels"] == missing
@@ -173,20 +173,20 @@ def test_a_source_that_lacks_keypoints_is_said_and_not_refused(
         encoding="utf-8"
     )
 
-    for part in arrays.load_parts(tmp_path / "data").values():
-        assert (part.sources == 2).all()
-        assert (part.labelled == np.isin(np.arange(15), FACE15.sources[2].keypoints)).all()
-        middle = part.keypoints[:, FACE15.sources[2].keypoints].mean(axis=1, keepdims=True)
+    for part in arrays.load_splits(tmp_path / "data").values():
+        assert (part.label_sources == 2).all()
+        assert (part.labelled == np.isin(np.arange(15), FACE15.label_sources[2].keypoints)).all()
+        middle = part.keypoints[:, FACE15.label_sources[2].keypoints].mean(axis=1, keepdims=True)
         others = part.keypoints[:, [FACE15.index(name) for name in missing]]
         np.testing.assert_allclose(others, np.broadcast_to(middle, others.shape), atol=1e-4)
 
 
 def test_a_reader_may_say_the_label_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sources = np.repeat([0, 2], 15)
-    faces = replace(npz.read(save_five_point_source(tmp_path / "five", 30)), sources=sources)
+    faces = replace(npz.read(save_five_point_source(tmp_path / "five", 30)), label_sources=sources)
     monkeypatch.setattr(npz, "read", lambda path, bad: faces)
     main([str(tmp_path / "five"), "--split", "all-test", "--out", str(tmp_path / "data")])
-    assert arrays.load_part(tmp_path / "data", "test").sources.tolist() == sources.tolist()
+    assert arrays.load_split(tmp_path / "data", "test").label_sources.tolist() == sources.tolist()
 
 
 def test_images_are_hashed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

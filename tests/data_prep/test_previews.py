@@ -14,4 +14,4 @@ def test_a_tiff_that_begins_with_a_preview_is_refused(tmp_path: Path) -> None:
     file.page(PREVIEW, [file.directory(FULL)], subfile=1)
     says = r"a\.tif: is a picture of 60 x 40 px, of which OpenCV reads 16 x 12 px; .* --skip-bad"
     with pytest.raises(InputError, match=says):
-        read_picture(file.write(tmp_path / "a.tif"), colour=True)
+        read_picture(file.write(tmp_path / "a.tif"), color=True)

@@ -10,8 +10,9 @@ import pytest
 
 from common.stage import read_manifest
 from data_prep import prepare
+from data_prep.arrays import PREPARE
 from data_prep.faces import labelled_points
-from data_prep.pseudo_label import agree, main
+from data_prep.pseudo_label import PSEUDO_LABEL, agree, main
 from data_prep.readers import pictures_csv
 from data_prep.readers.labelled_pictures import LabelledPicture
 from data_prep.synthetic import dataset
@@ -24,7 +25,7 @@ from facial_keypoints.keypoint_set import FACE15, FACE68, as_face15
 from facial_keypoints.predictor import Predictor
 from tests.data_prep.pictures import face_68, save_five, save_pts
 
-FIVE = list(FACE15.sources[2].keypoints)
+FIVE = list(FACE15.label_sources[2].keypoints)
 FACES = 8
 
 
@@ -67,7 +68,7 @@ def test_from_five_points_to_a_data_folder_of_68(tmp_path: Path, capsys: pytest.
     main([str(five), "--out", str(out)])
     told = f"{out}: 7 of 8 faces, the others' labels lie too far from the predictions\n"
     assert capsys.readouterr().out == told
-    assert read_manifest(out, "pseudo_label")["metrics"] == {"faces": 8, "kept": 7}
+    assert read_manifest(out, PSEUDO_LABEL)["metrics"] == {"faces": 8, "kept": 7}
 
     faces, points = read(out)
     kept = [i for i in range(FACES) if i != 3]
@@ -79,7 +80,7 @@ def test_from_five_points_to_a_data_folder_of_68(tmp_path: Path, capsys: pytest.
     assert (beside < 0.03 * apart[:, None]).all()
 
     prepare.main([str(out), "--split", "all-test", "--out", str(tmp_path / "data")])
-    manifest = read_manifest(tmp_path / "data", "prepare")
+    manifest = read_manifest(tmp_path / "data", PREPARE)
     assert manifest["parameters"]["keypoint_set"] == FACE68.name
     assert manifest["metrics"]["sources"] == {"pictures": {"faces": 7, "never_labelled": []}}
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from data_prep.inputs import read_pictures
-from data_prep.prepare import source_hashes
+from data_prep.prepare import input_hashes
 from data_prep.readers import frames as frames_reader
 from data_prep.readers import imglab, pictures_csv, pts
 from data_prep.readers.labelled_pictures import NOT_SAID, TEST, TRAINING, picture_id
@@ -43,9 +43,9 @@ def test_frames_come_with_their_part_and_the_person_that_their_names_tell(frames
         "test/Bo_1.jpg",
     ]
     assert [face.person for face in read.faces] == ["yt:Ann_van_Lee", "yt:Ann_van_Lee", "yt:Bo"]
-    assert [face.part for face in read.faces] == [TRAINING, TRAINING, TEST]
-    assert read.source is not None
-    assert FACE68.sources[read.source].name == "frames"
+    assert [face.split for face in read.faces] == [TRAINING, TRAINING, TEST]
+    assert read.label_source is not None
+    assert FACE68.label_sources[read.label_source].name == "frames"
     assert read.found == "training: 2 pictures, 2 of them labelled; test: 2 pictures, 1 of them labelled"
     np.testing.assert_array_equal(read.faces[2].keypoints, face_68())
 
@@ -75,7 +75,7 @@ def test_pts_of_merl_rav_say_what_is_not_labelled_and_what_is_occluded(tmp_path:
 def test_a_picture_in_a_format_that_starts_programs_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nshowpage\n")
     with pytest.raises(InputError, match=r"a\.jpg: cannot be decoded"):
-        read_picture(tmp_path / "a.jpg", colour=False)
+        read_picture(tmp_path / "a.jpg", color=False)
 
 
 def test_blanks_around_a_name_make_no_other_person(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_faces_cut_from_one_photo_count_as_one_person(tmp_path: Path) -> None:
     folder = save_pts(tmp_path / "afw68", ["111_1", "111_2", "222_1", "image_0001", "image_0002"])
     read = pts.read(folder)
     assert [face.person for face in read.faces] == ["afw:111", "afw:111", "afw:222", "afw:image_0001", "afw:image_0002"]
-    assert {face.part for face in read.faces} == {NOT_SAID}
+    assert {face.split for face in read.faces} == {NOT_SAID}
     assert picture_id("12_3_mirror") == "12"
     assert (picture_id("12_3"), picture_id("image_0001"), picture_id("a")) == ("12", "image_0001", "a")
 
@@ -95,7 +95,7 @@ def test_faces_cut_from_one_photo_count_as_one_person(tmp_path: Path) -> None:
 def test_the_folders_of_300_w_say_which_part_a_face_is_of(tmp_path: Path) -> None:
     save_pts(tmp_path / "helen" / "trainset", ["1_1"])
     save_pts(tmp_path / "helen" / "testset", ["2_1"])
-    assert [(face.person, face.part) for face in pts.read(tmp_path / "helen").faces] == [
+    assert [(face.person, face.split) for face in pts.read(tmp_path / "helen").faces] == [
         ("helen:1", TRAINING),
         ("helen:2", TEST),
     ]
@@ -134,26 +134,26 @@ def test_an_imglab_file_stands_for_its_pictures_too(tmp_path: Path) -> None:
     """The pipeline runs again where a picture has changed, not only the file that lists it."""
     (tmp_path / "faces.xml").write_text(imglab_text(["a.png"]), encoding="utf-8")
     hashes = []
-    for grey in (10, 20, 20):
-        cv2.imwrite(str(tmp_path / "a.png"), np.full((40, 40), grey, np.uint8))
-        hashes.append(source_hashes([str(tmp_path / "faces.xml")], None, 0))
+    for gray in (10, 20, 20):
+        cv2.imwrite(str(tmp_path / "a.png"), np.full((40, 40), gray, np.uint8))
+        hashes.append(input_hashes([str(tmp_path / "faces.xml")], None, 0))
     assert hashes[0] != hashes[1] == hashes[2]
 
 
 def test_five_points_are_a_label_source_of_the_15(tmp_path: Path) -> None:
     folder = save_five(tmp_path / "five", {"a.jpg": "yt:Ann", "b.jpg": "yt:Bo"})
     read = pictures_csv.read(folder)
-    assert read.source is not None
-    assert (read.keypoint_set, read.keypoint_set.sources[read.source].name) == (FACE15, "five")
+    assert read.label_source is not None
+    assert (read.keypoint_set, read.keypoint_set.label_sources[read.label_source].name) == (FACE15, "five")
     assert [face.person for face in read.faces] == ["yt:Ann", "yt:Bo"]
     assert read.faces[0].keypoints[FACE15.index("nose_tip")].tolist() == [50, 70]
     assert np.isnan(read.faces[0].keypoints).all(axis=1).sum() == 10
 
 
-@pytest.mark.parametrize(("channels", "colour", "shape"), [(4, False, 1), (4, True, 3), (1, True, 3), (3, False, 1)])
-def test_a_picture_is_grey_or_rgb_and_without_alpha(tmp_path: Path, channels: int, colour: bool, shape: int) -> None:
+@pytest.mark.parametrize(("channels", "color", "shape"), [(4, False, 1), (4, True, 3), (1, True, 3), (3, False, 1)])
+def test_a_picture_is_gray_or_rgb_and_without_alpha(tmp_path: Path, channels: int, color: bool, shape: int) -> None:
     save_picture(tmp_path / "a.png", 20, 30, channels)
-    assert read_picture(tmp_path / "a.png", colour).shape == (20, 30, shape)
+    assert read_picture(tmp_path / "a.png", color).shape == (20, 30, shape)
 
 
 def test_the_real_sets_are_read_whole(real_data: Path) -> None:

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from common.stage import read_manifest
-from data_prep.crop import Cutting
+from data_prep.arrays import PREPARE
+from data_prep.crop import CropOptions
 from data_prep.inputs import read
 from data_prep.prepare import main
 from data_prep.readers import npz as npz_reader
@@ -45,7 +46,7 @@ def five(folder: Path) -> tuple[Path, list[str]]:
         "row 7 (line 9): the picture",
         "8.png: cannot be decoded",
         "row 3 (line 5): has mouth_left_corner at 60, 850, which lies outside",
-        "row 6 (line 8): its eye centres are not labelled",
+        "row 6 (line 8): its eye centers are not labelled",
     ]
 
 
@@ -134,9 +135,9 @@ def test_faces_that_cannot_be_used_are_left_out_and_listed(
 ) -> None:
     source, messages = make(tmp_path)
     with pytest.raises(InputError) as error:
-        read([str(source)], None, 0, Cutting())
+        read([str(source)], None, 0, CropOptions())
     assert messages[0] in str(error.value) or make in (imglab, five)  # whose first fault is not that of the first row
-    faces, _ = read([str(source)], None, 0, Cutting(), skip_bad=True)
+    faces, _ = read([str(source)], None, 0, CropOptions(), skip_bad=True)
     assert len(faces.skipped) == len(messages)
     for line, message in zip(faces.skipped, messages, strict=True):
         assert message in line
@@ -146,7 +147,7 @@ def test_faces_that_cannot_be_used_are_left_out_and_listed(
 
 
 def test_the_rows_of_cut_faces_stay_those_of_their_file(tmp_path: Path) -> None:
-    faces, _ = read([str(npz(tmp_path)[0])], None, 0, Cutting(), skip_bad=True)
+    faces, _ = read([str(npz(tmp_path)[0])], None, 0, CropOptions(), skip_bad=True)
     assert faces.rows.tolist() == [1, 3, 6, 7, 8, 9, 10, 11]
     assert faces.groups is not None
     assert faces.groups.tolist() == [f"p{row}" for row in faces.rows]
@@ -162,7 +163,7 @@ def test_the_summary_shows_some_and_the_report_all(tmp_path: Path, capsys: pytes
     assert "  and 3 more, see report.md" in printed
     assert "- 8 faces left out, listed at the end of this report." in report
     listed = report.partition("## Faces left out\n\n")[2].splitlines()
-    assert len(listed) == len(read_manifest(tmp_path / "data", "prepare")["metrics"]["skipped"]) == 8
+    assert len(listed) == len(read_manifest(tmp_path / "data", PREPARE)["metrics"]["skipped"]) == 8
     for line, message in zip(listed, messages, strict=True):
         assert message in line
 
@@ -188,5 +189,5 @@ def test_a_fault_of_the_whole_file_still_ends_the_run(tmp_path: Path, fault: str
     source = save_five(tmp_path / "five", {f"{number}.png": f"p{number}" for number in range(3)})
     WHOLE[fault](source / "keypoints.csv")
     with pytest.raises(InputError, match=r"keypoints\.csv") as error:
-        read([str(source)], None, 0, Cutting(), skip_bad=True)
+        read([str(source)], None, 0, CropOptions(), skip_bad=True)
     assert "\n" not in str(error.value)

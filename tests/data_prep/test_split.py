@@ -15,7 +15,7 @@ def test_the_published_sizes() -> None:
 
 
 def test_the_published_test_rows_in_the_published_order() -> None:
-    parts = split("documented", np.arange(7049), seed=7)
+    parts = split("published", np.arange(7049), seed=7)
     assert [len(parts[name]) for name in ("train", "val", "test")] == [5639, 705, 705]
     assert parts["test"][:5].tolist() == [5687, 6035, 4793, 5111, 4077]
 
@@ -49,7 +49,7 @@ def test_single_faces_and_pairs_are_split_to_the_exact_sizes() -> None:
 def test_random_depends_on_the_seed_and_documented_does_not() -> None:
     groups = np.arange(200)
     assert not np.array_equal(split("random", groups, 0)["test"], split("random", groups, 1)["test"])
-    assert np.array_equal(split("documented", groups, 0)["test"], split("documented", groups, 1)["test"])
+    assert np.array_equal(split("published", groups, 0)["test"], split("published", groups, 1)["test"])
 
 
 def test_all_test_puts_every_face_into_test() -> None:

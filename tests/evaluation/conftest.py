@@ -14,36 +14,37 @@ import numpy.typing as npt
 import pytest
 
 from common.stage import stage_folder, write_manifest
-from data_prep.arrays import data_hash, load_data_manifest, save_part
-from data_prep.faces import Part
+from data_prep.arrays import PREPARE, data_hash, load_data_manifest, save_split
+from data_prep.faces import Split
 from facial_keypoints.array_types import Float32
 from facial_keypoints.keypoint_set import FACE15, FACE68, KeypointSet
 from facial_keypoints.spec import Crop, ModelSpec, to_json
+from models.saved import TRAIN
 
 K = len(FACE15)
 COST = {"parameters": 123, "epochs": 4, "seconds": 5.6}
 
 
-def make_part(first_row: int, count: int, rng: np.random.Generator) -> Part:
+def make_split(first_row: int, count: int, rng: np.random.Generator) -> Split:
     shape = np.random.default_rng(0).uniform(25, 70, (K, 2))
     shape[[0, 1]] = (65, 35), (30, 35)
     keypoints = (shape + rng.normal(0, 1, (count, 1, 2)) * 6 + rng.normal(0, 1, (count, K, 2))).astype(np.float32)
     sources = (np.arange(count) % 3 == 2).astype(np.int64)
     labels = np.zeros((2, K), bool)  # which keypoints each source labels
     for source in (0, 1):
-        labels[source, list(FACE15.sources[source].keypoints)] = True
+        labels[source, list(FACE15.label_sources[source].keypoints)] = True
     labelled = labels[sources]
     rows = np.arange(first_row, first_row + count)
     images = rng.integers(0, 256, (count, 96, 96, 1), dtype=np.uint8)
-    return Part(images, keypoints, labelled, rows, rows // 2, sources)
+    return Split(images, keypoints, labelled, rows, rows // 2, sources)
 
 
 def save_data(folder: Path, seed: int = 1) -> Path:
     rng = np.random.default_rng(seed)
-    with stage_folder(folder, "prepare") as out:
+    with stage_folder(folder, PREPARE) as out:
         for first_row, count, split in ((0, 20, "train"), (20, 4, "val"), (24, 36, "test")):
-            save_part(out, split, make_part(first_row, count, rng))
-        write_manifest(out, "prepare", {"keypoint_set": FACE15.name}, {}, {}, time.time())
+            save_split(out, split, make_split(first_row, count, rng))
+        write_manifest(out, PREPARE, {"keypoint_set": FACE15.name}, {}, {}, time.time())
     return folder
 
 
@@ -64,7 +65,7 @@ def save_data68(folder: Path) -> Path:
     shape[36], shape[45] = (17, 25), (47, 25)
     crop = np.array([[0.5, 0, -4], [0, 0.5, 1]])
     lines = []
-    with stage_folder(folder, "prepare") as out:
+    with stage_folder(folder, PREPARE) as out:
         for first_row, count, split in ((0, 8, "train"), (8, 2, "val"), (10, 16, "test")):
             keypoints = (shape + rng.normal(0, 1, (count, 1, 2))).astype(np.float32)
             rows, sources = np.arange(first_row, first_row + count), np.arange(count) % 2
@@ -75,12 +76,14 @@ def save_data68(folder: Path) -> Path:
                 picture = rng.integers(0, 256, (120, 160, 3), dtype=np.uint8)
                 cv2.imwrite(str(origin / f"{row}.png"), picture)
                 images[i, ..., 0] = cv2.warpAffine(picture[..., 0], crop, (64, 64))
-                lines.append([split, row, origin, f"{row}.png", f"person {row // 2}", FACE68.sources[sources[i]].name])
+                lines.append(
+                    [split, row, origin, f"{row}.png", f"person {row // 2}", FACE68.label_sources[sources[i]].name]
+                )
             labelled, crops = np.ones((count, len(FACE68)), bool), np.tile(crop, (count, 1, 1))
-            save_part(out, split, Part(images, keypoints, labelled, rows, rows // 2, sources, crops))
+            save_split(out, split, Split(images, keypoints, labelled, rows, rows // 2, sources, crops))
         with (out / "faces.csv").open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows([["part", "row", "origin", "file", "person", "source"], *lines])
-        write_manifest(out, "prepare", {"keypoint_set": FACE68.name}, {}, {}, time.time())
+            csv.writer(file).writerows([["split", "row", "origin", "file", "person", "label_source"], *lines])
+        write_manifest(out, PREPARE, {"keypoint_set": FACE68.name}, {}, {}, time.time())
     return folder
 
 
@@ -120,5 +123,5 @@ def save_model(
     folder.mkdir()
     save_keras(folder / "model.keras", numbers, channels)
     inputs = {"data": data_hash(load_data_manifest(data_folder))}
-    write_manifest(folder, "train", {"network": "base"}, inputs, COST, time.time(), {"model": to_json(spec)})
+    write_manifest(folder, TRAIN, {"network": "base"}, inputs, COST, time.time(), {"model": to_json(spec)})
     return folder

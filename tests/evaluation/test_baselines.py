@@ -2,16 +2,16 @@
 
 import numpy as np
 
-from data_prep.faces import Part
+from data_prep.faces import Split
 from evaluation.baselines import mean_face, mean_face_imputed, mean_face_per_source
 
 
-def part(keypoints: list[list[float]], labelled: list[list[bool]], sources: list[int]) -> Part:
+def part(keypoints: list[list[float]], labelled: list[list[bool]], sources: list[int]) -> Split:
     """Returns faces whose keypoints have x = y."""
     count = len(keypoints)
     points = np.repeat(np.array(keypoints, np.float32)[..., None], 2, axis=-1)
     rows = np.arange(count)
-    return Part(np.zeros((count, 4, 4, 1), np.uint8), points, np.array(labelled), rows, rows, np.array(sources))
+    return Split(np.zeros((count, 4, 4, 1), np.uint8), points, np.array(labelled), rows, rows, np.array(sources))
 
 
 TRAIN = part([[10, 20], [30, 40], [50, 90]], [[True, True], [True, True], [True, False]], [0, 0, 1])

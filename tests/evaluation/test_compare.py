@@ -10,13 +10,14 @@ import pytest
 
 from common.hashes import file_hash
 from common.stage import read_manifest, stage_folder, write_manifest
-from data_prep.arrays import data_hash, load_data_manifest, load_part
+from data_prep.arrays import data_hash, load_data_manifest, load_split
 from evaluation import compare, evaluate
 from evaluation.baselines import BASELINES, mean_face
 from evaluation.bootstrap import Difference
 from evaluation.comparison import verdict
 from evaluation.metrics import METRICS
 from evaluation.predictions import write_predictions
+from evaluation.stages import COMPARE, EVALUATE
 from evaluation.tables import COST
 from facial_keypoints.array_types import Float32
 from facial_keypoints.codec import Keypoints
@@ -27,11 +28,11 @@ from tests.evaluation.conftest import save_data
 
 def save_evaluation(data_folder: Path, name: str, predicted: Float32, cost: dict[str, float] | None = None) -> None:
     """Writes what the comparison reads of an evaluation: no pictures, which take seconds."""
-    with stage_folder(data_folder.parent / "evaluation" / name, "evaluate") as folder:
-        rows = load_part(data_folder, "test").rows
+    with stage_folder(data_folder.parent / "evaluation" / name, EVALUATE) as folder:
+        rows = load_split(data_folder, "test").rows
         write_predictions(folder / "predictions.csv", Keypoints(predicted), rows, FACE15)
         inputs = {"data": data_hash(load_data_manifest(data_folder))}
-        write_manifest(folder, "evaluate", {"name": name}, inputs, cost or {}, time.time())
+        write_manifest(folder, EVALUATE, {"name": name}, inputs, cost or {}, time.time())
 
 
 def run_compare(folder: Path, *more: str) -> pd.DataFrame:
@@ -49,7 +50,7 @@ def noisy(predicted: Float32, px: float) -> Float32:
 def test_models_and_mean_faces_side_by_side(
     data_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    train, test = (load_part(data_folder, split) for split in ("train", "test"))
+    train, test = (load_split(data_folder, split) for split in ("train", "test"))
     theirs, out = tmp_path / "base.csv", tmp_path / "evaluation" / "base"
     write_predictions(theirs, Keypoints(noisy(test.keypoints, 2)), test.rows, FACE15)
     evaluate.main(["--predictions", str(theirs), "--name", "base", "--data", str(data_folder), "--out", str(out)])
@@ -92,23 +93,23 @@ def test_models_and_mean_faces_side_by_side(
 
 
 def test_without_base_it_says_so(data_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    save_evaluation(data_folder, "v1", load_part(data_folder, "test").keypoints)
+    save_evaluation(data_folder, "v1", load_split(data_folder, "test").keypoints)
     table = run_compare(tmp_path)
     assert table.loc[("labelled", "v1"), "verdict"] == "better than the mean face"
     assert "No model called base" in capsys.readouterr().out
-    with pytest.raises(InputError, match=r"--base nobody: is not .* one of mean_face, .*, v1"):
-        run_compare(tmp_path, "--base", "nobody")
-    assert run_compare(tmp_path, "--base", "mean_face").loc[("labelled", "v1"), "p_value"] < 0.01
+    with pytest.raises(InputError, match=r"--reference nobody: is not .* one of mean_face, .*, v1"):
+        run_compare(tmp_path, "--reference", "nobody")
+    assert run_compare(tmp_path, "--reference", "mean_face").loc[("labelled", "v1"), "p_value"] < 0.01
 
 
 def test_other_data_is_named_and_left_out(
     data_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    save_evaluation(data_folder, "old", load_part(data_folder, "test").keypoints)
+    save_evaluation(data_folder, "old", load_split(data_folder, "test").keypoints)
     save_data(data_folder, seed=2)
     with pytest.raises(InputError, match="has no evaluation made on"):
         run_compare(tmp_path)
-    save_evaluation(data_folder, "base", load_part(data_folder, "test").keypoints)
+    save_evaluation(data_folder, "base", load_split(data_folder, "test").keypoints)
     capsys.readouterr()
     table = run_compare(tmp_path)
     assert "old" not in table.index.get_level_values("name")
@@ -118,7 +119,7 @@ def test_other_data_is_named_and_left_out(
 
 
 def test_rows_of_a_file_only(data_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    test = load_part(data_folder, "test")
+    test = load_split(data_folder, "test")
     first = test.rows < 34  # ten of the 36 test faces, rows 24 to 59
     save_evaluation(data_folder, "base", test.keypoints + np.where(first, np.float32(1), 5)[:, None, None])
     save_evaluation(data_folder, "v1", test.keypoints + np.where(first, np.float32(2), 0)[:, None, None])
@@ -143,18 +144,18 @@ def test_rows_of_a_file_only(data_folder: Path, tmp_path: Path, capsys: pytest.C
     comparison = tmp_path / "comparison"
     text = (comparison / "comparison.md").read_text(encoding="utf-8")
     assert "Scored on 10 test faces (those of 36 that rows.csv lists) in 5" in text
-    assert read_manifest(comparison, "compare")["inputs"]["rows"] == file_hash(rows)
+    assert read_manifest(comparison, COMPARE)["inputs"]["rows"] == file_hash(rows)
 
 
 def test_folder_may_have_another_name_than_the_model(data_folder: Path, tmp_path: Path) -> None:
-    save_evaluation(data_folder, "v1", load_part(data_folder, "test").keypoints)
+    save_evaluation(data_folder, "v1", load_split(data_folder, "test").keypoints)
     (tmp_path / "evaluation" / "v1").rename(tmp_path / "evaluation" / "second_try")
     assert ("labelled", "v1") in run_compare(tmp_path).index
-    assert "evaluation/second_try" in read_manifest(tmp_path / "comparison", "compare")["inputs"]
+    assert "evaluation/second_try" in read_manifest(tmp_path / "comparison", COMPARE)["inputs"]
 
 
 def test_two_evaluations_of_one_name(data_folder: Path, tmp_path: Path) -> None:
-    save_evaluation(data_folder, "v1", load_part(data_folder, "test").keypoints)
+    save_evaluation(data_folder, "v1", load_split(data_folder, "test").keypoints)
     shutil.copytree(tmp_path / "evaluation" / "v1", tmp_path / "evaluation" / "v1_again")
     with pytest.raises(InputError, match=r"v1_again: is named v1 like .*v1; .*another --name"):
         run_compare(tmp_path)

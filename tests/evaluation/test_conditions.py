@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from data_prep.faces import Part
+from data_prep.faces import Split
 from evaluation.conditions import conditions, nose_beside
 from facial_keypoints.array_types import Float32
 from facial_keypoints.keypoint_set import FACE15, FACE68, KeypointSet, face15_of_68
@@ -11,14 +11,14 @@ from facial_keypoints.keypoint_set import FACE15, FACE68, KeypointSet, face15_of
 NOSE = FACE15.index("nose_tip")
 
 
-def faces(noses_px: list[float], grey: list[int]) -> Part:
+def faces(noses_px: list[float], gray: list[int]) -> Split:
     """Faces of 15 keypoints whose eyes lie 40 px apart around x = 50, the nose tip at the places given."""
     keypoints = np.zeros((len(noses_px), 15, 2), np.float32)
     keypoints[:, 0], keypoints[:, 1] = (70, 40), (30, 40)
     keypoints[:, NOSE] = np.stack([noses_px, np.full(len(noses_px), 60.0)], axis=1)
-    images = np.ones((len(noses_px), 8, 8, 1), np.uint8) * np.array(grey, np.uint8)[:, None, None, None]
+    images = np.ones((len(noses_px), 8, 8, 1), np.uint8) * np.array(gray, np.uint8)[:, None, None, None]
     n = np.arange(len(noses_px))
-    return Part(images, keypoints, np.ones((len(n), 15), bool), n, n, np.zeros_like(n))
+    return Split(images, keypoints, np.ones((len(n), 15), bool), n, n, np.zeros_like(n))
 
 
 def test_yaw_and_light_by_hand() -> None:
@@ -42,8 +42,8 @@ def test_a_face_that_is_tilted_is_not_turned(keypoint_set: KeypointSet) -> None:
     turn = np.array([[0.8, 0.6], [-0.6, 0.8]])
     points = faces([54], [0]).keypoints @ turn
     test = faces([54], [0])
-    tilted = Part(test.images, as_set(points.astype(np.float32), keypoint_set), np.ones((1, len(keypoint_set)), bool),
-                  test.rows, test.groups, test.sources)  # fmt: skip
+    tilted = Split(test.images, as_set(points.astype(np.float32), keypoint_set), np.ones((1, len(keypoint_set)), bool),
+                  test.rows, test.groups, test.label_sources)  # fmt: skip
     np.testing.assert_allclose(nose_beside(tilted, keypoint_set), [0.1], atol=1e-6)
 
 
@@ -52,6 +52,6 @@ def as_set(points15: Float32, keypoint_set: KeypointSet) -> Float32:
     if keypoint_set == FACE15:
         return points15
     points = np.zeros((len(points15), len(FACE68), 2), np.float32)
-    for keypoint in (2, 3, 4, 5, 0, 1, NOSE):  # eye centres last: they are means of the corners' points too
+    for keypoint in (2, 3, 4, 5, 0, 1, NOSE):  # eye centers last: they are means of the corners' points too
         points[:, list(face15_of_68()[keypoint])] = points15[:, keypoint, None]
     return points

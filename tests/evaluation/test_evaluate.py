@@ -8,10 +8,11 @@ import pytest
 
 from common.hashes import file_hash
 from common.stage import read_manifest
-from data_prep.arrays import data_hash, load_data_manifest, load_part
+from data_prep.arrays import data_hash, load_data_manifest, load_split
 from evaluation import compare, evaluate
 from evaluation.metrics import METRICS
 from evaluation.predictions import write_predictions
+from evaluation.stages import EVALUATE
 from facial_keypoints.array_types import Float32
 from facial_keypoints.codec import Keypoints
 from facial_keypoints.errors import InputError
@@ -22,7 +23,7 @@ MIDDLE = np.full((15, 2), 48.0)
 
 
 def save_shifted(data_folder: Path, path: Path, shift: float) -> None:
-    test = load_part(data_folder, "test")
+    test = load_split(data_folder, "test")
     write_predictions(path, Keypoints(test.keypoints + np.float32(shift)), test.rows, FACE15)
 
 
@@ -40,11 +41,11 @@ def test_predictions_to_tables_and_plots(data_folder: Path, tmp_path: Path, caps
 
     keypoints = pd.read_csv(out / "per_keypoint.csv")
     assert keypoints["keypoint"].tolist() == list(FACE15.names) * 2
-    labelled = [36 if k in FACE15.sources[1].keypoints else 24 for k in range(15)]
+    labelled = [36 if k in FACE15.label_sources[1].keypoints else 24 for k in range(15)]
     assert keypoints["count"].tolist() == [*labelled, *[36] * 15]
     assert keypoints["bias_x_px"].to_numpy() == pytest.approx(2.0, abs=1e-4)
 
-    manifest = read_manifest(out, "evaluate")
+    manifest = read_manifest(out, EVALUATE)
     assert manifest["inputs"] == {"data": data_hash(load_data_manifest(data_folder)), "predictions": file_hash(theirs)}
     assert manifest["metrics"]["labelled"]["mae_px"] == 2.0
     assert manifest["notes"] == []
@@ -54,7 +55,7 @@ def test_predictions_to_tables_and_plots(data_folder: Path, tmp_path: Path, caps
         "accuracy.csv",
         "nme.csv",
         "per_keypoint.csv",
-        "per_group.csv",
+        "per_region.csv",
         "by_origin.csv",
         "by_condition.csv",
     }
@@ -64,7 +65,7 @@ def test_predictions_to_tables_and_plots(data_folder: Path, tmp_path: Path, caps
     assert max(map(len, printed.splitlines()[:-1])) <= 100
 
 
-def landmarks(expected_error: float = 2.0) -> Float32:
+def output_points(expected_error: float = 2.0) -> Float32:
     """Landmark m lies at (m, 10 m): the 15 keypoints of source 0, then the two that source 1 labels elsewhere."""
     return np.array([(m, 10 * m, expected_error) for m in range(17)], np.float32)
 
@@ -72,15 +73,15 @@ def landmarks(expected_error: float = 2.0) -> Float32:
 def test_a_model_is_told_the_label_source_and_shows_its_reliability(
     data_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    model, out = save_model(tmp_path / "v2", data_folder, landmarks(), sources=(0, 1)), tmp_path / "out"
+    model, out = save_model(tmp_path / "v2", data_folder, output_points(), sources=(0, 1)), tmp_path / "out"
     evaluate.main([str(model), "--data", str(data_folder), "--out", str(out)])
-    table, sources = pd.read_csv(out / "predictions.csv"), load_part(data_folder, "test").sources
+    table, sources = pd.read_csv(out / "predictions.csv"), load_split(data_folder, "test").label_sources
     assert table["nose_tip_x"].tolist() == [15 if source else 10 for source in sources]
     assert (table.filter(like="_expected_error") == 2).all(axis=None)
 
     reliability = pd.read_csv(out / "reliability.csv")
     assert reliability["points"].tolist() == [41] * 8 + [40] * 2
-    manifest = read_manifest(out, "evaluate")
+    manifest = read_manifest(out, EVALUATE)
     assert "reliability.png" in manifest["files"]
     lowest, highest = reliability["ratio"].min(), reliability["ratio"].max()
     assert manifest["metrics"]["expected_error"] == {"bins": 10, "ratio_lowest": lowest, "ratio_highest": highest}
@@ -90,7 +91,7 @@ def test_a_model_is_told_the_label_source_and_shows_its_reliability(
 def test_flip_takes_the_mean_with_mirrored_images(
     data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = save_model(tmp_path / "v2", data_folder, landmarks(), sources=(0, 1))
+    model = save_model(tmp_path / "v2", data_folder, output_points(), sources=(0, 1))
     monkeypatch.chdir(tmp_path)
     evaluate.main([str(model), "--data", str(data_folder), "--flip"])
     out = tmp_path / "artifacts" / "evaluation" / "v2_flip"
@@ -98,14 +99,14 @@ def test_flip_takes_the_mean_with_mirrored_images(
     # landmark 0, the left eye, is at (0, 0); mirrored back, it is landmark 1 at (95 - 1, 10)
     assert first[["left_eye_center_x", "left_eye_center_y"]].tolist() == [47, 5]
     assert first[["nose_tip_x", "nose_tip_y"]].tolist() == [(10 + 95 - 10) / 2, 100]  # its own mirror image
-    parameters = read_manifest(out, "evaluate")["parameters"]
+    parameters = read_manifest(out, EVALUATE)["parameters"]
     assert (parameters["name"], parameters["flip"]) == ("v2_flip", True)
 
 
-def test_a_model_in_colour_sees_grey_faces_and_carries_its_cost(data_folder: Path, tmp_path: Path) -> None:
+def test_a_model_in_color_sees_gray_faces_and_carries_its_cost(data_folder: Path, tmp_path: Path) -> None:
     model, out = save_model(tmp_path / "base", data_folder, MIDDLE, channels=3), tmp_path / "out"
     evaluate.main([str(model), "--data", str(data_folder), "--out", str(out)])
-    manifest = read_manifest(out, "evaluate")
+    manifest = read_manifest(out, EVALUATE)
     assert manifest["parameters"]["name"] == "base"
     assert manifest["inputs"]["model"] == file_hash(model / "model.keras")
     cost = COST | {"file_mb": round((model / "model.keras").stat().st_size / 1e6, 3)}
@@ -120,7 +121,7 @@ def test_a_file_from_elsewhere_is_scored_with_a_note_of_what_is_not_known(
     evaluations = tmp_path / "evaluation"
     evaluate.main([str(theirs), "--data", str(data_folder), "--out", str(evaluations / "theirs")])
     assert "they may be among these test faces" in capsys.readouterr().out
-    notes = "; ".join(read_manifest(evaluations / "theirs", "evaluate")["notes"])
+    notes = "; ".join(read_manifest(evaluations / "theirs", EVALUATE)["notes"])
     assert "theirs.keras has no manifest" in notes
     assert "label sources" in notes
     table = pd.read_csv(evaluations / "theirs" / "predictions.csv")
@@ -140,7 +141,7 @@ def test_a_file_from_elsewhere_is_scored_with_a_note_of_what_is_not_known(
         (np.zeros((68, 2)), 1, r"gives \(N, 68, 2\), the data has 15 keypoints \(face15\)"),
         (MIDDLE, 4, r"takes images of \(N, 96, 96, 4\), the data has \(N, 96, 96, 1\)"),
         (np.full((15, 2), np.nan), 1, "predicts values that are no numbers"),
-        (landmarks(expected_error=0)[:15], 1, "predicts an expected error that is not above 0"),
+        (output_points(expected_error=0)[:15], 1, "predicts an expected error that is not above 0"),
     ],
 )
 def test_a_file_that_does_not_fit(
@@ -159,7 +160,7 @@ def test_what_it_was_trained_on_is_noted_or_refused(
     model = save_model(tmp_path / "base", data_folder, MIDDLE)
     other = save_data(tmp_path / "other", seed=2)
     evaluate.main([str(model), "--data", str(other), "--out", str(tmp_path / "out")])
-    (note,) = read_manifest(tmp_path / "out", "evaluate")["notes"]
+    (note,) = read_manifest(tmp_path / "out", EVALUATE)["notes"]
     assert f"note: {note}\n" in capsys.readouterr().out
     assert "trained on another data folder" in note
 

@@ -11,9 +11,10 @@ import pytest
 from common.stage import read_manifest, stage_folder, write_manifest
 from data_prep.synthetic.dataset import face as drawn_face
 from evaluation import inspect
-from evaluation.inspection.inside import colour_order, convolutions, stages, steps
+from evaluation.inspection.inside import color_order, convolutions, stages, steps
 from evaluation.inspection.inspected_face import DRAWN, inspected_face
 from evaluation.inspection.sensitivity import COVERS, cover_middles, input_gradient, occlusion, saliency
+from evaluation.stages import INSPECT
 from facial_keypoints import crops
 from facial_keypoints.array_types import Float32, Float64, UInt8
 from facial_keypoints.boxes import Boxes
@@ -24,7 +25,7 @@ from facial_keypoints.pictures import read_picture, write_picture
 from facial_keypoints.predictor import Predictor
 from facial_keypoints.spec import Crop, ModelSpec, to_json
 from models.networks import build_model, load_build, network_names
-from models.saved import load_model
+from models.saved import TRAIN, load_model
 from tests.conftest import ROOT
 from tests.facial_keypoints.drawn import drawn_faces
 
@@ -152,12 +153,12 @@ def test_what_is_inside_a_layer_of_the_users_is_seen_and_the_layer_is_left_as_it
         ([[1], [1], [1]], None),
     ],
 )
-def test_the_order_of_colours_before_the_first_convolution(mixture: list[list[int]], order: object) -> None:
+def test_the_order_of_colors_before_the_first_convolution(mixture: list[list[int]], order: object) -> None:
     images = keras.Input((8, 8, 3))
-    mixed = keras.layers.Dense(len(mixture[0]), name="mixed")  # of each pixel's colours
+    mixed = keras.layers.Dense(len(mixture[0]), name="mixed")  # of each pixel's colors
     model = keras.Model(images, points(conv(2, 3, "first")(mixed(images))))
     mixed.set_weights([np.array(mixture, np.float32), np.full(len(mixture[0]), -7.0)])
-    assert colour_order(model, (8, 8, 3)) == order
+    assert color_order(model, (8, 8, 3)) == order
 
 
 def linear(weights: Float32) -> keras.Model:
@@ -243,15 +244,15 @@ def save_model(out: Path, model: keras.Model, sources: tuple[int, ...] = (0,), p
     """Writes a model folder like those of training; its mean face has both eyes, and all else in one place."""
     shape = model.input_shape[1:]
     if places is None:
-        eyes = FACE15.normalisers[-1]
+        eyes = FACE15.normalizers[-1]
         places = np.tile([0.5 * shape[1], 0.6 * shape[0]], (len(FACE15), 1))
         places[list(eyes.first), 0], places[list(eyes.second), 0] = 0.65 * shape[1], 0.35 * shape[1]
         places[[*eyes.first, *eyes.second], 1] = 0.35 * shape[0]
     crop = Crop(shape[0], shape[1], shape[2], tuple((x, y) for x, y in places.tolist()))
     spec = ModelSpec(FACE15, sources, model.output_shape[-1] == 3, crop)
-    with stage_folder(out, "train") as folder:
+    with stage_folder(out, TRAIN) as folder:
         model.save(folder / "model.keras")
-        write_manifest(folder, "train", {"network": "own"}, {}, {}, time.time(), {"model": to_json(spec)})
+        write_manifest(folder, TRAIN, {"network": "own"}, {}, {}, time.time(), {"model": to_json(spec)})
     return out
 
 
@@ -289,7 +290,7 @@ def main_is_run() -> Callable[..., None]:
 def test_a_network_in_figures(tmp_path: Path, main_is_run: Callable[..., None]) -> None:
     model = build_model(load_build("v2"), (48, 64, 1), 17)
     main_is_run(save_model(tmp_path / "v2", model, sources=(0, 1)), "--out", tmp_path / "out")
-    manifest = read_manifest(tmp_path / "out", "inspect")
+    manifest = read_manifest(tmp_path / "out", INSPECT)
     assert set(manifest["files"]) == FIGURES
     assert manifest["metrics"]["convolutions"] == 18
     assert manifest["metrics"]["stages"]["attention_logits"] == [6, 8, 17]
@@ -304,7 +305,7 @@ def test_a_network_without_convolutions_and_without_gradient_says_so(
     images = keras.Input((32, 32, 1), dtype="uint8")
     save_model(tmp_path / "dense", keras.Model(images, points(keras.layers.Rescaling(1 / 255)(images))))
     main_is_run(tmp_path / "dense", "--out", tmp_path / "out")
-    assert set(read_manifest(tmp_path / "out", "inspect")["files"]) == {"saliency.png"}
+    assert set(read_manifest(tmp_path / "out", INSPECT)["files"]) == {"saliency.png"}
     said = capsys.readouterr().out
     assert "dense has no convolution: there are no kernels and no feature maps to show\n" in said
     assert "no gradient reaches the picture in" in said
@@ -328,9 +329,9 @@ def test_a_bare_file_takes_the_whole_picture(
 
 def test_the_drawn_face_has_its_eyes_where_training_faces_have_them(tmp_path: Path) -> None:
     """Here they are as far apart as in the drawn picture, which is shifted only."""
-    drawn, landmarks = drawn_face(**DRAWN)
+    drawn, output_points = drawn_face(**DRAWN)
     places = np.tile([48.0, 60.0], (15, 1))
-    places[:2] = landmarks[:2] + (5, 3)
+    places[:2] = output_points[:2] + (5, 3)
     images = keras.Input((96, 96, 1))
     save_model(tmp_path / "m", keras.Model(images, points(conv(1, 3, "first", strides=3)(images))), places=places)
     face = inspected_face(load_model(tmp_path / "m"), None, detect=True)

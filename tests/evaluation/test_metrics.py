@@ -18,9 +18,9 @@ from evaluation.metrics import (
     ratios,
 )
 from facial_keypoints.array_types import Bool, Float32
-from facial_keypoints.keypoint_set import Normaliser
+from facial_keypoints.keypoint_set import Normalizer
 
-PAIR = Normaliser("eyes", (0,), (1,))
+PAIR = Normalizer("eyes", (0,), (1,))
 
 
 def metrics(predicted: Float32, true: Float32, scored: Bool) -> dict[str, float]:
@@ -98,7 +98,7 @@ def test_nme_of_each_keypoint_leaves_out_faces_without_the_distance() -> None:
 
 def test_the_distance_may_lie_between_means_of_keypoints() -> None:
     predicted, true, scored = by_hand()
-    both = Normaliser("means", (0, 1), (2,))  # (45, 40) to (45, 70)
+    both = Normalizer("means", (0, 1), (2,))  # (45, 40) to (45, 70)
     assert face_nme(predicted, true, scored, both)[0] == pytest.approx(100 * 6 / 30)
 
 

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from common.stage import read_manifest
-from data_prep.arrays import load_part
-from data_prep.faces import Part
+from data_prep.arrays import load_split
+from data_prep.faces import Split
 from data_prep.faces_csv import read_origins
 from evaluation import compare, evaluate
 from evaluation.bootstrap import resampling_weights
@@ -18,7 +18,8 @@ from evaluation.metrics import METRICS
 from evaluation.original_pictures import placed, true_in_pictures
 from evaluation.predictions import read_predictions, write_predictions
 from evaluation.report import write_on_pictures
-from evaluation.tables import accuracy_table, group_table, nme_table
+from evaluation.stages import EVALUATE
+from evaluation.tables import accuracy_table, nme_table, region_table
 from facial_keypoints.codec import Keypoints
 from facial_keypoints.errors import InputError
 from facial_keypoints.geometry import inverse
@@ -27,9 +28,9 @@ from facial_keypoints.keypoint_set import FACE15, FACE68
 JAW = 17
 
 
-def save_predictions(folder: Path, test: Part) -> Path:
+def save_predictions(folder: Path, test: Split) -> Path:
     """Writes predictions that are 2 px too far right in the crops of the first origin, 4 px in the second's."""
-    shift = np.where(test.sources == 0, 2, 4)[:, None] * np.ones(len(FACE68))
+    shift = np.where(test.label_sources == 0, 2, 4)[:, None] * np.ones(len(FACE68))
     wrong = test.keypoints.copy()
     wrong[..., 0] += shift
     path = folder / "theirs.csv"
@@ -46,7 +47,7 @@ def test_a_list_of_rows_in_other_forms(tmp_path: Path, text: str) -> None:
 def test_from_crops_to_pictures_and_origins(
     data68_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    test, out = load_part(data68_folder, "test"), tmp_path / "evaluation" / "theirs"
+    test, out = load_split(data68_folder, "test"), tmp_path / "evaluation" / "theirs"
     theirs = ["--predictions", str(save_predictions(tmp_path, test)), "--name", "theirs"]
     evaluate.main([*theirs, "--data", str(data68_folder), "--out", str(out)])
 
@@ -67,15 +68,15 @@ def test_from_crops_to_pictures_and_origins(
     first, second = (("origin", str(tmp_path / f"pictures_{letter}"), "theirs", "labelled") for letter in "ab")
     assert by_origin.loc[[first, second], "mae_px"].tolist() == [1, 2]
     assert by_origin.loc[[first, second], ["faces", "groups"]].to_numpy().tolist() == [[8, 8]] * 2
-    assert by_origin.loc[("source", "frames", "theirs", "labelled"), "mae_px"] == 2
-    assert by_origin.loc[("source", "frames", "mean_face", "labelled"), "nme_pct"] > 0
+    assert by_origin.loc[("label_source", "frames", "theirs", "labelled"), "mae_px"] == 2
+    assert by_origin.loc[("label_source", "frames", "mean_face", "labelled"), "nme_pct"] > 0
     assert set(METRICS) <= set(by_origin.columns)
     assert f"origin {tmp_path / 'pictures_a'} (8 faces): NME" in capsys.readouterr().out
-    assert {"pictures.png", "pictures_side_by_side.png"} <= set(read_manifest(out, "evaluate")["files"])
+    assert {"pictures.png", "pictures_side_by_side.png"} <= set(read_manifest(out, EVALUATE)["files"])
 
     arguments = ["--evaluations", str(out.parent), "--data", str(data68_folder), "--out", str(tmp_path / "comparison")]
-    compare.main([*arguments, "--base", "theirs"])
-    for name in ("nme", "per_group", "per_keypoint", "accuracy_pictures", "by_origin"):
+    compare.main([*arguments, "--reference", "theirs"])
+    for name in ("nme", "per_region", "per_keypoint", "accuracy_pictures", "by_origin"):
         table = pd.read_csv(tmp_path / "comparison" / f"{name}.csv")
         mine = table[table["name"] == "theirs"].drop(columns="name").reset_index(drop=True)
         evaluated = pd.read_csv(out / f"{name}.csv")
@@ -108,15 +109,15 @@ def test_rows_choose_an_origin(data68_folder: Path, tmp_path: Path) -> None:
     rows.write_text("\n".join([lines[0], *(line for line in lines if "pictures_b" in line)]), encoding="utf-8")
     data = load_data(data68_folder)
     chosen = data.only(listed_faces(rows, data.test.rows))
-    assert [(by, which, int(kept.sum())) for by, which, kept in chosen.parts()] == [
-        ("source", "frames", 8),
+    assert [(by, which, int(kept.sum())) for by, which, kept in chosen.subsets()] == [
+        ("label_source", "frames", 8),
         ("origin", str(tmp_path / "pictures_b"), 8),
     ]
 
 
 def test_predictions_in_pictures_are_scored_in_the_crops(data68_folder: Path, tmp_path: Path) -> None:
     """What an evaluation wrote in px of the pictures, given back, is the same evaluation."""
-    theirs = save_predictions(tmp_path, load_part(data68_folder, "test"))
+    theirs = save_predictions(tmp_path, load_split(data68_folder, "test"))
     there_and_back = []
     for file, more in ((theirs, []), (tmp_path / "first" / "predictions_pictures.csv", ["--in-pictures"])):
         out = tmp_path / ("second" if more else "first")
@@ -128,7 +129,7 @@ def test_predictions_in_pictures_are_scored_in_the_crops(data68_folder: Path, tm
 
 
 def test_faces_that_were_not_cut_have_no_pictures(data_folder: Path, tmp_path: Path) -> None:
-    test = load_part(data_folder, "test")
+    test = load_split(data_folder, "test")
     write_predictions(tmp_path / "theirs.csv", Keypoints(test.keypoints), test.rows, FACE15)
     arguments = ["--predictions", str(tmp_path / "theirs.csv"), "--in-pictures", "--name", "theirs"]
     with pytest.raises(InputError, match="were not cut from pictures; leave --in-pictures out"):
@@ -147,7 +148,7 @@ def test_people_of_both_parts_are_counted(data68_folder: Path) -> None:
 def test_pixels_of_a_turned_crop() -> None:
     turned = np.array([[[0, -3.0, 10], [3.0, 0, 20]]])  # a quarter turn, three times as large
     rows = np.zeros(1, np.int64)
-    part = Part(
+    part = Split(
         np.zeros((1, 4, 4, 1), np.uint8),
         np.array([[[10, 20], [4, 26]]], np.float32),
         np.ones((1, 2), bool),
@@ -164,8 +165,8 @@ def test_pixels_of_a_turned_crop() -> None:
     assert placed(Keypoints(part.keypoints), inverse(turned)).expected_error is None
 
 
-def test_every_normaliser_and_every_group(data68_folder: Path) -> None:
-    test = load_part(data68_folder, "test")
+def test_every_normalizer_and_every_group(data68_folder: Path) -> None:
+    test = load_split(data68_folder, "test")
     wrong = test.keypoints.copy()
     wrong[:, :JAW, 1] += 6
     weights = resampling_weights(test.groups, resamples=50)
@@ -181,7 +182,7 @@ def test_every_normaliser_and_every_group(data68_folder: Path) -> None:
         assert of_standard[f"auc_at_8{end}"] == standard[f"auc{end}"]
         assert of_standard[f"failure_rate_at_8_pct{end}"] == standard[f"failure_rate_pct{end}"]
 
-    groups = group_table(wrong, test, FACE68, weights).set_index(["group", "labels"])
+    groups = region_table(wrong, test, FACE68, weights).set_index(["group", "labels"])
     assert groups["nme_pct"]["jaw", "labelled"] == pytest.approx(20, abs=1e-3)
     assert groups["nme_pct_pupils"]["jaw", "labelled"] == pytest.approx(100 * 6 / (130 / 6), abs=1e-3)
     assert groups["point_error_px"]["jaw", "labelled"] == pytest.approx(6, abs=1e-4)

@@ -15,18 +15,18 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from common.draw import CELL_INCHES, DPI, GAP_PX, PREDICTION, TRUTH
-from data_prep.faces import Part
+from data_prep.faces import Split
 from evaluation.bootstrap import resampling_weights
 from evaluation.plots.curves import Curve, cumulative_error, draw_comparison, draw_cumulative_error
 from evaluation.plots.faces import draw_faces, worst
 from evaluation.plots.keypoints import PointTables, draw_error_by_source, draw_keypoints
 from evaluation.plots.pictures import draw_on_pictures, worst_median_best
 from evaluation.plots.reliability import draw_reliability
-from evaluation.tables import group_table, keypoint_table
+from evaluation.tables import keypoint_table, region_table
 from facial_keypoints.array_types import Float32, Float64
-from facial_keypoints.keypoint_set import KeypointSet, LabelSource, Normaliser
+from facial_keypoints.keypoint_set import KeypointSet, LabelSource, Normalizer
 
-EYES = Normaliser("eyes", (0,), (1,))
+EYES = Normalizer("eyes", (0,), (1,))
 PAIR = KeypointSet(
     "pair",
     ("left", "right"),
@@ -39,13 +39,13 @@ PAIR = KeypointSet(
 SIDE_PX = 24
 
 
-def part(count: int) -> Part:
+def part(count: int) -> Split:
     """Returns faces with the left keypoint at (16, 8) and the right one at (6, 8); odd ones lack the right label."""
     keypoints = np.tile(np.array([[16, 8], [6, 8]], np.float32), (count, 1, 1))
     sources, rows = np.arange(count) % 2, np.arange(count)
     labelled = np.stack([np.ones(count, bool), sources == 0], axis=1)
     images = np.full((count, SIDE_PX, SIDE_PX, 1), 128, np.uint8)
-    return Part(images, keypoints, labelled, rows, rows, sources)
+    return Split(images, keypoints, labelled, rows, rows, sources)
 
 
 def touching(figure: Figure) -> list[tuple[str, str]]:
@@ -107,14 +107,14 @@ def test_comparison_has_the_best_on_top_with_its_interval() -> None:
     assert {line.get_label() for line in curve_axes.lines} >= {"v1", "base"}
 
 
-def shifted(test: Part) -> Float32:
+def shifted(test: Split) -> Float32:
     """Left keypoints 3 px to the right and 4 px down, right ones 2 px up."""
     return test.keypoints + np.array([[3, 4], [0, -2]], np.float32)
 
 
-def point_tables(predicted: Float32, test: Part) -> PointTables:
+def point_tables(predicted: Float32, test: Split) -> PointTables:
     weights = resampling_weights(test.groups, resamples=50)
-    return PointTables(*(make(predicted, test, PAIR, weights) for make in (keypoint_table, group_table)))
+    return PointTables(*(make(predicted, test, PAIR, weights) for make in (keypoint_table, region_table)))
 
 
 def test_circles_lie_on_the_mean_label_with_the_error_as_radius() -> None:
@@ -145,18 +145,24 @@ def test_the_size_of_an_error_covers_no_other_keypoint() -> None:
 def test_many_keypoints_are_told_by_group() -> None:
     names = tuple(f"point_{k}" for k in range(40))
     many = KeypointSet(
-        "many", names, tuple(range(40)), (EYES,), (("first", (0,)), ("rest", tuple(range(1, 40)))), (), PAIR.sources
+        "many",
+        names,
+        tuple(range(40)),
+        (EYES,),
+        (("first", (0,)), ("rest", tuple(range(1, 40)))),
+        (),
+        PAIR.label_sources,
     )
     keypoints = np.random.default_rng(0).uniform(0, SIDE_PX, (6, 40, 2)).astype(np.float32)
     rows = np.arange(6)
     images = np.zeros((6, SIDE_PX, SIDE_PX, 1), np.uint8)
-    test = Part(images, keypoints, np.ones((6, 40), bool), rows, rows, np.zeros(6, np.int64))
+    test = Split(images, keypoints, np.ones((6, 40), bool), rows, rows, np.zeros(6, np.int64))
     predicted = keypoints + np.where(np.arange(40) == 0, 1, 3).astype(np.float32)[:, None]
     weights = resampling_weights(rows, resamples=50)
     x_below = panels(draw_error_by_source(predicted, test, many, weights, name="model"))[2]
     assert [text.get_text() for text in x_below.get_yticklabels()] == ["first", "rest"]
     assert x_below.collections[-1].get_offsets()[:, 0].tolist() == pytest.approx([1, 3], abs=1e-5)
-    tables = PointTables(*(make(predicted, test, many, weights) for make in (keypoint_table, group_table)))
+    tables = PointTables(*(make(predicted, test, many, weights) for make in (keypoint_table, region_table)))
     face, listing, _ = panels(draw_keypoints(tables, None, test, "model"))[:3]
     assert len(face.patches) == len(listing.get_yticklabels()) == 40
     assert not face.texts  # they would cover each other
@@ -164,7 +170,7 @@ def test_many_keypoints_are_told_by_group() -> None:
 
 def test_bias_of_each_label_source_is_drawn_apart() -> None:
     test = part(8)
-    predicted = test.keypoints + np.where(test.sources == 0, 2, -1)[:, None, None].astype(np.float32)
+    predicted = test.keypoints + np.where(test.label_sources == 0, 2, -1)[:, None, None].astype(np.float32)
     weights = resampling_weights(test.groups, resamples=50)
     figure = draw_error_by_source(predicted, test, PAIR, weights, name="model")
     x_above, _, x_below, _ = panels(figure)

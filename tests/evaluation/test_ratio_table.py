@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from data_prep.faces import Part
+from data_prep.faces import Split
 from evaluation.comparison import Entry
 from evaluation.inputs import EvaluationData
 from evaluation.ratio_table import COLUMNS, ratio_table
 from facial_keypoints.array_types import Float32
-from facial_keypoints.keypoint_set import KeypointSet, LabelSource, Normaliser
+from facial_keypoints.keypoint_set import KeypointSet, LabelSource, Normalizer
 
-EYES = Normaliser("eyes", (0,), (1,))
+EYES = Normalizer("eyes", (0,), (1,))
 PAIR = KeypointSet("pair", ("left", "right"), (1, 0), (EYES,), (), (), (LabelSource("only", (0, 1)),))
 
 
@@ -19,7 +19,7 @@ def data() -> EvaluationData:
     rows = np.arange(4)
     labelled = np.array([[True, True], [True, True], [True, False], [True, False]])
     images, keypoints = np.zeros((4, 4, 4, 1), np.uint8), np.zeros((4, 2, 2), np.float32)
-    part = Part(images, keypoints, labelled, rows, rows, np.zeros_like(rows))
+    part = Split(images, keypoints, labelled, rows, rows, np.zeros_like(rows))
     return EvaluationData(part, part, PAIR, "hash")
 
 

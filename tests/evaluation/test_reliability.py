@@ -3,17 +3,17 @@
 import numpy as np
 import pytest
 
-from data_prep.faces import Part
+from data_prep.faces import Split
 from evaluation.bootstrap import resampling_weights
 from evaluation.reliability import reliability_table
 from facial_keypoints.array_types import Bool, Float32
 
 
-def part(count: int, labelled: Bool) -> Part:
+def part(count: int, labelled: Bool) -> Split:
     """Returns faces of two keypoints, both at (0, 0), in groups of two."""
     rows = np.arange(count)
     images, keypoints = np.zeros((count, 4, 4, 1), np.uint8), np.zeros((count, 2, 2), np.float32)
-    return Part(images, keypoints, labelled, rows, rows // 2, np.zeros_like(rows))
+    return Split(images, keypoints, labelled, rows, rows // 2, np.zeros_like(rows))
 
 
 def test_two_points_in_each_of_ten_bins() -> None:

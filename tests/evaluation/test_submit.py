@@ -10,7 +10,7 @@ from facial_keypoints.errors import EXIT_BAD_INPUT, InputError, run
 from facial_keypoints.keypoint_set import FACE15, FACE68
 from tests.evaluation.conftest import save_model
 
-SPARSE_COLUMNS = [FACE15.columns[2 * k + axis] for k in FACE15.sources[1].keypoints for axis in (0, 1)]
+SPARSE_COLUMNS = [FACE15.columns[2 * k + axis] for k in FACE15.label_sources[1].keypoints for axis in (0, 1)]
 NOSE, LIP = "nose_tip_x", "mouth_center_bottom_lip_y"
 # Image 1 is asked in full, 2 as the sparse source labels, 3 a part of that, 4 one coordinate that it never labels.
 ASKED = {1: FACE15.columns, 2: SPARSE_COLUMNS, 3: [NOSE], 4: [NOSE, "mouth_left_corner_x"]}
@@ -81,7 +81,7 @@ BAD_TESTS = {
     "no square": (GOOD_TEST.replace(" 7", ""), r"line 3 \(ImageId 2\): has 3 pixels, which makes no square"),
     "another size": (GOOD_TEST.replace("4 5 6 7", "4"), r"line 3 \(ImageId 2\): has 1 pixels where the first .* 4"),
     "no picture": (GOOD_TEST.replace("4 5 6 7", ""), r"line 3 \(ImageId 2\): has 0 pixels"),
-    "grey value": (GOOD_TEST.replace(" 7", " 256"), r"line 3 \(ImageId 2\): has '256' as pixel 4, outside 0\.\.255"),
+    "gray value": (GOOD_TEST.replace(" 7", " 256"), r"line 3 \(ImageId 2\): has '256' as pixel 4, outside 0\.\.255"),
     "cut off": (GOOD_TEST.replace(",4 5 6 7", ""), r"line 3: has 1 cells where the header has 2"),
 }  # fmt: skip
 

@@ -7,11 +7,12 @@ import pandas as pd
 import pytest
 
 from common.stage import read_manifest
-from data_prep.arrays import load_part
+from data_prep.arrays import load_split
 from evaluation import compare, evaluate
 from evaluation.predictions import expected_error_columns, read_predictions
 from facial_keypoints.codec import decode
 from facial_keypoints.keypoint_set import FACE15
+from models.saved import TRAIN
 from tests.evaluation.conftest import save_data
 
 OWN = """
@@ -60,18 +61,18 @@ def evaluations(faces: Path) -> Path:
 def test_v2_is_scored_by_what_each_label_source_means(faces: Path, evaluations: Path) -> None:
     from models.saved import load_model, predict
 
-    test = load_part(faces, "test")
+    test = load_split(faces, "test")
     loaded = load_model(faces.parent / "models" / "v2")
     output = predict(loaded, test.images, FACE15)
     assert output.shape == (36, 17, 3)  # 15 keypoints and the two that the sparse source labels elsewhere
-    expected = decode(output, test.sources, loaded.landmarks(FACE15))
+    expected = decode(output, test.label_sources, loaded.output_points(FACE15))
     written = read_predictions(evaluations / "v2" / "predictions.csv", test.rows, FACE15)
     np.testing.assert_array_equal(written.coordinates, expected.coordinates)
     assert written.expected_error is not None
     np.testing.assert_array_equal(written.expected_error, expected.expected_error)
 
     nose = FACE15.index("nose_tip")
-    first, sparse = (int(np.flatnonzero(test.sources == source)[0]) for source in (0, 1))
+    first, sparse = (int(np.flatnonzero(test.label_sources == source)[0]) for source in (0, 1))
     np.testing.assert_array_equal(written.coordinates[first, nose], output[first, nose, :2])
     np.testing.assert_array_equal(written.coordinates[sparse, nose], output[sparse, 15, :2])
     assert (evaluations / "v2" / "reliability.csv").is_file()
@@ -85,10 +86,10 @@ def test_a_network_of_the_users_own_stands_beside_ours(
     assert not (evaluations / "own" / "reliability.csv").exists()
 
     out = faces.parent / "comparison"
-    compare.main(["--evaluations", str(evaluations), "--data", str(faces), "--out", str(out), "--base", "own"])
+    compare.main(["--evaluations", str(evaluations), "--data", str(faces), "--out", str(out), "--reference", "own"])
     table = pd.read_csv(out / "comparison.csv").set_index(["name", "labels"])
     for name in ("own", "v2"):
-        metrics = read_manifest(faces.parent / "models" / name, "train")["metrics"]
+        metrics = read_manifest(faces.parent / "models" / name, TRAIN)["metrics"]
         cost = table.loc[(name, "labelled"), ["parameters", "epochs", "seconds"]].tolist()
         assert cost == [metrics["parameters"], 1, metrics["seconds"]]
     assert "v2: " in capsys.readouterr().out

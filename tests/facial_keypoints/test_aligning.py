@@ -76,7 +76,7 @@ def test_the_command_writes_level_faces_and_their_matrices(tmp_path: Path) -> No
     ],
 )
 def test_bad_options_are_one_line_and_nothing_is_written(tmp_path: Path, options: list[str], says: str) -> None:
-    picture = tmp_path / "grey.png"
+    picture = tmp_path / "gray.png"
     Image.new("L", (50, 50)).save(picture)
     with pytest.raises(InputError, match=says):
         main(["align", str(picture), "--out", str(tmp_path / "out"), *options])
@@ -87,7 +87,7 @@ def test_bad_options_are_one_line_and_nothing_is_written(tmp_path: Path, options
 
 
 def test_a_picture_without_faces_gives_an_empty_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    picture = tmp_path / "grey.png"
+    picture = tmp_path / "gray.png"
     Image.new("L", (50, 50)).save(picture)
     main(["align", str(picture), "--out", str(tmp_path / "out")])
     assert "0 faces of 1 picture" in capsys.readouterr().out

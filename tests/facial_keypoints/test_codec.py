@@ -6,18 +6,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from facial_keypoints.codec import UNKNOWN_SOURCE, decode, encode, flipped_back, landmarks
-from facial_keypoints.keypoint_set import FACE15, KEYPOINT_SETS, KeypointSet, LabelSource, Normaliser
+from facial_keypoints.codec import UNKNOWN_LABEL_SOURCE, decode, encode, flipped_back, output_points
+from facial_keypoints.keypoint_set import FACE15, KEYPOINT_SETS, KeypointSet, LabelSource, Normalizer
 
 # Two ears and a chin; the second source marks the ears elsewhere and no chin.
 EARS = KeypointSet(
     "ears",
     ("left_ear", "right_ear", "chin"),
     mirror=(1, 0, 2),
-    normalisers=(Normaliser("ends", (0,), (1,)),),
-    groups=(),
+    normalizers=(Normalizer("ends", (0,), (1,)),),
+    regions=(),
     skeleton=(),
-    sources=(LabelSource("all", (0, 1, 2)), LabelSource("ears", (0, 1), own=(0, 1))),
+    label_sources=(LabelSource("all", (0, 1, 2)), LabelSource("ears", (0, 1), own=(0, 1))),
 )
 SETS = [EARS, *KEYPOINT_SETS.values()]
 
@@ -28,7 +28,7 @@ sets = st.sampled_from(SETS)
 def sets_and_sources(draw: st.DrawFn) -> tuple[KeypointSet, tuple[int, ...]]:
     """A keypoint set and the label sources that a network tells apart."""
     keypoint_set = draw(sets)
-    numbers = st.integers(0, len(keypoint_set.sources) - 1)
+    numbers = st.integers(0, len(keypoint_set.label_sources) - 1)
     return keypoint_set, tuple(sorted(draw(st.sets(numbers))))
 
 
@@ -40,7 +40,9 @@ def faces(draw: st.DrawFn) -> tuple[KeypointSet, tuple[int, ...], np.ndarray, np
     keypoints = draw(hnp.arrays(np.float32, (count, size, 2), elements=st.floats(-50, 200, width=32)))
     labelled = draw(hnp.arrays(np.bool_, (count, size)))
     keypoints[~labelled] = np.nan
-    sources = draw(hnp.arrays(np.int64, (count,), elements=st.integers(UNKNOWN_SOURCE, len(keypoint_set.sources) - 1)))
+    sources = draw(
+        hnp.arrays(np.int64, (count,), elements=st.integers(UNKNOWN_LABEL_SOURCE, len(keypoint_set.label_sources) - 1))
+    )
     return keypoint_set, apart, keypoints, labelled, sources
 
 
@@ -49,7 +51,7 @@ def test_what_is_encoded_decodes_to_the_labels_whatever_their_sources(
     drawn: tuple[KeypointSet, tuple[int, ...], np.ndarray, np.ndarray, np.ndarray],
 ) -> None:
     keypoint_set, apart, keypoints, labelled, sources = drawn
-    of = landmarks(keypoint_set, apart)
+    of = output_points(keypoint_set, apart)
     targets, counts = encode(keypoints, labelled, sources, of)
     assert targets.shape == (len(keypoints), len(of), 2)
     assert np.isfinite(targets).all()
@@ -59,7 +61,7 @@ def test_what_is_encoded_decodes_to_the_labels_whatever_their_sources(
 
 @given(sets_and_sources(), st.integers(2, 3), st.integers(0, 2**32 - 1))
 def test_mirrored_twice_is_as_it_was(drawn: tuple[KeypointSet, tuple[int, ...]], numbers: int, seed: int) -> None:
-    of = landmarks(*drawn)
+    of = output_points(*drawn)
     assert [of.mirror[m] for m in of.mirror] == list(range(len(of)))
     output = np.random.default_rng(seed).integers(0, 96, (3, len(of), numbers)).astype(np.float32)
     np.testing.assert_array_equal(flipped_back(flipped_back(output, 96, of), 96, of), output)
@@ -71,7 +73,7 @@ def test_of_a_mirrored_face_the_same_source_sees_the_mirrored_keypoints(
 ) -> None:
     """Mirroring the labels and then encoding is encoding and then mirroring."""
     keypoint_set, apart, keypoints, labelled, sources = drawn
-    of, mirror = landmarks(keypoint_set, apart), list(keypoint_set.mirror)
+    of, mirror = output_points(keypoint_set, apart), list(keypoint_set.mirror)
     mirrored = keypoints[:, mirror] * np.array([-1, 1], np.float32) + np.array([95, 0], np.float32)
     targets, counts = encode(mirrored, labelled[:, mirror], sources, of)
     plain, plain_counts = encode(keypoints, labelled, sources, of)
@@ -80,8 +82,8 @@ def test_of_a_mirrored_face_the_same_source_sees_the_mirrored_keypoints(
 
 
 def test_by_hand() -> None:
-    of = landmarks(EARS, (0, 1))
-    assert of.of_source == ((0, 1, 2), (3, 4, 2))
+    of = output_points(EARS, (0, 1))
+    assert of.of_label_source == ((0, 1, 2), (3, 4, 2))
     assert of.mirror == (1, 0, 2, 4, 3)
 
     keypoints = np.array([[[60, 40], [20, 41], [np.nan, np.nan]]], np.float32)
@@ -108,13 +110,13 @@ def test_by_hand() -> None:
 
 @pytest.mark.parametrize("sources", [(), (0,), (0, 1), (0, 1, 2)])
 def test_a_face_of_unknown_source_gets_the_places_of_the_15_points(sources: tuple[int, ...]) -> None:
-    of = landmarks(FACE15, sources)
+    of = output_points(FACE15, sources)
     output = np.arange(len(of) * 2, dtype=np.float32).reshape(1, -1, 2)
-    decoded = decode(output, np.array([UNKNOWN_SOURCE]), of).coordinates
+    decoded = decode(output, np.array([UNKNOWN_LABEL_SOURCE]), of).coordinates
     np.testing.assert_array_equal(decoded, output[:, :15])
 
 
 def test_a_source_that_a_network_does_not_tell_apart_gets_the_places_of_the_first() -> None:
-    of = landmarks(FACE15, (0, 1))
-    assert of.of_source[2] == of.of_source[0]
-    assert of.of_source[1] != of.of_source[0]
+    of = output_points(FACE15, (0, 1))
+    assert of.of_label_source[2] == of.of_label_source[0]
+    assert of.of_label_source[1] != of.of_label_source[0]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from facial_keypoints import geometry
 from facial_keypoints.array_types import Float64
 from facial_keypoints.boxes import Boxes, EyesInBox, eye_places, given_boxes, turning
-from facial_keypoints.crops import box_of, crop_of, crop_of_boxes, crop_of_whole, cut, eye_centres, moved_px
+from facial_keypoints.crops import box_of, crop_of, crop_of_boxes, crop_of_whole, cut, eye_centers, moved_px
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import FACE15, FACE68
 from facial_keypoints.predictor import Predictor
@@ -57,16 +57,16 @@ def test_eye_centres_of_both_keypoint_sets_are_from_left_to_right() -> None:
     points = np.zeros((68, 2))
     points[36:42] = 10, 5  # the right eye is on the left
     points[42:48] = 30, 6
-    np.testing.assert_array_equal(eye_centres(points, FACE68), [[10, 5], [30, 6]])
+    np.testing.assert_array_equal(eye_centers(points, FACE68), [[10, 5], [30, 6]])
     points = np.zeros((15, 2))
     points[0], points[1] = (30, 6), (10, 5)
-    np.testing.assert_array_equal(eye_centres(points, FACE15), [[10, 5], [30, 6]])
+    np.testing.assert_array_equal(eye_centers(points, FACE15), [[10, 5], [30, 6]])
 
 
 @given(SOMEWHERE)
 def test_cutting_a_region_first_changes_nothing_but_the_last_digit(place: tuple[float, ...]) -> None:
     ys, xs = np.mgrid[:150, :200]
-    picture = ((xs + ys) * 255 // 350).astype(np.uint8)[..., None]  # a slope: shrinking it is exact to a grey value
+    picture = ((xs + ys) * 255 // 350).astype(np.uint8)[..., None]  # a slope: shrinking it is exact to a gray value
     matrix = geometry.inverse(similarity(place[0] / 3 + 100, place[1] / 3 + 75, place[2] / 5, place[3]))
     whole = geometry.crop(picture, matrix, 96, 96)
     np.testing.assert_allclose(cut(picture, matrix[None], SPEC)[0].astype(int), whole.astype(int), atol=6)

@@ -37,7 +37,7 @@ def found(boxes: Boxes, drawn: Drawn) -> int:
     return int((off.min(axis=0) < apart / 4).sum())
 
 
-def test_haar_finds_the_drawn_faces_in_colour_and_grey_and_threads_share_it(drawn: Drawn) -> None:
+def test_haar_finds_the_drawn_faces_in_color_and_gray_and_threads_share_it(drawn: Drawn) -> None:
     haar = Haar()
     boxes = haar(drawn.picture)
     assert found(boxes, drawn) == len(drawn.boxes)

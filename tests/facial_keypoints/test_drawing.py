@@ -9,7 +9,7 @@ from facial_keypoints.face import Face
 from facial_keypoints.keypoint_set import FACE15, FACE68, KeypointSet
 from facial_keypoints.predictor import Predictor
 
-GREY = 100
+GRAY = 100
 SMOOTHED_PX = 1.5  # by which a point is wider on pixels: what lies between two of them is painted on both
 WIDTHS_PX = (20, 30, 50, 80, 120, 165, 170, 300, 1000)
 
@@ -24,12 +24,12 @@ def face_of(keypoint_set: KeypointSet, width_px: float) -> Face:
 
 
 def eyes_px(points: Float32, keypoint_set: KeypointSet) -> float:
-    eyes = keypoint_set.normalisers[-1]
+    eyes = keypoint_set.normalizers[-1]
     return float(np.linalg.norm(points[list(eyes.first)].mean(axis=0) - points[list(eyes.second)].mean(axis=0)))
 
 
 def ground(width_px: float) -> UInt8:
-    return np.full((int(2 * width_px), int(2 * width_px), 3), GREY, np.uint8)
+    return np.full((int(2 * width_px), int(2 * width_px), 3), GRAY, np.uint8)
 
 
 @pytest.mark.parametrize("least_px", [1, 10])
@@ -40,7 +40,7 @@ def test_a_point_is_at_most_a_tenth_of_the_eyes_distance_across(width_px: int, l
     x, y = face.keypoints[FACE15.index("nose_tip")].round().astype(int)
     half = max(1, width_px // 12)
     drawn = draw_faces(ground(width_px), [face], FACE15, least_px=least_px)
-    around = np.abs(drawn[y - half : y + half + 1, x - half : x + half + 1].astype(int) - GREY).max(axis=-1) > 30
+    around = np.abs(drawn[y - half : y + half + 1, x - half : x + half + 1].astype(int) - GRAY).max(axis=-1) > 30
     assert around.any()
     for across in (around.any(axis=0).sum(), around.any(axis=1).sum()):
         assert across <= 0.1 * eyes_px(face.keypoints, FACE15) + SMOOTHED_PX
@@ -52,7 +52,7 @@ def test_most_of_a_face_stays_as_it_is_however_small(width_px: int) -> None:
     face = face_of(FACE68, width_px)
     drawn = draw_faces(ground(width_px), [face], FACE68, least_px=10)
     (left, top), (right, bottom) = face.keypoints.min(axis=0).astype(int), face.keypoints.max(axis=0).astype(int) + 1
-    changed = np.abs(drawn[top:bottom, left:right].astype(int) - GREY).max(axis=-1) / (255 - GREY)
+    changed = np.abs(drawn[top:bottom, left:right].astype(int) - GRAY).max(axis=-1) / (255 - GRAY)
     assert changed.mean() < 0.25
 
 
@@ -62,9 +62,9 @@ def test_points_lie_where_the_keypoints_do_on_faces_small_and_large() -> None:
         drawn = draw_faces(ground(width_px), [face], FACE15).astype(float)
         x, y = face.keypoints[FACE15.index("nose_tip")]
         rows, columns = (np.arange(np.floor(at - width_px / 20), np.ceil(at + width_px / 20) + 1) for at in (y, x))
-        painted = np.abs(drawn[np.ix_(rows.astype(int), columns.astype(int))] - GREY).sum(axis=-1)
-        centre = (painted.sum(axis=0) @ columns, painted.sum(axis=1) @ rows) / painted.sum()
-        assert centre == pytest.approx((x, y), abs=0.15)
+        painted = np.abs(drawn[np.ix_(rows.astype(int), columns.astype(int))] - GRAY).sum(axis=-1)
+        center = (painted.sum(axis=0) @ columns, painted.sum(axis=1) @ rows) / painted.sum()
+        assert center == pytest.approx((x, y), abs=0.15)
 
 
 def test_points_have_the_colors_that_are_given() -> None:
@@ -82,7 +82,7 @@ def test_the_number_of_a_small_face_stands_over_it_or_under_it_and_that_of_a_lar
         face = face_of(FACE15, width_px)
         drawn = draw_faces(ground(width_px), [face], FACE15)
         top, bottom = round(face.box[1]), round(face.box[1] + face.box[3])
-        green = drawn[..., 1] > (GREY + BOX_RGB[1]) / 2
+        green = drawn[..., 1] > (GRAY + BOX_RGB[1]) / 2
         assert green[: top - 2].any() == over
         assert green[bottom + 3 :].any() == under
 

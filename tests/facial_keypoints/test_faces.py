@@ -14,7 +14,7 @@ from facial_keypoints.boxes import Boxes, given_boxes
 from facial_keypoints.crops import box_of, crop_of, crop_of_boxes
 from facial_keypoints.detectors.haar import Haar
 from facial_keypoints.drawing import draw_faces
-from facial_keypoints.face import Face, doubt, each_once
+from facial_keypoints.face import Face, each_once, uncertainty
 from facial_keypoints.keypoint_set import FACE15
 from facial_keypoints.pictures import read_picture
 from tests.conftest import ROOT
@@ -49,7 +49,7 @@ def test_drawn_faces_are_found_where_they_are_and_nothing_else(predictor: Predic
     faces = predictor.predict(drawn.picture)
     assert len(faces) == len(drawn.boxes)
     assert errors(faces, drawn).mean() < EXACT
-    assert [doubt(face) for face in faces] == sorted(doubt(face) for face in faces)
+    assert [uncertainty(face) for face in faces] == sorted(uncertainty(face) for face in faces)
     for face in faces:
         x, y, width, height = face.box
         assert ((face.keypoints > (x, y)) & (face.keypoints < (x + width, y + height))).all()
@@ -63,10 +63,10 @@ def test_given_boxes_are_kept_all_and_in_order(predictor: Predictor, drawn: Draw
     empty = [[0.0, 0.0, 30.0, 30.0]]
     faces = predictor.predict(drawn.picture, boxes=np.concatenate([drawn.boxes, empty, drawn.boxes[:1]]))
     assert len(faces) == len(drawn.boxes) + 2
-    centres = np.array([face.keypoints.mean(axis=0) for face in faces])[: len(drawn.boxes)]
-    np.testing.assert_allclose(centres, drawn.boxes[:, :2] + drawn.boxes[:, 2:] / 2, atol=30)
+    centers = np.array([face.keypoints.mean(axis=0) for face in faces])[: len(drawn.boxes)]
+    np.testing.assert_allclose(centers, drawn.boxes[:, :2] + drawn.boxes[:, 2:] / 2, atol=30)
     np.testing.assert_array_equal(faces[0].keypoints, faces[-1].keypoints)
-    assert doubt(faces[-2]) > 2 * doubt(faces[0])
+    assert uncertainty(faces[-2]) > 2 * uncertainty(faces[0])
     assert predictor.predict(drawn.picture, boxes=[]) == []
 
 
@@ -116,14 +116,14 @@ def test_a_crop_of_known_keypoints_needs_one_pass_and_a_bad_one_is_mended(predic
     assert far[1] < far[0] / 4
 
 
-def test_grey_pictures_and_label_sources(predictor: Predictor, drawn: Drawn) -> None:
-    colour = predictor.predict(drawn.picture, boxes=drawn.boxes[:1])[0]
-    for grey in (drawn.picture[..., 0], drawn.picture[..., :1]):
-        face = predictor.predict(grey, boxes=drawn.boxes[:1])[0]
-        np.testing.assert_allclose(face.keypoints, colour.keypoints, atol=0.01)
-    sparse = predictor.predict(drawn.picture, boxes=drawn.boxes[:1], source="sparse")[0]
-    assert tuple(np.flatnonzero((sparse.keypoints != colour.keypoints).any(axis=1))) == FACE15.sources[1].own
-    np.testing.assert_array_equal(sparse.crop, colour.crop)
+def test_gray_pictures_and_label_sources(predictor: Predictor, drawn: Drawn) -> None:
+    color = predictor.predict(drawn.picture, boxes=drawn.boxes[:1])[0]
+    for gray in (drawn.picture[..., 0], drawn.picture[..., :1]):
+        face = predictor.predict(gray, boxes=drawn.boxes[:1])[0]
+        np.testing.assert_allclose(face.keypoints, color.keypoints, atol=0.01)
+    sparse = predictor.predict(drawn.picture, boxes=drawn.boxes[:1], label_source="sparse")[0]
+    assert tuple(np.flatnonzero((sparse.keypoints != color.keypoints).any(axis=1))) == FACE15.label_sources[1].own
+    np.testing.assert_array_equal(sparse.crop, color.crop)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_a_picture_of_one_pixel_has_no_faces_and_any_box_is_borne(predictor: Pre
     [
         (np.zeros((4, 4, 3), np.float32), "picture: is float32, expected a numpy array of uint8"),
         ("a.jpg", "picture: is str, expected a numpy array of uint8"),
-        (np.zeros((4, 4, 4), np.uint8), r"picture: has shape \(4, 4, 4\), expected \(H, W\) or \(H, W, 1\) grey"),
+        (np.zeros((4, 4, 4), np.uint8), r"picture: has shape \(4, 4, 4\), expected \(H, W\) or \(H, W, 1\) gray"),
         (np.zeros((0, 4, 3), np.uint8), r"picture: has shape \(0, 4, 3\)"),
         (np.zeros((0, 4), np.uint8), r"picture: has shape \(0, 4\)"),
     ],
@@ -178,7 +178,7 @@ def test_of_faces_in_one_place_the_first_stays() -> None:
     first, same, smaller, beside = face(0, 100), face(10, 100), face(60, 10), face(60, 100)
     assert each_once([first, same, beside, smaller]) == [first, beside, smaller]
     assert each_once([]) == []
-    assert doubt(first) == 0
+    assert uncertainty(first) == 0
 
 
 def test_faces_are_drawn_on_a_copy(predictor: Predictor, drawn: Drawn) -> None:

@@ -113,11 +113,11 @@ def test_a_dot_lies_in_the_crop_where_transform_takes_it(scale: float, turn: flo
     matrix[:, 2] = target - matrix[:, :2] @ at
     cut = crop(np.ascontiguousarray(picture), matrix, 96, 80)
     assert cut.shape == (96, 80, *shape)
-    grey = cut.reshape(96, 80, -1)[..., 0].astype(float)
+    gray = cut.reshape(96, 80, -1)[..., 0].astype(float)
     rows, columns = np.mgrid[:96, :80]
-    weights = np.where(np.hypot(columns - target[0], rows - target[1]) < 20, grey, 0)
-    centre = np.array([(weights * columns).sum(), (weights * rows).sum()]) / weights.sum()
-    np.testing.assert_allclose(centre, target, atol=0.1)
+    weights = np.where(np.hypot(columns - target[0], rows - target[1]) < 20, gray, 0)
+    center = np.array([(weights * columns).sum(), (weights * rows).sum()]) / weights.sum()
+    np.testing.assert_allclose(center, target, atol=0.1)
 
 
 def test_the_edge_goes_on_outside() -> None:
@@ -125,7 +125,7 @@ def test_the_edge_goes_on_outside() -> None:
     assert (crop(picture, np.array([[1.0, 0, 30], [0, 1, 30]]), 50, 50) == 77).all()
 
 
-def test_a_fine_pattern_becomes_grey_and_not_stripes_when_it_shrinks() -> None:
+def test_a_fine_pattern_becomes_gray_and_not_stripes_when_it_shrinks() -> None:
     stripes = np.tile(np.array([0, 255], np.uint8), (200, 100))
     cut = crop(stripes, similarity(0.1, 0, (0, 0)), 20, 20)
     assert (np.abs(cut[2:-2, 2:-2].astype(int) - 127) <= 2).all()

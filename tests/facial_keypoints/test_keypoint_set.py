@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from facial_keypoints.codec import landmarks
+from facial_keypoints.codec import output_points
 from facial_keypoints.keypoint_set import FACE15, FACE68, KEYPOINT_SETS, KeypointSet, as_face15
 
 every_set = pytest.mark.parametrize("keypoint_set", KEYPOINT_SETS.values(), ids=KEYPOINT_SETS.keys())
@@ -23,38 +23,38 @@ def test_left_becomes_right_in_a_mirrored_face_and_the_middle_stays(keypoint_set
 
 @every_set
 def test_the_first_source_marks_all_and_its_places_are_the_set_s_own(keypoint_set: KeypointSet) -> None:
-    first = keypoint_set.sources[0]
+    first = keypoint_set.label_sources[0]
     assert first.keypoints == tuple(range(len(keypoint_set)))
     assert first.own == ()
 
 
 @every_set
 def test_a_mirrored_face_of_a_source_has_the_keypoints_of_that_source(keypoint_set: KeypointSet) -> None:
-    for source in keypoint_set.sources:
+    for source in keypoint_set.label_sources:
         assert set(source.own) <= set(source.keypoints)
         for keypoints in (source.keypoints, source.own):
             assert {keypoint_set.mirror[k] for k in keypoints} == set(keypoints)
 
 
 @every_set
-def test_what_is_drawn_and_what_normalises_are_keypoints(keypoint_set: KeypointSet) -> None:
+def test_what_is_drawn_and_what_normalizes_are_keypoints(keypoint_set: KeypointSet) -> None:
     known = range(len(keypoint_set))
     assert all(k in known for run in keypoint_set.skeleton for k in run)
-    for normaliser in keypoint_set.normalisers:
-        assert {keypoint_set.mirror[k] for k in normaliser.first} == set(normaliser.second)
+    for normalizer in keypoint_set.normalizers:
+        assert {keypoint_set.mirror[k] for k in normalizer.first} == set(normalizer.second)
 
 
 @every_set
 def test_every_keypoint_is_in_one_group_and_across_from_another_of_it(keypoint_set: KeypointSet) -> None:
-    assert sorted(k for _, keypoints in keypoint_set.groups for k in keypoints) == list(range(len(keypoint_set)))
-    for _, keypoints in keypoint_set.groups:
+    assert sorted(k for _, keypoints in keypoint_set.regions for k in keypoints) == list(range(len(keypoint_set)))
+    for _, keypoints in keypoint_set.regions:
         assert {keypoint_set.mirror[k] for k in keypoints} == set(keypoints)
 
 
 @every_set
 def test_no_two_sources_mark_the_same_few_keypoints(keypoint_set: KeypointSet) -> None:
     """Readers tell sources that do not mark all keypoints apart by what they mark."""
-    some = [source.keypoints for source in keypoint_set.sources if len(source.keypoints) < len(keypoint_set)]
+    some = [source.keypoints for source in keypoint_set.label_sources if len(source.keypoints) < len(keypoint_set)]
     assert len(set(some)) == len(some)
 
 
@@ -65,7 +65,7 @@ def test_the_columns_of_a_label_file() -> None:
 
 
 def test_the_landmarks_of_the_15_points_and_their_sources() -> None:
-    assert [len(landmarks(FACE15, sources)) for sources in [(), (0,), (0, 1), (0, 2), (0, 1, 2)]] == [
+    assert [len(output_points(FACE15, sources)) for sources in [(), (0,), (0, 1), (0, 2), (0, 1, 2)]] == [
         15,
         15,
         15 + 2,
@@ -85,18 +85,18 @@ def test_the_68_points_are_those_of_300_w() -> None:
         "nose_base_3",
     ]
     assert (names[36], names[45], names[48], names[67]) == ("right_eye_1", "left_eye_4", "outer_lip_1", "inner_lip_8")
-    assert len(landmarks(FACE68, (0, 1))) == 68 + 68
+    assert len(output_points(FACE68, (0, 1))) == 68 + 68
 
 
 def test_the_15_points_of_68() -> None:
-    """Eye centres are means of six points; the sparse source means the base of the nose by its tip."""
+    """Eye centers are means of six points; the sparse source means the base of the nose by its tip."""
     points = np.stack([np.arange(68.0), np.zeros(68)], axis=-1)
     assert as_face15(points)[:4, 0].tolist() == [44.5, 38.5, 42, 45]
     nose = FACE15.index("nose_tip")
     assert (as_face15(points)[nose, 0], as_face15(points, 1)[nose, 0]) == (30, 33)
 
 
-@pytest.mark.parametrize("source", [0, 1])
+@pytest.mark.parametrize("label_source", [0, 1])
 def test_a_mirrored_face_has_the_mirrored_15_points(source: int) -> None:
     points = np.random.default_rng(0).normal(size=(68, 2))
     straight = as_face15(points, source)[list(FACE15.mirror)]

@@ -38,18 +38,18 @@ def test_rgb_pictures_come_back_as_they_were_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("mode", "value", "wanted"), [("1", 1, 255), ("L", 90, 90), ("I;16", 90 * 256 + 200, 90)])
-def test_grey_pictures_of_1_8_and_16_bits(tmp_path: Path, mode: str, value: int, wanted: int) -> None:
-    grey = saved(tmp_path / "a.png", Image.new(mode, (3, 2), value))
-    assert grey.shape == (2, 3, 3)
-    assert (grey == wanted).all()
+def test_gray_pictures_of_1_8_and_16_bits(tmp_path: Path, mode: str, value: int, wanted: int) -> None:
+    gray = saved(tmp_path / "a.png", Image.new(mode, (3, 2), value))
+    assert gray.shape == (2, 3, 3)
+    assert (gray == wanted).all()
 
 
 def test_what_is_transparent_is_white(tmp_path: Path) -> None:
     image = Image.new("RGBA", (2, 1), (*RED, 255))
     image.putpixel((1, 0), (*RED, 0))
     assert saved(tmp_path / "rgba.png", image).tolist() == [[list(RED), list(WHITE)]]
-    grey = Image.new("LA", (1, 1), (0, 127))
-    assert saved(tmp_path / "la.png", grey)[0, 0].tolist() == pytest.approx([128] * 3, abs=1)
+    gray = Image.new("LA", (1, 1), (0, 127))
+    assert saved(tmp_path / "la.png", gray)[0, 0].tolist() == pytest.approx([128] * 3, abs=1)
     palette = Image.new("P", (2, 1))
     palette.putpalette([*RED, 0, 0, 255])
     palette.putpixel((1, 0), 1)
@@ -57,7 +57,7 @@ def test_what_is_transparent_is_white(tmp_path: Path) -> None:
     assert saved(tmp_path / "opaque.png", palette).tolist() == [[list(RED), [0, 0, 255]]]
 
 
-def test_cmyk_jpegs_have_their_colours(tmp_path: Path) -> None:
+def test_cmyk_jpegs_have_their_colors(tmp_path: Path) -> None:
     picture = saved(tmp_path / "a.jpg", Image.new("RGB", (16, 16), (200, 60, 40)).convert("CMYK"), quality=100)
     np.testing.assert_allclose(picture[8, 8], (200, 60, 40), atol=4)
 
@@ -83,7 +83,7 @@ def test_of_an_animation_the_first_picture_is_taken_and_that_is_said(
     assert caplog.messages == [f"{tmp_path / 'a.gif'}: holds 2 pictures; the first is taken"]
 
 
-def test_grey_of_32_bits_is_read_where_16_hold_it_and_refused_where_not(tmp_path: Path) -> None:
+def test_gray_of_32_bits_is_read_where_16_hold_it_and_refused_where_not(tmp_path: Path) -> None:
     assert (saved(tmp_path / "a.tif", Image.new("I", (3, 2), 90 * 256 + 200)) == 90).all()
     Image.new("I", (3, 2), 2**20).save(tmp_path / "a.tif")
     assert message(tmp_path / "a.tif").startswith("cannot be decoded (has values of 32 bits)")

@@ -17,10 +17,10 @@ import pytest
 from data_prep.synthetic import dataset
 from facial_keypoints import InputError, Predictor
 from facial_keypoints.array_types import UInt8
-from facial_keypoints.codec import decode, landmarks
+from facial_keypoints.codec import decode, output_points
 from facial_keypoints.crops import box_of
 from facial_keypoints.keypoint_set import FACE15
-from facial_keypoints.predictor import USUAL_DOUBT
+from facial_keypoints.predictor import TYPICAL_UNCERTAINTY
 from facial_keypoints.pretrained import shipped
 from facial_keypoints.spec import Crop, ModelSpec
 from tests.conftest import ROOT
@@ -76,29 +76,29 @@ def test_the_places_of_each_label_source_and_those_of_the_15_points_by_default(
     by_default, complete, sparse = (predictor.predict_crops(images, source) for source in (None, "complete", "sparse"))
     np.testing.assert_array_equal(by_default.coordinates, complete.coordinates)
     differ = (sparse.coordinates != complete.coordinates).any(axis=(0, 2))
-    assert tuple(np.flatnonzero(differ)) == FACE15.sources[1].own
+    assert tuple(np.flatnonzero(differ)) == FACE15.label_sources[1].own
     with pytest.raises(InputError, match=r"six: .* knows no such label source; give one of complete, sparse, five$"):
         predictor.predict_crops(images, "six")
 
 
-def test_rgb_pictures_for_a_grey_network_are_made_grey(predictor: Predictor, images: UInt8) -> None:
+def test_rgb_pictures_for_a_gray_network_are_made_gray(predictor: Predictor, images: UInt8) -> None:
     rng = np.random.default_rng(0)
-    coloured = rng.integers(0, 256, (2, 96, 96, 3), np.uint8)
-    grey = np.stack([np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)) for picture in coloured])[..., None]
-    np.testing.assert_array_equal(predictor.predict_crops(coloured)[0], predictor.predict_crops(grey)[0])
+    colored = rng.integers(0, 256, (2, 96, 96, 3), np.uint8)
+    gray = np.stack([np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)) for picture in colored])[..., None]
+    np.testing.assert_array_equal(predictor.predict_crops(colored)[0], predictor.predict_crops(gray)[0])
     repeated = np.repeat(images, 3, axis=-1)
     np.testing.assert_allclose(predictor.predict_crops(repeated)[0], predictor.predict_crops(images)[0], atol=1e-4)
 
 
-def test_grey_pictures_for_an_rgb_network_are_repeated_and_rgb_ones_stay(tmp_path: Path) -> None:
+def test_gray_pictures_for_an_rgb_network_are_repeated_and_rgb_ones_stay(tmp_path: Path) -> None:
     rgb = Predictor(means_of_channels(tmp_path / "rgb.onnx", 3, spec_of(3)))
-    grey = np.full((2, 4, 5, 1), 7, np.uint8)
-    coordinates, expected_error = rgb.predict_crops(grey)
+    gray = np.full((2, 4, 5, 1), 7, np.uint8)
+    coordinates, expected_error = rgb.predict_crops(gray)
     assert expected_error is None
     np.testing.assert_allclose(coordinates[:, 3], 3 + 7)
-    coloured = np.zeros((1, 4, 5, 3), np.uint8)
-    coloured[..., 2] = 9  # blue is last
-    np.testing.assert_allclose(rgb.predict_crops(coloured)[0][0, 0], 9)
+    colored = np.zeros((1, 4, 5, 3), np.uint8)
+    colored[..., 2] = 9  # blue is last
+    np.testing.assert_allclose(rgb.predict_crops(colored)[0][0, 0], 9)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_what_is_predicted_is_what_the_codec_makes_of_the_network_s_output(tmp_p
     spec = ModelSpec(FACE15, (0, 1), False, Crop(4, 5, 1, ((1.0, 2.0),) * 15))
     made = Predictor(means_of_channels(tmp_path / "two.onnx", 1, spec, given=17))
     output = np.repeat(np.arange(17, dtype=np.float32)[None, :, None], 2, axis=2)
-    wanted = decode(output, np.array([1]), landmarks(FACE15, (0, 1))).coordinates
+    wanted = decode(output, np.array([1]), output_points(FACE15, (0, 1))).coordinates
     np.testing.assert_array_equal(made.predict_crops(np.zeros((1, 4, 5, 1), np.uint8), "sparse")[0], wanted)
 
 
@@ -200,10 +200,10 @@ def test_the_usual_doubt_is_the_error_made_in_validation_in_widths_of_the_box(tm
     for error_px in (1.5, 0, "nan", None):
         manifest["metrics"]["val_mae_px"] = error_px
         (tmp_path / "v2" / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
-        expected = 1.5 / box_px if error_px == 1.5 else USUAL_DOUBT
-        assert Predictor(tmp_path / "v2").usual_doubt == pytest.approx(expected)
+        expected = 1.5 / box_px if error_px == 1.5 else TYPICAL_UNCERTAINTY
+        assert Predictor(tmp_path / "v2").typical_uncertainty == pytest.approx(expected)
     shutil.copy(V2 / "model.onnx", tmp_path / "alone.onnx")
-    assert Predictor(tmp_path / "alone.onnx").usual_doubt == USUAL_DOUBT
+    assert Predictor(tmp_path / "alone.onnx").typical_uncertainty == TYPICAL_UNCERTAINTY
 
 
 def test_the_library_is_imported_without_what_is_slow() -> None:

@@ -31,8 +31,8 @@ def test_round_trip(spec: ModelSpec) -> None:
 def test_it_says_which_landmark_is_which_to_a_reader_who_has_nothing_of_this_project() -> None:
     values = to_json(SPEC)
     assert values["keypoints"][10] == "nose_tip"
-    assert values["landmarks"]["complete"] == list(range(15))
-    assert values["landmarks"]["sparse"][10] == 15  # the base of the nose comes after the 15 points
+    assert values["output_points"]["complete"] == list(range(15))
+    assert values["output_points"]["sparse"][10] == 15  # the base of the nose comes after the 15 points
 
 
 def test_every_landmark_has_the_name_of_its_keypoint_and_label_source() -> None:
@@ -63,9 +63,9 @@ def crop_with(**values: Any) -> dict[str, Any]:
         changed(keypoint_set="face99"),
         changed(keypoint_set=["face15"]),
         changed(keypoints=["nose_tip"]),
-        changed(landmarks={"complete": list(range(15)), "strange": list(range(15))}),
-        changed(landmarks={"complete": list(range(15)), "sparse": list(range(15))}),  # its own places elsewhere
-        changed(landmarks=7),
+        changed(output_points={"complete": list(range(15)), "strange": list(range(15))}),
+        changed(output_points={"complete": list(range(15)), "sparse": list(range(15))}),  # its own places elsewhere
+        changed(output_points=7),
         changed(expected_error="yes"),
         changed(crop=None),
         crop_with(height_px=0),

@@ -10,6 +10,7 @@ from facial_keypoints.keypoint_set import FACE15
 from facial_keypoints.pretrained import KERAS_FILE
 from facial_keypoints.spec import Crop, ModelSpec, to_json
 from models.networks import build_model, load_build, predicts_error
+from models.saved import TRAIN
 
 OWN = """import keras
 
@@ -36,9 +37,9 @@ def write_model_folder(
     """Writes a model folder and returns the untrained network in it."""
     spec = ModelSpec(FACE15, sources, False, Crop(*shape, ((1.0, 2.0),) * len(FACE15)))
     keras.utils.set_random_seed(0)
-    model = build_model(load_build(network), shape, len(spec.landmarks))
+    model = build_model(load_build(network), shape, len(spec.output_points))
     spec = ModelSpec(FACE15, sources, predicts_error(model), spec.crop)
-    with stage_folder(out, "train") as folder:
+    with stage_folder(out, TRAIN) as folder:
         model.save(folder / KERAS_FILE)
-        write_manifest(folder, "train", {"network": network}, {}, {}, time.time(), {"model": to_json(spec)})
+        write_manifest(folder, TRAIN, {"network": network}, {}, {}, time.time(), {"model": to_json(spec)})
     return model

@@ -52,7 +52,7 @@ def test_the_layers_of_the_variant() -> None:
 
 
 def test_0_and_1_are_the_mean_and_one_deviation_of_the_published_keypoints() -> None:
-    """100 and 150 px of 224, measured from the edge, half a pixel before the first pixel's centre."""
+    """100 and 150 px of 224, measured from the edge, half a pixel before the first pixel's center."""
     model = build((112, 224, 1), 1)
     coordinates = model.get_layer("coordinates")
     weights, _ = coordinates.get_weights()

@@ -23,9 +23,9 @@ PARAMETERS = {  # on 96 x 96 images: network, channels, keypoints -> as document
 }
 
 
-def built(name: str, shape: tuple[int, int, int] = (96, 96, 1), landmarks: int = 15) -> keras.Model:
+def built(name: str, shape: tuple[int, int, int] = (96, 96, 1), output_points: int = 15) -> keras.Model:
     keras.utils.set_random_seed(0)
-    return build_model(load_build(name), shape, landmarks)
+    return build_model(load_build(name), shape, output_points)
 
 
 def noise(count: int, shape: tuple[int, int, int]) -> UInt8:
@@ -62,24 +62,26 @@ def test_the_documented_number_of_parameters(name: str, channels: int, keypoints
 
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize(
-    ("shape", "landmarks"),
+    ("shape", "output_points"),
     [
         ((96, 96, 3), 15),
         ((96, 112, 1), 68),
         pytest.param((130, 100, 1), 17, marks=pytest.mark.any_backend),
     ],
 )
-def test_images_go_in_as_they_are_and_pixels_come_out(name: str, shape: tuple[int, int, int], landmarks: int) -> None:
+def test_images_go_in_as_they_are_and_pixels_come_out(
+    name: str, shape: tuple[int, int, int], output_points: int
+) -> None:
     """An untrained network guesses about the middle, as far from it as its random weights let expect."""
-    model, images = built(name, shape, landmarks), noise(3, shape)
+    model, images = built(name, shape, output_points), noise(3, shape)
     predicted = output(model, images)
     assert predicted.dtype == np.float32
-    assert predicted.shape[:2] == (3, landmarks)
+    assert predicted.shape[:2] == (3, output_points)
     points, expected_error = predicted[..., :2], predicted[..., 2:]
-    centre, deviation = np.array([shape[1] - 1, shape[0] - 1]) / 2, first_deviation_px(model, images)
+    center, deviation = np.array([shape[1] - 1, shape[0] - 1]) / 2, first_deviation_px(model, images)
     middle = 0.06 * max(shape)  # naimishnet's lies at 100/224 of the side
-    assert np.abs(points - centre).max() < middle + 6 * deviation
-    assert np.abs(points.mean(axis=(0, 1)) - centre).max() < middle + 6 * deviation / np.sqrt(landmarks)
+    assert np.abs(points - center).max() < middle + 6 * deviation
+    assert np.abs(points.mean(axis=(0, 1)) - center).max() < middle + 6 * deviation / np.sqrt(output_points)
     assert (expected_error > 0).all()
 
 

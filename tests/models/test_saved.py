@@ -14,7 +14,7 @@ from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import FACE15
 from facial_keypoints.pretrained import KERAS_FILE
 from models.networks import build_model, load_build
-from models.saved import load_model, notes, predict
+from models.saved import TRAIN, load_model, notes, predict
 from tests.conftest import ROOT
 from tests.models.folders import write_model_folder
 
@@ -28,8 +28,8 @@ def images(count: int, shape: tuple[int, int, int] = SHAPE) -> UInt8:
 @pytest.mark.any_backend
 def test_the_shipped_network_predicts_under_any_backend_what_it_learnt(data_folder: Path) -> None:
     """Drawn faces, of which it has learnt none: a mean face errs by about 4 px."""
-    test, loaded = arrays.load_part(data_folder, "test"), load_model(ROOT / "artifacts" / "pretrained" / "v2")
-    said = decode(predict(loaded, test.images, FACE15), test.sources, loaded.landmarks(FACE15))
+    test, loaded = arrays.load_split(data_folder, "test"), load_model(ROOT / "artifacts" / "pretrained" / "v2")
+    said = decode(predict(loaded, test.images, FACE15), test.label_sources, loaded.output_points(FACE15))
     errors = np.abs(said.coordinates - test.keypoints)[test.labelled]
     assert errors.mean() < 1.5
     assert said.expected_error is not None
@@ -41,12 +41,12 @@ def test_a_model_folder_says_what_its_network_predicts(network: str, own: str, t
     model = write_model_folder(tmp_path / "model", own if network == "own" else network, sources=(0, 1))
     loaded = load_model(tmp_path / "model")
     assert loaded.spec is not None
-    assert loaded.spec.sources == (0, 1)
+    assert loaded.spec.label_sources == (0, 1)
     assert loaded.spec.expected_error == (network == "v2")
-    assert loaded.manifest == read_manifest(tmp_path / "model", "train")
+    assert loaded.manifest == read_manifest(tmp_path / "model", TRAIN)
     assert loaded.file == tmp_path / "model" / KERAS_FILE
     assert notes(loaded) == []
-    assert len(loaded.landmarks(FACE15)) == 17
+    assert len(loaded.output_points(FACE15)) == 17
     predicted = predict(loaded, images(5), FACE15)
     assert predicted.shape == (5, 17, 3 if network == "v2" else 2)
     np.testing.assert_allclose(predicted, model.predict(images(5), verbose=0), atol=1e-4)
@@ -78,16 +78,16 @@ def test_a_bare_file_comes_with_notes(tmp_path: Path) -> None:
     assert loaded.manifest is None
     assert loaded.file == file
     assert len(notes(loaded)) > 1
-    predicted = predict(loaded, images(4), FACE15)  # grey images, repeated for three channels
+    predicted = predict(loaded, images(4), FACE15)  # gray images, repeated for three channels
     by_hand = model.predict(np.repeat(images(4), 3, axis=-1), verbose=0)
     np.testing.assert_allclose(predicted[:, 3], by_hand[:, 6:8], rtol=1e-5)  # x and y of the fourth keypoint
 
 
-def test_a_grey_image_is_the_same_in_colour(tmp_path: Path) -> None:
+def test_a_gray_image_is_the_same_in_color(tmp_path: Path) -> None:
     write_model_folder(tmp_path / "model", shape=(48, 48, 3))
     loaded = load_model(tmp_path / "model")
-    colour = np.repeat(images(2), 3, axis=-1)
-    np.testing.assert_array_equal(predict(loaded, images(2), FACE15), predict(loaded, colour, FACE15))
+    color = np.repeat(images(2), 3, axis=-1)
+    np.testing.assert_array_equal(predict(loaded, images(2), FACE15), predict(loaded, color, FACE15))
 
 
 def test_images_and_keypoints_that_do_not_fit(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from models.v2 import build, cell_centres_px, soft_argmax_with_offsets
+from models.v2 import build, cell_centers_px, soft_argmax_with_offsets
 
 ROWS, COLUMNS, LANDMARKS = 6, 8, 3  # cells of 8 x 8 px: an image of 64 x 48 px
 
@@ -34,7 +34,7 @@ def test_without_a_preference_it_says_the_middle_of_the_image(last_layers: keras
 
 
 @pytest.mark.any_backend
-def test_it_says_the_centre_of_the_cell_it_attends_to_plus_the_offset_of_that_cell(last_layers: keras.Model) -> None:
+def test_it_says_the_center_of_the_cell_it_attends_to_plus_the_offset_of_that_cell(last_layers: keras.Model) -> None:
     """Landmark 1 attends to the cell of row 2, column 5, whose pixels are x 40 to 47 and y 16 to 23."""
     features = np.random.default_rng(0).normal(size=(1, ROWS, COLUMNS, 4 * LANDMARKS)).astype(np.float32)
     features[0, 2, 5, 1] = 200
@@ -46,16 +46,16 @@ def test_it_says_the_centre_of_the_cell_it_attends_to_plus_the_offset_of_that_ce
 @pytest.mark.any_backend
 def test_halfway_between_two_cells_it_says_the_mean_of_both(last_layers: keras.Model) -> None:
     features = np.zeros((1, ROWS, COLUMNS, 4 * LANDMARKS), np.float32)
-    features[0, 0, [0, 2], 0] = 200  # attention of landmark 0 to the centres (3.5, 3.5) and (19.5, 3.5)
+    features[0, 0, [0, 2], 0] = 200  # attention of landmark 0 to the centers (3.5, 3.5) and (19.5, 3.5)
     features[0, 0, 0, LANDMARKS] = 1  # the first says: a cell further to the right
     said = keras.ops.convert_to_numpy(last_layers(features))[0, 0]
     assert np.allclose(said, [(3.5 + 8 + 19.5) / 2, 3.5, np.e], atol=1e-4)
 
 
 def test_the_centres_of_the_cells_are_not_learnt() -> None:
-    centres = build((48, 64, 1), 3).get_layer("cell_centres_px")
-    assert centres.trainable_weights == []
-    np.testing.assert_array_equal(centres.get_weights()[0], cell_centres_px(6, 8))
+    centers = build((48, 64, 1), 3).get_layer("cell_centres_px")
+    assert centers.trainable_weights == []
+    np.testing.assert_array_equal(centers.get_weights()[0], cell_centers_px(6, 8))
 
 
 @pytest.mark.parametrize("shape", [(47, 96, 1), (96, 47, 1), (257, 96, 1), (96, 257, 1)])

@@ -40,12 +40,12 @@ def test_its_pixels_are_those_of_keras_applications() -> None:
     np.testing.assert_allclose(pixels.predict(images, verbose=0), wanted, atol=1e-4)
 
 
-def test_a_grey_image_is_the_same_in_colour() -> None:
-    grey, colour = build((96, 112, 1), 68), build((96, 112, 3), 68)
-    colour.set_weights(grey.get_weights())
+def test_a_gray_image_is_the_same_in_color() -> None:
+    gray, color = build((96, 112, 1), 68), build((96, 112, 3), 68)
+    color.set_weights(gray.get_weights())
     images = np.random.default_rng(0).integers(0, 256, (1, 96, 112, 1), np.uint8)
-    in_colour = colour.predict(np.repeat(images, 3, axis=-1), verbose=0)
-    np.testing.assert_allclose(grey.predict(images, verbose=0), in_colour, atol=1e-4)
+    in_color = color.predict(np.repeat(images, 3, axis=-1), verbose=0)
+    np.testing.assert_allclose(gray.predict(images, verbose=0), in_color, atol=1e-4)
 
 
 def test_its_outputs_are_shares_of_the_sides() -> None:

@@ -15,27 +15,27 @@ STRONG = LEVELS["strong"] or Strength()
 
 
 def faces_with_a_bright_dot(count: int, rng: np.random.Generator) -> tuple[UInt8, Float32]:
-    """Dark pictures with one soft dot of 200 grey levels where keypoint 10 (the nose, its own mirror image) is."""
-    centres = rng.uniform(35, 60, (count, 2))
+    """Dark pictures with one soft dot of 200 gray levels where keypoint 10 (the nose, its own mirror image) is."""
+    centers = rng.uniform(35, 60, (count, 2))
     y, x = np.mgrid[:SIZE, :SIZE]
-    squared = (x - centres[:, 0, None, None]) ** 2 + (y - centres[:, 1, None, None]) ** 2
+    squared = (x - centers[:, 0, None, None]) ** 2 + (y - centers[:, 1, None, None]) ** 2
     images = (200 * np.exp(-squared / 8)).astype(np.uint8)[..., None]
-    keypoints = np.repeat(centres[:, None], len(FACE15), axis=1).astype(np.float32)
+    keypoints = np.repeat(centers[:, None], len(FACE15), axis=1).astype(np.float32)
     return images, keypoints
 
 
 def centroids(images: UInt8) -> Float64:
-    """Returns (N, 2): the centre of what is brighter than halfway from darkest to brightest in each picture."""
+    """Returns (N, 2): the center of what is brighter than halfway from darkest to brightest in each picture."""
     light = images[..., 0].astype(np.float64)
     halfway = (light.max(axis=(1, 2), keepdims=True) + light.min(axis=(1, 2), keepdims=True)) / 2
     light = np.maximum(light - halfway, 0)
     y, x = np.mgrid[:SIZE, :SIZE]
     total = light.sum(axis=(1, 2))
-    centres = np.stack([(light * x).sum(axis=(1, 2)), (light * y).sum(axis=(1, 2))], -1)
-    return np.asarray(centres / total[:, None])
+    centers = np.stack([(light * x).sum(axis=(1, 2)), (light * y).sum(axis=(1, 2))], -1)
+    return np.asarray(centers / total[:, None])
 
 
-@pytest.mark.parametrize("level", ["none", "mirror", "full", "strong", "wide", "elastic", "perspective"])
+@pytest.mark.parametrize("level", ["none", "mirror", "light", "strong", "wide", "elastic", "perspective"])
 def test_keypoints_stay_on_the_pixels_they_mark(level: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(LEVELS, "perspective", Strength(perspective=0.3))
     monkeypatch.setitem(LEVELS, "mirror", Strength())
@@ -74,8 +74,8 @@ def test_without_a_mirror_no_face_is_mirrored_and_all_else_stays_the_same(monkey
     unmirrored, points, _ = augment(images, keypoints, labelled, None, "mirror", np.random.default_rng(1))
     assert np.array_equal(unmirrored, images)
     assert np.allclose(points, keypoints, atol=1e-4)
-    either, _, _ = augment(images, keypoints, labelled, FACE15.mirror, "full", np.random.default_rng(2))
-    never, _, _ = augment(images, keypoints, labelled, None, "full", np.random.default_rng(2))
+    either, _, _ = augment(images, keypoints, labelled, FACE15.mirror, "light", np.random.default_rng(2))
+    never, _, _ = augment(images, keypoints, labelled, None, "light", np.random.default_rng(2))
     same = (either == never).all(axis=(1, 2, 3))
     assert 10 < same.sum() < 30  # those that were not mirrored
 
@@ -92,7 +92,7 @@ def test_a_keypoint_that_leaves_the_picture_is_no_label() -> None:
     keypoints = np.full((50, 15, 2), 2.0, np.float32)  # in the corner
     images = np.zeros((50, SIZE, SIZE, 1), np.uint8)
     labelled = np.ones((50, 15), bool)
-    _, moved, still = augment(images, keypoints, labelled, FACE15.mirror, "full", rng)
+    _, moved, still = augment(images, keypoints, labelled, FACE15.mirror, "light", rng)
     outside = ((moved < -0.5) | (moved > SIZE - 0.5)).any(axis=-1)
     assert 0 < outside.sum() < outside.size
     assert np.array_equal(still, ~outside)
@@ -109,7 +109,7 @@ def test_a_keypoint_a_little_beyond_the_picture_counts_under_strong() -> None:
     assert np.array_equal(still, beyond < limit)
 
 
-def test_faces_under_wide_turn_as_far_as_nobody_levelled_them() -> None:
+def test_faces_under_wide_turn_as_far_as_nobody_leveled_them() -> None:
     """Up to 48 degrees and 1.25 times, half of them a quarter of that; seen through perspective and another shape."""
     rng = np.random.default_rng(2)
     keypoints = rng.uniform(30, 66, (400, 15, 2)).astype(np.float32)
@@ -125,7 +125,7 @@ def test_faces_under_wide_turn_as_far_as_nobody_levelled_them() -> None:
 
 
 def test_a_covered_keypoint_is_still_a_label(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Half of the pictures get one rectangle of one grey, over up to 0.4 of each side."""
+    """Half of the pictures get one rectangle of one gray, over up to 0.4 of each side."""
     monkeypatch.setitem(LEVELS, "covered", Strength(erase=0.4))
     images = np.full((200, SIZE, SIZE, 1), 77, np.uint8)
     keypoints = np.full((200, 15, 2), (SIZE - 1) / 2, np.float32)
@@ -144,7 +144,7 @@ def test_a_covered_keypoint_is_still_a_label(monkeypatch: pytest.MonkeyPatch) ->
         assert len(np.unique(picture)) == 2
 
 
-def test_a_grey_picture_of_three_channels_stays_grey() -> None:
+def test_a_gray_picture_of_three_channels_stays_gray() -> None:
     rng = np.random.default_rng(3)
     images = np.repeat(rng.integers(0, 256, (20, 40, 56, 1), np.uint8), 3, axis=-1)
     keypoints = np.full((20, 15, 2), 20, np.float32)
@@ -160,15 +160,15 @@ def test_the_middle_becomes_a_random_crop_with_its_keypoints() -> None:
     picture = np.arange(7 * 5, dtype=np.uint8).reshape(1, 5, 7, 1)
     images, keypoints = np.repeat(picture, 300, axis=0), np.full((300, 2, 2), [[3, 2], [6, 4]], np.float32)
     moved, points = random_crop(images, keypoints, 4, np.random.default_rng(0))
-    cuts = set()
+    crops_per_face = set()
     for image, ((x, y), beyond) in zip(moved[..., 0], points, strict=True):
         left, top = 3 - x + 1, 2 - y  # where the middle was
         np.testing.assert_array_equal(
             image[0:4, 1:5], picture[0, int(top) : int(top) + 4, int(left) : int(left) + 4, 0]
         )
         np.testing.assert_array_equal(beyond, [x + 3, y + 2])
-        cuts.add((int(top), int(left)))
-    assert cuts == {(top, left) for top in range(2) for left in range(4)}
+        crops_per_face.add((int(top), int(left)))
+    assert crops_per_face == {(top, left) for top in range(2) for left in range(4)}
 
 
 def test_pictures_no_larger_than_the_crop_stay_as_they_are() -> None:
@@ -178,7 +178,7 @@ def test_pictures_no_larger_than_the_crop_stay_as_they_are() -> None:
     np.testing.assert_array_equal(points, keypoints)
 
 
-@pytest.mark.parametrize("level", ["full", "strong"])
+@pytest.mark.parametrize("level", ["light", "strong"])
 def test_the_same_seed_gives_the_same_faces(level: str) -> None:
     images, keypoints = faces_with_a_bright_dot(5, np.random.default_rng(0))
     labelled = np.ones((5, 15), bool)

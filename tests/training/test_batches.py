@@ -31,10 +31,10 @@ def test_an_epoch_holds_each_face_once_with_its_own_keypoints(train: Targets) ->
     for epoch in (0, 5):
         seen = [run[epoch * 3 + number] for number in range(3)]
         assert [len(images) for images, _, _ in seen] == [4, 4, 2]
-        greys = np.concatenate([images[:, 0, 0, 0] for images, _, _ in seen])
+        grays = np.concatenate([images[:, 0, 0, 0] for images, _, _ in seen])
         keypoints = np.concatenate([points[:, 0, 0] for _, points, _ in seen])
-        assert sorted(greys) == list(range(10))
-        assert np.array_equal(keypoints, greys + 10.0)
+        assert sorted(grays) == list(range(10))
+        assert np.array_equal(keypoints, grays + 10.0)
 
 
 def equal(a: tuple[Any, ...], b: tuple[Any, ...]) -> bool:
@@ -59,7 +59,7 @@ def test_the_last_epochs_mirror_no_face(train: Targets) -> None:
     """Faces that are dark on the left and bright on the right tell whether they were mirrored."""
     halves = train._replace(images=np.repeat(train.images * 0, 1, axis=0))
     halves.images[:, :, 16:] = 255
-    run = batches(halves, "full", flip_epochs_fraction=2 / 3)
+    run = batches(halves, "light", flip_epochs_fraction=2 / 3)
 
     def mirrored(epoch: int) -> int:
         images = [run[epoch * 3 + number][0].astype(int) for number in range(3)]

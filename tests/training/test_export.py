@@ -15,7 +15,7 @@ from data_prep.synthetic import dataset
 from facial_keypoints import Predictor
 from facial_keypoints.errors import InputError
 from facial_keypoints.spec import METADATA_KEY, from_json
-from models.saved import load_model
+from models.saved import TRAIN, load_model
 from tests.conftest import ROOT
 from tests.models.folders import write_model_folder
 from training import export
@@ -67,9 +67,9 @@ def test_the_onnx_file_gives_what_keras_gives_for_any_number_of_images(
 def test_the_onnx_file_says_what_the_network_predicts_as_the_manifest_does(tmp_path: Path) -> None:
     folder = tmp_path / "model"
     write_model_folder(folder, sources=(0, 1))
-    before = read_manifest(folder, "train")
+    before = read_manifest(folder, TRAIN)
     export.export(folder)
-    manifest = read_manifest(folder, "train")  # checks every file against its hash
+    manifest = read_manifest(folder, TRAIN)  # checks every file against its hash
     assert manifest["files"].keys() - before["files"].keys() == {"model.onnx"}
     assert 0 <= manifest["metrics"]["onnx_difference_px"] < export.LARGEST_DIFFERENCE_PX
     assert {key: manifest[key] for key in before if key not in ("files", "metrics")} == {

@@ -11,7 +11,7 @@ import pytest
 
 from common.hashes import path_hash
 from data_prep import arrays
-from data_prep.faces import Part
+from data_prep.faces import Split
 from facial_keypoints.array_types import UInt8
 from facial_keypoints.codec import decode
 from facial_keypoints.errors import InputError
@@ -27,15 +27,15 @@ from training.initial_weights import start_from
 from training.train import main
 
 
-def few(part: Part, count: int) -> Part:
-    return Part(part.images[:count], part.keypoints[:count], part.labelled[:count], part.rows[:count],
-                part.groups[:count], part.sources[:count])  # fmt: skip
+def few(part: Split, count: int) -> Split:
+    return Split(part.images[:count], part.keypoints[:count], part.labelled[:count], part.rows[:count],
+                part.groups[:count], part.label_sources[:count])  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def few_96(data_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six synthetic faces of 96 px to train on, two to validate and two to test."""
-    parts = arrays.load_parts(data_folder)
+    parts = arrays.load_splits(data_folder)
     counts = {"train": 6, "val": 2, "test": 2}
     return write_data(tmp_path_factory.mktemp("few") / "data", {k: few(part, counts[k]) for k, part in parts.items()})
 
@@ -81,10 +81,12 @@ def images_of(side: int) -> UInt8:
     return np.random.default_rng(0).integers(0, 256, (3, side, side, 1), np.uint8)
 
 
-def start(model: keras.Model, weights: str, network: str = "cnn5", sources: tuple[int, ...] = (0,)) -> keras.Model:
+def start(
+    model: keras.Model, weights: str, network: str = "cnn5", label_sources: tuple[int, ...] = (0,)
+) -> keras.Model:
     """Starts a network for 15 keypoints on pictures of 32 px."""
     build = load_build(network)
-    spec = ModelSpec(FACE15, sources, False, CROP)
+    spec = ModelSpec(FACE15, label_sources, False, CROP)
     return start_from(model, weights, spec, lambda points: build((32, 32, 1), points), images_of(32))
 
 
@@ -125,10 +127,10 @@ def test_of_a_model_folder_each_keypoint_keeps_its_weights_and_new_ones_are_name
 ) -> None:
     """The trained network has 17 output points of two label sources, the new one 20 of one of them and another."""
     trained = write_model_folder(folder := tmp_path / "trained", "cnn5", (0, 1), (32, 32, 1))
-    start(new := load_build("cnn5")((32, 32, 1), 20), str(folder), sources=(0, 2))
+    start(new := load_build("cnn5")((32, 32, 1), 20), str(folder), label_sources=(0, 2))
     said, wanted = (np.asarray(model.predict(images_of(32), verbose=0)) for model in (new, trained))
     np.testing.assert_allclose(said[:, :15], wanted[:, :15], atol=1e-3)
-    names = [FACE15.names[keypoint] for keypoint in FACE15.sources[2].own]
+    names = [FACE15.names[keypoint] for keypoint in FACE15.label_sources[2].own]
     listed = ", ".join(f"{name} (label source five)" for name in names)
     assert capsys.readouterr().out == f"{folder}: does not predict {listed}, which start anew\n"
 
@@ -159,20 +161,20 @@ def test_a_network_that_cannot_be_built_for_other_points_is_refused_where_they_d
         start_from(build(15), str(tmp_path / "trained"), spec, build, images_of(32))
 
 
-def of_two_label_sources(part: Part) -> Part:
+def of_two_label_sources(part: Split) -> Split:
     """The faces as one label source labels them, all keypoints, and upside down as another one does, some of them."""
-    both = Part(*(np.concatenate([getattr(part, field.name)] * 2) for field in fields(Part) if field.name != "crops"))
+    both = Split(*(np.concatenate([getattr(part, field.name)] * 2) for field in fields(Split) if field.name != "crops"))
     second = np.arange(len(both)) >= len(part)
     images = np.where(second[:, None, None, None], both.images[:, ::-1], both.images)
-    labelled = ~second[:, None] | np.isin(np.arange(15), FACE15.sources[1].keypoints)
-    return replace(both, images=images, labelled=labelled, sources=second.astype(np.int64))
+    labelled = ~second[:, None] | np.isin(np.arange(15), FACE15.label_sources[1].keypoints)
+    return replace(both, images=images, labelled=labelled, label_sources=second.astype(np.int64))
 
 
 def test_fine_tuning_begins_with_what_the_shipped_network_knows(
     few_96: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Its expected error too. It has 22 output points of three label sources, these faces have 17 of two."""
-    parts = arrays.load_parts(few_96)
+    parts = arrays.load_splits(few_96)
     data = write_data(tmp_path / "data", {**parts, "train": of_two_label_sources(parts["train"])})
     shipped, tuned = ROOT / "artifacts" / "pretrained" / "v2", tmp_path / "tuned"
     main(["v2", "--data", str(data), "--out", str(tuned), "--initial-weights", str(shipped), "--epochs", "1",
@@ -184,7 +186,7 @@ def test_fine_tuning_begins_with_what_the_shipped_network_knows(
     assert said.shape == (len(val), 17, 3)
     np.testing.assert_allclose(said[..., :2], wanted[:, :17, :2], atol=1e-3)
 
-    coordinates, expected = decode(wanted, val.sources, loaded.spec.landmarks)
+    coordinates, expected = decode(wanted, val.label_sources, loaded.spec.output_points)
     errors = np.abs(coordinates - val.keypoints).mean(axis=-1)
     assert expected is not None
     start = pd.read_csv(tuned / "history.csv").loc[0]
@@ -224,7 +226,7 @@ def test_a_network_trained_on_random_crops_predicts_on_whole_pictures(small_data
     assert loaded.spec is not None
     assert loaded.spec.crop.shape == (32, 32, 1)
     assert loaded.model.get_layer("scaled_images").output.shape == (None, 28, 28, 1)
-    images = arrays.load_part(small_data, "test").images
+    images = arrays.load_split(small_data, "test").images
     border = images.copy()
     border[:, 2:-2, 2:-2] = 0
     predicted = loaded.model.predict(images, verbose=0)

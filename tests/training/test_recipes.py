@@ -15,7 +15,7 @@ from training.recipes import CHOICES, RECIPES, resolve
 def test_a_network_s_own_recipe_is_its_default_and_choices_replace_its_values() -> None:
     assert resolve("v2") == RECIPES["v2"]
     assert resolve("base") == resolve("my_own") == RECIPES["default"]
-    changed = resolve("base", "documented", {"epochs": 3, "loss": None})
+    changed = resolve("base", "published", {"epochs": 3, "loss": None})
     assert (changed.epochs, changed.loss, changed.learning_rate) == (3, "mse", 1e-5)
     assert resolve("v2", None, {"schedule": "constant"}).warmup_epochs == 0
 
@@ -23,7 +23,7 @@ def test_a_network_s_own_recipe_is_its_default_and_choices_replace_its_values() 
 def test_a_recipe_carries_its_own_name_and_is_written_with_it() -> None:
     """Also where some of its values were replaced; `name` is no choice and no key of its own."""
     assert [recipe.name for recipe in RECIPES.values()] == list(RECIPES)
-    for name, recipe in (("v2", resolve("v2")), ("documented", resolve("v1", "documented", {"epochs": 3}))):
+    for name, recipe in (("v2", resolve("v2")), ("published", resolve("v1", "published", {"epochs": 3}))):
         parameters = recipe.parameters()
         assert parameters["recipe"] == name
         assert "name" not in parameters

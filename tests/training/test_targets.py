@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from data_prep.faces import Part
+from data_prep.faces import Split
 from facial_keypoints.array_types import Float32
-from facial_keypoints.codec import landmarks
+from facial_keypoints.codec import output_points
 from facial_keypoints.keypoint_set import FACE15, FACE68
 from training.targets import Targets, merged, targets
 
@@ -14,7 +14,7 @@ BASE_OF_NOSE, INNER_LIP = 15, 16  # source 1's own places follow the 15 keypoint
 
 
 @pytest.fixture
-def part() -> Part:
+def part() -> Split:
     """A face of each source, keypoint k of face i at (10 i + k, k); one eye and the nose are labelled."""
     k = np.arange(15, dtype=np.float32)
     keypoints = np.stack([np.stack([10 * i + k, k], axis=-1) for i in (0, 1)])
@@ -22,11 +22,11 @@ def part() -> Part:
     labelled[:, [EYE, NOSE]] = True
     number = np.arange(2)
     images = np.full((2, 8, 8, 1), 7, np.uint8) * number.astype(np.uint8)[:, None, None, None]
-    return Part(images, keypoints, labelled, number, number, sources=number)
+    return Split(images, keypoints, labelled, number, number, label_sources=number)
 
 
-def test_a_nose_of_source_1_stands_at_a_landmark_of_its_own(part: Part) -> None:
-    made = targets(part, "by_source", landmarks(FACE15, (0, 1)), FACE15)
+def test_a_nose_of_source_1_stands_at_a_landmark_of_its_own(part: Split) -> None:
+    made = targets(part, "by_source", output_points(FACE15, (0, 1)), FACE15)
     assert made.points.shape == (2, 17, 2)
     assert [np.flatnonzero(weights).tolist() for weights in made.weights] == [[EYE, NOSE], [EYE, BASE_OF_NOSE]]
     assert made.points[0, NOSE].tolist() == [10, 10]
@@ -35,8 +35,8 @@ def test_a_nose_of_source_1_stands_at_a_landmark_of_its_own(part: Part) -> None:
     assert np.isfinite(made.points).all()
 
 
-def test_labels_alone_count_unless_imputed_ones_are_asked_for(part: Part) -> None:
-    places = landmarks(FACE15)
+def test_labels_alone_count_unless_imputed_ones_are_asked_for(part: Split) -> None:
+    places = output_points(FACE15)
     assert np.array_equal(targets(part, "masked", places, FACE15).weights, part.labelled)
     imputed = targets(part, "imputed", places, FACE15)
     assert imputed.weights.all()
@@ -50,16 +50,16 @@ def test_labels_that_lie_to_one_side_are_not_mirrored_where_they_are_told_apart(
     """Frames, source 1 of the 68 points, are labelled to the right of what is meant; mirrored, to the left."""
     frames = np.arange(2)
     images, keypoints = np.zeros((2, 8, 8, 1), np.uint8), np.zeros((2, 68, 2), np.float32)
-    part = Part(images, keypoints, np.ones((2, 68), bool), frames, frames, sources=frames)
-    assert targets(part, labels, landmarks(FACE68, (0, 1)), FACE68).may_flip.tolist() == may_flip
+    part = Split(images, keypoints, np.ones((2, 68), bool), frames, frames, label_sources=frames)
+    assert targets(part, labels, output_points(FACE68, (0, 1)), FACE68).may_flip.tolist() == may_flip
 
 
-def one_face(grey: int, **places: tuple[float, float]) -> Targets:
-    """A picture of one grey, and the landmarks named by their letters: a is 0, b 1, c 2."""
+def one_face(gray: int, **places: tuple[float, float]) -> Targets:
+    """A picture of one gray, and the landmarks named by their letters: a is 0, b 1, c 2."""
     points, weights = np.full((1, 3, 2), 999, np.float32), np.zeros((1, 3), np.float32)
     for name, place in places.items():
         points[0, ord(name) - ord("a")], weights[0, ord(name) - ord("a")] = place, 1
-    return Targets(np.full((1, 4, 4, 1), grey, np.uint8), points, weights, np.ones(1, bool), np.array([grey]))
+    return Targets(np.full((1, 4, 4, 1), gray, np.uint8), points, weights, np.ones(1, bool), np.array([gray]))
 
 
 def test_a_picture_that_comes_twice_is_shown_once_with_the_landmarks_of_both() -> None:

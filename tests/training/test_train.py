@@ -18,9 +18,10 @@ import pytest
 
 from common.stage import read_manifest
 from data_prep import arrays, prepare
-from data_prep.faces import Part
+from data_prep.faces import Split
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import FACE15, FACE68
+from models.saved import TRAIN
 from tests.conftest import ROOT
 from tests.training.conftest import write_data
 from training import core
@@ -98,7 +99,7 @@ def test_a_run_killed_three_times_ends_where_the_unbroken_run_ends(small_data: P
     assert not killed.exists()
     assert train([*broken, "--resume"]) == 0
     assert same(unbroken, killed)
-    metrics = [read_manifest(folder, "train")["metrics"] for folder in (unbroken, killed)]
+    metrics = [read_manifest(folder, TRAIN)["metrics"] for folder in (unbroken, killed)]
     assert metrics[0]["best_epoch"] == metrics[1]["best_epoch"]
     assert {p.name for p in tmp_path.iterdir() if not p.name.startswith(".")} == {"unbroken", "killed"}
 
@@ -114,7 +115,7 @@ def test_the_folder_a_run_leaves(small_data: Path, tmp_path: Path, capsys: pytes
         "model.keras",
         "summary.txt",
     ]
-    manifest = read_manifest(out, "train")
+    manifest = read_manifest(out, TRAIN)
     assert manifest["inputs"] == {"data": arrays.data_hash(arrays.load_data_manifest(small_data))}
     assert manifest["metrics"]["epochs"] == 3
     assert manifest["parameters"]["learning_rate"] == 1e-3
@@ -132,7 +133,7 @@ def test_the_folder_a_run_leaves(small_data: Path, tmp_path: Path, capsys: pytes
     assert (history[0]["loss"], history[0]["mae"]) == ("", "")
 
     model = keras.saving.load_model(out / "model.keras", compile=False)
-    val = arrays.load_part(small_data, "val")
+    val = arrays.load_split(small_data, "val")
     predicted = model.predict(val.images, verbose=0)
     measured = np.abs(predicted - val.keypoints)[val.labelled].mean()
     assert measured == pytest.approx(manifest["metrics"]["val_mae_px"], abs=1e-3)
@@ -170,7 +171,7 @@ def test_fine_tuning_ends_no_worse_than_it_began(
     main(["base", "--data", str(small_data), "--out", str(tuned), "--batch-size", "16", *spoil])
     assert "2 epochs in" in (printed := capsys.readouterr().out)
     assert "; no epoch was better than the start, whose weights are kept: validation MAE" in printed
-    before, after = (read_manifest(folder, "train")["metrics"] for folder in (good, tuned))
+    before, after = (read_manifest(folder, TRAIN)["metrics"] for folder in (good, tuned))
     assert (after["best_epoch"], after["epochs"]) == (0, 2)
     assert after["val_mae_px"] == before["val_mae_px"]
     assert all(np.array_equal(x, y) for x, y in zip(weights(good), weights(tuned), strict=True))
@@ -186,7 +187,7 @@ def test_the_start_counts_as_an_epoch_for_early_stopping(small_data: Path, tmp_p
     assert train([*spoil, "--out", str(tmp_path / "killed")], KILLED_WHILE_THE_MODEL_IS_WRITTEN) == -9
     main([*spoil, "--out", str(tmp_path / "killed"), "--resume"])
     assert same(tmp_path / "unbroken", tmp_path / "killed")
-    assert read_manifest(tmp_path / "killed", "train")["metrics"]["epochs"] == 1
+    assert read_manifest(tmp_path / "killed", TRAIN)["metrics"]["epochs"] == 1
 
 
 def test_a_run_killed_in_its_first_epoch_is_in_nobody_s_way(
@@ -203,7 +204,7 @@ def test_a_run_killed_in_its_first_epoch_is_in_nobody_s_way(
         assert ("starting over: no epoch was finished\n" in capsys.readouterr().out) == bool(flags)
     assert same(tmp_path / "unbroken", tmp_path / "a")
     assert same(tmp_path / "unbroken", tmp_path / "b")
-    assert read_manifest(tmp_path / "c", "train")["metrics"]["epochs"] == 1
+    assert read_manifest(tmp_path / "c", TRAIN)["metrics"]["epochs"] == 1
 
 
 def test_resuming_needs_an_unfinished_run_with_the_same_settings(small_data: Path, tmp_path: Path) -> None:
@@ -216,7 +217,7 @@ def test_resuming_needs_an_unfinished_run_with_the_same_settings(small_data: Pat
     with pytest.raises(InputError, match=r"was started with epochs 3, not 1"):
         main(["base", *out, *QUICK, "--epochs", "1", "--resume"])
     main(["base", *out, *QUICK, "--epochs", "1", "--resume", "--restart"])
-    assert read_manifest(tmp_path / "base", "train")["metrics"]["epochs"] == 1
+    assert read_manifest(tmp_path / "base", TRAIN)["metrics"]["epochs"] == 1
 
 
 @pytest.mark.any_backend
@@ -242,7 +243,7 @@ def test_a_stage_never_deletes_what_it_reads_or_what_another_wrote(small_data: P
         main(["base", "--data", str(small_data), "--out", str(small_data)])
     other = tmp_path / "data"
     shutil.copytree(small_data, other)
-    with pytest.raises(InputError, match=r"was written by `python -m data_prep\.prepare"):
+    with pytest.raises(InputError, match=r"was written by `python"):
         main(["base", "--data", str(small_data), "--out", str(other)])
 
 
@@ -265,9 +266,9 @@ def test_bad_data_folders_are_told_in_one_line(small_data: Path, tmp_path: Path)
     assert not list(tmp_path.glob("*out*"))
 
 
-def test_a_model_file_holds_no_optimiser(small_data: Path, tmp_path: Path) -> None:
+def test_a_model_file_holds_no_optimizer(small_data: Path, tmp_path: Path) -> None:
     main(["base", "--data", str(small_data), "--out", str(tmp_path / "base"), *QUICK, "--epochs", "1"])
-    weights_bytes = 4 * read_manifest(tmp_path / "base", "train")["metrics"]["parameters"]
+    weights_bytes = 4 * read_manifest(tmp_path / "base", TRAIN)["metrics"]["parameters"]
     with zipfile.ZipFile(tmp_path / "base" / "model.keras") as archive:
         assert sum(entry.file_size for entry in archive.infolist()) < 1.2 * weights_bytes
 
@@ -305,7 +306,7 @@ def test_early_stopping_remembers_over_a_kill_how_long_it_has_waited(small_data:
     run += ["--batch-size", "16", "--schedule", "constant", "--learning-rate", "0.05", "--loss", "mae"]
     unbroken, killed = tmp_path / "unbroken", tmp_path / "killed"
     assert train([*run, "--out", str(unbroken)]) == 0
-    metrics = read_manifest(unbroken, "train")["metrics"]
+    metrics = read_manifest(unbroken, TRAIN)["metrics"]
     assert metrics["epochs"] == metrics["best_epoch"] + 3 < 20
     assert train([*run, "--out", str(killed)], KILLED_IN_THE_MIDDLE_OF_AN_EPOCH) == -9
     assert train([*run, "--out", str(killed), "--resume"], KILLED_WHILE_THE_MODEL_IS_WRITTEN) == -9
@@ -333,12 +334,12 @@ def test_a_file_of_the_user_s_own_trains_and_resumes_like_ours(small_data: Path,
     own.write_text(OWN, encoding="utf-8")
     run = [str(own), "--data", str(small_data), *QUICK, "--filters", "6", "--no-dense"]
     main([*run, "--out", str(out)])
-    manifest = read_manifest(out, "train")
+    manifest = read_manifest(out, TRAIN)
     assert manifest["parameters"]["options"] == {"filters": 6, "dense": False}
     assert str(own) in manifest["code"]
     assert manifest["model"]["keypoint_set"] == "face15"
     assert manifest["model"]["expected_error"] is False
-    assert manifest["model"]["landmarks"] == {"complete": list(range(15))}
+    assert manifest["model"]["output_points"] == {"complete": list(range(15))}
     assert manifest["model"]["crop"]["height_px"] == 32
     assert keras.saving.load_model(out / "model.keras", compile=False).layers[2].filters == 6
     assert train([*run, "--out", str(killed)], KILLED_IN_THE_MIDDLE_OF_AN_EPOCH) == -9  # the other states count too
@@ -360,7 +361,7 @@ def test_an_argument_with_the_name_of_a_common_option_keeps_its_default(small_da
     own = tmp_path / "own.py"
     own.write_text(OWN.replace("filters: int = 4", "filters: int = 4, weight_decay: float = 0.5"), encoding="utf-8")
     main([str(own), "--data", str(small_data), *QUICK, "--epochs", "1", "--out", str(tmp_path / "out")])
-    assert read_manifest(tmp_path / "out", "train")["parameters"]["options"] == {}
+    assert read_manifest(tmp_path / "out", TRAIN)["parameters"]["options"] == {}
 
 
 def test_options_that_the_network_does_not_have_are_refused(
@@ -402,7 +403,7 @@ def test_callbacks_of_the_caller_see_every_hook_and_the_validation(small_data: P
     seen = "loss, mae, val_loss, val_mae"
     assert hooks == ["begin", "batch", "batch", f"epoch 0: {seen}", "batch", "batch", f"epoch 1: {seen}", "end"]
     assert model.output_shape == (None, 15, 2)
-    assert read_manifest(tmp_path / "base", "train")["parameters"]["recipe"] == "default"
+    assert read_manifest(tmp_path / "base", TRAIN)["parameters"]["recipe"] == "default"
 
 
 @pytest.mark.any_backend
@@ -438,7 +439,7 @@ def test_v2_keeps_what_was_validated_with_an_expected_error_that_fits_the_valida
     assert predicted.shape == (8, 17, 3)
     counts = val.weights > 0
     error = np.abs(predicted[..., :2] - val.points).mean(axis=-1)[counts]
-    manifest = read_manifest(v2_folder, "train")
+    manifest = read_manifest(v2_folder, TRAIN)
     assert error.mean() == pytest.approx(manifest["metrics"]["val_mae_px"], abs=1e-3)
     assert (error / predicted[counts, 2]).mean() == pytest.approx(1, abs=1e-3)
     assert manifest["parameters"]["recipe"] == "v2"
@@ -453,22 +454,22 @@ def test_the_faces_of_a_second_folder_train_and_none_of_them_validates(data_48: 
     alone, both = (load_data(data_48, more, "by_source") for more in (None, extra_48))
     assert (len(alone.train.images), len(both.train.images)) == (64, 84)
     assert np.array_equal(both.train.images[:64], alone.train.images)
-    assert np.array_equal(both.train.images[64:], arrays.load_part(extra_48, "test").images)
+    assert np.array_equal(both.train.images[64:], arrays.load_split(extra_48, "test").images)
     assert np.array_equal(both.val.images, alone.val.images)
 
 
 def test_a_picture_of_both_folders_trains_once(data_48: Path, extra_48: Path, tmp_path: Path) -> None:
-    train_part = arrays.load_part(data_48, "train")
-    again = write_data(tmp_path / "again", {**arrays.load_parts(extra_48), "train": train_part})
+    train_part = arrays.load_split(data_48, "train")
+    again = write_data(tmp_path / "again", {**arrays.load_splits(extra_48), "train": train_part})
     assert len(load_data(data_48, again, "by_source").train.images) == 84
 
 
 def test_held_out_pictures_may_not_come_back_by_the_second_folder(
     data_48: Path, extra_48: Path, small_data: Path, tmp_path: Path
 ) -> None:
-    others = arrays.load_parts(extra_48)
+    others = arrays.load_splits(extra_48)
     for split in ("val", "test"):
-        part = arrays.load_part(data_48, split)
+        part = arrays.load_split(data_48, split)
         leaky = write_data(tmp_path / split, {**others, "train": part})
         message = rf"row {part.rows[0]} and 7 more are validation or test images"
         with pytest.raises(InputError, match=message) as error:
@@ -501,16 +502,19 @@ def test_a_run_begun_with_more_faces_does_not_go_on_without_them(data_48: Path, 
 def test_label_sources_are_told_apart_where_all_their_own_places_have_labels(
     data_48: Path, extra_48: Path, tmp_path: Path
 ) -> None:
-    parts = arrays.load_parts(data_48)
-    one = {split: dataclasses.replace(part, sources=np.zeros_like(part.sources)) for split, part in parts.items()}
+    parts = arrays.load_splits(data_48)
+    one = {
+        split: dataclasses.replace(part, label_sources=np.zeros_like(part.label_sources))
+        for split, part in parts.items()
+    }
     alone = load_data(write_data(tmp_path / "one", one), None, "by_source")
-    assert alone.sources == (0,)
+    assert alone.label_sources == (0,)
     assert alone.train.points.shape[1] == 15
 
     both = load_data(tmp_path / "one", extra_48, "by_source")
-    assert both.sources == (0, 1)
+    assert both.label_sources == (0, 1)
     assert both.train.points.shape[1] == both.val.points.shape[1] == 17
-    second = arrays.load_part(extra_48, "test").sources == 1
+    second = arrays.load_split(extra_48, "test").label_sources == 1
     assert np.array_equal(both.train.weights[64:, 15] > 0, second)
 
 
@@ -518,16 +522,16 @@ def test_frames_alone_are_told_apart_from_nothing(tmp_path: Path) -> None:
     """All their labels are of places of their own; without other faces these are simply the 68 keypoints."""
     n = np.arange(12)
     keypoints = np.random.default_rng(0).uniform(0, 31, (12, 68, 2)).astype(np.float32)
-    frames = Part(np.zeros((12, 32, 32, 1), np.uint8), keypoints, np.ones((12, 68), bool), n, n, np.ones_like(n))
+    frames = Split(np.zeros((12, 32, 32, 1), np.uint8), keypoints, np.ones((12, 68), bool), n, n, np.ones_like(n))
     parts = {split: frames.only(frames.rows % 3 == k) for k, split in enumerate(("train", "val", "test"))}
     data = load_data(write_data(tmp_path / "frames", parts, FACE68), None, "by_source")
-    assert data.sources == (0,)
+    assert data.label_sources == (0,)
     assert data.train.weights.all()
     assert data.train.points.shape[1] == 68
 
 
 def test_a_keypoint_without_a_training_label_is_told(data_48: Path, tmp_path: Path) -> None:
-    parts = arrays.load_parts(data_48)
+    parts = arrays.load_splits(data_48)
     labelled = parts["train"].labelled.copy()
     labelled[:, FACE15.index("left_eye_outer_corner")] = False
     blind = write_data(tmp_path / "blind", {**parts, "train": dataclasses.replace(parts["train"], labelled=labelled)})

@@ -21,7 +21,7 @@ def jpeg(width: int, height: int) -> bytes:
     return file.getvalue()
 
 
-def test_a_frame_comes_back_in_its_colours() -> None:
+def test_a_frame_comes_back_in_its_colors() -> None:
     frame = np.zeros((48, 64, 3), np.uint8)
     frame[:, :32] = 200, 40, 20
     again = decode_frame(encode_frame(frame))

@@ -1,4 +1,4 @@
-"""What is drawn: the colour of a keypoint is the error to expect of it."""
+"""What is drawn: the color of a keypoint is the error to expect of it."""
 
 from dataclasses import replace
 
@@ -8,9 +8,9 @@ import pytest
 from facial_keypoints.drawing import BOX_RGB, draw_faces
 from facial_keypoints.face import Face
 from facial_keypoints.keypoint_set import FACE15
-from web.marking import ERROR_RGB, error_colours, mark, shrunk
+from web.marking import ERROR_RGB, error_colors, mark, shrunk
 
-GREY = np.full((200, 200, 3), 100, np.uint8)
+GRAY = np.full((200, 200, 3), 100, np.uint8)
 
 
 def face_with_errors(errors: np.ndarray) -> Face:
@@ -18,26 +18,26 @@ def face_with_errors(errors: np.ndarray) -> Face:
     return Face((0, 0, 200, 200), keypoints, errors.astype(np.float32), np.eye(2, 3))
 
 
-def test_colours_go_from_blue_over_yellow_to_red() -> None:
+def test_colors_go_from_blue_over_yellow_to_red() -> None:
     blue, yellow, red = ERROR_RGB
-    np.testing.assert_array_equal(error_colours(np.array([0, 0.005, 0.0125, 0.02, 1])), [blue, blue, yellow, red, red])
-    np.testing.assert_array_equal(error_colours(np.array([0.00875])), [[142, 162, 148]])  # half-way, to even
+    np.testing.assert_array_equal(error_colors(np.array([0, 0.005, 0.0125, 0.02, 1])), [blue, blue, yellow, red, red])
+    np.testing.assert_array_equal(error_colors(np.array([0.00875])), [[142, 162, 148]])  # half-way, to even
 
 
-def test_each_keypoint_has_the_colour_of_its_own_error() -> None:
+def test_each_keypoint_has_the_color_of_its_own_error() -> None:
     errors = np.linspace(0, 0.03, 15) * 200
     face = face_with_errors(errors)
-    drawn = mark(GREY, [face], FACE15)
+    drawn = mark(GRAY, [face], FACE15)
     at = face.keypoints.astype(int)
-    np.testing.assert_array_equal(drawn[at[:, 1], at[:, 0]], error_colours(errors / 200))
+    np.testing.assert_array_equal(drawn[at[:, 1], at[:, 0]], error_colors(errors / 200))
 
 
 def test_the_picture_given_stays_as_it_was() -> None:
-    before = GREY.copy()
-    mark(GREY, [face_with_errors(np.ones(15))], FACE15, filter="blur")
-    plain = mark(GREY, [], FACE15, keypoints=False)
-    assert plain is not GREY
-    np.testing.assert_array_equal(GREY, before)
+    before = GRAY.copy()
+    mark(GRAY, [face_with_errors(np.ones(15))], FACE15, filter="blur")
+    plain = mark(GRAY, [], FACE15, keypoints=False)
+    assert plain is not GRAY
+    np.testing.assert_array_equal(GRAY, before)
 
 
 @pytest.mark.parametrize(("side_px", "line_px"), [(400, 10), (100, 3)])
@@ -58,4 +58,4 @@ def test_boxes_on_a_large_picture_are_seen_on_a_phone_and_keypoints_hide_no_face
 def test_only_what_is_too_long_shrinks() -> None:
     assert shrunk(np.zeros((100, 400, 3), np.uint8), 200).shape == (50, 200, 3)
     assert shrunk(np.zeros((1, 400, 3), np.uint8), 200).shape == (1, 200, 3)
-    assert shrunk(GREY, 200) is GREY
+    assert shrunk(GRAY, 200) is GRAY

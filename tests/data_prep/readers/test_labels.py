@@ -37,7 +37,7 @@ def test_the_columns_tell_the_keypoint_set_in_any_order(tmp_path: Path) -> None:
 
 
 def test_a_file_without_columns_for_a_keypoint_has_no_labels_for_it(tmp_path: Path) -> None:
-    five = [FACE15.columns[2 * k + axis] for k in FACE15.sources[2].keypoints for axis in (0, 1)]
+    five = [FACE15.columns[2 * k + axis] for k in FACE15.label_sources[2].keypoints for axis in (0, 1)]
     keypoints, keypoint_set, *_ = read_keypoints(write(tmp_path, five, ",".join("1234567890")))
     assert keypoint_set == FACE15
     assert np.flatnonzero(np.isfinite(keypoints[0]).all(axis=-1)).tolist() == [0, 1, 10, 11, 12]

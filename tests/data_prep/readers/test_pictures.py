@@ -20,7 +20,7 @@ SAVED: dict[str, dict[str, Any]] = {"png": {}, "tif": {}, "webp": {"lossless": T
 
 
 def stored() -> UInt8:
-    """A picture with another grey in each quarter, the brightest on the top left."""
+    """A picture with another gray in each quarter, the brightest on the top left."""
     quarters = np.array([[240, 60], [120, 10]], np.uint8)
     return np.repeat(np.kron(quarters, np.ones((HEIGHT // 2, WIDTH // 2), np.uint8))[..., None], 3, axis=-1)
 
@@ -38,21 +38,21 @@ def corner(picture: UInt8) -> tuple[int, int]:
     ("orientation", "place"),  # by the EXIF standard: where the top left of what is stored is seen
     [(1, (0, 0)), (2, (0, 1)), (3, (1, 1)), (4, (1, 0)), (5, (0, 0)), (6, (0, 1)), (7, (1, 1)), (8, (1, 0))],
 )
-@pytest.mark.parametrize("colour", [True, False])
+@pytest.mark.parametrize("color", [True, False])
 def test_a_turn_is_made_or_not(
-    tmp_path: Path, ending: str, orientation: int, place: tuple[int, int], colour: bool
+    tmp_path: Path, ending: str, orientation: int, place: tuple[int, int], color: bool
 ) -> None:
     path = tmp_path / f"a.{ending}"
     save_turned(path, stored(), orientation, **SAVED[ending])
     header = read_header(path)
     assert header == (WIDTH, HEIGHT, orientation)
-    as_stored, upright = (read_picture(path, colour, exif) for exif in (IGNORE, APPLY))
-    assert as_stored.shape == read_picture(path, colour).shape == (HEIGHT, WIDTH, 3 if colour else 1)
+    as_stored, upright = (read_picture(path, color, exif) for exif in (IGNORE, APPLY))
+    assert as_stored.shape == read_picture(path, color).shape == (HEIGHT, WIDTH, 3 if color else 1)
     assert corner(as_stored) == (0, 0)
     assert corner(upright) == place
     assert header.size(IGNORE) == as_stored.shape[1::-1]
     assert header.size(APPLY) == upright.shape[1::-1] == as_predict_reads(path).shape[1::-1]
-    if colour:
+    if color:
         np.testing.assert_allclose(upright, as_predict_reads(path), atol=2)
 
 
@@ -65,7 +65,7 @@ def test_exif_data_behind_the_pixels_of_a_png_count(tmp_path: Path) -> None:
     content, end = path.read_bytes()[:-12], path.read_bytes()[-12:]
     path.write_bytes(content + struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) + end)
     assert read_header(path).orientation == 6
-    assert read_picture(path, colour=False, exif=APPLY).shape == (WIDTH, HEIGHT, 1)
+    assert read_picture(path, color=False, exif=APPLY).shape == (WIDTH, HEIGHT, 1)
 
 
 def test_a_header_is_read_without_the_pixels(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_a_header_is_read_without_the_pixels(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-20])
     assert read_header(path) == (WIDTH, HEIGHT, 3)
     with pytest.raises(InputError, match=r"a\.jpg: cannot be decoded as a picture; .* --skip-bad"):
-        read_picture(path, colour=True)
+        read_picture(path, color=True)
     path.write_bytes(b"no picture")
     with pytest.raises(InputError, match=r"a\.jpg: cannot be decoded as a picture"):
         read_header(path)

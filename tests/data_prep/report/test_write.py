@@ -16,7 +16,7 @@ from facial_keypoints.array_types import Float64, Int64
 from facial_keypoints.keypoint_set import FACE15, KeypointSet, LabelSource
 
 FIGURES = ("contact_sheet", "outliers", "mean_face", "keypoint_scatter", "visible_keypoints", "labelled_share")
-SPARSE = FACE15.sources[1].keypoints
+SPARSE = FACE15.label_sources[1].keypoints
 COUNT = 40
 SOURCES = np.repeat([0, 1], 20)
 NOSE = FACE15.index("nose_tip")
@@ -45,7 +45,7 @@ def prepared(faces: Faces, sources: Int64, sizes: tuple[int, int, int], **change
     values: dict[str, Any] = {
         "keypoints": faces.keypoints,
         "labelled": labelled_points(faces.keypoints),
-        "sources": sources,
+        "label_sources": sources,
         "duplicates": duplicates,
         "groups": np.arange(len(faces)) // 2,
         "indexes": parts,
@@ -60,7 +60,7 @@ def prepared(faces: Faces, sources: Int64, sizes: tuple[int, int, int], **change
 def test_report_of_two_sources(tmp_path: Path, faces: Faces) -> None:
     write_report(tmp_path, prepared(faces, SOURCES, (32, 4, 4)))
     text = (tmp_path / "report.md").read_text(encoding="utf-8")
-    assert "40 faces of 20 people, 24 x 24 px, grey" in text
+    assert "40 faces of 20 people, 24 x 24 px, gray" in text
     assert "Label noise: 0.35 px" in text  # 0.5 / √2
     assert "| train | 32 | 80.0 % | 16 | 16 |" in text
     assert "- `sparse` (20 faces, 50.0 %) labels 4.0 keypoints a face; never left_eye_inner_corner, " in text
@@ -73,7 +73,7 @@ def test_report_of_two_sources(tmp_path: Path, faces: Faces) -> None:
         assert f"({name}.png)" in text
 
 
-def test_report_of_a_few_colour_faces_with_one_source_and_other_keypoints(tmp_path: Path) -> None:
+def test_report_of_a_few_color_faces_with_one_source_and_other_keypoints(tmp_path: Path) -> None:
     names = tuple(f"point_{k}" for k in range(68))
     everything = (LabelSource("everything", tuple(range(68))),)
     keypoint_set = KeypointSet("many", names, tuple(range(68)), (), (), ((0, 1, 2),), everything)
@@ -84,7 +84,7 @@ def test_report_of_a_few_colour_faces_with_one_source_and_other_keypoints(tmp_pa
     few = Faces(images, keypoints, np.arange(3), None, keypoint_set)
     write_report(tmp_path, prepared(few, np.zeros(3, np.int64), (0, 0, 3), hidden_errors={}, split_method="all-test"))
     text = (tmp_path / "report.md").read_text(encoding="utf-8")
-    assert "3 faces, 30 x 20 px, colour, 68 keypoints" in text
+    assert "3 faces, 30 x 20 px, color, 68 keypoints" in text
     assert "**No face has a label for point_7.**" in text
     assert "has a label for point_7: these are put into the middle" in text
     assert "None, pixel for pixel." in text
@@ -92,7 +92,7 @@ def test_report_of_a_few_colour_faces_with_one_source_and_other_keypoints(tmp_pa
 
 
 def points_in(panel: Any, color: str) -> Float64:
-    """Returns where a panel shows dots of a colour, (n, 2)."""
+    """Returns where a panel shows dots of a color, (n, 2)."""
     dots = [line.get_xydata() for line in panel.lines if line.get_marker() == "o" and line.get_color() == color]
     return np.concatenate(dots)
 
@@ -113,7 +113,7 @@ def test_the_mean_face_shows_the_mean_labels_of_each_source(faces: Faces) -> Non
         image = np.asarray(figure.axes[source].images[0].get_array())
         np.testing.assert_allclose(image, faces.images[source == SOURCES].mean(axis=0)[..., 0])
         left, right = figure.axes[source].get_xlim()
-        assert (left, right) == (-0.5, 23.5)  # pixel centres lie at whole numbers
+        assert (left, right) == (-0.5, 23.5)  # pixel centers lie at whole numbers
     distance = np.hypot(*(means[0][NOSE] - means[1][NOSE]))
     assert [text.get_text() for text in figure.axes[2].texts] == [f"{distance:.1f} px"]
 
@@ -141,7 +141,7 @@ def test_bars_count_the_faces_and_the_labels_of_each_source(faces: Faces) -> Non
     assert [text.get_text() for text in panel.get_yticklabels()] == [name.replace("_", " ") for name in FACE15.names]
 
 
-def test_dots_of_the_contact_sheet_have_the_colour_of_their_source(faces: Faces) -> None:
+def test_dots_of_the_contact_sheet_have_the_color_of_their_source(faces: Faces) -> None:
     first, second = figures.layers_by_source(faces.keypoints, SOURCES, FACE15)
     assert (first.label, second.label) == ("complete", "sparse")
     assert first.color != second.color
@@ -153,7 +153,7 @@ def test_dots_of_the_contact_sheet_have_the_colour_of_their_source(faces: Faces)
 
 
 def test_the_outliers_come_first_with_their_labels_on_their_images(tmp_path: Path) -> None:
-    """Black images but for the outlier's, which is grey: the upper left one, its label where it belongs."""
+    """Black images but for the outlier's, which is gray: the upper left one, its label where it belongs."""
     images = np.zeros((3, 20, 20, 1), np.uint8)
     images[1] = 128
     keypoints = np.array([[[3, 3]], [[5, 12]], [[9, 9]]], np.float32)

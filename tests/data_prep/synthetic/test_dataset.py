@@ -11,7 +11,7 @@ from facial_keypoints.array_types import Float32
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import FACE15
 
-SPARSE = FACE15.sources[1]
+SPARSE = FACE15.label_sources[1]
 COUNT = 300
 FIRST = round(COUNT * 2284 / 7049)  # rows of the source that labels nearly all keypoints
 
@@ -99,7 +99,7 @@ def test_keypoints_lie_where_the_pixels_see_them() -> None:
         moment = a_moment(np.random.default_rng(number), person)
         solid = head.solid(person, moment)
         view = camera.view_of(person, moment, solid)
-        painted_at = features.landmarks(person, moment)  # mm
+        painted_at = features.output_points(person, moment)  # mm
         at = view.project(head.surface(solid, painted_at))  # px
         inside = ((at > 0) & (at < 95)).all(-1)
         seen = cv2.remap(camera.strike(solid, view, rounds=4)[0], at[:, None], None, cv2.INTER_LINEAR)

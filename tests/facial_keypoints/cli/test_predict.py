@@ -107,9 +107,9 @@ def test_a_folder_of_cut_faces_in_order_whatever_the_workers(folder: Path, tmp_p
 
 
 def test_no_face_is_no_error_and_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_picture(tmp_path / "grey.png", np.full((120, 160, 3), 128, np.uint8))
-    main(["predict", str(tmp_path / "grey.png"), "--out", str(tmp_path / "out")])
-    assert capsys.readouterr().out == f"{tmp_path / 'out'}: 0 faces in 1 picture; no face found in grey.png\n"
+    write_picture(tmp_path / "gray.png", np.full((120, 160, 3), 128, np.uint8))
+    main(["predict", str(tmp_path / "gray.png"), "--out", str(tmp_path / "out")])
+    assert capsys.readouterr().out == f"{tmp_path / 'out'}: 0 faces in 1 picture; no face found in gray.png\n"
     assert rows(tmp_path / "out") == []
     assert json.loads((tmp_path / "out" / "keypoints.json").read_bytes())["pictures"][0]["faces"] == []
 
@@ -309,8 +309,8 @@ def test_a_picture_that_changed_since_the_kill_is_done_again(
         (["{in}/a.png", "--box", "0,0,1e200,1e200"], "the last two above 0, none beyond 1,000,000"),
         (["{in}/a.png", "--model", "v9"], "v9: no such model; give one of"),
         (["{in}/a.png", "--model", "{in}/net.keras"], "net.keras: is a Keras file; run `python -m training.export"),
-        (["{in}/a.png", "--yunet", "{in}/y.onnx"], "y.onnx: no such file; give YuNet's"),
-        (["{in}/a.png", "--yunet", "{in}/y.onnx", "--profile"], "--profile: is of the Haar cascade"),
+        (["{in}/a.png", "--detector", "{in}/y.onnx"], "y.onnx: no such file; give YuNet's"),
+        (["{in}/a.png", "--detector", "hog"], "--detector hog: no such detector; give haar, haar-profile, or YuNet's"),
         (["{in}/a.png", "--workers", "0"], "--workers 0: must be at least 1"),
         (["{in}/a.png", "--workers", "99999999999"], "--workers 99999999999: must be at least 1 and at most"),
         (["{in}/a.png", "clip.mp4", "--no-detect"], "--no-detect: is for pictures of one face each"),

@@ -89,7 +89,7 @@ def test_what_lies_behind_the_face_goes_back_when_the_nose_comes_forward(tmp_pat
     np.testing.assert_allclose(fit_filter(hat, turned), [[1, 0, -4], [0, 1, 0]], atol=1e-6)
 
 
-def test_colours_blend_by_alpha_and_nothing_else_changes(tmp_path: Path) -> None:
+def test_colors_blend_by_alpha_and_nothing_else_changes(tmp_path: Path) -> None:
     rgba = np.zeros((10, 10, 4), np.uint8)
     rgba[2, 3] = (200, 100, 0, 255)
     rgba[2, 4] = (200, 100, 0, 51)  # a fifth
@@ -103,7 +103,7 @@ def test_colours_blend_by_alpha_and_nothing_else_changes(tmp_path: Path) -> None
     assert (picture == 50).all()
 
 
-def test_edges_have_no_fringe_of_the_colour_that_is_transparent(tmp_path: Path) -> None:
+def test_edges_have_no_fringe_of_the_color_that_is_transparent(tmp_path: Path) -> None:
     y, x = np.mgrid[:101, :101]
     rgba: UInt8 = np.zeros((101, 101, 4), np.uint8)
     rgba[..., 1] = 255  # green where nobody sees it
@@ -164,7 +164,7 @@ def test_keypoints_that_make_no_face_break_nothing(name: str, keypoints: np.ndar
     assert apply_filter(picture, [face], shipped(name)).shape == picture.shape
 
 
-# A face that looks at the camera, eye distance 100 px: eye centres, nose tip, mouth corners.
+# A face that looks at the camera, eye distance 100 px: eye centers, nose tip, mouth corners.
 FRONTAL = {"left_eye_center": (250.0, 150.0), "right_eye_center": (150.0, 150.0), "nose_tip": (200.0, 205.0)}
 BOX = (70.0, 50.0, 260.0, 260.0)
 FRONTAL |= {"mouth_left_corner": (243.0, 252.0), "mouth_right_corner": (157.0, 252.0)}
@@ -267,17 +267,17 @@ def test_the_command_paints_pictures_and_clips_and_goes_on_after_a_bad_one(
     folder = tmp_path / "in"
     folder.mkdir()
     Image.fromarray(face).save(folder / "face.png")
-    Image.fromarray(np.full_like(face, 90)).save(folder / "grey.png")
+    Image.fromarray(np.full_like(face, 90)).save(folder / "gray.png")
     (folder / "bad.png").write_bytes(b"")
-    film = clips.Clip(tmp_path / "film.mp4", face.shape[1], face.shape[0], 10.0, 3)
-    clips.write_clip(film.path, film, [face] * 3)
-    nobody = film._replace(path=tmp_path / "nobody.mp4")
+    clip_given = clips.Clip(tmp_path / "film.mp4", face.shape[1], face.shape[0], 10.0, 3)
+    clips.write_clip(clip_given.path, clip_given, [face] * 3)
+    nobody = clip_given._replace(path=tmp_path / "nobody.mp4")
     clips.write_clip(nobody.path, nobody, [np.full_like(face, 90)] * 3)
     out = tmp_path / "out"
     command = [
         "filter",
         str(folder),
-        str(film.path),
+        str(clip_given.path),
         str(nobody.path),
         "--filter",
         "hat",
@@ -298,7 +298,7 @@ def test_the_command_paints_pictures_and_clips_and_goes_on_after_a_bad_one(
     nose, hat = painted[y, x].astype(int), painted[int(y - 2.8 * abs(eye - other)[0]), x]
     assert nose[0] > 150 > 2 * nose[1]
     assert hat.max() < 110  # black
-    assert (read_picture(out / "grey.png") == 90).all()
+    assert (read_picture(out / "gray.png") == 90).all()
     frames = [frame.picture for frame in clips.read_frames(clips.read_clip(out / "film.mp4"))]
     assert len(frames) == 3
     changed = np.abs(painted.astype(int) - face).max(axis=-1) > 60
@@ -318,9 +318,9 @@ def test_nothing_is_written_where_nothing_could_be_read(tmp_path: Path, bad: str
 
 
 def test_a_bad_clip_is_told_before_a_picture_is_painted(tmp_path: Path) -> None:
-    Image.new("RGB", (90, 60)).save(tmp_path / "grey.png")
+    Image.new("RGB", (90, 60)).save(tmp_path / "gray.png")
     (tmp_path / "bad.mp4").write_text("hello", encoding="utf-8")
-    paths = [str(tmp_path / name) for name in ("grey.png", "bad.mp4")]
+    paths = [str(tmp_path / name) for name in ("gray.png", "bad.mp4")]
     with pytest.raises(InputError, match=r"bad\.mp4: is no clip"):
         main(["filter", *paths, "--filter", "hat", "--out", str(tmp_path / "out")])
-    assert {path.name for path in tmp_path.iterdir()} == {"grey.png", "bad.mp4"}
+    assert {path.name for path in tmp_path.iterdir()} == {"gray.png", "bad.mp4"}
