@@ -23,6 +23,12 @@ ROOT = Path(__file__).parents[1]
 REAL_DATA = ROOT.parent / "shared" / "data"
 
 
+def project_files() -> list[Path]:
+    """Returns the Python files of the project, tests and all; hidden folders, as environments are, are not entered."""
+    folders = [path for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    return sorted([*ROOT.glob("*.py"), *(file for folder in folders for file in folder.rglob("*.py"))])
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "any_backend: what it tests depends on the backend; run under all of them")
 

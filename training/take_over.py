@@ -212,16 +212,16 @@ def copy(label_source: keras.Model, target: keras.Model, without: Collection[Key
 
 
 def constants(one: keras.Model, other: keras.Model) -> set[Key]:
-    """Returns the layers whose weights are never trained and follow from the size of the images, as a grid's places.
+    """Returns the layers whose weights are never trained and are the same in two new networks, but not all one value.
 
-    Args:
-        one, other: built one after the other, with new weights: random ones differ, and a fixed value is no constant.
+    They follow from the size of the images, as the places of a grid do.
     """
     found = layers_of(other)
     return {
         key
         for key, layer in layers_of(one).items()
-        if not layer.trainable_weights
+        if key in found
+        and not layer.trainable_weights
         and any(array.min() < array.max() for array in layer.get_weights())
         and shapes(layer) == shapes(found[key])
         and all(np.array_equal(*arrays) for arrays in zip(layer.get_weights(), found[key].get_weights(), strict=True))

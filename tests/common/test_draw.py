@@ -9,7 +9,7 @@ import pytest
 
 from common.draw import CELL_INCHES, DPI, GAP_PX, KeypointLayer, face_grid
 from tests.common.test_backend import run_python
-from tests.conftest import ROOT
+from tests.conftest import ROOT, project_files
 
 HEAD_PX = round(0.35 * DPI)  # the line with the legend
 MAGENTA_BGR = (255, 0, 255)
@@ -56,7 +56,7 @@ assert os.environ["MPLBACKEND"] == {backend!r}
 
 
 def test_no_other_module_of_the_project_imports_matplotlib() -> None:
-    own = [file for file in ROOT.rglob("*.py") if not {".venv", ".venv-jax", ".venv-web", "tests"} & {*file.parts}]
+    own = [file for file in project_files() if "tests" not in file.relative_to(ROOT).parts]
     importing = [
         file for file in own if re.search(r"^\s*(import|from) matplotlib", file.read_text("utf-8"), re.MULTILINE)
     ]

@@ -4,28 +4,20 @@ The linter has such a rule (PLW1514), but finds only calls on what it knows to b
 """
 
 import ast
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import project_files
 
 TEXT_FROM = {"read_text": 0, "write_text": 1}  # calls that open a text file, and where their encoding may stand
 BINARY = ("archive.open(", "os.open(", "Image.open(")  # calls of this name that open no text file
 
 
-def files() -> Iterator[Path]:
-    for path in ROOT.rglob("*.py"):
-        if not any(part.startswith(".") for part in path.relative_to(ROOT).parts):
-            yield path
-
-
 def without_encoding(source: str) -> list[str]:
     """Returns the calls in some code that open a text file in the encoding of the locale."""
     calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
-    texts = {call: ast.get_source_segment(source, call) or "" for call in calls}
-    return [texts[call] for call in calls if opens_text(call) and not texts[call].startswith(BINARY)]
+    texts = [ast.get_source_segment(source, call) or "" for call in calls if opens_text(call)]
+    return [text for text in texts if not text.startswith(BINARY)]
 
 
 def opens_text(call: ast.Call) -> bool:
@@ -62,5 +54,5 @@ def test_what_is_found(code: str, found: bool) -> None:
 
 
 def test_every_text_file_is_opened_with_its_encoding() -> None:
-    found = {str(path): calls for path in files() if (calls := without_encoding(path.read_text(encoding="utf-8")))}
-    assert found == {}
+    found = {file: without_encoding(file.read_text(encoding="utf-8")) for file in project_files()}
+    assert not any(found.values()), {file: calls for file, calls in found.items() if calls}

@@ -196,15 +196,14 @@ def test_a_run_killed_in_its_first_epoch_is_in_nobody_s_way(
     """With --resume it begins again, and so it does without, under whatever settings."""
     run = ["base", "--data", str(small_data), *QUICK, "--seed", "5"]
     main([*run, "--out", str(tmp_path / "unbroken")])
-    for name, flags, settings in (("a", ["--resume"], []), ("b", [], []), ("c", ["--resume"], ["--epochs", "1"])):
+    for name, flags, settings in (("a", ["--resume"], []), ("b", [], ["--epochs", "1"])):
         assert train([*run, "--out", str(tmp_path / name)], KILLED_IN_THE_FIRST_EPOCH) == -9
         assert (tmp_path / f"{name}.unfinished").is_dir()
         capsys.readouterr()
         main([*run, "--out", str(tmp_path / name), *flags, *settings])
         assert ("starting over: no epoch was finished\n" in capsys.readouterr().out) == bool(flags)
     assert same(tmp_path / "unbroken", tmp_path / "a")
-    assert same(tmp_path / "unbroken", tmp_path / "b")
-    assert read_manifest(tmp_path / "c", TRAIN)["metrics"]["epochs"] == 1
+    assert read_manifest(tmp_path / "b", TRAIN)["metrics"]["epochs"] == 1
 
 
 def test_resuming_needs_an_unfinished_run_with_the_same_settings(small_data: Path, tmp_path: Path) -> None:
