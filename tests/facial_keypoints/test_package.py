@@ -1,4 +1,4 @@
-"""The library as others install it: what it imports, and what is in its wheel."""
+"""The library as others install it: what it imports, what its wheel holds, and that it predicts once installed."""
 
 import ast
 import subprocess
@@ -10,12 +10,16 @@ from shutil import copy, copytree
 
 import pytest
 
+from facial_keypoints.pictures import write_picture
 from tests.conftest import ROOT
+from tests.facial_keypoints.drawn import drawn_faces
 
 LIBRARY = ROOT / "facial_keypoints"
 ALLOWED = {"cv2", "numpy", "onnxruntime", "PIL", "tqdm"}
 LARGEST_MB = 12.0
 SHIPPED = {"README.md", "manifest.json", "model.onnx", "model_int8.onnx"}  # not model.keras
+PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+OFFLINE = ["--no-deps", "--no-index", "--no-build-isolation"]  # builds with the setuptools that is installed here
 
 
 def test_the_library_imports_its_five_dependencies_and_nothing_else() -> None:
@@ -32,50 +36,74 @@ def test_the_library_imports_its_five_dependencies_and_nothing_else() -> None:
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built from a copy, so that nothing is left in the project."""
-    source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of what the library is built from, so that a build leaves nothing in the project."""
+    source = tmp_path_factory.mktemp("source")
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         copy(ROOT / name, source)
     for name in ("facial_keypoints", "artifacts/pretrained"):
         copytree(ROOT / name, source / name)
-    command = [sys.executable, "-m", "pip", "wheel", ".", "--no-deps", "--no-build-isolation", "--no-index"]
-    done = subprocess.run([*command, "--wheel-dir", out], cwd=source, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    return source
+
+
+@pytest.fixture(scope="module")
+def wheel(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("wheel")
+    _output([*PIP, "wheel", ".", *OFFLINE, "--wheel-dir", out], source)
     (path,) = out.iterdir()
     return path
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Path:
+    """A fresh environment, which finds the dependencies where these tests do."""
+    folder = tmp_path / "environment"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    code = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    site = Path(_output([_scripts(folder) / "python", "-c", code], tmp_path))
+    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return folder
 
 
 def test_the_wheel_holds_the_library_and_what_is_shipped_of_each_model(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {"facial_keypoints"}
-    modules = {name for name in names if name.endswith(".py")}
     drawing = LIBRARY / "filters" / "draw.py"  # made the pictures beside it; nobody who installs them needs it
-    wanted_modules = set(LIBRARY.rglob("*.py")) - {drawing}
-    assert modules == {path.relative_to(ROOT).as_posix() for path in wanted_modules}
-    assert "facial_keypoints/py.typed" in names
+    files = {path for suffix in ("py", "pyi", "png", "json") for path in LIBRARY.rglob(f"*.{suffix}")} - {drawing}
+    wanted = {path.relative_to(ROOT).as_posix() for path in files} | {"facial_keypoints/py.typed"}
     models = {path.parent.name for path in (ROOT / "artifacts" / "pretrained").glob("*/model.onnx")}
-    wanted = {f"facial_keypoints/pretrained/{model}/{name}" for model in models for name in SHIPPED}
-    assert {name for name in names if name.startswith("facial_keypoints/pretrained/")} == wanted
+    wanted |= {f"facial_keypoints/pretrained/{model}/{name}" for model in models for name in SHIPPED}
+    assert {name for name in names if name.startswith("facial_keypoints/")} == wanted
     assert wheel.stat().st_size < LARGEST_MB * 1e6
 
 
-def test_an_installed_wheel_predicts(wheel: Path, tmp_path: Path) -> None:
-    """In a fresh environment, which finds the dependencies where these tests do, but the library in the wheel."""
-    environment = tmp_path / "environment"
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
-    python = environment / ("Scripts" if sys.platform == "win32" else "bin") / "python"
-    site = Path(_output([python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], tmp_path))
-    pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "--no-deps", "--no-index", str(wheel)], check=True)
-    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
-    code = (
-        "import facial_keypoints, numpy as np\n"
-        "keypoints = facial_keypoints.Predictor().predict_crops(np.zeros((2, 96, 96, 3), np.uint8))\n"
-        "print(facial_keypoints.__file__, keypoints.coordinates.shape, keypoints.expected_error.shape)"
-    )
-    assert _output([python, "-c", code], tmp_path) == f"{site / 'facial_keypoints' / '__init__.py'} (2, 15, 2) (2, 15)"
+@pytest.mark.parametrize("editable", [False, True], ids=["wheel", "editable"])
+def test_the_installed_command_predicts(
+    editable: bool, source: Path, environment: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """With each shipped model, from the place where the library was installed."""
+    what: list[str | Path] = ["--editable", source] if editable else [request.getfixturevalue("wheel")]
+    _output([*PIP, "--python", _scripts(environment) / "python", "install", *OFFLINE, *what], tmp_path)
+    code = "from facial_keypoints.pretrained import shipped; print(*shipped().values(), sep='\\n')"
+    folders = [Path(line) for line in _output([_scripts(environment) / "python", "-c", code], tmp_path).splitlines()]
+    root = source if editable else environment
+    assert folders
+    assert all(folder.is_relative_to(root) for folder in folders)
+
+    write_picture(tmp_path / "faces.png", drawn_faces(rows=1, columns=2).picture)
+    predict: list[str | Path] = [_scripts(environment) / "facial-keypoints", "predict", "faces.png"]
+    for folder in folders:
+        _output([*predict, "--model", folder.name, "--out", folder.name], tmp_path)
+        table = (tmp_path / folder.name / "keypoints.csv").read_text().splitlines()
+        assert len(table) == 1 + 2  # a header, and a line for each face
+
+
+def _scripts(environment: Path) -> Path:
+    return environment / ("Scripts" if sys.platform == "win32" else "bin")
 
 
 def _output(command: list[str | Path], folder: Path) -> str:
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
+    """Returns what a command prints; fails with what it says on stderr."""
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
