@@ -35,7 +35,8 @@ def fetch() -> Path:
         import kagglehub
     except ImportError:
         raise InputError(
-            f"the source kaggle needs kagglehub, which is not installed: pip install kagglehub, {BY_HAND}"
+            "the source kaggle needs kagglehub, which is not installed: pip install -r requirements-kaggle.txt, "
+            f"{BY_HAND}"
         ) from None
     try:
         return Path(kagglehub.dataset_download(DATASET))

@@ -33,7 +33,7 @@ def test_reads_the_folder_below_the_download(tmp_path: Path, monkeypatch: pytest
 
 def test_without_kagglehub_says_how_to_get_the_faces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "kagglehub", None)  # makes its import fail
-    with pytest.raises(InputError, match=r"pip install kagglehub, or download https://.* by hand"):
+    with pytest.raises(InputError, match=r"pip install -r requirements-kaggle\.txt, or download https://.* by hand"):
         kaggle.read()
 
 
