@@ -6,7 +6,13 @@ RUN := $(VENV)/bin/python
 # For `make run`: empty for the full run (7,049 faces, the whole recipe).
 SIZE ?= --quick
 
-.PHONY: run setup test test-jax test-web web lint lock clean
+# Tests run two files at a time, each in a process of one thread; the tests of a file share its fixtures, so they stay
+# together.
+PYTEST = -m pytest -n 2 --dist loadscope
+ONE_THREAD = OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1
+INSTALL = -m pip install --quiet --disable-pip-version-check
+
+.PHONY: run setup test test-long test-lowest test-jax test-web web lint lowest-versions lock clean
 
 run: setup
 	$(RUN) pipeline.py $(SIZE)
@@ -16,20 +22,40 @@ setup: $(VENV)/installed
 $(VENV)/installed: requirements-lock.txt
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "error: TensorFlow needs Python 3.11, 3.12 or 3.13; set PYTHON=...")'
 	$(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-lock.txt
+	$(RUN) $(INSTALL) -r requirements-lock.txt
 	touch $@
 
-# Two files at a time, each in a process of one thread; the tests of a file share its fixtures, so they stay together.
 test: setup lint
-	OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 $(RUN) -m pytest -n 2 --dist loadscope
+	$(ONE_THREAD) $(RUN) $(PYTEST) -m "not long"
+
+# The tests that are marked `long`.
+test-long: setup
+	$(ONE_THREAD) $(RUN) $(PYTEST) -m long
+
+# All tests, long or not, with the lowest version of each direct dependency that the bounds allow, in an environment of
+# its own. It needs Python 3.11: some of these versions have no wheels for later ones.
+test-lowest: .venv-lowest/installed
+	$(ONE_THREAD) .venv-lowest/bin/python $(PYTEST)
+
+.venv-lowest/installed: Makefile pyproject.toml requirements.txt requirements-dev.txt
+	rm -rf .venv-lowest
+	$(PYTHON) -m venv .venv-lowest
+	$(MAKE) --silent --no-print-directory lowest-versions > .venv-lowest/versions.txt
+	.venv-lowest/bin/python $(INSTALL) -r requirements-dev.txt -c .venv-lowest/versions.txt
+	touch $@
+
+# Prints NAME==VERSION for each NAME>=VERSION in the bounds: constraints for pip.
+lowest-versions:
+	@sed -nE 's/^ *"?([A-Za-z0-9_-]+)>=([0-9.]+),.*/\1==\2/p' pyproject.toml requirements.txt requirements-dev.txt
 
 # The networks and their training under JAX, in an environment of its own that has no TensorFlow.
 test-jax: .venv-jax/installed
-	KERAS_BACKEND=jax .venv-jax/bin/python -m pytest tests/models tests/training
+	KERAS_BACKEND=jax $(ONE_THREAD) .venv-jax/bin/python $(PYTEST) tests/models tests/training
 
 .venv-jax/installed: requirements-jax.txt requirements-lock.txt
+	rm -rf .venv-jax
 	$(PYTHON) -m venv .venv-jax
-	.venv-jax/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-jax.txt
+	.venv-jax/bin/python $(INSTALL) -r requirements-jax.txt
 	touch $@
 
 # The web page on http://127.0.0.1:7860, with the light library alone, in an environment of its own.
@@ -44,11 +70,11 @@ test-web: .venv-web/tests-installed
 
 .venv-web/installed: requirements-web.txt pyproject.toml
 	$(PYTHON) -m venv .venv-web
-	.venv-web/bin/python -m pip install --quiet --disable-pip-version-check -e . -r requirements-web.txt
+	.venv-web/bin/python $(INSTALL) -e . -r requirements-web.txt
 	touch $@
 
 .venv-web/tests-installed: .venv-web/installed requirements-web-dev.txt
-	.venv-web/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-web-dev.txt
+	.venv-web/bin/python $(INSTALL) -r requirements-web-dev.txt
 	touch $@
 
 lint: setup
@@ -60,8 +86,8 @@ lint: setup
 lock:
 	rm -rf $(VENV)
 	$(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(RUN) $(INSTALL) -r requirements-dev.txt
 	(echo "# The exact set that is installed and tested; written by \`make lock\`."; $(RUN) -m pip freeze --all --exclude pip) > requirements-lock.txt
 
 clean:
-	rm -rf $(VENV) .venv-jax .venv-web $(filter-out artifacts/pretrained,$(wildcard artifacts/*))
+	rm -rf $(VENV) .venv-lowest .venv-jax .venv-web $(filter-out artifacts/pretrained,$(wildcard artifacts/*))

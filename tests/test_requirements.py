@@ -1,0 +1,109 @@
+"""What has to be installed: bounded, the same in every file, no more and no less than what is imported."""
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterable
+
+import pytest
+
+from benchmarks import dlib68, mediapipe_mesh
+from tests.conftest import ROOT
+
+BOUNDED = re.compile(r"([A-Za-z0-9_-]+)>=([0-9.]+),<([0-9.]+)")
+DISTRIBUTIONS = {"cv2": "opencv-python", "PIL": "Pillow", "sklearn": "scikit-learn"}  # of modules with other names
+OURS = {"facial_keypoints", "common", "data_prep", "models", "training", "evaluation", "benchmarks", "web", "tests"}
+STAGES = ["facial_keypoints", "common", "data_prep", "models", "training", "evaluation", "benchmarks", "pipeline.py"]
+BY_KERAS = {"tf2onnx", "tensorboard"}
+BY_NAME = {"mypy", "pytest-xdist", "ruff", "setuptools"}  # run by the Makefile and the tests, and not imported
+WITH_TENSORFLOW = {"tensorflow", "tensorboard", "onnx", "onnxruntime", "tf2onnx"}  # of no use under JAX
+TESTED_WITH = {"pytest", "pytest-xdist", "hypothesis", "h5py"}
+
+
+def lines(file: str) -> list[str]:
+    """Returns the requirements of a file without comments; those of another file that it includes are left out."""
+    if file == "pyproject.toml":
+        return list(tomllib.loads((ROOT / file).read_text())["project"]["dependencies"])
+    text = (line.partition("#")[0].strip() for line in (ROOT / file).read_text().splitlines())
+    return [line for line in text if line and not line.startswith("-")]
+
+
+def bounds(file: str) -> dict[str, tuple[str, str]]:
+    """Returns the lower and upper bound of what a file lists, by name."""
+    found = [BOUNDED.fullmatch(line) for line in lines(file)]
+    assert all(found), f"{file}: each line is NAME>=LOWEST,<BELOW"
+    return {match[1]: (match[2], match[3]) for match in found if match}
+
+
+def imported(folders: Iterable[str]) -> set[str]:
+    """Returns the names of the packages that are imported in some folders, apart from ours and Python's."""
+    modules = set()
+    for folder in folders:
+        paths = [ROOT / folder] if folder.endswith(".py") else (ROOT / folder).rglob("*.py*")
+        for path in paths:
+            if path.suffix in (".py", ".pyi"):
+                for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                    names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+                    names += [str(node.module)] if isinstance(node, ast.ImportFrom) else []
+                    modules |= {name.partition(".")[0] for name in names}
+    return {DISTRIBUTIONS.get(name, name) for name in modules - sys.stdlib_module_names - OURS - {"pipeline"}}
+
+
+FILES = ["pyproject.toml", *sorted(path.name for path in ROOT.glob("requirements*.txt"))]
+WITH_BOUNDS = [file for file in FILES if file not in ("requirements-lock.txt", "requirements-jax.txt")]
+
+
+def test_a_package_has_the_same_bounds_wherever_it_is_listed() -> None:
+    seen: dict[str, tuple[str, str]] = {}
+    for file in WITH_BOUNDS:
+        for name, pair in bounds(file).items():
+            assert seen.setdefault(name, pair) == pair, f"{file}: {name}"
+
+
+def test_setuptools_builds_with_what_the_tests_build_with() -> None:
+    (requires,) = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
+    assert requires == "setuptools>=" + bounds("requirements-dev.txt")["setuptools"][0]
+
+
+def test_the_locked_versions_lie_within_the_bounds() -> None:
+    locked = dict(line.split("==") for line in lines("requirements-lock.txt"))
+    locked = {name.lower(): version for name, version in locked.items()}
+    for name, (low, below) in (bounds("requirements.txt") | bounds("requirements-dev.txt")).items():
+        assert parts(low) <= parts(locked[name.lower()]) < parts(below), name
+
+
+def parts(version: str) -> list[int]:
+    return [int(part) for part in version.split(".")]
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
+def test_the_lowest_versions_follow_from_the_bounds() -> None:
+    command = ["make", "--silent", "--no-print-directory", "lowest-versions"]
+    printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    every = bounds("pyproject.toml") | bounds("requirements.txt") | bounds("requirements-dev.txt")
+    assert set(printed) == {f"{name}=={low}" for name, (low, _) in every.items()}
+
+
+def test_what_is_imported_is_listed_and_what_is_listed_is_imported() -> None:
+    optional = {*bounds("requirements-kaggle.txt"), "jax", "gradio_client"}  # the last in `benchmarks/web.py`
+    assert set(bounds("pyproject.toml")) == imported(["facial_keypoints"])
+    assert {*bounds("requirements.txt"), *optional} == imported(STAGES) | BY_KERAS
+    tests = {*bounds("requirements.txt"), *bounds("requirements-dev.txt")} - BY_NAME
+    assert imported(["tests"]) <= tests
+    assert imported([*STAGES, "tests"]) | BY_KERAS == tests | optional
+    page = {*bounds("pyproject.toml"), *bounds("requirements-web.txt"), *bounds("requirements-web-dev.txt")}
+    assert imported(["web"]) | imported(["facial_keypoints"]) == page
+
+
+def test_the_requirements_of_the_peers_are_what_the_benchmarks_look_for() -> None:
+    assert set(bounds("requirements-peers.txt")) == {"dlib-bin", dlib68.MODELS_PACKAGE, mediapipe_mesh.PACKAGE}
+
+
+def test_jax_replaces_tensorflow_and_all_else_is_as_locked() -> None:
+    assert "-c requirements-lock.txt" in (ROOT / "requirements-jax.txt").read_text().splitlines()
+    jax, *others = lines("requirements-jax.txt")
+    assert BOUNDED.fullmatch(jax)
+    assert set(others) == set(bounds("requirements.txt")) - WITH_TENSORFLOW | TESTED_WITH
