@@ -28,6 +28,7 @@ def test_options_of_prepare_are_passed_on(tmp_path: Path) -> None:
     assert command[-3:] == ["--skip-bad", "--exif", "apply"]
 
 
+@pytest.mark.long
 def test_all_stages_run_once_and_again_only_for_a_reason(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -37,7 +37,6 @@ UNEVEN, MOST_UNEVEN = 0.5, 0.01  # of the usual gap between frames; of all gaps,
 MISSING_S = 1.0  # of a clip, before it is said to be cut off
 MOST_TICKS = 65_535  # in a second, for MPEG-4; a frame lasts a whole number of them
 
-_log = getattr(cv2.utils, "logging", cv2)  # earlier versions of OpenCV have its functions at the top
 
 
 class Clip(NamedTuple):
@@ -342,13 +341,13 @@ def _capture(path: Path) -> Iterator[cv2.VideoCapture]:
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Keeps OpenCV and FFmpeg from printing while they open a clip, which they do beside saying that they failed."""
-    level = _log.getLogLevel()
-    _log.setLogLevel(SILENT)
+    level = cv2.utils.logging.getLogLevel()
+    cv2.utils.logging.setLogLevel(SILENT)
     before = os.environ.get("OPENCV_FFMPEG_LOGLEVEL")
     os.environ["OPENCV_FFMPEG_LOGLEVEL"] = before or QUIET  # which OpenCV reads when it first opens a clip
     try:
         yield
     finally:
-        _log.setLogLevel(level)
+        cv2.utils.logging.setLogLevel(level)
         if before is None:
             os.environ.pop("OPENCV_FFMPEG_LOGLEVEL", None)
