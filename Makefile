@@ -33,11 +33,12 @@ test-long: setup
 	$(ONE_THREAD) $(RUN) $(PYTEST) -m long
 
 # All tests, long or not, with the lowest version of each direct dependency that the bounds allow, in an environment of
-# its own. It needs Python 3.11: some of these versions have no wheels for later ones.
+# its own.
 test-lowest: .venv-lowest/installed
 	$(ONE_THREAD) .venv-lowest/bin/python $(PYTEST)
 
 .venv-lowest/installed: Makefile pyproject.toml requirements.txt requirements-dev.txt
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13) and "error: TensorFlow 2.18 needs Python 3.11 or 3.12; set PYTHON=...")'
 	rm -rf .venv-lowest
 	$(PYTHON) -m venv .venv-lowest
 	$(MAKE) --silent --no-print-directory lowest-versions > .venv-lowest/versions.txt
