@@ -19,8 +19,8 @@ def atomic_folder(out: Path) -> Iterator[Path]:
     new = out.with_name(f".{out.name}.partial")
     put_back(out)
     shutil.rmtree(new, ignore_errors=True)  # left by a kill
-    new.mkdir(parents=True)
     try:
+        new.mkdir(parents=True)  # in here: an interrupt just after it must not leave the folder behind
         yield new
         replace_folder(out, new)
     finally:
