@@ -454,7 +454,8 @@ MAKERS: dict[str, Callable[[Path], Case]] = {
 MAKERS["altered_array"] = partial(of_array, name="test_images", fits=False)
 MAKERS |= {f"{name}_that_fits": partial(of_array, name=f"train_{name}", fits=True) for name in arrays.ARRAYS}
 MAKERS |= {
-    f"test_{name}_that_fits": partial(of_array, name=f"test_{name}", fits=True) for name in ("keypoints", "label_sources")
+    f"test_{name}_that_fits": partial(of_array, name=f"test_{name}", fits=True)
+    for name in ("keypoints", "label_sources")
 }
 
 

@@ -26,8 +26,8 @@ TESTED_WITH = {"pytest", "pytest-xdist", "hypothesis", "h5py"}
 def lines(file: str) -> list[str]:
     """Returns the requirements of a file without comments; those of another file that it includes are left out."""
     if file == "pyproject.toml":
-        return list(tomllib.loads((ROOT / file).read_text())["project"]["dependencies"])
-    text = (line.partition("#")[0].strip() for line in (ROOT / file).read_text().splitlines())
+        return list(tomllib.loads((ROOT / file).read_text(encoding="utf-8"))["project"]["dependencies"])
+    text = (line.partition("#")[0].strip() for line in (ROOT / file).read_text(encoding="utf-8").splitlines())
     return [line for line in text if line and not line.startswith("-")]
 
 
@@ -64,7 +64,7 @@ def test_a_package_has_the_same_bounds_wherever_it_is_listed() -> None:
 
 
 def test_setuptools_builds_with_what_the_tests_build_with() -> None:
-    (requires,) = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
+    (requires,) = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["build-system"]["requires"]
     assert requires == "setuptools>=" + bounds("requirements-dev.txt")["setuptools"][0]
 
 
@@ -103,7 +103,7 @@ def test_the_requirements_of_the_peers_are_what_the_benchmarks_look_for() -> Non
 
 
 def test_jax_replaces_tensorflow_and_all_else_is_as_locked() -> None:
-    assert "-c requirements-lock.txt" in (ROOT / "requirements-jax.txt").read_text().splitlines()
+    assert "-c requirements-lock.txt" in (ROOT / "requirements-jax.txt").read_text(encoding="utf-8").splitlines()
     jax, *others = lines("requirements-jax.txt")
     assert BOUNDED.fullmatch(jax)
     assert set(others) == set(bounds("requirements.txt")) - WITH_TENSORFLOW | TESTED_WITH

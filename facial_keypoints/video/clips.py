@@ -38,7 +38,6 @@ MISSING_S = 1.0  # of a clip, before it is said to be cut off
 MOST_TICKS = 65_535  # in a second, for MPEG-4; a frame lasts a whole number of them
 
 
-
 class Clip(NamedTuple):
     """What a clip is.
 

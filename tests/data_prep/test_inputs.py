@@ -193,7 +193,10 @@ FAULTS = {
     "few in training": (["test_only", "--split", "official"], r"--split official: fewer than 10 faces are in its"),
     "68 cuts of one": (["frames", "--crops-per-face", "2"], r"--crops-per-face 2: these crops would all be the same"),
     "the same folder": (["frames", "frames/"], r"frames: is named twice"),
-    "nobody named": (["frames", "--leave-out", "nameless"], r"nameless: names nobody in its validation and test splits"),
+    "nobody named": (
+        ["frames", "--leave-out", "nameless"],
+        r"nameless: names nobody in its validation",
+    ),
     "no data folder": (["frames", "--leave-out", "five"], r"five: .*prepare"),
 }
 

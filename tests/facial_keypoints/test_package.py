@@ -61,7 +61,7 @@ def environment(tmp_path: Path) -> Path:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
     code = "import sysconfig; print(sysconfig.get_path('purelib'))"
     site = Path(_output([_scripts(folder) / "python", "-c", code], tmp_path))
-    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
     return folder
 
 
@@ -94,7 +94,7 @@ def test_the_installed_command_predicts(
     predict: list[str | Path] = [_scripts(environment) / "facial-keypoints", "predict", "faces.png"]
     for folder in folders:
         _output([*predict, "--model", folder.name, "--out", folder.name], tmp_path)
-        table = (tmp_path / folder.name / "keypoints.csv").read_text().splitlines()
+        table = (tmp_path / folder.name / "keypoints.csv").read_text(encoding="utf-8").splitlines()
         assert len(table) == 1 + 2  # a header, and a line for each face
 
 
