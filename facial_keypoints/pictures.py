@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from PIL import (
     BmpImagePlugin,
     ExifTags,
@@ -78,6 +79,8 @@ UPRIGHT = {  # how a picture is turned upright, by its EXIF orientation; 1: it i
     8: Image.Transpose.ROTATE_90,
 }
 
+Picture = str | Path | npt.NDArray[np.uint8] | Image.Image
+
 notes = logging.getLogger("facial_keypoints")  # what a reader should know; a program may show or silence it
 
 
@@ -99,6 +102,39 @@ def read_picture(path: str | Path, *, most_pixels: int = MOST_PIXELS) -> UInt8:
             return _rgb(image if turn is None else image.transpose(turn))
         except Exception as error:
             raise InputError(f"{path}: cannot be decoded ({one_line(error)}); save or fetch it again") from None
+
+
+def as_rgb(picture: Picture) -> UInt8:
+    """Returns a picture as an array, uint8 (H, W, 3) RGB, without a copy where it is one.
+
+    Args:
+        picture: a path, read by `read_picture`; a numpy array of uint8, (H, W, 3) RGB or (H, W) or (H, W, 1) gray; or a
+            PIL image of any mode, whose EXIF orientation is ignored.
+
+    Raises:
+        InputError: the file cannot be read, or the array has another type or shape.
+    """
+    if isinstance(picture, str | Path):
+        return read_picture(picture)
+    if isinstance(picture, Image.Image):
+        try:
+            return _rgb(picture)
+        except Exception as error:  # Pillow decodes only now
+            raise InputError(f"picture: cannot be decoded ({one_line(error)})") from None
+    if not isinstance(picture, np.ndarray):
+        kind = type(picture).__name__
+        raise InputError(f"picture: is {kind}, expected a path, a numpy array of uint8 or a PIL image")
+    if picture.dtype != np.uint8:
+        says = f"picture: is {picture.dtype}, expected uint8 (0 black to 255 white)"
+        if picture.dtype.kind == "f":
+            says += "; convert values of 0 to 1 with (picture * 255).round().astype('uint8')"
+        raise InputError(says)
+    shape = picture.shape
+    if len(shape) == 2:
+        picture = picture[..., None]
+    if picture.ndim != 3 or picture.shape[2] not in (1, 3) or not picture.size:
+        raise InputError(f"picture: has shape {shape}, expected (H, W, 3) RGB, or (H, W) or (H, W, 1) gray")
+    return picture if picture.shape[2] == 3 else np.repeat(picture, 3, axis=2)
 
 
 @contextlib.contextmanager

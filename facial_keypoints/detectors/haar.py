@@ -61,7 +61,7 @@ class Haar:
         return of_thread[name]
 
 
-def second_look(haar: Haar) -> Detector:
-    """Returns what seeks faces where the cascade found none: a little turned, and seen from the side."""
-    tilted, aside = Turned(haar, (-TILT_DEGREES, TILT_DEGREES)), Haar(frontal=False, profile=True)
-    return lambda picture: joined([tilted(picture), aside(picture)])
+def tilted_or_profile(haar: Haar) -> Detector:
+    """Returns a detector of tilted faces and of profiles, for pictures in which `haar` finds no face."""
+    tilted, profile = Turned(haar, (-TILT_DEGREES, TILT_DEGREES)), Haar(frontal=False, profile=True)
+    return lambda picture: joined([tilted(picture), profile(picture)])

@@ -189,7 +189,7 @@ class Tracker:
         face = track.face
         keypoints = track.smoothed(face.keypoints, face.box[2], time_s) if self._smooth else face.keypoints
         box = box_of(crop_of(keypoints[None], self._predictor.spec)[0], self._predictor.spec)
-        return TrackedFace(box, keypoints, face.expected_error, face.crop, face.score, track.number)
+        return TrackedFace(box, keypoints, face.expected_error, face.crop, face.keypoint_set, face.score, track.number)
 
 
 def pair(boxes: Sequence[Box], others: Sequence[Box]) -> dict[int, int]:

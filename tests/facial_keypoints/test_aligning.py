@@ -27,7 +27,7 @@ def face_at(five: np.ndarray) -> Face:
     """Returns a face whose five keypoints are (5, 2)."""
     keypoints = np.full((15, 2), 9.0, np.float32)
     keypoints[CHOSEN] = five
-    return Face((0, 0, 100, 100), keypoints, None, np.eye(2, 3))
+    return Face((0, 0, 100, 100), keypoints, None, np.eye(2, 3), FACE15)
 
 
 TEMPLATE = np.array(list(TEMPLATE_PX.values()))

@@ -96,7 +96,7 @@ def test_the_15_points_of_68() -> None:
     assert (as_face15(points)[nose, 0], as_face15(points, 1)[nose, 0]) == (30, 33)
 
 
-@pytest.mark.parametrize("label_source", [0, 1])
+@pytest.mark.parametrize("source", [0, 1])
 def test_a_mirrored_face_has_the_mirrored_15_points(source: int) -> None:
     points = np.random.default_rng(0).normal(size=(68, 2))
     straight = as_face15(points, source)[list(FACE15.mirror)]

@@ -181,19 +181,19 @@ def test_bad_models_are_one_line_that_names_the_file(tmp_path: Path) -> None:
     assert "manifest.json: does not name model.onnx" in message(tmp_path / "v2")
 
     (tmp_path / "text.onnx").write_text("hello", encoding="utf-8")
-    assert "text.onnx: is no whole ONNX file" in message(tmp_path / "text.onnx")
+    assert "text.onnx: is no complete ONNX file" in message(tmp_path / "text.onnx")
     made = means_of_channels(tmp_path / "old.onnx", 1, None)
     assert "old.onnx: does not say what the network predicts; export it again" in message(made)
     made = means_of_channels(tmp_path / "small.onnx", 1, spec_of(3))
-    assert "small.onnx: says that it takes (4, 5, 3), and takes (4, 5, 1)" in message(made)
+    assert "small.onnx: takes (4, 5, 1), but its metadata promise (4, 5, 3)" in message(made)
     made = means_of_channels(tmp_path / "few.onnx", 1, spec_of(1), given=14)
-    assert "few.onnx: gives (1, 14, 2), but says that it gives (1, 15, 2)" in message(made)
+    assert "few.onnx: gives (1, 14, 2), but its metadata promise (1, 15, 2)" in message(made)
     made = means_of_channels(tmp_path / "nan.onnx", 1, spec_of(1), at=float("nan"))
-    assert "nan.onnx: gives values that are no numbers" in message(made)
+    assert "nan.onnx: gives values that are not finite" in message(made)
     assert "threads: is 0" in message(V2, threads=0)
 
 
-def test_the_usual_doubt_is_the_error_made_in_validation_in_widths_of_the_box(tmp_path: Path) -> None:
+def test_the_typical_uncertainty_is_the_validation_error_in_widths_of_the_box(tmp_path: Path) -> None:
     shutil.copytree(V2, tmp_path / "v2")
     manifest = json.loads((V2 / "manifest.json").read_bytes())
     box_px = box_of(np.eye(2, 3), Predictor(V2).spec)[2]

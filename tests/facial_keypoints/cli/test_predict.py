@@ -443,8 +443,8 @@ def test_a_box_on_the_command_line_is_four_numbers(picture: Path, capsys: pytest
 
 
 def test_a_face_without_expected_errors_has_no_such_columns_but_its_keypoints() -> None:
-    face = Face((0, 0, 1, 1), np.array([[1, 2]], np.float32), None, np.eye(2, 3))
-    assert row(face_values(face)) == [0, 0, 1, 1, 1, 2]
+    face = Face((0, 0, 1, 1), np.full((15, 2), (1, 2), np.float32), None, np.eye(2, 3), FACE15)
+    assert row(face_values(face)) == [0, 0, 1, 1, *[1, 2] * 15]
 
 
 def test_a_clip_beside_a_picture(picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
