@@ -99,6 +99,8 @@ def _read_rgba(path: Path) -> UInt8:
             if not image.has_transparency_data:
                 raise InputError(f"{path}: has no alpha; save it as a PNG that is transparent around what is drawn")
             return np.asarray(image.convert("RGBA").convert("RGBa"), np.uint8)
+    except InputError:
+        raise
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         raise InputError(f"{path}: is no PNG that can be read; save it again") from None
 
