@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +19,13 @@ from facial_keypoints.errors import InputError, one_line
 from facial_keypoints.face import MAX_FIRST_UNCERTAINTY, MAX_UNCERTAINTY, Face, each_once, uncertainty
 from facial_keypoints.pictures import Picture, as_rgb
 from facial_keypoints.pretrained import INT8_FILE, KERAS_FILE, MANIFEST, ONNX_FILE, find, shipped
-from facial_keypoints.runtime import onnxruntime
+from facial_keypoints.runtime import CPU, Provider, session
 from facial_keypoints.spec import CHANNELS, METADATA_KEY, ModelSpec, from_json
 
 BATCH = 64
 PASSES = 3  # at most; each crops again by the keypoints of the pass before
 STILL_PX = 3.0  # of a crop; a crop whose corners move less is final
 TYPICAL_UNCERTAINTY = 0.01  # of a network without a manifest: about that of the shipped ones
-SILENT = 4  # onnxruntime's log level; its errors are raised as well
 EXPORT_AGAIN = "export it again with `python -m training.export MODEL_DIR`"
 
 
@@ -47,7 +46,14 @@ class Predictor:
     path: Path
     typical_uncertainty: float
 
-    def __init__(self, model: str | Path = "v2", *, int8: bool = False, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        model: str | Path = "v2",
+        *,
+        int8: bool = False,
+        threads: int | None = None,
+        providers: Sequence[Provider] = (CPU,),
+    ) -> None:
         """Loads a network.
 
         Args:
@@ -55,9 +61,13 @@ class Predictor:
                 an `.onnx` file.
             int8: load `model_int8.onnx` of the model folder, which is smaller, faster and nearly as accurate.
             threads: the number of threads for one picture or batch; None uses one per core.
+            providers: onnxruntime's execution providers in order of preference, for instance
+                ["CUDAExecutionProvider"], which needs the package `onnxruntime-gpu` in place of `onnxruntime`. Each
+                must start; there is no silent fall-back to the CPU.
 
         Raises:
-            InputError: there is no such model, its file is damaged, or the file does not say what it predicts.
+            InputError: there is no such model, its file is damaged, the file does not say what it predicts, or a
+                provider is not installed or does not start.
         """
         if threads is not None and threads < 1:
             raise InputError(f"threads: is {threads}, expected at least 1")
@@ -66,9 +76,10 @@ class Predictor:
             raise InputError(f"{model}: is a file; int8 chooses a file of a model folder, so leave int8 out")
         self.path = found / (INT8_FILE if int8 else ONNX_FILE) if found.is_dir() else found
         content, digest = _content(self.path, checked=found.is_dir())
-        self._session = _session(self.path, content, threads or 0)
+        self._session = _session(self.path, content, threads or 0, providers)
         by_name = isinstance(model, str) and model in shipped()
-        self._loaded_by = (model, int8, threads, "") if by_name else (found.absolute(), int8, threads, digest)
+        loaded: tuple[str | Path, str] = (model, "") if by_name else (found.absolute(), digest)
+        self._loaded_by = (*loaded, {"int8": int8, "threads": threads, "providers": tuple(providers)})
         self.spec = _spec(self._session, self.path)
         self._output_shape = len(self.spec.output_points), WITH_ERROR if self.spec.expected_error else 2
         self._box_px = cropping.box_of(np.eye(2, 3), self.spec)[2]  # of the mean face, in its crop
@@ -78,7 +89,7 @@ class Predictor:
         self._input = _input_name(self._session, self.spec, self.path)
         self._run(np.zeros((1, *self.spec.crop.shape), np.uint8))  # fails here if the file contradicts its metadata
 
-    def __reduce__(self) -> tuple[Callable[..., "Predictor"], tuple[str | Path, bool, int | None, str]]:
+    def __reduce__(self) -> tuple[Callable[..., "Predictor"], tuple[str | Path, str, dict[str, Any]]]:
         """Returns how `pickle` and `copy` make it again."""
         return _load_again, self._loaded_by
 
@@ -253,7 +264,7 @@ class Predictor:
         return output
 
 
-def _load_again(model: str | Path, int8: bool, threads: int | None, digest: str) -> Predictor:
+def _load_again(model: str | Path, digest: str, options: dict[str, Any]) -> Predictor:
     """Returns the predictor that was pickled.
 
     Args:
@@ -262,8 +273,8 @@ def _load_again(model: str | Path, int8: bool, threads: int | None, digest: str)
     Raises:
         InputError: the file is missing or has changed.
     """
-    predictor = Predictor(model, int8=int8, threads=threads)
-    if predictor._loaded_by[-1] != digest:
+    predictor = Predictor(model, **options)
+    if predictor._loaded_by[1] != digest:
         raise InputError(f"{predictor.path}: has changed since this predictor loaded it; make a new Predictor")
     return predictor
 
@@ -300,15 +311,15 @@ def _typical_uncertainty(path: Path, box_px: float) -> float:
     return error_px / box_px if 0 < error_px < np.inf else TYPICAL_UNCERTAINTY
 
 
-def _session(path: Path, content: bytes, threads: int) -> Any:
+def _session(path: Path, content: bytes, threads: int, providers: Sequence[Provider]) -> Any:
     """Returns onnxruntime's session of an ONNX file; 0 threads: one per core."""
-    module = onnxruntime()
-    options = module.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = SILENT
     try:
-        return module.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        return session(content, threads, providers)
+    except InputError:
+        raise
     except Exception as error:
+        if any(provider != CPU for provider in providers):
+            raise InputError(f"{path}: cannot be loaded with {list(providers)} ({one_line(error)})") from None
         raise InputError(f"{path}: is no complete ONNX file ({one_line(error)}); {EXPORT_AGAIN}") from None
 
 

@@ -9,6 +9,7 @@ import sys
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -22,6 +23,7 @@ from facial_keypoints.crops import box_of
 from facial_keypoints.keypoint_set import FACE15
 from facial_keypoints.predictor import TYPICAL_UNCERTAINTY
 from facial_keypoints.pretrained import shipped
+from facial_keypoints.runtime import onnxruntime
 from facial_keypoints.spec import Crop, ModelSpec
 from tests.conftest import ROOT
 from tests.facial_keypoints.small_models import means_of_channels, spec_of
@@ -229,6 +231,42 @@ def test_a_predictor_is_copied_pickled_and_sent_to_another_process(predictor: Pr
     ):
         np.testing.assert_array_equal(given.coordinates, wanted.coordinates)
         np.testing.assert_array_equal(given.expected_error, wanted.expected_error)
+
+
+AZURE = "AzureExecutionProvider"  # the one that the CPU wheels of onnxruntime have besides their CPU provider
+
+
+def test_providers_are_used_and_pickled(predictor: Predictor, images: UInt8) -> None:
+    if AZURE not in onnxruntime().get_available_providers():
+        pytest.skip("this onnxruntime has no second provider")
+    other = Predictor(threads=1, providers=[(AZURE, {}), "CPUExecutionProvider"])
+    for one in (other, pickle.loads(pickle.dumps(other))):
+        assert one._session.get_providers() == [AZURE, "CPUExecutionProvider"]
+        np.testing.assert_allclose(one.predict_crops(images[:2])[0], predictor.predict_crops(images[:2])[0], atol=1e-4)
+
+
+def test_a_provider_that_is_not_installed_is_refused() -> None:
+    if "CUDAExecutionProvider" in onnxruntime().get_available_providers():
+        pytest.skip("this onnxruntime has CUDA")
+    says = r"providers: CUDAExecutionProvider is not installed; here is onnxruntime .* with .*CPUExec.*\..*-gpu"
+    with pytest.raises(InputError, match=says):
+        Predictor(providers=["CUDAExecutionProvider", "CPUExecutionProvider"])
+
+
+def test_a_provider_that_does_not_start_is_refused_and_not_replaced_by_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = onnxruntime()
+
+    def on_the_cpu(content: bytes, options: Any, providers: list[str], enable_fallback: int) -> Any:
+        """What onnxruntime does where a provider's libraries are missing: it logs that and goes without."""
+        assert (providers, enable_fallback) == (["CUDAExecutionProvider"], 0)
+        return session(content, options, providers=["CPUExecutionProvider"])
+
+    session = module.InferenceSession
+    monkeypatch.setattr(module, "InferenceSession", on_the_cpu)
+    monkeypatch.setattr(module, "get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"])
+    monkeypatch.setattr(module, "preload_dlls", lambda: None, raising=False)
+    with pytest.raises(InputError, match="CUDAExecutionProvider does not start and onnxruntime would use CPUExec"):
+        Predictor(providers=["CUDAExecutionProvider"])
 
 
 def test_what_is_pickled_is_a_name_or_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
