@@ -310,7 +310,10 @@ def test_a_picture_that_changed_since_the_kill_is_done_again(
         (["{in}/a.png", "--model", "v9"], "v9: no such model; give one of"),
         (["{in}/a.png", "--model", "{in}/net.keras"], "net.keras: is a Keras file; run `python -m training.export"),
         (["{in}/a.png", "--detector", "{in}/y.onnx"], "y.onnx: no such file; give YuNet's"),
-        (["{in}/a.png", "--detector", "hog"], "--detector hog: no such detector; give haar, haar-profile, or YuNet's"),
+        (
+            ["{in}/a.png", "--detector", "hog"],
+            "--detector hog: no such detector; give haar, haar-profile, yunet, or",
+        ),
         (["{in}/a.png", "--workers", "0"], "--workers 0: must be at least 1"),
         (["{in}/a.png", "--workers", "99999999999"], "--workers 99999999999: must be at least 1 and at most"),
         (["{in}/a.png", "clip.mp4", "--no-detect"], "--no-detect: is for pictures of one face each"),
