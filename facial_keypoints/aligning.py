@@ -38,6 +38,12 @@ def align(picture: Picture, faces: Sequence[Face], size_px: int = SIZE_PX, margi
 
     Raises:
         InputError: the picture cannot be read, or a face has neither 15 nor 68 keypoints.
+
+    Example:
+        >>> from facial_keypoints import Predictor, align
+        >>> faces = Predictor("v2").predict("photo.jpg")
+        >>> align("photo.jpg", faces, size_px=160).shape
+        (2, 160, 160, 3)
     """
     pixels = as_rgb(picture)
     crops = [crop_aligned(pixels, alignment_matrix(face, size_px, margin), size_px) for face in faces]

@@ -47,6 +47,11 @@ def draw_faces(
 
     Raises:
         InputError: the picture cannot be read.
+
+    Example:
+        >>> from facial_keypoints import Predictor, draw_faces, write_picture
+        >>> faces = Predictor("v2").predict("photo.jpg")
+        >>> write_picture("faces.jpg", draw_faces("photo.jpg", faces))
     """
     drawn = as_rgb(picture).copy()
     for number, face in zip(range(len(faces)) if numbers is None else numbers, faces, strict=True):

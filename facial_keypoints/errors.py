@@ -13,7 +13,16 @@ SHORT_CHARACTERS = 240
 
 
 class InputError(ValueError):
-    """Bad input, which the user can fix: one line that names the file, the row, what is wrong and what to do."""
+    """Bad input, which the user can fix: one line that names the file, the row, what is wrong and what to do.
+
+    Example:
+        >>> from facial_keypoints import InputError, Predictor
+        >>> try:
+        ...     Predictor("v2").predict("missing.jpg")
+        ... except InputError as error:
+        ...     print(error)
+        missing.jpg: no such file; give a picture
+    """
 
 
 def run(main: Callable[[], None]) -> None:

@@ -37,6 +37,15 @@ class Face:
         crop: float64 (2, 3), the matrix from the picture to the crop that the network saw.
         keypoint_set: the names of the keypoints, and how they relate.
         score: the detector's score, higher is surer; 1 for a face that no detector found.
+
+    Example:
+        >>> from facial_keypoints import Predictor
+        >>> face = Predictor("v2").predict("photo.jpg")[0]
+        >>> x, y = face["nose_tip"]
+        >>> print(f"{x:.0f}, {y:.0f}")
+        380, 159
+        >>> sorted(face.to_dict())
+        ['box', 'expected_error', 'keypoints', 'score']
     """
 
     box: tuple[float, float, float, float]

@@ -85,14 +85,23 @@ notes = logging.getLogger("facial_keypoints")  # what a reader should know; a pr
 
 
 def read_picture(path: str | Path, *, most_pixels: int = MOST_PIXELS) -> UInt8:
-    """Returns a picture, uint8 (H, W, 3) RGB, turned as its EXIF orientation says.
+    """Reads a picture file and returns uint8 (H, W, 3) RGB, upright by its EXIF orientation.
 
-    What is transparent becomes white. Of an animation or several pages the first picture is taken, and a note logged;
-    previews and smaller copies beside the picture do not count.
+    Supported formats: AVIF, BMP, GIF, JPEG, JPEG 2000, PGM, PNG, PPM, TIFF, WebP. The format is detected from the
+    content, not from the extension. Transparent parts become white. Of an animation or of several pages the first
+    picture is read, and a warning logged; previews and smaller copies do not count.
+
+    Args:
+        path: the file.
+        most_pixels: the largest number of pixels; larger pictures are refused before they are decoded.
 
     Raises:
-        InputError: it cannot be read, is no picture or a damaged one, is a RAW photo, or has more than
-            `most_pixels`, which its header says.
+        InputError: the file is missing, damaged, not a picture, a RAW photo, or too large.
+
+    Example:
+        >>> from facial_keypoints import read_picture
+        >>> read_picture("photo.jpg").shape
+        (272, 504, 3)
     """
     path = Path(path)
     with open_picture(path, most_pixels) as image:
@@ -206,8 +215,25 @@ def _opened_tiff(path: Path, most_pixels: int) -> Image.Image:
 
 
 def write_picture(path: str | Path, picture: UInt8) -> None:
-    """Writes a picture, uint8 (H, W, 3) RGB, in the format that the file name ends in."""
-    Image.fromarray(picture).save(path, quality=JPEG_QUALITY, compress_level=PNG_LEVEL)
+    """Writes a picture, uint8 (H, W, 3) RGB, in the format of the file name's extension.
+
+    Args:
+        path: the file to write, for instance `out.png` or `out.jpg` (quality 92).
+        picture: the pixels.
+
+    Raises:
+        OSError: the file cannot be written.
+        InputError: the extension is not that of a format that can be written.
+
+    Example:
+        >>> from facial_keypoints import read_picture, write_picture
+        >>> write_picture("copy.png", read_picture("photo.jpg"))
+    """
+    image = Image.fromarray(picture)
+    try:
+        image.save(path, quality=JPEG_QUALITY, compress_level=PNG_LEVEL)
+    except ValueError:
+        raise InputError(f"{path}: has no extension of a picture format; name it .jpg or .png") from None
 
 
 def _orientation(image: Image.Image) -> int:

@@ -40,6 +40,17 @@ class Predictor:
         path: the ONNX file.
         typical_uncertainty: the network's mean error on its validation faces, in widths of the face's box, from the
             manifest beside the ONNX file; TYPICAL_UNCERTAINTY without a manifest.
+
+    Example:
+        >>> from facial_keypoints import Predictor
+        >>> predictor = Predictor("v2")
+        >>> len(predictor.keypoint_names)
+        15
+        >>> for face in predictor.predict("photo.jpg"):
+        ...     x, y = face["nose_tip"]
+        ...     print(f"{x:.0f}, {y:.0f}")
+        380, 159
+        138, 165
     """
 
     spec: ModelSpec
@@ -121,6 +132,16 @@ class Predictor:
 
         Raises:
             InputError: the picture cannot be read or has another type or shape, or a box has no size.
+
+        Example:
+            >>> from facial_keypoints import Predictor
+            >>> predictor = Predictor("v2")
+            >>> first, second = predictor.predict("photo.jpg")
+            >>> first.keypoints.shape
+            (15, 2)
+            >>> (same,) = predictor.predict("photo.jpg", boxes=[second.box])
+            >>> bool(abs(same.keypoints - second.keypoints).max() < 3)  # px
+            True
         """
         pixels = as_rgb(picture)
         if boxes is not None:
@@ -146,6 +167,14 @@ class Predictor:
 
         Raises:
             InputError: the images have another type or shape, or the network does not know the label source.
+
+        Example:
+            >>> import numpy as np
+            >>> from facial_keypoints import Predictor
+            >>> images = np.zeros((8, 96, 96, 1), np.uint8)  # for instance the test split of a data folder
+            >>> coordinates, expected_error = Predictor("v2").predict_crops(images)
+            >>> coordinates.shape
+            (8, 15, 2)
         """
         images = self._checked(images)
         return decode(self._outputs(images), self._label_sources(len(images), label_source), self.spec.output_points)

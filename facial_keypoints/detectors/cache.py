@@ -53,13 +53,14 @@ def _fetched(file: RemoteFile, path: Path) -> bytes:
     import http.client  # these take longer than a photo can wait for
     import urllib.request
 
-    notes.warning("fetching %s (%d kB) into %s", file.url, file.size_bytes // 1000, path.parent)
+    notes.warning("fetching %s (%d kB) into %s", file.url, round(file.size_bytes / 1000), path.parent)
     instead = f"fetch {path.name} yourself and give it with --detector FILE.onnx"
     try:
         with urllib.request.urlopen(file.url, timeout=TIMEOUT_S) as response:
             content = bytes(response.read(file.size_bytes + 1))
     except (OSError, http.client.HTTPException) as error:
-        raise InputError(f"{file.url}: cannot be fetched ({one_line(error)}); {instead}") from None
+        reason = one_line(str(getattr(error, "reason", error)))
+        raise InputError(f"{file.url}: cannot be fetched ({reason}); {instead}") from None
     if not _is(file, content):
         raise InputError(f"{file.url}: is not the expected file (its SHA-256 differs); {instead}")
     return content

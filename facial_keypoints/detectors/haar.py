@@ -25,7 +25,15 @@ SMALLEST_PX = 20  # of a face's box in the shrunk picture
 
 
 class Haar:
-    """Detects upright faces with the cascades of OpenCV. Several threads may use it at once."""
+    """Detects upright faces with the cascades of OpenCV. Several threads may use it at once.
+
+    It is a callable that takes a picture and returns `boxes.Boxes`, for `Predictor.predict(detector=...)`.
+
+    Example:
+        >>> from facial_keypoints import Haar, Predictor
+        >>> len(Predictor("v2").predict("photo.jpg", detector=Haar(profile=True)))
+        2
+    """
 
     def __init__(self, *, frontal: bool = True, profile: bool = False) -> None:
         """Chooses the cascades.

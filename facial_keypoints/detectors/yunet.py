@@ -28,7 +28,13 @@ SAME_FACE_OVERLAP = 0.3  # of two boxes, intersection over union
 class YuNet:
     """Detects faces from the front and from the side, rotated by up to 50 degrees.
 
-    It is 5 to 10 times as fast as `Haar` and finds twice as many small faces. Several threads may use it at once.
+    It is 5 to 10 times as fast as `Haar` and finds twice as many small faces. Several threads may use it at once. It is
+    a callable that takes a picture and returns `boxes.Boxes`, for `Predictor.predict(detector=...)`.
+
+    Example:
+        >>> from facial_keypoints import Predictor, YuNet
+        >>> len(Predictor("v2").predict("photo.jpg", detector=YuNet()))
+        2
     """
 
     def __init__(self, path: str | Path | None = None) -> None:

@@ -33,6 +33,11 @@ def apply_filter(picture: Picture, faces: Sequence[Face], filter: Filter | str |
 
     Raises:
         InputError: the picture or the filter cannot be read, or a face has neither 15 nor 68 keypoints.
+
+    Example:
+        >>> from facial_keypoints import Predictor, apply_filter, write_picture
+        >>> faces = Predictor("v2").predict("photo.jpg")
+        >>> write_picture("blurred.jpg", apply_filter("photo.jpg", faces, "blur"))
     """
     if not isinstance(filter, Filter):
         filter = load_filter(filter)
