@@ -86,6 +86,7 @@ def same(a: Path, b: Path) -> bool:
     return equal and (a / "history.csv").read_bytes() == (b / "history.csv").read_bytes()
 
 
+@pytest.mark.long
 def test_a_run_killed_three_times_ends_where_the_unbroken_run_ends(small_data: Path, tmp_path: Path) -> None:
     unbroken, killed = tmp_path / "unbroken", tmp_path / "killed"
     common = ["base", "--data", str(small_data), *QUICK, "--seed", "5"]
@@ -286,6 +287,7 @@ def v2_folder(v2_command: list[str], tmp_path_factory: pytest.TempPathFactory) -
     return out
 
 
+@pytest.mark.long
 def test_v2_killed_ends_where_the_unbroken_run_ends(v2_command: list[str], v2_folder: Path, tmp_path: Path) -> None:
     broken = [*v2_command, "--out", str(tmp_path / "v2")]
     assert train_process(broken, KILLED_IN_THE_MIDDLE_OF_AN_EPOCH) == -9
@@ -299,6 +301,7 @@ def test_v2_killed_ends_where_the_unbroken_run_ends(v2_command: list[str], v2_fo
     assert calibrated[0] == calibrated[1]
 
 
+@pytest.mark.long
 def test_early_stopping_remembers_over_a_kill_how_long_it_has_waited(small_data: Path, tmp_path: Path) -> None:
     """The learning rate is far too high: no epoch is as good as the first, and three without a better one end it."""
     run = ["base", "--data", str(small_data), "--epochs", "20", "--patience", "3", "--seed", "1"]
@@ -327,6 +330,7 @@ def build(input_shape, keypoints, filters: int = 4, dense: bool = True):
 """
 
 
+@pytest.mark.long
 @pytest.mark.any_backend
 def test_a_file_of_the_user_s_own_trains_and_resumes_like_ours(small_data: Path, tmp_path: Path) -> None:
     own, out, killed = tmp_path / "own.py", tmp_path / "models" / "own", tmp_path / "models" / "killed"
@@ -336,7 +340,7 @@ def test_a_file_of_the_user_s_own_trains_and_resumes_like_ours(small_data: Path,
     manifest = read_manifest(out, TRAIN)
     assert manifest["parameters"]["options"] == {"filters": 6, "dense": False}
     assert str(own) in manifest["code"]
-    assert manifest["model"]["keypoint_set"] == "face15"
+    assert manifest["model"]["keypoint_set"]["name"] == "face15"
     assert manifest["model"]["expected_error"] is False
     assert manifest["model"]["output_points"] == {"complete": list(range(15))}
     assert manifest["model"]["crop"]["height_px"] == 32
