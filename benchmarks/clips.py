@@ -1,6 +1,6 @@
 """What a clip costs, and what smoothing does: CPU time by step, trembling, lag.
 
-    python -m benchmarks.clips CLIP [--yunet FILE]
+    python -m benchmarks.clips CLIP [--detector haar|yunet|FILE.onnx]
 
 All runs on one thread, and time is that of the processor, so that other work on the machine counts little. The rate of
 two cores is an estimate: it takes half the detector's time, whose work OpenCV splits, and all of the rest.
@@ -21,8 +21,8 @@ import numpy as np
 
 from facial_keypoints.array_types import Bool, Float64, UInt8
 from facial_keypoints.boxes import Boxes, Detector
+from facial_keypoints.detectors.choose import HAAR, chosen_detector
 from facial_keypoints.detectors.haar import Haar
-from facial_keypoints.detectors.yunet import YuNet
 from facial_keypoints.drawing import draw_faces
 from facial_keypoints.errors import InputError, run
 from facial_keypoints.predictor import Predictor
@@ -174,10 +174,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.clips", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("clip", type=Path, metavar="CLIP")
     parser.add_argument("--model", default="v2", help="(%(default)s)")
-    parser.add_argument("--yunet", type=Path, metavar="FILE", help="find faces with YuNet (default: Haar cascade)")
+    parser.add_argument(
+        "--detector", default=HAAR, metavar="haar|yunet|FILE.onnx", help="face detector (default: %(default)s)"
+    )
     options = parser.parse_args(arguments)
     clip, predictor = clips.read_clip(options.clip), Predictor(options.model, threads=1)
-    detector: Detector = YuNet(options.yunet) if options.yunet else Haar()
+    detector: Detector = chosen_detector(options.detector) or Haar()
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:

@@ -1,6 +1,7 @@
 """Group photos: how many small faces are found, how many are false, and how exact eyes and mouth corners are.
 
-    python -m benchmarks.groups FOLDER... --yunet FILE [--eyes 20 30 40 60] [--model NAME|DIR|FILE] [--pictures DIR]
+    python -m benchmarks.groups FOLDER... --detector yunet|FILE.onnx [--eyes 20 30 40 60]
+        [--model NAME|DIR|FILE] [--pictures DIR]
 
 They are composed: whole photos with one marked face each (`.pts` files, or the frames set) are shrunk until the eyes
 of that face lie `--eyes` px apart, and laid in rows in scenes of 1,600 x 1,200 px. So photos end in straight edges,
@@ -23,7 +24,7 @@ from common.markdown import table
 from facial_keypoints.array_types import Float64, UInt8
 from facial_keypoints.boxes import Detector, scaled
 from facial_keypoints.crops import eye_centers
-from facial_keypoints.detectors.yunet import YuNet
+from facial_keypoints.detectors.choose import chosen_detector
 from facial_keypoints.drawing import draw_faces
 from facial_keypoints.errors import InputError, run
 from facial_keypoints.face import Face
@@ -46,7 +47,7 @@ class Scene(NamedTuple):
     seen: Float64
 
 
-def photos_of(folders: Sequence[Path], predictor: Predictor, witness: Detector) -> list[Scene]:
+def photos_of(folders: Sequence[Path], predictor: Predictor, witness: Detector | None) -> list[Scene]:
     """Returns the photos of folders, each with one marked face."""
     photos = []
     for face in (face for folder in folders for face in faces_of(folder)):
@@ -142,13 +143,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Prints a table with a row for each distance of the eyes and each detector."""
     p = argparse.ArgumentParser(prog="python -m benchmarks.groups", description=(__doc__ or "").partition("\n")[0])
     p.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="photos with 68 keypoints of a face each")
-    p.add_argument("--yunet", type=Path, required=True, metavar="FILE", help="also by YuNet, which tells false faces")
+    p.add_argument(
+        "--detector",
+        required=True,
+        metavar="yunet|FILE.onnx",
+        help="compare the cascade with YuNet; YuNet also decides which faces are false",
+    )
     p.add_argument("--eyes", nargs="+", type=float, default=EYES_PX, metavar="PX", help="(default: %(default)s)")
     p.add_argument("--model", default="v2", metavar="NAME|DIR|FILE")
     p.add_argument("--pictures", type=Path, metavar="DIR", help="write the scenes with what the cascade finds")
     options = p.parse_args(arguments)
     cv2.setNumThreads(1)
-    predictor, yunet = Predictor(options.model, threads=1), YuNet(options.yunet)
+    predictor, yunet = Predictor(options.model, threads=1), chosen_detector(options.detector)
     photos = photos_of(options.folders, predictor, yunet)
     detectors: dict[str, Detector | None] = {"Haar cascade": None, "YuNet": yunet}
     rows = []

@@ -1,10 +1,10 @@
 """Faces in whole photos: how many are found, how many are false, and what finding them costs in exactness.
 
-    python -m benchmarks.photos FOLDER... [--half first|second|all] [--most N] [--yunet FILE] [--model NAME|DIR|FILE]
-        [--turned DEGREES...] [--any-angle]
+    python -m benchmarks.photos FOLDER... [--half first|second|all] [--most N] [--detector yunet|FILE.onnx]
+        [--model NAME|DIR|FILE] [--turned DEGREES...] [--any-angle]
 
 A FOLDER holds photos with one face marked in each: `.pts` files, or the frames set. Other faces that a photo shows are
-not marked: whatever is found beside the marked one is `other`, and false where YuNet (`--yunet`) sees no face there.
+not marked: whatever is found beside the marked one is `other`, and false where YuNet (`--detector`) sees no face there.
 Errors are the mean distance of the keypoints, in percent of the eyes' distance; `true crops` are those of the marked
 keypoints, for the same faces, in one pass. The first half is every other photo, on which detectors were fitted to the
 network and false faces told from true ones; the second half has the rest. Where a box has the eyes, and the doubt of
@@ -172,8 +172,8 @@ def photos_report(options: argparse.Namespace) -> None:
     """Prints a table with a row for each folder, angle and detector."""
     predictor = Predictor(options.model, threads=1)
     detectors = {"Haar": chosen_detector(any_angle=options.any_angle)}
-    if options.yunet:
-        detectors["YuNet"] = chosen_detector(str(options.yunet), any_angle=options.any_angle)
+    if options.detector:
+        detectors["YuNet"] = chosen_detector(options.detector, any_angle=options.any_angle)
     witness = detectors.get("YuNet")
     rows, notes = [], []
     for folder in options.folders:
@@ -273,7 +273,11 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("folders", nargs="*", type=Path, metavar="FOLDER", help="photos with 68 keypoints of a face each")
     p.add_argument("--half", choices=("first", "second", "all"), default="second", help="(default: %(default)s)")
     p.add_argument("--most", type=int, metavar="N", help="at most so many photos of a folder, evenly taken")
-    p.add_argument("--yunet", type=Path, metavar="FILE", help="also by YuNet, which tells false faces")
+    p.add_argument(
+        "--detector",
+        metavar="yunet|FILE.onnx",
+        help="compare the cascade with YuNet; YuNet also decides which faces are false",
+    )
     p.add_argument("--turned", nargs="+", type=float, default=[0.0], metavar="DEGREES", help="(default: %(default)s)")
     p.add_argument("--any-angle", action="store_true", help="the detectors search turned copies, too")
     p.add_argument("--model", default="v2", metavar="NAME|DIR|FILE")
