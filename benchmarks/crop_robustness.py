@@ -44,14 +44,14 @@ def predicted(predictor: Predictor, data: EvaluationData, changes: Float64) -> F
         raise InputError("--data: its faces were not cropped from pictures; give a data folder of pictures")
     spec, names = predictor.spec, [source.name for source in data.keypoint_set.label_sources]
     known = {data.keypoint_set.label_sources[number].name for number in (0, *spec.label_sources)}
-    places = np.empty((len(changes), *test.keypoints.shape), np.float32)
+    keypoints = np.empty((len(changes), *test.keypoints.shape), np.float32)
     for i in tqdm(range(len(test)), unit="face", disable=None):
         picture = read_originals(test, origins, np.array([i]), data.exif)[0]
         images = crops.cut(picture, geometry.chained(test.crops[i], changes), spec)
         source = names[test.label_sources[i]]
         coordinates, _ = predictor.predict_crops(images, source if source in known else None)
-        places[:, i] = geometry.transform(coordinates, geometry.inverse(changes))
-    return places
+        keypoints[:, i] = geometry.transform(coordinates, geometry.inverse(changes))
+    return keypoints
 
 
 def chosen(origins: Origins | None, text: str) -> Bool:
@@ -87,9 +87,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             for degrees, times, right, down in several
         ]
     )
-    places = predicted(predictor, data, matrices)
+    keypoints = predicted(predictor, data, matrices)
     errors = [
-        face_nme(points, data.test.keypoints, data.test.labelled, data.keypoint_set.normalizers[0]) for points in places
+        face_nme(points, data.test.keypoints, data.test.labelled, data.keypoint_set.normalizers[0])
+        for points in keypoints
     ]
     rows, at = [], 0
     usual = float(np.nanmean(errors[0]))

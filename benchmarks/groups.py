@@ -43,7 +43,7 @@ class Scene(NamedTuple):
     """A picture, uint8 (H, W, 3), its labelled faces (N, 15, 2), and the centers of all faces YuNet finds (F, 2)."""
 
     picture: UInt8
-    marked: Float64
+    labelled: Float64
     seen: Float64
 
 
@@ -53,14 +53,14 @@ def photos_of(folders: Sequence[Path], predictor: Predictor, witness: Detector |
     for face in (face for folder in folders for face in faces_of(folder)):
         picture = read_picture(face.file)
         seen = [one.keypoints.mean(axis=0) for one in predictor.predict(picture, detector=witness)]
-        marked = np.asarray(as_face15(face.keypoints[None]), np.float64)
-        photos.append(Scene(picture, marked, np.array(seen, np.float64).reshape(-1, 2)))
+        labelled = np.asarray(as_face15(face.keypoints[None]), np.float64)
+        photos.append(Scene(picture, labelled, np.array(seen, np.float64).reshape(-1, 2)))
     return photos
 
 
-def eye_distances(marked: Float64) -> Float64:
+def eye_distances(labelled: Float64) -> Float64:
     """Returns the distances between the eyes of faces (N, 15, 2), float64 (N,)."""
-    centers = eye_centers(marked, FACE15)
+    centers = eye_centers(labelled, FACE15)
     return np.asarray(np.linalg.norm(centers[:, 1] - centers[:, 0], axis=-1))
 
 
@@ -69,50 +69,50 @@ def shrunk_to(photo: Scene, eyes_px: float) -> Scene | None:
 
     Returns None if it is too small for that, or too large for a scene.
     """
-    scale = eyes_px / float(eye_distances(photo.marked)[0])
+    scale = eyes_px / float(eye_distances(photo.labelled)[0])
     if scale > 1:
         return None
     picture = scaled(photo.picture, scale)
     if picture.shape[0] > HEIGHT_PX or picture.shape[1] > WIDTH_PX:
         return None
     ratio = np.array(picture.shape[1::-1]) / photo.picture.shape[1::-1]
-    return Scene(picture, (photo.marked + 0.5) * ratio - 0.5, (photo.seen + 0.5) * ratio - 0.5)
+    return Scene(picture, (photo.labelled + 0.5) * ratio - 0.5, (photo.seen + 0.5) * ratio - 0.5)
 
 
 def composed(photos: Sequence[Scene]) -> Iterator[Scene]:
     """Yields scenes with photos side by side in rows; each photo must fit into a scene."""
     x = y = row_px = 0
-    laid: list[tuple[int, int, Scene]] = []
+    placed: list[tuple[int, int, Scene]] = []
     for photo in photos:
         height, width = photo.picture.shape[:2]
         if x + width > WIDTH_PX:
             x, y, row_px = 0, y + row_px, 0
         if y + height > HEIGHT_PX:
-            yield _scene(laid)
-            x, y, row_px, laid = 0, 0, 0, []
-        laid.append((x, y, photo))
+            yield _scene(placed)
+            x, y, row_px, placed = 0, 0, 0, []
+        placed.append((x, y, photo))
         x, row_px = x + width, max(row_px, height)
-    yield _scene(laid)
+    yield _scene(placed)
 
 
-def _scene(laid: Sequence[tuple[int, int, Scene]]) -> Scene:
+def _scene(placed: Sequence[tuple[int, int, Scene]]) -> Scene:
     """Returns the scene of photos with their top left corners at (x, y)."""
     picture = np.full((HEIGHT_PX, WIDTH_PX, 3), GRAY_LEVEL, np.uint8)
-    for x, y, photo in laid:
+    for x, y, photo in placed:
         height, width = photo.picture.shape[:2]
         picture[y : y + height, x : x + width] = photo.picture
-    marked, seen = (np.concatenate([photo[part] + (x, y) for x, y, photo in laid]) for part in (1, 2))
-    return Scene(picture, marked, seen)
+    labelled, seen = (np.concatenate([photo[part] + (x, y) for x, y, photo in placed]) for part in (1, 2))
+    return Scene(picture, labelled, seen)
 
 
 def measure(scene: Scene, faces: Sequence[Face]) -> tuple[list[float], int]:
     """Returns the errors in percent of the labelled faces that were found, and the number of false faces."""
     points = np.array([points15(face) for face in faces]).reshape(-1, len(FACE15), 2)
-    apart = eye_distances(scene.marked)
-    off = np.linalg.norm(points[:, None] - scene.marked, axis=-1) / apart[:, None]  # (faces, marked, 15)
-    best = [min(of_marked, key=np.mean) for of_marked in np.moveaxis(off, 1, 0)] if len(faces) else []
-    errors = [100 * float(of_marked[SCORED].mean()) for of_marked in best if of_marked.mean() < FOUND]
-    known = np.concatenate([scene.marked.mean(axis=1), scene.seen])
+    apart = eye_distances(scene.labelled)
+    off = np.linalg.norm(points[:, None] - scene.labelled, axis=-1) / apart[:, None]  # (faces, labelled, 15)
+    best = [min(of_face, key=np.mean) for of_face in np.moveaxis(off, 1, 0)] if len(faces) else []
+    errors = [100 * float(of_face[SCORED].mean()) for of_face in best if of_face.mean() < FOUND]
+    known = np.concatenate([scene.labelled.mean(axis=1), scene.seen])
     away = np.linalg.norm(points.mean(axis=1)[:, None] - known, axis=-1).min(axis=1)
     return errors, int((away > [face.box[2] / 2 for face in faces]).sum())
 
@@ -127,7 +127,7 @@ def row_of(scenes: Sequence[Scene], predictor: Predictor, detector: Detector | N
     for scene, faces in zip(scenes, found, strict=True):
         of_scene, more = measure(scene, faces)
         errors, false = errors + of_scene, false + more
-    count = sum(len(scene.marked) for scene in scenes)
+    count = sum(len(scene.labelled) for scene in scenes)
     return [
         f"{len(scenes)}",
         f"{count}",

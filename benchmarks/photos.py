@@ -114,13 +114,13 @@ def measure(
     others = [other for other in faces if error(other) >= FOUND]
     seen = predictor.predict(picture, detector=witness) if witness and others else []
     false = [uncertainty(other) for other in others if witness and not any(near(other, face) for face in seen)]
-    marked = min(faces, key=error, default=None)
-    if marked is None or error(marked) >= FOUND:
+    labelled = min(faces, key=error, default=None)
+    if labelled is None or error(labelled) >= FOUND:
         return Photo(None, None, ([], [uncertainty(other) for other in others], false, dropped), None, seconds)
     (true,) = predictor.predict_at(picture, crops.crop_of(truth[None], spec), passes=1)
-    uncertainties = ([uncertainty(marked)], [uncertainty(other) for other in others], false, dropped)
+    uncertainties = ([uncertainty(labelled)], [uncertainty(other) for other in others], false, dropped)
     return Photo(
-        100 * error(marked), 100 * error(true), uncertainties, eyes_in(boxes, (left + right) / 2, apart), seconds
+        100 * error(labelled), 100 * error(true), uncertainties, eyes_in(boxes, (left + right) / 2, apart), seconds
     )
 
 
@@ -132,9 +132,9 @@ def near(one: Face, other: Face) -> bool:
 
 def eyes_in(boxes: Boxes, middle: Float64, apart: float) -> Float64 | None:
     """Returns the position of the point between the eyes and the eye distance in the box with the best score."""
-    places = np.column_stack([(middle - boxes.xywh[:, :2]) / boxes.xywh[:, 2:], apart / boxes.xywh[:, 2]])
-    around = (np.abs(places - (0.5, 0.4, 0.4)) < (0.3, 0.3, 0.3)).all(axis=1)
-    return places[around][np.argmax(boxes.scores[around])] if around.any() else None
+    positions = np.column_stack([(middle - boxes.xywh[:, :2]) / boxes.xywh[:, 2:], apart / boxes.xywh[:, 2]])
+    around = (np.abs(positions - (0.5, 0.4, 0.4)) < (0.3, 0.3, 0.3)).all(axis=1)
+    return positions[around][np.argmax(boxes.scores[around])] if around.any() else None
 
 
 def row_of(photos: Sequence[Photo]) -> list[str]:
@@ -231,7 +231,7 @@ def steps_of(photo: Path, predictor: Predictor, turns: int) -> dict[str, float]:
             f"{BATCH} faces: keras.Model.predict": cpu_ms(
                 lambda: model.predict(batch, batch_size=BATCH, verbose=0), turns
             ),
-            "one face: crop and map back": one_pass - network,
+            "one face: cut and placed back": one_pass - network,
             "draw": cpu_ms(lambda: draw_faces(picture, faces, spec.keypoint_set), turns),
             "write": cpu_ms(lambda: write_picture(Path(folder) / "a.jpg", picture), turns),
         }

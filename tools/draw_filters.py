@@ -64,8 +64,8 @@ class Canvas:
         self.y = ((np.arange(shape[0]) + 0.5) / step + top)[:, None].astype(np.float32)
 
     def _px(self, points: npt.ArrayLike) -> npt.NDArray[np.int32]:
-        places = (np.asarray(points) - self.origin) * self.scale * SUPERSAMPLING - 0.5
-        return np.asarray(np.round(places * 2**SUBPIXEL_BITS), np.int32)
+        px = (np.asarray(points) - self.origin) * self.scale * SUPERSAMPLING - 0.5
+        return np.asarray(np.round(px * 2**SUBPIXEL_BITS), np.int32)
 
     def fill(self, *outlines: npt.ArrayLike) -> Mask:
         """Returns a mask of the inside of outlines (P, 2)."""
@@ -123,8 +123,8 @@ class Canvas:
         (FILTERS / f"{name}.json").write_text(as_json(values), encoding="utf-8")
 
     def _anchor(self, keypoints: list[str], depth: float) -> dict[str, Any]:
-        place = np.mean([FACE[keypoint] for keypoint in keypoints], axis=0)
-        x, y = (place - self.origin) * self.scale - 0.5
+        position = np.mean([FACE[keypoint] for keypoint in keypoints], axis=0)
+        x, y = (position - self.origin) * self.scale - 0.5
         values = {"keypoints": keypoints, "x": round(float(x), 1), "y": round(float(y), 1)}
         return values | ({"depth": round(depth * self.scale, 1)} if depth else {})
 
