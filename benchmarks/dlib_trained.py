@@ -15,6 +15,7 @@ import numpy as np
 from benchmarks.dlib68 import fixed_box, margin_px, output_points, ready, to_enlarged
 from benchmarks.optional import optional
 from data_prep.faces import Split
+from facial_keypoints import codec
 from facial_keypoints.array_types import Bool, Float32, Float64, UInt8
 from facial_keypoints.keypoint_set import KeypointSet
 
@@ -51,8 +52,7 @@ def train(part: Split, keypoint_set: KeypointSet, file: Path) -> float:
 def with_mirrored(part: Split, keypoint_set: KeypointSet) -> tuple[UInt8, Float32]:
     """Returns images (M, H, W, C) and keypoints (M, K, 2): all faces, then those of unbiased sources mirrored."""
     unbiased = ~np.isin(part.label_sources, keypoint_set.biased_label_sources)
-    mirrored = part.keypoints[unbiased][:, list(keypoint_set.mirror)]
-    mirrored[..., 0] = part.images.shape[2] - 1 - mirrored[..., 0]
+    mirrored = codec.flipped_back(part.keypoints[unbiased], part.images.shape[2], codec.output_points(keypoint_set))
     images = np.concatenate([part.images, part.images[unbiased][:, :, ::-1]])
     return images, np.concatenate([part.keypoints, mirrored])
 

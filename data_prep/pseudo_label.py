@@ -26,6 +26,7 @@ from data_prep.readers.pictures import EXIF, read_picture
 from data_prep.readers.pictures_csv import CSV, FILE, PERSON, PICTURES, read
 from facial_keypoints import crops, geometry
 from facial_keypoints.array_types import Bool, Float32, Float64, UInt8
+from facial_keypoints.codec import flipped_back, output_points
 from facial_keypoints.errors import InputError, run
 from facial_keypoints.keypoint_set import FACE15, FACE68, as_face15
 from facial_keypoints.predictor import Predictor
@@ -56,7 +57,7 @@ def pseudo_labels(predictor: Predictor, picture: UInt8, known: Float32) -> tuple
     images = crops.cut(picture, geometry.chained(crop, views), spec)
     plain, _ = predictor.predict_crops(images)
     mirrored, _ = predictor.predict_crops(np.ascontiguousarray(images[:, :, ::-1]))
-    mirrored = mirrored[:, list(spec.keypoint_set.mirror)] * (-1, 1) + (spec.crop.width_px - 1, 0)
+    mirrored = flipped_back(mirrored, spec.crop.width_px, output_points(spec.keypoint_set))
     back = geometry.inverse(views)
     return geometry.transform(plain, back).mean(axis=0), geometry.transform(mirrored, back).mean(axis=0), crop
 
@@ -73,7 +74,7 @@ def agree(points: Float64, known: Float32) -> Bool:
     labelled = labelled_points(known).any(axis=0)
     usual = np.nanmedian(beside[:, labelled], axis=0)
     far = np.linalg.norm(beside[:, labelled] - usual, axis=-1) > FARTHEST  # False where there is no label
-    return np.asarray(~far.any(axis=1))
+    return ~far.any(axis=1)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

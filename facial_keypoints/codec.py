@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from facial_keypoints.array_types import Bool, Float32, Int64
+from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import KeypointSet
 
 UNKNOWN_LABEL_SOURCE = -1  # the label source of a face of which nothing is known
@@ -24,14 +25,15 @@ class OutputPoints:
     Attributes:
         of_source: S rows of K indexes below M. The first row counts from 0 to K - 1; the row of a source whose places
             the network does not tell apart is the same.
-        mirror: mirror[m] is the landmark whose place landmark m takes in a mirrored picture.
+        mirror: mirror[m] is the output point whose position output point m takes in a mirrored picture; None where the
+            keypoint set does not know.
     """
 
     of_label_source: tuple[tuple[int, ...], ...]
-    mirror: tuple[int, ...]
+    mirror: tuple[int, ...] | None
 
     def __len__(self) -> int:
-        return len(self.mirror)
+        return 1 + max(map(max, self.of_label_source))
 
     def of_faces(self, label_sources: Int64) -> Int64:
         """Returns the landmark of each face's keypoints, int64 (N, K); int64 (N,) in, UNKNOWN_SOURCE like source 0."""
@@ -54,13 +56,14 @@ def output_points(keypoint_set: KeypointSet, label_sources: Collection[int] = (0
     """Returns the landmarks of a network that tells the places of these label sources apart; source 0 is always one."""
     count = len(keypoint_set)
     rows = [tuple(range(count))] * len(keypoint_set.label_sources)
-    mirror = list(keypoint_set.mirror)
+    points = [(0, keypoint) for keypoint in range(count)]  # the label source and the keypoint of each output point
     for number, label_source in enumerate(keypoint_set.label_sources):
         if number in label_sources and label_source.own:
-            own = {keypoint: len(mirror) + i for i, keypoint in enumerate(label_source.own)}
+            own = {keypoint: len(points) + i for i, keypoint in enumerate(label_source.own)}
             rows[number] = tuple(own.get(keypoint, keypoint) for keypoint in range(count))
-            mirror += [rows[number][keypoint_set.mirror[keypoint]] for keypoint in label_source.own]
-    return OutputPoints(tuple(rows), tuple(mirror))
+            points += [(number, keypoint) for keypoint in label_source.own]
+    mirror = keypoint_set.mirror
+    return OutputPoints(tuple(rows), mirror and tuple(rows[number][mirror[keypoint]] for number, keypoint in points))
 
 
 def encode(keypoints: Float32, labelled: Bool, label_sources: Int64, of: OutputPoints) -> tuple[Float32, Bool]:
@@ -91,7 +94,13 @@ def decode(output: Float32, label_sources: Int64, of: OutputPoints) -> Keypoints
 
 
 def flipped_back(output: Float32, width_px: int, of: OutputPoints) -> Float32:
-    """Returns the output (N, M, 2 or 3) for mirrored pictures as it would be for the pictures as they were."""
+    """Returns the output (N, M, 2 or 3) for mirrored pictures in the positions of the pictures as they were.
+
+    Raises:
+        InputError: the keypoint set does not say which keypoints change sides.
+    """
+    if of.mirror is None:
+        raise InputError("the keypoint set has no mirror pairs: give them in keypoints.toml, or do not mirror faces")
     back = output[:, list(of.mirror)]
     back[..., 0] = width_px - 1 - back[..., 0]
     return back

@@ -7,6 +7,7 @@ import numpy.typing as npt
 from facial_keypoints import geometry
 from facial_keypoints.array_types import Float64, UInt8
 from facial_keypoints.boxes import USUAL_EYES, Boxes, eye_places
+from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import KeypointSet
 from facial_keypoints.spec import GRAY, RGB, ModelSpec
 
@@ -37,8 +38,10 @@ def crop_of_whole(picture: UInt8, spec: ModelSpec) -> Float64:
 
 def eye_centers(keypoints: npt.ArrayLike, keypoint_set: KeypointSet) -> Float64:
     """Returns both eye centers, float64 (..., 2, 2), of keypoints (..., K, 2); first the one on the picture's left."""
-    points, eyes = np.asarray(keypoints, np.float64), keypoint_set.normalizers[-1]  # the last of every set
-    centers = np.stack([points[..., list(eye), :].mean(axis=-2) for eye in (eyes.first, eyes.second)], axis=-2)
+    if keypoint_set.eyes is None:
+        raise InputError(f"the keypoint set {keypoint_set.name} has no eyes, by which faces are aligned")
+    points = np.asarray(keypoints, np.float64)
+    centers = np.stack([points[..., list(eye), :].mean(axis=-2) for eye in keypoint_set.eyes], axis=-2)
     return np.take_along_axis(centers, centers[..., :1].argsort(axis=-2), axis=-2)
 
 

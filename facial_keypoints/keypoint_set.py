@@ -1,25 +1,37 @@
-"""Every fact about a mark-up of keypoints: no other file knows a keypoint's name or how many there are."""
+"""Keypoint sets: every fact about an annotation scheme. No other module knows a keypoint's name or how many there are.
 
-from dataclasses import dataclass
+A set is data: TOML files (`keypoint_sets/`, or the user's own), and the same values in manifests and ONNX metadata.
+"""
+
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from facial_keypoints.errors import InputError
+
+Indexes = tuple[int, ...]
+
 
 @dataclass(frozen=True)
 class LabelSource:
-    """Whoever labelled a face: two sources of one set may mark other keypoints, or mean other places by one name.
+    """Who labelled a face. Two sources may label different keypoints, or different positions under one name.
 
     Attributes:
         name: short name, stored in manifests.
-        keypoints: the keypoints that it marks, indexes into the set.
-        own: of these, the keypoints that it marks at another place of the face than the set's first source does.
-        horizontal_bias: its labels lie to one side of what they name, in a mirrored picture to the other.
+        keypoints: the keypoints that it labels, indexes into the set.
+        own: those of them that it labels in other positions than the set's first source does.
+        horizontal_bias: its labels lie to one side of the true positions, and to the other in a mirrored picture.
     """
 
     name: str
-    keypoints: tuple[int, ...]
-    own: tuple[int, ...] = ()
+    keypoints: Indexes
+    own: Indexes = ()
     horizontal_bias: bool = False
 
 
@@ -28,36 +40,43 @@ class Normalizer:
     """The distance that an error is divided by (NME), so that faces of any size compare.
 
     Attributes:
-        name: what lies between, in lower case.
-        first, second: keypoints, indexes into the set; the distance is that of the means of the two groups.
+        name: what it is the distance of, in lower case.
+        first, second: keypoints, indexes into the set; the distance is that of the means of the two groups. Both are
+            empty for the diagonal of the box around a face's labelled keypoints.
     """
 
     name: str
-    first: tuple[int, ...]
-    second: tuple[int, ...]
+    first: Indexes
+    second: Indexes
+
+
+BOX_DIAGONAL = Normalizer("box diagonal", (), ())
 
 
 @dataclass(frozen=True)
 class KeypointSet:
-    """The facts of one mark-up of K keypoints.
+    """The facts of one annotation scheme of K keypoints.
 
     Attributes:
         name: short name, stored in manifests.
         names: the K keypoints in column order; left and right are the pictured person's own.
-        mirror: mirror[k] is the keypoint whose place keypoint k takes in a mirrored picture.
-        normalizers: the distances that normalize errors; the first is the one of `nme_pct`.
+        mirror: mirror[k] is the keypoint whose position keypoint k takes in a mirrored picture; None where that is
+            unknown: such faces are never mirrored.
+        normalizers: the distances that normalize errors; `nme_pct` uses the first one.
         regions: regions of the face by name, each with its keypoints; every keypoint is in one.
-        skeleton: runs of keypoints to join when a face is drawn.
-        sources: the label sources; the first one marks all keypoints, and its places are the set's own.
+        skeleton: runs of keypoints that are joined when a face is drawn.
+        label_sources: the first one labels all keypoints, and its positions are the set's own.
+        roles: keypoints whose mean is a keypoint of face15, by its name, where the set has no keypoint of that name.
     """
 
     name: str
     names: tuple[str, ...]
-    mirror: tuple[int, ...]
+    mirror: Indexes | None
     normalizers: tuple[Normalizer, ...]
-    regions: tuple[tuple[str, tuple[int, ...]], ...]
-    skeleton: tuple[tuple[int, ...], ...]
+    regions: tuple[tuple[str, Indexes], ...]
+    skeleton: tuple[Indexes, ...]
     label_sources: tuple[LabelSource, ...]
+    roles: tuple[tuple[str, Indexes], ...] = ()
 
     def __len__(self) -> int:
         return len(self.names)
@@ -68,159 +87,271 @@ class KeypointSet:
         return [f"{name}_{axis}" for name in self.names for axis in "xy"]
 
     @property
-    def biased_label_sources(self) -> tuple[int, ...]:
-        """The label sources whose labels lie to one side (`LabelSource.horizontal_bias`), indexes into `sources`."""
+    def biased_label_sources(self) -> Indexes:
+        """The label sources with a `horizontal_bias`, indexes into `label_sources`."""
         return tuple(number for number, label_source in enumerate(self.label_sources) if label_source.horizontal_bias)
 
+    @property
+    def eyes(self) -> tuple[Indexes, Indexes] | None:
+        """The keypoints whose mean is the center of the left eye, and those of the right one; None without eyes."""
+        left, right = self.role("left_eye_center"), self.role("right_eye_center")
+        return (left, right) if left and right else None
+
     def index(self, name: str) -> int:
-        """Returns the place of a keypoint in column order."""
+        """Returns the position of a keypoint in column order."""
         return self.names.index(name)
 
+    def role(self, name: str) -> Indexes:
+        """Returns the keypoints whose mean is the keypoint `name` of face15; () where the set has none.
 
-def _mirror_by_name(names: tuple[str, ...]) -> tuple[int, ...]:
-    """Returns the permutation that swaps the words left and right in the names."""
-
-    def swapped(name: str) -> str:
-        words = {"left": "right", "right": "left"}
-        return "_".join(words.get(word, word) for word in name.split("_"))
-
-    return tuple(names.index(swapped(name)) for name in names)
-
-
-_FACE15_NAMES = (
-    "left_eye_center",
-    "right_eye_center",
-    "left_eye_inner_corner",
-    "left_eye_outer_corner",
-    "right_eye_inner_corner",
-    "right_eye_outer_corner",
-    "left_eyebrow_inner_end",
-    "left_eyebrow_outer_end",
-    "right_eyebrow_inner_end",
-    "right_eyebrow_outer_end",
-    "nose_tip",
-    "mouth_left_corner",
-    "mouth_right_corner",
-    "mouth_center_top_lip",
-    "mouth_center_bottom_lip",
-)
-
-FACE15 = KeypointSet(
-    name="face15",
-    names=_FACE15_NAMES,
-    mirror=_mirror_by_name(_FACE15_NAMES),
-    normalizers=(Normalizer("eye centers", (0,), (1,)),),
-    regions=(("eyebrows", (6, 7, 8, 9)), ("eyes", (0, 1, 2, 3, 4, 5)), ("nose", (10,)), ("mouth", (11, 12, 13, 14))),
-    skeleton=((7, 6), (8, 9), (3, 0, 2), (4, 1, 5), (11, 13, 12, 14, 11)),
-    label_sources=(
-        LabelSource("complete", tuple(range(15))),
-        # The eye centers, and two it marks elsewhere: the base of the nose for its tip, the lower lip's inner edge.
-        LabelSource("sparse", (0, 1, 10, 14), own=(10, 14)),
-        # LFW and web pictures (Sun et al. 2013): eye centers, nose tip and mouth corners, all a little elsewhere.
-        LabelSource("five", (0, 1, 10, 11, 12), own=(0, 1, 10, 11, 12)),
-    ),
-)
-
-# The mark-up of 300-W (Sagonas et al. 2016, 300 Faces in-the-wild); the parts follow each other in this order.
-_PARTS_OF_68 = {
-    "jaw": 17,  # from the person's right ear over the chin to the left one
-    "right_eyebrow": 5,
-    "left_eyebrow": 5,
-    "nose_bridge": 4,
-    "nose_base": 5,
-    "right_eye": 6,
-    "left_eye": 6,
-    "outer_lip": 12,
-    "inner_lip": 8,
-}
+        Example:
+            >>> FACE15.role("nose_tip")
+            (10,)
+            >>> FACE68.role("left_eye_center")
+            (42, 43, 44, 45, 46, 47)
+        """
+        of_own_name = (self.index(name),) if name in self.names else ()
+        return dict(self.roles).get(name, of_own_name)
 
 
-def _run(first: int, last: int) -> tuple[int, ...]:
-    return tuple(range(first, last + 1))
+# --- From names alone -------------------------------------------------------------------------------------------------
+
+_OTHER_SIDE = {"left": "right", "right": "left", "l": "r", "r": "l"}
+_WORD = re.compile("left|right", re.IGNORECASE)  # anywhere in a name: `LeftEye`, `eyeleft`
+_WHOLE_WORD = re.compile(r"(?<![^\W_])(left|right|l|r)(?![^\W_])", re.IGNORECASE)  # between other signs: `l_eye`
+_ALIASES = {"left_eye": "left_eye_center", "right_eye": "right_eye_center", "nose": "nose_tip"}  # of roles
 
 
-_MIRRORED_68 = (  # keypoints that lie across from each other, of each part
-    (_run(0, 16), _run(0, 16)[::-1]),
-    (_run(17, 21), _run(22, 26)[::-1]),
-    (_run(27, 30), _run(27, 30)),
-    (_run(31, 35), _run(31, 35)[::-1]),
-    (_run(36, 41), (45, 44, 43, 42, 47, 46)),
-    (_run(48, 54), _run(48, 54)[::-1]),
-    (_run(55, 59), _run(55, 59)[::-1]),
-    (_run(60, 64), _run(60, 64)[::-1]),
-    (_run(65, 67), _run(65, 67)[::-1]),
-)
+def from_names(name: str, names: Sequence[str], where: str) -> KeypointSet:
+    """Returns a keypoint set of which nothing but the names is known.
+
+    Mirror pairs follow from left and right in the names. Errors are normalized by the distance of the eye centers
+    where the names have them, else by the diagonal of the labelled box.
+
+    Args:
+        name: of the set.
+        names: K names in column order.
+        where: the file, for messages.
+
+    Raises:
+        InputError: no name, or two keypoints of one name.
+
+    Example:
+        >>> found = from_names("cat", ["left_ear", "right_ear", "nose"], "cats.csv")
+        >>> found.mirror, found.normalizers[0].name
+        ((1, 0, 2), 'box diagonal')
+    """
+    return from_dict({"name": name, "keypoints": list(names)}, where)
 
 
-def _mirror_of_68() -> tuple[int, ...]:
-    mirror = dict.fromkeys(range(68), 0)
-    for one, other in _MIRRORED_68:
-        mirror |= dict(zip(one, other, strict=True)) | dict(zip(other, one, strict=True))
-    return tuple(mirror.values())
+def mirror_of_names(names: Sequence[str]) -> Indexes | None:
+    """Returns the permutation that swaps left and right in the names; None where the names do not say it."""
+    index = {name: k for k, name in enumerate(names)}
+    mirror = list(range(len(names)))
+    for k, name in enumerate(names):
+        swapped = (pattern.sub(_swap, name) for pattern in (_WHOLE_WORD, _WORD))
+        partners = [index[other] for other in swapped if other != name and other in index]
+        if partners:
+            mirror[k] = partners[0]
+        elif _WHOLE_WORD.search(name):
+            return None  # a side without its other side
+    known = mirror != list(range(len(names))) and all(mirror[m] == k for k, m in enumerate(mirror))
+    return tuple(mirror) if known else None
 
 
-FACE68 = KeypointSet(
-    name="face68",
-    names=tuple(f"{part}_{number}" for part, count in _PARTS_OF_68.items() for number in range(1, count + 1)),
-    mirror=_mirror_of_68(),
-    normalizers=(Normalizer("outer eye corners", (36,), (45,)), Normalizer("pupils", _run(36, 41), _run(42, 47))),
-    regions=(
-        ("jaw", _run(0, 16)),
-        ("eyebrows", _run(17, 26)),
-        ("nose", _run(27, 35)),
-        ("eyes", _run(36, 47)),
-        ("mouth", _run(48, 67)),
-    ),
-    skeleton=(
-        _run(0, 16),
-        _run(17, 21),
-        _run(22, 26),
-        _run(27, 30),
-        _run(31, 35),
-        (*_run(36, 41), 36),
-        (*_run(42, 47), 42),
-        (*_run(48, 59), 48),
-        (*_run(60, 67), 60),
-    ),
-    label_sources=(
-        LabelSource("pictures", _run(0, 67)),
-        # Video frames: their labels lie about 1.3 px of a 96-px crop to the right of what they name (docs/v2.md).
-        LabelSource("frames", _run(0, 67), own=_run(0, 67), horizontal_bias=True),
-    ),
-)
+def _swap(found: re.Match[str]) -> str:
+    word, other = found.group(), _OTHER_SIDE[found.group().lower()]
+    if word.isupper():
+        return other.upper()
+    return other.capitalize() if word[0].isupper() else other
 
+
+# --- Files and metadata -----------------------------------------------------------------------------------------------
+
+
+def read(path: Path) -> KeypointSet:
+    """Returns the keypoint set of a TOML file; `keypoint_sets/face15.toml` is an example of everything it can say.
+
+    Only `keypoints` is required. Without `mirror`, pairs follow from left and right in the names.
+
+    Raises:
+        InputError: no such file, no TOML, or values that do not fit together.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"{path}: is no TOML file that can be read ({error})") from error
+    keypoint_set = from_dict({"name": path.stem, **values}, str(path))
+    if unknown := [role for role, _ in keypoint_set.roles if role not in FACE15.names]:
+        raise InputError(f"{path}: [roles] has {unknown[0]!r}; known roles: {', '.join(FACE15.names)}")
+    return keypoint_set
+
+
+def to_dict(keypoint_set: KeypointSet) -> dict[str, Any]:
+    """Returns a set as JSON values that refer to keypoints by name, and that `from_dict` reads."""
+    names = keypoint_set.names
+
+    def named(indexes: Iterable[int]) -> list[str]:
+        return [names[k] for k in indexes]
+
+    mirror = keypoint_set.mirror
+    return {
+        "name": keypoint_set.name,
+        "keypoints": list(names),
+        "mirror": None if mirror is None else [[names[k], names[m]] for k, m in enumerate(mirror) if k < m],
+        "skeleton": [named(run) for run in keypoint_set.skeleton],
+        "normalizers": [
+            {"name": each.name, "first": named(each.first), "second": named(each.second)}
+            for each in keypoint_set.normalizers
+        ],
+        "regions": {region: named(keypoints) for region, keypoints in keypoint_set.regions},
+        "roles": {role: named(keypoints) for role, keypoints in keypoint_set.roles},
+        "label_sources": [
+            {
+                "name": each.name,
+                "keypoints": named(each.keypoints),
+                "own": named(each.own),
+                "horizontal_bias": each.horizontal_bias,
+            }
+            for each in keypoint_set.label_sources
+        ],
+    }
+
+
+def from_dict(values: dict[str, Any], where: str) -> KeypointSet:
+    """Returns the keypoint set of TOML or JSON values; what they leave out has the defaults of `from_names`.
+
+    Args:
+        values: as `to_dict` returns them.
+        where: the file, for messages.
+
+    Raises:
+        InputError: two keypoints of one name, an unknown keypoint, a pair that is none, and the like.
+    """
+    try:
+        return _from_dict(values, where)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{where}: describes no keypoint set ({error!r}); compare it with face15.toml") from error
+
+
+def _from_dict(values: dict[str, Any], where: str) -> KeypointSet:
+    if not isinstance(values, dict):
+        raise TypeError(f"expected a table of values, not {values!r}")
+    keys = {"name", "keypoints", "mirror", "skeleton", "normalizers", "regions", "roles", "label_sources"}
+    if unknown := sorted(set(values) - keys):
+        raise InputError(f"{where}: has the unknown key {unknown[0]!r}; known: {', '.join(sorted(keys))}")
+    names = values.get("keypoints", [])
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) and name.strip() for name in names):
+        raise InputError(f"{where}: `keypoints` must be a list of one name or more")
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise InputError(f"{where}: {names.count(repeated[0])} keypoints have the name {repeated[0]!r}; rename them")
+    index = {name: k for k, name in enumerate(names)}
+
+    def indexes(key: str, chosen: list[str]) -> Indexes:
+        if not isinstance(chosen, list):
+            raise InputError(f"{where}: {key} must be a list of keypoints, not {chosen!r}")
+        if missing := [name for name in chosen if name not in index]:
+            raise InputError(f"{where}: {key} has {missing[0]!r}, which is not one of the {len(names)} keypoints")
+        return tuple(index[name] for name in chosen)
+
+    every = tuple(range(len(names)))
+    keypoint_set = KeypointSet(
+        name=str(values["name"]),
+        names=tuple(names),
+        mirror=_mirror(values, names, indexes, where),
+        normalizers=(),
+        regions=_regions(values.get("regions") or {"all": names}, every, indexes, where),
+        skeleton=tuple(indexes("skeleton", run) for run in values.get("skeleton", [])),
+        label_sources=tuple(
+            LabelSource(
+                each["name"],
+                indexes("label_sources", each.get("keypoints", names)),
+                indexes("label_sources", each.get("own", [])),
+                bool(each.get("horizontal_bias", False)),
+            )
+            for each in values.get("label_sources") or [{"name": "labels"}]
+        ),
+        roles=tuple(
+            (role, indexes(f"roles.{role}", chosen))
+            for role, chosen in {**_aliases(names), **values.get("roles", {})}.items()
+        ),
+    )
+    first = keypoint_set.label_sources[0]
+    if set(first.keypoints) != set(every) or first.own:
+        raise InputError(f"{where}: the first label source, {first.name!r}, must label all keypoints and own none")
+    return replace(keypoint_set, normalizers=_normalizers(values, keypoint_set, indexes, where))
+
+
+def _aliases(names: list[str]) -> dict[str, list[str]]:
+    return {role: [name] for name, role in _ALIASES.items() if name in names and role not in names}
+
+
+def _mirror(
+    values: dict[str, Any], names: list[str], indexes: Callable[[str, list[str]], Indexes], where: str
+) -> Indexes | None:
+    if "mirror" not in values:
+        return mirror_of_names(names)
+    if values["mirror"] is None:
+        return None
+    mirror = list(range(len(names)))
+    for pair in values["mirror"]:
+        one, *others = indexes("mirror", pair)
+        if len(others) != 1 or one == others[0] or mirror[one] != one or mirror[others[0]] != others[0]:
+            raise InputError(f"{where}: mirror has {pair}; expected pairs of two keypoints, each keypoint in one pair")
+        mirror[one], mirror[others[0]] = others[0], one
+    return tuple(mirror)
+
+
+def _regions(
+    values: dict[str, list[str]], every: Indexes, indexes: Callable[[str, list[str]], Indexes], where: str
+) -> tuple[tuple[str, Indexes], ...]:
+    regions = [(region, indexes(f"regions.{region}", chosen)) for region, chosen in values.items()]
+    used = [k for _, keypoints in regions for k in keypoints]
+    if len(used) > len(set(used)):
+        raise InputError(f"{where}: a keypoint is in two regions; each may be in one")
+    if others := tuple(k for k in every if k not in used):
+        regions.append(("others", others))
+    return tuple(regions)
+
+
+def _normalizers(
+    values: dict[str, Any], keypoint_set: KeypointSet, indexes: Callable[[str, list[str]], Indexes], where: str
+) -> tuple[Normalizer, ...]:
+    normalizers = []
+    for each in values.get("normalizers", []):
+        first, second = (indexes("normalizers", each.get(key, [])) for key in ("first", "second"))
+        if bool(first) != bool(second) or (first and set(first) == set(second)):
+            raise InputError(f"{where}: the normalizer {each['name']!r} needs two groups of keypoints that differ")
+        normalizers.append(Normalizer(each["name"], first, second))
+    if normalizers:
+        return tuple(normalizers)
+    return (Normalizer("eye centers", *keypoint_set.eyes) if keypoint_set.eyes else BOX_DIAGONAL,)
+
+
+# --- Built-in sets ----------------------------------------------------------------------------------------------------
+
+
+def _built_in(name: str) -> KeypointSet:
+    path = Path(__file__).with_name("keypoint_sets") / f"{name}.toml"
+    return from_dict(tomllib.loads(path.read_text(encoding="utf-8")), path.name)
+
+
+FACE15, FACE68 = _built_in("face15"), _built_in("face68")
 KEYPOINT_SETS = {FACE15.name: FACE15, FACE68.name: FACE68}
 
-# Those of the 68 points whose mean is each keypoint of FACE15.
-_FACE15_OF_68 = (
-    (42, 43, 44, 45, 46, 47),
-    (36, 37, 38, 39, 40, 41),
-    (42,),
-    (45,),
-    (39,),
-    (36,),
-    (22,),
-    (26,),
-    (21,),
-    (17,),
-    (30,),
-    (54,),
-    (48,),
-    (51,),
-    (57,),
-)
-_SPARSE_OF_68 = {FACE15.index("nose_tip"): (33,), FACE15.index("mouth_center_bottom_lip"): (66,)}
+# What the label source `sparse` of face15 labels under these names, in positions of its own.
+_SPARSE_OF_68 = {"nose_tip": "nose_base_3", "mouth_center_bottom_lip": "inner_lip_7"}
 
 
-def face15_of_68(label_source: int = 0) -> tuple[tuple[int, ...], ...]:
-    """Returns for each keypoint of FACE15 those of the 68 points whose mean a label source (0 or 1) means by it.
+def face15_of_68(label_source: int = 0) -> tuple[Indexes, ...]:
+    """Returns for each keypoint of face15 the keypoints of face68 whose mean label source 0 or 1 labels.
 
-    For what source 1 does not label: those of source 0.
+    For keypoints that source 1 does not label: those of source 0.
     """
     own = _SPARSE_OF_68 if label_source == 1 else {}
-    return tuple(own.get(keypoint, points) for keypoint, points in enumerate(_FACE15_OF_68))
+    return tuple((FACE68.index(own[name]),) if name in own else FACE68.role(name) for name in FACE15.names)
 
 
 def as_face15(points: npt.NDArray[np.floating], label_source: int = 0) -> npt.NDArray[np.floating]:
-    """Returns the 15 keypoints as a label source of FACE15 (0 or 1) means them, (..., 15, 2), of 68 (..., 68, 2)."""
+    """Returns the 15 keypoints as label source 0 or 1 of face15 labels them, (..., 15, 2), of 68 (..., 68, 2)."""
     return np.stack([points[..., list(chosen), :].mean(axis=-2) for chosen in face15_of_68(label_source)], axis=-2)

@@ -6,9 +6,9 @@ from typing import Any
 
 from facial_keypoints.codec import OutputPoints, output_points
 from facial_keypoints.errors import InputError
-from facial_keypoints.keypoint_set import KEYPOINT_SETS, KeypointSet
+from facial_keypoints.keypoint_set import KEYPOINT_SETS, KeypointSet, from_dict, to_dict
 
-FORMAT_VERSION = 2  # of the JSON values; version 1 says `landmarks` for `output_points`
+FORMAT_VERSION = 2  # of the JSON values; version 1 names a built-in keypoint set, and calls output points `landmarks`
 METADATA_KEY = "facial_keypoints"  # of an ONNX file; its value is `to_json` as text
 CHANNELS = GRAY, RGB = 1, 3
 
@@ -70,8 +70,7 @@ def to_json(spec: ModelSpec) -> dict[str, Any]:
     of_label_source = spec.output_points.of_label_source
     return {
         "format_version": FORMAT_VERSION,
-        "keypoint_set": spec.keypoint_set.name,
-        "keypoints": list(spec.keypoint_set.names),
+        "keypoint_set": to_dict(spec.keypoint_set),
         "output_points": {
             spec.keypoint_set.label_sources[s].name: list(of_label_source[s]) for s in spec.label_sources
         },
@@ -88,15 +87,12 @@ def from_json(values: Any, where: str) -> ModelSpec:
         where: the file, for the message.
 
     Raises:
-        InputError: no such values, or a keypoint set or label source that this project does not know.
+        InputError: no such values, or a keypoint set whose facts contradict each other.
     """
     try:
-        if "landmarks" in values:  # format version 1
-            values = {**values, "output_points": values["landmarks"], "format_version": FORMAT_VERSION}
-        name, crop = values["keypoint_set"], dict(values["crop"])
-        keypoint_set = KEYPOINT_SETS.get(name)
-        if keypoint_set is None or list(keypoint_set.names) != values["keypoints"]:
-            raise InputError(f"{where}: has the unknown keypoint set {name!r}; known: {', '.join(KEYPOINT_SETS)}")
+        if "landmarks" in values:
+            values = _of_version_1(values, where)
+        keypoint_set, crop = from_dict(values["keypoint_set"], where), dict(values["crop"])
         names = [label_source.name for label_source in keypoint_set.label_sources]
         label_sources = tuple(names.index(label_source) for label_source in values["output_points"])
         means = tuple((float(x), float(y)) for x, y in crop["mean_keypoints"])
@@ -105,8 +101,20 @@ def from_json(values: Any, where: str) -> ModelSpec:
         known = {**values, **to_json(spec)} == values  # a later version may say more
         known = known and min(size) > 0 and size[2] in CHANNELS
         known = known and len(means) == len(keypoint_set) and all(math.isfinite(x + y) for x, y in means)
+    except InputError:
+        raise
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         known = False
     if not known:
         raise InputError(f"{where}: does not say what the network predicts; train and export it again")
     return spec
+
+
+def _of_version_1(values: dict[str, Any], where: str) -> dict[str, Any]:
+    """Returns values of format version 1 as those of version 2."""
+    name = values["keypoint_set"]
+    keypoint_set = KEYPOINT_SETS.get(name)
+    if keypoint_set is None or list(keypoint_set.names) != values["keypoints"]:
+        raise InputError(f"{where}: has the unknown keypoint set {name!r}; known: {', '.join(KEYPOINT_SETS)}")
+    renamed = {"format_version": FORMAT_VERSION, "keypoint_set": to_dict(keypoint_set)}
+    return {**values, **renamed, "output_points": values["landmarks"]}

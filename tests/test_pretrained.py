@@ -110,6 +110,7 @@ def test_altered_weights_are_refused(tmp_path: Path) -> None:
         load_model(altered)
 
 
+@pytest.mark.long
 def test_the_model_card_of_68_keypoints_says_what_the_weights_do(real_data: Path, tmp_path: Path) -> None:
     """NME in % by label source, on the people and pictures that neither training nor validation saw."""
     sources = [str(real_data / name) for name in ("youtube68", "lfpw68", "helen68", "afw68")]
@@ -121,6 +122,7 @@ def test_the_model_card_of_68_keypoints_says_what_the_weights_do(real_data: Path
     assert nme == pytest.approx({"pictures": 3.46, "frames": 4.02}, abs=0.01)
 
 
+@pytest.mark.long
 def test_the_model_card_says_what_the_weights_do(real_data: Path, tmp_path: Path) -> None:
     """On the people that neither training nor validation saw."""
     prepare.main([str(real_data / "faces15"), "--out", str(tmp_path / "data")])

@@ -19,13 +19,13 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
     Args:
         train: the faces.
         recipe: says how large batches are, and how faces are augmented.
-        mirror: the permutation of the M landmarks.
+        mirror: the permutation of the M output points; None: faces are not mirrored.
         seed: of order and augmentation.
         first_epoch: the first of these epochs, from 0.
     """
 
     def __init__(
-        self, train: Targets, recipe: Recipe, mirror: tuple[int, ...], seed: int, first_epoch: int = 0
+        self, train: Targets, recipe: Recipe, mirror: tuple[int, ...] | None, seed: int, first_epoch: int = 0
     ) -> None:
         super().__init__()
         self.train, self.recipe, self.mirror = train, recipe, mirror

@@ -20,6 +20,7 @@ def run_python(code: str, **environment: str) -> subprocess.CompletedProcess[str
     )
 
 
+@pytest.mark.long
 def test_the_backend_starts_without_a_word_and_without_a_device() -> None:
     first_use = "keras.ops.convert_to_numpy(keras.ops.zeros(1))"
     code = f"from common.backend import start_backend; start_backend(){NO_DEVICE_YET}{first_use}"

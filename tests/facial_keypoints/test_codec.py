@@ -62,6 +62,7 @@ def test_what_is_encoded_decodes_to_the_labels_whatever_their_sources(
 @given(sets_and_sources(), st.integers(2, 3), st.integers(0, 2**32 - 1))
 def test_mirrored_twice_is_as_it_was(drawn: tuple[KeypointSet, tuple[int, ...]], numbers: int, seed: int) -> None:
     of = output_points(*drawn)
+    assert of.mirror is not None
     assert [of.mirror[m] for m in of.mirror] == list(range(len(of)))
     output = np.random.default_rng(seed).integers(0, 96, (3, len(of), numbers)).astype(np.float32)
     np.testing.assert_array_equal(flipped_back(flipped_back(output, 96, of), 96, of), output)
@@ -73,7 +74,10 @@ def test_of_a_mirrored_face_the_same_source_sees_the_mirrored_keypoints(
 ) -> None:
     """Mirroring the labels and then encoding is encoding and then mirroring."""
     keypoint_set, apart, keypoints, labelled, sources = drawn
-    of, mirror = output_points(keypoint_set, apart), list(keypoint_set.mirror)
+    of = output_points(keypoint_set, apart)
+    assert keypoint_set.mirror is not None
+    assert of.mirror is not None
+    mirror = list(keypoint_set.mirror)
     mirrored = keypoints[:, mirror] * np.array([-1, 1], np.float32) + np.array([95, 0], np.float32)
     targets, counts = encode(mirrored, labelled[:, mirror], sources, of)
     plain, plain_counts = encode(keypoints, labelled, sources, of)

@@ -1,24 +1,48 @@
-"""The facts of a mark-up hang together."""
+"""Keypoint sets: the built-in ones are consistent; those of a user say what they can and refuse contradictions."""
+
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from facial_keypoints.codec import output_points
-from facial_keypoints.keypoint_set import FACE15, FACE68, KEYPOINT_SETS, KeypointSet, as_face15
+from facial_keypoints.codec import flipped_back, output_points
+from facial_keypoints.crops import eye_centers
+from facial_keypoints.errors import InputError
+from facial_keypoints.keypoint_set import (
+    BOX_DIAGONAL,
+    FACE15,
+    FACE68,
+    KEYPOINT_SETS,
+    KeypointSet,
+    Normalizer,
+    as_face15,
+    from_dict,
+    from_names,
+    mirror_of_names,
+    read,
+    to_dict,
+)
+
+
+def mirror_of(keypoint_set: KeypointSet) -> tuple[int, ...]:
+    assert keypoint_set.mirror is not None
+    return keypoint_set.mirror
+
 
 every_set = pytest.mark.parametrize("keypoint_set", KEYPOINT_SETS.values(), ids=KEYPOINT_SETS.keys())
 
 
 @every_set
 def test_mirrored_twice_every_keypoint_is_where_it_was(keypoint_set: KeypointSet) -> None:
-    mirror = keypoint_set.mirror
+    mirror = mirror_of(keypoint_set)
     assert [mirror[k] for k in mirror] == list(range(len(keypoint_set)))
 
 
 @every_set
 def test_left_becomes_right_in_a_mirrored_face_and_the_middle_stays(keypoint_set: KeypointSet) -> None:
     for k, name in enumerate(keypoint_set.names):
-        assert ("left" in name) == ("right" in keypoint_set.names[keypoint_set.mirror[k]])
+        assert ("left" in name) == ("right" in keypoint_set.names[mirror_of(keypoint_set)[k]])
 
 
 @every_set
@@ -33,7 +57,7 @@ def test_a_mirrored_face_of_a_source_has_the_keypoints_of_that_source(keypoint_s
     for source in keypoint_set.label_sources:
         assert set(source.own) <= set(source.keypoints)
         for keypoints in (source.keypoints, source.own):
-            assert {keypoint_set.mirror[k] for k in keypoints} == set(keypoints)
+            assert {mirror_of(keypoint_set)[k] for k in keypoints} == set(keypoints)
 
 
 @every_set
@@ -41,14 +65,14 @@ def test_what_is_drawn_and_what_normalizes_are_keypoints(keypoint_set: KeypointS
     known = range(len(keypoint_set))
     assert all(k in known for run in keypoint_set.skeleton for k in run)
     for normalizer in keypoint_set.normalizers:
-        assert {keypoint_set.mirror[k] for k in normalizer.first} == set(normalizer.second)
+        assert {mirror_of(keypoint_set)[k] for k in normalizer.first} == set(normalizer.second)
 
 
 @every_set
 def test_every_keypoint_is_in_one_group_and_across_from_another_of_it(keypoint_set: KeypointSet) -> None:
     assert sorted(k for _, keypoints in keypoint_set.regions for k in keypoints) == list(range(len(keypoint_set)))
     for _, keypoints in keypoint_set.regions:
-        assert {keypoint_set.mirror[k] for k in keypoints} == set(keypoints)
+        assert {mirror_of(keypoint_set)[k] for k in keypoints} == set(keypoints)
 
 
 @every_set
@@ -97,7 +121,113 @@ def test_the_15_points_of_68() -> None:
 
 
 @pytest.mark.parametrize("label_source", [0, 1])
-def test_a_mirrored_face_has_the_mirrored_15_points(source: int) -> None:
+def test_a_mirrored_face_has_the_mirrored_15_points(label_source: int) -> None:
     points = np.random.default_rng(0).normal(size=(68, 2))
-    straight = as_face15(points, source)[list(FACE15.mirror)]
-    np.testing.assert_allclose(as_face15(points[list(FACE68.mirror)], source), straight, atol=1e-12)
+    straight = as_face15(points, label_source)[list(mirror_of(FACE15))]
+    np.testing.assert_allclose(as_face15(points[list(mirror_of(FACE68))], label_source), straight, atol=1e-12)
+
+
+@every_set
+def test_a_set_is_the_same_after_json(keypoint_set: KeypointSet) -> None:
+    assert from_dict(json.loads(json.dumps(to_dict(keypoint_set))), "file") == keypoint_set
+
+
+def test_eyes_are_roles() -> None:
+    assert FACE15.eyes == ((0,), (1,))
+    assert FACE68.eyes == (tuple(range(42, 48)), tuple(range(36, 42)))
+    assert (FACE15.role("nose_tip"), FACE68.role("nose_tip"), FACE68.role("tail")) == ((10,), (30,), ())
+
+
+@pytest.mark.parametrize(
+    ("names", "mirror"),
+    [
+        (["left_eye", "right_eye", "nose"], (1, 0, 2)),
+        (["l_eye", "r_eye"], (1, 0)),
+        (["eye.L", "nose", "eye.R"], (2, 1, 0)),
+        (["LeftEye", "bright_spot", "RightEye"], (2, 1, 0)),
+        (["eyeleft", "eyeright"], (1, 0)),
+        (["0", "1", "2"], None),
+        (["nose", "chin"], None),
+        (["left_eye", "nose"], None),  # a side without its other side
+    ],
+)
+def test_mirror_pairs_follow_from_names_where_names_say_them(names: list[str], mirror: tuple[int, ...] | None) -> None:
+    assert mirror_of_names(names) == mirror
+
+
+def test_names_alone_make_a_set() -> None:
+    points = from_names("hand", [str(k) for k in range(21)], "hand.csv")
+    assert (points.mirror, points.eyes, points.skeleton) == (None, None, ())
+    assert points.normalizers == (BOX_DIAGONAL,)
+    assert points.regions == (("all", tuple(range(21))),)
+    assert [source.keypoints for source in points.label_sources] == [tuple(range(21))]
+
+
+def test_eyes_found_by_name_normalize() -> None:
+    person = from_names("person", ["nose", "left_eye", "right_eye"], "coco.json")
+    assert person.normalizers == (Normalizer("eye centers", (1,), (2,)),)
+    assert person.role("nose_tip") == (0,)
+    assert from_dict(to_dict(person), "file") == person
+
+
+def test_a_set_without_mirror_pairs_is_not_mirrored() -> None:
+    points = output_points(from_names("hand", ["0", "1"], "hand.csv"))
+    assert len(points) == 2
+    with pytest.raises(InputError, match="no mirror pairs"):
+        flipped_back(np.zeros((1, 2, 2), np.float32), 96, points)
+
+
+def test_a_set_without_eyes_aligns_nothing() -> None:
+    with pytest.raises(InputError, match="the keypoint set hand has no eyes"):
+        eye_centers(np.zeros((2, 2)), from_names("hand", ["0", "1"], "hand.csv"))
+
+
+def test_a_file_says_what_names_cannot(tmp_path: Path) -> None:
+    (tmp_path / "mouth.toml").write_text(
+        """keypoints = ["a", "b", "top", "bottom"]
+        mirror = [["a", "b"]]
+        skeleton = [["a", "top", "b"]]
+        normalizers = [{ name = "corners", first = ["a"], second = ["b"] }]
+        [regions]
+        lips = ["top", "bottom"]
+        [roles]
+        mouth_left_corner = ["a"]
+        """,
+        encoding="utf-8",
+    )
+    assert read(tmp_path / "mouth.toml") == KeypointSet(
+        name="mouth",
+        names=("a", "b", "top", "bottom"),
+        mirror=(1, 0, 2, 3),
+        normalizers=(Normalizer("corners", (0,), (1,)),),
+        regions=(("lips", (2, 3)), ("others", (0, 1))),
+        skeleton=((0, 2, 1),),
+        label_sources=from_names("mouth", ["a", "b", "top", "bottom"], "").label_sources,
+        roles=(("mouth_left_corner", (0,)),),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('keypoints = ["a", "a"]', "2 keypoints have the name 'a'; rename them"),
+        ("keypoints = []", "`keypoints` must be a list of one name or more"),
+        ('keypoints = ["a"]\nmirrors = []', "has the unknown key 'mirrors'"),
+        ('keypoints = ["a", "b", "c"]\nmirror = [["a"]]', "expected pairs of two keypoints"),
+        ('keypoints = ["a", "b", "c"]\nmirror = [["a", "a"]]', "expected pairs of two keypoints"),
+        ('keypoints = ["a", "b", "c"]\nmirror = [["a", "b"], ["b", "c"]]', "each keypoint in one pair"),
+        ('keypoints = ["a"]\nskeleton = [["a", "z"]]', "skeleton has 'z', which is not one of the 1 keypoints"),
+        ('keypoints = ["a", "b"]\nnormalizers = [{name = "n", first = ["a"]}]', "the normalizer 'n' needs two groups"),
+        ('keypoints = ["a"]\n[regions]\none = ["a"]\ntwo = ["a"]', "a keypoint is in two regions"),
+        ('keypoints = ["a"]\n[roles]\ntail = ["a"]', "known roles: left_eye_center"),
+        ('keypoints = ["a", "b"]\nlabel_sources = [{name = "s", keypoints = ["a"]}]', "must label all keypoints"),
+        ("keypoints", "is no TOML file"),
+    ],
+)
+def test_a_file_that_contradicts_itself_is_one_line(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "keypoints.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=message) as caught:
+        read(path)
+    assert str(caught.value).startswith(str(path))
+    assert "\n" not in str(caught.value)
