@@ -85,7 +85,7 @@ def test_all_stages_run_once_and_again_only_for_a_reason(
             assert reasons(out) == rerun
 
     (out / "evaluation" / "base" / "accuracy.csv").write_text("altered", encoding="utf-8")
-    assert "accuracy.csv: is cut off or altered" in str(reasons(out)[2])
+    assert "accuracy.csv: is damaged or altered" in str(reasons(out)[2])
 
 
 def test_a_recipe_trains_the_networks_it_is_for(tmp_path: Path) -> None:
