@@ -321,6 +321,6 @@ def test_a_bad_clip_is_told_before_a_picture_is_painted(tmp_path: Path) -> None:
     Image.new("RGB", (90, 60)).save(tmp_path / "gray.png")
     (tmp_path / "bad.mp4").write_text("hello", encoding="utf-8")
     paths = [str(tmp_path / name) for name in ("gray.png", "bad.mp4")]
-    with pytest.raises(InputError, match=r"bad\.mp4: is no clip"):
+    with pytest.raises(InputError, match=r"bad\.mp4: cannot be decoded as a clip"):
         main(["filter", *paths, "--filter", "hat", "--out", str(tmp_path / "out")])
     assert {path.name for path in tmp_path.iterdir()} == {"gray.png", "bad.mp4"}
