@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from facial_keypoints.errors import SHORT_CHARACTERS, InputError, one_line, run
+from facial_keypoints.pictures import read_picture
 from tests.conftest import ROOT
 
 
@@ -87,3 +88,8 @@ def test_a_file_s_name_that_the_locale_does_not_know_is_one_line() -> None:
     assert done.returncode == 2
     line = "its name has characters that this locale does not have; set PYTHONUTF8=1"
     assert done.stderr == f"error: /tmp/M\\xfcller.csv: {line}\n"
+
+
+def test_callers_can_catch_bad_input_without_importing_its_class() -> None:
+    with pytest.raises(ValueError, match=r"missing\.jpg: no such file"):
+        read_picture("missing.jpg")
