@@ -72,7 +72,7 @@ def relief(p: Person, m: Moment) -> Float32:
 
 
 def hollows(p: Person, m: Moment, h: Float32) -> Float32:
-    """Returns float32 (rows, columns), one cell per STEP mm: the share of light left by folds, hollows and blemishes."""
+    """Returns float32 (rows, columns), one cell per STEP mm: the share of light in folds, hollows and blemishes."""
     soft = np.zeros(h.shape, np.uint8)
     high, low = eye_outline(p, m)
     _, _, _, bottom = lip_lines(p, m)
