@@ -77,9 +77,7 @@ def lit(depth: Float32, m: Moment, gloss: float) -> Float32:
     gx, gy = (np.clip(cv2.Sobel(depth, cv2.CV_32F, i, 1 - i, scale=m.px_per_mm / 8), -6, 6) for i in (1, 0))
     length = np.sqrt(gx * gx + gy * gy + 1)
     light = np.array(m.light) / np.linalg.norm(m.light)
-    half_way = (light + (0, 0, 1)) / np.linalg.norm(
-        light + (0, 0, 1)
-    )  # between light and camera: the direction of highlights
+    half_way = (light + (0, 0, 1)) / np.linalg.norm(light + (0, 0, 1))  # the direction of highlights
 
     def towards(x: float, y: float, z: float) -> Float32:
         cosine: Float32 = (z - x * gx - y * gy) / length

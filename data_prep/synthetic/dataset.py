@@ -37,8 +37,7 @@ def read(count: int = COUNT, seed: int = 0) -> Faces:
 
     The first rows are of a label source that labels nearly all 15 keypoints, the others of one that labels four. As in
     the published set, the second labels the base of the nose instead of its tip, and the inner edge of the lower lip
-    instead of its bottom. Labels have noise of LABEL_NOISE_PX; labels outside the picture are missing. Groups are
-    people.
+    instead of its bottom. Labels have noise of LABEL_NOISE_PX and are missing outside the picture. Groups are people.
 
     Raises:
         InputError: count is below 1 or above MOST.
