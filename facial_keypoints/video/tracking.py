@@ -7,6 +7,7 @@ searches the whole frame only every few frames.
 from collections.abc import Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
+from typing import Any
 
 import cv2
 import numpy as np
@@ -41,6 +42,10 @@ class TrackedFace(Face):
 
     number: int = 0
 
+    def to_dict(self) -> dict[str, Any]:
+        """Returns `Face.to_dict` and the `number`."""
+        return {"number": self.number, **super().to_dict()}
+
 
 @dataclass(eq=False)
 class _Track:
@@ -65,7 +70,7 @@ class Tracker:
         >>> frames = [read_picture("photo.jpg")] * 3
         >>> for number, frame in enumerate(frames):
         ...     faces = tracker.update(frame, time_s=number / 25)
-        >>> [face.number for face in faces]
+        >>> [face.to_dict()["number"] for face in faces]
         [0, 1]
     """
 

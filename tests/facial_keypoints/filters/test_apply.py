@@ -288,10 +288,10 @@ def test_the_command_paints_pictures_and_clips_and_goes_on_after_a_bad_one(
     ]
     with pytest.raises(InputError, match=r"unread\.csv: 1 of 3 pictures could not be read"):
         main(command)
-    said = capsys.readouterr()
-    assert "1 face in 2 pictures; no face found in 1 of them, written unchanged" in said.out
-    assert "; 2 clips of 6 frames, no face found in 3 of them, written unchanged" in said.out
-    assert "skipped:" in said.err
+    printed = capsys.readouterr()
+    assert "1 face in 2 pictures; no face found in 1 of them, written unchanged" in printed.out
+    assert "; 2 clips of 6 frames, no face found in 3 of them, written unchanged" in printed.out
+    assert "skipped:" in printed.err
     painted = read_picture(out / "face.png")
     (found,) = Predictor(threads=1).predict(face)
     (eye, other), (x, y) = found.keypoints[:2], found.keypoints[FACE15.index("nose_tip")].astype(int)
@@ -317,7 +317,7 @@ def test_nothing_is_written_where_nothing_could_be_read(tmp_path: Path, bad: str
     assert [path.name for path in tmp_path.iterdir()] == [bad]
 
 
-def test_a_bad_clip_is_told_before_a_picture_is_painted(tmp_path: Path) -> None:
+def test_a_bad_clip_is_refused_before_a_picture_is_read(tmp_path: Path) -> None:
     Image.new("RGB", (90, 60)).save(tmp_path / "gray.png")
     (tmp_path / "bad.mp4").write_text("hello", encoding="utf-8")
     paths = [str(tmp_path / name) for name in ("gray.png", "bad.mp4")]

@@ -169,7 +169,7 @@ def test_clips_that_cannot_be_read_are_one_line_and_leave_nothing(
     assert set(tmp_path.iterdir()) <= {path}
 
 
-def test_a_clip_that_ends_early_is_read_as_far_as_it_goes_and_said(
+def test_a_clip_that_ends_early_is_read_up_to_its_end_with_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     count = 4 * round(CLIP_FPS)
@@ -201,7 +201,7 @@ def test_damaged_frames_of_motion_jpeg_have_no_size(tmp_path: Path) -> None:
     assert clips.read_clip(path).width_px == WIDTH_PX
 
 
-def test_a_decoder_that_gives_frames_of_another_size_is_told(clip_file: Path) -> None:
+def test_frames_of_another_size_are_refused(clip_file: Path) -> None:
     clip = clips.read_clip(clip_file)._replace(width_px=16)
     with pytest.raises(InputError, match=r"walk\.mp4: frame 0 is 320 x 144 px, the first 16 x 144; split the clip"):
         next(clips.read_frames(clip))
@@ -242,7 +242,7 @@ def with_nominal_rate(path: Path) -> Path:
 
 
 def with_length(path: Path) -> Path:
-    """Its number of frames is told by its length: 1,020 frames, where there are 12."""
+    """Its number of frames follows from its length: 1,020 frames, where there are 12."""
     times = (np.cumsum((0, *GAPS[:-1])) * 40).astype(int).tolist()
     return write_matroska(path.with_suffix(".webm"), list(moving_face()), times, nominal_fps=1000, duration_ms=1020)
 
