@@ -253,7 +253,7 @@ def test_a_raw_photo_is_refused_whatever_previews_it_holds(tmp_path: Path, photo
     file = Tiff()
     sensor = file.directory(FULL, photometric=photometric)
     file.page(PREVIEW, [file.directory(HALF, subfile=1), sensor], subfile=1)
-    says = "is a RAW photo, of which only previews can be read; save it as JPEG or PNG"
+    says = "is a RAW photo, whose previews alone can be read; save it as JPEG or PNG"
     assert message(file.write(tmp_path / "a.nef")) == says
     canon = bytearray(Tiff().write(tmp_path / "a.tif").read_bytes().ljust(16, b"\0"))
     canon[8:10] = b"CR"
