@@ -1,4 +1,4 @@
-"""The Python examples of README and guide run; that of the README prints what the page says."""
+"""The Python examples of README and guide run; the README shows the output of its example."""
 
 import re
 import shutil
@@ -25,12 +25,12 @@ def run(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, script], cwd=folder, capture_output=True, text=True, check=False)
 
 
-def test_the_readme_prints_what_it_says(tmp_path: Path) -> None:
+def test_the_readme_example_prints_the_output_shown(tmp_path: Path) -> None:
     (code,) = examples(ROOT / "README.md")
     text = (ROOT / "README.md").read_text(encoding="utf-8").partition(code)[2]
-    said = re.match(r"```\n\n```\n(.*?)```", text, flags=re.DOTALL)
-    assert said is not None
-    assert run(code, tmp_path).stdout == said[1]
+    expected = re.match(r"```\n\n```\n(.*?)```", text, flags=re.DOTALL)
+    assert expected is not None
+    assert run(code, tmp_path).stdout == expected[1]
 
 
 @pytest.mark.long
