@@ -154,7 +154,7 @@ def summary(name: str, labelled: Any, nme: pd.DataFrame, faces: int, groups: int
             f"  RMSE    {with_interval(labelled, 'rmse_px', 3)} px",
             f"  within  {_within(labelled)} of coordinates",
             *(
-                f"  NME     {with_interval(row, 'nme_pct')} % of the distance of the {row['normaliser']} "
+                f"  NME     {with_interval(row, 'nme_pct')} % of the distance of the {row['normalizer']} "
                 f"({row['faces']:,} faces)"
                 for _, row in nme[nme["labels"] == "labelled"].iterrows()
             ),

@@ -65,7 +65,7 @@ def nme_table(predicted: Float32, test: Split, keypoint_set: KeypointSet, weight
         for labels, scored, values in _by_labels(sums, NME_METRICS, test, weights):
             faces = int(np.isfinite(spans(test.keypoints, scored, normalizer)).sum())
             cells = _cells(NME_METRICS, values)
-            rows.append({"normaliser": normalizer.name, "labels": labels, "faces": faces, **cells})
+            rows.append({"normalizer": normalizer.name, "labels": labels, "faces": faces, **cells})
     return pd.DataFrame(rows)
 
 
@@ -83,7 +83,7 @@ def region_table(predicted: Float32, test: Split, keypoint_set: KeypointSet, wei
 
     Args: see `accuracy_table`.
     """
-    return _point_table("group", keypoint_set.regions, predicted, test, keypoint_set, weights)
+    return _point_table("region", keypoint_set.regions, predicted, test, keypoint_set, weights)
 
 
 def _point_table(
