@@ -35,7 +35,20 @@ from models.saved import TRAIN
 from training.recipes import RECIPES, default_recipe, resolve
 
 NETWORKS = ("base", "v1", "v2")
-PREPARE_OPTIONS = ("as", "size", "crop", "color", "split", "impute", "count", "seed", "skip_bad", "exif")
+PREPARE_OPTIONS = (
+    "images",
+    "keypoints",
+    "as",
+    "size",
+    "crop",
+    "color",
+    "split",
+    "impute",
+    "count",
+    "seed",
+    "skip_bad",
+    "exif",
+)
 QUICK_FACES, QUICK_EPOCHS = 2000, 8  # some minutes on two cores
 RESUME = ["--resume", "--restart"]  # go on with a broken-off training, or start over where its settings were others
 
@@ -79,6 +92,8 @@ def parser() -> argparse.ArgumentParser:
         metavar="NETWORK",
         help=f"as in training.train (default: {' '.join(NETWORKS)}, or those that --recipe is for)",
     )
+    p.add_argument("--images", type=Path, metavar="DIR", help="as in data_prep.prepare")
+    p.add_argument("--keypoints", metavar="FILE.toml", help="as in data_prep.prepare")
     p.add_argument("--as", choices=["15"], help="as in data_prep.prepare")
     p.add_argument("--size", type=int, help="as in data_prep.prepare")
     p.add_argument("--crop", choices=CROPS, help="as in data_prep.prepare")
@@ -125,7 +140,7 @@ def steps(options: argparse.Namespace) -> list[Step]:
         return {"data": data_hash(load_data_manifest(data))}
 
     def input_hashes_now() -> dict[str, str]:
-        return input_hashes(inputs, options.count, options.seed or 0)
+        return input_hashes(inputs, options.count, options.seed or 0, options.keypoints, options.images)
 
     prepare = ["data_prep.prepare", *inputs, "--out", str(data)]
     todo = [Step(data, PREPARE, prepare + flags(options, *PREPARE_OPTIONS), input_hashes_now)]

@@ -4,7 +4,7 @@ import numpy as np
 
 from data_prep.faces import Split
 from facial_keypoints.array_types import Bool, Float64
-from facial_keypoints.keypoint_set import FACE15, KeypointSet, face15_of_68
+from facial_keypoints.keypoint_set import KeypointSet
 
 YAW, LIGHT = "yaw", "light"
 # How far the nose tip lies from the middle between the eye centers, along their line, in parts of their distance. It
@@ -19,7 +19,7 @@ def conditions(test: Split, keypoint_set: KeypointSet) -> list[tuple[str, str, B
 
     A face whose eyes or nose tip are not labelled has no yaw here.
     """
-    nose = np.abs(nose_beside(test, keypoint_set))
+    nose = np.abs(nose_beside(test, keypoint_set))  # NaN is in none of the three
     dark = test.images.mean(axis=(1, 2, 3)) < DARK
     found = [
         (YAW, "up to 15 degrees", nose < TURNED),
@@ -33,8 +33,9 @@ def conditions(test: Split, keypoint_set: KeypointSet) -> list[tuple[str, str, B
 
 def nose_beside(test: Split, keypoint_set: KeypointSet) -> Float64:
     """Returns how far the nose tip lies beside the eyes' middle in parts of their distance, float64 (N,); else NaN."""
-    members = face15_of_68() if keypoint_set != FACE15 else [(k,) for k in range(len(FACE15))]
-    places = [list(members[FACE15.index(name)]) for name in EYES_AND_NOSE]
+    places = [list(keypoint_set.role(name)) for name in EYES_AND_NOSE]
+    if not all(places):
+        return np.full(len(test), np.nan)
     left, right, nose = (test.keypoints[:, place].mean(axis=1).astype(np.float64) for place in places)
     across = left - right
     known = test.labelled[:, [k for place in places for k in place]].all(axis=1) & across.any(axis=1)
