@@ -1,8 +1,8 @@
-"""How far predicted keypoints are from the true ones.
+"""Metrics of predicted keypoints.
 
-Every metric is a ratio of two sums over faces (for RMSE, its root), and is kept as those two sums per face: pooling
-faces, or resampling them for an interval, is then one sum or one matrix product. Arrays of sums end in an axis of two:
-numerator, denominator. N faces, K keypoints, F metrics.
+Each metric is a ratio of two sums over faces (for RMSE, its root), kept as two sums per face, so pooling faces is one
+sum and resampling them is one matrix product. The last axis of such arrays is numerator, denominator.
+N faces, K keypoints, F metrics.
 """
 
 from typing import Any
@@ -13,9 +13,9 @@ from facial_keypoints.array_types import Bool, Float32, Float64
 from facial_keypoints.keypoint_set import BOX_DIAGONAL, Normalizer
 
 THRESHOLDS_PX = (5, 10, 15)
-NME_LIMIT_PCT = 8.0  # where the error curve ends and a face counts as failed: Trigeorgis et al. 2016 (MDM)
-NME_LIMITS_PCT = (NME_LIMIT_PCT, 10.0)  # the second is the other usual one: Wu et al. 2018 (WFLW)
-PCK_THRESHOLDS = (0.05, 0.1)  # of the normalizer: the percentage of correct keypoints, Yang & Ramanan 2013
+NME_LIMIT_PCT = 8.0  # end of the error curve and limit of failed faces: Trigeorgis et al. 2016 (MDM)
+NME_LIMITS_PCT = (NME_LIMIT_PCT, 10.0)  # the second is the other common limit: Wu et al. 2018 (WFLW)
+PCK_THRESHOLDS = (0.05, 0.1)  # of the normalizer; the percentage of correct keypoints of Yang & Ramanan 2013
 
 WITHIN = tuple(f"within_{t}px_pct" for t in THRESHOLDS_PX)
 POINTS_WITHIN = tuple(f"points_within_{t}px_pct" for t in THRESHOLDS_PX)
@@ -53,9 +53,9 @@ def face_sums(predicted: Float32, true: Float32, scored: Bool, normalizer: Norma
 def nme_sums(predicted: Float32, true: Float32, scored: Bool, normalizer: Normalizer) -> Float64:
     """Returns the sums behind `NME_METRICS`, float64 (N, F, 2): the mean, area and failures at each limit, then PCK.
 
-    The area is that under the cumulative error curve up to the limit, as a share of the most there could be. PCK is the
-    share of points whose error is under so many times the normalizer. Faces without the distance (see `spans`) do not
-    count.
+    The area is that under the cumulative error curve up to the limit, as a share of the largest possible area. PCK is
+    the share of points whose error is smaller than so many times the normalizer. Faces without that distance (see
+    `spans`) do not count.
     """
     nme = face_nme(predicted, true, scored, normalizer)
     of_faces: list[Float64] = [nme]
@@ -99,7 +99,7 @@ def point_nme_sums(predicted: Float32, true: Float32, scored: Bool, distances: F
 
 
 def ratios(sums: Float64, metrics: tuple[str, ...]) -> Float64:
-    """Returns the metrics of some sums, (..., F, 2) in, float64 (..., F) out; NaN where nothing was scored."""
+    """Returns the metrics of some sums, float64 (..., F) of (..., F, 2); NaN if nothing was scored."""
     with np.errstate(divide="ignore", invalid="ignore"):
         values: Float64 = sums[..., 0] / sums[..., 1]
     for f in (f for f, metric in enumerate(metrics) if metric.startswith("rmse")):
@@ -121,7 +121,7 @@ def point_errors(predicted: Float32, true: Float32) -> Float64:
 
 
 def face_errors(predicted: Float32, true: Float32, scored: Bool) -> Float64:
-    """Returns the mean Euclidean error of each face's scored points, float64 (N,) in px; NaN for a face without any."""
+    """Returns the mean Euclidean error of each face's scored points, float64 (N,) in px; NaN without scored points."""
     sums = _sums(point_errors(predicted, true), scored)
     return np.where(sums[:, 1] > 0, sums[:, 0] / np.maximum(sums[:, 1], 1), np.nan)
 
