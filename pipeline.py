@@ -17,6 +17,7 @@ from common.backend import backend_name
 from common.code import changed_files
 from common.hashes import file_hash
 from common.stage import Stage, read_manifest, seconds_text, seed, stage_code
+from common.text import listed
 from data_prep.arrays import PREPARE, data_hash, load_data_manifest
 from data_prep.crop import CROPS
 from data_prep.impute import IMPUTERS
@@ -194,11 +195,6 @@ def what_changed(step: Step, manifest: Mapping[str, Any]) -> str | None:
     if files := changed_files(manifest.get("code", {}), stage_code(step.stage, step.code)):
         return f"code has changed: {listed(files)}"
     return None
-
-
-def listed(names: Sequence[str], most: int = 3) -> str:
-    """Returns the first names and the number of others."""
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more files" if len(names) > most else "")
 
 
 def run_stage(step: Step, number: str, force: bool) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from common.text import WINDOWS, read_text
+from common.text import WINDOWS, listed, read_text
 from facial_keypoints.errors import InputError, printable
 
 ROW = "row"  # the column that holds a face's row in the data
@@ -30,7 +30,6 @@ DECIMAL_POINT = re.compile(r"\s*[-+]?\d*\.\d+([eE][-+]?\d+)?\s*")
 NAMELESS = re.compile(r"(Unnamed: \d+(\.\d+)*)?")  # as pandas writes, and renames, a column without a name
 LONGEST_INDEX = 18  # digits
 SHOWN_CHARACTERS = 40
-NAMES_SHOWN = 5
 INDEX_IGNORED = "the first column has no name and holds whole numbers (pandas' index); it is ignored"
 
 notes = logging.getLogger("facial_keypoints")
@@ -286,7 +285,5 @@ def shown(text: str) -> str:
 
 def shown_names(names: Sequence[object]) -> str:
     """Returns the first names of columns, files or rows as a message shows them, and how many more there are."""
-    texts = [str(name) for name in names[:NAMES_SHOWN]]
     plain = re.compile(rf"\w{{1,{SHOWN_CHARACTERS}}}")
-    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
-    return ", ".join(text if plain.fullmatch(text) else shown(text) for text in texts) + more
+    return listed([name if plain.fullmatch(name) else shown(name) for name in map(str, names)])

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import keras
 
+from common.text import listed
 from facial_keypoints.array_types import UInt8
 from facial_keypoints.errors import InputError
 from facial_keypoints.spec import ModelSpec
@@ -18,7 +19,6 @@ from training.take_over import take_over
 # Range of the calibration's factor of the logarithm of the expected error. Networks with other factors have learnt
 # little of their errors: v2 has 111 after three epochs on 100 faces, and further training would diverge.
 SMALLEST_SCALE, LARGEST_SCALE = 0.5, 2.0
-NAMED = 6  # layers or output points listed in a message
 
 
 def start_from(
@@ -80,9 +80,7 @@ def start_from_trained(
         names = listed(left.unmatched)
         print(f"{trained.path}: {names} of {model.name} start untrained: their weights cannot be assigned to keypoints")
     elif trained.spec is None and new:
-        print(
-            f"{trained.path}: has {len(theirs)} output points and no manifest; the {len(ours)} needed start untrained"
-        )
+        print(f"{trained.path}: has {len(theirs)} output points and no manifest; all {len(ours)} start untrained")
     elif not pairs:
         print(f"{trained.path}: predicts none of these keypoints; they start untrained")
     elif new:
@@ -108,9 +106,3 @@ def name_of(point: tuple[str, str], points: Sequence[tuple[str, str]]) -> str:
     keypoint, label_source = point
     several = len({of for name, of in points if name == keypoint}) > 1
     return f"{keypoint} (label source {label_source})" if several else keypoint
-
-
-def listed(names: Sequence[str]) -> str:
-    """Returns the first names, and the number of others."""
-    more = len(names) - NAMED
-    return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
