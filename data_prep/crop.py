@@ -21,8 +21,8 @@ Labels = tuple[Float32, Bool]  # keypoints (N, K, 2), and which are occluded (N,
 
 FACE, WHOLE = "face", "whole"
 CROPS = (FACE, WHOLE)
-DEFAULT_SIZE_PX = {FACE15.name: 96, FACE68.name: 128}
-BOX_SCALE = 1.2  # side of the crop, of the longer side of the keypoints' box
+DEFAULT_SIZE_PX, DEFAULT_SIZE_15_PX = 128, 96
+BOX_SCALE = 1.2  # side of the crop, of the longer side of the box
 SMALLEST_FACE_PX = 1.0
 
 # Mean and standard deviation of the eye positions of the 7,033 real faces of the 15-point set, in px of 96, without
@@ -39,8 +39,8 @@ class CropOptions:
 
     Attributes:
         size_px: side of the crop; None: the default of the keypoint set.
-        crop: `face`: with 15 keypoints the eyes are placed as those of a random face of the 15-point set; with 68
-            keypoints the crop is a square of BOX_SCALE times their box. `whole`: the whole picture, scaled to fit.
+        crop: `face`: with 15 keypoints the eyes are placed as those of a random face of the 15-point set; all others
+            are cropped to a square of BOX_SCALE times their box. `whole`: the whole picture, scaled to fit.
         color: RGB instead of gray.
         as_15: convert 68 points to the 15 keypoints.
         both_label_sources: with `as_15`, add every crop twice, with the labels of the complete and the sparse source.
@@ -86,13 +86,16 @@ def crop(pictures: LabelledPictures, crop_options: CropOptions, bad: BadFaces = 
         InputError: no face is left; or a face is not skipped whose picture cannot be decoded, or whose keypoints do not
             show its size.
     """
+    if crop_options.as_15 and pictures.keypoint_set not in (FACE15, FACE68):
+        raise InputError(f"{pictures.root}: has the keypoint set {pictures.keypoint_set.name}; --as 15 takes 68 points")
     keypoint_set = FACE15 if crop_options.as_15 else pictures.keypoint_set
     if crop_options.crops_per_face > 1 and (keypoint_set != FACE15 or crop_options.crop == WHOLE):
         raise InputError(
             f"--crops-per-face {crop_options.crops_per_face}: these crops would all be the same; only crops of 15 "
             "keypoints differ"
         )
-    crops = _crops(pictures, crop_options, crop_options.size_px or DEFAULT_SIZE_PX[keypoint_set.name], bad)
+    default_px = DEFAULT_SIZE_15_PX if keypoint_set == FACE15 else DEFAULT_SIZE_PX
+    crops = _crops(pictures, crop_options, crop_options.size_px or default_px, bad)
     keypoints = np.stack([face.keypoints for face in crops.faces])
     hidden = _occluded(crops.faces)
     labels: dict[int | None, Labels] = {pictures.label_source: (keypoints, hidden)}
@@ -179,13 +182,13 @@ def matrix_of(
     """Returns the matrix (2, 3), picture to crop, of a face in a picture of (H, W) px.
 
     Args:
-        eyes: the keypoints of both eyes, to place the eyes as in the 15-point set; None to place the keypoints' box.
+        eyes: the keypoints of both eyes, to place the eyes as in the 15-point set; None to place the face's box.
     """
     if crop_options.crop == WHOLE:
         height, width = shape
         return _square((width - 1) / 2, (height - 1) / 2, max(shape), side)
     if eyes is None:
-        return by_box(face.keypoints, face.where, side)
+        return by_box(face.keypoints, face.where, side, face.box)
     return _by_eyes(np.stack([_labelled_mean(face.keypoints[list(eye)]) for eye in eyes]), face.where, side, rng)
 
 
@@ -195,17 +198,32 @@ def _labelled_mean(points: Float32) -> Float32:
     return some.mean(axis=0) if len(some) else np.full(2, np.nan, np.float32)
 
 
-def by_box(keypoints: Float32, where: str, side: int) -> Float64:
-    """Returns the matrix (2, 3) of an upright square around the keypoints' box, BOX_SCALE times as large."""
+def by_box(keypoints: Float32, where: str, side: int, box: Sequence[float] | None = None) -> Float64:
+    """Returns the matrix (2, 3) of an upright square, BOX_SCALE times the box of a face, around its middle.
+
+    Args:
+        keypoints: float32 (K, 2) in px, NaN where unlabelled.
+        where: file and row of the face, for messages.
+        side: of the crop, px.
+        box: x, y, width and height in px; it grows to hold all labels. None: the box of the labels.
+
+    Raises:
+        InputError: without a box, the labels do not say the size of the face.
+    """
     labelled = keypoints[labelled_points(keypoints)]
+    if box:
+        x, y, width, height = box
+        labelled = np.concatenate([labelled, np.array([(x, y), (x + width, y + height)], np.float32)])
     if not len(labelled):
         raise InputError(f"{where}: has no label; label its keypoints, or skip the face with --skip-bad")
     low, high = labelled.min(axis=0), labelled.max(axis=0)
     longer = float((high - low).max())
     if not longer >= SMALLEST_FACE_PX:
+        which, fix = "keypoints are all", "correct them"
+        if len(keypoints) == 1:
+            which, fix = "keypoint is", "give its box, or take whole pictures with --crop whole"
         raise InputError(
-            f"{where}: its keypoints are all at one point, so the face has no size; correct them, or skip the face "
-            "with --skip-bad"
+            f"{where}: its {which} at one point, so the face has no size; {fix}, or skip the face with --skip-bad"
         )
     middle = (low + high) / 2
     return _square(float(middle[0]), float(middle[1]), BOX_SCALE * longer, side)

@@ -14,7 +14,6 @@ from evaluation.metrics import (
     KEYPOINT_METRICS,
     METRICS,
     NME_METRICS,
-    face_nme,
     face_sums,
     keypoint_sums,
     nme_sums,
@@ -27,6 +26,7 @@ from facial_keypoints.keypoint_set import KeypointSet, Normalizer
 LABELS = ("labelled", "all")  # real labels only; imputed ones too
 COST = ("parameters", "epochs", "seconds", "file_mb")  # of training; of `model.keras`, in 1e6 bytes
 DECIMALS = 4
+AT_ONCE = 100  # keypoints whose resamples are in memory: 2,000 of them take 50 MB
 
 
 def known_cost(metrics: Mapping[str, Any]) -> dict[str, float | None]:
@@ -52,7 +52,9 @@ def accuracy_table(predicted: Float32, test: Split, keypoint_set: KeypointSet, w
 
 
 def nme_table(predicted: Float32, test: Split, keypoint_set: KeypointSet, weights: Float64) -> pd.DataFrame:
-    """Returns `nme.csv`: a row for each normalizer of the set and each of `LABELS`; `faces` have a known NME.
+    """Returns `nme.csv`: a row for each normalizer of the set and each of `LABELS`.
+
+    `faces` have a known NME; `faces_left_out` have scored keypoints, but not the distance that errors are divided by.
 
     Args: see `accuracy_table`.
     """
@@ -60,12 +62,13 @@ def nme_table(predicted: Float32, test: Split, keypoint_set: KeypointSet, weight
     for normalizer in keypoint_set.normalizers:
 
         def sums(scored: Bool, normalizer: Normalizer = normalizer) -> Float64:
-            return nme_sums(face_nme(predicted, test.keypoints, scored, normalizer))
+            return nme_sums(predicted, test.keypoints, scored, normalizer)
 
         for labels, scored, values in _by_labels(sums, NME_METRICS, test, weights):
-            faces = int(np.isfinite(spans(test.keypoints, scored, normalizer)).sum())
+            known = np.isfinite(spans(test.keypoints, scored, normalizer))
+            counts = {"faces": int(known.sum()), "faces_left_out": int((scored.any(axis=1) & ~known).sum())}
             cells = _cells(NME_METRICS, values)
-            rows.append({"normalizer": normalizer.name, "labels": labels, "faces": faces, **cells})
+            rows.append({"normalizer": normalizer.name, "labels": labels, **counts, **cells})
     return pd.DataFrame(rows)
 
 
@@ -99,18 +102,23 @@ def _point_table(
     _, *others = keypoint_set.normalizers
     metrics = (*KEYPOINT_METRICS, "nme_pct", *(f"nme_pct_{other.name.replace(' ', '_')}" for other in others))
 
-    def sums(scored: Bool) -> Float64:
-        of_points = keypoint_sums(predicted, test.keypoints, scored)
-        nmes = (point_nme_sums(predicted, test.keypoints, scored, each) for each in keypoint_set.normalizers)
-        both = np.concatenate([of_points, *nmes], axis=2)
-        return np.stack([both[:, list(keypoints)].sum(1) for _, keypoints in members], axis=1)
-
     rows = []
-    for labels, scored, values in _by_labels(sums, metrics, test, weights):
-        for m, (name, keypoints) in enumerate(members):
-            cells = _cells(metrics, Estimate(*(each[m] for each in values)))
-            rows.append({column: name, "labels": labels, "count": int(scored[:, list(keypoints)].sum()), **cells})
-    return pd.DataFrame(rows)
+    for start in range(0, len(members), AT_ONCE):
+        some = members[start : start + AT_ONCE]
+        kept = sorted({k for _, keypoints in some for k in keypoints})
+        at = [[kept.index(k) for k in keypoints] for _, keypoints in some]
+
+        def sums(scored: Bool, kept: list[int] = kept, at: list[list[int]] = at) -> Float64:
+            points = predicted[:, kept], test.keypoints[:, kept], scored[:, kept]
+            distances = [spans(test.keypoints, scored, each) for each in keypoint_set.normalizers]
+            both = np.concatenate([keypoint_sums(*points), *(point_nme_sums(*points, of) for of in distances)], axis=2)
+            return np.stack([both[:, keypoints].sum(1) for keypoints in at], axis=1)
+
+        for labels, scored, values in _by_labels(sums, metrics, test, weights):
+            for m, (name, keypoints) in enumerate(some):
+                cells = _cells(metrics, Estimate(*(each[m] for each in values)))
+                rows.append({column: name, "labels": labels, "count": int(scored[:, list(keypoints)].sum()), **cells})
+    return pd.DataFrame(sorted(rows, key=lambda row: LABELS.index(row["labels"])))
 
 
 def origin_table(predictions: Mapping[str, Float32], data: EvaluationData) -> pd.DataFrame:

@@ -29,6 +29,7 @@ class LabelledPicture:
         where: file and row of the label, for messages.
         split: TRAINING, TEST or UNSPLIT.
         occluded: bool (K,), the label is that of an occluded keypoint; None if the format does not show it.
+        box: the face's own box in the label file, x, y, width and height in px; None if there is none.
     """
 
     file: Path
@@ -37,6 +38,7 @@ class LabelledPicture:
     where: str
     split: str = UNSPLIT
     occluded: Bool | None = None
+    box: tuple[float, float, float, float] | None = None
 
 
 @dataclass(frozen=True)
