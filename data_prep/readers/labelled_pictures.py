@@ -29,6 +29,8 @@ class LabelledPicture:
         where: file and row of the label, for messages.
         split: TRAINING, TEST or NOT_SAID.
         occluded: bool (K,), the label says where a keypoint lies that cannot be seen; None: the format does not say.
+        box: x, y, width and height in px of the box that the label file gives; None: it gives none.
+        reviewed: False for a prediction that nobody has checked: it is no label.
     """
 
     file: Path
@@ -37,6 +39,8 @@ class LabelledPicture:
     where: str
     split: str = NOT_SAID
     occluded: Bool | None = None
+    box: tuple[float, float, float, float] | None = None
+    reviewed: bool = True
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,12 @@ class LabelledPictures:
 def composed(name: str) -> str:
     """Returns a name in Unicode's composed form (NFC): macOS writes `é` as two characters, most others as one."""
     return unicodedata.normalize("NFC", name)
+
+
+def counted(number: int, noun: str) -> str:
+    """Returns `1 face`, `2,000 faces`, `2 annotations without a label`: the first word of the noun gets the `s`."""
+    first, *others = noun.split(" ")
+    return " ".join([f"{number:,} {first}" + ("" if number == 1 else "s"), *others])
 
 
 class PictureFolder:
