@@ -23,7 +23,9 @@ NME_METRICS = ("nme_pct", *(name for t in NME_LIMITS_PCT for name in (f"auc_at_{
 KEYPOINT_METRICS = ("mae_px", "rmse_px", "point_error_px", "bias_x_px", "bias_y_px", *WITHIN, *POINTS_WITHIN)
 
 
-def face_sums(predicted: Float32, true: Float32, scored: Bool, normalizer: Normalizer) -> Float64:
+def face_sums(
+    predicted: Float32, true: Float32, scored: Bool, normalizer: Normalizer, known: Bool | None = None
+) -> Float64:
     """Returns the sums behind `METRICS`, float64 (N, F, 2).
 
     `mae_px`, `rmse_px` and `within_` are over single coordinates, `points_within_` over points (Euclidean), the last
@@ -34,13 +36,14 @@ def face_sums(predicted: Float32, true: Float32, scored: Bool, normalizer: Norma
         true: float32 (N, K, 2) in px.
         scored: bool (N, K), the keypoints that count.
         normalizer: the distance that normalizes a face's error.
+        known: bool (N, K), the keypoints that may say this distance; None: those that count.
     """
     error, distance = np.abs(_difference(predicted, true)), point_errors(predicted, true)
     of_coordinates = [error, error**2, *(100.0 * (error < t) for t in THRESHOLDS_PX)]
     of_points = [100.0 * (distance < t) for t in THRESHOLDS_PX]
     both_axes = np.repeat(scored[..., None], 2, axis=-1)
     sums = [_sums(values, both_axes) for values in of_coordinates] + [_sums(values, scored) for values in of_points]
-    of_faces = nme_sums(face_nme(predicted, true, scored, normalizer))[:, :3]
+    of_faces = nme_sums(face_nme(predicted, true, scored, normalizer, known))[:, :3]
     return np.concatenate([np.stack(sums, axis=1), of_faces], axis=1)
 
 
@@ -115,14 +118,16 @@ def face_errors(predicted: Float32, true: Float32, scored: Bool) -> Float64:
     return np.where(sums[:, 1] > 0, sums[:, 0] / np.maximum(sums[:, 1], 1), np.nan)
 
 
-def face_nme(predicted: Float32, true: Float32, scored: Bool, normalizer: Normalizer) -> Float64:
+def face_nme(
+    predicted: Float32, true: Float32, scored: Bool, normalizer: Normalizer, known: Bool | None = None
+) -> Float64:
     """Returns the normalized mean error of each face, float64 (N,) in %.
 
     NME is the mean point error divided by the true distance of the `normalizer`: of the eye centers, the pupils or the
     outer eye corners (Sagonas et al. 2016, 300 Faces in-the-wild). NaN for a face where one of its keypoints is not
-    scored, or where it has no length.
+    `known` (None: not scored), or where it has no length.
     """
-    return 100.0 * face_errors(predicted, true, scored) / spans(true, scored, normalizer)
+    return 100.0 * face_errors(predicted, true, scored) / spans(true, scored if known is None else known, normalizer)
 
 
 def spans(true: Float32, scored: Bool, normalizer: Normalizer) -> Float64:
