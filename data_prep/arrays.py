@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 
 from common.stage import FORMAT_VERSION, Stage, read_manifest
+from data_prep import image_arrays
 from data_prep.faces import SPLITS, Split
 from data_prep.readers.untrusted import parsing
+from facial_keypoints.array_types import Int64
 from facial_keypoints.codec import UNKNOWN_LABEL_SOURCE
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import KEYPOINT_SETS, KeypointSet
@@ -23,14 +25,30 @@ ARRAYS: dict[str, tuple[type[np.generic], int]] = {  # dtype and number of axes
     "groups": (np.int64, 1),
     "label_sources": (np.int64, 1),
 }
-CROPS, CROPS_KIND = "crops", (np.float64, 3)  # only where faces were cut from pictures
+CROPS, VISIBLE = "crops", "visible"
+OPTIONAL: dict[str, tuple[type[np.generic], int]] = {
+    CROPS: (np.float64, 3),  # if faces were cropped from pictures
+    VISIBLE: (np.bool_, 2),  # if the labels say which keypoints are occluded
+}
 
 
-def save_split(folder: Path, split: str, part: Split) -> None:
-    """Writes `{split}_{images,keypoints,labelled,rows,groups,sources}.npy`, and `_crops` where there are any."""
-    for name in (*ARRAYS, CROPS):
-        if (array := getattr(part, name)) is not None:
-            np.save(folder / f"{split}_{name}.npy", array)
+def save_split(folder: Path, split: str, part: Split, chosen: Int64 | None = None) -> None:
+    """Writes `{split}_{images,keypoints,labelled,rows,groups,label_sources}.npy`, and `_visible`, `_crops` if known.
+
+    Args:
+        folder: the data folder.
+        split: its name.
+        part: the faces.
+        chosen: int64 (n,), indexes of the faces that are in the split; None: all.
+    """
+    chosen = np.arange(len(part)) if chosen is None else chosen
+    for name in (*ARRAYS, *OPTIONAL):
+        if (array := getattr(part, name)) is None:
+            continue
+        if name == "images":
+            image_arrays.save(folder / f"{split}_{name}.npy", array, chosen)
+        else:
+            np.save(folder / f"{split}_{name}.npy", array[chosen])
 
 
 def load_split(folder: Path, split: str, keypoint_set: KeypointSet | None = None) -> Split:
@@ -43,8 +61,9 @@ def load_split(folder: Path, split: str, keypoint_set: KeypointSet | None = None
         InputError: an array is missing, unreadable, or does not fit the others or the mark-up.
     """
     arrays = {name: _load_array(folder / f"{split}_{name}.npy", *kind) for name, kind in ARRAYS.items()}
-    if (crops := folder / f"{split}_{CROPS}.npy").exists():
-        arrays[CROPS] = _load_array(crops, *CROPS_KIND)
+    for name, kind in OPTIONAL.items():
+        if (path := folder / f"{split}_{name}.npy").exists():
+            arrays[name] = _load_array(path, *kind)
     part = Split(**arrays)
     count = len(part.images)
     if any(len(array) != count for array in arrays.values()) or part.keypoints.shape != (*part.labelled.shape, 2):
@@ -53,6 +72,10 @@ def load_split(folder: Path, split: str, keypoint_set: KeypointSet | None = None
         raise InputError(f"{folder / f'{split}_keypoints.npy'}: holds values that are no numbers; {MEND}")
     if part.crops is not None and not (part.crops.shape == (count, 2, 3) and np.isfinite(part.crops).all()):
         raise InputError(f"{folder / f'{split}_{CROPS}.npy'}: holds no (N, 2, 3) numbers; {MEND}")
+    if part.visible is not None and (
+        part.visible.shape != part.labelled.shape or (part.visible & ~part.labelled).any()
+    ):
+        raise InputError(f"{folder / f'{split}_{VISIBLE}.npy'}: must be of the labelled keypoints; {MEND}")
     if keypoint_set:
         known = (part.label_sources >= UNKNOWN_LABEL_SOURCE) & (part.label_sources < len(keypoint_set.label_sources))
         if part.labelled.shape[1] != len(keypoint_set) or not known.all():

@@ -189,7 +189,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         faces, left_out = without_held_out(faces, options.leave_out)
         data = prepare(faces, options.split, method, options.seed)
         for name in SPLITS:
-            arrays.save_split(folder, name, data.split(name))
+            arrays.save_split(folder, name, data.all_faces(), data.indexes[name])
         faces_csv.write(folder, faces, data.indexes)
         write_report(folder, data)
         lacking = gaps(data)
