@@ -23,7 +23,8 @@ def faces() -> tuple[Split, Float32]:
     visible = labelled.copy()
     visible[:, MOUTH] = False
     n = np.arange(2)
-    predicted = keypoints + np.float32((3, 0))
+    predicted = keypoints.copy()
+    predicted[..., 0] += 3
     predicted[:, MOUTH, 0] += 3
     return Split(np.zeros((2, 96, 96, 1), np.uint8), keypoints, labelled, n, n, 0 * n, visible=visible), predicted
 
