@@ -6,8 +6,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from facial_keypoints.errors import InputError
+from facial_keypoints.face import DECIMALS
 from facial_keypoints.keypoint_set import KeypointSet
-from facial_keypoints.results import DECIMALS, PictureFaces
+from facial_keypoints.results import PictureFaces
 
 DESCRIPTION = "predictions of facial-keypoints"  # by which such a file is known
 REVIEWED = "reviewed"  # the attribute of an annotation; a label only if it is true
@@ -16,7 +18,7 @@ CATEGORY_ID = 1
 
 
 def write_coco(path: Path, pictures: Sequence[PictureFaces], keypoint_set: KeypointSet, model: str) -> None:
-    """Writes a COCO file of one category, named after the keypoint set: an image or annotation a line.
+    """Writes a COCO file of one category, named after the keypoint set, whole or not at all; an annotation a line.
 
     All keypoints have visibility 2. The box of an annotation is that of its keypoints, as for a box that a tool draws
     around labels. `score` is the detector's, and the attribute `reviewed` is false: nobody has checked the face.
@@ -35,11 +37,13 @@ def write_coco(path: Path, pictures: Sequence[PictureFaces], keypoint_set: Keypo
         "categories": [category(keypoint_set)],
         "annotations": [{"id": number, **each} for number, each in enumerate(_annotations(pictures), start=1)],
     }
-    with path.open("w", encoding="utf-8") as file:
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    with unfinished.open("w", encoding="utf-8") as file:
         file.write(json.dumps({"info": {"description": DESCRIPTION, "model": model}, "licenses": []})[:-1])
         for name, values in lists.items():
             file.write(f', "{name}": [' + ",".join("\n" + json.dumps(value) for value in values) + "\n]")
         file.write("}\n")
+    unfinished.replace(path)
 
 
 def category(keypoint_set: KeypointSet) -> dict[str, Any]:
@@ -52,6 +56,24 @@ def category(keypoint_set: KeypointSet) -> dict[str, Any]:
         "keypoints": list(keypoint_set.names),
         "skeleton": pairs,
     }
+
+
+def check_coco_file(path: Path, out: Path, overwrite: bool) -> None:
+    """Raises InputError if `write_coco` must not write this file.
+
+    Args:
+        path: the file.
+        out: the folder that the command replaces as a whole.
+        overwrite: an earlier file of `write_coco` may be replaced; no other file ever.
+    """
+    if path.resolve().is_relative_to(out.resolve()):
+        raise InputError(f"--write-coco {path}: lies inside --out {out}; choose another place")
+    if not path.parent.is_dir():
+        raise InputError(f"--write-coco {path}: there is no folder {path.parent}; make it, or choose another place")
+    if path.is_dir() or (path.exists() and not is_ours(path)):
+        raise InputError(f"--write-coco {path}: predict did not write what is there; choose another name")
+    if path.exists() and not overwrite:
+        raise InputError(f"--write-coco {path}: is there already; choose another name, or replace it with --overwrite")
 
 
 def is_ours(path: Path) -> bool:

@@ -48,6 +48,15 @@ def check_review(number: int, spec: ModelSpec) -> None:
         raise InputError("--review: this network predicts no expected errors, so no picture is known to be uncertain")
 
 
+def has_reviewed(table: Path) -> bool:
+    """Returns whether a person has marked a row of a CSV file as reviewed; False if there is no such file."""
+    try:
+        with table.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+            return any((row.get(REVIEWED) or "").strip() not in ("", "0") for row in csv.DictReader(file))
+    except (OSError, csv.Error):
+        return False
+
+
 def most_uncertain(pictures: Sequence[PictureFaces], number: int) -> list[Reviewed]:
     """Returns the faces of the most uncertain pictures, by picture, the most uncertain picture first.
 
@@ -117,5 +126,5 @@ def _tile(picture: UInt8, values: dict[str, Any], number: int, spec: ModelSpec) 
     tile = geometry.crop(region, shifted, TILE_PX, TILE_PX)
     keypoints = geometry.transform(values["keypoints"], matrix).astype(np.float32)
     left, top = geometry.transform([[x, y]], matrix)[0].tolist()
-    face = Face((left, top, scale * side, scale * height), keypoints, None, matrix)
-    return draw_faces(tile, [face], spec.keypoint_set, numbers=[number])
+    face = Face((left, top, scale * side, scale * height), keypoints, None, matrix, spec.keypoint_set)
+    return draw_faces(tile, [face], numbers=[number])

@@ -120,13 +120,8 @@ def test_the_15_points_of_68() -> None:
     assert (as_face15(points)[nose, 0], as_face15(points, 1)[nose, 0]) == (30, 33)
 
 
-<<<<<<< HEAD
 @pytest.mark.parametrize("label_source", [0, 1])
 def test_a_mirrored_face_has_the_mirrored_15_points(label_source: int) -> None:
-=======
-@pytest.mark.parametrize("source", [0, 1])
-def test_a_mirrored_face_has_the_mirrored_15_points(source: int) -> None:
->>>>>>> 3051b67b9e59699b586eab5dd81181a8544fc5e7
     points = np.random.default_rng(0).normal(size=(68, 2))
     straight = as_face15(points, label_source)[list(mirror_of(FACE15))]
     np.testing.assert_allclose(as_face15(points[list(mirror_of(FACE68))], label_source), straight, atol=1e-12)
