@@ -1,24 +1,46 @@
 """Chooses the reader of each INPUT and joins several inputs into one set of faces."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from data_prep import image_arrays
 from data_prep.crop import CropOptions, crop
 from data_prep.faces import Faces, Origins, Text
-from data_prep.readers import frames, imglab, kaggle, npz, pictures_csv, pts, training_csv
+from data_prep.readers import coco, frames, imglab, kaggle, labelme, npz, pictures_csv, pts, training_csv
 from data_prep.readers.bad_faces import STRICT, BadFaces
 from data_prep.readers.labelled_pictures import LabelledPictures, checked
+from data_prep.readers.reviewed import only_reviewed
 from data_prep.synthetic import dataset
 from facial_keypoints.array_types import Float32, Float64
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import FACE15, FACE68, KeypointSet
 
 SYNTHETIC, KAGGLE = dataset.NAME, kaggle.NAME
-LAYOUTS = f"{npz.IMAGES}, *{frames.CSV_END}, {pictures_csv.CSV} with {pictures_csv.PICTURES}/, .pts files"
+LAYOUTS = (
+    f"{npz.IMAGES}, *{frames.CSV_END}, {pictures_csv.CSV} with {pictures_csv.PICTURES}/, .pts files, LabelMe's .json"
+)
+
+
+@dataclass(frozen=True)
+class LabelOptions:
+    """What the user says of the label files.
+
+    Attributes:
+        images: the folder of the pictures that they name; None: where the reader of each kind looks for them.
+        category: of a COCO file, by name; None: the only one that has keypoints.
+        reviewed: a person has been through all predictions in them, so that they count as labels.
+    """
+
+    images: Path | None = None
+    category: str | None = None
+    reviewed: bool = False
+
+
+NOTHING_SAID = LabelOptions()
 
 
 class Input(NamedTuple):
@@ -36,7 +58,13 @@ class Input(NamedTuple):
 
 
 def read(
-    inputs: Sequence[str], count: int | None, seed: int, crop_options: CropOptions, skip_bad: bool = False
+    inputs: Sequence[str],
+    count: int | None,
+    seed: int,
+    crop_options: CropOptions,
+    skip_bad: bool = False,
+    label_options: LabelOptions = NOTHING_SAID,
+    scratch: Path | None = None,
 ) -> tuple[Faces, list[str]]:
     """Returns the faces of all inputs, and one line for each that describes it.
 
@@ -46,6 +74,8 @@ def read(
         seed: of drawn faces.
         crop_options: how pictures are cropped.
         skip_bad: leave out faces that cannot be used; `Faces.skipped` lists them.
+        label_options: what the user says of the label files.
+        scratch: a folder for images that are cropped here, which may be larger than memory; None: they are in memory.
 
     Raises:
         InputError: an input does not exist, cannot be read or does not fit the others, or no input uses the options.
@@ -55,7 +85,7 @@ def read(
     paths = [str(Path(name).resolve()) for name in inputs]
     if repeated := [name for name, path in zip(inputs, paths, strict=True) if paths.count(path) > 1]:
         raise InputError(f"{repeated[0]}: is given twice; every face would be there twice")
-    read_ones = [read_one(name, count, seed, crop_options, skip_bad) for name in inputs]
+    read_ones = [read_one(name, count, seed, crop_options, skip_bad, label_options, scratch) for name in inputs]
     faces = [one.faces for one in read_ones]
     if crop_options != CropOptions(seed=crop_options.seed) and all(one.crops is None for one in faces):
         raise InputError(f"{inputs[0]}: its faces are already cropped; leave out the options for cropping")
@@ -65,10 +95,18 @@ def read(
         )
     if crop_options.both_label_sources and all(one.keypoint_set != FACE68 for one in read_ones):
         raise InputError("--both-label-sources: no input has the 68 points that hold both; leave it out")
-    return join(inputs, faces), [one.found for one in read_ones]
+    return join(inputs, faces, scratch), [one.found for one in read_ones]
 
 
-def read_one(name: str, count: int | None, seed: int, crop_options: CropOptions, skip_bad: bool = False) -> Input:
+def read_one(
+    name: str,
+    count: int | None,
+    seed: int,
+    crop_options: CropOptions,
+    skip_bad: bool = False,
+    label_options: LabelOptions = NOTHING_SAID,
+    scratch: Path | None = None,
+) -> Input:
     """Returns one input; see `read`."""
     bad, path = BadFaces(skip_bad), Path(name)
     if name == SYNTHETIC:
@@ -77,10 +115,12 @@ def read_one(name: str, count: int | None, seed: int, crop_options: CropOptions,
         faces = kaggle.read(bad)
     elif not path.exists():
         raise InputError(f"{name}: no such file or folder, and not one of {SYNTHETIC}, {KAGGLE}")
-    elif (pictures := read_pictures(path, bad)) is not None:
+    elif (pictures := read_pictures(path, bad, label_options)) is not None:
+        pictures, unreviewed = only_reviewed(pictures, label_options.reviewed)
         pictures = checked(pictures, crop_options.exif, bad)
         check_sides(name, np.stack([face.keypoints for face in pictures.faces]), pictures.keypoint_set)
-        faces = replace(crop(pictures, crop_options, bad), skipped=tuple(bad.lines))
+        faces = crop(pictures, crop_options, bad, scratch)
+        faces = replace(faces, skipped=tuple(bad.lines), unreviewed=unreviewed)
         return Input(faces, f"{name}: {pictures.found}", pictures.keypoint_set)
     else:
         faces = npz.read(path, bad) if path.is_dir() else training_csv.read(path, bad)
@@ -108,8 +148,8 @@ def check_sides(name: str, keypoints: Float32, keypoint_set: KeypointSet) -> Non
         )
 
 
-def join(names: Sequence[str], of_inputs: Sequence[Faces]) -> Faces:
-    """Returns the faces of several inputs as one set, with consecutive row numbers.
+def join(names: Sequence[str], of_inputs: Sequence[Faces], scratch: Path | None = None) -> Faces:
+    """Returns the faces of several inputs as one set, with consecutive row numbers; see `read`.
 
     Raises:
         InputError: the inputs have different keypoints, or images of different shapes.
@@ -128,7 +168,7 @@ def join(names: Sequence[str], of_inputs: Sequence[Faces]) -> Faces:
             raise InputError(f"{name}: has images of {theirs}, {names[0]} of {ours}; give the same --size and --color")
     uncropped = all(faces.crops is None for faces in of_inputs)
     return Faces(
-        images=np.concatenate([faces.images for faces in of_inputs]),
+        images=image_arrays.joined([faces.images for faces in of_inputs], scratch),
         keypoints=np.concatenate([faces.keypoints for faces in of_inputs]),
         rows=np.arange(sum(map(len, of_inputs))),
         groups=np.concatenate([_groups(faces) for faces in of_inputs]),
@@ -143,6 +183,8 @@ def join(names: Sequence[str], of_inputs: Sequence[Faces]) -> Faces:
         crops=None if uncropped else np.concatenate([_crops(faces) for faces in of_inputs]),
         unnamed=tuple(name for faces in of_inputs for name in faces.unnamed),
         skipped=tuple(line for faces in of_inputs for line in faces.skipped),
+        knows_occluded=any(faces.knows_occluded for faces in of_inputs),
+        unreviewed=sum(faces.unreviewed for faces in of_inputs),
     )
 
 
@@ -157,18 +199,21 @@ def _crops(faces: Faces) -> Float64:
     return np.tile(np.eye(2, 3), (len(faces), 1, 1)) if faces.crops is None else faces.crops
 
 
-def read_pictures(path: Path, bad: BadFaces = STRICT) -> LabelledPictures | None:
-    """Returns the marked pictures of a folder or file; None where it holds faces that are cut already.
+def read_pictures(
+    path: Path, bad: BadFaces = STRICT, label_options: LabelOptions = NOTHING_SAID
+) -> LabelledPictures | None:
+    """Returns the labelled pictures of a folder or file; None if it holds faces that are cropped already.
 
     Args:
         path: the folder or file.
         bad: what becomes of faces that cannot be used.
+        label_options: what the user says of the label files.
 
     Raises:
         InputError: it is of no known layout, or its reader found it bad.
     """
     if path.is_file():
-        return imglab.read(path, bad) if path.suffix.lower() == ".xml" else None
+        return read_label_file(path, bad, label_options)
     if (path / npz.IMAGES).exists() or (path / npz.KEYPOINTS).exists():
         return None
     if any((path / f"{split}{frames.CSV_END}").is_file() for split in frames.SPLITS):
@@ -177,4 +222,16 @@ def read_pictures(path: Path, bad: BadFaces = STRICT) -> LabelledPictures | None
         return pictures_csv.read(path, bad)
     if any(pts.files(path / folder) for folder in pts.SPLITS):
         return pts.read(path, bad)
+    if labelme.is_labelme(path):
+        return labelme.read(path, label_options.images, bad)
     raise InputError(f"{path}: none of the known layouts is in this folder ({LAYOUTS}); see docs/preparing.md")
+
+
+def read_label_file(path: Path, bad: BadFaces, label_options: LabelOptions) -> LabelledPictures | None:
+    """Returns the labelled pictures of a file; None if it holds the pictures, too. See `read_pictures`."""
+    suffix = path.suffix.lower()
+    if suffix == ".json":
+        return coco.read(path, label_options.images, label_options.category, bad)
+    if suffix == ".xml":
+        return imglab.read(path, bad)
+    return None

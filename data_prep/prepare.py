@@ -4,6 +4,7 @@ python -m data_prep.prepare INPUT... --out DIR
 """
 
 import argparse
+import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,9 +19,9 @@ from data_prep.arrays import PREPARE
 from data_prep.crop import CROPS, FACE, CropOptions
 from data_prep.faces import SPLITS, Faces
 from data_prep.impute import DEFAULT_IMPUTER, IMPUTERS
-from data_prep.inputs import KAGGLE, SYNTHETIC
+from data_prep.inputs import KAGGLE, SYNTHETIC, LabelOptions
 from data_prep.prepared import gaps, prepare, summary
-from data_prep.readers import imglab, kaggle
+from data_prep.readers import coco, imglab, kaggle
 from data_prep.readers.pictures import EXIF
 from data_prep.split import SPLIT_METHODS
 from data_prep.synthetic import dataset
@@ -28,6 +29,7 @@ from facial_keypoints.errors import InputError, run
 from facial_keypoints.keypoint_set import KeypointSet
 
 DEFAULT_OUT = Path("artifacts/data")
+SCRATCH = "scratch"  # a folder for images while they are prepared
 SMALLEST_SIZE_PX, LARGEST_SIZE_PX = 16, 1024
 
 
@@ -63,6 +65,15 @@ def parser() -> argparse.ArgumentParser:
         help="leave out faces that cannot be used (picture missing or damaged, label missing or wrong) and list them",
     )
     p.add_argument("--count", type=int, help="how many synthetic faces to draw (default: 7049)")
+    labels = p.add_argument_group("label files")
+    labels.add_argument("--images", type=Path, metavar="DIR", help="the pictures that a label file names")
+    labels.add_argument("--category", metavar="NAME", help="of a COCO file with several categories that have keypoints")
+    labels.add_argument(
+        "--reviewed",
+        action="store_true",
+        help="a person has been through all predictions in these files: they count as labels (default: only those "
+        "marked as reviewed)",
+    )
     how = p.add_argument_group("pictures of any size that are cut here")
     how.add_argument("--as", dest="as_15", choices=["15"], help="take 68 points as the 15 keypoints")
     how.add_argument(
@@ -105,7 +116,7 @@ def crop_options(options: argparse.Namespace) -> CropOptions:
     )
 
 
-def input_hashes(names: Sequence[str], count: int | None, seed: int) -> dict[str, str]:
+def input_hashes(names: Sequence[str], count: int | None, seed: int, images: Path | None = None) -> dict[str, str]:
     """Returns what the arrays follow from: each source and the hash of its contents, or the facts that stand for it."""
     hashes = {}
     for name in names:
@@ -117,6 +128,8 @@ def input_hashes(names: Sequence[str], count: int | None, seed: int) -> dict[str
             hashes[name] = "missing"
         elif Path(name).suffix.lower() == ".xml":
             hashes[name] = files_hash(Path(name).parent, imglab.files(Path(name)))
+        elif Path(name).suffix.lower() == ".json":
+            hashes[name] = f"{path_hash(Path(name))} {files_hash(*coco.files(Path(name), images))}"
         else:
             hashes[name] = path_hash(Path(name))
     return hashes
@@ -161,6 +174,9 @@ def parameters(options: argparse.Namespace, method: str, keypoint_set: KeypointS
         "color": options.color,
         "cuts": options.crops_per_face,
         "exif": options.exif,
+        "images": str(options.images) if options.images else None,
+        "category": options.category,
+        "reviewed": options.reviewed,
     }
 
 
@@ -181,11 +197,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     method, how, names = imputer(options), crop_options(options), options.inputs or [SYNTHETIC]
     reads = [Path(name) for name in names if Path(name).exists()] + options.leave_out
     with stage_folder(options.out, PREPARE, reads) as folder:
-        hashes = input_hashes(names, options.count, options.seed)
+        hashes = input_hashes(names, options.count, options.seed, options.images)
         if options.leave_out:
             manifests = [arrays.load_data_manifest(data) for data in options.leave_out]
             hashes["leave_out"] = " ".join(arrays.data_hash(manifest) for manifest in manifests)
-        faces, found = inputs.read(names, options.count, options.seed, how, options.skip_bad)
+        scratch = folder / SCRATCH
+        scratch.mkdir()
+        of_labels = LabelOptions(options.images, options.category, options.reviewed)
+        faces, found = inputs.read(names, options.count, options.seed, how, options.skip_bad, of_labels, scratch)
         faces, left_out = without_held_out(faces, options.leave_out)
         data = prepare(faces, options.split, method, options.seed)
         for name in SPLITS:
@@ -193,6 +212,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         faces_csv.write(folder, faces, data.indexes)
         write_report(folder, data)
         lacking = gaps(data)
+        shutil.rmtree(scratch, ignore_errors=True)  # Windows keeps files that are mapped
         write_manifest(
             folder,
             PREPARE,
@@ -204,6 +224,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 "labelled_pct": round(100 * float(faces.labelled.mean()), 2),
                 "occluded": int(faces.occluded.sum()),
                 "skipped": list(faces.skipped),
+                "unreviewed": faces.unreviewed,
                 **lacking,
             },
             started=started,
