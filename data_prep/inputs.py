@@ -12,12 +12,13 @@ from data_prep.crop import CropOptions, crop
 from data_prep.faces import Faces, Origins, Text
 from data_prep.readers import coco, frames, imglab, kaggle, labelme, npz, pictures_csv, pts, training_csv
 from data_prep.readers.bad_faces import STRICT, BadFaces
+from data_prep.readers.keypoint_sets import set_beside
 from data_prep.readers.labelled_pictures import LabelledPictures, checked
 from data_prep.readers.reviewed import only_reviewed
 from data_prep.synthetic import dataset
 from facial_keypoints.array_types import Float32, Float64
 from facial_keypoints.errors import InputError
-from facial_keypoints.keypoint_set import FACE15, FACE68, KeypointSet
+from facial_keypoints.keypoint_set import FACE15, FACE68, KeypointSet, difference
 
 SYNTHETIC, KAGGLE = dataset.NAME, kaggle.NAME
 LAYOUTS = (
@@ -30,11 +31,13 @@ class LabelOptions:
     """What the user says of the label files.
 
     Attributes:
+        keypoint_set: that of `--keypoints`; None: `keypoints.toml` beside an input, or what its labels say.
         images: the folder of the pictures that they name; None: where the reader of each kind looks for them.
         category: of a COCO file, by name; None: the only one that has keypoints.
         reviewed: a person has been through all predictions in them, so that they count as labels.
     """
 
+    keypoint_set: KeypointSet | None = None
     images: Path | None = None
     category: str | None = None
     reviewed: bool = False
@@ -85,7 +88,14 @@ def read(
     paths = [str(Path(name).resolve()) for name in inputs]
     if repeated := [name for name, path in zip(inputs, paths, strict=True) if paths.count(path) > 1]:
         raise InputError(f"{repeated[0]}: is given twice; every face would be there twice")
+    if label_options.images is not None and not any(names_images(Path(name)) for name in inputs):
+        raise InputError(
+            f"--images {label_options.images}: is for label files that name pictures; {inputs[0]} is none, leave it out"
+        )
     read_ones = [read_one(name, count, seed, crop_options, skip_bad, label_options, scratch) for name in inputs]
+    given = label_options.keypoint_set
+    if given and (other := [name for name, one in zip(inputs, read_ones, strict=True) if one.keypoint_set != given]):
+        raise InputError(f"{other[0]}: always has its own keypoint set; leave out --keypoints")
     faces = [one.faces for one in read_ones]
     if crop_options != CropOptions(seed=crop_options.seed) and all(one.crops is None for one in faces):
         raise InputError(f"{inputs[0]}: its faces are already cropped; leave out the options for cropping")
@@ -109,6 +119,8 @@ def read_one(
 ) -> Input:
     """Returns one input; see `read`."""
     bad, path = BadFaces(skip_bad), Path(name)
+    label_options = replace(label_options, keypoint_set=label_options.keypoint_set or set_beside(path))
+    given = label_options.keypoint_set
     if name == SYNTHETIC:
         faces = dataset.read(dataset.COUNT if count is None else count, seed)
     elif name == KAGGLE:
@@ -123,7 +135,7 @@ def read_one(
         faces = replace(faces, skipped=tuple(bad.lines), unreviewed=unreviewed)
         return Input(faces, f"{name}: {pictures.found}", pictures.keypoint_set)
     else:
-        faces = npz.read(path, bad) if path.is_dir() else training_csv.read(path, bad)
+        faces = npz.read(path, bad, given=given) if path.is_dir() else training_csv.read(path, bad, given)
     if not faces.labelled.any():
         raise InputError(f"{name}: holds {len(faces)} faces and not one label; bring labelled faces")
     check_sides(name, faces.keypoints, faces.keypoint_set)
@@ -160,8 +172,9 @@ def join(names: Sequence[str], of_inputs: Sequence[Faces], scratch: Path | None 
     for name, faces in zip(names, of_inputs, strict=True):
         if faces.keypoint_set != first.keypoint_set:
             raise InputError(
-                f"{name}: has the keypoint set {faces.keypoint_set.name}, {names[0]} has {first.keypoint_set.name}; "
-                "join inputs of one set, or take 68 points as 15 by --as 15"
+                f"{name}: has the keypoint set {faces.keypoint_set.name}, {names[0]} has {first.keypoint_set.name} ("
+                f"{difference(faces.keypoint_set, first.keypoint_set) or 'their keypoints.toml differ'}); join inputs "
+                "of one set, or take 68 points as 15 by --as 15"
             )
         if faces.images.shape[1:] != first.images.shape[1:]:
             theirs, ours = ("x".join(map(str, one.images.shape[1:])) for one in (faces, first))
@@ -199,6 +212,14 @@ def _crops(faces: Faces) -> Float64:
     return np.tile(np.eye(2, 3), (len(faces), 1, 1)) if faces.crops is None else faces.crops
 
 
+def names_images(path: Path) -> bool:
+    """Returns whether an input has labels of pictures that `--images` can say where they lie."""
+    if path.is_dir():
+        return (path / pictures_csv.CSV).is_file() or labelme.is_labelme(path)
+    suffix = path.suffix.lower()
+    return path.is_file() and (suffix == ".json" or (suffix != ".xml" and pictures_csv.is_label_file(path)))
+
+
 def read_pictures(
     path: Path, bad: BadFaces = STRICT, label_options: LabelOptions = NOTHING_SAID
 ) -> LabelledPictures | None:
@@ -214,24 +235,25 @@ def read_pictures(
     """
     if path.is_file():
         return read_label_file(path, bad, label_options)
+    given, images = label_options.keypoint_set, label_options.images
     if (path / npz.IMAGES).exists() or (path / npz.KEYPOINTS).exists():
         return None
     if any((path / f"{split}{frames.CSV_END}").is_file() for split in frames.SPLITS):
         return frames.read(path, bad)
     if (path / pictures_csv.CSV).is_file():
-        return pictures_csv.read(path, bad)
+        return pictures_csv.read(path, bad, given, images)
     if any(pts.files(path / folder) for folder in pts.SPLITS):
-        return pts.read(path, bad)
+        return pts.read(path, bad, given)
     if labelme.is_labelme(path):
-        return labelme.read(path, label_options.images, bad)
+        return labelme.read(path, images, bad, given)
     raise InputError(f"{path}: none of the known layouts is in this folder ({LAYOUTS}); see docs/preparing.md")
 
 
 def read_label_file(path: Path, bad: BadFaces, label_options: LabelOptions) -> LabelledPictures | None:
     """Returns the labelled pictures of a file; None if it holds the pictures, too. See `read_pictures`."""
-    suffix = path.suffix.lower()
+    given, images, suffix = label_options.keypoint_set, label_options.images, path.suffix.lower()
     if suffix == ".json":
-        return coco.read(path, label_options.images, label_options.category, bad)
+        return coco.read(path, images, label_options.category, bad, given)
     if suffix == ".xml":
-        return imglab.read(path, bad)
-    return None
+        return imglab.read(path, bad, given)
+    return pictures_csv.read(path, bad, given, images) if pictures_csv.is_label_file(path) else None

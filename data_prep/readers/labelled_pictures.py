@@ -29,7 +29,7 @@ class LabelledPicture:
         where: file and row of the label, for messages.
         split: TRAINING, TEST or NOT_SAID.
         occluded: bool (K,), the label says where a keypoint lies that cannot be seen; None: the format does not say.
-        box: x, y, width and height in px of the box that the label file gives; None: it gives none.
+        box: the face's own box in the label file, x, y, width and height in px; None: there is none.
         reviewed: False for a prediction that nobody has checked: it is no label.
     """
 
@@ -131,25 +131,31 @@ class PictureFolder:
         return self._names[folder]
 
 
-def without_repeats(faces: Sequence[LabelledPicture], bad: BadFaces) -> list[LabelledPicture]:
+def without_repeats(
+    faces: Sequence[LabelledPicture], bad: BadFaces, numbers: Sequence[str] | None = None
+) -> list[LabelledPicture]:
     """Returns the faces without those whose picture is labelled before: nobody could tell which label holds.
 
     Nor may the name of a picture be no text, which no table could hold.
 
+    Args:
+        faces: the faces.
+        bad: what becomes of the others.
+        numbers: of each face in its picture, which may then have several; None: it has one.
+
     Raises:
         InputError: there is such a face, and `bad` does not leave it out.
     """
-    first: dict[Path, str] = {}
+    first: dict[tuple[Path, str], str] = {}
     kept = []
-    for face in faces:
+    for face, number in zip(faces, numbers or [""] * len(faces), strict=True):
         with bad.left_out():
             if printable(str(face.file)) != str(face.file):
                 raise InputError(f"{face.file}: {unprintable_name()}")
-            if face.file in first:
-                raise InputError(
-                    f"{face.where}: labels {face.file} again, after {first[face.file]}; take one of them out"
-                )
-            first[face.file] = face.where
+            again = f"face {number} of {face.file}" if number else str(face.file)
+            if earlier := first.get((face.file, number)):
+                raise InputError(f"{face.where}: labels {again} again, after {earlier}; take one of them out")
+            first[face.file, number] = face.where
             kept.append(face)
     return kept
 

@@ -1,10 +1,9 @@
-"""The keypoint set that a list of names in a label file means."""
+"""The keypoint set of a label file that names keypoints in an order of its own, and may name itself."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from data_prep.readers.labels import shown_names
-from facial_keypoints.errors import InputError
+from data_prep.readers.keypoint_sets import set_of_names
 from facial_keypoints.keypoint_set import KEYPOINT_SETS, KeypointSet, from_dict
 
 
@@ -30,28 +29,23 @@ def named_set(
     given: KeypointSet | None = None,
     skeleton: Sequence[Sequence[str]] = (),
 ) -> NamedSet:
-    """Returns the keypoint set of a file's names.
+    """Returns the keypoint set of a file's names; see `set_of_names`.
 
     Args:
-        name: of the set, where it is one of the file's own.
+        name: of the set, if it is one of the file's own.
         names: as the file has them, in its order.
         where: the file, for messages.
-        given: the set that the user names; None: a built-in set that has exactly these names, or one of whose label
-            sources labels exactly these, else a set of its own.
-        skeleton: runs of names that are joined, for a set of its own.
+        given: the set that `--keypoints` or `keypoints.toml` says.
+        skeleton: runs of names that are joined, for a set of the file's own.
 
     Raises:
         InputError: two keypoints have one name, or the given set lacks one.
     """
-    own = from_dict({"name": name, "keypoints": list(names), "skeleton": [list(run) for run in skeleton]}, where)
-    if given is not None and (missing := [each for each in names if each not in given.names]):
-        raise InputError(
-            f"{where}: has the keypoints {shown_names(missing)}, which the keypoint set {given.name} lacks"
-        )
-    for one in [given] if given else KEYPOINT_SETS.values():
-        sources = [frozenset(one.names[k] for k in source.keypoints) for source in one.label_sources]
-        if given or frozenset(names) in sources:
-            indexes = tuple(one.index(each) for each in names)
-            part = len(names) < len(one) and frozenset(names) in sources
-            return NamedSet(one, indexes, sources.index(frozenset(names)) if part else None)
-    return NamedSet(own, tuple(range(len(names))), None)
+    found = set_of_names(names, where, given)
+    if found != given and found not in KEYPOINT_SETS.values():
+        values = {"name": name, "keypoints": list(names), "skeleton": [list(run) for run in skeleton]}
+        found = from_dict(values, where)
+    of_sources = [{found.names[k] for k in source.keypoints} for source in found.label_sources]
+    is_part = len(names) < len(found) and set(names) in of_sources
+    label_source = of_sources.index(set(names)) if is_part else None
+    return NamedSet(found, tuple(found.index(each) for each in names), label_source)
