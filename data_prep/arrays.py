@@ -1,4 +1,4 @@
-"""The data folder on disk: the arrays of each part, and where each face comes from."""
+"""Reads and writes the arrays of a data folder."""
 
 import hashlib
 from pathlib import Path
@@ -17,7 +17,7 @@ from facial_keypoints.keypoint_set import KeypointSet, from_dict
 from facial_keypoints.pretrained import MANIFEST
 
 PREPARE = Stage("prepare", "data_prep.prepare", "INPUT --out DIR")
-MEND = f"make the folder again with `{PREPARE.command}`"
+FIX = f"make the folder again with `{PREPARE.command}`"
 ARRAYS: dict[str, tuple[type[np.generic], int]] = {  # dtype and number of axes
     "images": (np.uint8, 4),
     "keypoints": (np.float32, 3),
@@ -29,68 +29,68 @@ ARRAYS: dict[str, tuple[type[np.generic], int]] = {  # dtype and number of axes
 KEYPOINT_SET = "keypoint_set"  # in the manifest: the values of `facial_keypoints.keypoint_set.to_dict`
 CROPS, VISIBLE = "crops", "visible"
 OPTIONAL: dict[str, tuple[type[np.generic], int]] = {
-    CROPS: (np.float64, 3),  # if faces were cropped from pictures
-    VISIBLE: (np.bool_, 2),  # if the labels say which keypoints are occluded
+    CROPS: (np.float64, 3),  # if the faces were cropped from pictures
+    VISIBLE: (np.bool_, 2),  # if the labels show which keypoints are occluded
 }
 
 
-def save_split(folder: Path, split: str, part: Split, chosen: Int64 | None = None) -> None:
-    """Writes `{split}_{images,keypoints,labelled,rows,groups,label_sources}.npy`, and `_visible`, `_crops` if known.
+def save_split(folder: Path, name: str, split: Split, chosen: Int64 | None = None) -> None:
+    """Writes the arrays of a split as `{name}_images.npy`, `{name}_keypoints.npy`, and so on.
 
     Args:
         folder: the data folder.
-        split: its name.
-        part: the faces.
-        chosen: int64 (n,), indexes of the faces that are in the split; None: all.
+        name: of the split.
+        split: the faces.
+        chosen: int64 (n,), indexes of the faces to write; all if None.
     """
-    chosen = np.arange(len(part)) if chosen is None else chosen
-    for name in (*ARRAYS, *OPTIONAL):
-        if (array := getattr(part, name)) is None:
+    chosen = np.arange(len(split)) if chosen is None else chosen
+    for each in (*ARRAYS, *OPTIONAL):
+        if (array := getattr(split, each)) is None:
             continue
-        if name == "images":
-            image_arrays.save(folder / f"{split}_{name}.npy", array, chosen)
+        if each == "images":
+            image_arrays.save(folder / f"{name}_{each}.npy", array, chosen)
         else:
-            np.save(folder / f"{split}_{name}.npy", array[chosen])
+            np.save(folder / f"{name}_{each}.npy", array[chosen])
 
 
-def load_split(folder: Path, split: str, keypoint_set: KeypointSet | None = None) -> Split:
-    """Returns one part (train, val or test) of a data folder.
+def load_split(folder: Path, name: str, keypoint_set: KeypointSet | None = None) -> Split:
+    """Returns one split (train, val or test) of a data folder.
 
     Args:
-        keypoint_set: the mark-up that it must fit.
+        keypoint_set: the keypoint set that it must have; any if None.
 
     Raises:
-        InputError: an array is missing, unreadable, or does not fit the others or the mark-up.
+        InputError: an array is missing, unreadable, or does not fit the others or the keypoint set.
     """
-    arrays = {name: _load_array(folder / f"{split}_{name}.npy", *kind) for name, kind in ARRAYS.items()}
-    for name, kind in OPTIONAL.items():
-        if (path := folder / f"{split}_{name}.npy").exists():
-            arrays[name] = _load_array(path, *kind)
-    part = Split(**arrays)
-    count = len(part.images)
-    if any(len(array) != count for array in arrays.values()) or part.keypoints.shape != (*part.labelled.shape, 2):
-        raise InputError(f"{folder}: the {split} arrays differ in length; {MEND}")
-    if not np.isfinite(part.keypoints).all():
-        raise InputError(f"{folder / f'{split}_keypoints.npy'}: holds values that are no numbers; {MEND}")
-    if part.crops is not None and not (part.crops.shape == (count, 2, 3) and np.isfinite(part.crops).all()):
-        raise InputError(f"{folder / f'{split}_{CROPS}.npy'}: holds no (N, 2, 3) numbers; {MEND}")
-    if part.visible is not None and (
-        part.visible.shape != part.labelled.shape or (part.visible & ~part.labelled).any()
+    arrays = {each: _load_array(folder / f"{name}_{each}.npy", *kind) for each, kind in ARRAYS.items()}
+    for each, kind in OPTIONAL.items():
+        if (path := folder / f"{name}_{each}.npy").exists():
+            arrays[each] = _load_array(path, *kind)
+    split = Split(**arrays)
+    count = len(split.images)
+    if any(len(array) != count for array in arrays.values()) or split.keypoints.shape != (*split.labelled.shape, 2):
+        raise InputError(f"{folder}: the {name} arrays differ in length; {FIX}")
+    if not np.isfinite(split.keypoints).all():
+        raise InputError(f"{folder / f'{name}_keypoints.npy'}: holds values that are not numbers; {FIX}")
+    if split.crops is not None and not (split.crops.shape == (count, 2, 3) and np.isfinite(split.crops).all()):
+        raise InputError(f"{folder / f'{name}_{CROPS}.npy'}: does not hold (N, 2, 3) numbers; {FIX}")
+    if split.visible is not None and (
+        split.visible.shape != split.labelled.shape or (split.visible & ~split.labelled).any()
     ):
-        raise InputError(f"{folder / f'{split}_{VISIBLE}.npy'}: must be of the labelled keypoints; {MEND}")
+        raise InputError(f"{folder / f'{name}_{VISIBLE}.npy'}: must be of the labelled keypoints; {FIX}")
     if keypoint_set:
-        known = (part.label_sources >= UNKNOWN_LABEL_SOURCE) & (part.label_sources < len(keypoint_set.label_sources))
-        if part.labelled.shape[1] != len(keypoint_set) or not known.all():
-            raise InputError(f"{folder}: the {split} arrays are not of the keypoint set {keypoint_set.name}; {MEND}")
-    return part
+        known = (split.label_sources >= UNKNOWN_LABEL_SOURCE) & (split.label_sources < len(keypoint_set.label_sources))
+        if split.labelled.shape[1] != len(keypoint_set) or not known.all():
+            raise InputError(f"{folder}: the {name} arrays are not of the keypoint set {keypoint_set.name}; {FIX}")
+    return split
 
 
 def _load_array(path: Path, dtype: type[np.generic], axes: int) -> Any:
-    with parsing(path, "numpy array", MEND):
+    with parsing(path, "numpy array", FIX):
         array = np.load(path, allow_pickle=False)
         if array.dtype != dtype or array.ndim != axes:
             raise InputError(
-                f"{path}: holds {array.dtype} with {array.ndim} axes, not {dtype.__name__} with {axes}; {MEND}"
+                f"{path}: holds {array.dtype} with {array.ndim} axes, not {dtype.__name__} with {axes}; {FIX}"
             )
         return array
 
@@ -101,10 +101,10 @@ def load_splits(folder: Path, keypoint_set: KeypointSet | None = None) -> dict[s
 
 
 def load_data_manifest(folder: Path) -> dict[str, Any]:
-    """Returns the manifest of a data folder whose files are all there and unaltered."""
+    """Returns the manifest of a data folder; checks that its files are unaltered and its keypoint set is whole."""
     manifest = read_manifest(folder, PREPARE)
     if manifest.get("format_version", 1) < FORMAT_VERSION or KEYPOINT_SET not in manifest:
-        raise InputError(f"{folder}: was written by an earlier version of this project; {MEND}")
+        raise InputError(f"{folder}: was written by an earlier version of this project; {FIX}")
     load_keypoint_set(manifest, folder)
     return manifest
 
@@ -115,6 +115,6 @@ def load_keypoint_set(manifest: dict[str, Any], folder: Path) -> KeypointSet:
 
 
 def data_hash(manifest: dict[str, Any]) -> str:
-    """Returns one hash for all arrays of a data folder: what was trained or scored on, whenever it was written."""
+    """Returns one hash of all arrays of a data folder; it does not depend on when they were written."""
     lines = [f"{name} {digest}" for name, digest in sorted(manifest["files"].items()) if name.endswith(".npy")]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

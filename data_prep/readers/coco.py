@@ -10,12 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from common.csv_table import FARTHEST_PX
+from common.csv_table import FARTHEST_PX, shown_names
 from data_prep.readers.bad_faces import STRICT, BadFaces
 from data_prep.readers.check_labels import check_placeholders
 from data_prep.readers.json_file import COCO, WHAT_TO_DO, kind_of, read_json
 from data_prep.readers.labelled_pictures import LabelledPicture, LabelledPictures, PictureFolder, composed, counted
-from data_prep.readers.labels import shown_names
 from data_prep.readers.named_sets import NamedSet, named_set
 from data_prep.readers.reviewed import REVIEWED, is_reviewed
 from facial_keypoints.array_types import Bool, Float32

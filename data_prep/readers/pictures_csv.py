@@ -1,6 +1,6 @@
-"""Reader of pictures with a CSV file: `keypoints.csv` beside a folder `pictures`, or any other with `--images DIR`.
+"""Reads pictures with a CSV file: `keypoints.csv` and a folder `pictures`, or any file with `--images DIR`.
 
-So is what `facial-keypoints predict` writes, whose rows are labels once a person has reviewed them.
+The tables that `facial-keypoints predict` writes are read, too: a row is a label once a person has reviewed it.
 """
 
 import re
@@ -39,28 +39,28 @@ def read(
 ) -> LabelledPictures:
     """Returns the faces of a CSV file with `file`, perhaps `person`, then `NAME_x`, `NAME_y`, ...
 
-    Without a column `person` every picture is another person. The columns say the keypoint set, and its label source
-    where they are exactly the keypoints of one. `box_x`, `box_y`, `box_w`, `box_h` are the face's box, or empty.
+    Without a column `person`, each picture counts as another person. The columns show the keypoint set, and the label
+    source if they are exactly its keypoints. `box_x`, `box_y`, `box_w`, `box_h` are the face's box, or empty.
 
     A file with the column `face` or a column `NAME_expected_error` holds predictions. They are labels where the column
     `reviewed` says 1; in other files all rows are labels, except where this column says 0. With the column `face`, a
     picture may have several rows. The boxes of predictions are not used: they are not labels.
 
     Args:
-        source: the file, or a folder that holds `keypoints.csv`.
-        bad: what becomes of faces that cannot be used.
-        given: the keypoint set that the user says.
-        images: the folder of the pictures that it names; by default `pictures` beside the file.
+        source: the file, or a folder that has `keypoints.csv`.
+        bad: skips faces that cannot be used, or raises their error.
+        given: the keypoint set that the user gives.
+        images: the folder of the pictures; by default `pictures` in the folder of the file.
 
     Raises:
-        InputError: other columns, or no face; or, where `bad` does not leave the face out, a row of another length, a
-            cell that is no number, a number that stands for a missing label, a name twice, or a missing picture.
+        InputError: the columns are wrong or there is no face; or a face is not skipped whose row has the wrong length,
+            a cell that is not a number, a placeholder, a repeated name, or a missing picture.
     """
     path = source / CSV if source.is_dir() else source
+    table = read_table(path)
     if images is None and not (path.parent / PICTURES).is_dir():
         raise InputError(f"{path}: there is no folder {PICTURES} beside it; give that of its pictures by --images DIR")
     images = images or path.parent / PICTURES
-    table = read_table(path)
     boxes = [name for name in BOX if name in table.header]
     others = [FILE, *(BOX if boxes else [])]
     known = (PERSON, FACE, UNCERTAINTY, REVIEWED)
@@ -98,7 +98,7 @@ def is_label_file(path: Path) -> bool:
 def _face(
     table: Table, row: int, keypoints: Float32, keypoint_set: KeypointSet, pictures: PictureFolder
 ) -> LabelledPicture:
-    """Returns the face in a row with keypoints (K, 2); raises InputError where it cannot be used."""
+    """Returns the face of a row with keypoints (K, 2); raises InputError if it cannot be used."""
     cells, where = dict(zip(table.header, table.cells(row), strict=True)), table.where(row)
     check_placeholders(keypoints, keypoint_set.names, where, EMPTY_CELLS)
     person = f"{table.path.parent.resolve().name}:{cells[FILE]}"
@@ -122,9 +122,9 @@ def _box(cells: dict[str, str], where: str) -> tuple[float, float, float, float]
 
 
 def label_source_of(columns: list[str], keypoint_set: KeypointSet) -> int | None:
-    """Returns the label source that labels some keypoints only, exactly those of the columns; None: there is none."""
-    marked = tuple(k for k, name in enumerate(keypoint_set.names) if f"{name}_x" in columns)
+    """Returns the label source that labels exactly the keypoints of the columns, and not all; None if there is none."""
+    labelled = tuple(k for k, name in enumerate(keypoint_set.names) if f"{name}_x" in columns)
     for number, source in enumerate(keypoint_set.label_sources):
-        if source.keypoints == marked and len(marked) < len(keypoint_set):
+        if source.keypoints == labelled and len(labelled) < len(keypoint_set):
             return number
     return None

@@ -202,7 +202,7 @@ def test_a_picture_that_is_not_on_disk_is_one_line(tmp_path: Path) -> None:
     path = write(tmp_path, values())
     (tmp_path / "b.png").unlink()
     assert "annotation 0 (id 1): the picture" in refused(path)
-    assert "b.png is missing; fetch it" in refused(path)
+    assert "b.png is missing; add it" in refused(path)
     bad = BadFaces(skip=True)
     assert [face.file.name for face in coco.read(path, bad=bad).faces] == ["a.png"]
     assert len(bad.lines) == 2

@@ -89,7 +89,7 @@ def test_files_without_points_or_of_another_kind_are_named(cats: Path, tmp_path:
     save(tmp_path / "lines", "a", [])
     assert "its LabelMe files hold no points" in refused(tmp_path / "lines")
     (cats / "b.png").unlink()
-    assert "b.png is missing; fetch it" in refused(cats)
+    assert "b.png is missing; add it" in refused(cats)
     (cats / "b.json").write_text('{"images": [], "annotations": []}', encoding="utf-8")
     assert "b.json: is not one of LabelMe's files, as others in" in refused(cats)
     assert not labelme.is_labelme(tmp_path)
