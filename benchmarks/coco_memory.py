@@ -40,7 +40,7 @@ def write_coco(folder: Path, annotations: int, pictures: int) -> Path:
         cv2.imwrite(str(folder / "images" / name), image)
         images.append({"id": number, "file_name": name, "width": image.shape[1], "height": image.shape[0]})
     path = folder / "faces.json"
-    names = list(faces.keypoint_set.names)
+    names = [f"my_{name}" for name in faces.keypoint_set.names]  # a keypoint set of one's own
     head = {"images": images, "categories": [{"id": 1, "name": "face", "keypoints": names, "skeleton": []}]}
     with path.open("w", encoding="utf-8") as file:
         file.write(json.dumps(head)[:-1] + ', "annotations": [')

@@ -3,6 +3,7 @@
 The format: https://cocodataset.org/#format-data, "keypoint detection".
 """
 
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
@@ -238,7 +239,7 @@ def _labels_any(keypoints: Any) -> bool:
     """Returns whether any keypoint has a visibility; True where the values are of another form, which is refused."""
     if not keypoints:
         return False
-    return not isinstance(keypoints, list) or len(keypoints) % 3 > 0 or any(keypoints[2::3])
+    return not isinstance(keypoints, list | array) or len(keypoints) % 3 > 0 or any(keypoints[2::3])
 
 
 def _of_image(by_image: dict[Any, list[Any]], annotation: dict[str, Any], where: str) -> list[Any]:
@@ -261,8 +262,8 @@ def _numbers(values: Any, what: str, where: str) -> list[float]:
 
 def _keypoints(values: Any, found: NamedSet, names: Sequence[str], where: str) -> tuple[Float32, Bool]:
     """Returns the keypoints of an annotation in px, float32 (K, 2), and which are occluded, bool (K,)."""
-    if not isinstance(values, list) or len(values) != 3 * len(names):
-        count = len(values) if isinstance(values, list) else "no list of"
+    if not isinstance(values, list | array) or len(values) != 3 * len(names):
+        count = len(values) if isinstance(values, list | array) else "no list of"
         raise InputError(
             f"{where}: has {count} numbers in `keypoints`, expected {3 * len(names)}: x, y and visibility of the "
             f"{len(names)} keypoints of its category"

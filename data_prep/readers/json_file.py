@@ -1,6 +1,8 @@
 """JSON files that people bring: whole or refused in one line, and named by what they are."""
 
+import contextlib
 import json
+from array import array
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +19,28 @@ WHAT_TO_DO = {  # a kind of file -> what it is, and what to give
 
 
 def read_json(path: Path) -> Any:
-    """Returns the values of a JSON file; raises InputError where there is no such file, or it is no whole JSON."""
+    """Returns the values of a JSON file; raises InputError if there is no such file, or it is not whole JSON.
+
+    `keypoints` of numbers are an `array` of float; `segmentation` is left out.
+    """
     try:
-        return json.loads(path.read_bytes())
+        return json.loads(path.read_bytes(), object_hook=_compact)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except IsADirectoryError:
         raise InputError(f"{path}: is a folder, not a file") from None
     except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError
         raise InputError(f"{path}: is no whole JSON file ({one_line(error)}); export it again") from None
+
+
+def _compact(values: dict[str, Any]) -> dict[str, Any]:
+    """Returns an object without outlines, and with numbers as an array: a tenth of the memory of a list of them."""
+    values.pop("segmentation", None)
+    numbers = values.get("keypoints")
+    if isinstance(numbers, list) and all(type(value) in (int, float) for value in numbers):
+        with contextlib.suppress(OverflowError):  # which a reader refuses
+            values["keypoints"] = array("d", numbers)
+    return values
 
 
 def kind_of(values: Any) -> str | None:
