@@ -12,6 +12,8 @@ from facial_keypoints.cli.batch import fill_folder, predictor_of
 from facial_keypoints.cli.earlier import OVERLAYS, check_out
 from facial_keypoints.cli.inputs import Input, count, find_inputs, output_file, read_clips
 from facial_keypoints.cli.options import add_detector_options, add_inputs, add_model_options, detector_of, new_parser
+from facial_keypoints.cli.review import check_review, most_uncertain, write_review
+from facial_keypoints.coco import check_coco_file, write_coco
 from facial_keypoints.drawing import draw_faces
 from facial_keypoints.errors import InputError
 from facial_keypoints.face import Face
@@ -27,6 +29,18 @@ def add_parser(commands: Any) -> None:
     p = new_parser(commands, "predict", does, "predict photo.jpg photos/ clip.mp4 --out out")
     output = add_inputs(p, "a picture, a folder of pictures, or a clip", "folder to write")
     output.add_argument("--overwrite", action="store_true", help="replace an earlier result of predict")
+    output.add_argument(
+        "--write-coco",
+        type=Path,
+        metavar="FILE.json",
+        help="also write the predictions in pictures as COCO keypoints, which annotation tools import",
+    )
+    output.add_argument(
+        "--review",
+        type=int,
+        metavar="N",
+        help="also write review.csv and review.png: the N most uncertain pictures, the most uncertain first",
+    )
     output.add_argument("--no-smooth", action="store_true", help="do not smooth the keypoints in clips")
     faces = add_detector_options(p)
     faces.add_argument(
@@ -61,8 +75,14 @@ def main(options: argparse.Namespace) -> None:
         raise InputError("--box: needs exactly one picture, and no --no-detect")
     if clips_given and options.no_detect:
         raise InputError("--no-detect: works on pictures of one face each; leave it out for clips")
+    if not pictures and (options.write_coco or options.review is not None):
+        raise InputError("--write-coco, --review: are for pictures, and only clips are given; leave them out")
+    if options.write_coco:
+        check_coco_file(options.write_coco, options.out, options.overwrite)
     clip_of = read_clips(clips_given)
     predictor, detector = predictor_of(options, pictures), detector_of(options)
+    if options.review is not None:
+        check_review(options.review, predictor.spec)
     faces_of = face_finder(options, predictor, detector)
     names = {picture.name for picture in pictures}
 
@@ -82,6 +102,11 @@ def main(options: argparse.Namespace) -> None:
         if pictures:
             results.write_csv(folder / results.CSV_FILE, done, predictor.spec)
             results.write_json(folder / results.JSON_FILE, done, predictor.spec, str(options.model))
+        if options.review is not None:
+            paths = {picture.name: picture.path for picture in pictures}
+            write_review(folder, most_uncertain(done, options.review), paths, predictor.spec)
+        if options.write_coco:
+            write_coco(options.write_coco, done, predictor.spec.keypoint_set, str(options.model))
         return summary(done, of_clips)
 
     fill_folder(options, predictor, pictures, clips_given, of_picture=of_picture, of_clip=of_clip, finish=finish)
