@@ -74,7 +74,7 @@ def measure(clip: clips.Clip, predictor: Predictor, detector: Detector, *, smoot
             of_frame[FOLLOW] -= of_frame[DETECT]
             with timed(of_frame, DRAW):
                 numbers = [face.number for face in faces]
-                picture = draw_faces(frame.picture, faces, predictor.spec.keypoint_set, numbers)
+                picture = draw_faces(frame.picture, faces, numbers=numbers)
             record.faces.append(faces)
             record.seconds.append(of_frame)
             with timed(of_frame, WRITE):

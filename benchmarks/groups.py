@@ -162,7 +162,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if options.pictures:
             options.pictures.mkdir(parents=True, exist_ok=True)
             for number, scene in enumerate(scenes):
-                drawn = draw_faces(scene.picture, predictor.predict(scene.picture), predictor.spec.keypoint_set)
+                drawn = draw_faces(scene.picture, predictor.predict(scene.picture))
                 write_picture(options.pictures / f"{eyes_px:g}_{number}.jpg", drawn)
     header = ["", "scenes", "faces", "found", "false, each", "error", "95 % of errors below", "CPU ms"]
     print(table(header, rows))

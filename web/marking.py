@@ -11,7 +11,6 @@ from facial_keypoints.drawing import draw_faces
 from facial_keypoints.face import Face
 from facial_keypoints.filters.apply import apply_filter
 from facial_keypoints.filters.files import Filter, load_filter
-from facial_keypoints.keypoint_set import KeypointSet
 
 NO_FILTER = "none"
 LONGEST_PX = 1600  # of a picture that is sent back; keypoints are found in the whole one
@@ -25,7 +24,6 @@ ERROR_RGB = ((30, 110, 255), (255, 214, 40), (225, 30, 40))
 def mark(
     picture: UInt8,
     faces: Sequence[Face],
-    keypoint_set: KeypointSet,
     *,
     filter: str = NO_FILTER,
     keypoints: bool = True,
@@ -44,7 +42,8 @@ def mark(
         return picture.copy()
     told = all(face.expected_error is not None for face in faces)
     colors = [error_colors(face.expected_error / face.box[2]) for face in faces if face.expected_error is not None]
-    return draw_faces(picture, faces, keypoint_set, numbers, max(picture.shape) / PHONE_PX, colors if told else None)
+    line_px = max(picture.shape) / PHONE_PX
+    return draw_faces(picture, faces, numbers=numbers, box_line_px=line_px, colors=colors if told else None)
 
 
 @functools.cache

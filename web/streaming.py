@@ -50,4 +50,4 @@ def follow(
         stream = Stream(Tracker(predictor, background=background()), model, frame.shape)
     faces = stream.tracker.update(frame, time.monotonic())
     numbers = [face.number for face in faces]
-    return mark(frame, faces, predictor.spec.keypoint_set, filter=filter, keypoints=keypoints, numbers=numbers), stream
+    return mark(frame, faces, filter=filter, keypoints=keypoints, numbers=numbers), stream

@@ -51,6 +51,8 @@ def _read_images(path: Path) -> UInt8:
                 if KEY not in archive.files:
                     raise InputError(f"{path}: has no array {KEY!r}, only {', '.join(archive.files)}")
                 images = archive[KEY]
+        except InputError:
+            raise
         except ValueError as error:
             if "allow_pickle" in str(error):
                 raise InputError(

@@ -7,12 +7,10 @@ from typing import Any
 
 from PIL import Image
 
-from facial_keypoints import geometry
-from facial_keypoints.aligning import SIZE_PX, alignment
+from facial_keypoints.aligning import SIZE_PX, alignment_matrix, crop_aligned
 from facial_keypoints.cli.batch import check_new, fill_folder, predictor_of
 from facial_keypoints.cli.inputs import Source, count, find_sources
 from facial_keypoints.cli.options import add_common_options, detector_of
-from facial_keypoints.crops import shown
 from facial_keypoints.errors import InputError
 from facial_keypoints.pictures import read_picture
 
@@ -58,11 +56,10 @@ def main(options: argparse.Namespace) -> None:
         picture = read_picture(source.path)
         rows = []
         for number, face in enumerate(predictor.predict(picture, detector=detector)):
-            matrix = alignment(face, options.size, options.margin)
+            matrix = alignment_matrix(face, options.size, options.margin)
             name = f"{source.name}.{number}.png"
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            region, shifted = shown(picture, matrix, options.size, options.size)
-            Image.fromarray(geometry.crop(region, shifted, options.size, options.size)).save(folder / name)
+            Image.fromarray(crop_aligned(picture, matrix, options.size)).save(folder / name)
             rows.append([source.name, number, name, *matrix.ravel().round(DECIMALS).tolist()])
         return rows
 

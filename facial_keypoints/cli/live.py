@@ -49,15 +49,15 @@ def main(options: argparse.Namespace) -> None:
         check_display()
         cv2.namedWindow(WINDOW, cv2.WINDOW_AUTOSIZE | cv2.WINDOW_GUI_NORMAL)  # without a row of buttons
         tracker = Tracker(predictor, detector, smooth=not options.no_smooth, background=pool)
-        show_faces(camera_frames(camera, options.camera), tracker, predictor, in_window)
+        show_faces(camera_frames(camera, options.camera), tracker, in_window)
 
 
-def show_faces(frames: Iterator[Frame], tracker: Tracker, predictor: Predictor, show: Show) -> None:
-    """Shows the faces of each frame, until there is none or `show` says that it was the last."""
+def show_faces(frames: Iterator[Frame], tracker: Tracker, show: Show) -> None:
+    """Shows the faces of each frame until the frames end or `show` returns False."""
     for frame in frames:
         faces = tracker.update(*frame)
         numbers = [face.number for face in faces]
-        if not show(draw_faces(frame.picture, faces, predictor.spec.keypoint_set, numbers)):
+        if not show(draw_faces(frame.picture, faces, numbers=numbers)):
             return
 
 

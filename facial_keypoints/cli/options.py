@@ -39,7 +39,8 @@ def add_detector_options(parser: argparse.ArgumentParser) -> None:
         "--detector",
         default=HAAR,
         metavar=f"{'|'.join(NAMES)}|FILE.onnx",
-        help="face detector; FILE.onnx: YuNet's file (default: %(default)s)",
+        help="yunet: 5 to 10 times as fast as haar, finds twice as many small faces, fetches its file (233 kB) once; "
+        "FILE.onnx: YuNet from this file; haar-profile: also faces from the side (default: %(default)s)",
     )
     parser.add_argument("--any-angle", action="store_true", help="also find faces on their side or upside down")
 

@@ -69,7 +69,7 @@ def main(options: argparse.Namespace) -> None:
         picture = read_picture(source.path)
         faces = find(picture)
         overlay = drawn_file(folder / OVERLAYS, source, max(picture.shape), names)
-        write_picture(overlay, draw_faces(picture, faces, spec.keypoint_set))
+        write_picture(overlay, draw_faces(picture, faces))
         height, width = picture.shape[:2]
         return vars(PictureFaces(source.name, width, height, [results.face_values(face) for face in faces]))
 

@@ -9,6 +9,7 @@ import pytest
 from benchmarks import clips
 from facial_keypoints.array_types import Float64
 from facial_keypoints.errors import InputError
+from facial_keypoints.keypoint_set import FACE15
 from facial_keypoints.video.tracking import TrackedFace
 from tests.facial_keypoints.video.scenes import CLIP_FRAMES, write_clip
 
@@ -22,7 +23,7 @@ def path_of(x: Float64) -> Float64:
 
 def record_of(*frames: list[int]) -> clips.Record:
     """A run whose frames have faces of these numbers; x of their keypoints is the frame's."""
-    face = TrackedFace((0, 0, WIDTH_PX, WIDTH_PX), np.zeros((2, 2), np.float32), None, np.eye(2, 3))
+    face = TrackedFace((0, 0, WIDTH_PX, WIDTH_PX), np.zeros((2, 2), np.float32), None, np.eye(2, 3), FACE15)
     faces = [
         [replace(face, number=n, keypoints=np.full((2, 2), t, np.float32)) for n in numbers]
         for t, numbers in enumerate(frames)

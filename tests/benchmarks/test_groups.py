@@ -18,7 +18,7 @@ def photo(width: int, height: int, level: int = 200) -> Scene:
 
 
 def face_at(points: Float64) -> Face:
-    return Face((*points.mean(axis=0) - 50, 100.0, 100.0), points.astype(np.float32), None, np.eye(2, 3))
+    return Face((*points.mean(axis=0) - 50, 100.0, 100.0), points.astype(np.float32), None, np.eye(2, 3), FACE15)
 
 
 def test_a_photo_shrinks_until_its_eyes_are_so_far_apart_and_never_grows() -> None:

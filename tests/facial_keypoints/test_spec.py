@@ -79,3 +79,8 @@ def test_anything_else_is_one_line_that_names_the_file(values: Any) -> None:
     with pytest.raises(InputError, match=r"^m\.onnx: ") as error:
         from_json(values, "m.onnx")
     assert "\n" not in str(error.value)
+
+
+def test_an_unknown_keypoint_set_is_named() -> None:
+    with pytest.raises(InputError, match=r"^m\.onnx: has the unknown keypoint set 'face99'; known: face15, face68$"):
+        from_json(changed(keypoint_set="face99"), "m.onnx")

@@ -9,6 +9,7 @@ import pytest
 
 from facial_keypoints.errors import InputError
 from facial_keypoints.face import Face
+from facial_keypoints.keypoint_set import FACE15
 from facial_keypoints.pictures import read_picture, write_picture
 from web.answers import Answer, answer, predictor_of, rows, sentence
 from web.marking import NO_FILTER
@@ -79,7 +80,7 @@ def test_a_very_large_picture_comes_back_smaller_and_its_keypoints_do_not(
 
 
 def test_a_network_that_says_no_errors_has_none_in_the_table() -> None:
-    face = Face((0, 0, 10, 10), np.zeros((15, 2), np.float32), None, np.eye(2, 3))
+    face = Face((0, 0, 10, 10), np.zeros((15, 2), np.float32), None, np.eye(2, 3), FACE15)
     assert sentence([face]) == "One face."
     assert {row[-1] for row in rows([face], predictor_of("v2").spec)} == {""}
 

@@ -47,6 +47,13 @@ def test_pictures_and_labels_come_back_as_stored(folder: Path) -> None:
     assert faces.groups is None
 
 
+def test_a_folder_called_allow_pickle_is_not_taken_for_pickled_objects(folder: Path) -> None:
+    folder = folder.rename(folder.with_name("allow_pickle"))
+    save_images(folder, np.zeros((3, 4, 4), np.uint8), key="pictures")
+    with pytest.raises(InputError, match="has no array 'face_images', only pictures"):
+        npz.read(folder)
+
+
 def test_columns_may_stand_in_any_order(folder: Path) -> None:
     before = npz.read(folder).keypoints
     table = pd.read_csv(folder / npz.KEYPOINTS)

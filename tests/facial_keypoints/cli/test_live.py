@@ -49,7 +49,7 @@ def test_faces_are_shown_until_the_user_ends_it(camera: str) -> None:
 
     predictor = Predictor(threads=1)
     with live.open_camera(camera) as capture:
-        live.show_faces(live.camera_frames(capture, camera), Tracker(predictor), predictor, show)
+        live.show_faces(live.camera_frames(capture, camera), Tracker(predictor), show)
         _, following = capture.read()
     assert len(shown) == 5
     assert following is not None

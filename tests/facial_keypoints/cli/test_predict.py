@@ -310,7 +310,10 @@ def test_a_picture_that_changed_since_the_kill_is_done_again(
         (["{in}/a.png", "--model", "v9"], "v9: no such model; give one of"),
         (["{in}/a.png", "--model", "{in}/net.keras"], "net.keras: is a Keras file; run `python -m training.export"),
         (["{in}/a.png", "--detector", "{in}/y.onnx"], "y.onnx: no such file; give YuNet's"),
-        (["{in}/a.png", "--detector", "hog"], "--detector hog: no such detector; give haar, haar-profile, or YuNet's"),
+        (
+            ["{in}/a.png", "--detector", "hog"],
+            "--detector hog: no such detector; give haar, haar-profile, yunet, or",
+        ),
         (["{in}/a.png", "--workers", "0"], "--workers 0: must be at least 1"),
         (["{in}/a.png", "--workers", "99999999999"], "--workers 99999999999: must be at least 1 and at most"),
         (["{in}/a.png", "clip.mp4", "--no-detect"], "--no-detect: is for pictures of one face each"),
@@ -443,8 +446,8 @@ def test_a_box_on_the_command_line_is_four_numbers(picture: Path, capsys: pytest
 
 
 def test_a_face_without_expected_errors_has_no_such_columns_but_its_keypoints() -> None:
-    face = Face((0, 0, 1, 1), np.array([[1, 2]], np.float32), None, np.eye(2, 3))
-    assert row(face_values(face)) == [0, 0, 1, 1, 1, 2]
+    face = Face((0, 0, 1, 1), np.full((15, 2), (1, 2), np.float32), None, np.eye(2, 3), FACE15)
+    assert row(face_values(face)) == [0, 0, 1, 1, *[1, 2] * 15]
 
 
 def test_a_clip_beside_a_picture(picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -36,7 +36,7 @@ def face_at(places: dict[str, tuple[float, float]], **more: Any) -> Face:
     for name, place in places.items():
         keypoints[FACE15.index(name)] = place
     values: dict[str, Any] = {"box": (0, 0, 10, 10), "keypoints": keypoints, "expected_error": None}
-    return Face(**values | {"crop": np.eye(2, 3)} | more)
+    return Face(**values | {"crop": np.eye(2, 3), "keypoint_set": FACE15} | more)
 
 
 shipped = functools.cache(load_filter)
