@@ -27,7 +27,6 @@ from facial_keypoints.detectors.yunet import YuNet
 from facial_keypoints.drawing import draw_faces
 from facial_keypoints.errors import InputError, run
 from facial_keypoints.face import Face
-from facial_keypoints.filters.apply import points15
 from facial_keypoints.keypoint_set import FACE15, as_face15
 from facial_keypoints.pictures import read_picture, write_picture
 from facial_keypoints.predictor import Predictor
@@ -106,7 +105,7 @@ def _scene(laid: Sequence[tuple[int, int, Scene]]) -> Scene:
 
 def measure(scene: Scene, faces: Sequence[Face]) -> tuple[list[float], int]:
     """Returns the errors of the marked faces that were found, in percent, and how many faces are false."""
-    points = np.array([points15(face) for face in faces]).reshape(-1, len(FACE15), 2)
+    points = np.array([[face.role(name) for name in FACE15.names] for face in faces]).reshape(-1, len(FACE15), 2)
     apart = eye_distances(scene.marked)
     off = np.linalg.norm(points[:, None] - scene.marked, axis=-1) / apart[:, None]  # (faces, marked, 15)
     best = [min(of_marked, key=np.mean) for of_marked in np.moveaxis(off, 1, 0)] if len(faces) else []

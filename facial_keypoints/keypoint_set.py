@@ -122,6 +122,15 @@ class KeypointSet:
         return dict(self.roles).get(name, of_own_name)
 
 
+def check_roles(keypoint_set: KeypointSet, names: Iterable[str], user: str) -> None:
+    """Raises InputError if no keypoint plays one of these roles; `user`: what needs them, for the message."""
+    if missing := [name for name in names if not keypoint_set.role(name)]:
+        raise InputError(
+            f"{user} needs {missing[0]}, which the keypoint set {keypoint_set.name} lacks; if one of its keypoints is "
+            "that, say so under [roles] in keypoints.toml"
+        )
+
+
 # --- From names alone -------------------------------------------------------------------------------------------------
 
 _OTHER_SIDE = {"left": "right", "right": "left", "l": "r", "r": "l"}

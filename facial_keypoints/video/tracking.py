@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from facial_keypoints.array_types import Float64, UInt8
+from facial_keypoints.array_types import Float32, Float64, UInt8
 from facial_keypoints.boxes import Detector
 from facial_keypoints.crops import box_of, crop_of
 from facial_keypoints.detectors.haar import Haar
 from facial_keypoints.face import MAX_UNCERTAINTY, Face, each_once, uncertainty
+from facial_keypoints.measures import Measures, measures
 from facial_keypoints.predictor import PASSES, Predictor
 from facial_keypoints.video.one_euro import OneEuro
 
@@ -36,9 +37,15 @@ class TrackedFace(Face):
 
     Attributes:
         number: from 0 on, the same in every frame; no other face of the clip has it.
+        unsmoothed: float32 (K, 2), the keypoints of this frame alone; None if they are not smoothed.
     """
 
     number: int = 0
+    unsmoothed: Float32 | None = None
+
+    def measures(self) -> Measures:
+        """Returns the measures; pose by the smoothed keypoints, openness by those of this frame: no blink is missed."""
+        return measures(self.keypoints, self.keypoint_set, self.unsmoothed)
 
 
 @dataclass(eq=False)
@@ -84,7 +91,11 @@ class Tracker:
             smooth: whether to smooth the keypoints by a one-euro filter.
             background: where the detector runs while frames continue, for a camera; its faces come some frames late.
                 None: each frame waits for the detector, and equal clips give equal faces.
+
+        Raises:
+            InputError: the predictor's keypoint set has no eyes, by which faces are found.
         """
+        predictor.check_eyes("clips and cameras need a model of faces")
         self._predictor, self._detector = predictor, detector or Haar()  # no second look at frames without a face
         self._smooth, self._background = smooth, background
         self._tracks: list[_Track] = []
@@ -197,7 +208,16 @@ class Tracker:
         face = track.face
         keypoints = track.smoothed(face.keypoints, face.box[2], time_s) if self._smooth else face.keypoints
         box = box_of(crop_of(keypoints[None], self._predictor.spec)[0], self._predictor.spec)
-        return TrackedFace(box, keypoints, face.expected_error, face.crop, face.keypoint_set, face.score, track.number)
+        return TrackedFace(
+            box,
+            keypoints,
+            face.expected_error,
+            face.crop,
+            face.keypoint_set,
+            face.score,
+            track.number,
+            face.keypoints if self._smooth else None,
+        )
 
 
 def pair(boxes: Sequence[Box], others: Sequence[Box]) -> dict[int, int]:

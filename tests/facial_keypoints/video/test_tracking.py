@@ -92,6 +92,8 @@ def test_smoothing_moves_what_is_shown_and_not_what_is_followed(predictor: Predi
     assert numbers(raw) == numbers(smoothed) == [[0]] * 12
     for (one,), (other,) in zip(raw, smoothed, strict=True):
         assert one.crop == pytest.approx(other.crop)
+        assert one.unsmoothed is None
+        np.testing.assert_array_equal(other.unsmoothed, one.keypoints)
     late = raw[-1][0].keypoints - smoothed[-1][0].keypoints
     assert 0 < late[:, 0].mean() < 6  # px; less than a frame
 
