@@ -73,7 +73,7 @@ def test_the_command_writes_level_faces_and_their_matrices(tmp_path: Path) -> No
         pytest.skip("no photos")
     out = tmp_path / "out"
     main(["align", str(PHOTO), "--size", "160", "--margin", "0.1", "--out", str(out)])
-    with (out / "faces.csv").open(newline="", encoding="utf-8") as file:
+    with (out / "crops.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [row["crop"] for row in rows] == [f"six_faces.jpg.{number}.png" for number in range(6)]
     picture = read_picture(PHOTO)
@@ -110,5 +110,5 @@ def test_a_picture_without_faces_gives_an_empty_table(tmp_path: Path, capsys: py
     picture = tmp_path / "gray.png"
     Image.new("L", (50, 50)).save(picture)
     main(["align", str(picture), "--out", str(tmp_path / "out")])
-    assert "0 faces of 1 picture" in capsys.readouterr().out
-    assert (tmp_path / "out" / "faces.csv").read_text(encoding="utf-8") == "file,face,crop,xx,xy,x0,yx,yy,y0\n"
+    assert "0 faces in 1 picture" in capsys.readouterr().out
+    assert (tmp_path / "out" / "crops.csv").read_text(encoding="utf-8") == "file,face,crop,xx,xy,x0,yx,yy,y0\n"

@@ -22,7 +22,7 @@ def camera(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def test_without_a_camera_there_is_one_line(run_stage: Callable[..., CompletedProcess[str]]) -> None:
     done = run_stage("facial_keypoints", "live", "--camera", "97")
-    said = "error: camera 97: cannot be opened; connect one, or give another by --camera N|URL\n"
+    said = "error: camera 97: cannot be opened; connect it, or choose another with --camera N|URL\n"
     assert (done.returncode, done.stdout, done.stderr) == (2, "", said)
 
 
@@ -63,5 +63,5 @@ def test_a_camera_that_stops_is_told(camera: str) -> None:
         frames = live.camera_frames(capture, camera)
         times = [next(frames).time_s for _ in range(CLIP_FRAMES)]
         assert times == sorted(set(times))
-        with pytest.raises(InputError, match="gives no more pictures"):
+        with pytest.raises(InputError, match="sends no more frames"):
             next(frames)
