@@ -55,7 +55,7 @@ def fit_filter(filter: Filter, face: Face) -> Float64:
     The parallax is found with the rest, and what is drawn has z = 0: so a hat, whose anchors lie before it, goes back
     with the skull where the tip of the nose comes forward.
     """
-    check_roles(face.keypoint_set, (FACE15.names[k] for anchor in filter.anchors for k in anchor), "the filter")
+    check_roles(face.keypoint_set, filter.roles, "the filter")
     targets = np.array([np.mean([face.role(FACE15.names[k]) for k in anchor], axis=0) for anchor in filter.anchors])
     if filter.fit == SIMILARITY:  # complex numbers turn and scale in one product
         turn, shift = _solution(columns(filter.places, SIMILARITY), targets @ np.array([1, 1j]))

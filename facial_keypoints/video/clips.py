@@ -284,14 +284,20 @@ def predict_clip(
 
 
 def annotate_clip(
-    clip: Clip, predictor: Predictor, detector: Detector | None, out_folder: Path, smooth: bool = True
+    clip: Clip,
+    predictor: Predictor,
+    detector: Detector | None,
+    out_folder: Path,
+    smooth: bool = True,
+    measures: bool = False,
 ) -> list[int]:
     """Returns how many frames a clip has, and how many without a face.
 
     Writes `NAME.mp4`, the clip with its faces drawn, and `NAME.csv`, its faces by frame, into a folder.
 
     NAME is the clip's file name: `walk.mp4` becomes `walk.mp4` and `walk.mp4.csv`. Columns of the table: `frame` from 0
-    on, `time_s`, `face` (its number in this clip), then those of `results.columns`.
+    on, `time_s`, `face` (its number in this clip), then those of `results.columns`;
+    with `measures`, head pose by the smoothed keypoints and openness by those of each frame.
 
     Raises:
         InputError: the clip cannot be read, or the folder not written.
@@ -299,12 +305,14 @@ def annotate_clip(
     name, faces_per_frame = clip.path.name, []
     with (out_folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, lineterminator="\n")
-        table.writerow([*FIRST_COLUMNS, *results.columns(predictor.spec)])
+        table.writerow([*FIRST_COLUMNS, *results.columns(predictor.spec, measures=measures)])
 
         def drawn() -> Iterator[UInt8]:
             for number, (frame, faces) in enumerate(track_clip(clip, predictor, detector, smooth=smooth)):
                 start = [number, round(frame.time_s, DECIMALS)]
-                table.writerows([*start, face.number, *results.row(results.face_values(face))] for face in faces)
+                for face in faces:
+                    values = results.face_values(face, measures=measures)
+                    table.writerow([*start, face.number, *results.row(values, measures=measures)])
                 faces_per_frame.append(len(faces))
                 numbers = [face.number for face in faces]
                 yield draw_faces(frame.picture, faces, numbers=numbers)
