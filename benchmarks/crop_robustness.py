@@ -47,7 +47,7 @@ def predicted(predictor: Predictor, data: EvaluationData, changes: Float64) -> F
     places = np.empty((len(changes), *test.keypoints.shape), np.float32)
     for i in tqdm(range(len(test)), unit="face", disable=None):
         picture = read_originals(test, origins, np.array([i]), data.exif)[0]
-        images = crops.cut(picture, geometry.chained(test.crops[i], changes), spec)
+        images = crops.crop_faces(picture, geometry.chained(test.crops[i], changes), spec)
         source = names[test.label_sources[i]]
         coordinates, _ = predictor.predict_crops(images, source if source in known else None)
         places[:, i] = geometry.transform(coordinates, geometry.inverse(changes))

@@ -210,7 +210,7 @@ def steps_of(photo: Path, predictor: Predictor, turns: int) -> dict[str, float]:
     if not faces:
         raise InputError(f"{photo}: no face found; give a photo of a face")
     crop = crops.crop_of(faces[0].keypoints[None], spec)
-    image = crops.cut(picture, crop, spec)
+    image = crops.crop_faces(picture, crop, spec)
     batch = np.repeat(image, BATCH, axis=0)
     model = load_model(predictor.path.parent).model
     model.predict(batch, batch_size=BATCH, verbose=0)  # once, for it is compiled then

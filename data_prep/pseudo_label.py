@@ -54,7 +54,7 @@ def pseudo_labels(predictor: Predictor, picture: UInt8, known: Float32) -> tuple
     crop = geometry.fit_similarity(np.nan_to_num(known), mean, labelled_points(known))
     crop = predictor.predict_at(picture, crop)[0].crop
     views = np.stack([geometry.about_middle(spec.crop.width_px, *how) for how in VIEWS])
-    images = crops.cut(picture, geometry.chained(crop, views), spec)
+    images = crops.crop_faces(picture, geometry.chained(crop, views), spec)
     plain, _ = predictor.predict_crops(images)
     mirrored, _ = predictor.predict_crops(np.ascontiguousarray(images[:, :, ::-1]))
     mirrored = flipped_back(mirrored, spec.crop.width_px, output_points(spec.keypoint_set))

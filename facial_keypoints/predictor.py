@@ -230,7 +230,7 @@ class Predictor:
         output = np.zeros((len(crops), *self._output_shape), np.float32)
         moving = np.arange(len(crops))
         for left in range(passes - 1, -1, -1):
-            output[moving] = self._outputs(cropping.cut(picture, crops[moving], self.spec))
+            output[moving] = self._outputs(cropping.crop_faces(picture, crops[moving], self.spec))
             if not left or self.spec.keypoint_set.eyes is None:
                 break
             moving = moving[self._uncertainties(output[moving]) < max_uncertainty]

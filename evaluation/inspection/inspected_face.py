@@ -70,7 +70,7 @@ def inspected_face(loaded: LoadedModel, picture: Path | None, detect: bool) -> U
         crop = crops.crop_of_whole(shown, loaded.spec)[None]
     else:
         crop = _level(loaded, shown, _surest(loaded, pixels, picture))
-    return np.asarray(crops.cut(shown, crop, loaded.spec)[0])
+    return np.asarray(crops.crop_faces(shown, crop, loaded.spec)[0])
 
 
 def _input_shape(loaded: LoadedModel) -> tuple[int, int, int]:
@@ -97,6 +97,6 @@ def _surest(loaded: LoadedModel, pixels: UInt8, path: Path) -> Float64:
 def _level(loaded: LoadedModel, shown: UInt8, crop: Float64) -> Float64:
     """Returns the crop (1, 2, 3) that fits the keypoints which the network sees in a first one."""
     assert loaded.spec
-    seen = predict(loaded, crops.cut(shown, crop, loaded.spec), loaded.spec.keypoint_set)
+    seen = predict(loaded, crops.crop_faces(shown, crop, loaded.spec), loaded.spec.keypoint_set)
     keypoints = seen[:, : len(loaded.spec.keypoint_set), :2]
     return crops.crop_of(geometry.transform(keypoints, geometry.inverse(crop)), loaded.spec)

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facial_keypoints.array_types import UInt8
-from facial_keypoints.boxes import Boxes, Detector, EyesInBox, eye_places
+from facial_keypoints.boxes import Boxes, Detector, EyesInBox, eyes_in
 from facial_keypoints.detectors import yunet as yunet_module
 from facial_keypoints.detectors.cache import RemoteFile, cache_folder, cached
 from facial_keypoints.detectors.choose import chosen_detector
@@ -40,7 +40,7 @@ def found(boxes: Boxes, drawn: Drawn) -> int:
     """Returns how many drawn faces have a box whose eyes are where theirs are, within a quarter of their distance."""
     eyes = drawn.keypoints[:, [1, 0]]
     apart = np.linalg.norm(eyes[:, 0] - eyes[:, 1], axis=-1)
-    off = np.linalg.norm(eye_places(boxes)[:, None] - eyes, axis=-1).mean(axis=-1)
+    off = np.linalg.norm(eyes_in(boxes)[:, None] - eyes, axis=-1).mean(axis=-1)
     return int((off.min(axis=0) < apart / 4).sum())
 
 
@@ -100,7 +100,7 @@ def test_what_is_found_in_turned_copies_lies_where_it_is_in_the_picture(x: int, 
     np.testing.assert_allclose(boxes.xywh, [[x - 10, y - 20, 20, 40]] * copies, atol=1)
     np.testing.assert_allclose(boxes.turns, np.arange(copies) * 360 / copies)
     # The eyes are 10 px above the middle of an upright face; turned by a quarter clockwise, right of it.
-    eyes = eye_places(boxes).mean(axis=1)
+    eyes = eyes_in(boxes).mean(axis=1)
     np.testing.assert_allclose(eyes[0], (x, y - 10), atol=1)
     np.testing.assert_allclose(eyes[copies // 4], (x + 10, y), atol=1)
 
