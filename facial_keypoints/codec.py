@@ -25,8 +25,8 @@ class OutputPoints:
     Attributes:
         of_label_source: S rows of K indexes below M. The first row counts from 0 to K - 1, as does the row of a label
             source without output points of its own.
-        mirror: mirror[m] is the output point whose position output point m takes in a mirrored picture; None if the
-            keypoint set does not say.
+        mirror: mirror[m] is the output point whose position output point m takes in a mirrored picture;
+            None where the keypoint set does not know.
     """
 
     of_label_source: tuple[tuple[int, ...], ...]
