@@ -11,7 +11,8 @@ from data_prep.faces import SPLITS, Split
 from data_prep.readers.untrusted import parsing
 from facial_keypoints.codec import UNKNOWN_LABEL_SOURCE
 from facial_keypoints.errors import InputError
-from facial_keypoints.keypoint_set import KEYPOINT_SETS, KeypointSet
+from facial_keypoints.keypoint_set import KeypointSet, from_dict
+from facial_keypoints.pretrained import MANIFEST
 
 PREPARE = Stage("prepare", "data_prep.prepare", "INPUT --out DIR")
 MEND = f"make the folder again with `{PREPARE.command}`"
@@ -23,6 +24,7 @@ ARRAYS: dict[str, tuple[type[np.generic], int]] = {  # dtype and number of axes
     "groups": (np.int64, 1),
     "label_sources": (np.int64, 1),
 }
+KEYPOINT_SET = "keypoint_set"  # in the manifest: the values of `facial_keypoints.keypoint_set.to_dict`
 CROPS, CROPS_KIND = "crops", (np.float64, 3)  # only where faces were cut from pictures
 
 
@@ -76,23 +78,17 @@ def load_splits(folder: Path, keypoint_set: KeypointSet | None = None) -> dict[s
 
 
 def load_data_manifest(folder: Path) -> dict[str, Any]:
-    """Returns the manifest of a data folder whose files are all there and unaltered, and whose mark-up is known."""
+    """Returns the manifest of a data folder whose files are all there and unaltered."""
     manifest = read_manifest(folder, PREPARE)
-    if manifest.get("format_version", 1) < FORMAT_VERSION:
+    if manifest.get("format_version", 1) < FORMAT_VERSION or KEYPOINT_SET not in manifest:
         raise InputError(f"{folder}: was written by an earlier version of this project; {MEND}")
-    try:
-        load_keypoint_set(manifest)
-    except InputError as error:
-        raise InputError(f"{folder}: {error}") from None
+    load_keypoint_set(manifest, folder)
     return manifest
 
 
-def load_keypoint_set(manifest: dict[str, Any]) -> KeypointSet:
-    """Returns the keypoint set that a data folder's manifest names; raises InputError where it is unknown."""
-    name = str(manifest["parameters"].get("keypoint_set"))
-    if name not in KEYPOINT_SETS:
-        raise InputError(f"holds the unknown keypoint set {name!r}; known: {', '.join(KEYPOINT_SETS)}")
-    return KEYPOINT_SETS[name]
+def load_keypoint_set(manifest: dict[str, Any], folder: Path) -> KeypointSet:
+    """Returns the keypoint set in the manifest of a data folder; raises InputError if its values contradict."""
+    return from_dict(manifest[KEYPOINT_SET], str(folder / MANIFEST))
 
 
 def data_hash(manifest: dict[str, Any]) -> str:

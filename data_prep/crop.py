@@ -21,8 +21,8 @@ Labels = tuple[Float32, Bool]  # keypoints (N, K, 2), and which are occluded (N,
 
 FACE, WHOLE = "face", "whole"
 CROPS = (FACE, WHOLE)
-DEFAULT_SIZE_PX = {FACE15.name: 96, FACE68.name: 128}
-BOX_SCALE = 1.2  # side of the crop, of the longer side of the keypoints' box
+DEFAULT_SIZE_PX, DEFAULT_SIZE_15_PX = 128, 96
+BOX_SCALE = 1.2  # side of the crop, of the longer side of the box
 SMALLEST_FACE_PX = 1.0
 
 # Where the 7,033 real faces of the 15-point set have their eye centers, in px of 96 (outliers beyond 15 px left out):
@@ -39,7 +39,7 @@ class CropOptions:
 
     Attributes:
         size_px: side of the crop; None: that of the keypoint set.
-        crop: `face`: 15 keypoints have their eyes where a random face of the 15-point set has them; 68 keypoints fill
+        crop: `face`: the 15 keypoints have their eyes where a random face of the 15-point set has them; all others fill
             a square of BOX_SCALE times their box. `whole`: the whole picture, its longer side made to fit.
         color: RGB, else gray.
         as_15: 68 points become the 15 keypoints.
@@ -86,13 +86,16 @@ def crop(pictures: LabelledPictures, crop_options: CropOptions, bad: BadFaces = 
         InputError: no face is left; or, where `bad` does not leave the face out, its picture cannot be decoded, or its
             keypoints do not tell its size.
     """
+    if crop_options.as_15 and pictures.keypoint_set not in (FACE15, FACE68):
+        raise InputError(f"{pictures.root}: has the keypoint set {pictures.keypoint_set.name}; --as 15 takes 68 points")
     keypoint_set = FACE15 if crop_options.as_15 else pictures.keypoint_set
     if crop_options.crops_per_face > 1 and (keypoint_set != FACE15 or crop_options.crop == WHOLE):
         raise InputError(
             f"--crops-per-face {crop_options.crops_per_face}: these crops would all be the same; only crops of 15 "
             "keypoints differ"
         )
-    crops = _crops(pictures, crop_options, crop_options.size_px or DEFAULT_SIZE_PX[keypoint_set.name], bad)
+    default_px = DEFAULT_SIZE_15_PX if keypoint_set == FACE15 else DEFAULT_SIZE_PX
+    crops = _crops(pictures, crop_options, crop_options.size_px or default_px, bad)
     marked = np.stack([face.keypoints for face in crops.faces])
     hidden = _occluded(crops.faces)
     labels: dict[int | None, Labels] = {pictures.label_source: (marked, hidden)}
@@ -113,7 +116,8 @@ def _crops(pictures: LabelledPictures, crop_options: CropOptions, side: int, bad
         with bad.left_out():
             picture = read_picture(face.file, crop_options.color, crop_options.exif)
             of_face = [
-                matrix_of(face, picture.shape[:2], side, crop_options, rng) for _ in range(crop_options.crops_per_face)
+                matrix_of(face, pictures.keypoint_set, picture.shape[:2], side, crop_options, rng)
+                for _ in range(crop_options.crops_per_face)
             ]
             for matrix in of_face:
                 images[len(faces)] = geometry.crop(picture, matrix, side, side)
@@ -166,17 +170,24 @@ def _any_of_68(occluded: Bool, label_source: int) -> Bool:
 
 
 def matrix_of(
-    face: LabelledPicture, shape: tuple[int, int], side: int, crop_options: CropOptions, rng: np.random.Generator
+    face: LabelledPicture,
+    keypoint_set: KeypointSet,
+    shape: tuple[int, int],
+    side: int,
+    crop_options: CropOptions,
+    rng: np.random.Generator,
 ) -> Float64:
-    """Returns the matrix (2, 3), picture to crop, of a face in a picture of (H, W) px."""
+    """Returns the matrix (2, 3), picture to crop, of a face of this set in a picture of (H, W) px."""
     if crop_options.crop == WHOLE:
         height, width = shape
         return _square((width - 1) / 2, (height - 1) / 2, max(shape), side)
-    keypoints = face.keypoints
-    if len(keypoints) == len(FACE68) and not crop_options.as_15:
-        return by_box(keypoints, face.where, side)
-    eyes = _eyes_of_68(keypoints) if len(keypoints) == len(FACE68) else keypoints[:2]
-    return _by_eyes(eyes, face.where, side, rng)
+    if keypoint_set == FACE15:
+        return _by_eyes(face.keypoints[:2], face.where, side, rng)
+    if keypoint_set != FACE68:
+        return by_box(face.keypoints, face.where, side, face.box)
+    if crop_options.as_15:
+        return _by_eyes(_eyes_of_68(face.keypoints), face.where, side, rng)
+    return by_box(face.keypoints, face.where, side)
 
 
 def _eyes_of_68(points: Float32) -> Float32:
@@ -190,17 +201,31 @@ def _eyes_of_68(points: Float32) -> Float32:
     return eyes
 
 
-def by_box(keypoints: Float32, where: str, side: int) -> Float64:
-    """Returns the matrix (2, 3) of an upright square, BOX_SCALE times the keypoints' box, around its middle."""
-    labelled = keypoints[labelled_points(keypoints)]
+def by_box(keypoints: Float32, where: str, side: int, box: Sequence[float] | None = None) -> Float64:
+    """Returns the matrix (2, 3) of an upright square, BOX_SCALE times the box of a face, around its middle.
+
+    Args:
+        keypoints: float32 (K, 2) in px, NaN where unlabelled.
+        where: file and row of the face, for messages.
+        side: of the crop, px.
+        box: x, y, width and height in px; it grows to hold all labels. None: the box of the labels.
+
+    Raises:
+        InputError: without a box, the labels do not say the size of the face.
+    """
+    labelled = keypoints[labelled_points(keypoints)].astype(np.float64)
+    if box:
+        x, y, width, height = box
+        labelled = np.concatenate([labelled, [(x, y), (x + width, y + height)]])
     if not len(labelled):
         raise InputError(f"{where}: has no label; label its keypoints, or leave the face out: prepare --skip-bad")
     low, high = labelled.min(axis=0), labelled.max(axis=0)
     longer = float((high - low).max())
     if not longer >= SMALLEST_FACE_PX:
+        fix = "correct them" if len(keypoints) > 1 else "give its box, or take whole pictures: --crop whole"
         raise InputError(
-            f"{where}: its keypoints lie in one place, so its size cannot be told; correct them, or leave the face "
-            "out: prepare --skip-bad"
+            f"{where}: its {'keypoints lie' if len(keypoints) > 1 else 'keypoint lies'} in one place, so its size is "
+            f"unknown; {fix}, or leave the face out: prepare --skip-bad"
         )
     middle = (low + high) / 2
     return _square(float(middle[0]), float(middle[1]), BOX_SCALE * longer, side)

@@ -11,11 +11,12 @@ from data_prep.crop import CropOptions, crop
 from data_prep.faces import Faces, Origins, Text
 from data_prep.readers import frames, imglab, kaggle, npz, pictures_csv, pts, training_csv
 from data_prep.readers.bad_faces import STRICT, BadFaces
+from data_prep.readers.keypoint_sets import set_beside
 from data_prep.readers.labelled_pictures import LabelledPictures, checked
 from data_prep.synthetic import dataset
 from facial_keypoints.array_types import Float32, Float64
 from facial_keypoints.errors import InputError
-from facial_keypoints.keypoint_set import FACE15, FACE68, KeypointSet
+from facial_keypoints.keypoint_set import FACE15, FACE68, KeypointSet, difference
 
 SYNTHETIC, KAGGLE = dataset.NAME, kaggle.NAME
 LAYOUTS = f"{npz.IMAGES}, *{frames.CSV_END}, {pictures_csv.CSV} with {pictures_csv.PICTURES}/, .pts files"
@@ -36,7 +37,13 @@ class Input(NamedTuple):
 
 
 def read(
-    inputs: Sequence[str], count: int | None, seed: int, crop_options: CropOptions, skip_bad: bool = False
+    inputs: Sequence[str],
+    count: int | None,
+    seed: int,
+    crop_options: CropOptions,
+    skip_bad: bool = False,
+    given: KeypointSet | None = None,
+    images: Path | None = None,
 ) -> tuple[Faces, list[str]]:
     """Returns the faces of all inputs, and one line for each that describes it.
 
@@ -46,6 +53,8 @@ def read(
         seed: of drawn faces.
         crop_options: how pictures are cropped.
         skip_bad: leave out faces that cannot be used; `Faces.skipped` lists them.
+        given: the keypoint set of `--keypoints`; None: `keypoints.toml` beside an input, or what its labels say.
+        images: the folder of the pictures that a label file names.
 
     Raises:
         InputError: an input does not exist, cannot be read or does not fit the others, or no input uses the options.
@@ -55,7 +64,11 @@ def read(
     paths = [str(Path(name).resolve()) for name in inputs]
     if repeated := [name for name, path in zip(inputs, paths, strict=True) if paths.count(path) > 1]:
         raise InputError(f"{repeated[0]}: is given twice; every face would be there twice")
-    read_ones = [read_one(name, count, seed, crop_options, skip_bad) for name in inputs]
+    if images is not None and not any(map(names_images, inputs)):
+        raise InputError(f"--images {images}: is for label files that name pictures; {inputs[0]} is none, leave it out")
+    read_ones = [read_one(name, count, seed, crop_options, skip_bad, given, images) for name in inputs]
+    if given and (other := [name for name, one in zip(inputs, read_ones, strict=True) if one.keypoint_set != given]):
+        raise InputError(f"{other[0]}: always has its own keypoint set; leave out --keypoints")
     faces = [one.faces for one in read_ones]
     if crop_options != CropOptions(seed=crop_options.seed) and all(one.crops is None for one in faces):
         raise InputError(f"{inputs[0]}: its faces are already cropped; leave out the options for cropping")
@@ -68,22 +81,31 @@ def read(
     return join(inputs, faces), [one.found for one in read_ones]
 
 
-def read_one(name: str, count: int | None, seed: int, crop_options: CropOptions, skip_bad: bool = False) -> Input:
+def read_one(
+    name: str,
+    count: int | None,
+    seed: int,
+    crop_options: CropOptions,
+    skip_bad: bool = False,
+    given: KeypointSet | None = None,
+    images: Path | None = None,
+) -> Input:
     """Returns one input; see `read`."""
     bad, path = BadFaces(skip_bad), Path(name)
+    given = given or set_beside(path)
     if name == SYNTHETIC:
         faces = dataset.read(dataset.COUNT if count is None else count, seed)
     elif name == KAGGLE:
         faces = kaggle.read(bad)
     elif not path.exists():
         raise InputError(f"{name}: no such file or folder, and not one of {SYNTHETIC}, {KAGGLE}")
-    elif (pictures := read_pictures(path, bad)) is not None:
+    elif (pictures := read_pictures(path, bad, given, images)) is not None:
         pictures = checked(pictures, crop_options.exif, bad)
         check_sides(name, np.stack([face.keypoints for face in pictures.faces]), pictures.keypoint_set)
         faces = replace(crop(pictures, crop_options, bad), skipped=tuple(bad.lines))
         return Input(faces, f"{name}: {pictures.found}", pictures.keypoint_set)
     else:
-        faces = npz.read(path, bad) if path.is_dir() else training_csv.read(path, bad)
+        faces = npz.read(path, bad, given=given) if path.is_dir() else training_csv.read(path, bad, given)
     if not faces.labelled.any():
         raise InputError(f"{name}: holds {len(faces)} faces and not one label; bring labelled faces")
     check_sides(name, faces.keypoints, faces.keypoint_set)
@@ -120,8 +142,9 @@ def join(names: Sequence[str], of_inputs: Sequence[Faces]) -> Faces:
     for name, faces in zip(names, of_inputs, strict=True):
         if faces.keypoint_set != first.keypoint_set:
             raise InputError(
-                f"{name}: has the keypoint set {faces.keypoint_set.name}, {names[0]} has {first.keypoint_set.name}; "
-                "join inputs of one set, or take 68 points as 15 by --as 15"
+                f"{name}: has the keypoint set {faces.keypoint_set.name}, {names[0]} has {first.keypoint_set.name} ("
+                f"{difference(faces.keypoint_set, first.keypoint_set) or 'their keypoints.toml differ'}); join inputs "
+                "of one set, or take 68 points as 15 by --as 15"
             )
         if faces.images.shape[1:] != first.images.shape[1:]:
             theirs, ours = ("x".join(map(str, one.images.shape[1:])) for one in (faces, first))
@@ -157,24 +180,36 @@ def _crops(faces: Faces) -> Float64:
     return np.tile(np.eye(2, 3), (len(faces), 1, 1)) if faces.crops is None else faces.crops
 
 
-def read_pictures(path: Path, bad: BadFaces = STRICT) -> LabelledPictures | None:
-    """Returns the marked pictures of a folder or file; None where it holds faces that are cut already.
+def names_images(name: str) -> bool:
+    """Returns whether an input is a label file whose pictures `--images` can say."""
+    path = Path(name)
+    return path.is_file() and path.suffix.lower() != ".xml" and pictures_csv.is_label_file(path)
+
+
+def read_pictures(
+    path: Path, bad: BadFaces = STRICT, given: KeypointSet | None = None, images: Path | None = None
+) -> LabelledPictures | None:
+    """Returns the labelled pictures of a folder or file; None if it holds faces that are cropped already.
 
     Args:
         path: the folder or file.
         bad: what becomes of faces that cannot be used.
+        given: the keypoint set that the user says.
+        images: the folder of the pictures that a label file names.
 
     Raises:
         InputError: it is of no known layout, or its reader found it bad.
     """
     if path.is_file():
-        return imglab.read(path, bad) if path.suffix.lower() == ".xml" else None
+        if path.suffix.lower() == ".xml":
+            return imglab.read(path, bad, given)
+        return pictures_csv.read(path, bad, given, images) if names_images(str(path)) else None
     if (path / npz.IMAGES).exists() or (path / npz.KEYPOINTS).exists():
         return None
     if any((path / f"{split}{frames.CSV_END}").is_file() for split in frames.SPLITS):
         return frames.read(path, bad)
     if (path / pictures_csv.CSV).is_file():
-        return pictures_csv.read(path, bad)
+        return pictures_csv.read(path, bad, given)
     if any(pts.files(path / folder) for folder in pts.SPLITS):
-        return pts.read(path, bad)
+        return pts.read(path, bad, given)
     raise InputError(f"{path}: none of the known layouts is in this folder ({LAYOUTS}); see docs/preparing.md")

@@ -20,12 +20,12 @@ from data_prep.faces import SPLITS, Faces
 from data_prep.impute import DEFAULT_IMPUTER, IMPUTERS
 from data_prep.inputs import KAGGLE, SYNTHETIC
 from data_prep.prepared import gaps, prepare, summary
-from data_prep.readers import imglab, kaggle
+from data_prep.readers import imglab, kaggle, keypoint_sets, pictures_csv
 from data_prep.readers.pictures import EXIF
 from data_prep.split import SPLIT_METHODS
 from data_prep.synthetic import dataset
 from facial_keypoints.errors import InputError, run
-from facial_keypoints.keypoint_set import KeypointSet
+from facial_keypoints.keypoint_set import KEYPOINT_SETS, to_dict
 
 DEFAULT_OUT = Path("artifacts/data")
 SMALLEST_SIZE_PX, LARGEST_SIZE_PX = 16, 1024
@@ -38,8 +38,17 @@ def parser() -> argparse.ArgumentParser:
         nargs="*",
         metavar="INPUT",
         help=f"{SYNTHETIC} (default): faces the project draws; {KAGGLE}: fetched with kagglehub; the competition's "
-        f"training.csv or training.zip; an imglab .xml; or a folder with {inputs.LAYOUTS}. Several of one keypoint "
-        "set are joined",
+        "training.csv or training.zip; a CSV file with a column `file`; an imglab .xml; or a folder with "
+        f"{inputs.LAYOUTS}. Several of one keypoint set are joined",
+    )
+    p.add_argument(
+        "--images", type=Path, metavar="DIR", help="the pictures that a label file names (default: pictures/ beside it)"
+    )
+    p.add_argument(
+        "--keypoints",
+        metavar="FILE.toml",
+        help=f"the keypoint set: a file, or {' or '.join(KEYPOINT_SETS)} (default: keypoints.toml beside the data, "
+        "otherwise what the labels say)",
     )
     p.add_argument("--out", type=Path, default=DEFAULT_OUT, help="data folder to write (default: %(default)s)")
     p.add_argument("--split", choices=SPLIT_METHODS, default="grouped", help="default: %(default)s")
@@ -70,7 +79,7 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="with --as 15: each crop twice, labelled as the complete and as the sparse label source does",
     )
-    how.add_argument("--size", type=int, metavar="PX", help="side of the crop (default: 96 for 15 points, 128 for 68)")
+    how.add_argument("--size", type=int, metavar="PX", help="side of the crop (default: 128, for 15 points 96)")
     how.add_argument("--crop", choices=CROPS, default=FACE, help="what of the picture (default: %(default)s)")
     how.add_argument("--color", action="store_true", help="RGB instead of gray")
     how.add_argument("--crops-per-face", type=int, default=1, help="crops of each face, 15 points only (default: 1)")
@@ -105,20 +114,30 @@ def crop_options(options: argparse.Namespace) -> CropOptions:
     )
 
 
-def input_hashes(names: Sequence[str], count: int | None, seed: int) -> dict[str, str]:
-    """Returns what the arrays follow from: each source and the hash of its contents, or the facts that stand for it."""
+def input_hashes(
+    names: Sequence[str], count: int | None, seed: int, keypoints: str | None = None, images: Path | None = None
+) -> dict[str, str]:
+    """Returns what the arrays follow from: each input and the hash of its contents, or the facts that stand for it."""
     hashes = {}
     for name in names:
+        path = Path(name)
         if name == SYNTHETIC:
             hashes[name] = f"{dataset.COUNT if count is None else count} faces, seed {seed}"
         elif name == KAGGLE:
             hashes[name] = kaggle.DATASET
-        elif not Path(name).exists():
+        elif not path.exists():
             hashes[name] = "missing"
-        elif Path(name).suffix.lower() == ".xml":
-            hashes[name] = files_hash(Path(name).parent, imglab.files(Path(name)))
+        elif path.suffix.lower() == ".xml":
+            hashes[name] = files_hash(path.parent, imglab.files(path))
         else:
-            hashes[name] = path_hash(Path(name))
+            hashes[name] = path_hash(path)
+        if inputs.names_images(name):
+            folder = images or path.parent / pictures_csv.PICTURES
+            hashes[str(folder)] = path_hash(folder) if folder.exists() else "missing"
+        if path.is_file() and (beside := path.parent / keypoint_sets.FILE).is_file():
+            hashes[str(beside)] = path_hash(beside)
+    if keypoints and Path(keypoints).is_file():
+        hashes["keypoints"] = path_hash(Path(keypoints))
     return hashes
 
 
@@ -145,7 +164,7 @@ def without(faces: Faces, people: set[str]) -> Faces:
     return faces.only(kept)
 
 
-def parameters(options: argparse.Namespace, method: str, keypoint_set: KeypointSet) -> dict[str, Any]:
+def parameters(options: argparse.Namespace, method: str) -> dict[str, Any]:
     """Returns the options that the arrays follow from, for the manifest."""
     return {
         "inputs": options.inputs or [SYNTHETIC],
@@ -153,7 +172,8 @@ def parameters(options: argparse.Namespace, method: str, keypoint_set: KeypointS
         "impute": method,
         "seed": options.seed,
         "count": options.count,
-        "keypoint_set": keypoint_set.name,
+        "keypoints": options.keypoints,
+        "images": options.images and str(options.images),
         "as_15": options.as_15 is not None,
         "both_label_sources": options.both_label_sources,
         "size_px": options.size,
@@ -179,13 +199,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from data_prep.report.write import write_report  # here, for matplotlib takes a second
 
     method, how, names = imputer(options), crop_options(options), options.inputs or [SYNTHETIC]
-    reads = [Path(name) for name in names if Path(name).exists()] + options.leave_out
+    given = keypoint_sets.given_set(options.keypoints)
+    read_names = [*names, *filter(None, [options.images, options.keypoints])]
+    reads = [Path(name) for name in read_names if Path(name).exists()] + options.leave_out
     with stage_folder(options.out, PREPARE, reads) as folder:
-        hashes = input_hashes(names, options.count, options.seed)
+        hashes = input_hashes(names, options.count, options.seed, options.keypoints, options.images)
         if options.leave_out:
             manifests = [arrays.load_data_manifest(data) for data in options.leave_out]
             hashes["leave_out"] = " ".join(arrays.data_hash(manifest) for manifest in manifests)
-        faces, found = inputs.read(names, options.count, options.seed, how, options.skip_bad)
+        faces, found = inputs.read(names, options.count, options.seed, how, options.skip_bad, given, options.images)
         faces, left_out = without_held_out(faces, options.leave_out)
         data = prepare(faces, options.split, method, options.seed)
         for name in SPLITS:
@@ -196,7 +218,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         write_manifest(
             folder,
             PREPARE,
-            parameters=parameters(options, method, faces.keypoint_set),
+            parameters=parameters(options, method),
             inputs=hashes,
             metrics={
                 "faces": len(faces),
@@ -207,8 +229,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 **lacking,
             },
             started=started,
+            extra={arrays.KEYPOINT_SET: to_dict(faces.keypoint_set)},
         )
-    print(*found, *left_out, *summary(data, lacking), sep="\n")
+    print(*found, *keypoint_sets.description(faces.keypoint_set), *left_out, *summary(data, lacking), sep="\n")
     print(f"{options.out}: arrays, {faces_csv.NAME}, report.md and pictures")
 
 

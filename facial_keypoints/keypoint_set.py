@@ -16,6 +16,7 @@ import numpy.typing as npt
 from facial_keypoints.errors import InputError
 
 Indexes = tuple[int, ...]
+NAMES_LISTED = 3  # in messages
 
 
 @dataclass(frozen=True)
@@ -181,6 +182,31 @@ def _swap(found: re.Match[str]) -> str:
     if word.isupper():
         return other.upper()
     return other.capitalize() if word[0].isupper() else other
+
+
+def difference(one: KeypointSet, other: KeypointSet) -> str:
+    """Returns in words how the keypoints of two sets differ; empty if names, order and label sources are the same.
+
+    Example:
+        >>> difference(from_names("a", ["nose", "chin"], ""), from_names("b", ["nose", "ear"], ""))
+        'only a has chin; only b has ear'
+    """
+    lacking = [
+        f"only {mine.name} has {listed([name for name in mine.names if name not in theirs.names])}"
+        for mine, theirs in ((one, other), (other, one))
+        if not set(mine.names) <= set(theirs.names)
+    ]
+    if lacking:
+        return "; ".join(lacking)
+    if one.names != other.names:
+        return "the order of the keypoints differs"
+    return "" if one.label_sources == other.label_sources else "the label sources differ"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Returns the first names and the number of the others, for messages."""
+    more = len(names) - NAMES_LISTED
+    return ", ".join(names[:NAMES_LISTED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 # --- Files and metadata -----------------------------------------------------------------------------------------------

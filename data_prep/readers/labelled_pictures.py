@@ -29,6 +29,7 @@ class LabelledPicture:
         where: file and row of the label, for messages.
         split: TRAINING, TEST or NOT_SAID.
         occluded: bool (K,), the label says where a keypoint lies that cannot be seen; None: the format does not say.
+        box: the face's own box in the label file, x, y, width and height in px; None: there is none.
     """
 
     file: Path
@@ -37,6 +38,7 @@ class LabelledPicture:
     where: str
     split: str = NOT_SAID
     occluded: Bool | None = None
+    box: tuple[float, float, float, float] | None = None
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
-"""Reader of pictures with a CSV file: `keypoints.csv` beside a folder `pictures`."""
+"""Reader of pictures with a CSV file: `keypoints.csv` beside a folder `pictures`, or any other with `--images DIR`."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -14,36 +15,50 @@ from data_prep.readers.labelled_pictures import (
     composed,
     without_repeats,
 )
-from data_prep.readers.labels import coordinate_columns, keypoint_set_of, read_rows
+from data_prep.readers.labels import coordinate_columns, keypoint_set_of, numbers, read_rows
 from facial_keypoints.array_types import Float32
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import KeypointSet
 
 CSV, PICTURES = "keypoints.csv", "pictures"
 FILE, PERSON = "file", "person"
+BOX = ("box_x", "box_y", "box_w", "box_h")
+LOOKED_AT_BYTES = 100_000
+FILE_CELL = re.compile(rb"""(^|[,;\t|"\n\xef\xbb\xbf\xff\xfe]) *file *([,;\t|"\r\n]|$)""")
 
 
-def read(folder: Path, bad: BadFaces = STRICT) -> LabelledPictures:
-    """Returns the faces of a folder of pictures with named keypoints: `file`, `person`, then `NAME_x`, `NAME_y`, ...
+def read(
+    source: Path, bad: BadFaces = STRICT, given: KeypointSet | None = None, images: Path | None = None
+) -> LabelledPictures:
+    """Returns the faces of a CSV file with `file`, perhaps `person`, then `NAME_x`, `NAME_y`, ...
 
-    Without a column `person` every picture is another person. The columns tell the keypoint set, and its label source
-    where they are exactly the keypoints of one.
+    Without a column `person` every picture is another person. The columns say the keypoint set, and its label source
+    where they are exactly the keypoints of one. `box_x`, `box_y`, `box_w`, `box_h` are the face's box, or empty.
+
+    Args:
+        source: the file, or a folder that holds `keypoints.csv`.
+        bad: what becomes of faces that cannot be used.
+        given: the keypoint set that the user says.
+        images: the folder of the pictures that it names; by default `pictures` beside the file.
 
     Raises:
         InputError: other columns, or no face; or, where `bad` does not leave the face out, a row of another length, a
             cell that is no number, a number that stands for a missing label, a name twice, or a missing picture.
     """
-    path = folder / CSV
+    path = source / CSV if source.is_dir() else source
+    images = images or path.parent / PICTURES
     table = read_table(path)
-    keypoint_set = keypoint_set_of(path, [name for name in table.header if name != PERSON], others=[FILE])
-    pictures = PictureFolder(folder / PICTURES)
+    boxes = [name for name in BOX if name in table.header]
+    others = [FILE, *(BOX if boxes else [])]
+    keypoint_set = keypoint_set_of(path, [name for name in table.header if name != PERSON], others, given)
+    pictures = PictureFolder(images)
     keypoints, usable = read_rows(table, keypoint_set, bad)
     faces = []
     for row in np.flatnonzero(usable).tolist():
         with bad.left_out():
             faces.append(_face(table, row, keypoints[row], keypoint_set, pictures))
     faces = without_repeats(faces, bad)
-    bad.check_some_left(folder, len(faces))
+    bad.check_some_left(path, len(faces))
     if not faces:
         raise InputError(f"{path}: has a header but no rows; it needs a row for each face")
     table.log_assumptions()
@@ -51,20 +66,38 @@ def read(folder: Path, bad: BadFaces = STRICT) -> LabelledPictures:
     found = f"{len(faces):,} pictures"
     if label_source is not None:
         found += f", label source {keypoint_set.label_sources[label_source].name}"
-    return LabelledPictures(folder, faces, keypoint_set, label_source, found, names_people=PERSON in table.header)
+    root = path.parent if images.is_relative_to(path.parent) else images
+    return LabelledPictures(root, faces, keypoint_set, label_source, found, names_people=PERSON in table.header)
+
+
+def is_label_file(path: Path) -> bool:
+    """Returns whether a CSV file names pictures: its first lines have a cell `file`."""
+    with path.open("rb") as file:
+        head = file.read(LOOKED_AT_BYTES).replace(b"\0", b"")  # which UTF-16 has after each letter
+    return bool(FILE_CELL.search(head))
 
 
 def _face(
     table: Table, row: int, keypoints: Float32, keypoint_set: KeypointSet, pictures: PictureFolder
 ) -> LabelledPicture:
     """Returns the face in a row with keypoints (K, 2); raises InputError where it cannot be used."""
-    cells, where = table.cells(row), table.where(row)
+    cells, where = dict(zip(table.header, table.cells(row), strict=True)), table.where(row)
     check_placeholders(keypoints, keypoint_set.names, where, EMPTY_CELLS)
-    name = cells[table.header.index(FILE)]
-    person = f"{table.path.parent.resolve().name}:{name}"
-    if PERSON in table.header and not (person := cells[table.header.index(PERSON)].strip()):
+    person = f"{table.path.parent.resolve().name}:{cells[FILE]}"
+    if PERSON in cells and not (person := cells[PERSON].strip()):
         raise InputError(f"{where}: names no person; give every face one")
-    return LabelledPicture(pictures.find(name, where), composed(person), keypoints, where)
+    box = _box(cells, where) if BOX[0] in cells else None
+    return LabelledPicture(pictures.find(cells[FILE], where), composed(person), keypoints, where, box=box)
+
+
+def _box(cells: dict[str, str], where: str) -> tuple[float, float, float, float] | None:
+    """Returns the box of a face, None if its cells are empty; raises InputError if it has no area."""
+    x, y, width, height = numbers([cells[name] for name in BOX], BOX, where)
+    if np.isnan([x, y, width, height]).all():
+        return None
+    if not (width > 0 and height > 0 and np.isfinite(x + y)):
+        raise InputError(f"{where}: has a box without area; correct it, or empty its four cells")
+    return x, y, width, height
 
 
 def label_source_of(columns: list[str], keypoint_set: KeypointSet) -> int | None:

@@ -36,6 +36,7 @@ from data_prep.readers.labels import coordinate_columns, keypoint_set_of, keypoi
 from data_prep.readers.untrusted import parsing
 from facial_keypoints.array_types import UInt8
 from facial_keypoints.errors import InputError, printable
+from facial_keypoints.keypoint_set import KeypointSet
 
 IMAGE = "Image"
 BUFFER_BYTES = 1 << 20
@@ -44,7 +45,7 @@ AROUND = b'" \r\n'  # what may stand around a field
 ZERO, SPACE = ord("0"), ord(" ")
 
 
-def read(path: Path, bad: BadFaces = STRICT) -> Faces:
+def read(path: Path, bad: BadFaces = STRICT, given: KeypointSet | None = None) -> Faces:
     """Returns the faces of `training.csv`, or of a zip with that one file in it; gray, as uint8 (N, H, H, 1).
 
     The columns may stand in any order, fields may be quoted, an empty field is an unlabelled coordinate. What separates
@@ -53,6 +54,7 @@ def read(path: Path, bad: BadFaces = STRICT) -> Faces:
     Args:
         path: the file.
         bad: what becomes of rows that cannot be used.
+        given: the keypoint set that the user says.
 
     Raises:
         InputError: the file is missing, empty, cut off, in another encoding or not that table; or, where `bad` does not
@@ -66,7 +68,7 @@ def read(path: Path, bad: BadFaces = STRICT) -> Faces:
         header_line, columns, separator = _header(path, file)
         bar.update(file.tell())
         index = [at for nth, at in enumerate(nameless_columns(columns)) if at == nth]  # those before all others
-        keypoint_set = keypoint_set_of(path, columns[len(index) :], others=[IMAGE])
+        keypoint_set = keypoint_set_of(path, columns[len(index) :], [IMAGE], given)
         names, at = coordinate_columns(columns, keypoint_set)
         image_at = columns.index(IMAGE)
         pictures: list[UInt8] = []  # one per row; the text of the row is let go

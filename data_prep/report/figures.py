@@ -1,5 +1,6 @@
 """The figures of `report.md`. N faces, K keypoints; sources by their index into the keypoint set's `sources`."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ OUTLIERS_SHOWN, CONTACT_FACES, COLUMNS = 24, 60, 12
 GROUP_COLORS = ("#8a5a2b", "#2166ac", "#c51b7d", "#e07b1a", "#4d9221")
 LABELLED_ELSEWHERE_PX = 2.0  # two sources whose mean labels lie farther apart mean two places by one name
 NAMED_KEYPOINTS = 20  # more names or bars than this do not fit beside a picture
+LISTED_KEYPOINTS = 150  # of more than this, so many evenly spread ones have a number, a color or a bar
 
 
 def save_contact_sheet(path: Path, faces: Faces, label_sources: Int64) -> None:
@@ -92,13 +94,16 @@ def numbered_keypoints(mean: Float32, keypoint_set: KeypointSet) -> Figure:
     panel = figure.add_axes((0.02, 0.02, 0.62 if beside else 0.96, 0.9))
     for line in keypoint_set.skeleton:
         panel.plot(*mean[list(line)].T, color="#b8b8b8", lw=1, zorder=1)
-    for (name, keypoints), color in zip(keypoint_set.regions, GROUP_COLORS, strict=False):
+    numbered = evenly_spread(len(keypoint_set), LISTED_KEYPOINTS)
+    for (name, keypoints), color in zip(keypoint_set.regions, itertools.cycle(GROUP_COLORS), strict=False):
         panel.plot(*mean[list(keypoints)].T, "o", color=color, ms=4, label=name, zorder=2)
-        for k in keypoints:
-            at = mean[k], (0, 4)
-            panel.annotate(str(k + 1), *at, textcoords="offset points", ha="center", color=color, fontsize=8)
+        for k in np.intersect1d(keypoints, numbered):
+            if np.isfinite(mean[k]).all():
+                at = mean[k], (0, 4)
+                panel.annotate(str(k + 1), *at, textcoords="offset points", ha="center", color=color, fontsize=8)
     if keypoint_set.regions:
-        panel.legend(loc="upper center", bbox_to_anchor=(0.5, 1.1), ncols=len(keypoint_set.regions), frameon=False)
+        columns = min(len(keypoint_set.regions), len(GROUP_COLORS))
+        panel.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=columns, frameon=False)
     panel.set_aspect("equal")
     panel.invert_yaxis()
     panel.axis("off")
@@ -122,7 +127,8 @@ def keypoint_scatter(faces: Faces) -> Figure:
     mean = mean_image(faces)
     _show(panel, mean)
     panel.images[0].set_clim(mean.min(), mean.min() + 2.5 * np.ptp(mean))  # dark, so that the dots stand out
-    for k, (name, hue) in enumerate(zip(names, hues, strict=True)):
+    for k in evenly_spread(len(names), LISTED_KEYPOINTS):
+        name, hue = names[k], hues[k]
         color = [matplotlib.colors.hsv_to_rgb((hue, 0.75, 1))]
         panel.scatter(faces.keypoints[:, k, 0], faces.keypoints[:, k, 1], s=3, c=color, alpha=0.25, linewidths=0)
         panel.scatter([], [], s=40, c=color, label=f"{k + 1}  {name.replace('_', ' ')}")
@@ -156,12 +162,13 @@ def visible_keypoints(labelled: Bool, label_sources: Int64, keypoint_set: Keypoi
 
 def labelled_share(labelled: Bool, label_sources: Int64, keypoint_set: KeypointSet) -> Figure:
     """Returns the share of faces that label each keypoint, a bar for each source; bool (N, K) in."""
-    names = keypoint_set.names
+    listed = evenly_spread(len(keypoint_set), LISTED_KEYPOINTS)
+    names = [keypoint_set.names[k] for k in listed]
     present = np.unique(label_sources)
     figure, panel = _plain_axes((8, 0.9 + 0.26 * len(names)))
     thickness = 0.8 / len(present)
     for i, label_source in enumerate(present):
-        share = 100 * labelled[label_sources == label_source].mean(axis=0)
+        share = 100 * labelled[label_sources == label_source][:, listed].mean(axis=0)
         y = np.arange(len(names)) + (i - (len(present) - 1) / 2) * thickness
         panel.barh(
             y,
@@ -190,9 +197,9 @@ def _show(panel: Any, image: Float64) -> None:
 
 
 def _write_numbers(panel: Any, points: Float32) -> None:
-    for number, point in enumerate(points, start=1):
-        if np.isfinite(point).all():
-            panel.annotate(str(number), point, (0, 6), textcoords="offset points", ha="center", **_ink())
+    for k in evenly_spread(len(points), LISTED_KEYPOINTS):
+        if np.isfinite(points[k]).all():
+            panel.annotate(str(k + 1), points[k], (0, 6), textcoords="offset points", ha="center", **_ink())
 
 
 def _write_distances(panel: Any, one: Float32, other: Float32) -> None:

@@ -1,5 +1,6 @@
 """The data folder on disk: what is stored comes back, and damaged arrays are one line."""
 
+import time
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
@@ -7,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_prep.arrays import load_keypoint_set, load_split, save_split
+from common.stage import stage_folder, write_manifest
+from data_prep.arrays import PREPARE, load_data_manifest, load_keypoint_set, load_split, save_split
 from data_prep.faces import Split
 from facial_keypoints.errors import InputError
+from facial_keypoints.keypoint_set import FACE15, to_dict
 
 IMAGES = "test_images.npy"
 
@@ -99,7 +102,14 @@ def test_any_damage_is_one_line_or_no_damage(part: Split, tmp_path: Path) -> Non
     assert refused > 100
 
 
-@pytest.mark.parametrize("parameters", [{}, {"keypoint_set": None}, {"keypoint_set": ["x"]}, {"keypoint_set": "x"}])
-def test_an_unknown_keypoint_set_is_told(parameters: dict[str, object]) -> None:
-    with pytest.raises(InputError, match=r"unknown keypoint set .*; known: face15"):
-        load_keypoint_set({"parameters": parameters})
+def test_a_keypoint_set_that_contradicts_itself_is_one_line(tmp_path: Path) -> None:
+    values = {**to_dict(FACE15), "skeleton": [["nose_tip", "left_ear"]]}
+    with pytest.raises(InputError, match=r"data/manifest\.json: skeleton has 'left_ear', which is not one of the 15"):
+        load_keypoint_set({"keypoint_set": values}, tmp_path / "data")
+
+
+def test_a_folder_that_only_names_its_keypoint_set_is_made_again(tmp_path: Path) -> None:
+    with stage_folder(tmp_path / "data", PREPARE) as folder:
+        write_manifest(folder, PREPARE, {"keypoint_set": "face15"}, {}, {}, time.time())
+    with pytest.raises(InputError, match="was written by an earlier version of this project; make the folder again"):
+        load_data_manifest(tmp_path / "data")

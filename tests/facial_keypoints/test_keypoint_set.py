@@ -1,6 +1,7 @@
 """Keypoint sets: the built-in ones are consistent; those of a user say what they can and refuse contradictions."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from facial_keypoints.keypoint_set import (
     KeypointSet,
     Normalizer,
     as_face15,
+    difference,
     from_dict,
     from_names,
     mirror_of_names,
@@ -180,6 +182,17 @@ def test_a_set_without_mirror_pairs_is_not_mirrored() -> None:
 def test_a_set_without_eyes_aligns_nothing() -> None:
     with pytest.raises(InputError, match="the keypoint set hand has no eyes"):
         eye_centers(np.zeros((2, 2)), from_names("hand", ["0", "1"], "hand.csv"))
+
+
+def test_sets_differ_by_keypoints_order_or_label_sources() -> None:
+    one = from_names("one", ["a", "b", "c"], "one.csv")
+    assert difference(one, replace(from_names("other", ["a", "b", "c"], "x"), skeleton=((0, 1),))) == ""
+    assert difference(one, from_names("other", ["c", "b", "a"], "x")) == "the order of the keypoints differs"
+    assert difference(one, from_names("other", ["a"], "x")) == "only one has b, c"
+    assert difference(from_names("hand", [str(k) for k in range(21)], "x"), one) == (
+        "only hand has 0, 1, 2 and 18 more; only one has a, b, c"
+    )
+    assert difference(FACE15, replace(FACE15, label_sources=FACE15.label_sources[:1])) == "the label sources differ"
 
 
 def test_a_file_says_what_names_cannot(tmp_path: Path) -> None:
