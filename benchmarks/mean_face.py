@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from data_prep.readers import pts
-from facial_keypoints.array_types import Float64
-from facial_keypoints.errors import run
+from facial_keypoints.array_types import Float32, Float64
+from facial_keypoints.errors import InputError, run
 from facial_keypoints.head_pose import Point, angles, fit, rotations
-from facial_keypoints.keypoint_set import FACE15, as_face15
+from facial_keypoints.keypoint_set import FACE15, FACE68, as_face15
 
 PUPILS_MM = 63.0
 ROUNDS = 60  # of the alternation; in the last one no point moves by 0.01 mm
@@ -59,14 +59,21 @@ def first_guess(seen: Float64) -> Float64:
     return np.column_stack([mean.real, mean.imag, depth])
 
 
+def keypoints_of(folder: Path) -> Float32:
+    """Returns the keypoints of a folder's faces, (N, 68, 2); raises InputError if there are none of 68."""
+    faces = pts.read(folder)
+    if faces.keypoint_set != FACE68:
+        raise InputError(f"{folder}: has the keypoint set {faces.keypoint_set.name}, expected {FACE68.name}")
+    return np.stack([face.keypoints for face in faces.faces])
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.mean_face", description=(__doc__ or "").partition("\n")[0]
     )
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="`.pts` files beside their pictures")
     options = parser.parse_args(arguments)
-    faces = [pts.read_points(path)[0] for folder in options.folders for path in pts.files(folder)]
-    seen = np.asarray(as_face15(np.stack(faces)), np.float64)
+    seen = np.asarray(as_face15(np.concatenate([keypoints_of(folder) for folder in options.folders])), np.float64)
     seen = seen[np.isfinite(seen).all(axis=(1, 2))]
     print(f"# {len(seen):,} faces")
     for name, point in mean_face(seen).items():

@@ -11,7 +11,7 @@ from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import KeypointSet
 from facial_keypoints.spec import GRAY, RGB, ModelSpec
 
-BOX_SCALE = 1.2  # side of the crop of a box, in longer sides of the box, where the keypoint set has no eyes
+BOX_SCALE = 1.2  # side of a square crop, in longer sides of the box that it shows
 MARGIN_PX = 2  # around what a crop shows, for the interpolation at its edge
 
 

@@ -1,5 +1,7 @@
 """The benchmark of the measures: its figures, worked by hand, and what the shipped networks reach on a few faces."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from benchmarks import measures as benchmark
 from facial_keypoints.errors import InputError
 from facial_keypoints.head_pose import MEAN_FACE, rotations
 from facial_keypoints.keypoint_set import FACE15
+from facial_keypoints.pictures import write_picture
 from facial_keypoints.predictor import Predictor
 
 
@@ -57,6 +60,13 @@ def test_the_mean_face_is_found_in_photos_of_it() -> None:
     seen = (shape @ rotations(poses).swapaxes(1, 2))[..., :2] * rng.uniform(1, 3, (300, 1, 1)) + rng.normal(0, 0.5, 2)
     found = mean_face.mean_face(seen)
     np.testing.assert_allclose([found[name] for name in FACE15.names], shape, atol=1.5)
+
+
+def test_a_mean_face_needs_68_keypoints(tmp_path: Path) -> None:
+    (tmp_path / "a.pts").write_text("{\n1 2\n3 4\n}\n", encoding="utf-8")
+    write_picture(tmp_path / "a.png", np.zeros((9, 9, 3), np.uint8))
+    with pytest.raises(InputError, match=r"has the keypoint set .*, expected face68"):
+        mean_face.main([str(tmp_path)])
 
 
 def test_a_count_of_no_faces_is_refused() -> None:
