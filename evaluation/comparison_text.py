@@ -1,4 +1,4 @@
-"""The comparison in words: for the terminal and as Markdown."""
+"""The comparison as text: for the terminal and as Markdown."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,7 +9,7 @@ from common import markdown
 from data_prep.faces import Split
 from evaluation.comparison import BASELINE, MEAN_FACE
 from evaluation.inputs import EvaluationData, people_in_both
-from evaluation.metrics import NME_LIMIT_PCT, THRESHOLDS_PX
+from evaluation.metrics import NME_LIMIT_PCT, PCK, PCK_THRESHOLDS, THRESHOLDS_PX, divisor_text
 from evaluation.ratio_table import ALL_KEYPOINTS
 from evaluation.tables import LABELS, with_interval
 
@@ -19,6 +19,7 @@ TITLES = {"labelled": "Real labels only", "all": "All labels, imputed ones score
 SCORES = {"MAE px": ("mae_px", 2), "RMSE px": ("rmse_px", 2)}  # heading: metric, decimals
 SCORES |= {f"within {t} px, %": (f"within_{t}px_pct", 1) for t in THRESHOLDS_PX}
 SCORES |= {"NME %": ("nme_pct", 2), "AUC": ("auc", 3), "failed %": ("failure_rate_pct", 1)}
+SCORES |= {f"PCK {t:g}, %": (metric, 1) for t, metric in zip(PCK_THRESHOLDS, PCK, strict=True)}
 COSTS = {
     "parameters": ("parameters", 0),
     "epochs": ("epochs", 0),
@@ -36,7 +37,9 @@ HOW_TO_READ = (
     "A model that tells label sources apart (`v2`) is told the source of each test face too; one that does not "
     "(`base`, `v1`) predicts the same points whatever the source.",
     "within: share of single coordinates with an error strictly under that many px. NME: mean point error of a "
-    "face divided by its true distance of the eyes, pupils or outer eye corners. AUC: area under the cumulative error "
+    "face divided by its true distance of the eyes, pupils or outer eye corners, or by the diagonal of its labelled "
+    f"box. PCK: share of points with an error under {' or '.join(f'{t:g}' for t in PCK_THRESHOLDS)} of that distance. "
+    "AUC: area under the cumulative error "
     f"curve up to an NME of {NME_LIMIT_PCT:g} %, where 1 is perfect. Failed: faces with an NME over "
     f"{NME_LIMIT_PCT:g} %. `nme.csv` has both at 10 % too. On the real labels, faces where that distance is not "
     "labelled are left out of these three.",
@@ -47,7 +50,7 @@ HOW_TO_READ = (
 
 
 def verdict_lines(table: pd.DataFrame) -> list[str]:
-    """Returns a line of words for each model, best first."""
+    """Returns a line with the verdict on each model, best first."""
     lines = []
     for _, row in table[(table["labels"] == "labelled") & (table["verdict"] != BASELINE)].iterrows():
         line = f"{row['name']}: {row['verdict']}"
@@ -60,7 +63,7 @@ def verdict_lines(table: pd.DataFrame) -> list[str]:
 
 
 def ratio_list(ratios: pd.DataFrame, base: str) -> list[str]:
-    """Returns a heading, and a list with the error of each model on all keypoints; nothing where there is no base."""
+    """Returns a heading, and a list with the error of each model on all keypoints; empty without a base."""
     lines = [
         f"- {row['name']}: RMSE {with_interval(row, 'rmse_ratio', 3)}, MAE {with_interval(row, 'mae_ratio', 3)}"
         for _, row in ratios[ratios["keypoint"] == ALL_KEYPOINTS].sort_values("mae_ratio").iterrows()
@@ -70,14 +73,14 @@ def ratio_list(ratios: pd.DataFrame, base: str) -> list[str]:
 
 
 def base_absent(table: pd.DataFrame, base: str) -> list[str]:
-    """Returns what to say where there is no model to take differences to; nothing where there is."""
+    """Returns a note if there is no base to compare with, else an empty text."""
     if base in set(table["name"]):
         return []
     return [f"No model called {base} is evaluated on this data, so there are no differences to it."]
 
 
 def few_groups(test: Split) -> list[str]:
-    """Returns a warning where there are too few groups for percentile intervals to be as wide as they should."""
+    """Returns a warning if there are too few groups for reliable percentile intervals."""
     groups = len(np.unique(test.groups))
     if groups >= FEW_GROUPS:
         return []
@@ -115,12 +118,12 @@ def markdown_text(
     Args:
         table: `comparison.csv`.
         ratios: `ratios.csv`.
-        further: `nme.csv`, `per_region.csv`, `by_origin.csv`, `by_condition.csv` and, where there is one,
+        further: `nme.csv`, `per_region.csv`, `by_origin.csv`, `by_condition.csv` and optionally
             `accuracy_pictures.csv`, by name.
-        subset: which test faces are scored, where they are not all.
+        subset: the scored test faces, if not all.
     """
     test = data.test
-    divisor = f"NME in % of the distance of the {data.keypoint_set.normalizers[0].name}"
+    divisor = f"NME in % of {divisor_text(data.keypoint_set.normalizers[0].name)}"
     labelled, all_labels = (table[table["labels"] == labels] for labels in LABELS)
     splits = [
         "# Comparison",
@@ -146,7 +149,7 @@ def markdown_text(
 
 
 def further_parts(further: Mapping[str, pd.DataFrame], names: Sequence[str]) -> list[str]:
-    """Returns the parts of `comparison.md` that set models apart by normalizer, group, label source and origin.
+    """Returns the sections of `comparison.md` by normalizer, region, label source and origin.
 
     Args:
         further: as of `markdown_text`.
@@ -172,7 +175,7 @@ def further_parts(further: Mapping[str, pd.DataFrame], names: Sequence[str]) -> 
 
 
 def _pivot(rows: pd.DataFrame, column: str, names: Sequence[str]) -> str:
-    """Returns a Markdown table of NME: a line for each name, a column for each value of a table's `column`."""
+    """Returns a Markdown table of NME with a row for each name and a column for each value of `column`."""
     headings = list(dict.fromkeys(rows[column]))
     cells = {(row["name"], row[column]): with_interval(row, "nme_pct") for _, row in rows.iterrows()}
     return markdown.table(

@@ -1,4 +1,4 @@
-"""All that an evaluation says of predictions: tables, plots and a summary."""
+"""The report of an evaluation: tables, plots and a summary."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +13,7 @@ from evaluation.baselines import mean_face
 from evaluation.bootstrap import RESAMPLES, resampling_weights
 from evaluation.comparison import MEAN_FACE
 from evaluation.inputs import EvaluationData, people_in_both
-from evaluation.metrics import NME_LIMIT_PCT, THRESHOLDS_PX, face_nme
+from evaluation.metrics import NME_LIMIT_PCT, PCK, PCK_THRESHOLDS, THRESHOLDS_PX, divisor_text, face_nme
 from evaluation.original_pictures import placed, read_originals, true_in_pictures
 from evaluation.plots.curves import Curve, draw_cumulative_error
 from evaluation.plots.faces import GRID_FACES, draw_faces, worst
@@ -75,11 +75,11 @@ def draw_plots(
     tables: Mapping[str, pd.DataFrame],
     weights: Float64,
 ) -> None:
-    """Draws all plots but those of the expected error and of the original pictures.
+    """Draws all plots except those of the expected error and of the original pictures.
 
     Args:
-        scored: the keypoints (N, K, 2) of the model by its name, and of MEAN_FACE where there is one.
-        tables: `per_keypoint` and `per_group` of the model.
+        scored: the keypoints (N, K, 2) of the model by its name, and of MEAN_FACE if there is one.
+        tables: `per_keypoint` and `per_region` of the model.
         weights: float64 (B, G) of `resampling_weights(test.groups)`.
     """
     test, keypoint_set = data.test, data.keypoint_set
@@ -104,10 +104,10 @@ def draw_plots(
 
 
 def write_on_pictures(folder: Path, name: str, keypoints: Keypoints, data: EvaluationData, weights: Float64) -> str:
-    """Writes what is said in px of the original pictures; nothing where the faces were not cut from any.
+    """Writes tables and plots in px of the original pictures, if the faces were cropped from pictures.
 
     Returns:
-        lines for the summary; one of them says so where the pictures are no longer there to draw on.
+        lines for the summary, also if the pictures are missing and cannot be drawn on.
     """
     if data.test.crops is None:
         return ""
@@ -154,13 +154,19 @@ def summary(name: str, labelled: Any, nme: pd.DataFrame, faces: int, groups: int
             f"  RMSE    {with_interval(labelled, 'rmse_px', 3)} px",
             f"  within  {_within(labelled)} of coordinates",
             *(
-                f"  NME     {with_interval(row, 'nme_pct')} % of the distance of the {row['normaliser']} "
-                f"({row['faces']:,} faces)"
+                f"  NME     {with_interval(row, 'nme_pct')} % of {divisor_text(row['normaliser'])} "
+                f"({row['faces']:,} faces{_left_out(row['faces_left_out'])})"
                 for _, row in nme[nme["labels"] == "labelled"].iterrows()
             ),
+            f"  PCK     {' / '.join(map(str, PCK_THRESHOLDS))}: "
+            f"{' / '.join(f'{labelled[name]:.2f}' for name in PCK)} % of points",
             f"  AUC     {auc}, failed {failed} % (the first NME over {NME_LIMIT_PCT:g} %)",
         ]
     )
+
+
+def _left_out(faces: int) -> str:
+    return f"; {faces:,} left out, without that distance" if faces else ""
 
 
 def _within(row: Any) -> str:
@@ -169,7 +175,7 @@ def _within(row: Any) -> str:
 
 
 def parts_summary(table: pd.DataFrame) -> str:
-    """Returns a line for each label source, origin or condition of a table of these, where there are several."""
+    """Returns a line for each label source, origin or condition of such a table, if there are several."""
     text = ""
     labelled = table[table["labels"] == "labelled"]
     for by, rows in labelled.groupby("by", sort=False):

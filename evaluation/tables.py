@@ -14,7 +14,6 @@ from evaluation.metrics import (
     KEYPOINT_METRICS,
     METRICS,
     NME_METRICS,
-    face_nme,
     face_sums,
     keypoint_sums,
     nme_sums,
@@ -24,13 +23,14 @@ from evaluation.metrics import (
 from facial_keypoints.array_types import Bool, Float32, Float64
 from facial_keypoints.keypoint_set import KeypointSet, Normalizer
 
-LABELS = ("labelled", "all")  # scored on the real labels only; on the imputed ones too
+LABELS = ("labelled", "all")  # real labels only; imputed ones too
 COST = ("parameters", "epochs", "seconds", "file_mb")  # of training; of `model.keras`, in 1e6 bytes
 DECIMALS = 4
+AT_ONCE = 100  # keypoints whose resamples are in memory: 2,000 of them take 50 MB
 
 
 def known_cost(metrics: Mapping[str, Any]) -> dict[str, float | None]:
-    """Returns the values of `COST` in a manifest's metrics; None for what is no number there."""
+    """Returns the values of `COST` in the metrics of a manifest; None if there is no number."""
     return {key: value if isinstance(value := metrics.get(key), int | float) else None for key in COST}
 
 
@@ -52,36 +52,39 @@ def accuracy_table(predicted: Float32, test: Split, keypoint_set: KeypointSet, w
 
 
 def nme_table(predicted: Float32, test: Split, keypoint_set: KeypointSet, weights: Float64) -> pd.DataFrame:
-    """Returns `nme.csv`: a row for each normalizer of the set and each of `LABELS`; `faces` have a known NME.
+    """Returns `nme.csv`: a row for each normalizer of the set and each of `LABELS`.
 
-    Args: as of `accuracy_table`.
+    `faces` have a known NME; `faces_left_out` have scored keypoints, but not the distance that errors are divided by.
+
+    Args: see `accuracy_table`.
     """
     rows = []
     for normalizer in keypoint_set.normalizers:
 
         def sums(scored: Bool, normalizer: Normalizer = normalizer) -> Float64:
-            return nme_sums(face_nme(predicted, test.keypoints, scored, normalizer))
+            return nme_sums(predicted, test.keypoints, scored, normalizer)
 
         for labels, scored, values in _by_labels(sums, NME_METRICS, test, weights):
-            faces = int(np.isfinite(spans(test.keypoints, scored, normalizer)).sum())
+            known = np.isfinite(spans(test.keypoints, scored, normalizer))
+            counts = {"faces": int(known.sum()), "faces_left_out": int((scored.any(axis=1) & ~known).sum())}
             cells = _cells(NME_METRICS, values)
-            rows.append({"normaliser": normalizer.name, "labels": labels, "faces": faces, **cells})
+            rows.append({"normaliser": normalizer.name, "labels": labels, **counts, **cells})
     return pd.DataFrame(rows)
 
 
 def keypoint_table(predicted: Float32, test: Split, keypoint_set: KeypointSet, weights: Float64) -> pd.DataFrame:
     """Returns `per_keypoint.csv`: a row for each keypoint and each of `LABELS`; `count` is the points scored.
 
-    Args: as of `accuracy_table`.
+    Args: see `accuracy_table`.
     """
     each = [(name, (k,)) for k, name in enumerate(keypoint_set.names)]
     return _point_table("keypoint", each, predicted, test, keypoint_set, weights)
 
 
 def region_table(predicted: Float32, test: Split, keypoint_set: KeypointSet, weights: Float64) -> pd.DataFrame:
-    """Returns `per_region.csv`: a row for each group of keypoints and each of `LABELS`; `count` is the points scored.
+    """Returns `per_region.csv`: a row for each region and each of `LABELS`; `count` is the points scored.
 
-    Args: as of `accuracy_table`.
+    Args: see `accuracy_table`.
     """
     return _point_table("group", keypoint_set.regions, predicted, test, keypoint_set, weights)
 
@@ -94,45 +97,50 @@ def _point_table(
     keypoint_set: KeypointSet,
     weights: Float64,
 ) -> pd.DataFrame:
-    """Returns the metrics of points pooled over the `members`, names with keypoints; their names in `column`."""
+    """Returns the metrics of points pooled over each of `members`, (name, keypoints), with the name in `column`."""
 
     _, *others = keypoint_set.normalizers
     metrics = (*KEYPOINT_METRICS, "nme_pct", *(f"nme_pct_{other.name.replace(' ', '_')}" for other in others))
 
-    def sums(scored: Bool) -> Float64:
-        of_points = keypoint_sums(predicted, test.keypoints, scored)
-        nmes = (point_nme_sums(predicted, test.keypoints, scored, each) for each in keypoint_set.normalizers)
-        both = np.concatenate([of_points, *nmes], axis=2)
-        return np.stack([both[:, list(keypoints)].sum(1) for _, keypoints in members], axis=1)
-
     rows = []
-    for labels, scored, values in _by_labels(sums, metrics, test, weights):
-        for m, (name, keypoints) in enumerate(members):
-            cells = _cells(metrics, Estimate(*(each[m] for each in values)))
-            rows.append({column: name, "labels": labels, "count": int(scored[:, list(keypoints)].sum()), **cells})
-    return pd.DataFrame(rows)
+    for start in range(0, len(members), AT_ONCE):
+        some = members[start : start + AT_ONCE]
+        kept = sorted({k for _, keypoints in some for k in keypoints})
+        at = [[kept.index(k) for k in keypoints] for _, keypoints in some]
+
+        def sums(scored: Bool, kept: list[int] = kept, at: list[list[int]] = at) -> Float64:
+            points = predicted[:, kept], test.keypoints[:, kept], scored[:, kept]
+            distances = [spans(test.keypoints, scored, each) for each in keypoint_set.normalizers]
+            both = np.concatenate([keypoint_sums(*points), *(point_nme_sums(*points, of) for of in distances)], axis=2)
+            return np.stack([both[:, keypoints].sum(1) for keypoints in at], axis=1)
+
+        for labels, scored, values in _by_labels(sums, metrics, test, weights):
+            for m, (name, keypoints) in enumerate(some):
+                cells = _cells(metrics, Estimate(*(each[m] for each in values)))
+                rows.append({column: name, "labels": labels, "count": int(scored[:, list(keypoints)].sum()), **cells})
+    return pd.DataFrame(sorted(rows, key=lambda row: LABELS.index(row["labels"])))
 
 
 def origin_table(predictions: Mapping[str, Float32], data: EvaluationData) -> pd.DataFrame:
-    """Returns `by_origin.csv`: the rows of `accuracy.csv` for the faces of each label source and each origin alone."""
+    """Returns `by_origin.csv`: the rows of `accuracy.csv` for each label source and each origin."""
     return _table_of_subsets(predictions, data, data.subsets())
 
 
 def condition_table(predictions: Mapping[str, Float32], data: EvaluationData) -> pd.DataFrame:
-    """Returns `by_condition.csv`: the same for faces that are turned so far, or so dark (`evaluation.conditions`)."""
+    """Returns `by_condition.csv`: the rows of `accuracy.csv` for each of `evaluation.conditions`."""
     return _table_of_subsets(predictions, data, conditions(data.test, data.keypoint_set))
 
 
 def _table_of_subsets(
     predictions: Mapping[str, Float32], data: EvaluationData, subsets: Sequence[tuple[str, str, Bool]]
 ) -> pd.DataFrame:
-    """Returns the rows of `accuracy.csv` for some of the faces at a time.
+    """Returns the rows of `accuracy.csv` for subsets of the faces.
 
-    `by` says what `which` names; `groups` are those that the intervals resample.
+    `by` is the kind of the subset and `which` its name; the intervals resample `groups`.
 
     Args:
         predictions: of each model or baseline, by name: float32 (N, K, 2) in px.
-        subsets: what `by` and `which` say, and the faces, bool (N,).
+        subsets: `by`, `which`, and the faces, bool (N,).
     """
     tables = []
     for by, which, kept in subsets:
@@ -176,7 +184,7 @@ def _cells(metrics: Sequence[str], values: Estimate) -> dict[str, float]:
 
 
 def with_interval(row: "pd.Series[float]", metric: str, decimals: int = 2) -> str:
-    """Returns a metric of a table's row as text, `1.83 [1.79, 1.88]`; without the ends where they are unknown."""
+    """Returns a metric of a table's row as text, `1.83 [1.79, 1.88]`; without unknown ends."""
     value, low, high = (row[name] for name in (metric, f"{metric}_low", f"{metric}_high"))
     if np.isnan(value):
         return "-"

@@ -1,11 +1,11 @@
-"""Reader of dlib's imglab XML: pictures with boxes, and the parts of the face in each box."""
+"""Reads the XML of dlib's imglab: pictures with boxes, and the parts of the face in each box."""
 
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 
-from common.csv_table import number
+from common.csv_table import number, shown
 from data_prep.readers.bad_faces import STRICT, BadFaces
 from data_prep.readers.check_labels import check_placeholders
 from data_prep.readers.keypoint_sets import set_of_names
@@ -14,25 +14,25 @@ from facial_keypoints.array_types import Float32
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import FACE68, KeypointSet
 
-LONGEST_NAME = 100  # signs; Python refuses to read very long numbers
+LONGEST_NAME = 100  # characters; Python refuses to parse very long numbers
 
 
 def read(path: Path, bad: BadFaces = STRICT, given: KeypointSet | None = None) -> LabelledPictures:
-    """Returns the faces of an imglab file: the parts of each box, px from 0; those that a face lacks are unlabelled.
+    """Returns the faces of an imglab file: the parts of each box, px from 0; missing parts are unlabelled.
 
-    Pictures lie below the folder of the file. All faces of a picture, and of the photo it was cut from, count as one
-    person.
+    Picture names are relative to the folder of the file. All faces of a picture, and of the photo that it was cropped
+    from, count as one person.
 
     Args:
         path: the file.
-        bad: what becomes of faces that cannot be used.
-        given: the keypoint set that the user says, whose names are those of the parts, or whose keypoints they number
+        bad: skips faces that cannot be used, or raises their error.
+        given: the keypoint set that the user gives, whose names are those of the parts, or whose keypoints they number
             from 0; otherwise the names of all parts decide (see `_keypoint_set`).
 
     Raises:
-        InputError: no imglab XML, no face, or parts that `given` lacks; or, where `bad` does not leave the face out,
-            one without parts, a part that is there twice or stands for a missing label, a picture that is there twice
-            or is missing.
+        InputError: the file is not imglab XML, has no face or has parts that `given` lacks; or a face is not skipped
+            that has no parts, or a part that is repeated, not a number or a placeholder, or whose picture is repeated
+            or missing.
     """
     images = _images(path)
     keypoint_set, names = _keypoint_set(path, images, given)
@@ -43,39 +43,39 @@ def read(path: Path, bad: BadFaces = STRICT, given: KeypointSet | None = None) -
     for nth, image in enumerate(images, start=1):
         name = image.get("file", "")
         where = f"{path}: picture {nth} ({name})"
-        marked = _boxes(image)
-        boxes += len(marked)
+        labelled = _boxes(image)
+        boxes += len(labelled)
         with bad.left_out():
             file = pictures.find(name, f"{path}: picture {nth}")
             if file in seen:
-                raise InputError(f"{where} is there again; put all its boxes into one image")
+                raise InputError(f"{where} is repeated; put all its boxes into one image element")
             seen.add(file)
-            for box in marked:
+            for box in labelled:
                 with bad.left_out():
                     person = composed(f"{path.stem}:{picture_id(Path(name).stem)}")
                     points = _points(box, keypoint_set, names, where)
-                    faces.append(LabelledPicture(file, person, points, where, box=_box(box)))
+                    faces.append(LabelledPicture(file, person, points, where, box=_box(box, keypoint_set)))
     bad.check_some_left(path, len(faces))
     return LabelledPictures(path.parent, faces, keypoint_set, 0, f"{len(images):,} pictures with {boxes:,} faces")
 
 
 def files(path: Path) -> set[Path]:
-    """Returns the imglab file and those pictures of it that are there; raises InputError where it is no XML file."""
+    """Returns the imglab file and those of its pictures that exist; raises InputError if it is not an XML file."""
     pictures = PictureFolder(path.parent)
     found = set()
     for image in _images(path):
         try:
             found.add(pictures.find(image.get("file", ""), str(path)))
-        except InputError:  # which `read` reports
+        except InputError:  # `read` reports it
             continue
     return {path, *found}
 
 
 def _images(path: Path) -> list[ElementTree.Element]:
     try:
-        root = ElementTree.parse(path).getroot()  # it loads nothing from elsewhere, and expat bounds entities
+        root = ElementTree.parse(path).getroot()  # loads no external files, and expat limits entities
     except (ElementTree.ParseError, UnicodeDecodeError, ValueError, LookupError) as error:
-        raise InputError(f"{path}: is no whole XML file ({error}); save it again with imglab") from None
+        raise InputError(f"{path}: is not a complete XML file ({error}); save it again with imglab") from None
     return root.findall("./images/image")
 
 
@@ -83,8 +83,13 @@ def _boxes(image: ElementTree.Element) -> list[ElementTree.Element]:
     return [box for box in image.findall("box") if box.get("ignore") != "1"]
 
 
-def _box(box: ElementTree.Element) -> tuple[float, float, float, float] | None:
-    """Returns x, y, width and height; None if one of them is missing or the box is empty."""
+def _box(box: ElementTree.Element, keypoint_set: KeypointSet) -> tuple[float, float, float, float] | None:
+    """Returns x, y, width and height of the face to crop; None if one of them is missing or the box is empty.
+
+    None for the 68 points, which are always cropped by the box of the keypoints.
+    """
+    if keypoint_set == FACE68:
+        return None
     x, y, width, height = (number(box.get(name, "")) for name in ("left", "top", "width", "height"))
     known = np.isfinite([x, y, width, height]).all() and width > 0 and height > 0
     return (x, y, width, height) if known else None
@@ -101,11 +106,11 @@ def _keypoint_set(
     parts = {part.get("name", ""): 0 for image in images for box in _boxes(image) for part in box.findall("part")}
     parts.pop("", None)
     if not any(_boxes(image) for image in images):
-        raise InputError(f"{path}: holds no face in images/image/box; save it with imglab")
+        raise InputError(f"{path}: has no face in images/image/box; save it with imglab")
     if not parts:
         raise InputError(f"{path}: no box has a part with a name; label the keypoints of each face as parts")
     if long := [name for name in parts if len(name) > LONGEST_NAME]:
-        raise InputError(f"{path}: has a part {long[0][:20]!r}...; give it a name of at most {LONGEST_NAME} signs")
+        raise InputError(f"{path}: has a part {shown(long[0])}; give it a name of at most {LONGEST_NAME} characters")
     if not all(name.isdecimal() for name in parts):
         keypoint_set = set_of_names(list(parts), str(path), given)
         return keypoint_set, {name: keypoint_set.index(name) for name in parts}
@@ -130,16 +135,16 @@ def _points(box: ElementTree.Element, keypoint_set: KeypointSet, names: dict[str
             continue
         at = names[name]
         if not np.isnan(points[at]).all():
-            raise InputError(f"{where}: has a face with two parts {name}; take one out")
+            raise InputError(f"{where}: has a face with two parts {name}; remove one")
         for axis, axis_name in enumerate("xy"):
             text = part.get(axis_name, "")
             points[at, axis] = number(text)
             if not np.isfinite(points[at, axis]):
                 raise InputError(
-                    f"{where}: {axis_name} of part {name} is {text.strip()[:20]!r}, no number of px; correct it, or "
-                    "take the part out where it is not labelled"
+                    f"{where}: {axis_name} of part {name} is {shown(text)}, not a number of px; correct it, or "
+                    "remove the part if it is not labelled"
                 )
     if np.isnan(points).all():
         raise InputError(f"{where}: has a face without parts; label its keypoints, or set the box to ignore")
-    check_placeholders(points, keypoint_set.names, where, "take the part out")
+    check_placeholders(points, keypoint_set.names, where, "remove the part")
     return points

@@ -1,4 +1,4 @@
-"""Reader of pictures with a CSV file: `keypoints.csv` beside a folder `pictures`, or any other with `--images DIR`."""
+"""Reads pictures with a CSV file: `keypoints.csv` and a folder `pictures`, or any file with `--images DIR`."""
 
 import re
 from pathlib import Path
@@ -32,18 +32,18 @@ def read(
 ) -> LabelledPictures:
     """Returns the faces of a CSV file with `file`, perhaps `person`, then `NAME_x`, `NAME_y`, ...
 
-    Without a column `person` every picture is another person. The columns say the keypoint set, and its label source
-    where they are exactly the keypoints of one. `box_x`, `box_y`, `box_w`, `box_h` are the face's box, or empty.
+    Without a column `person`, each picture counts as another person. The columns show the keypoint set, and the label
+    source if they are exactly its keypoints. `box_x`, `box_y`, `box_w`, `box_h` are the face's box, or empty.
 
     Args:
-        source: the file, or a folder that holds `keypoints.csv`.
-        bad: what becomes of faces that cannot be used.
-        given: the keypoint set that the user says.
-        images: the folder of the pictures that it names; by default `pictures` beside the file.
+        source: the file, or a folder that has `keypoints.csv`.
+        bad: skips faces that cannot be used, or raises their error.
+        given: the keypoint set that the user gives.
+        images: the folder of the pictures; by default `pictures` in the folder of the file.
 
     Raises:
-        InputError: other columns, or no face; or, where `bad` does not leave the face out, a row of another length, a
-            cell that is no number, a number that stands for a missing label, a name twice, or a missing picture.
+        InputError: the columns are wrong or there is no face; or a face is not skipped whose row has the wrong length,
+            a cell that is not a number, a placeholder, a repeated name, or a missing picture.
     """
     path = source / CSV if source.is_dir() else source
     images = images or path.parent / PICTURES
@@ -80,7 +80,7 @@ def is_label_file(path: Path) -> bool:
 def _face(
     table: Table, row: int, keypoints: Float32, keypoint_set: KeypointSet, pictures: PictureFolder
 ) -> LabelledPicture:
-    """Returns the face in a row with keypoints (K, 2); raises InputError where it cannot be used."""
+    """Returns the face of a row with keypoints (K, 2); raises InputError if it cannot be used."""
     cells, where = dict(zip(table.header, table.cells(row), strict=True)), table.where(row)
     check_placeholders(keypoints, keypoint_set.names, where, EMPTY_CELLS)
     person = f"{table.path.parent.resolve().name}:{cells[FILE]}"
@@ -101,9 +101,9 @@ def _box(cells: dict[str, str], where: str) -> tuple[float, float, float, float]
 
 
 def label_source_of(columns: list[str], keypoint_set: KeypointSet) -> int | None:
-    """Returns the label source that labels some keypoints only, exactly those of the columns; None: there is none."""
-    marked = tuple(k for k, name in enumerate(keypoint_set.names) if f"{name}_x" in columns)
+    """Returns the label source that labels exactly the keypoints of the columns, and not all; None if there is none."""
+    labelled = tuple(k for k, name in enumerate(keypoint_set.names) if f"{name}_x" in columns)
     for number, source in enumerate(keypoint_set.label_sources):
-        if source.keypoints == marked and len(marked) < len(keypoint_set):
+        if source.keypoints == labelled and len(labelled) < len(keypoint_set):
             return number
     return None

@@ -1,10 +1,11 @@
-"""The face on which a network is looked at: cut out of a picture, or drawn."""
+"""The face for an inspection: cropped from a picture, or drawn."""
 
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from data_prep.readers.keypoint_sets import set_of_count
 from data_prep.synthetic.dataset import face as drawn
 from facial_keypoints import crops, geometry
 from facial_keypoints.array_types import Float64, UInt8
@@ -17,42 +18,51 @@ from models.networks import shape_of, shape_text
 from models.saved import LoadedModel, predict
 
 DRAWN = {"seed": 0, "person": 3, "row": 5}  # of the faces that the project draws
-FINDER = "v2"  # the shipped network that tells faces from what the detector takes for some
-USUAL_PX = 96  # of a network that takes any size
+FINDER = "v2"  # the shipped network that recognizes false detections
+USUAL_PX = 96  # for networks of any input size
 
 
 def keypoint_set_of(loaded: LoadedModel) -> KeypointSet:
-    """Returns the mark-up that a network predicts; of a bare file the one that has as many keypoints.
+    """Returns the keypoint set of a network; of a bare file a built-in one of as many keypoints, or a numbered one.
 
     Raises:
-        InputError: a bare file gives no keypoints of a known mark-up.
+        InputError: the output of a bare file is not that of keypoints.
     """
     if loaded.spec:
         return loaded.spec.keypoint_set
-    given = shape_of(loaded.model, "output_shape")
-    for known in KEYPOINT_SETS.values():
-        if given in [(None, len(known), 2), (None, len(known), 3), (None, 2 * len(known))]:
-            return known
-    numbers = " or ".join(str(len(known)) for known in KEYPOINT_SETS.values())
-    raise InputError(
-        f"{loaded.path}: gives {shape_text(given)}, not x and y of {numbers} keypoints; give the "
-        "model folder where the file is from one"
-    )
+    match shape_of(loaded.model, "output_shape"):
+        case (None, int(count), 2 | 3):
+            pass
+        case (None, int(numbers)) if numbers and numbers % 2 == 0:
+            count = numbers // 2
+        case given:
+            raise InputError(
+                f"{loaded.path}: gives {shape_text(given)}, not x and y of keypoints; give the model folder where the "
+                "file is from one"
+            )
+    built_in = [known for known in KEYPOINT_SETS.values() if len(known) == count]
+    return built_in[0] if built_in else set_of_count(count, str(loaded.path), None)
 
 
 def inspected_face(loaded: LoadedModel, picture: Path | None, detect: bool) -> UInt8:
-    """Returns a face as a network takes it, uint8 (H, W, C): the surest one of a picture, cut as in training.
+    """Returns the input of a network, uint8 (H, W, C): the most certain face of a picture, cropped as in training.
 
-    Of a bare file nobody knows how its training faces were cut: the whole picture is resized for it.
+    The crop of a bare file is unknown, so the whole picture is resized for it.
 
     Args:
-        picture: None: a face that the project draws.
-        detect: False: the whole picture is the face.
+        picture: a picture; None for a face that the project draws.
+        detect: find the face; otherwise the whole picture is the face.
 
     Raises:
-        InputError: the picture cannot be read, no face is found, or the network takes no pictures.
+        InputError: the picture cannot be read, no face is found, or the network takes no pictures; or, where a face
+            would have to be found, the keypoint set has no eyes.
     """
     height, width, channels = _input_shape(loaded)
+    if loaded.spec and loaded.spec.keypoint_set.eyes is None and (detect or not picture):
+        raise InputError(
+            f"{loaded.path}: its keypoint set has no eyes, by which a face would be found; give a PICTURE that is "
+            "cropped as for training, and --no-detect"
+        )
     if picture:
         pixels = read_picture(picture)
     else:
@@ -69,7 +79,7 @@ def inspected_face(loaded: LoadedModel, picture: Path | None, detect: bool) -> U
     elif not detect:
         crop = crops.crop_of_whole(shown, loaded.spec)[None]
     else:
-        crop = _level(loaded, shown, _surest(loaded, pixels, picture))
+        crop = _level(loaded, shown, _most_certain(loaded, pixels, picture))
     return crops.crop_faces(shown, crop, loaded.spec)[0]
 
 
@@ -86,16 +96,16 @@ def _mean_eyes(loaded: LoadedModel) -> Float64:
     return crops.eye_centers(loaded.spec.crop.mean_keypoints, loaded.spec.keypoint_set)
 
 
-def _surest(loaded: LoadedModel, pixels: UInt8, path: Path) -> Float64:
-    """Returns the crop (1, 2, 3) of the face whose keypoints are surest, its eyes where those of training faces are."""
+def _most_certain(loaded: LoadedModel, pixels: UInt8, path: Path) -> Float64:
+    """Returns the crop (1, 2, 3) of the face with the most certain keypoints, with eyes as in training faces."""
     faces = Predictor(FINDER).predict(pixels)
     if not faces:
-        raise InputError(f"{path}: no face is found in it; where the whole picture is a face, give --no-detect")
+        raise InputError(f"{path}: no face is found in it; if the whole picture is a face, use --no-detect")
     return geometry.fit_similarity(crops.eye_centers(faces[0].keypoints, FACE15), _mean_eyes(loaded))
 
 
 def _level(loaded: LoadedModel, shown: UInt8, crop: Float64) -> Float64:
-    """Returns the crop (1, 2, 3) that fits the keypoints which the network sees in a first one."""
+    """Returns the crop (1, 2, 3) that fits the keypoints predicted in a first one."""
     assert loaded.spec
     seen = predict(loaded, crops.crop_faces(shown, crop, loaded.spec), loaded.spec.keypoint_set)
     keypoints = seen[:, : len(loaded.spec.keypoint_set), :2]

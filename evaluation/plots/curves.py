@@ -1,4 +1,4 @@
-"""Errors of models side by side: cumulative error curves (CED), and MAE with intervals. N faces."""
+"""Plots that compare models: cumulative error curves (CED), and MAE with intervals. N faces."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from common.draw import Figure, subplots
-from evaluation.metrics import NME_LIMIT_PCT, NME_LIMITS_PCT
+from evaluation.metrics import NME_LIMIT_PCT, NME_LIMITS_PCT, divisor_text
 from evaluation.plots.style import plain
 from evaluation.tables import with_interval
 from facial_keypoints.array_types import Float64
@@ -45,7 +45,7 @@ def draw_cumulative_error(curves: Mapping[str, Sequence[Curve]]) -> Figure:
 
 
 def draw_comparison(table: pd.DataFrame, curves: Mapping[str, Curve], normalizer: str) -> Figure:
-    """Draws labelled MAE with intervals, best first, beside the cumulative error curves in the same colors.
+    """Draws labelled MAE with intervals, best first, and the cumulative error curves in the same colors.
 
     Args:
         table: `comparison.csv`.
@@ -81,7 +81,7 @@ def _draw_curves(axes: Any, curves: Sequence[Curve], normalizer: str) -> None:
     axes.set(xlim=(0, NME_SHOWN_PCT), ylim=(0, 101))
     axes.set_title("Cumulative error on the real labels", pad=16)
     axes.set(
-        xlabel=f"mean point error / distance of the {normalizer} (NME, %)",
+        xlabel=f"mean point error / {divisor_text(normalizer).removeprefix('the ')} (NME, %)",
         ylabel="test faces within that error (%)",
     )
     plain(axes)
