@@ -21,10 +21,10 @@ class PictureFaces:
 
     Attributes:
         file: the picture's name.
-        width_px, height_px: of the picture.
-        faces: for each: `box` [x, y, width, height], `keypoints` K pairs [x, y] and `expected_error` K numbers (or
-            null), all in px of the picture, the detector's `score`, and where asked for `measures` {name: number or
-            null} (`measures.COLUMNS`).
+        width_px, height_px: its size.
+        faces: for each face `box` [x, y, width, height], `keypoints` K pairs [x, y] and `expected_error` K numbers or
+            null, all in px of the picture, the detector's `score`, and with `measures` also {name: number or null}
+            (`measures.COLUMNS`).
     """
 
     file: str
@@ -53,20 +53,20 @@ def _rounded(measures: Measures) -> dict[str, float | None]:
 
 
 def columns(spec: ModelSpec, *, measures: bool = False) -> list[str]:
-    """Returns the columns of a face: its box, keypoints and expected errors if the network predicts them; measures."""
+    """Returns the columns of a face: box, keypoints, expected errors if the network predicts them, and measures."""
     errors = [f"{name}_expected_error" for name in spec.keypoint_set.names] if spec.expected_error else []
     return ["box_x", "box_y", "box_w", "box_h", *spec.keypoint_set.columns, *errors, *(COLUMNS if measures else ())]
 
 
 def row(face: dict[str, Any], *, measures: bool = False) -> list[float | None]:
-    """Returns the values of `columns` for what `face_values` gave; None is an empty cell."""
+    """Returns the values of `columns` from `face_values`; None is an empty cell."""
     coordinates = [value for point in face["keypoints"] for value in point]
     measured = face["measures"].values() if measures else ()
     return [*face["box"], *coordinates, *(face["expected_error"] or []), *measured]
 
 
 def write_csv(path: Path, pictures: Iterable[PictureFaces], spec: ModelSpec, *, measures: bool = False) -> None:
-    """Writes one row for each face: `file,face`, then `columns`; a picture without faces has no row."""
+    """Writes one row for each face: `file,face`, then `columns`; none for a picture without faces."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["file", "face", *columns(spec, measures=measures)])
@@ -77,7 +77,7 @@ def write_csv(path: Path, pictures: Iterable[PictureFaces], spec: ModelSpec, *, 
 
 
 def write_json(path: Path, pictures: Sequence[PictureFaces], spec: ModelSpec, model: str) -> None:
-    """Writes the keypoint set, the model's name, and every picture with its faces, one picture a line."""
+    """Writes the model's name, the keypoint set, and each picture with its faces, one picture per line."""
     head = {"model": model, "keypoint_set": spec.keypoint_set.name, "keypoints": spec.keypoint_set.names}
     with path.open("w", encoding="utf-8") as file:
         file.write(json.dumps(head)[:-1] + ', "pictures": [')
