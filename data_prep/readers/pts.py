@@ -120,6 +120,4 @@ def _picture(path: Path, pictures: PictureFolder) -> Path:
         for name in (path.with_suffix(end).name, path.with_suffix(end.upper()).name):
             if (picture := pictures.look_up(PurePosixPath(name))) is not None:
                 return picture
-    raise InputError(
-        f"{path}: has no picture {path.stem}{ENDS[0]} or {ENDS[1]} in its folder; add it, or remove the file"
-    )
+    raise InputError(f"{path}: no picture {path.stem}{ENDS[0]} or {ENDS[1]} in its folder; add it, or remove the file")

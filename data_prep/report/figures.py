@@ -72,7 +72,7 @@ def mean_face(faces: Faces, label_sources: Int64, means: Mapping[int, Float32]) 
         for line in faces.keypoint_set.skeleton:
             panel.plot(*mean[list(line)].T, color=color, lw=1.2, alpha=0.6)
         panel.plot(*mean.T, "o", color=color, ms=5, mec="black", mew=0.6)
-        _write_numbers(panel, mean)
+        _write_numbers(panel, mean, faces.keypoint_set)
         panel.set_title(f"{names[label_source]}: {chosen.sum():,} faces", fontsize=11)
     if several:
         _show(panels[-1], mean_image(faces))
@@ -100,7 +100,9 @@ def numbered_keypoints(mean: Float32, keypoint_set: KeypointSet) -> Figure:
         for k in np.intersect1d(keypoints, numbered):
             if np.isfinite(mean[k]).all():
                 at = mean[k], (0, 4)
-                panel.annotate(str(k + 1), *at, textcoords="offset points", ha="center", color=color, fontsize=8)
+                panel.annotate(
+                    number_of(k, keypoint_set), *at, textcoords="offset points", ha="center", color=color, fontsize=8
+                )
     if keypoint_set.regions:
         columns = min(len(keypoint_set.regions), len(GROUP_COLORS))
         panel.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=columns, frameon=False)
@@ -108,7 +110,7 @@ def numbered_keypoints(mean: Float32, keypoint_set: KeypointSet) -> Figure:
     panel.invert_yaxis()
     panel.axis("off")
     if beside:
-        names = [f"{k + 1}  {name.replace('_', ' ')}" for k, name in enumerate(keypoint_set.names)]
+        names = [numbered_name(k, keypoint_set) for k in range(len(keypoint_set))]
         figure.text(0.67, 0.5, "\n".join(names), va="center", fontsize=9, linespacing=1.6)
     return figure
 
@@ -128,10 +130,9 @@ def keypoint_scatter(faces: Faces) -> Figure:
     _show(panel, mean)
     panel.images[0].set_clim(mean.min(), mean.min() + 2.5 * np.ptp(mean))  # dark, so that dots are visible
     for k in evenly_spread(len(names), LISTED_KEYPOINTS):
-        name, hue = names[k], hues[k]
-        color = [matplotlib.colors.hsv_to_rgb((hue, 0.75, 1))]
+        color = [matplotlib.colors.hsv_to_rgb((hues[k], 0.75, 1))]
         panel.scatter(faces.keypoints[:, k, 0], faces.keypoints[:, k, 1], s=3, c=color, alpha=0.25, linewidths=0)
-        panel.scatter([], [], s=40, c=color, label=f"{k + 1}  {name.replace('_', ' ')}")
+        panel.scatter([], [], s=40, c=color, label=numbered_name(k, faces.keypoint_set))
     if len(names) <= NAMED_KEYPOINTS:
         panel.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9)
     panel.set_title(f"Every label of {len(faces):,} faces", fontsize=11, loc="left")
@@ -185,6 +186,17 @@ def labelled_share(labelled: Bool, label_sources: Int64, keypoint_set: KeypointS
     return figure
 
 
+def number_of(k: int, keypoint_set: KeypointSet) -> str:
+    """Returns the number by which figures show a keypoint: counted from 1, or its name if the names are numbers."""
+    return keypoint_set.names[k] if all(map(str.isdecimal, keypoint_set.names)) else str(k + 1)
+
+
+def numbered_name(k: int, keypoint_set: KeypointSet) -> str:
+    """Returns the number and the name of a keypoint."""
+    number, name = number_of(k, keypoint_set), keypoint_set.names[k]
+    return number if number == name else f"{number} {name.replace('_', ' ')}"
+
+
 def color_of(label_source: int, colors: Sequence[str]) -> str:
     """Returns the color of a source; colors repeat after the fourth."""
     return colors[label_source % len(colors)]
@@ -196,10 +208,12 @@ def _show(panel: Any, image: Float64) -> None:
     panel.axis("off")
 
 
-def _write_numbers(panel: Any, points: Float32) -> None:
+def _write_numbers(panel: Any, points: Float32, keypoint_set: KeypointSet) -> None:
     for k in evenly_spread(len(points), LISTED_KEYPOINTS):
         if np.isfinite(points[k]).all():
-            panel.annotate(str(k + 1), points[k], (0, 6), textcoords="offset points", ha="center", **_ink())
+            panel.annotate(
+                number_of(k, keypoint_set), points[k], (0, 6), textcoords="offset points", ha="center", **_ink()
+            )
 
 
 def _write_distances(panel: Any, one: Float32, other: Float32) -> None:

@@ -66,7 +66,8 @@ def draw_comparison(table: pd.DataFrame, curves: Mapping[str, Curve], normalizer
     left.set(title="Error on the real labels", xlabel="mean absolute error of a coordinate (px), 95 % interval")
     plain(left)
     _draw_curves(right, [curves[name] for name in rows["name"]], normalizer)
-    right.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), **LEGEND)
+    if right.get_legend_handles_labels()[0]:  # none if no face has an NME
+        right.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), **LEGEND)
     return figure
 
 

@@ -176,7 +176,7 @@ def test_a_picture_that_cannot_be_decoded_is_named_or_skipped_as_asked(tmp_path:
     assert len(crop(pictures, CropOptions(), bad)) == 1
     assert [line.partition(":")[0] for line in bad.lines] == [str(folder / "training" / "A_1.jpg")]
     (folder / "training" / "B_1.jpg").write_bytes(b"")
-    with pytest.raises(InputError, match=r"not one of its faces can be used; the first: .*A_1\.jpg: cannot be decoded"):
+    with pytest.raises(InputError, match=r"none of its faces can be used; the first: .*A_1\.jpg: cannot be decoded"):
         crop(pictures, CropOptions(), BadFaces(skip=True))
 
 

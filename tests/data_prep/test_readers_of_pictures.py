@@ -272,7 +272,7 @@ XML_FAULTS: dict[str, tuple[str, str]] = {
         r"\(a\.jpg\): x of part 00 is 'left', not a number of px",
     ),
     "cut off": (imglab_text(["a.jpg"])[:200], r"faces\.xml: is not a complete XML file"),
-    "a picture twice": (imglab_text(["a.jpg", "a.jpg"]), r"picture 2 \(a\.jpg\) is there again"),
+    "a picture twice": (imglab_text(["a.jpg", "a.jpg"]), r"picture 2 \(a\.jpg\) is repeated"),
     "no face": ("<dataset><images/></dataset>", r"faces\.xml: has no face in images/image/box"),
     "a name that leads out": (imglab_text(["../a.jpg"]), r"picture 1: names the picture '\.\./a\.jpg'"),
 }
