@@ -39,7 +39,8 @@ MEAN_FACE: dict[str, Point] = {
 
 MIN_POINTS = 5  # of the mean face; six numbers are fitted to twice as many coordinates
 MIN_DEPTH_MM = 3.0  # standard deviation of the points about the plane nearest to them; flatter ones fit two poses
-STEPS = 30  # of the fit; the angles change by less than 0.01 degrees in the last one
+MAX_STEPS = 50  # of the fit
+SMALLEST_STEP = 1e-5  # in radians and as a logarithm of the scale; the fit ends with it
 DAMPING = 1e-3  # of the normal equations, as a share of their mean diagonal
 MAX_STEP = 0.3  # of one step, in radians and as a logarithm of the scale
 
@@ -93,7 +94,7 @@ def fit(shape: Float64, seen: Float64) -> Pose:
     turn = (places @ np.array([1, 1j])) @ flat.conj() / (np.abs(flat) ** 2).sum()
     scale = np.maximum(np.abs(turn), np.finfo(float).tiny)
     rotation = rotations(np.column_stack([np.zeros((len(seen), 2)), np.degrees(np.angle(turn))]))
-    for _ in range(STEPS):
+    for _ in range(MAX_STEPS):
         x, y, z = at = np.moveaxis(shape @ rotation.swapaxes(1, 2), 2, 0)  # each (N, P)
         zero = np.zeros_like(x)
         by_step = np.array([[zero, z, -y, x], [-z, zero, x, y]])  # derivatives: turns about x, y, z; the scale
@@ -104,6 +105,8 @@ def fit(shape: Float64, seen: Float64) -> Pose:
         step = np.linalg.solve(normal, right[..., None])[..., 0].clip(-MAX_STEP, MAX_STEP)
         rotation = _small_turns(step[:, :3]) @ rotation
         scale = scale * np.exp(step[:, 3])
+        if np.abs(step).max(initial=0) < SMALLEST_STEP:
+            break
     return Pose(rotation, scale, shift)
 
 

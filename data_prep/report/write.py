@@ -133,7 +133,6 @@ def _splits(data: Prepared) -> str:
 
 
 def _label_sources_of(data: Prepared, means: Mapping[int, Float32]) -> str:
-    names = data.faces.keypoint_set.names
     lines = []
     for label_source in means:
         labelled = data.faces.labelled[data.faces.label_sources == label_source]
