@@ -54,10 +54,10 @@ def verdict_lines(table: pd.DataFrame) -> list[str]:
     lines = []
     for _, row in table[(table["labels"] == "labelled") & (table["verdict"] != BASELINE)].iterrows():
         line = f"{row['name']}: {row['verdict']}"
-        if np.isfinite(row["mae_minus_base_px"]):
-            low, high = row["mae_minus_base_px_low"], row["mae_minus_base_px_high"]
+        if np.isfinite(row["mae_minus_reference_px"]):
+            low, high = row["mae_minus_reference_px_low"], row["mae_minus_reference_px_high"]
             ends = f" [{low:+.3f}, {high:+.3f}], p = {row['p_value']:.3f}" if np.isfinite(low) else ""
-            line += f" (MAE {row['mae_minus_base_px']:+.3f} px{ends})"
+            line += f" (MAE {row['mae_minus_reference_px']:+.3f} px{ends})"
         lines.append(line)
     return lines
 
@@ -156,8 +156,8 @@ def further_parts(further: Mapping[str, pd.DataFrame], names: Sequence[str]) -> 
         names: of models and baselines, in order.
     """
     labelled = {name: rows[rows["labels"] == "labelled"] for name, rows in further.items()}
-    splits = ["### NME by the distance that it is divided by, %", _pivot(labelled["nme"], "normaliser", names)]
-    splits += ["### NME of each group of keypoints, %", _pivot(labelled["per_region"], "group", names)]
+    splits = ["### NME by the distance that it is divided by, %", _pivot(labelled["nme"], "normalizer", names)]
+    splits += ["### NME of each region, %", _pivot(labelled["per_region"], "region", names)]
     parts_of_faces = pd.concat([labelled["by_origin"], labelled["by_condition"]])
     for by, rows in parts_of_faces.groupby("by", sort=False):
         if rows["which"].nunique() > 1:

@@ -154,7 +154,7 @@ def summary(name: str, labelled: Any, nme: pd.DataFrame, faces: int, groups: int
             f"  RMSE    {with_interval(labelled, 'rmse_px', 3)} px",
             f"  within  {_within(labelled)} of coordinates",
             *(
-                f"  NME     {with_interval(row, 'nme_pct')} % of {divisor_text(row['normaliser'])} "
+                f"  NME     {with_interval(row, 'nme_pct')} % of {divisor_text(row['normalizer'])} "
                 f"({row['faces']:,} faces{_left_out(row['faces_left_out'])})"
                 for _, row in nme[nme["labels"] == "labelled"].iterrows()
             ),

@@ -68,7 +68,7 @@ def nme_table(predicted: Float32, test: Split, keypoint_set: KeypointSet, weight
             known = np.isfinite(spans(test.keypoints, scored, normalizer))
             counts = {"faces": int(known.sum()), "faces_left_out": int((scored.any(axis=1) & ~known).sum())}
             cells = _cells(NME_METRICS, values)
-            rows.append({"normaliser": normalizer.name, "labels": labels, **counts, **cells})
+            rows.append({"normalizer": normalizer.name, "labels": labels, **counts, **cells})
     return pd.DataFrame(rows)
 
 
@@ -86,7 +86,7 @@ def region_table(predicted: Float32, test: Split, keypoint_set: KeypointSet, wei
 
     Args: see `accuracy_table`.
     """
-    return _point_table("group", keypoint_set.regions, predicted, test, keypoint_set, weights)
+    return _point_table("region", keypoint_set.regions, predicted, test, keypoint_set, weights)
 
 
 def _point_table(

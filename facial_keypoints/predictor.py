@@ -84,7 +84,7 @@ class Predictor:
             raise InputError(f"threads: is {threads}, expected at least 1")
         found = find(model)
         if int8 and not found.is_dir():
-            raise InputError(f"{model}: is a file; int8 chooses a file of a model folder, so leave int8 out")
+            raise InputError(f"{model}: is a file; int8 chooses one of a model folder, so leave int8 out")
         self.path = found / (INT8_FILE if int8 else ONNX_FILE) if found.is_dir() else found
         content, digest = _content(self.path, checked=found.is_dir())
         self._session = _session(self.path, content, threads or 0, providers)

@@ -69,7 +69,7 @@ def test_from_a_label_file_to_an_exported_model(tmp_path: Path, capsys: pytest.C
     of_labels = table[table["labels"] == "labelled"].set_index("name")
     assert {"pck_at_0.05_pct", "pck_at_0.1_pct", "nme_pct"} <= set(of_labels)
     nme = pd.read_csv(out / "evaluation" / "own" / "nme.csv")
-    assert nme["normaliser"].tolist() == ["box diagonal"] * 2
+    assert nme["normalizer"].tolist() == ["box diagonal"] * 2
     assert nme["faces"].tolist() == [4, 4]
     assert nme["faces_left_out"].tolist() == [0, 0]
     assert set(pd.read_csv(out / "evaluation" / "own" / "by_condition.csv")["by"]) == {"light"}

@@ -25,7 +25,7 @@ class PointTables(NamedTuple):
     """`per_keypoint.csv` and `per_region.csv` of one prediction; their `labelled` rows are drawn."""
 
     keypoints: pd.DataFrame
-    groups: pd.DataFrame
+    regions: pd.DataFrame
 
 
 def draw_keypoints(tables: PointTables, reference: PointTables | None, test: Split, name: str) -> Figure:
@@ -38,11 +38,11 @@ def draw_keypoints(tables: PointTables, reference: PointTables | None, test: Spl
     count = min(int((tables.keypoints["labels"] == "labelled").sum()), MOST_LISTED)
     height = max(LEAST_INCHES, 0.21 * count)
     figure = Figure(figsize=(11, height), layout="constrained")
-    left = {"face": 5.0, "groups": 2.2, ".": max(height - LEAST_INCHES, 0.01)}  # inches; a long list has a gap
+    left = {"face": 5.0, "regions": 2.2, ".": max(height - LEAST_INCHES, 0.01)}  # inches; a long list has a gap
     panels: dict[str, Any] = figure.subplot_mosaic(
         [[panel, "keypoints"] for panel in left], height_ratios=list(left.values())
     )
-    listed = {"keypoints": (tables.keypoints, "keypoint"), "groups": (tables.groups, "group")}
+    listed = {"keypoints": (tables.keypoints, "keypoint"), "regions": (tables.regions, "region")}
     for panel, (table, column) in listed.items():
         of_mean_face = None if reference is None else getattr(reference, panel)
         _draw_list(panels[panel], _labelled(table), column, None if of_mean_face is None else _labelled(of_mean_face))

@@ -73,7 +73,7 @@ def test_models_and_mean_faces_side_by_side(
     assert labelled["verdict"]["base"] == "better than the mean face"
     assert labelled["verdict"]["lazy"] == "no better than the mean face, worse than base"
     difference = labelled["mae_px"]["v1"] - labelled["mae_px"]["base"]
-    assert labelled["mae_minus_base_px"]["v1"] == pytest.approx(difference, abs=2e-4)
+    assert labelled["mae_minus_reference_px"]["v1"] == pytest.approx(difference, abs=2e-4)
     assert labelled["p_value"]["v1"] < 0.01
     assert table.loc["all", "verdict"].isna().all()
 
