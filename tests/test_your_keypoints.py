@@ -143,17 +143,16 @@ def test_twenty_mouth_points_under_names_of_their_own_learn(tmp_path: Path) -> N
 
     faces, photos = {}, tmp_path / "photos"
     photos.mkdir()
-    for labels in sorted(real.glob("*.pts"))[:120]:
+    for labels in sorted(real.glob("*.pts"))[:240]:
         picture = labels.with_suffix(".jpg")
         if picture.exists():
             (photos / picture.name).symlink_to(picture)
             faces[picture.name] = read_points(labels)[0][48:]
     names = [f"lip_{k}" for k in range(20)]
     write_labels(tmp_path / "mouths.csv", names, faces)
-    (tmp_path / "own.py").write_text(NETWORK, encoding="utf-8")
     data, model, scored = tmp_path / "data", tmp_path / "model", tmp_path / "scored"
     prepare.main([str(tmp_path / "mouths.csv"), "--images", str(photos), "--size", "48", "--out", str(data)])
-    train.main([str(tmp_path / "own.py"), "--data", str(data), "--out", str(model), "--epochs", "15", *QUICK])
-    evaluate.main([str(model), "--name", "own", "--data", str(data), "--out", str(scored)])
+    train.main(["v2", "--data", str(data), "--out", str(model), "--epochs", "25", "--batch-size", "16"])
+    evaluate.main([str(model), "--data", str(data), "--out", str(scored)])
     of_model = pd.read_csv(scored / "by_origin.csv").query("labels == 'labelled' and by == 'origin'").set_index("name")
-    assert of_model.loc["own", "nme_pct"] < of_model.loc["mean_face", "nme_pct"]
+    assert of_model.loc["model", "nme_pct"] < 0.95 * of_model.loc["mean_face", "nme_pct"]

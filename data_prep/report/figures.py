@@ -110,7 +110,7 @@ def numbered_keypoints(mean: Float32, keypoint_set: KeypointSet) -> Figure:
     panel.invert_yaxis()
     panel.axis("off")
     if beside:
-        names = [numbered_name(k, keypoint_set) for k in range(len(keypoint_set))]
+        names = [numbered_name(k, keypoint_set).replace("_", " ") for k in range(len(keypoint_set))]
         figure.text(0.67, 0.5, "\n".join(names), va="center", fontsize=9, linespacing=1.6)
     return figure
 
@@ -132,7 +132,7 @@ def keypoint_scatter(faces: Faces) -> Figure:
     for k in evenly_spread(len(names), LISTED_KEYPOINTS):
         color = [matplotlib.colors.hsv_to_rgb((hues[k], 0.75, 1))]
         panel.scatter(faces.keypoints[:, k, 0], faces.keypoints[:, k, 1], s=3, c=color, alpha=0.25, linewidths=0)
-        panel.scatter([], [], s=40, c=color, label=numbered_name(k, faces.keypoint_set))
+        panel.scatter([], [], s=40, c=color, label=numbered_name(k, faces.keypoint_set).replace("_", " "))
     if len(names) <= NAMED_KEYPOINTS:
         panel.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9)
     panel.set_title(f"Every label of {len(faces):,} faces", fontsize=11, loc="left")
@@ -194,7 +194,7 @@ def number_of(k: int, keypoint_set: KeypointSet) -> str:
 def numbered_name(k: int, keypoint_set: KeypointSet) -> str:
     """Returns the number and the name of a keypoint."""
     number, name = number_of(k, keypoint_set), keypoint_set.names[k]
-    return number if number == name else f"{number} {name.replace('_', ' ')}"
+    return number if number == name else f"{number} {name}"
 
 
 def color_of(label_source: int, colors: Sequence[str]) -> str:

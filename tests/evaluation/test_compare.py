@@ -62,7 +62,7 @@ def test_models_and_mean_faces_side_by_side(
 
     assert [name for labels, name in table.index if labels == "labelled"][:2] == ["v1", "base"]  # best first
     assert set(table.index.get_level_values("name")) == {"base", "v1", "lazy", *BASELINES}
-    assert [*METRICS, *COST] == [*table.columns[1:12], *table.columns[34:38]]
+    assert [*METRICS, *COST] == [*table.columns[1:14], *table.columns[40:44]]
     accuracy = pd.read_csv(out / "accuracy.csv").set_index("labels")
     for labels in ("labelled", "all"):
         assert table.loc[(labels, "base"), list(METRICS)].tolist() == accuracy.loc[labels, list(METRICS)].tolist()
