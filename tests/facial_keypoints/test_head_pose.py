@@ -69,6 +69,18 @@ def test_roles_of_other_names_count() -> None:
     np.testing.assert_allclose(found, [(-12, 8, 4)], atol=0.05)
 
 
+@pytest.mark.parametrize("pose_degrees", [(0, 0, 0), (30, 0, 0), (45, 0, 0), (0, 15, 0), (0, -15, 0)])
+def test_at_40_cm_from_the_camera_the_angles_are_off_by_at_most_5_degrees(
+    pose_degrees: tuple[float, float, float],
+) -> None:
+    shape = np.array([MEAN_FACE[name] for name in FACE15.names]) + (0, 0, 35)  # about the middle of the face
+    x, y, z = (shape @ rotations(np.array([pose_degrees]))[0].T).T
+    close = np.stack([x, y], axis=1) / (400 - z)[:, None] * 1000  # px; a pinhole camera 400 mm away
+    found = head_pose(close[None], FACE15)
+    assert found is not None
+    np.testing.assert_allclose(found, [pose_degrees], atol=5)
+
+
 def test_the_angles_of_a_rotation_are_those_that_made_it() -> None:
     degrees = np.random.default_rng(0).uniform((-170, -80, -170), (170, 80, 170), (50, 3))
     np.testing.assert_allclose(angles(rotations(degrees)), degrees, atol=1e-9)
