@@ -3,10 +3,12 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
+from data_prep import image_arrays
 from data_prep.faces import Faces, Origins, labelled_points
 from data_prep.grouping import label_sources
 from data_prep.readers.bad_faces import STRICT, BadFaces
@@ -74,13 +76,16 @@ class Crops:
     faces: list[LabelledPicture]
 
 
-def crop(pictures: LabelledPictures, crop_options: CropOptions, bad: BadFaces = STRICT) -> Faces:
+def crop(
+    pictures: LabelledPictures, crop_options: CropOptions, bad: BadFaces = STRICT, scratch: Path | None = None
+) -> Faces:
     """Returns the crops of all faces; a keypoint that falls outside its crop is unlabelled.
 
     Args:
         pictures: as `data_prep.readers.labelled_pictures.checked` returns them.
         crop_options: how they are cropped.
         bad: skips faces that cannot be cropped, or raises their error.
+        scratch: a folder for the images, which may be larger than memory; they are in memory if None.
 
     Raises:
         InputError: no face is left; or a face is not skipped whose picture cannot be decoded, or whose keypoints do not
@@ -95,28 +100,34 @@ def crop(pictures: LabelledPictures, crop_options: CropOptions, bad: BadFaces = 
             "keypoints differ"
         )
     default_px = DEFAULT_SIZE_15_PX if keypoint_set == FACE15 else DEFAULT_SIZE_PX
-    crops = _crops(pictures, crop_options, crop_options.size_px or default_px, bad)
+    crops = _crops(pictures, crop_options, crop_options.size_px or default_px, bad, scratch)
     keypoints = np.stack([face.keypoints for face in crops.faces])
     hidden = _occluded(crops.faces)
     labels: dict[int | None, Labels] = {pictures.label_source: (keypoints, hidden)}
     if crop_options.as_15 and pictures.keypoint_set == FACE68:
         both = (0, 1) if crop_options.both_label_sources else (0,)
         labels = {source: (_labels(keypoints, source), _any_of_68(hidden, source)) for source in both}
-    return _labelled(crops, labels, pictures, keypoint_set)
+    return _labelled(crops, labels, pictures, keypoint_set, scratch)
 
 
-def _crops(pictures: LabelledPictures, crop_options: CropOptions, side: int, bad: BadFaces) -> Crops:
+def _crops(
+    pictures: LabelledPictures, crop_options: CropOptions, side: int, bad: BadFaces, scratch: Path | None
+) -> Crops:
     """Returns the crops of all faces, of `side` px."""
     rng = np.random.default_rng(crop_options.seed)
     by_eyes = crop_options.as_15 or pictures.keypoint_set == FACE15
     eyes = pictures.keypoint_set.eyes if by_eyes else None
     channels = 3 if crop_options.color else 1
-    images = np.empty((len(pictures.faces) * crop_options.crops_per_face, side, side, channels), np.uint8)
+    count = len(pictures.faces) * crop_options.crops_per_face
+    images = image_arrays.empty((count, side, side, channels), scratch)
+    file, picture = None, np.empty((0, 0, channels), np.uint8)  # the last one: its faces often come one after another
     matrices: list[Float64] = []
     faces: list[LabelledPicture] = []
     for face in tqdm(pictures.faces, desc=pictures.root.name, unit="face", disable=None):
         with bad.left_out():
-            picture = read_picture(face.file, crop_options.color, crop_options.exif)
+            if face.file != file:
+                picture = read_picture(face.file, crop_options.color, crop_options.exif)
+                file = face.file
             of_face = [
                 matrix_of(face, eyes, picture.shape[:2], side, crop_options, rng)
                 for _ in range(crop_options.crops_per_face)
@@ -125,12 +136,18 @@ def _crops(pictures: LabelledPictures, crop_options: CropOptions, side: int, bad
                 images[len(faces)] = geometry.crop(picture, matrix, side, side)
                 matrices.append(matrix)
                 faces.append(face)
+                if len(faces) % image_arrays.BLOCK == 0:
+                    images = image_arrays.reopened(images)
     bad.check_some_left(pictures.root, len(faces))
-    return Crops(images[: len(faces)], np.stack(matrices), faces)
+    return Crops(image_arrays.reopened(images)[: len(faces)], np.stack(matrices), faces)
 
 
 def _labelled(
-    crops: Crops, labels: Mapping[int | None, Labels], pictures: LabelledPictures, keypoint_set: KeypointSet
+    crops: Crops,
+    labels: Mapping[int | None, Labels],
+    pictures: LabelledPictures,
+    keypoint_set: KeypointSet,
+    scratch: Path | None,
 ) -> Faces:
     """Returns the crops once for each label source.
 
@@ -143,7 +160,7 @@ def _labelled(
     keypoints = np.concatenate([_inside(of, crops.matrices, side) for of, _ in labels.values()])
     given = [np.full(count, source) for source in labels if source is not None]
     return Faces(
-        images=np.concatenate([crops.images] * times) if times > 1 else crops.images,
+        images=image_arrays.joined([crops.images] * times, scratch) if times > 1 else crops.images,
         keypoints=keypoints,
         rows=np.arange(len(faces)),
         groups=np.array([face.person for face in faces]),
@@ -157,6 +174,7 @@ def _labelled(
         occluded=np.concatenate([of for _, of in labels.values()]) & labelled_points(keypoints),
         crops=np.concatenate([crops.matrices] * times),
         unnamed=() if pictures.names_people else (str(pictures.root),),
+        knows_occluded=any(face.occluded is not None for face in crops.faces),
     )
 
 

@@ -1,25 +1,49 @@
 """Chooses the reader of each INPUT and joins several inputs into one set of faces."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from data_prep import image_arrays
 from data_prep.crop import CropOptions, crop
 from data_prep.faces import Faces, Origins, Text
-from data_prep.readers import frames, imglab, kaggle, npz, pictures_csv, pts, training_csv
+from data_prep.readers import coco, frames, imglab, kaggle, labelme, npz, pictures_csv, pts, training_csv
 from data_prep.readers.bad_faces import STRICT, BadFaces
 from data_prep.readers.keypoint_sets import set_beside
 from data_prep.readers.labelled_pictures import LabelledPictures, checked
+from data_prep.readers.reviewed import only_reviewed
 from data_prep.synthetic import dataset
 from facial_keypoints.array_types import Float32, Float64
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import FACE15, FACE68, KeypointSet, difference
 
 SYNTHETIC, KAGGLE = dataset.NAME, kaggle.NAME
-LAYOUTS = f"{npz.IMAGES}, *{frames.CSV_END}, {pictures_csv.CSV} with {pictures_csv.PICTURES}/, .pts files"
+LAYOUTS = (
+    f"{npz.IMAGES}, *{frames.CSV_END}, {pictures_csv.CSV} with {pictures_csv.PICTURES}/, .pts files, LabelMe's .json"
+)
+
+
+@dataclass(frozen=True)
+class LabelOptions:
+    """What the user says of the label files.
+
+    Attributes:
+        keypoint_set: that of `--keypoints`; None: `keypoints.toml` beside an input, or what its labels say.
+        images: the folder of the pictures that they name; None: where the reader of each kind looks for them.
+        category: of a COCO file, by name; None: the only one that has keypoints.
+        reviewed: a person has been through all predictions in them, so that they count as labels.
+    """
+
+    keypoint_set: KeypointSet | None = None
+    images: Path | None = None
+    category: str | None = None
+    reviewed: bool = False
+
+
+NOTHING_SAID = LabelOptions()
 
 
 class Input(NamedTuple):
@@ -42,8 +66,8 @@ def read(
     seed: int,
     crop_options: CropOptions,
     skip_bad: bool = False,
-    given: KeypointSet | None = None,
-    images: Path | None = None,
+    label_options: LabelOptions = NOTHING_SAID,
+    scratch: Path | None = None,
 ) -> tuple[Faces, list[str]]:
     """Returns the faces of all inputs, and one line for each that describes it.
 
@@ -53,8 +77,8 @@ def read(
         seed: of drawn faces.
         crop_options: how pictures are cropped.
         skip_bad: leave out faces that cannot be used; `Faces.skipped` lists them.
-        given: the keypoint set of `--keypoints`; None: `keypoints.toml` beside an input, or what its labels say.
-        images: the folder of the pictures that a label file names.
+        label_options: what the user says of the label files.
+        scratch: a folder for images that are cropped here, which may be larger than memory; None: they are in memory.
 
     Raises:
         InputError: an input does not exist, cannot be read or does not fit the others, or no input uses the options.
@@ -64,9 +88,12 @@ def read(
     paths = [str(Path(name).resolve()) for name in inputs]
     if repeated := [name for name, path in zip(inputs, paths, strict=True) if paths.count(path) > 1]:
         raise InputError(f"{repeated[0]}: is given twice; every face would be there twice")
-    if images is not None and not any(map(names_images, inputs)):
-        raise InputError(f"--images {images}: is for label files that name pictures; {inputs[0]} is none, leave it out")
-    read_ones = [read_one(name, count, seed, crop_options, skip_bad, given, images) for name in inputs]
+    if label_options.images is not None and not any(names_images(Path(name)) for name in inputs):
+        raise InputError(
+            f"--images {label_options.images}: is for label files that name pictures; {inputs[0]} is none, leave it out"
+        )
+    read_ones = [read_one(name, count, seed, crop_options, skip_bad, label_options, scratch) for name in inputs]
+    given = label_options.keypoint_set
     if given and (other := [name for name, one in zip(inputs, read_ones, strict=True) if one.keypoint_set != given]):
         raise InputError(f"{other[0]}: always has its own keypoint set; leave out --keypoints")
     faces = [one.faces for one in read_ones]
@@ -78,7 +105,7 @@ def read(
         )
     if crop_options.both_label_sources and all(one.keypoint_set != FACE68 for one in read_ones):
         raise InputError("--both-label-sources: no input has the 68 points that hold both; leave it out")
-    return join(inputs, faces), [one.found for one in read_ones]
+    return join(inputs, faces, scratch), [one.found for one in read_ones]
 
 
 def read_one(
@@ -87,22 +114,25 @@ def read_one(
     seed: int,
     crop_options: CropOptions,
     skip_bad: bool = False,
-    given: KeypointSet | None = None,
-    images: Path | None = None,
+    label_options: LabelOptions = NOTHING_SAID,
+    scratch: Path | None = None,
 ) -> Input:
     """Returns one input; see `read`."""
     bad, path = BadFaces(skip_bad), Path(name)
-    given = given or set_beside(path)
+    label_options = replace(label_options, keypoint_set=label_options.keypoint_set or set_beside(path))
+    given = label_options.keypoint_set
     if name == SYNTHETIC:
         faces = dataset.read(dataset.COUNT if count is None else count, seed)
     elif name == KAGGLE:
         faces = kaggle.read(bad)
     elif not path.exists():
         raise InputError(f"{name}: no such file or folder, and not one of {SYNTHETIC}, {KAGGLE}")
-    elif (pictures := read_pictures(path, bad, given, images)) is not None:
+    elif (pictures := read_pictures(path, bad, label_options)) is not None:
+        pictures, unreviewed = only_reviewed(pictures, label_options.reviewed)
         pictures = checked(pictures, crop_options.exif, bad)
         check_sides(name, np.stack([face.keypoints for face in pictures.faces]), pictures.keypoint_set)
-        faces = replace(crop(pictures, crop_options, bad), skipped=tuple(bad.lines))
+        faces = crop(pictures, crop_options, bad, scratch)
+        faces = replace(faces, skipped=tuple(bad.lines), unreviewed=unreviewed)
         return Input(faces, f"{name}: {pictures.found}", pictures.keypoint_set)
     else:
         faces = npz.read(path, bad, given=given) if path.is_dir() else training_csv.read(path, bad, given)
@@ -129,8 +159,8 @@ def check_sides(name: str, keypoints: Float32, keypoint_set: KeypointSet) -> Non
         )
 
 
-def join(names: Sequence[str], of_inputs: Sequence[Faces]) -> Faces:
-    """Returns the faces of several inputs as one set, with consecutive row numbers.
+def join(names: Sequence[str], of_inputs: Sequence[Faces], scratch: Path | None = None) -> Faces:
+    """Returns the faces of several inputs as one set, with consecutive row numbers; see `read`.
 
     Raises:
         InputError: the inputs have different keypoints, or images of different shapes.
@@ -150,7 +180,7 @@ def join(names: Sequence[str], of_inputs: Sequence[Faces]) -> Faces:
             raise InputError(f"{name}: has images of {theirs}, {names[0]} of {ours}; give the same --size and --color")
     uncropped = all(faces.crops is None for faces in of_inputs)
     return Faces(
-        images=np.concatenate([faces.images for faces in of_inputs]),
+        images=image_arrays.joined([faces.images for faces in of_inputs], scratch),
         keypoints=np.concatenate([faces.keypoints for faces in of_inputs]),
         rows=np.arange(sum(map(len, of_inputs))),
         groups=np.concatenate([_groups(faces) for faces in of_inputs]),
@@ -165,6 +195,8 @@ def join(names: Sequence[str], of_inputs: Sequence[Faces]) -> Faces:
         crops=None if uncropped else np.concatenate([_crops(faces) for faces in of_inputs]),
         unnamed=tuple(name for faces in of_inputs for name in faces.unnamed),
         skipped=tuple(line for faces in of_inputs for line in faces.skipped),
+        knows_occluded=any(faces.knows_occluded for faces in of_inputs),
+        unreviewed=sum(faces.unreviewed for faces in of_inputs),
     )
 
 
@@ -179,36 +211,48 @@ def _crops(faces: Faces) -> Float64:
     return np.tile(np.eye(2, 3), (len(faces), 1, 1)) if faces.crops is None else faces.crops
 
 
-def names_images(name: str) -> bool:
-    """Returns whether an input is a label file whose pictures `--images` can say."""
-    path = Path(name)
-    return path.is_file() and path.suffix.lower() != ".xml" and pictures_csv.is_label_file(path)
+def names_images(path: Path) -> bool:
+    """Returns whether an input has labels of pictures that `--images` can say where they lie."""
+    if path.is_dir():
+        return (path / pictures_csv.CSV).is_file() or labelme.is_labelme(path)
+    suffix = path.suffix.lower()
+    return path.is_file() and (suffix == ".json" or (suffix != ".xml" and pictures_csv.is_label_file(path)))
 
 
 def read_pictures(
-    path: Path, bad: BadFaces = STRICT, given: KeypointSet | None = None, images: Path | None = None
+    path: Path, bad: BadFaces = STRICT, label_options: LabelOptions = NOTHING_SAID
 ) -> LabelledPictures | None:
     """Returns the labelled pictures of a folder or file; None if it holds faces that are cropped already.
 
     Args:
         path: the folder or file.
         bad: what becomes of faces that cannot be used.
-        given: the keypoint set that the user says.
-        images: the folder of the pictures that a label file names.
+        label_options: what the user says of the label files.
 
     Raises:
         InputError: it is of no known layout, or its reader found it bad.
     """
     if path.is_file():
-        if path.suffix.lower() == ".xml":
-            return imglab.read(path, bad, given)
-        return pictures_csv.read(path, bad, given, images) if names_images(str(path)) else None
+        return read_label_file(path, bad, label_options)
+    given, images = label_options.keypoint_set, label_options.images
     if (path / npz.IMAGES).exists() or (path / npz.KEYPOINTS).exists():
         return None
     if any((path / f"{split}{frames.CSV_END}").is_file() for split in frames.SPLITS):
         return frames.read(path, bad)
     if (path / pictures_csv.CSV).is_file():
-        return pictures_csv.read(path, bad, given)
+        return pictures_csv.read(path, bad, given, images)
     if any(pts.files(path / folder) for folder in pts.SPLITS):
         return pts.read(path, bad, given)
+    if labelme.is_labelme(path):
+        return labelme.read(path, images, bad, given)
     raise InputError(f"{path}: none of the known layouts is in this folder ({LAYOUTS}); see docs/preparing.md")
+
+
+def read_label_file(path: Path, bad: BadFaces, label_options: LabelOptions) -> LabelledPictures | None:
+    """Returns the labelled pictures of a file; None if it holds the pictures, too. See `read_pictures`."""
+    given, images, suffix = label_options.keypoint_set, label_options.images, path.suffix.lower()
+    if suffix == ".json":
+        return coco.read(path, images, label_options.category, bad, given)
+    if suffix == ".xml":
+        return imglab.read(path, bad, given)
+    return pictures_csv.read(path, bad, given, images) if pictures_csv.is_label_file(path) else None

@@ -1,6 +1,7 @@
 """Stage 1: reads labelled faces, checks, crops, imputes and splits them, and writes numpy arrays."""
 
 import argparse
+import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,9 +16,9 @@ from data_prep.arrays import PREPARE
 from data_prep.crop import CROPS, FACE, CropOptions
 from data_prep.faces import SPLITS, Faces
 from data_prep.impute import DEFAULT_IMPUTER, IMPUTERS
-from data_prep.inputs import KAGGLE, SYNTHETIC
+from data_prep.inputs import KAGGLE, SYNTHETIC, LabelOptions
 from data_prep.prepared import gaps, prepare, summary
-from data_prep.readers import imglab, kaggle, keypoint_sets, pictures_csv
+from data_prep.readers import coco, imglab, kaggle, keypoint_sets, pictures_csv
 from data_prep.readers.pictures import EXIF
 from data_prep.split import SPLIT_METHODS
 from data_prep.synthetic import dataset
@@ -25,6 +26,7 @@ from facial_keypoints.errors import InputError, run
 from facial_keypoints.keypoint_set import KEYPOINT_SETS, to_dict
 
 DEFAULT_OUT = Path("artifacts/data")
+SCRATCH = "scratch"  # a folder for images while they are prepared
 SMALLEST_SIZE_PX, LARGEST_SIZE_PX = 16, 1024
 EPILOG = """examples:
   python -m data_prep.prepare
@@ -48,10 +50,21 @@ def parser() -> argparse.ArgumentParser:
         "competition's training.csv or training.zip; a CSV file with a column `file`; an imglab .xml; or a folder with "
         f"{inputs.LAYOUTS}. Several inputs of one keypoint set are joined",
     )
-    p.add_argument(
-        "--images", type=Path, metavar="DIR", help="pictures that a label file names (default: pictures/ beside it)"
+    labels = p.add_argument_group("label files")
+    labels.add_argument(
+        "--images",
+        type=Path,
+        metavar="DIR",
+        help="the pictures that a label file names (default: pictures/, images/ or the folder beside it)",
     )
-    p.add_argument(
+    labels.add_argument("--category", metavar="NAME", help="of a COCO file with several categories that have keypoints")
+    labels.add_argument(
+        "--reviewed",
+        action="store_true",
+        help="a person has been through all predictions in these files: they count as labels (default: only those "
+        "marked as reviewed)",
+    )
+    labels.add_argument(
         "--keypoints",
         metavar="FILE.toml",
         help=f"keypoint set: a file, or {' or '.join(KEYPOINT_SETS)} (default: keypoints.toml beside the data, "
@@ -144,7 +157,10 @@ def input_hashes(
             hashes[name] = files_hash(path.parent, imglab.files(path))
         else:
             hashes[name] = path_hash(path)
-        if inputs.names_images(name):
+        if path.is_file() and path.suffix.lower() == ".json":
+            folder, files = coco.files(path, images)
+            hashes[str(folder)] = files_hash(folder, files)
+        elif inputs.names_images(path) and (images or path.is_file()):
             folder = images or path.parent / pictures_csv.PICTURES
             hashes[str(folder)] = path_hash(folder) if folder.exists() else "missing"
         if path.is_file() and (beside := path.parent / keypoint_sets.FILE).is_file():
@@ -194,6 +210,8 @@ def parameters(options: argparse.Namespace, method: str) -> dict[str, Any]:
         "color": options.color,
         "cuts": options.crops_per_face,
         "exif": options.exif,
+        "category": options.category,
+        "reviewed": options.reviewed,
     }
 
 
@@ -220,14 +238,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if options.leave_out:
             manifests = [arrays.load_data_manifest(data) for data in options.leave_out]
             hashes["leave_out"] = " ".join(arrays.data_hash(manifest) for manifest in manifests)
-        faces, found = inputs.read(names, options.count, options.seed, how, options.skip_bad, given, options.images)
+        scratch = folder / SCRATCH
+        scratch.mkdir()
+        of_labels = LabelOptions(given, options.images, options.category, options.reviewed)
+        faces, found = inputs.read(names, options.count, options.seed, how, options.skip_bad, of_labels, scratch)
         faces, left_out = without_held_out(faces, options.leave_out)
         data = prepare(faces, options.split, method, options.seed)
         for name in SPLITS:
-            arrays.save_split(folder, name, data.split(name))
+            arrays.save_split(folder, name, data.all_faces(), data.indexes[name])
         faces_csv.write(folder, faces, data.indexes)
         write_report(folder, data)
         missing = gaps(data)
+        shutil.rmtree(scratch, ignore_errors=True)  # Windows keeps files that are mapped
         write_manifest(
             folder,
             PREPARE,
@@ -239,6 +261,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 "labelled_pct": round(100 * float(faces.labelled.mean()), 2),
                 "occluded": int(faces.occluded.sum()),
                 "skipped": list(faces.skipped),
+                "unreviewed": faces.unreviewed,
                 **missing,
             },
             started=started,

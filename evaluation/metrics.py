@@ -29,7 +29,9 @@ NME_METRICS = (
 KEYPOINT_METRICS = ("mae_px", "rmse_px", "point_error_px", "bias_x_px", "bias_y_px", *WITHIN, *POINTS_WITHIN)
 
 
-def face_sums(predicted: Float32, true: Float32, scored: Bool, normalizer: Normalizer) -> Float64:
+def face_sums(
+    predicted: Float32, true: Float32, scored: Bool, normalizer: Normalizer, known: Bool | None = None
+) -> Float64:
     """Returns the sums behind `METRICS`, float64 (N, F, 2).
 
     `mae_px`, `rmse_px` and `within_` are over single coordinates, `points_within_` and `pck_` over points (Euclidean),
@@ -40,29 +42,32 @@ def face_sums(predicted: Float32, true: Float32, scored: Bool, normalizer: Norma
         true: float32 (N, K, 2) in px.
         scored: bool (N, K), the keypoints that count.
         normalizer: the distance that normalizes a face's error.
+        known: bool (N, K), the keypoints that may say this distance; None: those that count.
     """
     error, distance = np.abs(_difference(predicted, true)), point_errors(predicted, true)
     of_coordinates = [error, error**2, *(100.0 * (error < t) for t in THRESHOLDS_PX)]
     of_points = [100.0 * (distance < t) for t in THRESHOLDS_PX]
     both_axes = np.repeat(scored[..., None], 2, axis=-1)
     sums = [_sums(values, both_axes) for values in of_coordinates] + [_sums(values, scored) for values in of_points]
-    normalized = nme_sums(predicted, true, scored, normalizer)
+    normalized = nme_sums(predicted, true, scored, normalizer, known)
     return np.concatenate([np.stack(sums, axis=1), normalized[:, :3], normalized[:, -len(PCK) :]], axis=1)
 
 
-def nme_sums(predicted: Float32, true: Float32, scored: Bool, normalizer: Normalizer) -> Float64:
+def nme_sums(
+    predicted: Float32, true: Float32, scored: Bool, normalizer: Normalizer, known: Bool | None = None
+) -> Float64:
     """Returns the sums behind `NME_METRICS`, float64 (N, F, 2): the mean, area and failures at each limit, then PCK.
 
     The area is that under the cumulative error curve up to the limit, as a share of the largest possible area. PCK is
     the share of points whose error is smaller than so many times the normalizer. Faces without that distance (see
     `spans`) do not count.
     """
-    nme = face_nme(predicted, true, scored, normalizer)
+    nme = face_nme(predicted, true, scored, normalizer, known)
     of_faces: list[Float64] = [nme]
     for limit in NME_LIMITS_PCT:
         of_faces += [np.maximum(0, 1 - nme / limit), np.where(nme > limit, 100.0, 0.0)]
     sums = [_sums(each, np.isfinite(nme)) for each in of_faces]
-    share = point_errors(predicted, true) / spans(true, scored, normalizer)[:, None]
+    share = point_errors(predicted, true) / spans(true, scored if known is None else known, normalizer)[:, None]
     sums += [_sums(100.0 * (share < t), scored & np.isfinite(share)) for t in PCK_THRESHOLDS]
     return np.stack(sums, axis=1)
 
@@ -126,14 +131,16 @@ def face_errors(predicted: Float32, true: Float32, scored: Bool) -> Float64:
     return np.where(sums[:, 1] > 0, sums[:, 0] / np.maximum(sums[:, 1], 1), np.nan)
 
 
-def face_nme(predicted: Float32, true: Float32, scored: Bool, normalizer: Normalizer) -> Float64:
+def face_nme(
+    predicted: Float32, true: Float32, scored: Bool, normalizer: Normalizer, known: Bool | None = None
+) -> Float64:
     """Returns the normalized mean error of each face, float64 (N,) in %.
 
     NME is the mean point error divided by the true distance of the `normalizer`: of the eye centers, the pupils or the
     outer eye corners (Sagonas et al. 2016, 300 Faces in-the-wild), or the diagonal of the box around the face's scored
-    keypoints. NaN for a face without that distance (see `spans`).
+    keypoints. NaN for a face without that distance (see `spans`), of its `known` keypoints, or the scored ones if None.
     """
-    return 100.0 * face_errors(predicted, true, scored) / spans(true, scored, normalizer)
+    return 100.0 * face_errors(predicted, true, scored) / spans(true, scored if known is None else known, normalizer)
 
 
 def spans(true: Float32, scored: Bool, normalizer: Normalizer) -> Float64:

@@ -1,6 +1,7 @@
 """The CSV tables of an evaluation. N faces, K keypoints, B resamples, G groups."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from facial_keypoints.array_types import Bool, Float32, Float64
 from facial_keypoints.keypoint_set import KeypointSet, Normalizer
 
 LABELS = ("labelled", "all")  # real labels only; imputed ones too
+VISIBLE, OCCLUDED = "visible", "occluded"  # the real labels of such keypoints, if there are both
 COST = ("parameters", "epochs", "seconds", "file_mb")  # of training; of `model.keras`, in 1e6 bytes
 DECIMALS = 4
 AT_ONCE = 100  # keypoints whose resamples are in memory: 2,000 of them take 50 MB
@@ -37,18 +39,28 @@ def known_cost(metrics: Mapping[str, Any]) -> dict[str, float | None]:
 def accuracy_table(predicted: Float32, test: Split, keypoint_set: KeypointSet, weights: Float64) -> pd.DataFrame:
     """Returns `accuracy.csv`: a row for each of `LABELS`, every one of `METRICS`, then its `_low` and `_high`.
 
+    If the labels say which keypoints are occluded, and some are, there are rows `visible` and `occluded`, too. For
+    their NME, errors are divided by the distance that all labels of a face say.
+
     Args:
         predicted: float32 (N, K, 2) in px.
         weights: float64 (B, G) of `resampling_weights(test.groups)`.
     """
 
     def sums(scored: Bool) -> Float64:
-        return face_sums(predicted, test.keypoints, scored, keypoint_set.normalizers[0])
+        return face_sums(predicted, test.keypoints, scored, keypoint_set.normalizers[0], scored | test.labelled)
 
     return pd.DataFrame(
         {"labels": labels, "coordinates": 2 * int(scored.sum()), **_cells(METRICS, values)}
-        for labels, scored, values in _by_labels(sums, METRICS, test, weights)
+        for labels, scored, values in _by_labels(sums, METRICS, test, weights, by_visibility(test))
     )
+
+
+def by_visibility(test: Split) -> dict[str, Bool]:
+    """Returns the labels, bool (N, K), of visible and of occluded keypoints; nothing unless both occur."""
+    if test.visible is None or not (occluded := test.labelled & ~test.visible).any() or not test.visible.any():
+        return {}
+    return {VISIBLE: test.visible, OCCLUDED: occluded}
 
 
 def nme_table(predicted: Float32, test: Split, keypoint_set: KeypointSet, weights: Float64) -> pd.DataFrame:
@@ -167,11 +179,15 @@ SUBSET_TABLES = {"by_origin": origin_table, "by_condition": condition_table}
 
 
 def _by_labels(
-    sums: Callable[[Bool], Float64], metrics: tuple[str, ...], test: Split, weights: Float64
+    sums: Callable[[Bool], Float64],
+    metrics: tuple[str, ...],
+    test: Split,
+    weights: Float64,
+    others: Mapping[str, Bool] = MappingProxyType({}),
 ) -> Iterator[tuple[str, Bool, Estimate]]:
-    """Yields each of `LABELS`, the keypoints that count under it, bool (N, K), and their metrics."""
-    for labels in LABELS:
-        scored = test.labelled if labels == "labelled" else np.ones_like(test.labelled)
+    """Yields each of `LABELS` and of the others, the keypoints that count under it, bool (N, K), and their metrics."""
+    of_labels = dict(zip(LABELS, (test.labelled, np.ones_like(test.labelled)), strict=True))
+    for labels, scored in {**of_labels, **others}.items():
         yield labels, scored, estimate(sums(scored), metrics, test.groups, weights)
 
 

@@ -1,4 +1,7 @@
-"""Reads pictures with a CSV file: `keypoints.csv` and a folder `pictures`, or any file with `--images DIR`."""
+"""Reads pictures with a CSV file: `keypoints.csv` and a folder `pictures`, or any file with `--images DIR`.
+
+The tables that `facial-keypoints predict` writes are read, too: a row is a label once a person has reviewed it.
+"""
 
 import re
 from pathlib import Path
@@ -13,9 +16,11 @@ from data_prep.readers.labelled_pictures import (
     LabelledPictures,
     PictureFolder,
     composed,
+    counted,
     without_repeats,
 )
 from data_prep.readers.labels import coordinate_columns, keypoint_set_of, numbers, read_rows
+from data_prep.readers.reviewed import REVIEWED, is_reviewed
 from facial_keypoints.array_types import Float32
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import KeypointSet
@@ -23,6 +28,8 @@ from facial_keypoints.keypoint_set import KeypointSet
 CSV, PICTURES = "keypoints.csv", "pictures"
 FILE, PERSON = "file", "person"
 BOX = ("box_x", "box_y", "box_w", "box_h")
+FACE, UNCERTAINTY, EXPECTED_ERROR = "face", "uncertainty", "_expected_error"  # columns that `predict` writes, the last
+# after the names of keypoints
 LOOKED_AT_BYTES = 100_000
 FILE_CELL = re.compile(rb"""(^|[,;\t|"\n\xef\xbb\xbf\xff\xfe]) *file *([,;\t|"\r\n]|$)""")
 
@@ -35,6 +42,10 @@ def read(
     Without a column `person`, each picture counts as another person. The columns show the keypoint set, and the label
     source if they are exactly its keypoints. `box_x`, `box_y`, `box_w`, `box_h` are the face's box, or empty.
 
+    A file with the column `face` or a column `NAME_expected_error` holds predictions. They are labels where the column
+    `reviewed` says 1; in other files all rows are labels, except where this column says 0. With the column `face`, a
+    picture may have several rows. The boxes of predictions are not used: they are not labels.
+
     Args:
         source: the file, or a folder that has `keypoints.csv`.
         bad: skips faces that cannot be used, or raises their error.
@@ -46,24 +57,31 @@ def read(
             a cell that is not a number, a placeholder, a repeated name, or a missing picture.
     """
     path = source / CSV if source.is_dir() else source
-    images = images or path.parent / PICTURES
     table = read_table(path)
+    if images is None and not (path.parent / PICTURES).is_dir():
+        raise InputError(f"{path}: there is no folder {PICTURES} beside it; give that of its pictures by --images DIR")
+    images = images or path.parent / PICTURES
     boxes = [name for name in BOX if name in table.header]
     others = [FILE, *(BOX if boxes else [])]
-    keypoint_set = keypoint_set_of(path, [name for name in table.header if name != PERSON], others, given)
+    known = (PERSON, FACE, UNCERTAINTY, REVIEWED)
+    columns = [name for name in table.header if name not in known and not name.endswith(EXPECTED_ERROR)]
+    keypoint_set = keypoint_set_of(path, columns, others, given)
     pictures = PictureFolder(images)
     keypoints, usable = read_rows(table, keypoint_set, bad)
-    faces = []
+    faces, rows = [], []
     for row in np.flatnonzero(usable).tolist():
         with bad.left_out():
             faces.append(_face(table, row, keypoints[row], keypoint_set, pictures))
-    faces = without_repeats(faces, bad)
+            rows.append(row)
+    numbered = [table.cells(row)[table.header.index(FACE)] for row in rows] if FACE in table.header else None
+    faces = without_repeats(faces, bad, numbered)
     bad.check_some_left(path, len(faces))
     if not faces:
         raise InputError(f"{path}: has a header but no rows; it needs a row for each face")
     table.log_assumptions()
     label_source = label_source_of(coordinate_columns(table.header, keypoint_set)[0], keypoint_set)
-    found = f"{len(faces):,} pictures"
+    found = counted(len({face.file for face in faces}), "picture")
+    found += f" with {counted(len(faces), 'face')}" if FACE in table.header else ""
     if label_source is not None:
         found += f", label source {keypoint_set.label_sources[label_source].name}"
     root = path.parent if images.is_relative_to(path.parent) else images
@@ -86,8 +104,11 @@ def _face(
     person = f"{table.path.parent.resolve().name}:{cells[FILE]}"
     if PERSON in cells and not (person := cells[PERSON].strip()):
         raise InputError(f"{where}: names no person; give every face one")
-    box = _box(cells, where) if BOX[0] in cells else None
-    return LabelledPicture(pictures.find(cells[FILE], where), composed(person), keypoints, where, box=box)
+    predicted = FACE in cells or any(name.endswith(EXPECTED_ERROR) for name in cells)
+    reviewed = is_reviewed(cells[REVIEWED], where) if REVIEWED in cells else not predicted
+    box = _box(cells, where) if BOX[0] in cells and not predicted else None
+    file = pictures.find(cells[FILE], where)
+    return LabelledPicture(file, composed(person), keypoints, where, box=box, reviewed=reviewed)
 
 
 def _box(cells: dict[str, str], where: str) -> tuple[float, float, float, float] | None:

@@ -54,7 +54,8 @@ def read(folder: Path, bad: BadFaces = STRICT, given: KeypointSet | None = None)
             with bad.left_out():
                 person = f"{prefix}:{picture_id(composed(path.stem))}"
                 keypoints, occluded = read_points(path)
-                faces.append(LabelledPicture(_picture(path, pictures), person, keypoints, str(path), split, occluded))
+                known = occluded if occluded.any() else None  # most sets do not say what is occluded
+                faces.append(LabelledPicture(_picture(path, pictures), person, keypoints, str(path), split, known))
     bad.check_some_left(folder, len(faces))
     ((count, _),) = Counter(len(face.keypoints) for face in faces).most_common(1)
     keypoint_set = set_of_count(count, str(folder), given)

@@ -9,6 +9,7 @@ import numpy as np
 
 from common import draw
 from common.draw import Figure, matplotlib
+from data_prep import image_arrays
 from data_prep.faces import Faces, evenly_spread, labelled_points
 from facial_keypoints.array_types import Bool, Float32, Float64, Int64
 from facial_keypoints.keypoint_set import KeypointSet
@@ -54,8 +55,7 @@ def save_outliers(path: Path, faces: Faces, scores: Float64) -> Int64:
 
 def mean_image(faces: Faces, chosen: Bool | None = None) -> Float64:
     """Returns the mean gray image of the chosen faces, float64 (H, W), black 0 to white 255."""
-    images = faces.images if chosen is None else faces.images[chosen]
-    return images.mean(axis=(0, 3))
+    return image_arrays.mean(faces.images, np.arange(len(faces)) if chosen is None else np.flatnonzero(chosen))
 
 
 def mean_face(faces: Faces, label_sources: Int64, means: Mapping[int, Float32]) -> Figure:

@@ -13,6 +13,8 @@ from facial_keypoints.cli.boxes import read_boxes
 from facial_keypoints.cli.earlier import OVERLAYS, check_out
 from facial_keypoints.cli.inputs import Input, count, find_inputs, output_file, read_clips
 from facial_keypoints.cli.options import add_detector_options, add_inputs, add_model_options, detector_of, new_parser
+from facial_keypoints.cli.review import check_review, most_uncertain, write_review
+from facial_keypoints.coco import check_coco_file, write_coco
 from facial_keypoints.drawing import draw_faces
 from facial_keypoints.errors import InputError
 from facial_keypoints.face import Face
@@ -32,6 +34,18 @@ def add_parser(commands: Any) -> None:
         "--measures",
         action="store_true",
         help="also write head pose, openness of eyes and mouth, and the pupils' distance (docs/measures.md)",
+    )
+    output.add_argument(
+        "--write-coco",
+        type=Path,
+        metavar="FILE.json",
+        help="also write the predictions in pictures as COCO keypoints, which annotation tools import",
+    )
+    output.add_argument(
+        "--review",
+        type=int,
+        metavar="N",
+        help="also write review.csv and review.png: the N most uncertain pictures, the most uncertain first",
     )
     output.add_argument("--no-smooth", action="store_true", help="do not smooth the keypoints in clips")
     faces = add_detector_options(p)
@@ -78,8 +92,14 @@ def main(options: argparse.Namespace) -> None:
             f"{clips_given[0].path}: is a clip, in which faces must be detected; --boxes and --no-detect "
             "are for pictures"
         )
+    if not pictures and (options.write_coco or options.review is not None):
+        raise InputError("--write-coco, --review: are for pictures, and only clips are given; leave them out")
+    if options.write_coco:
+        check_coco_file(options.write_coco, options.out, options.overwrite)
     clip_of = read_clips(clips_given)
     predictor, detector = predictor_of(options, pictures), detector_of(options)
+    if options.review is not None:
+        check_review(options.review, predictor.spec)
     if clips_given:
         predictor.check_eyes("clips need a model of faces")
     if not (options.box or options.boxes or options.no_detect):
@@ -105,6 +125,11 @@ def main(options: argparse.Namespace) -> None:
         if pictures:
             results.write_csv(folder / results.CSV_FILE, done, predictor.spec, measures=options.measures)
             results.write_json(folder / results.JSON_FILE, done, predictor.spec, str(options.model))
+        if options.review is not None:
+            paths = {picture.name: picture.path for picture in pictures}
+            write_review(folder, most_uncertain(done, options.review), paths, predictor.spec)
+        if options.write_coco:
+            write_coco(options.write_coco, done, predictor.spec.keypoint_set, str(options.model))
         return summary(done, of_clips)
 
     fill_folder(

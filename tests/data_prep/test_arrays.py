@@ -29,6 +29,7 @@ def part() -> Split:
         n,
         n,
         np.random.default_rng(0).random((5, 2, 3)),
+        np.random.default_rng(0).random((5, 3)) < 0.5,
     )
 
 
@@ -38,6 +39,23 @@ def test_what_is_stored_comes_back(part: Split, tmp_path: Path) -> None:
         stored, given = (getattr(one, field.name) for one in (load_split(tmp_path, "test"), part))
         assert stored.dtype == given.dtype
         np.testing.assert_array_equal(stored, given)
+
+
+def test_only_the_chosen_faces_are_stored(part: Split, tmp_path: Path) -> None:
+    save_split(tmp_path, "test", part, np.array([4, 1]))
+    stored, given = load_split(tmp_path, "test"), part.only(np.array([4, 1]))
+    for field in fields(Split):
+        np.testing.assert_array_equal(getattr(stored, field.name), getattr(given, field.name))
+
+
+def test_what_is_visible_is_stored_where_it_is_known(part: Split, tmp_path: Path) -> None:
+    save_split(tmp_path, "test", replace(part, visible=None))
+    assert load_split(tmp_path, "test").visible is None
+    nothing = np.zeros((5, 3), bool)
+    for wrong in (replace(part, labelled=nothing), replace(part, visible=nothing[:, :2])):
+        save_split(tmp_path, "test", wrong)
+        with pytest.raises(InputError, match=r"test_visible\.npy: must be of the labelled keypoints; make the folder"):
+            load_split(tmp_path, "test")
 
 
 def test_faces_that_were_not_cut_have_no_crops(part: Split, tmp_path: Path) -> None:

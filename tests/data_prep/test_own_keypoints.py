@@ -7,7 +7,7 @@ import pytest
 
 from data_prep import arrays
 from data_prep.crop import CropOptions, by_box
-from data_prep.inputs import read
+from data_prep.inputs import LabelOptions, read
 from data_prep.prepare import main
 from data_prep.readers import imglab, pts
 from data_prep.readers.keypoint_sets import description, given_set, set_of_count, set_of_names
@@ -57,11 +57,13 @@ def test_names_of_ones_own_make_a_set_that_the_data_folder_holds(
 def test_a_toml_beside_the_data_says_the_set_and_the_option_comes_first(tmp_path: Path) -> None:
     path = save_cats(tmp_path)
     (tmp_path / "keypoints.toml").write_text(TOML, encoding="utf-8")
-    faces, _ = read([str(path)], None, 0, CropOptions(), images=tmp_path / "photos")
+    faces, _ = read([str(path)], None, 0, CropOptions(), label_options=LabelOptions(images=tmp_path / "photos"))
     assert (faces.keypoint_set.name, faces.keypoint_set.names) == ("keypoints", ("nose", "chin", *CAT[:2]))
     other = tmp_path / "other.toml"
     other.write_text(TOML.replace('"nose", "chin",', '"chin", "nose", "tail",', 1), encoding="utf-8")
-    faces, _ = read([str(path)], None, 0, CropOptions(), given=given_set(str(other)), images=tmp_path / "photos")
+    faces, _ = read(
+        [str(path)], None, 0, CropOptions(), label_options=LabelOptions(given_set(str(other)), tmp_path / "photos")
+    )
     assert faces.keypoint_set.names == ("chin", "nose", "tail", *CAT[:2])
     assert faces.labelled.all(axis=0).tolist() == [True, True, False, True, True]
 
@@ -142,21 +144,23 @@ def test_the_box_of_a_face_is_cropped_and_grows_to_hold_its_labels() -> None:
 def test_one_keypoint_needs_a_box_or_whole_pictures(tmp_path: Path) -> None:
     path = save_cats(tmp_path, names=["nose"])
     with pytest.raises(InputError, match=r"row 0 \(line 2\): its keypoint is at one point, .* give its box, or take"):
-        read([str(path)], None, 0, CropOptions(), images=tmp_path / "photos")
-    faces, _ = read([str(path)], None, 0, CropOptions(crop="whole"), images=tmp_path / "photos")
+        read([str(path)], None, 0, CropOptions(), label_options=LabelOptions(images=tmp_path / "photos"))
+    faces, _ = read(
+        [str(path)], None, 0, CropOptions(crop="whole"), label_options=LabelOptions(images=tmp_path / "photos")
+    )
     assert faces.keypoints.shape == (12, 1, 2)
     with_boxes = [
         line + ("10,20,60,70" if row else "box_x,box_y,box_w,box_h")
         for row, line in enumerate(f"{line}," for line in path.read_text(encoding="utf-8").splitlines())
     ]
     path.write_text("\n".join(with_boxes) + "\n", encoding="utf-8")
-    faces, _ = read([str(path)], None, 0, CropOptions(), images=tmp_path / "photos")
+    faces, _ = read([str(path)], None, 0, CropOptions(), label_options=LabelOptions(images=tmp_path / "photos"))
     assert faces.keypoint_set.names == ("nose",)
     assert faces.crops is not None
     np.testing.assert_allclose(faces.crops[0, 0, 0], 128 / (1.2 * 70))
     path.write_text(path.read_text(encoding="utf-8").replace("10,20,60,70", "10,20,60,0", 1), encoding="utf-8")
     with pytest.raises(InputError, match=r"row 0 \(line 2\): has a box without area; correct it, or empty its four"):
-        read([str(path)], None, 0, CropOptions(), images=tmp_path / "photos")
+        read([str(path)], None, 0, CropOptions(), label_options=LabelOptions(images=tmp_path / "photos"))
 
 
 @pytest.mark.long
@@ -204,5 +208,5 @@ def test_options_that_do_not_fit_are_one_line(tmp_path: Path) -> None:
         main(["synthetic", "--images", str(tmp_path), "--out", str(tmp_path / "data")])
     with pytest.raises(InputError, match="synthetic: always has its own keypoint set; leave out --keypoints"):
         main(["synthetic", "--count", "20", "--keypoints", "face68", "--out", str(tmp_path / "data")])
-    with pytest.raises(InputError, match=r"row 0 \(line 2\): the picture .*pictures/0\.png is missing"):
+    with pytest.raises(InputError, match=r"cats\.csv: there is no folder pictures beside it"):
         main([str(path), "--out", str(tmp_path / "data")])
