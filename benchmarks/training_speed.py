@@ -117,15 +117,11 @@ def time_plain(network: str, data: Path) -> tuple[int, Any]:
 
 def time_training(network: str, recipe: str, level: str, data: Path, out: Path) -> tuple[int, Any]:
     """Returns the number of faces and the `clock` of this project's training."""
-    from training.core import TrainingConfig, train
-    from training.inputs import load_data
-    from training.recipes import resolve
+    from training.train import train
 
-    choices = resolve(network, recipe, {"augment": level, "epochs": EPOCHS})
-    of_data = load_data(data, None, choices.labels)
     timer = clock()
-    train(TrainingConfig(network, choices), of_data, out, callbacks=[timer])
-    return len(of_data.train.images), timer
+    train(network, data, out, recipe=recipe, augment=level, epochs=EPOCHS, callbacks=[timer])
+    return len(np.load(data / "train_rows.npy")), timer
 
 
 def measure(way: str, data: Path, faces: int) -> Result:

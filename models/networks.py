@@ -49,8 +49,10 @@ def is_file(network: str) -> bool:
     return network.endswith(".py")
 
 
-def network_name(network: str) -> str:
-    """Returns the name of a network, of a user's FILE.py without its ending."""
+def network_name(network: str | Build) -> str:
+    """Returns the name of a network: of a user's FILE.py without its extension, of a function its own name."""
+    if not isinstance(network, str):
+        return getattr(network, "__name__", "build")  # a `functools.partial` has none
     return Path(network).stem if is_file(network) else network
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import functools
 import shutil
 import sys
 import time
@@ -39,7 +40,7 @@ from training.batches import Batches, steps_per_epoch
 from training.calibration import calibrate_on
 from training.callbacks import METRICS, Checkpoint, EarlyStopping, EpochLine, Validation, validation
 from training.initial_weights import start_from
-from training.inputs import TrainingData
+from training.inputs import TrainingData, load_data
 from training.losses import masked_loss, masked_mae
 from training.plots import loss_curves
 from training.recipes import IMAGENET, NONE, Recipe
@@ -51,17 +52,22 @@ START = 0  # the epoch before any training
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """What a run does with its data.
+    """Everything that the result of a run follows from.
 
     Attributes:
-        network: the NAME of a network in `models`, or a FILE.py with `build(input_shape, keypoints, ...)`.
-        recipe: how it is trained (`training.recipes.resolve`).
+        network: the NAME of a network in `models`, a FILE.py with `build(input_shape, keypoints, ...)`, or such a
+            function.
+        recipe: how to train it (`training.recipes.resolve`).
+        data: the data folder.
+        extra_data: a second data folder; all its faces are added to the training faces.
         options: further arguments of `build` by name.
         seed: of weights, shuffling and augmentation.
     """
 
-    network: str
+    network: str | Build
     recipe: Recipe
+    data: Path
+    extra_data: Path | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
 
@@ -70,17 +76,23 @@ class TrainingConfig:
         """The network's name."""
         return network_name(self.network)
 
+    @functools.cached_property
+    def build(self) -> Build:
+        """The function that makes the network."""
+        return load_build(self.network) if isinstance(self.network, str) else self.network
+
     def files(self) -> list[Path]:
-        """Returns the files and folders that are read besides the data: a user's network, and weights to start from."""
+        """Returns the files and folders that the run reads."""
         start = self.recipe.initial_weights
         weights = [] if start in (NONE, IMAGENET) else [Path(start)]
-        return weights + ([Path(self.network)] if is_file(self.network) else [])
+        user_file = [Path(self.network)] if isinstance(self.network, str) and is_file(self.network) else []
+        return [self.data, *([self.extra_data] if self.extra_data else []), *weights, *user_file]
 
     def settings(self, data: TrainingData) -> dict[str, Any]:
-        """Returns all that the result follows from, JSON values; a run is only resumed with the same."""
+        """Returns the settings as JSON values; a run can only be resumed with the same ones."""
         start = self.recipe.initial_weights
         return {
-            "network": self.network,
+            "network": self.network if isinstance(self.network, str) else self.name,
             **self.recipe.parameters(),
             "options": dict(self.options),
             "seed": self.seed,
@@ -92,65 +104,64 @@ class TrainingConfig:
 
 def train(
     config: TrainingConfig,
-    data: TrainingData,
     out: Path,
-    build: Build | None = None,
     resume: bool = False,
     restart: bool = False,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> keras.Model:
-    """Trains a network, writes its model folder and returns it as it is kept: best epoch, float32, calibrated.
+    """Trains a network, writes its model folder and returns the saved model: best epoch, float32, calibrated.
 
-    The unfinished run lies in a folder beside `out`. Killed at any moment, a resumed run ends bit for bit where the
-    unbroken one ends.
+    The state of the unfinished run is kept in a folder beside `out`. A run that was killed at any moment and resumed
+    gives the same model, bit for bit, as an uninterrupted run.
 
     Args:
+        config: the network, the recipe and the data.
         out: the model folder to write.
-        build: the function that makes the network; that of `config.network` where None.
-        resume: go on with the unfinished run of `out`.
-        restart: throw it away; with `resume`, only where it cannot be gone on with.
-        callbacks: further ones; they see every hook of one `keras.Model.fit`, with `val_loss` and `val_mae`.
+        resume: continue the unfinished run of `out`.
+        restart: discard it; with `resume`, only if it cannot be continued.
+        callbacks: further Keras callbacks; they see every hook of one `keras.Model.fit`, with `val_loss` and `val_mae`.
 
     Raises:
-        InputError: the backend only predicts, the network and the recipe or data do not go together, `out` must not be
-            written, an unfinished run is in the way or is none, or training diverges.
+        InputError: the backend cannot train; the network, the recipe and the data do not go together; `out` must not
+            be written; an unfinished run is in the way or missing; or training diverges.
     """
     if (backend := keras.backend.backend()) in CANNOT_TRAIN:
         raise InputError(f"KERAS_BACKEND={backend}: cannot train; use tensorflow, jax or torch")
-    check_out(out, TRAIN, [*data.folders.values(), *config.files()])
-    build = build or load_build(config.network)
+    build = config.build
+    check_out(out, TRAIN, config.files())
+    data = load_data(config.data, config.extra_data, config.recipe.labels)
     path = out.with_name(out.name + ".unfinished") / checkpoint.STATE_FILE
     with locked(out):
         check_unfinished(path, resume, restart)
-        model = untrained(config, data, build)
-        files = [Path(config.network) if is_file(config.network) else file_of(build)]
-        # Hashed now: files may change while a run of hours goes on.
-        code = stage_code(TRAIN, [file for file in files if file and file.is_file()])
+        model = untrained(config, data)
+        source = Path(config.network) if isinstance(config.network, str) and is_file(config.network) else file_of(build)
+        # Hashed now, because files may change during a run of hours.
+        code = stage_code(TRAIN, [source] if source and source.is_file() else [])
         state = begin(path, model, config.settings(data), code, resume, restart)
-        tell_start(config, model, data)
+        print_start(config, model, data)
         try:
             fit(model, data, config, state, path, callbacks)
         except KeyboardInterrupt:
             if state.epochs:
-                print(f"kept: {counted(state.epochs)}; the same command with --resume goes on")
+                print(f"kept {counted(state.epochs)}; run the same command with --resume to continue")
             raise
         finally:
-            if not state.epochs:  # there is nothing to go on with
+            if not state.epochs:  # nothing to resume
                 shutil.rmtree(path.parent, ignore_errors=True)
-        kept = finished_model(model, config, data, build)
+        kept = finished_model(model, config, data)
         with atomic_folder(out) as folder:
             write_model(folder, kept, config, data, state)
         shutil.rmtree(path.parent)
     return kept
 
 
-def tell_start(config: TrainingConfig, model: keras.Model, data: TrainingData) -> None:
-    """Prints what is trained on what, and where a random crop finds no room."""
+def print_start(config: TrainingConfig, model: keras.Model, data: TrainingData) -> None:
+    """Prints the network, the number of faces and the recipe, and whether the images are too small for random crops."""
     faces = len(data.train.images)
     print(f"{config.name}: {model.count_params():,} parameters, {faces} faces, recipe {config.recipe.name}")
     height, width, _ = data.crop.shape
     if max(height, width) <= config.recipe.crop_px:
-        print(f"pictures of {height} x {width} px are left whole: no crop of {config.recipe.crop_px} px fits in")
+        print(f"images of {height} x {width} px are not cropped: they are no larger than {config.recipe.crop_px} px")
 
 
 def check_unfinished(path: Path, resume: bool, restart: bool) -> None:
@@ -172,18 +183,16 @@ def counted(epochs: int) -> str:
     return f"{epochs} epoch{'' if epochs == 1 else 's'}"
 
 
-def untrained(config: TrainingConfig, data: TrainingData, build: Build) -> keras.Model:
+def untrained(config: TrainingConfig, data: TrainingData) -> keras.Model:
     """Returns the compiled network, with new weights or those of a file.
 
     Raises:
         InputError: it cannot be built for these faces, does not go with the recipe's loss, or the file does not fit.
     """
     recipe = config.recipe
-    if data.labels != recipe.labels:
-        raise InputError(f"--labels {recipe.labels}: the data were loaded with {data.labels}; load them with the same")
     keras.utils.set_random_seed(config.seed)
     with precision(recipe.precision):
-        model = built(config, data, build)
+        model = built(config, data)
     if recipe.loss == "laplace" and not predicts_error(model):
         raise InputError(f"--loss laplace: {config.name} does not predict an expected error; use --loss mse or another")
     if recipe.loss != "laplace" and predicts_error(model):
@@ -193,7 +202,7 @@ def untrained(config: TrainingConfig, data: TrainingData, build: Build) -> keras
 
     def build_for(points: int) -> keras.Model:
         with precision("float32"):
-            return built(config, data, build, points)
+            return built(config, data, points)
 
     spec, images = data.spec(predicts_error(model)), data.val.images[:COMPARED_IMAGES]
     model = start_from(model, recipe.initial_weights, spec, build_for, images)
@@ -201,7 +210,7 @@ def untrained(config: TrainingConfig, data: TrainingData, build: Build) -> keras
     return model
 
 
-def built(config: TrainingConfig, data: TrainingData, build: Build, points: int = 0) -> keras.Model:
+def built(config: TrainingConfig, data: TrainingData, points: int = 0) -> keras.Model:
     """Returns the network as it is made for these faces, or for another number of output points.
 
     Raises:
@@ -209,10 +218,10 @@ def built(config: TrainingConfig, data: TrainingData, build: Build, points: int 
     """
     options, crop_px = dict(config.options), config.recipe.crop_px
     if crop_px:
-        if "crop_px" not in build_options(build):
+        if "crop_px" not in build_options(config.build):
             raise InputError(f"--crop-px {crop_px}: {config.name} can only see whole pictures; give --crop-px 0")
         options["crop_px"] = crop_px
-    return build_model(build, data.crop.shape, points or data.train.points.shape[1], options)
+    return build_model(config.build, data.crop.shape, points or data.train.points.shape[1], options)
 
 
 @contextlib.contextmanager
@@ -326,10 +335,10 @@ def validate_start(model: keras.Model, data: TrainingData, config: TrainingConfi
     state.early_stopping = {"best": metrics[recipe.monitor], "wait": 0, "best_epoch": START - 1}  # Keras counts from 0
 
 
-def finished_model(model: keras.Model, config: TrainingConfig, data: TrainingData, build: Build) -> keras.Model:
+def finished_model(model: keras.Model, config: TrainingConfig, data: TrainingData) -> keras.Model:
     """Returns the trained network as it is kept: in float32, its expected error calibrated on the validation faces."""
     with precision("float32"):
-        kept, calibration = built(config, data, build), calibration_of(model)
+        kept, calibration = built(config, data), calibration_of(model)
         if calibration is not None:
             kept = with_calibration(kept, *calibration)
         kept.set_weights(model.get_weights())

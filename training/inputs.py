@@ -24,21 +24,17 @@ class TrainingData:
     Attributes:
         train: of the data folder, and of `--extra-data`.
         val: of the data folder.
-        labels: the value of `training.recipes.LABELS` that both follow.
         keypoint_set: the mark-up.
         sources: the label sources that the network is to tell apart; see `ModelSpec`.
         crop: of the training images.
-        folders: each by the name of its option.
-        hashes: of the arrays of each, by the same names.
+        hashes: of the arrays of each data folder, by the name of its option.
     """
 
     train: Targets
     val: Targets
-    labels: str
     keypoint_set: KeypointSet
     label_sources: tuple[int, ...]
     crop: Crop
-    folders: dict[str, Path]
     hashes: dict[str, str]
 
     def spec(self, expected_error: bool) -> ModelSpec:
@@ -64,10 +60,10 @@ def load_data(folder: Path, extra: Path | None, labels: str) -> TrainingData:
         raise InputError(f"{folder}: has no faces to train and validate on; prepare it with another --split")
     if not val.labelled.any():
         raise InputError(f"{folder}: no validation face has a real label; prepare it with another --seed")
-    hashes, folders, faces = {"data": data_hash(manifest)}, {"data": folder}, [train]
+    hashes, faces = {"data": data_hash(manifest)}, [train]
     if extra is not None:
         more = load_extra(extra, folder, keypoint_set, train, val)
-        hashes["extra_data"], folders["extra_data"] = data_hash(load_data_manifest(extra)), extra
+        hashes["extra_data"] = data_hash(load_data_manifest(extra))
         faces += [replace(split, groups=split.groups + 1 + train.groups.max()) for split in more]
 
     label_sources = label_sources_apart(faces, keypoint_set) if labels == "by_source" else (0,)
@@ -80,16 +76,8 @@ def load_data(folder: Path, extra: Path | None, labels: str) -> TrainingData:
             f"{folder}: no training face has a label of {', '.join(never)}, so that nothing could be learnt of it; "
             "prepare it with another --seed, or add faces that have by --extra-data"
         )
-    return TrainingData(
-        together,
-        targets(val, labels, predicted, keypoint_set),
-        labels,
-        keypoint_set,
-        label_sources,
-        crop_of(train),
-        folders,
-        hashes,
-    )
+    val_targets = targets(val, labels, predicted, keypoint_set)
+    return TrainingData(together, val_targets, keypoint_set, label_sources, crop_of(train), hashes)
 
 
 def label_sources_apart(splits: Sequence[Split], keypoint_set: KeypointSet) -> tuple[int, ...]:

@@ -12,6 +12,7 @@ LABELS = ("masked", "imputed", "by_source")
 LOSSES = ("mse", "mae", "huber", "wing", "laplace")  # `training.losses` makes them
 LEVELS = ("none", "light", "strong", "wide", "elastic")  # of `training.augment`
 NONE, IMAGENET = "none", "imagenet"  # initial weights that are no file
+MAY_BE_ZERO = ("weight_decay", "warmup_epochs", "flip_epochs_fraction", "crop_px", "faces_per_group")
 CHOICES = {"schedule": SCHEDULES, "precision": PRECISIONS, "labels": LABELS, "loss": LOSSES, "augment": LEVELS}
 
 
@@ -178,19 +179,24 @@ def resolve(name: str, recipe: str | None = None, choices: Mapping[str, Any] | N
         choices: values of fields in place of the recipe's; None leaves the recipe's.
 
     Raises:
-        InputError: choices that do not go together.
+        InputError: an unknown recipe, or choices that are not allowed or do not go together.
     """
     own = {field: value for field, value in (choices or {}).items() if value is not None}
-    for field, known in CHOICES.items():
-        if own.get(field, known[0]) not in known:
-            raise InputError(f"--{field} {own[field]}: no such choice; give one of {', '.join(known)}")
+    recipe = recipe or default_recipe(name)
+    if recipe not in RECIPES:
+        raise InputError(f"--recipe {recipe}: no such recipe; give one of {', '.join(RECIPES)}")
+    for field, value in own.items():
+        option = f"--{field.replace('_', '-')} {value}"
+        if value not in CHOICES.get(field, (value,)):
+            raise InputError(f"{option}: no such choice; give one of {', '.join(CHOICES[field])}")
+        if not isinstance(value, str) and not (0 < value < float("inf") or (field in MAY_BE_ZERO and value == 0)):
+            raise InputError(f"{option}: give a positive number{' or 0' if field in MAY_BE_ZERO else ''}")
     if own.get("schedule") == "constant":
         if own.get("warmup_epochs"):
-            raise InputError("--warmup-epochs: a constant learning rate has none; use --schedule cosine")
+            raise InputError("--warmup-epochs: a constant learning rate has no warmup; use --schedule cosine")
         own["warmup_epochs"] = 0
-    if not 0 <= own.get("flip_epochs_fraction", 1) <= 1:
-        raise InputError(f"--flip-epochs-fraction {own['flip_epochs_fraction']}: give a share from 0 to 1")
-    recipe = recipe or default_recipe(name)
+    if own.get("flip_epochs_fraction", 1) > 1:
+        raise InputError(f"--flip-epochs-fraction {own['flip_epochs_fraction']}: give a fraction from 0 to 1")
     if recipe == "default" and name in DEFAULT_RATES:
         own = {"learning_rate": DEFAULT_RATES[name], **own}
     return replace(RECIPES[recipe], **own)

@@ -1,70 +1,141 @@
-"""Stage 2: a data folder and a network in, a trained model folder out.
-
-python -m training.train base
-python -m training.train v1 --recipe published
-python -m training.train my_network.py --filters 64
-python -m training.train base --resume
-python -m training.train v2 --extra-data artifacts/extra
-"""
+"""Stage 2: trains a network on a data folder and writes a model folder."""
 
 import argparse
 import importlib.util
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from common.backend import start_backend
 from common.stage import seed
 from facial_keypoints.errors import InputError, run
-from models.networks import build_options, load_build, network_name, network_names
-from training.recipes import CHOICES, IMAGENET, NONE, RECIPES, choice_fields, resolve
+from models.networks import Build, build_options, load_build, network_name, network_names
+from training.recipes import CHOICES, IMAGENET, NONE, RECIPES, Recipe, choice_fields, resolve
+
+if TYPE_CHECKING:
+    import keras
 
 DEFAULT_DATA = Path("artifacts/data")
 DEFAULT_OUT = Path("artifacts/models")
-MAY_BE_ZERO = ("weight_decay", "warmup_epochs", "flip_epochs_fraction", "crop_px", "faces_per_group")
-METAVARS = {"initial_weights": f"{NONE}|{IMAGENET}|FILE"}
+HELP = {  # of the values of a recipe
+    "epochs": "largest number of epochs",
+    "batch_size": "faces per batch",
+    "learning_rate": "learning rate of Adam, at its highest",
+    "schedule": "learning rate schedule",
+    "patience": "epochs without improvement before training stops",
+    "loss": "loss function",
+    "labels": "real labels only, imputed labels too, or real labels of each label source apart",
+    "augment": "strength of the augmentation",
+    "crop_px": "side of the random crop in px; 0: the whole image",
+    "faces_per_group": "largest number of faces of one group in an epoch; 0: all",
+    "weight_decay": "decoupled weight decay",
+    "warmup_epochs": "epochs in which the learning rate rises from 0",
+    "flip_epochs_fraction": "fraction of the epochs in which half of the faces are mirrored",
+    "precision": "Keras dtype policy during training",
+    "initial_weights": "weights to start from: a model folder, a .keras file or an .h5 file of VGG16",
+}
+METAVARS: dict[Any, str] = {int: "N", float: "X", str: f"{NONE}|{IMAGENET}|FILE"}
 OPTION_TYPES = (bool, int, float, str)  # of a network's own arguments
+EPILOG = """The options of a recipe show the values of the network's own recipe, or of --recipe NAME.
+
+examples:
+  python -m training.train base
+  python -m training.train v1 --recipe published --help
+  python -m training.train my_network.py --filters 64
+"""
 
 
-def parser() -> argparse.ArgumentParser:
-    """Returns the options that every network has."""
+def train(
+    network: str | Build,
+    data: str | Path = DEFAULT_DATA,
+    out: str | Path | None = None,
+    *,
+    extra_data: str | Path | None = None,
+    recipe: str | None = None,
+    seed: int = 0,
+    resume: bool = False,
+    restart: bool = False,
+    callbacks: Sequence["keras.callbacks.Callback"] = (),
+    **values: Any,
+) -> Path:
+    """Trains a network and returns the model folder that it writes.
+
+    Args:
+        network: `base`, `v1`, ..., the path of a FILE.py with a function `build`, or such a function.
+        data: the data folder.
+        out: the model folder; `artifacts/models/NETWORK` by default.
+        extra_data: a second data folder; all its faces are added to the training faces.
+        recipe: a name in `training.recipes.RECIPES`; the network's own by default.
+        seed: of weights, shuffling and augmentation.
+        resume: continue the unfinished run of `out`.
+        restart: discard it; with `resume`, only if it cannot be continued.
+        callbacks: further Keras callbacks.
+        values: values that replace those of the recipe (`epochs=10`), and options of the network (`filters=64`).
+
+    Raises:
+        InputError: a value is not allowed, the data folder cannot be used, or see `training.core.train`.
+    """
+    start_backend()
+    from training import core
+
+    name = network_name(network)
+    fields = {field.name for field in choice_fields()}
+    choices = {key: value for key, value in values.items() if key in fields}
+    options = {key: value for key, value in values.items() if key not in fields}
+    extra = None if extra_data is None else Path(extra_data)
+    config = core.TrainingConfig(network, resolve(name, recipe, choices), Path(data), extra, options, seed)
+    folder = DEFAULT_OUT / name if out is None else Path(out)
+    core.train(config, folder, resume, restart, callbacks)
+    return folder
+
+
+def parser(recipe: Recipe) -> argparse.ArgumentParser:
+    """Returns the options that every network has; the help shows the values of this recipe."""
     p = argparse.ArgumentParser(
         prog="python -m training.train",
-        description=(__doc__ or "").partition("\n")[0],
-        epilog="Arguments of the network's own `build` are options too: give NETWORK and --help to see them.",
+        description=__doc__,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         add_help=False,
         allow_abbrev=False,  # the first pass does not know the network's own options
     )
     p.add_argument(
         "network",
-        nargs="?",  # so that --help needs none
+        nargs="?",  # --help needs none
         metavar="NETWORK",
-        help=f"{', '.join(network_names())}, or a FILE.py that has a function `build`",
+        help=f"{', '.join(network_names())}, or a FILE.py that defines a function `build`",
     )
-    p.add_argument("-h", "--help", action="store_true", help="show this and the network's own options")
-    p.add_argument("--data", type=Path, default=DEFAULT_DATA, help="data folder (default: %(default)s)")
-    p.add_argument("--out", type=Path, help=f"model folder to write (default: {DEFAULT_OUT}/NETWORK)")
-    p.add_argument(
-        "--extra-data", type=Path, metavar="DIR", help="a second data folder: all its faces train, none validates"
+    p.add_argument("-h", "--help", action="store_true", help="show this help and the options of NETWORK")
+    files = p.add_argument_group("folders")
+    files.add_argument(
+        "--data", type=Path, default=DEFAULT_DATA, metavar="DIR", help="data folder (default: %(default)s)"
     )
-    p.add_argument("--recipe", choices=list(RECIPES), help="default: the network's own, where it has one")
+    files.add_argument(
+        "--extra-data", type=Path, metavar="DIR", help="second data folder; all its faces are added to the training set"
+    )
+    files.add_argument(
+        "--out", type=Path, metavar="DIR", help=f"model folder to write (default: {DEFAULT_OUT}/NETWORK)"
+    )
+    files.add_argument("--tensorboard", type=Path, metavar="DIR", help="write TensorBoard logs here")
+    values = p.add_argument_group("recipe")
+    values.add_argument("--recipe", choices=list(RECIPES), help=f"(default: the network's own, here {recipe.name})")
     for field in choice_fields():
-        values = ", ".join(f"{getattr(recipe, field.name)} ({name})" for name, recipe in RECIPES.items())
-        p.add_argument(
+        choices = CHOICES.get(field.name)
+        values.add_argument(
             option_of(field.name),
-            type=_number(field.type, field.name in MAY_BE_ZERO) if field.type in (int, float) else str,
-            choices=CHOICES.get(field.name),
-            metavar=METAVARS.get(field.name),
-            help=f"in place of the recipe's: {values}",
+            type=field.type,
+            choices=choices,
+            metavar=None if choices else METAVARS[field.type],
+            help=f"{HELP[field.name]} ({getattr(recipe, field.name)})",
         )
-    p.add_argument("--seed", type=seed, default=0, help="of weights, shuffling and augmentation (default: 0)")
-    p.add_argument("--tensorboard", type=Path, metavar="DIR", help="write TensorBoard logs here")
-    p.add_argument("--resume", action="store_true", help="go on with the unfinished run of this --out")
-    p.add_argument(
+    runs = p.add_argument_group("run")
+    runs.add_argument("--seed", type=seed, default=0, metavar="N", help="random seed (default: %(default)s)")
+    runs.add_argument("--resume", action="store_true", help="continue the unfinished run of --out")
+    runs.add_argument(
         "--restart",
         action="store_true",
-        help="throw the unfinished run of this --out away; with --resume: only where it cannot be gone on with",
+        help="discard the unfinished run of --out; with --resume, only if it cannot be continued",
     )
     return p
 
@@ -73,75 +144,66 @@ def option_of(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def _number(kind: type, or_zero: bool = False) -> Any:
-    def number(text: str) -> Any:
-        value = kind(text)
-        if not (0 < value < float("inf") or (or_zero and value == 0)):
-            raise argparse.ArgumentTypeError(f"{text} is not a positive number{' or 0' if or_zero else ''}")
-        return value
-
-    number.__name__ = kind.__name__
-    return number
-
-
 def add_network_options(
     p: argparse.ArgumentParser, own: Mapping[str, inspect.Parameter], taken: Iterable[str]
 ) -> list[str]:
     """Adds the arguments of a network's `build` as options and returns their names.
 
-    The type is that of the annotation, else of the default. What no option can say, or what has the name of an option
-    of every network, keeps its default.
+    The type is that of the annotation, else of the default. An argument keeps its default if its type cannot be given
+    on the command line, or if it has the name of an option of every network.
     """
-    group, added = p.add_argument_group("options of the network"), []
+    group, added = p.add_argument_group("network"), []
     for name, parameter in own.items():
         default, annotation = parameter.default, parameter.annotation
         kind = annotation if annotation in OPTION_TYPES else type(default)
         if name not in taken and kind in OPTION_TYPES:
             how: dict[str, Any] = {"action": argparse.BooleanOptionalAction} if kind is bool else {"type": kind}
-            group.add_argument(option_of(name), default=argparse.SUPPRESS, help=f"default: {default}", **how)
+            group.add_argument(option_of(name), default=argparse.SUPPRESS, help=f"(default: {default})", **how)
             added.append(name)
     return added
 
 
+def tensorboard(logs: Path, out: Path) -> "keras.callbacks.Callback":
+    """Returns the callback that writes TensorBoard logs; raises InputError without TensorFlow, or if `out` is above."""
+    import keras
+
+    if importlib.util.find_spec("tensorflow") is None:
+        raise InputError("--tensorboard: Keras needs TensorFlow to write these logs; install it or omit the option")
+    if logs.resolve().is_relative_to(out.resolve()):
+        raise InputError(f"--tensorboard {logs}: lies in {out}, which training replaces; choose another folder")
+    return keras.callbacks.TensorBoard(logs)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
-    p = parser()
-    known, _ = p.parse_known_args(arguments)
+    known, _ = parser(RECIPES["default"]).parse_known_args(arguments)
+    name = network_name(known.network or "base")
+    p = parser(resolve(name, known.recipe))
     if known.network is None:
         if known.help:
             p.print_help()
             return
         p.error(f"give a NETWORK: {', '.join(network_names())}, or a FILE.py")
     start_backend()
-    build = load_build(known.network)
-    own = add_network_options(p, build_options(build), taken=vars(known))
+    own = add_network_options(p, build_options(load_build(known.network)), taken=vars(known))
     if known.help:
         p.print_help()
         return
     options = p.parse_args(arguments)
-    name = network_name(options.network)
-    recipe = resolve(name, options.recipe, {field.name: getattr(options, field.name) for field in choice_fields()})
-
-    import keras
-
-    from training.core import TrainingConfig, train
-    from training.inputs import load_data
-
-    if options.tensorboard and importlib.util.find_spec("tensorflow") is None:
-        raise InputError("--tensorboard: Keras writes its logs through TensorFlow, which is missing; leave it out")
     out = options.out or DEFAULT_OUT / name
-    if options.tensorboard and options.tensorboard.resolve().is_relative_to(out.resolve()):
-        raise InputError(
-            f"--tensorboard {options.tensorboard}: lies in {out}, which is replaced at the end; move it out"
-        )
-    data = load_data(options.data, options.extra_data, recipe.labels)
-    config = TrainingConfig(
+    given = {field.name: getattr(options, field.name) for field in choice_fields()}
+    given |= {option: getattr(options, option) for option in own if option in options}
+    train(
         options.network,
-        recipe,
-        {name: getattr(options, name) for name in own if name in options},
-        options.seed,
+        options.data,
+        out,
+        extra_data=options.extra_data,
+        recipe=options.recipe,
+        seed=options.seed,
+        resume=options.resume,
+        restart=options.restart,
+        callbacks=[tensorboard(options.tensorboard, out)] if options.tensorboard else [],
+        **given,
     )
-    callbacks = [keras.callbacks.TensorBoard(options.tensorboard)] if options.tensorboard else []
-    train(config, data, out, build, options.resume, options.restart, callbacks)
     print(f"{out}: model.keras, summary.txt, history.csv, loss_curves.png")
 
 

@@ -1,6 +1,7 @@
 """From training to the comparison: a small v2, and a network of the user's own."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -39,20 +40,14 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def evaluations(faces: Path) -> Path:
     """A folder of evaluations: a small `v2`, and `own`, a network of the user's own, each trained for one epoch."""
-    from common.backend import start_backend
-
-    start_backend()
-    from training.core import TrainingConfig, train
-    from training.inputs import load_data
-    from training.recipes import resolve
+    from training.train import train
 
     own = faces.parent / "own.py"
     own.write_text(OWN, encoding="utf-8")
-    for network, options in (("v2", {"width": 0.25}), (str(own), {})):
+    networks: list[tuple[str, dict[str, Any]]] = [("v2", {"width": 0.25}), (str(own), {})]
+    for network, options in networks:
         name = Path(network).stem
-        recipe = resolve(name, None, {"epochs": 1})
-        config = TrainingConfig(network, recipe, options=options)
-        train(config, load_data(faces, None, recipe.labels), faces.parent / "models" / name)
+        train(network, faces, faces.parent / "models" / name, epochs=1, **options)
         out = faces.parent / "evaluation" / name
         evaluate.main([str(faces.parent / "models" / name), "--data", str(faces), "--out", str(out)])
     return faces.parent / "evaluation"

@@ -27,7 +27,7 @@ from tests.training.conftest import write_data
 from training import core
 from training.inputs import load_data
 from training.recipes import resolve
-from training.train import main
+from training.train import main, train
 
 QUICK = ["--epochs", "3", "--learning-rate", "1e-3", "--batch-size", "16"]
 NARROW = ["--width", "0.34"]  # a v2 of a tenth of its parameters
@@ -71,7 +71,7 @@ main(sys.argv[1:])
 """
 
 
-def train(arguments: list[str], preparation: str = "") -> int:
+def train_process(arguments: list[str], preparation: str = "") -> int:
     command = [sys.executable, "-c", PROGRAM.format(preparation=preparation), *arguments]
     return subprocess.run(command, cwd=ROOT, capture_output=True, check=False).returncode
 
@@ -90,15 +90,15 @@ def same(a: Path, b: Path) -> bool:
 def test_a_run_killed_three_times_ends_where_the_unbroken_run_ends(small_data: Path, tmp_path: Path) -> None:
     unbroken, killed = tmp_path / "unbroken", tmp_path / "killed"
     common = ["base", "--data", str(small_data), *QUICK, "--seed", "5"]
-    assert train([*common, "--out", str(unbroken)]) == 0
+    main([*common, "--out", str(unbroken)])
 
     broken = [*common, "--out", str(killed)]
-    assert train(broken, KILLED_IN_THE_MIDDLE_OF_A_SAVE) == -9
+    assert train_process(broken, KILLED_IN_THE_MIDDLE_OF_A_SAVE) == -9
     assert not killed.exists()
-    assert train([*broken, "--resume"], KILLED_IN_THE_MIDDLE_OF_AN_EPOCH) == -9
-    assert train([*broken, "--resume"], KILLED_WHILE_THE_MODEL_IS_WRITTEN) == -9
+    assert train_process([*broken, "--resume"], KILLED_IN_THE_MIDDLE_OF_AN_EPOCH) == -9
+    assert train_process([*broken, "--resume"], KILLED_WHILE_THE_MODEL_IS_WRITTEN) == -9
     assert not killed.exists()
-    assert train([*broken, "--resume"]) == 0
+    main([*broken, "--resume"])
     assert same(unbroken, killed)
     metrics = [read_manifest(folder, TRAIN)["metrics"] for folder in (unbroken, killed)]
     assert metrics[0]["best_epoch"] == metrics[1]["best_epoch"]
@@ -185,7 +185,7 @@ def test_the_start_counts_as_an_epoch_for_early_stopping(small_data: Path, tmp_p
     spoil = ["base", "--data", str(small_data), "--initial-weights", str(good), "--learning-rate", "0.5",
              "--batch-size", "16", "--epochs", "4", "--patience", "1"]  # fmt: skip
     main([*spoil, "--out", str(tmp_path / "unbroken")])
-    assert train([*spoil, "--out", str(tmp_path / "killed")], KILLED_WHILE_THE_MODEL_IS_WRITTEN) == -9
+    assert train_process([*spoil, "--out", str(tmp_path / "killed")], KILLED_WHILE_THE_MODEL_IS_WRITTEN) == -9
     main([*spoil, "--out", str(tmp_path / "killed"), "--resume"])
     assert same(tmp_path / "unbroken", tmp_path / "killed")
     assert read_manifest(tmp_path / "killed", TRAIN)["metrics"]["epochs"] == 1
@@ -198,7 +198,7 @@ def test_a_run_killed_in_its_first_epoch_is_in_nobody_s_way(
     run = ["base", "--data", str(small_data), *QUICK, "--seed", "5"]
     main([*run, "--out", str(tmp_path / "unbroken")])
     for name, flags, settings in (("a", ["--resume"], []), ("b", [], ["--epochs", "1"])):
-        assert train([*run, "--out", str(tmp_path / name)], KILLED_IN_THE_FIRST_EPOCH) == -9
+        assert train_process([*run, "--out", str(tmp_path / name)], KILLED_IN_THE_FIRST_EPOCH) == -9
         assert (tmp_path / f"{name}.unfinished").is_dir()
         capsys.readouterr()
         main([*run, "--out", str(tmp_path / name), *flags, *settings])
@@ -211,7 +211,7 @@ def test_resuming_needs_an_unfinished_run_with_the_same_settings(small_data: Pat
     out = ["--data", str(small_data), "--out", str(tmp_path / "base")]
     with pytest.raises(InputError, match="no unfinished run"):
         main(["base", *out, "--resume"])
-    assert train(["base", *out, *QUICK], KILLED_IN_THE_MIDDLE_OF_AN_EPOCH) == -9
+    assert train_process(["base", *out, *QUICK], KILLED_IN_THE_MIDDLE_OF_AN_EPOCH) == -9
     with pytest.raises(InputError, match=r"holds an unfinished run of 2 epochs"):
         main(["base", *out, *QUICK])
     with pytest.raises(InputError, match=r"was started with epochs 3, not 1"):
@@ -290,7 +290,7 @@ def v2_folder(v2_command: list[str], tmp_path_factory: pytest.TempPathFactory) -
 @pytest.mark.long
 def test_v2_killed_ends_where_the_unbroken_run_ends(v2_command: list[str], v2_folder: Path, tmp_path: Path) -> None:
     broken = [*v2_command, "--out", str(tmp_path / "v2")]
-    assert train(broken, KILLED_IN_THE_MIDDLE_OF_AN_EPOCH) == -9
+    assert train_process(broken, KILLED_IN_THE_MIDDLE_OF_AN_EPOCH) == -9
     assert not (tmp_path / "v2").exists()
     main([*broken, "--resume"])
     assert same(v2_folder, tmp_path / "v2")
@@ -307,11 +307,11 @@ def test_early_stopping_remembers_over_a_kill_how_long_it_has_waited(small_data:
     run = ["base", "--data", str(small_data), "--epochs", "20", "--patience", "3", "--seed", "1"]
     run += ["--batch-size", "16", "--schedule", "constant", "--learning-rate", "0.05", "--loss", "mae"]
     unbroken, killed = tmp_path / "unbroken", tmp_path / "killed"
-    assert train([*run, "--out", str(unbroken)]) == 0
+    main([*run, "--out", str(unbroken)])
     metrics = read_manifest(unbroken, TRAIN)["metrics"]
     assert metrics["epochs"] == metrics["best_epoch"] + 3 < 20
-    assert train([*run, "--out", str(killed)], KILLED_IN_THE_MIDDLE_OF_AN_EPOCH) == -9
-    assert train([*run, "--out", str(killed), "--resume"], KILLED_WHILE_THE_MODEL_IS_WRITTEN) == -9
+    assert train_process([*run, "--out", str(killed)], KILLED_IN_THE_MIDDLE_OF_AN_EPOCH) == -9
+    assert train_process([*run, "--out", str(killed), "--resume"], KILLED_WHILE_THE_MODEL_IS_WRITTEN) == -9
     main([*run, "--out", str(killed), "--resume"])  # nothing is left to train, only to write
     assert same(unbroken, killed)
 
@@ -345,7 +345,9 @@ def test_a_file_of_the_user_s_own_trains_and_resumes_like_ours(small_data: Path,
     assert manifest["model"]["output_points"] == {"complete": list(range(15))}
     assert manifest["model"]["crop"]["height_px"] == 32
     assert keras.saving.load_model(out / "model.keras", compile=False).layers[2].filters == 6
-    assert train([*run, "--out", str(killed)], KILLED_IN_THE_MIDDLE_OF_AN_EPOCH) == -9  # the other states count too
+    assert (
+        train_process([*run, "--out", str(killed)], KILLED_IN_THE_MIDDLE_OF_AN_EPOCH) == -9
+    )  # the other states count too
     main([*run, "--out", str(killed), "--resume"])
     assert same(out, killed)
 
@@ -354,7 +356,7 @@ def test_a_run_does_not_go_on_with_other_code_than_it_began_with(small_data: Pat
     own = tmp_path / "own.py"
     own.write_text(OWN, encoding="utf-8")
     run = [str(own), "--data", str(small_data), *QUICK, "--out", str(tmp_path / "out")]
-    assert train(run, KILLED_IN_THE_MIDDLE_OF_AN_EPOCH) == -9
+    assert train_process(run, KILLED_IN_THE_MIDDLE_OF_AN_EPOCH) == -9
     own.write_text(OWN.replace("Dropout(0.2)", "Dropout(0.3)"), encoding="utf-8")
     with pytest.raises(InputError, match=r"was started before .*own\.py changed; start over with --restart"):
         main([*run, "--resume"])
@@ -383,6 +385,48 @@ def test_help_shows_the_network_s_own_options(capsys: pytest.CaptureFixture[str]
     assert "--width WIDTH" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("arguments", "recipe", "epochs"),
+    [([], "default", 40), (["v2"], "v2", 80), (["base", "--recipe", "published"], "published", 200)],
+)
+def test_help_shows_the_values_of_the_recipe(
+    arguments: list[str], recipe: str, epochs: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main([*arguments, "--help"])
+    shown = capsys.readouterr().out
+    assert f"the network's own, here {recipe}" in shown
+    assert f"largest number of epochs ({epochs})" in shown
+
+
+@pytest.mark.any_backend
+def test_python_trains_what_the_command_trains(small_data: Path, tmp_path: Path) -> None:
+    """Values of the recipe and options of the network are keyword arguments, with the defaults of the flags."""
+    by_python = train("base", data=str(small_data), out=str(tmp_path / "python"), epochs=1, seed=5)
+    main(["base", "--data", str(small_data), "--out", str(tmp_path / "command"), "--epochs", "1", "--seed", "5"])
+    assert same(by_python, tmp_path / "command")
+    own = tmp_path / "own.py"
+    own.write_text(OWN, encoding="utf-8")
+    main([str(own), "--data", str(small_data), "--out", str(tmp_path / "file"), "--epochs", "1", "--filters", "6"])
+    function: dict[str, Any] = {}
+    exec(OWN, function)  # as a cell of a notebook does
+    by_function = train(function["build"], small_data, tmp_path / "function", epochs=1, filters=6)
+    assert same(by_function, tmp_path / "file")
+    assert read_manifest(by_function, TRAIN)["parameters"]["options"] == {"filters": 6}
+
+
+def test_a_value_that_no_option_takes_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+    values: list[tuple[dict[str, Any], str]] = [
+        ({"epochs": 0}, "--epochs 0: give a positive number$"),
+        ({"weight_decay": -1.0}, "--weight-decay -1.0: give a positive number or 0"),
+        ({"loss": "l0"}, "--loss l0: no such choice"),
+        ({"recipe": "fast"}, "--recipe fast: no such recipe; give one of default, published, v2"),
+    ]
+    for value, message in values:
+        with pytest.raises(InputError, match=message):
+            train("base", tmp_path / "none", tmp_path / "out", **value)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.any_backend
 def test_callbacks_of_the_caller_see_every_hook_and_the_validation(small_data: Path, tmp_path: Path) -> None:
     hooks: list[str] = []
@@ -400,13 +444,11 @@ def test_callbacks_of_the_caller_see_every_hook_and_the_validation(small_data: P
         def on_train_end(self, logs: Any = None) -> None:
             hooks.append("end")
 
-    recipe = resolve("base", None, {"epochs": 2, "batch_size": 32})
-    data = load_data(small_data, None, recipe.labels)
-    model = core.train(core.TrainingConfig("base", recipe), data, tmp_path / "base", callbacks=[Watch()])
+    out = train("base", data=small_data, out=tmp_path / "base", epochs=2, batch_size=32, callbacks=[Watch()])
     seen = "loss, mae, val_loss, val_mae"
     assert hooks == ["begin", "batch", "batch", f"epoch 0: {seen}", "batch", "batch", f"epoch 1: {seen}", "end"]
-    assert model.output_shape == (None, 15, 2)
-    assert read_manifest(tmp_path / "base", TRAIN)["parameters"]["recipe"] == "default"
+    assert out == tmp_path / "base"
+    assert read_manifest(out, TRAIN)["parameters"]["recipe"] == "default"
 
 
 @pytest.mark.any_backend
@@ -422,13 +464,13 @@ def test_half_precision_is_for_training_alone(small_data: Path, tmp_path: Path) 
         raise ValueError(keras.config.dtype_policy().name)
 
     recipe = resolve("base", None, {"epochs": 1, "precision": "mixed_bfloat16"})
-    config, data = core.TrainingConfig("base", recipe), load_data(small_data, None, recipe.labels)
-    kept = core.train(config, data, tmp_path / "base", callbacks=[Watch()])
+    config = core.TrainingConfig("base", recipe, small_data)
+    kept = core.train(config, tmp_path / "base", callbacks=[Watch()])
     assert trained == ["mixed_bfloat16"]
     assert kept.get_layer("dense").dtype_policy.name == "float32"
     assert keras.config.dtype_policy().name == "float32"
     with pytest.raises(InputError, match="mixed_bfloat16"):
-        core.train(config, data, tmp_path / "none", build=fails)
+        core.train(core.TrainingConfig(fails, recipe, small_data), tmp_path / "none")
     assert keras.config.dtype_policy().name == "float32"
 
 
@@ -497,7 +539,7 @@ def test_people_of_validation_and_test_may_not_come_back_by_the_second_folder(tm
 
 def test_a_run_begun_with_more_faces_does_not_go_on_without_them(data_48: Path, extra_48: Path, tmp_path: Path) -> None:
     run = ["v2", *NARROW, "--batch-size", "16", "--epochs", "3", "--data", str(data_48), "--out", str(tmp_path / "v2")]
-    assert train([*run, "--extra-data", str(extra_48)], KILLED_IN_THE_MIDDLE_OF_AN_EPOCH) == -9
+    assert train_process([*run, "--extra-data", str(extra_48)], KILLED_IN_THE_MIDDLE_OF_AN_EPOCH) == -9
     with pytest.raises(InputError, match=r"was started with .*extra_data \w+, not None"):
         main([*run, "--resume"])
 
@@ -547,10 +589,10 @@ def test_a_keypoint_without_a_training_label_is_told(data_48: Path, tmp_path: Pa
     [
         (["base", "--loss", "laplace"], "--loss laplace: base does not predict an expected error"),
         (["v2", "--recipe", "default"], "--loss mse: leaves the expected error of v2 untaught"),
-        (["v2", "--flip-epochs-fraction", "2"], "--flip-epochs-fraction 2.0: give a share from 0 to 1"),
+        (["v2", "--flip-epochs-fraction", "2"], "--flip-epochs-fraction 2.0: give a fraction from 0 to 1"),
         (
             ["v2", "--schedule", "constant", "--warmup-epochs", "1"],
-            "--warmup-epochs: a constant learning rate has none",
+            "--warmup-epochs: a constant learning rate has no warmup",
         ),
         (["nothing"], "nothing: no such network; give one of base, .*v2"),
     ],
@@ -571,7 +613,7 @@ def test_images_too_small_for_a_network_are_told(small_data: Path, tmp_path: Pat
 
 def test_a_damaged_state_is_told_and_may_be_thrown_away(small_data: Path, tmp_path: Path) -> None:
     out = ["--data", str(small_data), "--out", str(tmp_path / "base")]
-    assert train(["base", *out, *QUICK], KILLED_IN_THE_MIDDLE_OF_AN_EPOCH) == -9
+    assert train_process(["base", *out, *QUICK], KILLED_IN_THE_MIDDLE_OF_AN_EPOCH) == -9
     state = tmp_path / "base.unfinished" / "state.npz"
     state.write_bytes(state.read_bytes()[:5000])
     with pytest.raises(InputError, match=r"state\.npz: is cut off or altered; start over with --resume --restart"):
@@ -584,7 +626,7 @@ def test_tensorboard_gets_its_logs_or_one_line_says_what_is_missing(small_data: 
     logs = tmp_path / "logs"
     arguments = ["base", "--data", str(small_data), "--out", str(tmp_path / "out"), *QUICK, "--tensorboard", str(logs)]
     if importlib.util.find_spec("tensorflow") is None:
-        with pytest.raises(InputError, match="--tensorboard: Keras writes its logs through TensorFlow"):
+        with pytest.raises(InputError, match="--tensorboard: Keras needs TensorFlow"):
             main(arguments)
     else:
         main(arguments)
