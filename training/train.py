@@ -154,13 +154,18 @@ def add_network_options(
     """
     group, added = p.add_argument_group("network"), []
     for name, parameter in own.items():
-        default, annotation = parameter.default, parameter.annotation
-        kind = annotation if annotation in OPTION_TYPES else type(default)
+        kind = option_type(parameter)
         if name not in taken and kind in OPTION_TYPES:
             how: dict[str, Any] = {"action": argparse.BooleanOptionalAction} if kind is bool else {"type": kind}
+            default = parameter.default
             group.add_argument(option_of(name), default=argparse.SUPPRESS, help=f"(default: {default})", **how)
             added.append(name)
     return added
+
+
+def option_type(parameter: inspect.Parameter) -> Any:
+    """Returns the type of a network's own argument."""
+    return parameter.annotation if parameter.annotation in OPTION_TYPES else type(parameter.default)
 
 
 def tensorboard(logs: Path, out: Path) -> "keras.callbacks.Callback":
@@ -174,24 +179,33 @@ def tensorboard(logs: Path, out: Path) -> "keras.callbacks.Callback":
     return keras.callbacks.TensorBoard(logs)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, dict[str, Any]]:
+    """Returns the options of a command line, and the values that it gives for the recipe and the network.
+
+    Shows the help and ends the program if asked to.
+    """
     known, _ = parser(RECIPES["default"]).parse_known_args(arguments)
     name = network_name(known.network or "base")
     p = parser(resolve(name, known.recipe))
     if known.network is None:
         if known.help:
             p.print_help()
-            return
+            p.exit()
         p.error(f"give a NETWORK: {', '.join(network_names())}, or a FILE.py")
     start_backend()
     own = add_network_options(p, build_options(load_build(known.network)), taken=vars(known))
     if known.help:
         p.print_help()
-        return
+        p.exit()
     options = p.parse_args(arguments)
-    out = options.out or DEFAULT_OUT / name
     given = {field.name: getattr(options, field.name) for field in choice_fields()}
     given |= {option: getattr(options, option) for option in own if option in options}
+    return options, {name: value for name, value in given.items() if value is not None}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options, given = parse(arguments)
+    out = options.out or DEFAULT_OUT / network_name(options.network)
     train(
         options.network,
         options.data,

@@ -379,9 +379,11 @@ def test_options_that_the_network_does_not_have_are_refused(
 
 
 def test_help_shows_the_network_s_own_options(capsys: pytest.CaptureFixture[str]) -> None:
-    main(["--help"])
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
     assert "--width" not in capsys.readouterr().out
-    main(["v2", "--help"])
+    with pytest.raises(SystemExit, match="0"):
+        main(["v2", "--help"])
     assert "--width WIDTH" in capsys.readouterr().out
 
 
@@ -392,7 +394,8 @@ def test_help_shows_the_network_s_own_options(capsys: pytest.CaptureFixture[str]
 def test_help_shows_the_values_of_the_recipe(
     arguments: list[str], recipe: str, epochs: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    main([*arguments, "--help"])
+    with pytest.raises(SystemExit, match="0"):
+        main([*arguments, "--help"])
     shown = capsys.readouterr().out
     assert f"the network's own, here {recipe}" in shown
     assert f"largest number of epochs ({epochs})" in shown
