@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 from tqdm import tqdm
 
 from data_prep.faces import Faces, Origins, labelled_points
+from data_prep.grouping import label_sources
 from data_prep.readers.bad_faces import STRICT, BadFaces
 from data_prep.readers.labelled_pictures import LabelledPicture, LabelledPictures
 from data_prep.readers.pictures import read_picture
@@ -16,6 +16,8 @@ from facial_keypoints import geometry
 from facial_keypoints.array_types import Bool, Float32, Float64, UInt8
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import FACE15, FACE68, KeypointSet, as_face15, face15_of_68
+
+Labels = tuple[Float32, Bool]  # keypoints (N, K, 2), and which are occluded (N, K)
 
 FACE, WHOLE = "face", "whole"
 CROPS = (FACE, WHOLE)
@@ -72,7 +74,7 @@ class Crops:
     faces: list[LabelledPicture]
 
 
-def cut(pictures: LabelledPictures, crop_options: CropOptions, bad: BadFaces = STRICT) -> Faces:
+def crop(pictures: LabelledPictures, crop_options: CropOptions, bad: BadFaces = STRICT) -> Faces:
     """Returns the crops of all faces; a keypoint that falls outside its crop is unlabelled.
 
     Args:
@@ -93,16 +95,11 @@ def cut(pictures: LabelledPictures, crop_options: CropOptions, bad: BadFaces = S
     crops = _crops(pictures, crop_options, crop_options.size_px or DEFAULT_SIZE_PX[keypoint_set.name], bad)
     marked = np.stack([face.keypoints for face in crops.faces])
     hidden = _occluded(crops.faces)
-    labels: dict[int | None, Float32] = {pictures.label_source: marked}
-    occluded = {pictures.label_source: hidden}
+    labels: dict[int | None, Labels] = {pictures.label_source: (marked, hidden)}
     if crop_options.as_15 and pictures.keypoint_set == FACE68:
-        label_sources = (0, 1) if crop_options.both_label_sources else (0,)
-        labels = {label_source: _labels(marked, label_source) for label_source in label_sources}
-        occluded = {
-            label_source: None if hidden is None else _any_of_68(hidden, label_source) for label_source in label_sources
-        }
-    faces = _labelled(crops, labels, occluded, pictures.root, keypoint_set)
-    return faces if pictures.names_people else replace(faces, nameless=(str(pictures.root),))
+        both = (0, 1) if crop_options.both_label_sources else (0,)
+        labels = {source: (_labels(marked, source), _any_of_68(hidden, source)) for source in both}
+    return _labelled(crops, labels, pictures, keypoint_set)
 
 
 def _crops(pictures: LabelledPictures, crop_options: CropOptions, side: int, bad: BadFaces) -> Crops:
@@ -127,44 +124,40 @@ def _crops(pictures: LabelledPictures, crop_options: CropOptions, side: int, bad
 
 
 def _labelled(
-    crops: Crops,
-    labels: Mapping[int | None, Float32],
-    occluded: Mapping[int | None, Bool | None],
-    root: Path,
-    keypoint_set: KeypointSet,
+    crops: Crops, labels: Mapping[int | None, Labels], pictures: LabelledPictures, keypoint_set: KeypointSet
 ) -> Faces:
     """Returns the crops once for each label source.
 
     Args:
-        labels: label source -> keypoints (N, K, 2) in px of the pictures; None stands alone: no source is said.
-        occluded: label source -> bool (N, K), or None where no face says.
-        root: the folder of the pictures.
+        labels: keypoints in px of the pictures and which are occluded, by label source; None if the pattern of labels
+            has to show it.
     """
     times, count, side = len(labels), len(crops.faces), crops.images.shape[1]
     faces = crops.faces * times
-    keypoints = np.concatenate([_inside(of, crops.matrices, side) for of in labels.values()])
-    hidden = [of for of in occluded.values() if of is not None]
+    keypoints = np.concatenate([_inside(of, crops.matrices, side) for of, _ in labels.values()])
+    given = [np.full(count, source) for source in labels if source is not None]
     return Faces(
         images=np.concatenate([crops.images] * times) if times > 1 else crops.images,
         keypoints=keypoints,
         rows=np.arange(len(faces)),
         groups=np.array([face.person for face in faces]),
         keypoint_set=keypoint_set,
-        label_sources=None if None in labels else np.repeat(np.array(list(labels), np.int64), count),
+        label_sources=np.concatenate(given) if given else label_sources(labelled_points(keypoints), keypoint_set),
         origins=Origins(
-            folders=np.array([str(root)] * len(faces)),
-            files=np.array([face.file.relative_to(root).as_posix() for face in faces]),
+            folders=np.array([str(pictures.root)] * len(faces)),
+            files=np.array([face.file.relative_to(pictures.root).as_posix() for face in faces]),
         ),
         official_splits=np.array([face.split for face in faces]),
+        occluded=np.concatenate([of for _, of in labels.values()]) & labelled_points(keypoints),
         crops=np.concatenate([crops.matrices] * times),
-        visible=labelled_points(keypoints) & ~np.concatenate(hidden) if hidden else None,
+        unnamed=() if pictures.names_people else (str(pictures.root),),
     )
 
 
-def _occluded(faces: Sequence[LabelledPicture]) -> Bool | None:
-    """Returns bool (N, K): the label is that of an occluded keypoint; None where there is no such label."""
-    given = [np.zeros(len(face.keypoints), bool) if face.occluded is None else face.occluded for face in faces]
-    return np.stack(given) if np.any(given) else None
+def _occluded(faces: Sequence[LabelledPicture]) -> Bool:
+    """Returns bool (N, K): the label is that of an occluded keypoint."""
+    nowhere = np.zeros(len(faces[0].keypoints), bool)
+    return np.stack([nowhere if face.occluded is None else face.occluded for face in faces])
 
 
 def _any_of_68(occluded: Bool, label_source: int) -> Bool:
@@ -227,8 +220,7 @@ def _by_eyes(eyes: Float32, where: str, side: int, rng: np.random.Generator) -> 
     to_left_eye = half * np.array([math.cos(turn), math.sin(turn)])
     target = np.stack([middle + to_left_eye, middle - to_left_eye])
     ratio = side / EYES_SIDE_PX
-    matrices: Float64 = geometry.fit_similarity(eyes, (target + 0.5) * ratio - 0.5)
-    return np.asarray(matrices[0])
+    return geometry.fit_similarity(eyes, (target + 0.5) * ratio - 0.5)[0]
 
 
 def _square(x: float, y: float, side: float, size: int) -> Float64:

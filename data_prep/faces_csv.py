@@ -19,10 +19,11 @@ LABEL_SOURCE = "label_source"
 
 
 def write(folder: Path, faces: Faces, indexes: Mapping[str, Int64]) -> None:
-    """Writes the file; the faces have origins and label sources, as those that `sources.read` returns."""
-    assert faces.origins is not None
-    assert faces.label_sources is not None
-    people = np.full(len(faces), "") if faces.groups is None else faces.groups
+    """Writes the file.
+
+    Args:
+        indexes: the faces of each split, int64 by split.
+    """
     names = [label_source.name for label_source in faces.keypoint_set.label_sources]
     with (folder / NAME).open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
@@ -30,7 +31,8 @@ def write(folder: Path, faces: Faces, indexes: Mapping[str, Int64]) -> None:
         for split in SPLITS:
             for i in indexes[split]:
                 origin, picture = faces.origins.folders[i], faces.origins.files[i]
-                table.writerow([split, faces.rows[i], origin, picture, people[i], names[faces.label_sources[i]]])
+                person, label_source = faces.groups[i], names[faces.label_sources[i]]
+                table.writerow([split, faces.rows[i], origin, picture, person, label_source])
 
 
 def read_origins(folder: Path, split: str, rows: Int64) -> Origins:

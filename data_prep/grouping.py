@@ -57,4 +57,4 @@ def join_groups(groups: Int64, others: Int64 | Text) -> Int64:
 def _first_of_group(groups: Int64 | Text) -> Int64:
     """Returns for each face the index of the first face of its group."""
     first, inverse = np.unique(groups, return_index=True, return_inverse=True)[1:]
-    return np.asarray(first[inverse], np.int64)
+    return first[inverse]

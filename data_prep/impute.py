@@ -92,7 +92,7 @@ def _similarity(flat: Float64, training: Bool, _: Bool) -> Float64:
     """
     faces = flat.reshape(len(flat), -1, 2)
     mean = _whole_faces(flat, training).mean(axis=0).reshape(-1, 2)
-    onto_faces = fit_similarity(mean, faces, np.asarray(~np.isnan(faces).any(axis=-1)))
+    onto_faces = fit_similarity(mean, faces, labelled_points(faces))
     return transform(mean, onto_faces).reshape(flat.shape)
 
 

@@ -1,68 +1,76 @@
-"""Which reader a SOURCE needs, and several sources joined into one set of faces."""
+"""Chooses the reader of each INPUT and joins several inputs into one set of faces."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from data_prep.crop import CropOptions, cut
-from data_prep.faces import Faces, Origins, Text, labelled_points
-from data_prep.grouping import label_sources
+from data_prep.crop import CropOptions, crop
+from data_prep.faces import Faces, Origins, Text
 from data_prep.readers import frames, imglab, kaggle, npz, pictures_csv, pts, training_csv
 from data_prep.readers.bad_faces import STRICT, BadFaces
 from data_prep.readers.labelled_pictures import LabelledPictures, checked
 from data_prep.synthetic import dataset
-from facial_keypoints.array_types import Bool, Float32, Float64, Int64
+from facial_keypoints.array_types import Float32, Float64
 from facial_keypoints.errors import InputError
-from facial_keypoints.keypoint_set import FACE15, KeypointSet
+from facial_keypoints.keypoint_set import FACE15, FACE68, KeypointSet
 
-SYNTHETIC, KAGGLE = "synthetic", "kaggle"
+SYNTHETIC, KAGGLE = dataset.NAME, kaggle.NAME
 LAYOUTS = f"{npz.IMAGES}, *{frames.CSV_END}, {pictures_csv.CSV} with {pictures_csv.PICTURES}/, .pts files"
+
+
+class Input(NamedTuple):
+    """One input.
+
+    Attributes:
+        faces: its faces, cropped if it holds pictures.
+        found: one line that describes it.
+        keypoint_set: that of its labels, before `--as 15`.
+    """
+
+    faces: Faces
+    found: str
+    keypoint_set: KeypointSet
 
 
 def read(
     inputs: Sequence[str], count: int | None, seed: int, crop_options: CropOptions, skip_bad: bool = False
 ) -> tuple[Faces, list[str]]:
-    """Returns the faces of all sources, and a line for each that says what was found.
+    """Returns the faces of all inputs, and one line for each that describes it.
 
     Args:
         inputs: as on the command line.
         count: how many faces to draw; for SYNTHETIC only.
         seed: of drawn faces.
-        cutting: how pictures are cut.
+        crop_options: how pictures are cropped.
         skip_bad: leave out faces that cannot be used; `Faces.skipped` lists them.
 
     Raises:
-        InputError: no such input, a reader found one bad, they do not join, or `crop_options` do not go with any.
+        InputError: an input does not exist, cannot be read or does not fit the others, or no input uses the options.
     """
     if count is not None and SYNTHETIC not in inputs:
         raise InputError(f"--count is for the {SYNTHETIC} input only; leave it out")
-    places = [str(Path(path).resolve()) for path in inputs]
-    if repeated := [name for name, at in zip(inputs, places, strict=True) if places.count(at) > 1]:
-        raise InputError(f"{repeated[0]}: is named twice; every face would be there twice")
-    read_ones = [read_one(path, count, seed, crop_options, skip_bad) for path in inputs]
-    if crop_options != CropOptions(seed=crop_options.seed) and all(faces.crops is None for faces, _ in read_ones):
-        raise InputError(f"{inputs[0]}: its faces are already cut; leave out the options that say how to cut")
-    faces = [faces for faces, _ in read_ones]
+    paths = [str(Path(name).resolve()) for name in inputs]
+    if repeated := [name for name, path in zip(inputs, paths, strict=True) if paths.count(path) > 1]:
+        raise InputError(f"{repeated[0]}: is given twice; every face would be there twice")
+    read_ones = [read_one(name, count, seed, crop_options, skip_bad) for name in inputs]
+    faces = [one.faces for one in read_ones]
+    if crop_options != CropOptions(seed=crop_options.seed) and all(one.crops is None for one in faces):
+        raise InputError(f"{inputs[0]}: its faces are already cropped; leave out the options for cropping")
     if crop_options.as_15 and any(one.keypoint_set != FACE15 for one in faces):
         raise InputError(
-            "--as 15: takes 68 points of marked pictures; leave out inputs whose faces are cropped already"
+            "--as 15: takes 68 points of labelled pictures; leave out inputs whose faces are cropped already"
         )
-    if crop_options.both_label_sources and all(
-        one.label_sources is None or len(np.unique(one.label_sources)) < 2 for one in faces
-    ):
+    if crop_options.both_label_sources and all(one.keypoint_set != FACE68 for one in read_ones):
         raise InputError("--both-label-sources: no input has the 68 points that hold both; leave it out")
-    return join(inputs, faces), [line for _, line in read_ones]
+    return join(inputs, faces), [one.found for one in read_ones]
 
 
-def read_one(
-    name: str, count: int | None, seed: int, crop_options: CropOptions, skip_bad: bool = False
-) -> tuple[Faces, str]:
-    """Returns the faces of one source; see `read`."""
-    bad = BadFaces(skip_bad)
-    path = Path(name)
-    found = ""
+def read_one(name: str, count: int | None, seed: int, crop_options: CropOptions, skip_bad: bool = False) -> Input:
+    """Returns one input; see `read`."""
+    bad, path = BadFaces(skip_bad), Path(name)
     if name == SYNTHETIC:
         faces = dataset.read(dataset.COUNT if count is None else count, seed)
     elif name == KAGGLE:
@@ -72,15 +80,14 @@ def read_one(
     elif (pictures := read_pictures(path, bad)) is not None:
         pictures = checked(pictures, crop_options.exif, bad)
         check_sides(name, np.stack([face.keypoints for face in pictures.faces]), pictures.keypoint_set)
-        faces, found = cut(pictures, crop_options, bad), pictures.found
+        faces = replace(crop(pictures, crop_options, bad), skipped=tuple(bad.lines))
+        return Input(faces, f"{name}: {pictures.found}", pictures.keypoint_set)
     else:
         faces = npz.read(path, bad) if path.is_dir() else training_csv.read(path, bad)
-    if not found:
-        if not labelled_points(faces.keypoints).any():
-            raise InputError(f"{name}: holds {len(faces)} faces and not one label; bring labelled faces")
-        check_sides(name, faces.keypoints, faces.keypoint_set)
-        found = f"{len(faces):,} faces"
-    return replace(faces, skipped=tuple(bad.lines)), f"{name}: {found}"
+    if not faces.labelled.any():
+        raise InputError(f"{name}: holds {len(faces)} faces and not one label; bring labelled faces")
+    check_sides(name, faces.keypoints, faces.keypoint_set)
+    return Input(replace(faces, skipped=tuple(bad.lines)), f"{name}: {len(faces):,} faces", faces.keypoint_set)
 
 
 def check_sides(name: str, keypoints: Float32, keypoint_set: KeypointSet) -> None:
@@ -102,12 +109,14 @@ def check_sides(name: str, keypoints: Float32, keypoint_set: KeypointSet) -> Non
 
 
 def join(names: Sequence[str], of_inputs: Sequence[Faces]) -> Faces:
-    """Returns the faces of several sources as one set: their rows are numbered through, their origins kept.
+    """Returns the faces of several inputs as one set, with consecutive row numbers.
 
     Raises:
-        InputError: other keypoints, or images of another shape.
+        InputError: the inputs have different keypoints, or images of different shapes.
     """
     first = of_inputs[0]
+    if len(of_inputs) == 1:
+        return first
     for name, faces in zip(names, of_inputs, strict=True):
         if faces.keypoint_set != first.keypoint_set:
             raise InputError(
@@ -117,64 +126,34 @@ def join(names: Sequence[str], of_inputs: Sequence[Faces]) -> Faces:
         if faces.images.shape[1:] != first.images.shape[1:]:
             theirs, ours = ("x".join(map(str, one.images.shape[1:])) for one in (faces, first))
             raise InputError(f"{name}: has images of {theirs}, {names[0]} of {ours}; give the same --size and --color")
-    named = list(zip(names, of_inputs, strict=True))
-    several = len(of_inputs) > 1
-    has_people = several or first.groups is not None
-    has_crops = any(faces.crops is not None for faces in of_inputs)
-    origins = [_origins(name, faces) for name, faces in named]
+    uncropped = all(faces.crops is None for faces in of_inputs)
     return Faces(
-        images=np.concatenate([faces.images for faces in of_inputs]) if several else first.images,
+        images=np.concatenate([faces.images for faces in of_inputs]),
         keypoints=np.concatenate([faces.keypoints for faces in of_inputs]),
-        rows=np.arange(sum(map(len, of_inputs))) if several else first.rows,
-        groups=np.concatenate([_people(name, faces) for name, faces in named]) if has_people else None,
+        rows=np.arange(sum(map(len, of_inputs))),
+        groups=np.concatenate([_groups(faces) for faces in of_inputs]),
         keypoint_set=first.keypoint_set,
-        label_sources=np.concatenate([_label_sources_of(faces) for faces in of_inputs]),
+        label_sources=np.concatenate([faces.label_sources for faces in of_inputs]),
         origins=Origins(
-            np.concatenate([one.folders for one in origins]), np.concatenate([one.files for one in origins])
+            np.concatenate([faces.origins.folders for faces in of_inputs]),
+            np.concatenate([faces.origins.files for faces in of_inputs]),
         ),
-        official_splits=np.concatenate([_official_splits(faces) for faces in of_inputs]),
-        crops=np.concatenate([_crops(faces) for faces in of_inputs]) if has_crops else None,
-        skipped=tuple(file for faces in of_inputs for file in faces.skipped),
-        nameless=tuple(of for name, faces in named for of in _nameless(name, faces)),
-        visible=None
-        if all(faces.visible is None for faces in of_inputs)
-        else np.concatenate([_visible(faces) for faces in of_inputs]),
+        official_splits=np.concatenate([faces.official_splits for faces in of_inputs]),
+        occluded=np.concatenate([faces.occluded for faces in of_inputs]),
+        crops=None if uncropped else np.concatenate([_crops(faces) for faces in of_inputs]),
+        unnamed=tuple(name for faces in of_inputs for name in faces.unnamed),
+        skipped=tuple(line for faces in of_inputs for line in faces.skipped),
     )
 
 
-# What a reader may leave out, of N faces.
-
-
-def _people(name: str, faces: Faces) -> Text:
-    """Every face is another person."""
-    return np.array([f"{name}:{row}" for row in faces.rows]) if faces.groups is None else faces.groups
-
-
-def _nameless(name: str, faces: Faces) -> tuple[str, ...]:
-    return (name,) if faces.groups is None else faces.nameless
-
-
-def _label_sources_of(faces: Faces) -> Int64:
-    if faces.label_sources is None:
-        return label_sources(labelled_points(faces.keypoints), faces.keypoint_set)
-    return faces.label_sources
-
-
-def _origins(name: str, faces: Faces) -> Origins:
-    return faces.origins or Origins(np.full(len(faces), name), np.full(len(faces), ""))
-
-
-def _official_splits(faces: Faces) -> Text:
-    return np.full(len(faces), "") if faces.official_splits is None else faces.official_splits
-
-
-def _visible(faces: Faces) -> Bool:
-    """Every label is that of a visible keypoint."""
-    return labelled_points(faces.keypoints) if faces.visible is None else faces.visible
+def _groups(faces: Faces) -> Text:
+    """Returns the groups of the faces; a face without a group is one of its own."""
+    own = [f"{origin}:{row}" for origin, row in zip(faces.origins.folders, faces.rows, strict=True)]
+    return np.where(faces.groups == "", own, faces.groups)
 
 
 def _crops(faces: Faces) -> Float64:
-    """Each image as it is."""
+    """Returns the crop matrices of the faces; the identity for images that were not cropped here."""
     return np.tile(np.eye(2, 3), (len(faces), 1, 1)) if faces.crops is None else faces.crops
 
 

@@ -90,7 +90,7 @@ def _laid_on(keypoints: Float32, shape: Float64) -> Float64:
     center = target.sum(axis=1, keepdims=True, where=where) / count  # that of the fitted face, too
     sizes = [np.linalg.norm(np.where(where, points - center, 0), axis=(1, 2)) for points in (target, fitted)]
     larger = sizes[0] / np.maximum(sizes[1], TINY)
-    return np.asarray(center + larger[:, None, None] * (fitted - center))
+    return center + larger[:, None, None] * (fitted - center)
 
 
 def _median(keypoints: Float32 | Float64) -> Float64:

@@ -19,7 +19,7 @@ from data_prep.crop import CROPS, FACE, CropOptions
 from data_prep.faces import SPLITS, Faces
 from data_prep.impute import DEFAULT_IMPUTER, IMPUTERS
 from data_prep.inputs import KAGGLE, SYNTHETIC
-from data_prep.prepared import gaps, occluded, prepare, summary
+from data_prep.prepared import gaps, prepare, summary
 from data_prep.readers import imglab, kaggle
 from data_prep.readers.pictures import EXIF
 from data_prep.split import SPLIT_METHODS
@@ -137,8 +137,8 @@ def without(faces: Faces, people: set[str]) -> Faces:
     Raises:
         InputError: nobody is left, or nobody is named.
     """
-    if faces.groups is None:
-        raise InputError("--leave-out: the inputs name nobody, so who is to be left out cannot be told")
+    if not (faces.groups != "").any():
+        raise InputError("--leave-out: the inputs name no people, so nobody can be left out by name")
     kept = ~np.isin(faces.groups, list(people))
     if not kept.any():
         raise InputError("--leave-out: everybody in the inputs is in validation or test there; bring more people")
@@ -201,8 +201,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             metrics={
                 "faces": len(faces),
                 **{name: len(data.indexes[name]) for name in SPLITS},
-                "labelled_pct": round(100 * float(data.labelled.mean()), 2),
-                "occluded": occluded(faces),
+                "labelled_pct": round(100 * float(faces.labelled.mean()), 2),
+                "occluded": int(faces.occluded.sum()),
                 "skipped": list(faces.skipped),
                 **lacking,
             },

@@ -74,7 +74,7 @@ def agree(points: Float64, known: Float32) -> Bool:
     labelled = labelled_points(known).any(axis=0)
     usual = np.nanmedian(beside[:, labelled], axis=0)
     far = np.linalg.norm(beside[:, labelled] - usual, axis=-1) > FARTHEST  # False where there is no label
-    return np.asarray(~far.any(axis=1))
+    return ~far.any(axis=1)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

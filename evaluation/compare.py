@@ -7,7 +7,7 @@ python -m evaluation.compare --rows some_faces.csv --out artifacts/comparison_so
 import argparse
 import itertools
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,25 +29,13 @@ from evaluation.plots.style import BASELINE_STYLES, MODEL_STYLES
 from evaluation.predictions import read_predictions
 from evaluation.ratio_table import ratio_table
 from evaluation.stages import COMPARE, EVALUATE
-from evaluation.tables import (
-    accuracy_table,
-    condition_table,
-    keypoint_table,
-    known_cost,
-    nme_table,
-    origin_table,
-    region_table,
-)
+from evaluation.tables import SUBSET_TABLES, TABLES, MakeTable, accuracy_table, known_cost
 from facial_keypoints import geometry
-from facial_keypoints.array_types import Float32, Float64
+from facial_keypoints.array_types import Float32
 from facial_keypoints.codec import Keypoints
 from facial_keypoints.errors import InputError, run
-from facial_keypoints.keypoint_set import KeypointSet, Normalizer
+from facial_keypoints.keypoint_set import Normalizer
 from facial_keypoints.pretrained import MANIFEST
-
-MakeTable = Callable[[Float32, Split, KeypointSet, Float64], pd.DataFrame]
-SIDE_BY_SIDE: dict[str, MakeTable] = {"nme": nme_table, "per_region": region_table, "per_keypoint": keypoint_table}
-
 
 BASE = "base"
 
@@ -190,9 +178,8 @@ def further_tables(entries: Sequence[Entry], data: EvaluationData) -> dict[str, 
         tables = {name: make(predicted, test, keypoint_set, weights) for name, predicted in predictions.items()}
         return pd.concat(tables, names=["name"]).reset_index("name")
 
-    tables = {name: side_by_side(make, predictions, test) for name, make in SIDE_BY_SIDE.items()}
-    tables["by_origin"] = origin_table(predictions, data)
-    tables["by_condition"] = condition_table(predictions, data)
+    tables = {each: side_by_side(make, predictions, test) for each, make in TABLES.items() if each != "accuracy"}
+    tables |= {each: make(predictions, data) for each, make in SUBSET_TABLES.items()}
     if test.crops is not None:
         true = true_in_pictures(test, test.crops)
         in_pictures = {

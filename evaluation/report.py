@@ -23,15 +23,7 @@ from evaluation.plots.reliability import draw_reliability
 from evaluation.plots.style import REFERENCE
 from evaluation.predictions import write_predictions
 from evaluation.reliability import reliability_table
-from evaluation.tables import (
-    accuracy_table,
-    condition_table,
-    keypoint_table,
-    nme_table,
-    origin_table,
-    region_table,
-    with_interval,
-)
+from evaluation.tables import SUBSET_TABLES, TABLES, accuracy_table, with_interval
 from facial_keypoints import geometry
 from facial_keypoints.array_types import Float32, Float64
 from facial_keypoints.codec import Keypoints
@@ -50,14 +42,8 @@ def write_report(folder: Path, name: str, keypoints: Keypoints, data: Evaluation
     # `--split all-test` leaves no faces for a mean face
     reference = mean_face(data.train, test) if len(data.train) else None
     scored = {name: predicted} | ({} if reference is None else {MEAN_FACE: reference})
-    tables = {
-        "accuracy": accuracy_table(predicted, test, keypoint_set, weights),
-        "nme": nme_table(predicted, test, keypoint_set, weights),
-        "per_keypoint": keypoint_table(predicted, test, keypoint_set, weights),
-        "per_region": region_table(predicted, test, keypoint_set, weights),
-        "by_origin": origin_table(scored, data),
-        "by_condition": condition_table(scored, data),
-    }
+    tables = {each: make(predicted, test, keypoint_set, weights) for each, make in TABLES.items()}
+    tables |= {each: make(scored, data) for each, make in SUBSET_TABLES.items()}
     write_predictions(folder / "predictions.csv", keypoints, test.rows, keypoint_set)
     for table_name, table in tables.items():
         table.to_csv(folder / f"{table_name}.csv", index=False)
@@ -108,7 +94,7 @@ def draw_plots(
     if reference is not None:
         once = weights[:1]  # its intervals are not drawn
         of_reference = PointTables(
-            *(make(reference, test, keypoint_set, once) for make in (keypoint_table, region_table))
+            *(TABLES[each](reference, test, keypoint_set, once) for each in ("per_keypoint", "per_region"))
         )
     save(draw_keypoints(of_points, of_reference, test, name), folder / "per_keypoint.png")
     some, hardest, of_all = evenly_spread(len(test), GRID_FACES), worst(predicted, test), f"of {len(test):,} test faces"

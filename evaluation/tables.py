@@ -147,6 +147,17 @@ def _table_of_subsets(
     return pd.concat(tables, ignore_index=True)
 
 
+# Every table of an evaluation, by the name of its file.
+MakeTable = Callable[[Float32, Split, KeypointSet, Float64], pd.DataFrame]
+TABLES: dict[str, MakeTable] = {
+    "accuracy": accuracy_table,
+    "nme": nme_table,
+    "per_keypoint": keypoint_table,
+    "per_region": region_table,
+}
+SUBSET_TABLES = {"by_origin": origin_table, "by_condition": condition_table}
+
+
 def _by_labels(
     sums: Callable[[Bool], Float64], metrics: tuple[str, ...], test: Split, weights: Float64
 ) -> Iterator[tuple[str, Bool, Estimate]]:

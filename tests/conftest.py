@@ -12,14 +12,11 @@ from hypothesis import settings
 from common.backend import backend_name, start_backend
 from data_prep import prepare
 
-if backend_name() == "jax":  # nearly all of its time is compiling; read once, before JAX starts
-    os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
-start_backend()  # as every stage does: networks trained here and in a process of their own must agree to the bit
-
 settings.register_profile("here", deadline=None)  # machines differ in speed, and a test never times anything
 settings.load_profile("here")
 
 ROOT = Path(__file__).parents[1]
+LIBRARY_TESTS = ROOT / "tests" / "facial_keypoints"
 REAL_DATA = ROOT.parent / "shared" / "data"
 
 
@@ -30,6 +27,14 @@ def project_files() -> list[Path]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    """Starts Keras as every stage does: networks trained here and in a process of their own must agree to the bit.
+
+    Not where only tests of the light library run, which needs no Keras.
+    """
+    if not all((config.invocation_params.dir / name).is_relative_to(LIBRARY_TESTS) for name in config.args):
+        if backend_name() == "jax":  # nearly all of its time is compiling; read once, before JAX starts
+            os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+        start_backend()
     config.addinivalue_line("markers", "any_backend: what it tests depends on the backend; run under all of them")
 
 

@@ -165,29 +165,29 @@ def _homographies(size: Float64, flipped: Bool, strength: Strength, rng: np.rand
         about_center = tilt @ about_center
     to_center, back = np.eye(3), np.eye(3)
     to_center[:2, 2], back[:2, 2] = -center, center
-    return np.asarray(back @ about_center @ to_center)
+    return back @ about_center @ to_center
 
 
 def _moved(points: Float32, matrices: Float64) -> Float64:
     """Returns where the homographies (N, 3, 3) take the points (N, K, 2)."""
     moved = points @ matrices[:, :2, :2].transpose(0, 2, 1) + matrices[:, None, :2, 2]
     depth = points @ matrices[:, 2, :2, None] + matrices[:, 2:, 2:]
-    return np.asarray(moved / depth)
+    return moved / depth
 
 
 def _warp(image: UInt8, matrix: Float64) -> UInt8:
     size = (image.shape[1], image.shape[0])
     how = {"flags": cv2.INTER_LINEAR, "borderMode": cv2.BORDER_REPLICATE}
     if matrix[2, 0] or matrix[2, 1]:
-        return np.asarray(cv2.warpPerspective(image, matrix, size, **how), np.uint8)
-    return np.asarray(cv2.warpAffine(image, matrix[:2], size, **how), np.uint8)  # the same for these, and faster
+        return cv2.warpPerspective(image, matrix, size, **how)
+    return cv2.warpAffine(image, matrix[:2], size, **how)  # the same for these, and faster
 
 
 def _displacements(width: int, height: int, most: float, rng: np.random.Generator) -> Float32:
     """Returns a smooth random field of displacements in px, float32 (H, W, 2)."""
     deviation_px = rng.uniform(0, most) * np.array([width, height])
     coarse = (rng.standard_normal((ELASTIC_GRID, ELASTIC_GRID, 2)) * deviation_px).astype(np.float32)
-    return np.asarray(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC), np.float32)
+    return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
 
 
 def _warp_elastically(image: UInt8, matrix: Float64, field: Float32) -> UInt8:
@@ -195,7 +195,7 @@ def _warp_elastically(image: UInt8, matrix: Float64, field: Float32) -> UInt8:
     y, x = np.mgrid[: image.shape[0], : image.shape[1]]
     there = field + np.stack([x, y], axis=-1).astype(np.float32)
     sampled = cv2.perspectiveTransform(there, np.linalg.inv(matrix))
-    return np.asarray(cv2.remap(image, sampled, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+    return cv2.remap(image, sampled, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _back(points: Float64, field: Float32) -> Float64:

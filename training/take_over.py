@@ -265,4 +265,4 @@ def shapes(layer: Any) -> tuple[tuple[int, ...], ...]:
 
 def predictions(network: keras.Model, images: UInt8) -> Float32:
     """Returns what a network gives for images, (N, M, 2 or 3)."""
-    return np.asarray(keras.ops.convert_to_numpy(network(images, training=False)))
+    return keras.ops.convert_to_numpy(network(images, training=False))

@@ -20,7 +20,7 @@ EMPTY_CELLS = "empty both cells"
 def placeholders(keypoints: Float32) -> Bool:
     """Returns bool (..., K) of keypoints (..., K, 2): both coordinates are one of PLACEHOLDERS."""
     found = [(keypoints == value).all(axis=-1) for value in PLACEHOLDERS]
-    return np.asarray(np.any(found, axis=0))
+    return np.any(found, axis=0)
 
 
 def check_placeholders(keypoints: Float32, names: Sequence[str], where: str, fix: str) -> None:
@@ -55,7 +55,7 @@ def far_outside(keypoints: Float32, width: int, height: int) -> Bool:
     inside = (beyond <= 0)[..., None]
     low, high = np.where(inside, keypoints, np.inf).min(axis=1), np.where(inside, keypoints, -np.inf).max(axis=1)
     size = (high - low).max(axis=-1)  # minus infinity where no label lies inside
-    return np.asarray(beyond > np.maximum(FAR_SHARE * size, NEAR_PX)[:, None])
+    return beyond > np.maximum(FAR_SHARE * size, NEAR_PX)[:, None]
 
 
 def check_inside(keypoints: Float32, names: Sequence[str], size: tuple[int, int], where: str) -> None:

@@ -8,6 +8,7 @@ from data_prep.readers import npz
 from data_prep.readers.bad_faces import STRICT, BadFaces
 from facial_keypoints.errors import InputError
 
+NAME = "kaggle"
 DATASET = "nagasai524/facial-keypoint-detection"
 BY_HAND = f"or download https://www.kaggle.com/datasets/{DATASET} by hand, unpack it and give its folder as SOURCE"
 
@@ -22,7 +23,7 @@ def read(bad: BadFaces = STRICT) -> Faces:
     found = [path for path in sorted(folder.rglob(npz.IMAGES)) if not is_hidden(path.relative_to(folder))]
     if not found:
         raise InputError(f"{folder}: the download holds no {npz.IMAGES}; delete it and fetch again, {BY_HAND}")
-    return npz.read(found[0].parent, bad)
+    return npz.read(found[0].parent, bad, NAME)
 
 
 def fetch() -> Path:

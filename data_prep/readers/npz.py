@@ -8,6 +8,7 @@ from common.csv_table import read_table
 from data_prep.faces import Faces, Text
 from data_prep.readers.bad_faces import STRICT, BadFaces
 from data_prep.readers.check_labels import usable_rows
+from data_prep.readers.face_arrays import faces_of
 from data_prep.readers.labelled_pictures import composed
 from data_prep.readers.labels import read_keypoints
 from data_prep.readers.untrusted import parsing
@@ -18,8 +19,13 @@ IMAGES, KEYPOINTS, GROUPS = "face_images.npz", "facial_keypoints.csv", "groups.c
 KEY, PERSON = "face_images", "person"
 
 
-def read(folder: Path, bad: BadFaces = STRICT) -> Faces:
-    """Returns the faces of a folder: `face_images.npz`, `facial_keypoints.csv` and, where there is one, `groups.csv`.
+def read(folder: Path, bad: BadFaces = STRICT, origin: str | None = None) -> Faces:
+    """Returns the faces of a folder: `face_images.npz`, `facial_keypoints.csv` and optionally `groups.csv`.
+
+    Args:
+        folder: the folder.
+        bad: what becomes of faces that cannot be used.
+        origin: the name of the input; by default that of the folder.
 
     Raises:
         InputError: a file is missing, damaged, of another shape, or the files differ in length; or, where `bad` does
@@ -40,8 +46,7 @@ def read(folder: Path, bad: BadFaces = STRICT) -> Faces:
         groups, usable = _read_people(folder / GROUPS, usable, bad)
     bad.check_some_left(folder, int(usable.sum()))
     labels.table.log_assumptions()
-    faces = Faces(images, labels.keypoints, np.arange(len(images)), groups, labels.keypoint_set)
-    return faces if usable.all() else faces.only(usable)
+    return faces_of(origin or str(folder), images, labels.keypoints, labels.keypoint_set, groups, usable)
 
 
 def _read_images(path: Path) -> UInt8:

@@ -10,6 +10,7 @@ import io
 import math
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
@@ -30,6 +31,7 @@ from common.text import looks_like_utf16
 from data_prep.faces import Faces
 from data_prep.readers.bad_faces import STRICT, BadFaces
 from data_prep.readers.check_labels import usable_rows
+from data_prep.readers.face_arrays import faces_of
 from data_prep.readers.labels import coordinate_columns, keypoint_set_of, keypoints_of, numbers, shown_names
 from data_prep.readers.untrusted import parsing
 from facial_keypoints.array_types import UInt8
@@ -101,14 +103,8 @@ def read(path: Path, bad: BadFaces = STRICT) -> Faces:
     keypoints = keypoints_of(coordinates, names, keypoint_set)
     usable = usable_rows(keypoints, keypoint_set.names, (side, side), wheres.__getitem__, bad)
     bad.check_some_left(path, int(usable.sum()))
-    faces = Faces(
-        images=np.stack(pictures).reshape(-1, side, side, 1),
-        keypoints=keypoints,
-        rows=np.array(rows),
-        groups=None,
-        keypoint_set=keypoint_set,
-    )
-    return faces if usable.all() else faces.only(usable)
+    faces = faces_of(str(path), np.stack(pictures).reshape(-1, side, side, 1), keypoints, keypoint_set, usable=usable)
+    return replace(faces, rows=np.array(rows)[usable])
 
 
 def _header(path: Path, file: BinaryIO) -> tuple[int, list[str], bytes]:

@@ -53,7 +53,7 @@ def save_outliers(path: Path, faces: Faces, scores: Float64) -> Int64:
 def mean_image(faces: Faces, chosen: Bool | None = None) -> Float64:
     """Returns the mean gray image of the chosen faces, float64 (H, W), black 0 to white 255."""
     images = faces.images if chosen is None else faces.images[chosen]
-    return np.asarray(images.mean(axis=(0, 3)), np.float64)
+    return images.mean(axis=(0, 3))
 
 
 def mean_face(faces: Faces, label_sources: Int64, means: Mapping[int, Float32]) -> Figure:

@@ -11,7 +11,7 @@ from data_prep.faces import SPLITS, labelled_mean, never_labelled
 from data_prep.impute import most_common_sparse_label_source
 from data_prep.label_noise import LabelNoise, duplicate_label_noise
 from data_prep.outliers import OUTLIER, outlyingness, outside_image
-from data_prep.prepared import Prepared, occluded, who_is_named
+from data_prep.prepared import Prepared, who_is_named
 from data_prep.report import figures
 from data_prep.report.figures import LABELLED_ELSEWHERE_PX, apart
 from data_prep.split import sizes_text
@@ -32,7 +32,7 @@ SPLIT_MEANING = {
 
 def write_report(folder: Path, data: Prepared) -> None:
     """Writes `report.md` and its PNG figures into `folder`."""
-    faces, labelled, label_sources = data.faces, data.labelled, data.label_sources
+    faces, labelled, label_sources = data.faces, data.faces.labelled, data.faces.label_sources
     scores = outlyingness(faces.keypoints, label_sources)
     noise = duplicate_label_noise(faces.keypoints, data.duplicates, label_sources)
     means = {
@@ -86,14 +86,14 @@ def _count(number: int, one: str, many: str = "") -> str:
 
 
 def _summary(data: Prepared, noise: LabelNoise) -> str:
-    faces, labelled = data.faces, data.labelled
+    faces, labelled = data.faces, data.faces.labelled
     count, height, width, channels = faces.images.shape
     people = "" if faces.people is None else f" of {_count(len(np.unique(faces.people)), 'person', 'people')}"
     lines = [
         f"{_count(count, 'face')}{people}, {width} x {height} px, {'gray' if channels == 1 else 'color'}, "
         f"{len(faces.keypoint_set)} keypoints ({faces.keypoint_set.name}); {_percent(labelled.mean())} of them "
         f"are labelled, {_count(int(labelled.all(axis=1).sum()), 'face')} completely.",
-        f"{_count(len(np.unique(data.label_sources)), 'label source')} and "
+        f"{_count(len(np.unique(data.faces.label_sources)), 'label source')} and "
         f"{_count(len(np.unique(data.groups)), 'group')} that a fair split keeps together.",
     ]
     lines += [f"**{line}.**" for line in who_is_named(faces)]
@@ -106,7 +106,7 @@ def _summary(data: Prepared, noise: LabelNoise) -> str:
         )
     if outside := int(outside_image(faces.keypoints, height, width).sum()):
         lines.append(f"{_count(outside, 'label lies', 'labels lie')} outside the image.")
-    if hidden := occluded(faces):
+    if hidden := int(faces.occluded.sum()):
         share = _percent(hidden / labelled.sum())
         lines.append(f"{_count(hidden, 'label is', 'labels are')} of occluded keypoints ({share} of all labels).")
     if faces.skipped:
@@ -118,8 +118,8 @@ def _splits(data: Prepared) -> str:
     rows = []
     for name in SPLITS:
         i = data.indexes[name]
-        share = data.labelled[i].mean() if len(i) else 0.0
-        complete = int(data.labelled[i].all(axis=1).sum())
+        share = data.faces.labelled[i].mean() if len(i) else 0.0
+        complete = int(data.faces.labelled[i].all(axis=1).sum())
         people = [] if data.faces.people is None else [f"{len(np.unique(data.faces.people[i])):,}"]
         numbers = [f"{len(i):,}", _percent(len(i) / len(data.faces)), *people, f"{len(np.unique(data.groups[i])):,}"]
         rows.append([name, *numbers, f"{complete:,}", _percent(share)])
@@ -134,7 +134,7 @@ def _label_sources_of(data: Prepared, means: Mapping[int, Float32]) -> str:
     names = data.faces.keypoint_set.names
     lines = []
     for label_source in means:
-        labelled = data.labelled[data.label_sources == label_source]
+        labelled = data.faces.labelled[data.faces.label_sources == label_source]
         size = f"{_count(len(labelled), 'face')}, {_percent(len(labelled) / len(data.faces))}"
         missing = never_labelled(labelled, data.faces.keypoint_set)
         lines.append(
@@ -151,7 +151,10 @@ def _label_sources_of(data: Prepared, means: Mapping[int, Float32]) -> str:
     for k, name in enumerate(names):
         row = [f"{k + 1} {name}"]
         for label_source, mean in means.items():
-            row += [f"{int((~data.labelled[data.label_sources == label_source, k]).sum()):,}", *map(_px, mean[k])]
+            row += [
+                f"{int((~data.faces.labelled[data.faces.label_sources == label_source, k]).sum()):,}",
+                *map(_px, mean[k]),
+            ]
         rows.append(row + [_distance_text(apart(reference, mean)[k]) for _, mean in others])
     return "\n\n".join(
         [
@@ -181,13 +184,13 @@ def _differences(data: Prepared, first: int, reference: Float32, other: int, mea
 
 
 def _visible(data: Prepared) -> str:
-    visible = data.labelled.sum(axis=1)
-    present = np.unique(data.label_sources)
+    visible = data.faces.labelled.sum(axis=1)
+    present = np.unique(data.faces.label_sources)
     rows = [
         [
             number,
             *[
-                f"{int(((visible == number) & (data.label_sources == label_source)).sum()):,}"
+                f"{int(((visible == number) & (data.faces.label_sources == label_source)).sum()):,}"
                 for label_source in present
             ],
         ]
@@ -200,12 +203,12 @@ def _visible(data: Prepared) -> str:
 
 def _imputation(data: Prepared) -> str:
     text = f"## Imputation\n\nGaps are filled by `{data.imputer}`; `*_labelled.npy` says which keypoints are labels."
-    if missing := never_labelled(data.labelled[data.learnt_from], data.faces.keypoint_set):
+    if missing := never_labelled(data.faces.labelled[data.fitted], data.faces.keypoint_set):
         text += (
             f" None of the faces that it learns from has a label for {', '.join(missing)}: "
             "these are put into the middle of the other keypoints of each face."
         )
-    sparse = most_common_sparse_label_source(data.label_sources)
+    sparse = most_common_sparse_label_source(data.faces.label_sources)
     if not data.hidden_errors or sparse is None:
         return text
     rows = [

@@ -7,6 +7,7 @@ import tqdm
 
 from common.opencv import one_opencv_thread
 from data_prep.faces import Faces
+from data_prep.readers.face_arrays import faces_of
 from data_prep.synthetic.brush import SIZE
 from data_prep.synthetic.person import a_moment, a_person
 from data_prep.synthetic.picture import draw
@@ -15,6 +16,7 @@ from facial_keypoints.codec import decode, output_points
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import FACE15
 
+NAME = "synthetic"
 SPARSE = FACE15.label_sources[1]  # the label source of the last rows
 THREADS = 2  # OpenCV and NumPy let go of the interpreter for part of the work; more help little
 MOST = 1_000_000  # faces
@@ -58,7 +60,7 @@ def read(count: int = COUNT, seed: int = 0) -> Faces:
             images[row, ..., 0], points[row] = image, in_image
     keypoints = labels(points[origin], first, rng)
     people = np.array([f"drawn:{seed}:{number}" for number in person])  # another seed draws other people
-    return Faces(images[origin], keypoints, np.arange(count, dtype=np.int64), people, FACE15)
+    return faces_of(NAME, images[origin], keypoints, FACE15, people)
 
 
 def with_duplicates(count: int, first: int, rng: np.random.Generator) -> Int64:

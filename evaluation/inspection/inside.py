@@ -109,7 +109,7 @@ def kernels(layer: keras.layers.Layer) -> Float32:
     if isinstance(layer, keras.layers.SeparableConv2D):  # one kernel for each channel, then a mixture of channels
         depthwise, mixture = array(layer.depthwise_kernel), array(layer.pointwise_kernel)[0, 0]
         of_channel = mixture.reshape(*depthwise.shape[2:], -1)
-        return np.asarray(np.einsum("hwcm,cmf->hwcf", depthwise, of_channel), np.float32)
+        return np.einsum("hwcm,cmf->hwcf", depthwise, of_channel)
     kernel = array(layer.kernel)
     if isinstance(layer, keras.layers.DepthwiseConv2D):
         return kernel.reshape(*kernel.shape[:2], 1, -1)

@@ -62,7 +62,7 @@ def inspected_face(loaded: LoadedModel, picture: Path | None, detect: bool) -> U
     if loaded.spec is None:
         shrunk = shown.shape[0] > height or shown.shape[1] > width
         how = cv2.INTER_AREA if shrunk else cv2.INTER_LINEAR
-        return np.asarray(cv2.resize(shown, (width, height), interpolation=how), np.uint8).reshape(height, width, -1)
+        return cv2.resize(shown, (width, height), interpolation=how).reshape(height, width, -1)
     if not picture:
         eyes = (crops.eye_centers(points[: len(FACE15)], FACE15), _mean_eyes(loaded))
         crop = geometry.fit_similarity(*eyes)
@@ -70,7 +70,7 @@ def inspected_face(loaded: LoadedModel, picture: Path | None, detect: bool) -> U
         crop = crops.crop_of_whole(shown, loaded.spec)[None]
     else:
         crop = _level(loaded, shown, _surest(loaded, pixels, picture))
-    return np.asarray(crops.cut(shown, crop, loaded.spec)[0])
+    return crops.cut(shown, crop, loaded.spec)[0]
 
 
 def _input_shape(loaded: LoadedModel) -> tuple[int, int, int]:

@@ -49,7 +49,7 @@ def saliency(model: keras.Model, face: UInt8, groups: Sequence[Group], output_po
         gradients = gradient(images, signs.reshape(-1, output_points, 2)).reshape(noisy.shape)
         squares += (gradients.astype(np.float64) ** 2).sum(axis=(0, -1))
     sizes = np.array([len(group) for group in groups])
-    return np.asarray(np.sqrt(squares / (SAMPLES * sizes[:, None, None])))
+    return np.sqrt(squares / (SAMPLES * sizes[:, None, None]))
 
 
 def input_gradient(model: keras.Model) -> Callable[[Float32, Float32], Float32]:

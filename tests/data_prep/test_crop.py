@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data_prep.crop import WHOLE, CropOptions, cut
+from data_prep.crop import WHOLE, CropOptions, crop
 from data_prep.readers import frames, npz, pictures_csv, pts
 from data_prep.readers.bad_faces import BadFaces
 from data_prep.readers.labelled_pictures import LabelledPictures
@@ -28,7 +28,7 @@ def pictures(tmp_path: Path) -> LabelledPictures:
 
 def test_68_points_fill_a_square_of_1_2_times_their_box(pictures: LabelledPictures) -> None:
     """The box is 60 x 70 px around (50, 65), so 84 px become 128; its top lies 7 px below that of the square."""
-    faces = cut(pictures, CropOptions())
+    faces = crop(pictures, CropOptions())
     assert faces.images.shape == (3, 128, 128, 1)
     assert faces.keypoint_set == FACE68
     scale = 128 / 84
@@ -43,7 +43,7 @@ def test_68_points_fill_a_square_of_1_2_times_their_box(pictures: LabelledPictur
     "crop_options", [CropOptions(), CropOptions(as_15=True), CropOptions(crop=WHOLE, size_px=224, color=True)]
 )
 def test_keypoints_go_back_to_the_picture_by_the_crops(pictures: LabelledPictures, crop_options: CropOptions) -> None:
-    faces = cut(pictures, crop_options)
+    faces = crop(pictures, crop_options)
     assert faces.crops is not None
     back = geometry.transform(faces.keypoints, geometry.inverse(faces.crops))
     true = as_face15(face_68()) if crop_options.as_15 else face_68()
@@ -60,7 +60,7 @@ def test_the_pixels_move_with_the_keypoints(tmp_path: Path) -> None:
     black[y - 6 : y + 7, x - 6 : x + 7] = 255
     cv2.imwrite(str(folder / "a.png"), black)
     (folder / "a.jpg").unlink()
-    faces = cut(pts.read(folder), CropOptions())
+    faces = crop(pts.read(folder), CropOptions())
     x, y = faces.keypoints[0, 8].round().astype(int)
     assert faces.images[0, y, x, 0] == 255
     inside = faces.images[0, ..., 0] > 127
@@ -69,7 +69,7 @@ def test_the_pixels_move_with_the_keypoints(tmp_path: Path) -> None:
 
 def test_a_whole_picture_keeps_its_shape(pictures: LabelledPictures) -> None:
     """130 x 120 px fit 260 px by a factor of 2; the shorter side is centerd."""
-    faces = cut(pictures, CropOptions(crop=WHOLE, size_px=260))
+    faces = crop(pictures, CropOptions(crop=WHOLE, size_px=260))
     assert faces.images.shape[1:] == (260, 260, 1)
     assert faces.crops is not None
     corners = geometry.transform(np.array([[[-0.5, -0.5], [129.5, 119.5]]]), faces.crops[:1])
@@ -78,9 +78,8 @@ def test_a_whole_picture_keeps_its_shape(pictures: LabelledPictures) -> None:
 
 def test_15_points_have_their_eyes_where_the_15_point_set_has_them(tmp_path: Path) -> None:
     people = {f"{i}.jpg": f"person {i}" for i in range(40)}
-    faces = cut(pictures_csv.read(save_five(tmp_path / "five", people)), CropOptions(crops_per_face=10))
+    faces = crop(pictures_csv.read(save_five(tmp_path / "five", people)), CropOptions(crops_per_face=10))
     assert faces.images.shape == (400, 96, 96, 1)
-    assert faces.groups is not None
     assert faces.groups[:11].tolist() == ["person 0"] * 10 + ["person 1"]
     eyes = faces.keypoints[:, :2]
     np.testing.assert_allclose(eyes.mean(axis=1).mean(axis=0), (48.5, 37.7), atol=0.3)
@@ -90,7 +89,7 @@ def test_15_points_have_their_eyes_where_the_15_point_set_has_them(tmp_path: Pat
 
 
 def test_a_picture_as_both_sources_of_the_15_points(pictures: LabelledPictures) -> None:
-    faces = cut(pictures, CropOptions(as_15=True, both_label_sources=True))
+    faces = crop(pictures, CropOptions(as_15=True, both_label_sources=True))
     assert faces.label_sources is not None
     assert faces.label_sources.tolist() == [0, 0, 0, 1, 1, 1]
     np.testing.assert_array_equal(faces.images[:3], faces.images[3:])
@@ -103,42 +102,40 @@ def test_a_keypoint_outside_its_crop_is_unlabelled(pictures: LabelledPictures) -
     """Far below the box that the eyes ask for."""
     points = face_68()
     points[57] = (50, 230)
-    faces = cut(replace(pictures, faces=[replace(pictures.faces[0], keypoints=points)]), CropOptions(as_15=True))
+    faces = crop(replace(pictures, faces=[replace(pictures.faces[0], keypoints=points)]), CropOptions(as_15=True))
     assert np.isnan(faces.keypoints[0, FACE15.index("mouth_center_bottom_lip")]).all()
     assert np.isfinite(faces.keypoints[0, :2]).all()
 
 
-def test_a_keypoint_is_visible_where_it_is_labelled_and_not_occluded(pictures: LabelledPictures) -> None:
-    """Of the 15 keypoints one is occluded where any of the points that it is the mean of is."""
+def test_a_label_is_of_an_occluded_keypoint_where_the_format_says_so(pictures: LabelledPictures) -> None:
+    """One of the 15 keypoints is occluded if any of the points that it is the mean of is; a gap is not."""
     points, occluded = face_68(), np.zeros(68, bool)
     points[21] = np.nan  # the right eyebrow's inner end
-    occluded[[0, 36, 33]] = True  # the jaw, a point of the right eye, the base of the nose
+    occluded[[0, 21, 36, 33]] = True  # the jaw, a point of the right eye, the base of the nose
     first, *others = pictures.faces
-    faces = cut(replace(pictures, faces=[replace(first, keypoints=points, occluded=occluded), *others]), CropOptions())
-    assert faces.visible is not None
-    assert np.flatnonzero(~faces.visible[0]).tolist() == [0, 21, 33, 36]
-    assert faces.visible[1:].all()
+    faces = crop(replace(pictures, faces=[replace(first, keypoints=points, occluded=occluded), *others]), CropOptions())
+    assert np.flatnonzero(faces.occluded[0]).tolist() == [0, 33, 36]
+    assert not faces.occluded[1:].any()
     both = CropOptions(as_15=True, both_label_sources=True)
-    faces = cut(replace(pictures, faces=[replace(first, keypoints=points, occluded=occluded)]), both)
-    assert faces.visible is not None
-    hidden = [[FACE15.names[k] for k in np.flatnonzero(~of)] for of in faces.visible]
-    assert hidden[0] == ["right_eye_center", "right_eye_outer_corner", "right_eyebrow_inner_end"]
+    faces = crop(replace(pictures, faces=[replace(first, keypoints=points, occluded=occluded)]), both)
+    hidden = [[FACE15.names[k] for k in np.flatnonzero(of)] for of in faces.occluded]
+    assert hidden[0] == ["right_eye_center", "right_eye_outer_corner"]
     assert {"right_eye_center", "nose_tip"} <= set(hidden[1])  # the sparse source means the base of the nose by its tip
     assert "left_eye_center" not in hidden[1]
-    assert cut(pictures, CropOptions()).visible is None
+    assert not crop(pictures, CropOptions()).occluded.any()
 
 
 def test_labels_that_are_missing_do_not_widen_a_crop(pictures: LabelledPictures) -> None:
     """Without the point at the top left the box is that of the others."""
     points = face_68()
     points[0] = np.nan
-    faces = cut(replace(pictures, faces=[replace(pictures.faces[0], keypoints=points)]), CropOptions())
+    faces = crop(replace(pictures, faces=[replace(pictures.faces[0], keypoints=points)]), CropOptions())
     labelled = np.delete(points, 0, axis=0)
     side = 1.2 * float(np.ptp(labelled, axis=0).max())
     assert faces.crops is not None
     assert faces.crops[0, 0, 0] == pytest.approx(128 / side)
     with pytest.raises(InputError, match=r"a\.pts: has no label; label its keypoints, or leave the face out"):
-        cut(replace(pictures, faces=[replace(pictures.faces[0], keypoints=points * np.nan)]), CropOptions())
+        crop(replace(pictures, faces=[replace(pictures.faces[0], keypoints=points * np.nan)]), CropOptions())
 
 
 def test_an_eye_of_which_a_point_is_missing_still_places_the_crop(pictures: LabelledPictures) -> None:
@@ -146,15 +143,15 @@ def test_an_eye_of_which_a_point_is_missing_still_places_the_crop(pictures: Labe
     points = face_68()
     points[37] = np.nan
     first = pictures.faces[0]
-    whole = cut(replace(pictures, faces=[first]), CropOptions(as_15=True))
-    faces = cut(replace(pictures, faces=[replace(first, keypoints=points)]), CropOptions(as_15=True))
+    whole = crop(replace(pictures, faces=[first]), CropOptions(as_15=True))
+    faces = crop(replace(pictures, faces=[replace(first, keypoints=points)]), CropOptions(as_15=True))
     assert faces.crops is not None
     assert whole.crops is not None
     np.testing.assert_allclose(faces.crops, whole.crops, atol=1e-5)  # all six points of an eye are in one place
     assert np.flatnonzero(np.isnan(faces.keypoints[0]).any(axis=1)).tolist() == [FACE15.index("right_eye_center")]
     points[36:42] = np.nan
     with pytest.raises(InputError, match=r"a\.pts: its eye centers are not labelled, or in one place"):
-        cut(replace(pictures, faces=[replace(first, keypoints=points)]), CropOptions(as_15=True))
+        crop(replace(pictures, faces=[replace(first, keypoints=points)]), CropOptions(as_15=True))
 
 
 def test_a_picture_that_cannot_be_decoded_is_named_or_skipped_as_asked(tmp_path: Path) -> None:
@@ -163,28 +160,28 @@ def test_a_picture_that_cannot_be_decoded_is_named_or_skipped_as_asked(tmp_path:
     (folder / "training" / "A_1.jpg").write_bytes(whole[: len(whole) // 2])
     pictures = frames.read(folder)
     with pytest.raises(InputError, match=r"A_1\.jpg: cannot be decoded as a picture; .* --skip-bad"):
-        cut(pictures, CropOptions())
+        crop(pictures, CropOptions())
     bad = BadFaces(skip=True)
-    assert len(cut(pictures, CropOptions(), bad)) == 1
+    assert len(crop(pictures, CropOptions(), bad)) == 1
     assert [line.partition(":")[0] for line in bad.lines] == [str(folder / "training" / "A_1.jpg")]
     (folder / "training" / "B_1.jpg").write_bytes(b"")
     with pytest.raises(InputError, match=r"not one of its faces can be used; the first: .*A_1\.jpg: cannot be decoded"):
-        cut(pictures, CropOptions(), BadFaces(skip=True))
+        crop(pictures, CropOptions(), BadFaces(skip=True))
 
 
 def test_crops_that_would_all_be_the_same_are_refused(pictures: LabelledPictures) -> None:
     for crop_options in (CropOptions(crops_per_face=2), CropOptions(crops_per_face=2, as_15=True, crop=WHOLE)):
         with pytest.raises(InputError, match="--crops-per-face 2: these crops would all be the same"):
-            cut(pictures, crop_options)
+            crop(pictures, crop_options)
 
 
 def test_keypoints_that_say_no_size_are_told(pictures: LabelledPictures) -> None:
     at_one = np.full((68, 2), 50, np.float32)
     faces = replace(pictures, faces=[replace(pictures.faces[0], keypoints=at_one)])
     with pytest.raises(InputError, match=r"a\.pts: its keypoints lie in one place, so its size"):
-        cut(faces, CropOptions())
+        crop(faces, CropOptions())
     with pytest.raises(InputError, match=r"a\.pts: its eye centers are not labelled, or in one place"):
-        cut(faces, CropOptions(as_15=True))
+        crop(faces, CropOptions(as_15=True))
 
 
 def test_the_real_15_points_are_those_of_their_pictures_turned_scaled_and_shifted(real_data: Path) -> None:
@@ -213,4 +210,4 @@ def test_a_picture_with_alpha_is_cut_like_any(tmp_path: Path) -> None:
     folder = save_pts(tmp_path / "set", ["a"])
     (folder / "a.jpg").unlink()
     save_picture(folder / "a.png", channels=4)
-    assert cut(pts.read(folder), CropOptions(color=True)).images.shape == (1, 128, 128, 3)
+    assert crop(pts.read(folder), CropOptions(color=True)).images.shape == (1, 128, 128, 3)

@@ -176,7 +176,7 @@ FAULTS = {
         r"a\.pts: has jaw_1 at 9998, 11, which lies outside its picture of 130 x 120 px by more than half the size",
     ),
     "two keypoint sets": (["frames", "five"], r"five: has the keypoint set face15, frames has face68; join inputs"),
-    "one source twice": (["frames", "frames"], r"frames: is named twice"),
+    "one source twice": (["frames", "frames"], r"frames: is given twice"),
     "both sources of 68 points": (
         ["frames", "--both-label-sources"],
         r"--both-label-sources: only where 68 points are taken",
@@ -189,10 +189,13 @@ FAULTS = {
     "no cuts": (["frames", "--crops-per-face", "0"], r"--crops-per-face 0: .* must be at least 1"),
     "too small": (["frames", "--size", "8"], r"--size 8: give 16 to 1024 px"),
     "no official split": (["many", "--split", "official"], r"--split official: not all faces are in a training or"),
-    "drawn faces are cut": (["synthetic", "--count", "20", "--size", "64"], r"synthetic: its faces are already cut"),
+    "cropped faces": (
+        ["synthetic", "--count", "20", "--size", "64"],
+        r"synthetic: its faces are already cropped",
+    ),
     "few in training": (["test_only", "--split", "official"], r"--split official: fewer than 10 faces are in its"),
     "68 cuts of one": (["frames", "--crops-per-face", "2"], r"--crops-per-face 2: these crops would all be the same"),
-    "the same folder": (["frames", "frames/"], r"frames: is named twice"),
+    "the same folder": (["frames", "frames/"], r"frames: is given twice"),
     "nobody named": (
         ["frames", "--leave-out", "nameless"],
         r"nameless: names nobody in its validation",

@@ -149,7 +149,6 @@ def test_faces_that_cannot_be_used_are_left_out_and_listed(
 def test_the_rows_of_cut_faces_stay_those_of_their_file(tmp_path: Path) -> None:
     faces, _ = read([str(npz(tmp_path)[0])], None, 0, CropOptions(), skip_bad=True)
     assert faces.rows.tolist() == [1, 3, 6, 7, 8, 9, 10, 11]
-    assert faces.groups is not None
     assert faces.groups.tolist() == [f"p{row}" for row in faces.rows]
     images = np.load(tmp_path / "cut" / npz_reader.IMAGES)["face_images"]
     np.testing.assert_array_equal(faces.images[..., 0], np.moveaxis(images, -1, 0)[faces.rows])

@@ -68,8 +68,7 @@ def environment(tmp_path: Path) -> Path:
 def test_the_wheel_holds_the_library_and_what_is_shipped_of_each_model(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {"facial_keypoints"}
-    drawing = LIBRARY / "filters" / "draw.py"  # made the pictures beside it; nobody who installs them needs it
-    files = {path for suffix in ("py", "pyi", "png", "json") for path in LIBRARY.rglob(f"*.{suffix}")} - {drawing}
+    files = {path for suffix in ("py", "pyi", "png", "json", "toml") for path in LIBRARY.rglob(f"*.{suffix}")}
     wanted = {path.relative_to(ROOT).as_posix() for path in files} | {"facial_keypoints/py.typed"}
     models = {path.parent.name for path in (ROOT / "artifacts" / "pretrained").glob("*/model.onnx")}
     wanted |= {f"facial_keypoints/pretrained/{model}/{name}" for model in models for name in SHIPPED}

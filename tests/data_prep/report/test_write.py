@@ -1,5 +1,6 @@
 """The report says what is in the set; its figures show the labels where they are."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,12 @@ import numpy as np
 import pytest
 
 from common import draw
-from data_prep.faces import Faces, labelled_mean, labelled_points
+from data_prep.faces import Faces, labelled_mean
 from data_prep.prepared import Prepared
+from data_prep.readers.face_arrays import faces_of
 from data_prep.report import figures
 from data_prep.report.write import write_report
-from facial_keypoints.array_types import Float64, Int64
+from facial_keypoints.array_types import Float64
 from facial_keypoints.keypoint_set import FACE15, KeypointSet, LabelSource
 
 FIGURES = ("contact_sheet", "outliers", "mean_face", "keypoint_scatter", "visible_keypoints", "labelled_share")
@@ -34,31 +36,30 @@ def faces() -> Faces:
     keypoints[20:, NOSE, 1] += 5
     keypoints[39] = keypoints[38] + 0.5
     keypoints[3, 5] = (99, 3)
-    return Faces(images, keypoints, np.arange(COUNT), (np.arange(COUNT) // 2).astype(np.str_), FACE15)
+    faces = faces_of("faces", images, keypoints, FACE15, (np.arange(COUNT) // 2).astype(np.str_))
+    return replace(faces, label_sources=SOURCES)
 
 
-def prepared(faces: Faces, sources: Int64, sizes: tuple[int, int, int], **changes: Any) -> Prepared:
+def prepared(faces: Faces, sizes: tuple[int, int, int], **changes: Any) -> Prepared:
     edges = np.cumsum([0, *sizes])
     parts = {name: np.arange(a, b) for name, a, b in zip(("train", "val", "test"), edges, edges[1:], strict=False)}
     duplicates = np.arange(len(faces))
     duplicates[-1] -= bool((faces.images[-1] == faces.images[-2]).all())
     values: dict[str, Any] = {
         "keypoints": faces.keypoints,
-        "labelled": labelled_points(faces.keypoints),
-        "label_sources": sources,
         "duplicates": duplicates,
         "groups": np.arange(len(faces)) // 2,
         "indexes": parts,
-        "learnt_from": np.ones(len(faces), bool),
+        "fitted": np.ones(len(faces), bool),
         "imputer": "ridge",
         "hidden_errors": {"mean": 3.18, "ridge": 1.87},
         "split_method": "grouped",
     }
-    return Prepared(faces, **(values | changes))
+    return Prepared(faces=faces, **(values | changes))
 
 
 def test_report_of_two_sources(tmp_path: Path, faces: Faces) -> None:
-    write_report(tmp_path, prepared(faces, SOURCES, (32, 4, 4)))
+    write_report(tmp_path, prepared(faces, (32, 4, 4)))
     text = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert "40 faces of 20 people, 24 x 24 px, gray" in text
     assert "Label noise: 0.35 px" in text  # 0.5 / √2
@@ -81,8 +82,8 @@ def test_report_of_a_few_color_faces_with_one_source_and_other_keypoints(tmp_pat
     images = rng.integers(0, 256, (3, 20, 30, 3), np.uint8)
     keypoints = rng.uniform(0, 19, (3, 68, 2)).astype(np.float32)
     keypoints[:, 7] = np.nan
-    few = Faces(images, keypoints, np.arange(3), None, keypoint_set)
-    write_report(tmp_path, prepared(few, np.zeros(3, np.int64), (0, 0, 3), hidden_errors={}, split_method="all-test"))
+    few = faces_of("few", images, keypoints, keypoint_set)
+    write_report(tmp_path, prepared(few, (0, 0, 3), hidden_errors={}, split_method="all-test"))
     text = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert "3 faces, 30 x 20 px, color, 68 keypoints" in text
     assert "**No face has a label for point_7.**" in text
@@ -98,7 +99,7 @@ def points_in(panel: Any, color: str) -> Float64:
 
 
 def test_the_mean_face_shows_the_mean_labels_of_each_source(faces: Faces) -> None:
-    labelled = labelled_points(faces.keypoints)
+    labelled = faces.labelled
     means = {s: labelled_mean(faces.keypoints[s == SOURCES], labelled[s == SOURCES]) for s in (0, 1)}
     figure = figures.mean_face(faces, SOURCES, means)
     assert [panel.get_title() for panel in figure.axes] == [
@@ -128,7 +129,7 @@ def test_the_scatter_shows_every_label(faces: Faces) -> None:
 
 
 def test_bars_count_the_faces_and_the_labels_of_each_source(faces: Faces) -> None:
-    labelled = labelled_points(faces.keypoints)
+    labelled = faces.labelled
     labelled[0, 2] = False
     first, second = figures.visible_keypoints(labelled, SOURCES, FACE15).axes[0].containers
     assert {i: bar.get_height() for i, bar in enumerate(first) if bar.get_height()} == {14: 1, 15: 19}
@@ -147,8 +148,8 @@ def test_dots_of_the_contact_sheet_have_the_color_of_their_source(faces: Faces) 
     assert first.color != second.color
     assert first.shown is not None
     assert second.shown is not None
-    np.testing.assert_array_equal(first.shown, labelled_points(faces.keypoints) & (SOURCES == 0)[:, None])
-    np.testing.assert_array_equal(second.shown, labelled_points(faces.keypoints) & (SOURCES == 1)[:, None])
+    np.testing.assert_array_equal(first.shown, faces.labelled & (SOURCES == 0)[:, None])
+    np.testing.assert_array_equal(second.shown, faces.labelled & (SOURCES == 1)[:, None])
     np.testing.assert_array_equal(first.keypoints, faces.keypoints)
 
 
@@ -158,7 +159,7 @@ def test_the_outliers_come_first_with_their_labels_on_their_images(tmp_path: Pat
     images[1] = 128
     keypoints = np.array([[[3, 3]], [[5, 12]], [[9, 9]]], np.float32)
     one = KeypointSet("one", ("tip",), (0,), (), (), (), (LabelSource("all", (0,)),))
-    faces = Faces(images, keypoints, np.arange(3), None, one)
+    faces = faces_of("three", images, keypoints, one)
     order = figures.save_outliers(tmp_path / "outliers.png", faces, np.array([1.0, 7.0, 3.0]))
     assert order.tolist() == [1, 2, 0]
     grid = cv2.cvtColor(np.asarray(cv2.imread(str(tmp_path / "outliers.png"))), cv2.COLOR_BGR2RGB).astype(int)

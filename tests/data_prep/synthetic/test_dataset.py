@@ -70,7 +70,6 @@ def test_sources_label_nose_and_lip_differently_and_lie_as_published(faces: Face
 def test_duplicates_are_one_picture_with_two_labels(faces: Faces) -> None:
     pictures, place, times = np.unique(faces.images.reshape(COUNT, -1), axis=0, return_inverse=True, return_counts=True)
     assert COUNT - len(pictures) == 3  # 60 in 7,049
-    assert faces.groups is not None
     for picture in np.flatnonzero(times == 2):
         a, b = np.flatnonzero(place.ravel() == picture)
         gap = np.linalg.norm(faces.keypoints[a] - faces.keypoints[b], axis=-1)
@@ -84,7 +83,6 @@ def test_label_noise_is_as_stated() -> None:
 
 
 def test_people_have_several_pictures_and_keep_their_looks(faces: Faces) -> None:
-    assert faces.groups is not None
     people, pictures = np.unique(faces.groups, return_counts=True)
     assert set(people) == {f"drawn:7:{number}" for number in range(len(people))}
     assert 4 < pictures.mean() < 6.5
