@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from common.backend import backend_name
 from common.code import changed_files
@@ -33,6 +33,7 @@ from facial_keypoints.pretrained import KERAS_FILE
 from models.networks import network_file, network_name, network_names
 from models.saved import TRAIN
 from training.recipes import RECIPES, default_recipe, resolve
+from training.train import seed_count
 
 NETWORKS = ("base", "v1", "v2")
 PREPARE_OPTIONS = ("as", "size", "crop", "color", "split", "impute", "count", "seed", "skip_bad", "exif")
@@ -67,6 +68,20 @@ class Step:
         return shlex.join(["python", "-m", *self.command])
 
 
+class Run(NamedTuple):
+    """A training run.
+
+    Attributes:
+        network: as `training.train` takes it.
+        name: of the folders of its model and its evaluation.
+        seed: None: the default.
+    """
+
+    network: str
+    name: str
+    seed: int | None
+
+
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="python pipeline.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -91,6 +106,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--recipe", choices=list(RECIPES), help="as in training.train")
     p.add_argument("--epochs", type=int, help="as in training.train")
     p.add_argument("--seed", type=seed, help="of every stage")
+    p.add_argument("--seeds", type=seed_count, help="as in training.train, with the seeds from --seed on")
     p.add_argument("--quick", action="store_true", help=f"{QUICK_FACES} synthetic faces, {QUICK_EPOCHS} epochs")
     p.add_argument("--force", action="store_true", help="run every stage, up to date or not")
     return p
@@ -119,6 +135,11 @@ def steps(options: argparse.Namespace) -> list[Step]:
     networks = {network_name(network): network for network in options.networks or networks_for(options.recipe)}
     if options.networks and len(networks) < len(options.networks):
         raise InputError(f"--networks {' '.join(options.networks)}: two networks have one name; rename a file")
+    runs = [
+        Run(network, name, options.seed) if options.seeds is None else Run(network, f"{name}_seed{number}", number)
+        for name, network in networks.items()
+        for number in range(options.seed or 0, (options.seed or 0) + (options.seeds or 1))
+    ]
     data, models, evaluations = (options.out / name for name in ("data", "models", "evaluation"))
 
     def data_input() -> dict[str, str]:
@@ -129,14 +150,15 @@ def steps(options: argparse.Namespace) -> list[Step]:
 
     prepare = ["data_prep.prepare", *inputs, "--out", str(data)]
     todo = [Step(data, PREPARE, prepare + flags(options, *PREPARE_OPTIONS), input_hashes_now)]
-    for name, network in networks.items():
+    for network, name, number in runs:
         out = models / name
         command = ["training.train", network, "--data", str(data), "--out", str(out)]
-        recipe = resolve(name, options.recipe, {"epochs": options.epochs})
+        recipe = resolve(network_name(network), options.recipe, {"epochs": options.epochs})
         settings = {**recipe.parameters(), "backend": backend_name()}
-        command += flags(options, "recipe", "epochs", "seed")
+        command += flags(options, "recipe", "epochs")
+        command += [] if number is None else ["--seed", str(number)]
         todo.append(Step(out, TRAIN, command, data_input, settings, code=(network_file(network),)))
-    for name in networks:
+    for _, name, _ in runs:
         model, out = models / name, evaluations / name
         command = ["evaluation.evaluate", str(model), "--data", str(data), "--out", str(out)]
 

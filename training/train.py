@@ -43,6 +43,7 @@ examples:
   python -m training.train base
   python -m training.train v1 --recipe published --help
   python -m training.train my_network.py --filters 64
+  python -m training.train base --seeds 3
 """
 
 
@@ -131,6 +132,12 @@ def parser(recipe: Recipe) -> argparse.ArgumentParser:
         )
     runs = p.add_argument_group("run")
     runs.add_argument("--seed", type=seed, default=0, metavar="N", help="random seed (default: %(default)s)")
+    runs.add_argument(
+        "--seeds",
+        type=seed_count,
+        metavar="N",
+        help="train N times, with the seeds from --seed on, and write OUT_seed0, OUT_seed1, ...",
+    )
     runs.add_argument("--resume", action="store_true", help="continue the unfinished run of --out")
     runs.add_argument(
         "--restart",
@@ -138,6 +145,13 @@ def parser(recipe: Recipe) -> argparse.ArgumentParser:
         help="discard the unfinished run of --out; with --resume, only if it cannot be continued",
     )
     return p
+
+
+def seed_count(text: str) -> int:
+    """Returns a number of seeds given on the command line; for `argparse`."""
+    if (count := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return count
 
 
 def option_of(name: str) -> str:
@@ -206,6 +220,28 @@ def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, dict[str
 def main(arguments: Sequence[str] | None = None) -> None:
     options, given = parse(arguments)
     out = options.out or DEFAULT_OUT / network_name(options.network)
+    if options.seeds is None:
+        train_one(options, given, out)
+    for number in range(options.seed, options.seed + (options.seeds or 0)):
+        train_seed(options, given, number, out.with_name(f"{out.name}_seed{number}"))
+
+
+def train_seed(options: argparse.Namespace, given: Mapping[str, Any], number: int, out: Path) -> None:
+    """Trains with one of several seeds; with `--resume`, skips it if it is finished and begins it if it has not."""
+    import keras
+
+    unfinished = out.with_name(f"{out.name}.unfinished").is_dir()
+    if options.resume and out.is_dir() and not unfinished:
+        print(f"{out}: is finished")
+        return
+    keras.utils.clear_session()  # frees the network of the seed before
+    logs = options.tensorboard and options.tensorboard / out.name
+    own = {"seed": number, "resume": options.resume and unfinished, "tensorboard": logs}
+    train_one(argparse.Namespace(**{**vars(options), **own}), given, out)
+
+
+def train_one(options: argparse.Namespace, given: Mapping[str, Any], out: Path) -> None:
+    """Trains as a command line says."""
     train(
         options.network,
         options.data,

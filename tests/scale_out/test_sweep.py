@@ -198,11 +198,11 @@ def test_a_database_that_cannot_be_reached(command: list[str]) -> None:
         main([*command, "--storage", command[command.index("--space") + 1]])
 
 
-@pytest.mark.parametrize("option", ["--resume", "--restart", "--tensorboard"])
+@pytest.mark.parametrize("option", ["--resume", "--restart", "--tensorboard", "--seeds"])
 def test_options_that_trials_cannot_share(option: str, command: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: "installed")
     with pytest.raises(InputError, match=f"{option}: is not an option of a sweep"):
-        main([*command, option, *(["logs"] if option == "--tensorboard" else [])])
+        main([*command, option, *({"--tensorboard": ["logs"], "--seeds": ["3"]}.get(option, []))])
 
 
 def test_optuna_is_not_installed(command: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
