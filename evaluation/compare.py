@@ -21,6 +21,7 @@ from evaluation.baselines import BASELINES
 from evaluation.bootstrap import RESAMPLES, resampling_weights
 from evaluation.comparison import Entry, comparison_table
 from evaluation.comparison_text import markdown_text, terminal_text
+from evaluation.ensembles import ensemble_lines
 from evaluation.inputs import EvaluationData, listed_faces, load_data
 from evaluation.metrics import face_nme
 from evaluation.original_pictures import placed, true_in_pictures
@@ -71,6 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     base = chosen_base(options, entries)
     table, ratios = comparison_table(entries, data, base), ratio_table(entries, data, base)
     further, seeds, remarks = further_tables(entries, data), seeds_table(table), seed_lines(table)
+    remarks += ensemble_lines(entries, data)
     with stage_folder(options.out, COMPARE) as folder:
         table.to_csv(folder / "comparison.csv", index=False)
         ratios.to_csv(folder / "ratios.csv", index=False)
@@ -161,7 +163,10 @@ def read_evaluations(folder: Path, data: EvaluationData) -> tuple[dict[str, Entr
             raise InputError(f"{path}: is named {name} like {folder / twin}; evaluate one again with another --name")
         else:
             keypoints = read_predictions(path / "predictions.csv", data.test.rows, data.keypoint_set)
-            models[path.name] = Entry(name, keypoints.coordinates, known_cost(manifest["metrics"]))
+            flip = " mirrored too" if manifest["parameters"].get("flip") else ""
+            hashes = frozenset(value + flip for key, value in inputs.items() if key.startswith("model"))
+            cost = known_cost(manifest["metrics"])
+            models[path.name] = Entry(name, keypoints.coordinates, cost, models=hashes)
     return models, left_out
 
 

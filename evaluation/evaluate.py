@@ -3,6 +3,7 @@
 python -m evaluation.evaluate artifacts/models/base
 python -m evaluation.evaluate artifacts/models/base --flip
 python -m evaluation.evaluate their_model.keras
+python -m evaluation.evaluate artifacts/models/base artifacts/models/v1 --name ensemble
 python -m evaluation.evaluate --predictions theirs.csv --name theirs
 python -m evaluation.evaluate --predictions cnn5/predictions_pictures.csv --in-pictures --name cnn5
 """
@@ -28,23 +29,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(arguments)
     started = time.time()
     data = load_data(options.data)
-    label_source = options.model or options.predictions
+    scored = options.models or [options.predictions]
     rows_file = [options.rows] if options.rows else []
-    with stage_folder(options.out, EVALUATE, [options.data, label_source, *rows_file]) as folder:
+    with stage_folder(options.out, EVALUATE, [options.data, *scored, *rows_file]) as folder:
         listed = listed_faces(options.rows, data.test.rows) if options.rows else None
-        if options.model:
+        if options.models:
             start_backend()  # takes seconds, which --predictions does without
-            from evaluation.model_predictions import predict_test_faces
+            from evaluation.model_predictions import predict_with_all
 
-            keypoints, cost, notes, weights = predict_test_faces(options.model, data, options.flip)
-            inputs = {"data": data.hash, "model": weights}
+            keypoints, cost, notes, hashes = predict_with_all(options.models, data, options.flip)
+            inputs = {"data": data.hash, **hashes}
         else:
-            keypoints, cost, notes = read_predictions(label_source, data.test.rows, data.keypoint_set), {}, []
+            keypoints, cost, notes = read_predictions(options.predictions, data.test.rows, data.keypoint_set), {}, []
             if options.in_pictures:
                 if data.test.crops is None:
                     raise InputError(f"{options.data}: its faces were not cut from pictures; leave --in-pictures out")
                 keypoints = placed(keypoints, data.test.crops)
-            inputs = {"data": data.hash, "predictions": file_hash(label_source)}
+            inputs = {"data": data.hash, "predictions": file_hash(options.predictions)}
         if notes:
             print("note: " + "\n  ".join(notes))
         if listed is not None:
@@ -53,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print(f"scored on {len(data.test):,} test faces, those of {len(listed):,} that {options.rows} lists")
         metrics, text = write_report(folder, options.name, keypoints, data)
         parameters = {"name": options.name, "data": str(options.data)}
-        parameters |= {"model" if options.model else "predictions": str(label_source), "flip": options.flip}
+        parameters |= {"model" if options.models else "predictions": " ".join(map(str, scored)), "flip": options.flip}
         parameters["in_pictures"] = options.in_pictures
         parameters["rows"] = str(options.rows) if options.rows else None
         write_manifest(folder, EVALUATE, parameters, inputs, metrics | cost, started, {"notes": notes})
@@ -66,11 +67,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         prog="python -m evaluation.evaluate", description="Scores a model, or anyone's predictions, on the test faces."
     )
     parser.add_argument(
-        "model",
-        nargs="?",
+        "models",
+        nargs="*",
         type=Path,
         metavar="MODEL",
-        help="a folder that training wrote, or a .keras file from elsewhere",
+        help="a folder that training wrote, or a .keras file from elsewhere; several are scored as an ensemble: the "
+        "mean of their predictions, weighted by their expected errors if all give them",
     )
     parser.add_argument("--predictions", type=Path, metavar="FILE.csv", help="score these, not a model")
     parser.add_argument(
@@ -95,7 +97,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=Path("artifacts/data"), metavar="DIR", help="(%(default)s)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="(default: artifacts/evaluation/NAME)")
     options = parser.parse_args(arguments)
-    if (options.model is None) == (options.predictions is None):
+    if bool(options.models) == bool(options.predictions):
         parser.error("give either MODEL or --predictions FILE.csv")
     if options.predictions and not options.name:
         parser.error("--predictions needs --name NAME")
@@ -111,8 +113,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def default_name(options: argparse.Namespace) -> str:
-    """Returns the model's name and what else sets these predictions apart, `v1_flip` or `v1_lfpw`."""
-    words = [options.model.resolve().name.removesuffix(".keras")]
+    """Returns the model's name (of several, `ensemble`) and what else sets these predictions apart, as `v1_flip`."""
+    model, *others = options.models
+    words = ["ensemble" if others else model.resolve().name.removesuffix(".keras")]
     words += ["flip"] if options.flip else []
     words += [options.rows.stem] if options.rows else []
     return "_".join(words)
