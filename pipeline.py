@@ -1,9 +1,6 @@
-"""All stages in order: prepare, train, evaluate, compare. A stage that is up to date is skipped.
+"""Runs all stages in order: prepare, train, evaluate, compare. It skips stages that are up to date.
 
-    python pipeline.py            the built-in synthetic faces
-    python pipeline.py INPUT     your own: see `python -m data_prep.prepare --help`
-
-It runs the very commands that a user would type, and prints each one with the reason why it runs.
+It runs the same commands that a user would type, and prints each one with the reason for running it.
 """
 
 import argparse
@@ -20,6 +17,7 @@ from common.backend import backend_name
 from common.code import changed_files
 from common.hashes import file_hash
 from common.stage import Stage, read_manifest, seconds_text, seed, stage_code
+from common.text import listed
 from data_prep.arrays import PREPARE, data_hash, load_data_manifest
 from data_prep.crop import CROPS
 from data_prep.impute import IMPUTERS
@@ -37,8 +35,8 @@ from training.train import seed_count
 
 NETWORKS = ("base", "v1", "v2")
 PREPARE_OPTIONS = ("as", "size", "crop", "color", "split", "impute", "count", "seed", "skip_bad", "exif")
-QUICK_FACES, QUICK_EPOCHS = 2000, 8  # some minutes on two cores
-RESUME = ["--resume", "--restart"]  # go on with a broken-off training, or start over where its settings were others
+QUICK_FACES, QUICK_EPOCHS = 2000, 8  # takes some minutes on two cores
+RESUME = ["--resume", "--restart"]  # continue an interrupted training, or start over if its settings have changed
 
 
 @dataclass(frozen=True)
@@ -49,10 +47,10 @@ class Step:
         out: the folder it writes.
         stage: the stage that it runs.
         command: its module and arguments.
-        inputs: returns the hashes of what it reads, as its manifest records them; asked when its turn comes.
-        parameters: values that its manifest must hold, because they follow from more than the command.
+        inputs: returns the hashes of its inputs, as in its manifest; called just before the stage runs.
+        parameters: values that its manifest must have, because they do not follow from the command alone.
         code: files of code that it loads by name.
-        always: it takes a moment and shows the table, so it runs in any case.
+        always: run even if it is up to date.
     """
 
     out: Path
@@ -84,38 +82,45 @@ class Run(NamedTuple):
 
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
-        prog="python pipeline.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python pipeline.py",
+        description=__doc__,
+        epilog="examples:\n  python pipeline.py --quick\n  python pipeline.py training.csv --networks base v2",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     p.add_argument("inputs", nargs="*", metavar="INPUT", help=f"as in data_prep.prepare (default: {SYNTHETIC})")
-    p.add_argument("--out", type=Path, default=Path("artifacts"), help="default: %(default)s")
     p.add_argument(
+        "--out", type=Path, default=Path("artifacts"), metavar="DIR", help="folder to write (default: %(default)s)"
+    )
+    p.add_argument("--quick", action="store_true", help=f"{QUICK_FACES} synthetic faces, {QUICK_EPOCHS} epochs")
+    p.add_argument("--force", action="store_true", help="run all stages, even if they are up to date")
+    p.add_argument("--seed", type=seed, metavar="N", help="random seed of every stage")
+    data = p.add_argument_group("data", "as in data_prep.prepare")
+    data.add_argument("--count", type=int, metavar="N")
+    data.add_argument("--skip-bad", action="store_true", default=None)
+    data.add_argument("--impute", choices=list(IMPUTERS))
+    data.add_argument("--split", choices=SPLIT_METHODS)
+    data.add_argument("--as", choices=["15"])
+    data.add_argument("--size", type=int, metavar="PX")
+    data.add_argument("--crop", choices=CROPS)
+    data.add_argument("--color", action="store_true", default=None)
+    data.add_argument("--exif", choices=EXIF)
+    training = p.add_argument_group("training", "as in training.train")
+    training.add_argument(
         "--networks",
         nargs="+",
         metavar="NETWORK",
-        help=f"as in training.train (default: {' '.join(NETWORKS)}, or those that --recipe is for)",
+        help=f"(default: {' '.join(NETWORKS)}, or those that --recipe is for)",
     )
-    p.add_argument("--as", choices=["15"], help="as in data_prep.prepare")
-    p.add_argument("--size", type=int, help="as in data_prep.prepare")
-    p.add_argument("--crop", choices=CROPS, help="as in data_prep.prepare")
-    p.add_argument("--color", action="store_true", default=None, help="as in data_prep.prepare")
-    p.add_argument("--skip-bad", action="store_true", default=None, help="as in data_prep.prepare")
-    p.add_argument("--exif", choices=EXIF, help="as in data_prep.prepare")
-    p.add_argument("--split", choices=SPLIT_METHODS, help="as in data_prep.prepare")
-    p.add_argument("--impute", choices=list(IMPUTERS), help="as in data_prep.prepare")
-    p.add_argument("--count", type=int, help="how many synthetic faces to draw")
-    p.add_argument("--recipe", choices=list(RECIPES), help="as in training.train")
-    p.add_argument("--epochs", type=int, help="as in training.train")
-    p.add_argument("--seed", type=seed, help="of every stage")
-    p.add_argument("--seeds", type=seed_count, help="as in training.train, with the seeds from --seed on")
-    p.add_argument("--quick", action="store_true", help=f"{QUICK_FACES} synthetic faces, {QUICK_EPOCHS} epochs")
-    p.add_argument("--force", action="store_true", help="run every stage, up to date or not")
+    training.add_argument("--recipe", choices=list(RECIPES))
+    training.add_argument("--epochs", type=int, metavar="N")
+    training.add_argument("--seeds", type=seed_count, metavar="N")
     return p
 
 
 def networks_for(recipe: str | None) -> tuple[str, ...]:
-    """Returns which networks a recipe is for: the one of its name, else those of `NETWORKS` without one of their own.
+    """Returns the default networks of a recipe: the one of its name, else those of `NETWORKS` without their own recipe.
 
-    All of `NETWORKS` where no recipe is asked for.
+    All of `NETWORKS` if no recipe is given.
     """
     if recipe in network_names():
         return (recipe,)
@@ -172,7 +177,7 @@ def steps(options: argparse.Namespace) -> list[Step]:
 
 
 def flags(options: argparse.Namespace, *names: str) -> list[str]:
-    """Returns the options that were given, as arguments to pass on."""
+    """Returns the given options as arguments for a command."""
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     return [
         word
@@ -182,9 +187,9 @@ def flags(options: argparse.Namespace, *names: str) -> list[str]:
 
 
 def reason_to_run(step: Step) -> str | None:
-    """Returns in words why the step must run, or None where its folder is what it would write."""
+    """Returns why the step must run, or None if its folder is up to date."""
     if step.always:
-        return "it takes a moment and shows the table"
+        return "it is quick and prints the table"
     if not step.out.exists():
         return "nothing there yet"
     try:
@@ -194,14 +199,14 @@ def reason_to_run(step: Step) -> str | None:
 
 
 def what_changed(step: Step, manifest: Mapping[str, Any]) -> str | None:
-    """Returns in words what is no longer as the manifest of the step's folder says; None where nothing is."""
+    """Returns what has changed since the manifest of the step was written; None if nothing has."""
     words = manifest["command"].split(" ")
     if (before := " ".join(word for word in words if word not in RESUME)) != step.text:
         return f"it was made by another command: {before}"
     if manifest["inputs"] != step.inputs():
         return "its input has changed"
-    was = manifest["parameters"]
-    values = [f"{name} was {was.get(name)}, is {now}" for name, now in step.parameters.items() if was.get(name) != now]
+    old = manifest["parameters"]
+    values = [f"{name} was {old.get(name)}, is {new}" for name, new in step.parameters.items() if old.get(name) != new]
     if values:
         return f"its settings have changed: {', '.join(values)}"
     if files := changed_files(manifest.get("code", {}), stage_code(step.stage, step.code)):
@@ -209,25 +214,20 @@ def what_changed(step: Step, manifest: Mapping[str, Any]) -> str | None:
     return None
 
 
-def listed(names: Sequence[str], most: int = 3) -> str:
-    """Returns some of the names, and how many more there are."""
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more files" if len(names) > most else "")
-
-
 def run_stage(step: Step, number: str, force: bool) -> None:
-    """Runs the step where it must; ends the program with its exit code where it fails."""
-    reason = "asked to" if force else reason_to_run(step)
+    """Runs the step if necessary; exits with its exit code if it fails."""
+    reason = "of --force" if force else reason_to_run(step)
     print(f"\n[{number}] {step.text}", flush=True)
     if reason is None:
         print(f"up to date: {step.out}", flush=True)
         return
     unfinished = step.out.with_name(step.out.name + ".unfinished").exists()
-    print(f"runs because: {'an earlier run was broken off' if unfinished else reason}", flush=True)
+    print(f"runs because: {'an earlier run was interrupted' if unfinished else reason}", flush=True)
     again = (["--restart"] if force else RESUME) if unfinished else []
     process = subprocess.Popen([sys.executable, "-m", *step.command, *again])
     try:
         code = process.wait()
-    except KeyboardInterrupt:  # the step was told too, and tidies up
+    except KeyboardInterrupt:  # the step gets the interrupt too, and cleans up
         process.wait()
         raise
     if code:

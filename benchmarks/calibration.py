@@ -1,4 +1,4 @@
-"""From the points of a peer to the keypoints that a label source means. N faces, K keypoints, P points of the peer."""
+"""Maps another program's points to the keypoints of a label source. N faces, K keypoints, P points."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,17 +11,17 @@ from facial_keypoints.keypoint_set import FACE15, KeypointSet, as_face15
 
 FOLDS = 5
 ALPHAS = (0.1, 1.0, 10.0, 100.0, 1e3, 1e4)  # px^2; chosen by cross-validation over groups
-MAPPED = (0, 1)  # the label sources whose keypoints `as_face15` finds among 68 points
+MAPPED = (0, 1)  # label sources that `as_face15` can convert 68 points to
 
 
 @dataclass(frozen=True)
 class LinearMap:
-    """How far a keypoint lies from where it was put by hand: `points.ravel() @ weights + offset`.
+    """The difference of a keypoint from its position by hand: `points.ravel() @ weights + offset`.
 
     Attributes:
         weights: float64 (2P, 2).
         offset: float64 (2,) in px.
-        alpha: the ridge's, in px^2.
+        alpha: of the ridge regression, in px^2.
     """
 
     weights: Float64
@@ -33,9 +33,9 @@ Fits = dict[tuple[int, int], LinearMap]  # for each (source, keypoint)
 
 
 def by_hand(points: Float64, sources: Int64, keypoint_set: KeypointSet) -> Float32:
-    """Returns the keypoints that the label source of each face means, float32 (N, K, 2) in px; (N, 68, 2) in.
+    """Maps 68 points (N, 68, 2) to the keypoints of each face's label source, float32 (N, K, 2) in px.
 
-    68 points stay as they are. Of 15, those of source 0 where it is not known which of the 68 points a source means.
+    For 68 keypoints the points are unchanged. For 15, label source 0 is used if a source is not in `MAPPED`.
     """
     if keypoint_set != FACE15:
         return points.astype(np.float32)
@@ -47,11 +47,11 @@ def by_hand(points: Float64, sources: Int64, keypoint_set: KeypointSet) -> Float
 
 
 def fit(points: Float64, part: Split, hand: Float32) -> Fits:
-    """Returns ridge regressions, from the points (N, P, 2) to what the real labels differ by from `hand` (N, K, 2).
+    """Fits ridge regressions from points (N, P, 2) to the difference of the real labels from `hand` (N, K, 2).
 
-    Keypoints that are labelled on the same faces share one regression and its alpha. Where a source labels a keypoint
-    in fewer than `FOLDS` groups there is none. Runs on one thread: the matrices are small, and threads that wait for
-    each other are slow on a busy machine.
+    Keypoints that are labelled on the same faces share one regression and its alpha. A keypoint that a source labels
+    in fewer than `FOLDS` groups gets none. Runs on one thread, because the matrices are small and threads would wait
+    for each other on a busy machine.
     """
     from sklearn.linear_model import RidgeCV
     from sklearn.model_selection import GroupKFold
@@ -75,16 +75,16 @@ def fit(points: Float64, part: Split, hand: Float32) -> Fits:
 
 
 def _labelled_together(labelled: Bool) -> list[tuple[Bool, Int64]]:
-    """Returns faces, bool (N,), and the keypoints that are labelled on just these; (N, K) in."""
+    """Returns sets of faces, bool (N,), each with the keypoints labelled on exactly these faces; takes (N, K)."""
     patterns, which = np.unique(labelled, axis=1, return_inverse=True)
     return [(faces, np.flatnonzero(which.ravel() == at)) for at, faces in enumerate(patterns.T)]
 
 
 def calibrated(fits: Mapping[tuple[int, int], LinearMap], points: Float64, sources: Int64, hand: Float32) -> Float32:
-    """Returns the keypoints by the regressions, float32 (N, K, 2) in px; points (N, P, 2) and `hand` (N, K, 2) in.
+    """Applies the regressions to points (N, P, 2) and `hand` (N, K, 2); returns float32 (N, K, 2) in px.
 
-    A keypoint that the face's source has no regression for takes the first other source's, or where there is none
-    either stays as it is by hand.
+    If the face's source has no regression for a keypoint, the first other source's is used; without any, the keypoint
+    stays as in `hand`.
     """
     predicted, fitted = hand.copy(), sorted({source for source, _ in fits})
     for source in np.unique(sources).tolist():

@@ -1,9 +1,9 @@
-"""What a clip costs, and what smoothing does: CPU time by step, trembling, lag.
+"""Measures clips: CPU time by step, jitter and the lag of smoothing.
 
-    python -m benchmarks.clips CLIP [--yunet FILE]
+    python -m benchmarks.clips CLIP [--detector haar|yunet|FILE.onnx]
 
-All runs on one thread, and time is that of the processor, so that other work on the machine counts little. The rate of
-two cores is an estimate: it takes half the detector's time, whose work OpenCV splits, and all of the rest.
+Everything runs on one thread. Times are CPU times, so other work on the machine has little effect. The rate on two
+cores is an estimate: half of the detector's time, which OpenCV splits, plus all other time.
 
 T frames, K keypoints.
 """
@@ -21,8 +21,8 @@ import numpy as np
 
 from facial_keypoints.array_types import Bool, Float64, UInt8
 from facial_keypoints.boxes import Boxes, Detector
+from facial_keypoints.detectors.choose import HAAR, chosen_detector
 from facial_keypoints.detectors.haar import Haar
-from facial_keypoints.detectors.yunet import YuNet
 from facial_keypoints.drawing import draw_faces
 from facial_keypoints.errors import InputError, run
 from facial_keypoints.predictor import Predictor
@@ -30,8 +30,8 @@ from facial_keypoints.video import clips
 from facial_keypoints.video.tracking import TrackedFace, Tracker
 
 READ, DETECT, FOLLOW, DRAW, WRITE = STEPS = "read", "detect", "follow", "draw", "write"
-LONGEST_LAG, LAG_STEP = 4.0, 0.05  # frames that are tried
-AROUND = 11  # frames over which a face's speed is averaged, to tell the stiller half
+LONGEST_LAG, LAG_STEP = 4.0, 0.05  # frames
+AROUND = 11  # frames over which a face's speed is averaged to find the stiller half
 
 
 @dataclass(eq=False)
@@ -39,8 +39,8 @@ class Record:
     """A run over a clip.
 
     Attributes:
-        faces: of each frame.
-        seconds: of each frame, CPU time by step.
+        faces: faces of each frame.
+        seconds: CPU time of each frame by step.
         detections: CPU time of each call of the detector.
     """
 
@@ -50,7 +50,7 @@ class Record:
 
 
 def measure(clip: clips.Clip, predictor: Predictor, detector: Detector, *, smooth: bool, folder: Path) -> Record:
-    """Returns what `predict` does with a clip, step by step."""
+    """Processes a clip as `predict` does and returns the time of each step."""
     record = Record()
     of_frame: dict[str, float] = {}
 
@@ -74,7 +74,7 @@ def measure(clip: clips.Clip, predictor: Predictor, detector: Detector, *, smoot
             of_frame[FOLLOW] -= of_frame[DETECT]
             with timed(of_frame, DRAW):
                 numbers = [face.number for face in faces]
-                picture = draw_faces(frame.picture, faces, predictor.spec.keypoint_set, numbers)
+                picture = draw_faces(frame.picture, faces, numbers=numbers)
             record.faces.append(faces)
             record.seconds.append(of_frame)
             with timed(of_frame, WRITE):
@@ -86,14 +86,14 @@ def measure(clip: clips.Clip, predictor: Predictor, detector: Detector, *, smoot
 
 @contextlib.contextmanager
 def timed(seconds: dict[str, float], step: str) -> Iterator[None]:
-    """Puts the CPU time that the block takes, of all threads of this process, under the name of a step."""
+    """Stores the CPU time of the block, over all threads of this process, under the name of a step."""
     begun = time.process_time()
     yield
     seconds[step] = time.process_time() - begun
 
 
 def trajectories(record: Record) -> list[tuple[Float64, float]]:
-    """Returns for each face its keypoints (T, K, 2) in px, and its mean width in px; a gap begins another."""
+    """Returns the keypoints (T, K, 2) in px and mean width in px of each face; a gap starts a new trajectory."""
     runs: list[list[TrackedFace]] = []
     open_runs: dict[int, list[TrackedFace]] = {}
     for faces in record.faces:
@@ -109,19 +109,19 @@ def trajectories(record: Record) -> list[tuple[Float64, float]]:
     ]
 
 
-def trembling_px(points: Float64) -> Float64:
+def jitter_px(points: Float64) -> Float64:
     """Returns the length of each keypoint's second difference, (T - 2, K) in px, of (T, K, 2); 0 in even motion."""
     return np.asarray(np.linalg.norm(np.diff(points, 2, axis=0), axis=-1))
 
 
 def speeds(points: Float64, width_px: float) -> Float64:
-    """Returns how fast a face moves about each frame but the first and last, (T - 2,) in widths of the face a frame."""
+    """Returns the speed of a face around each frame except the first and last, (T - 2,) in face widths per frame."""
     steps = np.linalg.norm(np.gradient(points.mean(axis=1), axis=0), axis=-1) / width_px
     return np.asarray(np.convolve(steps, np.full(AROUND, 1 / AROUND), "same")[1:-1])
 
 
 def lag_frames(before: Sequence[Float64], after: Sequence[Float64]) -> float:
-    """Returns by how many frames keypoints `before` must be late to be most like those `after`, each (T, K, 2)."""
+    """Returns the delay in frames of keypoints `before` that fits `after` best, each (T, K, 2)."""
     lags = np.arange(0, LONGEST_LAG + LAG_STEP / 2, LAG_STEP)
     differences = [sum(_difference(*pair, float(lag)) for pair in zip(before, after, strict=True)) for lag in lags]
     return float(lags[int(np.argmin(differences))])
@@ -136,7 +136,7 @@ def _difference(before: Float64, after: Float64, lag: float) -> float:
 
 
 def cost_lines(record: Record) -> list[str]:
-    """Returns the printed lines about time."""
+    """Returns the lines with times."""
     counts = np.array([len(faces) for faces in record.faces])
     lines = [f"{'CPU ms a frame':16} {'frames':>6} " + " ".join(f"{step:>7}" for step in (*STEPS, "all"))]
     lines[0] += f" {'one core, fps':>14} {'two (estimate)':>15}"
@@ -151,33 +151,39 @@ def cost_lines(record: Record) -> list[str]:
         two = total - ms[DETECT] / 2
         lines.append(f"{name:16} {int(group.sum()):6} {columns} {1e3 / total:14.0f} {1e3 / two:15.0f}")
     detections = record.detections
-    lines.append(f"the detector was asked {len(detections)} times, {1e3 * float(np.median(detections)):.0f} ms each")
+    lines.append(f"detector: {len(detections)} calls, {1e3 * float(np.median(detections)):.0f} ms each")
     return lines
 
 
 def smoothing_lines(raw: Record, smoothed: Record) -> list[str]:
-    """Returns the printed lines about trembling and lag."""
+    """Returns the lines with jitter and lag."""
     before, after = trajectories(raw), trajectories(smoothed)
     if not before:
-        return ["no face was followed for long enough to say what smoothing does"]
+        return ["no face was tracked long enough to measure smoothing"]
     speed = np.concatenate([speeds(*face) for face in before])
     still = speed <= np.median(speed)
     lag = lag_frames([points for points, _ in before], [points for points, _ in after])
     lines = [f"{'second difference, px rms':26} {'all':>7} {'stiller half':>13} {'lag, frames':>12}"]
     for name, faces, late in (("as predicted", before, 0.0), ("smoothed", after, lag)):
-        squares = np.concatenate([trembling_px(points) for points, _ in faces]) ** 2
+        squares = np.concatenate([jitter_px(points) for points, _ in faces]) ** 2
         lines.append(f"{name:26} {squares.mean() ** 0.5:7.2f} {squares[still].mean() ** 0.5:13.2f} {late:12.2f}")
     return lines
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.clips", description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.clips",
+        description=(__doc__ or "").partition("\n")[0],
+        epilog="Example: python -m benchmarks.clips walk.mp4 --detector yunet",
+    )
     parser.add_argument("clip", type=Path, metavar="CLIP")
-    parser.add_argument("--model", default="v2", help="(%(default)s)")
-    parser.add_argument("--yunet", type=Path, metavar="FILE", help="find faces with YuNet (default: Haar cascade)")
+    parser.add_argument("--model", default="v2", metavar="NAME|DIR|FILE", help="model (default: %(default)s)")
+    parser.add_argument(
+        "--detector", default=HAAR, metavar="haar|yunet|FILE.onnx", help="face detector (default: %(default)s)"
+    )
     options = parser.parse_args(arguments)
     clip, predictor = clips.read_clip(options.clip), Predictor(options.model, threads=1)
-    detector: Detector = YuNet(options.yunet) if options.yunet else Haar()
+    detector: Detector = chosen_detector(options.detector) or Haar()
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
@@ -188,7 +194,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     finally:
         cv2.setNumThreads(threads)
     if not raw.detections:
-        raise InputError(f"{clip.path}: has too few frames to measure")
+        raise InputError(f"{clip.path}: has too few frames to measure; give a longer clip")
     numbers = {face.number for faces in smoothed.faces for face in faces}
     print(f"{clip.path.name}: {clip.width_px} x {clip.height_px} px, {len(raw.faces)} frames, {len(numbers)} faces")
     print("\n".join([*cost_lines(smoothed), *smoothing_lines(raw, smoothed)]))

@@ -1,11 +1,11 @@
-"""How a network's error grows where the crop is not the one it was trained on: moved, of another size, turned.
+"""Measures how a network's error grows with crops that are shifted, scaled or rotated.
 
     python -m benchmarks.crop_robustness MODEL --data DIR [--origin TEXT]
 
-MODEL is a shipped model, a model folder or an ONNX file, DIR a data folder of faces that were cut from pictures. Each
-test face is cut anew from its picture, so that what comes into view at the sides is what is really there, and the
-network sees it once: nothing is leveled or cut again. Errors are the mean distance of the labelled keypoints, in
-percent of the distance that normalizes the NME, beside that in the crop as it was.
+MODEL is a shipped model, a model folder or an ONNX file. DIR is a data folder of faces that were cropped from pictures.
+Each test face is cropped again from its picture, so the sides show the real picture. The network predicts once; the
+crop is not refined. Errors are the mean distance of the labelled keypoints, in percent of the first normalizer's
+distance, compared with the error in the original crop.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from facial_keypoints.predictor import Predictor
 
 SHIFT = 8 / 96  # of the crop's side
 CHANGES: dict[str, tuple[tuple[float, float, float, float], ...]] = {
-    # degrees, times, right, down (of the side); a face's errors under the several of one line are averaged
+    # degrees, scale, right, down (shares of the side); errors of the changes on one line are averaged
     "as it was": ((0, 1, 0, 0),),
     "moved by 8 px of 96": ((0, 1, SHIFT, 0), (0, 1, -SHIFT, 0), (0, 1, 0, SHIFT), (0, 1, 0, -SHIFT)),
     "20 % larger or smaller": ((0, 1.2, 0, 0), (0, 0.8, 0, 0)),
@@ -38,41 +38,45 @@ CHANGES: dict[str, tuple[tuple[float, float, float, float], ...]] = {
 
 
 def predicted(predictor: Predictor, data: EvaluationData, changes: Float64) -> Float32:
-    """Returns the keypoints as predicted under each of V changes (V, 2, 3): float32 (V, N, K, 2) in px of the crops."""
+    """Predicts the keypoints under each of V changes (V, 2, 3); returns float32 (V, N, K, 2) in px of the crops."""
     test, origins = data.test, data.origins
     if test.crops is None or origins is None:
-        raise InputError("--data: its faces were not cut from pictures, so they cannot be cut anew; give another")
+        raise InputError("--data: its faces were not cropped from pictures; give a data folder of pictures")
     spec, names = predictor.spec, [source.name for source in data.keypoint_set.label_sources]
     known = {data.keypoint_set.label_sources[number].name for number in (0, *spec.label_sources)}
-    places = np.empty((len(changes), *test.keypoints.shape), np.float32)
+    keypoints = np.empty((len(changes), *test.keypoints.shape), np.float32)
     for i in tqdm(range(len(test)), unit="face", disable=None):
         picture = read_originals(test, origins, np.array([i]), data.exif)[0]
-        images = crops.cut(picture, geometry.chained(test.crops[i], changes), spec)
+        images = crops.crop_faces(picture, geometry.chained(test.crops[i], changes), spec)
         source = names[test.label_sources[i]]
         coordinates, _ = predictor.predict_crops(images, source if source in known else None)
-        places[:, i] = geometry.transform(coordinates, geometry.inverse(changes))
-    return places
+        keypoints[:, i] = geometry.transform(coordinates, geometry.inverse(changes))
+    return keypoints
 
 
 def chosen(origins: Origins | None, text: str) -> Bool:
-    """Returns which faces come from a folder whose name holds the text, bool (N,); raises InputError where none do."""
+    """Returns which faces come from a folder with the text in its name, bool (N,); raises InputError if none do."""
     kept = np.array([text in folder for folder in origins.folders]) if origins else np.zeros(0, bool)
     if not kept.any():
-        raise InputError(f"--origin {text}: no test face comes from such a folder")
+        raise InputError(f"--origin {text}: no test face comes from a folder with this text in its name")
     return kept
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.crop_robustness", description=(__doc__ or "").partition("\n")[0]
+        prog="python -m benchmarks.crop_robustness",
+        description=(__doc__ or "").partition("\n")[0],
+        epilog="Example: python -m benchmarks.crop_robustness v2 --data artifacts/extra --origin helen68",
     )
     parser.add_argument("model", help="a shipped model, a model folder or an .onnx file")
-    parser.add_argument("--data", type=Path, default=Path("artifacts/data"), metavar="DIR", help="(%(default)s)")
-    parser.add_argument("--origin", metavar="TEXT", help="only faces of folders whose name holds this")
+    parser.add_argument(
+        "--data", type=Path, default=Path("artifacts/data"), metavar="DIR", help="data folder (default: %(default)s)"
+    )
+    parser.add_argument("--origin", metavar="TEXT", help="only faces from folders with this text in their name")
     options = parser.parse_args(arguments)
     predictor, data = Predictor(options.model), load_data(options.data)
     if predictor.spec.keypoint_set != data.keypoint_set or predictor.spec.crop.shape != data.test.images.shape[1:]:
-        raise InputError(f"{options.data}: its faces are not what {options.model} takes; prepare them as its card says")
+        raise InputError(f"{options.data}: its faces do not fit {options.model}; prepare them as its model card says")
     if options.origin:
         data = data.only(chosen(data.origins, options.origin))
     side_px = data.test.images.shape[1]
@@ -83,9 +87,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             for degrees, times, right, down in several
         ]
     )
-    places = predicted(predictor, data, matrices)
+    keypoints = predicted(predictor, data, matrices)
     errors = [
-        face_nme(points, data.test.keypoints, data.test.labelled, data.keypoint_set.normalizers[0]) for points in places
+        face_nme(points, data.test.keypoints, data.test.labelled, data.keypoint_set.normalizers[0])
+        for points in keypoints
     ]
     rows, at = [], 0
     usual = float(np.nanmean(errors[0]))

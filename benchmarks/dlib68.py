@@ -1,11 +1,11 @@
-"""dlib's downloadable 68-point predictor on pictures that are cut close around a face. N faces, P points.
+"""Runs dlib's downloadable 68-point predictor on close crops of faces. N faces, P points.
 
-What is done here beyond a call of the predictor was chosen on training faces, to give dlib its best chance: pictures
-are enlarged (dlib answers in whole pixels) with a margin that repeats their edge (outside a picture dlib sees black);
-the box is that of dlib's own detector, or a fixed one where it finds no face; a second prediction is made in a box
-that lies about the points of the first.
+Everything beyond the call of the predictor was chosen on training faces, so that dlib is used at its best. Pictures are
+enlarged, because dlib returns whole pixels, with a margin that repeats their edge, because dlib sees black outside a
+picture. The box comes from dlib's detector, or is a fixed one if that finds no face. A second prediction uses a box
+around the points of the first.
 
-A box is float64 (4,): left, top, right, bottom in px of the picture as it came.
+A box is float64 (4,): left, top, right, bottom in px of the original picture.
 """
 
 import itertools
@@ -24,19 +24,19 @@ from facial_keypoints.array_types import Float64, UInt8
 from facial_keypoints.keypoint_set import KeypointSet
 
 MODELS_PACKAGE, MODEL_FILE = "face_recognition_models", "models/shape_predictor_68_face_landmarks.dat"
-SIDES = (0.75, 0.83, 0.92, 1.0)  # of the fixed boxes to try, of the picture's height
-CENTRES = (0.46, 0.5, 0.54, 0.58, 0.62)  # their rows, of the picture's height
-ENLARGED = 2  # times
+SIDES = (0.75, 0.83, 0.92, 1.0)  # sides of the fixed boxes to try, as shares of the picture's height
+CENTERS = (0.46, 0.5, 0.54, 0.58, 0.62)  # rows of their centers, as shares of the picture's height
+ENLARGED = 2  # scale
 MARGIN = 1 / 3  # of the picture's height, on each side
 
 
 @dataclass(frozen=True)
 class Boxes:
-    """How to find a face's box.
+    """How a face's box is found.
 
     Attributes:
-        fixed: float64 (4,), the box where the detector finds no face.
-        relation: float64 (4,), how the box of the second prediction lies about the points of the first; see
+        fixed: float64 (4,), the box to use if the detector finds no face.
+        relation: float64 (4,), the box of the second prediction relative to the points of the first; see
             `box_relation`.
     """
 
@@ -45,13 +45,13 @@ class Boxes:
 
 
 def load_predictor() -> Any:
-    """Returns dlib's 68-point `shape_predictor`; raises InputError where an optional package is missing."""
+    """Returns dlib's 68-point `shape_predictor`; raises InputError if an optional package is missing."""
     dlib = optional("dlib")
     return dlib.shape_predictor(str(package_file(MODELS_PACKAGE, MODELS_PACKAGE, MODEL_FILE)))
 
 
 def enlarge(image: UInt8) -> UInt8:
-    """Returns a picture (H, W, C) with its margin, `ENLARGED` times as large, uint8; (H', W') where C is 1."""
+    """Returns a picture (H, W, C) with a margin, enlarged `ENLARGED` times, uint8; (H', W') if C is 1."""
     margin = margin_px(image)
     framed = cv2.copyMakeBorder(image, margin, margin, margin, margin, cv2.BORDER_REPLICATE)
     return np.asarray(cv2.resize(framed, None, fx=ENLARGED, fy=ENLARGED, interpolation=cv2.INTER_CUBIC), np.uint8)
@@ -62,7 +62,7 @@ def margin_px(image: UInt8) -> int:
 
 
 def to_enlarged(px: Any, margin: int) -> Float64:
-    """Returns coordinates in the enlarged picture for coordinates in the picture; both count from pixel centers."""
+    """Converts coordinates of the picture to the enlarged picture; 0 is the center of the first pixel in both."""
     return np.asarray((np.asarray(px, np.float64) + margin + 0.5) * ENLARGED - 0.5)
 
 
@@ -72,13 +72,13 @@ def from_enlarged(px: Any, margin: int) -> Float64:
 
 
 def ready(image: UInt8, box: Float64) -> tuple[UInt8, Any]:
-    """Returns what the predictor is called with: the enlarged picture, and dlib's rectangle in it."""
+    """Returns the predictor's arguments: the enlarged picture, and dlib's rectangle in it."""
     corners = np.rint(to_enlarged(box, margin_px(image))).astype(int).tolist()
     return enlarge(image), optional("dlib").rectangle(*corners)
 
 
 def output_points(predictor: Any, images: UInt8, boxes: Float64) -> Float64:
-    """Returns a predictor's points in px, float64 (N, P, 2); uint8 (N, H, W, C), N at least 1, and boxes (N, 4) in."""
+    """Predicts points for images uint8 (N, H, W, C), N >= 1, and boxes (N, 4); returns float64 (N, P, 2) in px."""
     found = []
     for image, box in zip(images, boxes, strict=True):
         points = predictor(*ready(image, box)).parts()
@@ -87,10 +87,10 @@ def output_points(predictor: Any, images: UInt8, boxes: Float64) -> Float64:
 
 
 def detected_boxes(images: UInt8, fallback: Float64) -> tuple[Float64, int]:
-    """Returns the boxes of dlib's detector, float64 (N, 4), with the fallback where it finds no face; faces found."""
+    """Returns the boxes of dlib's detector, float64 (N, 4), or the fallback without a face, and the number found."""
     detector, boxes, found = optional("dlib").get_frontal_face_detector(), np.tile(fallback, (len(images), 1)), 0
     for i, image in enumerate(images):
-        best = next(iter(detector(enlarge(image))), None)  # the surest comes first
+        best = next(iter(detector(enlarge(image))), None)  # the best comes first
         if best is not None:
             edges = (best.left(), best.top(), best.right(), best.bottom())
             boxes[i], found = from_enlarged(edges, margin_px(image)), found + 1
@@ -98,47 +98,47 @@ def detected_boxes(images: UInt8, fallback: Float64) -> tuple[Float64, int]:
 
 
 def fixed_box(shape: tuple[int, ...], side: float, center: float) -> Float64:
-    """Returns a square box in the middle of the columns of pictures (H, W, C); side and center row are parts of H."""
+    """Returns a square box, horizontally centered, for pictures (H, W, C); side and center row are shares of H."""
     height, width = shape[:2]
     x, y, half = (width - 1) / 2, center * height - 0.5, side * height / 2
     return np.array([x - half, y - half, x + half, y + half])
 
 
 def box_relation(points: Float64, boxes: Float64) -> Float64:
-    """Returns how boxes (N, 4) lie about the points (N, 68, 2) predicted in them, float64 (4,): the median over faces.
+    """Returns boxes (N, 4) relative to the points (N, 68, 2) predicted in them, float64 (4,): the median over faces.
 
-    It is the way from the mean of the points to the box's sides, in root mean square distances of points from there.
+    It is the offset of the box's sides from the mean of the points, divided by the points' RMS distance from it.
     """
-    center, size = _place_and_size(points)
+    center, size = _center_and_size(points)
     return np.asarray(np.median((boxes - np.tile(center, 2)) / size, axis=0))
 
 
 def boxes_around(points: Float64, relation: Float64) -> Float64:
-    """Returns boxes, float64 (N, 4), that lie about the points (N, 68, 2) as `box_relation` says."""
-    center, size = _place_and_size(points)
+    """Returns boxes, float64 (N, 4), around points (N, 68, 2), from a relation of `box_relation`."""
+    center, size = _center_and_size(points)
     return np.asarray(np.tile(center, 2) + relation * size)
 
 
-def _place_and_size(points: Float64) -> tuple[Float64, Float64]:
+def _center_and_size(points: Float64) -> tuple[Float64, Float64]:
     center = points.mean(1)
     return center, np.sqrt(((points - center[:, None]) ** 2).sum(-1).mean(-1, keepdims=True))
 
 
 def find_points(predictor: Any, images: UInt8, boxes: Boxes) -> tuple[Float64, int]:
-    """Returns the points of the second prediction, float64 (N, 68, 2) in px, and how many faces the detector found."""
+    """Returns the points of the second prediction, float64 (N, 68, 2) in px, and the number of detected faces."""
     first_boxes, found = detected_boxes(images, boxes.fixed)
     first = output_points(predictor, images, first_boxes)
     return output_points(predictor, images, boxes_around(first, boxes.relation)), found
 
 
 def choose_boxes(predictor: Any, part: Split, keypoint_set: KeypointSet) -> tuple[Boxes, dict[str, float]]:
-    """Returns the boxes that fit these training faces, and their RMSE by hand in px after each step."""
+    """Returns the boxes that fit these training faces best, and the RMSE by hand in px after each step."""
 
     def rmse(points: Float64) -> float:
         hand = by_hand(points, part.label_sources, keypoint_set)
         return mae_rmse(hand, part.keypoints, part.labelled)[1]
 
-    tried = [fixed_box(part.images.shape[1:], side, center) for side in SIDES for center in CENTRES]
+    tried = [fixed_box(part.images.shape[1:], side, center) for side in SIDES for center in CENTERS]
     error_of = [rmse(output_points(predictor, part.images, np.tile(box, (len(part), 1)))) for box in tried]
     fixed = tried[int(np.argmin(error_of))]
     detected, _ = detected_boxes(part.images, fixed)
@@ -149,9 +149,9 @@ def choose_boxes(predictor: Any, part: Split, keypoint_set: KeypointSet) -> tupl
 
 
 def next_face(predictor: Any, images: UInt8, box: Float64) -> Callable[[], Any]:
-    """Returns a call of the predictor alone on one face, another at each call; the pictures are enlarged beforehand.
+    """Returns a call of the predictor alone, on another face each time; the pictures are enlarged beforehand.
 
-    On the face of the call before, dlib is quicker than it ever is in use: that face's path is still in the caches.
+    Repeated on one face, dlib would be faster than in real use, because that face's path stays in the CPU cache.
     """
     faces = itertools.cycle([ready(image, box) for image in images])
     return lambda: predictor(*next(faces))

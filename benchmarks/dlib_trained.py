@@ -1,9 +1,9 @@
-"""dlib's own trainer on the training faces of a data folder: a rival that has learnt from the same faces as ours.
+"""Runs dlib's own trainer on the training faces of a data folder, for a comparison on equal data.
 
 A cascade of boosted regression trees (Kazemi and Sullivan 2014, One Millisecond Face Alignment with an Ensemble of
-Regression Trees). The trainer needs all keypoints of a face: faces with gaps are left out. Faces of label sources
-without a bias to one side are given mirrored as well. The pictures are enlarged as for dlib's downloadable predictor;
-the box is the whole crop, which was cut by the points already.
+Regression Trees). The trainer needs all keypoints of a face, so incomplete faces are skipped. Faces of label sources
+without a horizontal bias are also used mirrored. Pictures are enlarged as for dlib's downloadable predictor. The box is
+the whole crop, which was already made by the keypoints.
 """
 
 import time
@@ -19,30 +19,30 @@ from facial_keypoints import codec
 from facial_keypoints.array_types import Bool, Float32, Float64, UInt8
 from facial_keypoints.keypoint_set import KeypointSet
 
-SETTINGS = {  # by dlib's names; what is not here is as dlib has it (500 trees in each step of the cascade)
+SETTINGS = {  # dlib's names; all others have dlib's defaults (500 trees in each step of the cascade)
     "cascade_depth": 15,
     "tree_depth": 4,
     "nu": 0.1,
-    "oversampling_amount": 10,  # starts from the shapes of so many other faces
+    "oversampling_amount": 10,  # number of other faces' shapes to start from
     "num_threads": 1,
     "random_seed": "0",
 }
 
 
 def complete(part: Split) -> Bool:
-    """Returns the faces whose keypoints are all labelled, bool (N,): those that the trainer can use."""
+    """Returns which faces have all keypoints labelled, bool (N,); only these can be used by the trainer."""
     return np.asarray(part.labelled.all(axis=1))
 
 
 def train(part: Split, keypoint_set: KeypointSet, file: Path) -> float:
-    """Writes a predictor trained on the complete faces of a part; returns the seconds that training took."""
+    """Writes a predictor trained on the complete faces of a split; returns the training time in seconds."""
     dlib = optional("dlib")
     options = dlib.shape_predictor_training_options()
     for name, value in SETTINGS.items():
         setattr(options, name, value)
     images, keypoints = with_mirrored(part.only(complete(part)), keypoint_set)
     box = whole(part.images)
-    given = [_marked(dlib, *pair, box) for pair in zip(images, keypoints, strict=True)]
+    given = [_labelled(dlib, *pair, box) for pair in zip(images, keypoints, strict=True)]
     started = time.perf_counter()
     predictor = dlib.train_shape_predictor([picture for picture, _ in given], [[face] for _, face in given], options)
     predictor.save(str(file))
@@ -50,14 +50,14 @@ def train(part: Split, keypoint_set: KeypointSet, file: Path) -> float:
 
 
 def with_mirrored(part: Split, keypoint_set: KeypointSet) -> tuple[UInt8, Float32]:
-    """Returns pictures (M, H, W, C) and keypoints (M, K, 2): all faces, then mirrored those of unbiased sources."""
+    """Returns images (M, H, W, C) and keypoints (M, K, 2): all faces, then those of unbiased sources mirrored."""
     unbiased = ~np.isin(part.label_sources, keypoint_set.biased_label_sources)
     mirrored = codec.flipped_back(part.keypoints[unbiased], part.images.shape[2], codec.output_points(keypoint_set))
     images = np.concatenate([part.images, part.images[unbiased][:, :, ::-1]])
     return images, np.concatenate([part.keypoints, mirrored])
 
 
-def _marked(dlib: Any, image: UInt8, keypoints: Float32, box: Float64) -> tuple[UInt8, Any]:
+def _labelled(dlib: Any, image: UInt8, keypoints: Float32, box: Float64) -> tuple[UInt8, Any]:
     """Returns the enlarged picture and dlib's `full_object_detection` in it; dlib takes whole pixels."""
     picture, rectangle = ready(image, box)
     pixels = np.rint(to_enlarged(keypoints, margin_px(image))).astype(int).tolist()
@@ -65,10 +65,10 @@ def _marked(dlib: Any, image: UInt8, keypoints: Float32, box: Float64) -> tuple[
 
 
 def find_points(predictor: Any, images: UInt8) -> Float64:
-    """Returns a trained predictor's keypoints in px, float64 (N, K, 2); uint8 (N, H, W, C) in."""
+    """Returns a trained predictor's keypoints of images uint8 (N, H, W, C): float64 (N, K, 2) in px."""
     return output_points(predictor, images, np.tile(whole(images), (len(images), 1)))
 
 
 def whole(images: UInt8) -> Float64:
-    """Returns the box that holds a whole crop, float64 (4,)."""
+    """Returns the box of a whole crop, float64 (4,)."""
     return fixed_box(images.shape[1:], side=1, center=0.5)

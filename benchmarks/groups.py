@@ -1,12 +1,13 @@
-"""Group photos: how many small faces are found, how many are false, and how exact eyes and mouth corners are.
+"""Measures detection and accuracy for small faces in composed group photos.
 
-    python -m benchmarks.groups FOLDER... --yunet FILE [--eyes 20 30 40 60] [--model NAME|DIR|FILE] [--pictures DIR]
+    python -m benchmarks.groups FOLDER... --detector yunet|FILE.onnx [--eyes 20 30 40 60]
+        [--model NAME|DIR|FILE] [--pictures DIR]
 
-They are composed: whole photos with one marked face each (`.pts` files, or the frames set) are shrunk until the eyes
-of that face lie `--eyes` px apart, and laid in rows in scenes of 1,600 x 1,200 px. So photos end in straight edges,
-differ in light, and are as sharp as a shrunk photo is. Errors are those of both eye centers and mouth corners, in
-percent of the eyes' distance, of the faces that were found. A face beside the marked ones is false where YuNet saw
-none in the photo before it was shrunk.
+Whole photos with one labelled face each (`.pts` files, or the frames set) are shrunk until the eyes of that face are
+`--eyes` px apart, and placed in rows in scenes of 1,600 x 1,200 px. The scenes therefore have straight edges between
+photos and different light, and shrunk photos are sharp. Errors are those of both eye centers and mouth corners of the
+faces that were found, in percent of the distance between the eyes. Another detected face counts as false if YuNet did
+not find it in the photo before it was shrunk.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from common.markdown import table
 from facial_keypoints.array_types import Float64, UInt8
 from facial_keypoints.boxes import Detector, scaled
 from facial_keypoints.crops import eye_centers
-from facial_keypoints.detectors.yunet import YuNet
+from facial_keypoints.detectors.choose import chosen_detector
 from facial_keypoints.drawing import draw_faces
 from facial_keypoints.errors import InputError, run
 from facial_keypoints.face import Face
@@ -39,85 +40,85 @@ SCORED += [FACE15.index(f"mouth_{side}_corner") for side in ("left", "right")]
 
 
 class Scene(NamedTuple):
-    """A picture, uint8 (H, W, 3): its marked faces, (N, 15, 2), and the middles of all that YuNet sees, (F, 2)."""
+    """A picture, uint8 (H, W, 3), its labelled faces (N, 15, 2), and the centers of all faces YuNet finds (F, 2)."""
 
     picture: UInt8
-    marked: Float64
+    labelled: Float64
     seen: Float64
 
 
-def photos_of(folders: Sequence[Path], predictor: Predictor, witness: Detector) -> list[Scene]:
-    """Returns the photos of folders, each with one marked face."""
+def photos_of(folders: Sequence[Path], predictor: Predictor, witness: Detector | None) -> list[Scene]:
+    """Returns the photos of folders, each with one labelled face."""
     photos = []
     for face in (face for folder in folders for face in faces_of(folder)):
         picture = read_picture(face.file)
         seen = [one.keypoints.mean(axis=0) for one in predictor.predict(picture, detector=witness)]
-        marked = np.asarray(as_face15(face.keypoints[None]), np.float64)
-        photos.append(Scene(picture, marked, np.array(seen, np.float64).reshape(-1, 2)))
+        labelled = np.asarray(as_face15(face.keypoints[None]), np.float64)
+        photos.append(Scene(picture, labelled, np.array(seen, np.float64).reshape(-1, 2)))
     return photos
 
 
-def eye_distances(marked: Float64) -> Float64:
-    """Returns how far the eyes of faces (N, 15, 2) are apart, float64 (N,)."""
-    centers = eye_centers(marked, FACE15)
+def eye_distances(labelled: Float64) -> Float64:
+    """Returns the distances between the eyes of faces (N, 15, 2), float64 (N,)."""
+    centers = eye_centers(labelled, FACE15)
     return np.asarray(np.linalg.norm(centers[:, 1] - centers[:, 0], axis=-1))
 
 
 def shrunk_to(photo: Scene, eyes_px: float) -> Scene | None:
-    """Returns a photo in which the eyes of its one face lie so far apart.
+    """Shrinks a photo until the eyes of its one face are `eyes_px` apart.
 
-    None where it is too small for that, or would fit into no scene.
+    Returns None if it is too small for that, or too large for a scene.
     """
-    scale = eyes_px / float(eye_distances(photo.marked)[0])
+    scale = eyes_px / float(eye_distances(photo.labelled)[0])
     if scale > 1:
         return None
     picture = scaled(photo.picture, scale)
     if picture.shape[0] > HEIGHT_PX or picture.shape[1] > WIDTH_PX:
         return None
     ratio = np.array(picture.shape[1::-1]) / photo.picture.shape[1::-1]
-    return Scene(picture, (photo.marked + 0.5) * ratio - 0.5, (photo.seen + 0.5) * ratio - 0.5)
+    return Scene(picture, (photo.labelled + 0.5) * ratio - 0.5, (photo.seen + 0.5) * ratio - 0.5)
 
 
 def composed(photos: Sequence[Scene]) -> Iterator[Scene]:
-    """Yields scenes in which photos lie side by side, row below row; each fits into one."""
+    """Yields scenes with photos side by side in rows; each photo must fit into a scene."""
     x = y = row_px = 0
-    laid: list[tuple[int, int, Scene]] = []
+    placed: list[tuple[int, int, Scene]] = []
     for photo in photos:
         height, width = photo.picture.shape[:2]
         if x + width > WIDTH_PX:
             x, y, row_px = 0, y + row_px, 0
         if y + height > HEIGHT_PX:
-            yield _scene(laid)
-            x, y, row_px, laid = 0, 0, 0, []
-        laid.append((x, y, photo))
+            yield _scene(placed)
+            x, y, row_px, placed = 0, 0, 0, []
+        placed.append((x, y, photo))
         x, row_px = x + width, max(row_px, height)
-    yield _scene(laid)
+    yield _scene(placed)
 
 
-def _scene(laid: Sequence[tuple[int, int, Scene]]) -> Scene:
-    """Returns the scene of photos whose top left corners lie at (x, y)."""
+def _scene(placed: Sequence[tuple[int, int, Scene]]) -> Scene:
+    """Returns the scene of photos with their top left corners at (x, y)."""
     picture = np.full((HEIGHT_PX, WIDTH_PX, 3), GRAY_LEVEL, np.uint8)
-    for x, y, photo in laid:
+    for x, y, photo in placed:
         height, width = photo.picture.shape[:2]
         picture[y : y + height, x : x + width] = photo.picture
-    marked, seen = (np.concatenate([photo[part] + (x, y) for x, y, photo in laid]) for part in (1, 2))
-    return Scene(picture, marked, seen)
+    labelled, seen = (np.concatenate([photo[part] + (x, y) for x, y, photo in placed]) for part in (1, 2))
+    return Scene(picture, labelled, seen)
 
 
 def measure(scene: Scene, faces: Sequence[Face]) -> tuple[list[float], int]:
-    """Returns the errors of the marked faces that were found, in percent, and how many faces are false."""
+    """Returns the errors in percent of the labelled faces that were found, and the number of false faces."""
     points = np.array([points15(face) for face in faces]).reshape(-1, len(FACE15), 2)
-    apart = eye_distances(scene.marked)
-    off = np.linalg.norm(points[:, None] - scene.marked, axis=-1) / apart[:, None]  # (faces, marked, 15)
-    best = [min(of_marked, key=np.mean) for of_marked in np.moveaxis(off, 1, 0)] if len(faces) else []
-    errors = [100 * float(of_marked[SCORED].mean()) for of_marked in best if of_marked.mean() < FOUND]
-    known = np.concatenate([scene.marked.mean(axis=1), scene.seen])
+    apart = eye_distances(scene.labelled)
+    off = np.linalg.norm(points[:, None] - scene.labelled, axis=-1) / apart[:, None]  # (faces, labelled, 15)
+    best = [min(of_face, key=np.mean) for of_face in np.moveaxis(off, 1, 0)] if len(faces) else []
+    errors = [100 * float(of_face[SCORED].mean()) for of_face in best if of_face.mean() < FOUND]
+    known = np.concatenate([scene.labelled.mean(axis=1), scene.seen])
     away = np.linalg.norm(points.mean(axis=1)[:, None] - known, axis=-1).min(axis=1)
     return errors, int((away > [face.box[2] / 2 for face in faces]).sum())
 
 
 def row_of(scenes: Sequence[Scene], predictor: Predictor, detector: Detector | None) -> list[str]:
-    """Returns the figures of a table's row."""
+    """Returns the cells of a table row."""
     errors: list[float] = []
     false = 0
     started = time.process_time()
@@ -126,7 +127,7 @@ def row_of(scenes: Sequence[Scene], predictor: Predictor, detector: Detector | N
     for scene, faces in zip(scenes, found, strict=True):
         of_scene, more = measure(scene, faces)
         errors, false = errors + of_scene, false + more
-    count = sum(len(scene.marked) for scene in scenes)
+    count = sum(len(scene.labelled) for scene in scenes)
     return [
         f"{len(scenes)}",
         f"{count}",
@@ -139,30 +140,52 @@ def row_of(scenes: Sequence[Scene], predictor: Predictor, detector: Detector | N
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Prints a table with a row for each distance of the eyes and each detector."""
-    p = argparse.ArgumentParser(prog="python -m benchmarks.groups", description=(__doc__ or "").partition("\n")[0])
-    p.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="photos with 68 keypoints of a face each")
-    p.add_argument("--yunet", type=Path, required=True, metavar="FILE", help="also by YuNet, which tells false faces")
-    p.add_argument("--eyes", nargs="+", type=float, default=EYES_PX, metavar="PX", help="(default: %(default)s)")
-    p.add_argument("--model", default="v2", metavar="NAME|DIR|FILE")
-    p.add_argument("--pictures", type=Path, metavar="DIR", help="write the scenes with what the cascade finds")
+    """Prints a table with one row per distance between the eyes and detector."""
+    p = argparse.ArgumentParser(
+        prog="python -m benchmarks.groups",
+        description=(__doc__ or "").partition("\n")[0],
+        epilog="Example: python -m benchmarks.groups photos/ --detector yunet --eyes 20 40",
+    )
+    p.add_argument(
+        "folders", nargs="+", type=Path, metavar="FOLDER", help="photos with 68 labelled keypoints of one face each"
+    )
+    p.add_argument(
+        "--detector",
+        required=True,
+        metavar="yunet|FILE.onnx",
+        help="compare the cascade with YuNet; YuNet also decides which faces are false",
+    )
+    p.add_argument(
+        "--eyes",
+        nargs="+",
+        type=float,
+        default=EYES_PX,
+        metavar="PX",
+        help="distances between the eyes (default: %(default)s)",
+    )
+    p.add_argument("--model", default="v2", metavar="NAME|DIR|FILE", help="model (default: %(default)s)")
+    p.add_argument(
+        "--pictures", type=Path, metavar="DIR", help="write the scenes with the faces that the cascade finds"
+    )
     options = p.parse_args(arguments)
     cv2.setNumThreads(1)
-    predictor, yunet = Predictor(options.model, threads=1), YuNet(options.yunet)
+    predictor, yunet = Predictor(options.model, threads=1), chosen_detector(options.detector)
     photos = photos_of(options.folders, predictor, yunet)
     detectors: dict[str, Detector | None] = {"Haar cascade": None, "YuNet": yunet}
     rows = []
     for eyes_px in options.eyes:
         small = [photo for photo in (shrunk_to(photo, eyes_px) for photo in photos) if photo]
         if not small:
-            raise InputError(f"--eyes {eyes_px:g}: no photo is large enough for that and fits into a scene; give less")
+            raise InputError(
+                f"--eyes {eyes_px:g}: no photo is large enough for this and fits into a scene; give a smaller value"
+            )
         scenes = list(composed(small))
         for name, detector in detectors.items():
             rows.append([f"eyes {eyes_px:g} px apart, {name}", *row_of(scenes, predictor, detector)])
         if options.pictures:
             options.pictures.mkdir(parents=True, exist_ok=True)
             for number, scene in enumerate(scenes):
-                drawn = draw_faces(scene.picture, predictor.predict(scene.picture), predictor.spec.keypoint_set)
+                drawn = draw_faces(scene.picture, predictor.predict(scene.picture))
                 write_picture(options.pictures / f"{eyes_px:g}_{number}.jpg", drawn)
     header = ["", "scenes", "faces", "found", "false, each", "error", "95 % of errors below", "CPU ms"]
     print(table(header, rows))

@@ -1,10 +1,10 @@
-"""Estimates how much of a model's error is the labels' own.
+"""Estimates how much of a model's error is label noise.
 
 python -m benchmarks.label_noise --data artifacts/data artifacts/evaluation/v2 artifacts/evaluation/dlib_calibrated
 
-Three views. Pictures that occur twice, in any part: how far their labels differ. Two models with nothing in common:
-the part of their errors that they share is in the labels, or in what both find hard. Outliers: the error without the
-faces whose shape is least like that of the others.
+Three estimates. Pictures that occur twice, in any split: the difference of their labels. Two models with nothing in
+common: the error that they share comes from the labels, or from faces that are difficult for both. Outliers: the error
+without the faces whose shape differs most from the others.
 """
 
 import argparse
@@ -26,12 +26,12 @@ from facial_keypoints.errors import run
 
 
 def gaps(part: Split) -> Float32:
-    """Returns the labels of a part, float32 (N, K, 2) in px, NaN where there is none."""
+    """Returns the labels of a split, float32 (N, K, 2) in px, NaN if unlabelled."""
     return np.where(part.labelled[..., None], part.keypoints, np.float32(np.nan))
 
 
 def noise_of(parts: Sequence[Split]) -> LabelNoise:
-    """Returns how far the labels of pixel-identical pictures differ, in the same part or in different ones."""
+    """Returns the difference of the labels of pixel-identical pictures, in the same split or in different ones."""
     images, labels = np.concatenate([part.images for part in parts]), np.concatenate([gaps(part) for part in parts])
     return duplicate_label_noise(
         labels, duplicate_groups(images), np.concatenate([part.label_sources for part in parts])
@@ -41,7 +41,7 @@ def noise_of(parts: Sequence[Split]) -> LabelNoise:
 def shared_error(first: Float64, second: Float64) -> tuple[float, float]:
     """Returns the root of the covariance of two models' errors in px, and their correlation.
 
-    Were the models' own faults independent, the first would be the standard deviation of what both are scored against.
+    If the models' own errors were independent, the first would be the standard deviation of the label noise.
     """
     covariance = np.cov(first.ravel(), second.ravel())
     correlation = covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1])
@@ -50,11 +50,17 @@ def shared_error(first: Float64, second: Float64) -> tuple[float, float]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.label_noise", description=(__doc__ or "").partition("\n")[0]
+        prog="python -m benchmarks.label_noise",
+        description=(__doc__ or "").partition("\n")[0],
+        epilog="Example: python -m benchmarks.label_noise artifacts/evaluation/v2 artifacts/evaluation/dlib_calibrated",
     )
-    parser.add_argument("evaluations", nargs=2, type=Path, metavar="EVALUATION", help="folders that evaluate wrote")
-    parser.add_argument("--data", type=Path, default=Path("artifacts/data"), metavar="DIR", help="(%(default)s)")
-    parser.add_argument("--rows", type=Path, metavar="FILE.csv", help="only the test faces that this file lists")
+    parser.add_argument(
+        "evaluations", nargs=2, type=Path, metavar="EVALUATION", help="folders written by evaluation.evaluate"
+    )
+    parser.add_argument(
+        "--data", type=Path, default=Path("artifacts/data"), metavar="DIR", help="data folder (default: %(default)s)"
+    )
+    parser.add_argument("--rows", type=Path, metavar="FILE.csv", help="only the test faces listed in this file")
     options = parser.parse_args(arguments)
 
     data = load_data(options.data)
@@ -62,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if noise.points:
         off = f"one coordinate of one label is off by {noise.one_label_px:.2f} px ({noise.points} points)"
     else:
-        off = "none whose labels can be compared"
+        off = "none with labels to compare"
     print(f"pictures that occur twice: {off}")
 
     kept = listed_faces(options.rows, data.test.rows) if options.rows else np.ones(len(data.test), bool)

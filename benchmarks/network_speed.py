@@ -1,16 +1,16 @@
-"""Times ONNX models in onnxruntime beside dlib's 68-point predictor and MediaPipe's face mesh, all on one thread.
+"""Times ONNX models, dlib's 68-point predictor and MediaPipe's face mesh on one thread.
 
     python -m benchmarks.network_speed MODEL.onnx... [--turns N]
 
-Models and peers (where installed) run in turns, so that other work on the machine slows all of them alike; counted is
-the processor's time, without waiting for it. Printed are medians: ms for a batch of one picture, that time as a
-multiple of the first model's and of each peer's, ms per picture in a batch of 64, that as a multiple of the first
-model's, and the rate (pictures per second) of such batches as a multiple of the rate one by one. `model.onnx
-model_int8.onnx` so tells what 8-bit integers gain. A file that says what it predicts is timed twice: the network alone,
-and `facial_keypoints.Predictor` with its checks around it. Of a peer one call of the predictor or network alone is
-timed, on another face each time; its box and its picture are ready.
+Models and the other programs (if installed) run in turns, so that other work on the machine slows all of them equally.
+The time is CPU time. The table has medians: ms for one picture; this time as a multiple of the first model's and of
+each other program's; ms per picture in a batch of 64, and as a multiple of the first model's; and the rate (pictures
+per second) of such batches as a multiple of the rate one by one. For example, `model.onnx model_int8.onnx` shows the
+gain of 8-bit integers. A file with our metadata is timed twice: the network alone, and `facial_keypoints.Predictor`
+with its checks. For the other programs, one call of the predictor or network is timed, on another face each time, with
+its box and picture prepared.
 
-The peers are optional: `pip install -r requirements-peers.txt`.
+The other programs are optional: `pip install -r requirements-peers.txt`.
 """
 
 import argparse
@@ -32,14 +32,14 @@ from facial_keypoints.runtime import onnxruntime
 BATCH = 64
 DTYPES = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32}
 DLIB, MEDIAPIPE, PEER_FACES = "dlib", "mediapipe", 100
-SINGLE_CALLS, BATCH_CALLS = 50, 2  # in each turn
+SINGLE_CALLS, BATCH_CALLS = 50, 2  # per turn
 BY_PREDICTOR = ", Predictor"
 
 Call = Callable[[], Any]
 
 
 def load_session(path: Path) -> Any:
-    """Returns an onnxruntime session that uses one thread; raises InputError where the file is no ONNX model."""
+    """Returns an onnxruntime session that uses one thread; raises InputError if the file is not an ONNX model."""
     if not path.is_file():
         raise InputError(f"{path}: no such file; give an ONNX model")
     module = onnxruntime()
@@ -47,15 +47,15 @@ def load_session(path: Path) -> Any:
     settings.intra_op_num_threads = settings.inter_op_num_threads = 1
     try:
         return module.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's errors have no base of their own
+    except Exception as error:  # onnxruntime's errors have no common base class
         raise InputError(f"{path}: onnxruntime cannot load it ({error}); export the model again") from None
 
 
 def images_for(path: Path, session: Any, count: int) -> dict[str, Any]:
-    """Returns a model's input: so many random pictures of the size and type it takes, (count, H, W, C).
+    """Returns a model's input: `count` random pictures of its size and type, (count, H, W, C).
 
     Raises:
-        InputError: it takes something else than one batch of pictures.
+        InputError: the model does not take one batch of pictures.
     """
     inputs = session.get_inputs()
     shape, dtype = inputs[0].shape, DTYPES.get(inputs[0].type)
@@ -75,7 +75,7 @@ def model_calls(path: Path) -> tuple[Call, Call]:
 
 
 def ways(path: Path) -> dict[str, tuple[Call, Call]]:
-    """Returns what to time of a model by name: the network, and the predictor where the file says what it predicts."""
+    """Returns the calls to time for a model by name: the network, and the predictor if the file has our metadata."""
     calls = {str(path): model_calls(path)}
     with contextlib.suppress(InputError):  # an ONNX file from elsewhere
         predictor = Predictor(path, threads=1)
@@ -88,7 +88,7 @@ def ways(path: Path) -> dict[str, tuple[Call, Call]]:
 
 
 def dlib_call() -> Call:
-    """Returns a call of dlib's predictor on one of some drawn faces; raises InputError where dlib is not installed."""
+    """Returns a call of dlib's predictor on one of some drawn faces; raises InputError if dlib is not installed."""
     predictor = dlib68.load_predictor()
     images = dataset.read(count=PEER_FACES).images
     return dlib68.next_face(predictor, images, dlib68.fixed_box(images.shape[1:], side=0.9, center=0.55))
@@ -104,7 +104,7 @@ def mediapipe_call() -> Call:
 def singles_and_batches(
     models: Mapping[str, tuple[Call, Call]], peers: Mapping[str, Call]
 ) -> dict[tuple[str, int], tuple[Call, int]]:
-    """Returns what `in_turns` takes: models on one picture and on a batch of `BATCH`, peers on one."""
+    """Returns the argument of `in_turns`: models on one picture and on a batch of `BATCH`, peers on one."""
     calls: dict[tuple[str, int], tuple[Call, int]] = {}
     for name, (one, many) in models.items():
         calls[name, 1], calls[name, BATCH] = (one, SINGLE_CALLS), (many, BATCH_CALLS)
@@ -112,7 +112,7 @@ def singles_and_batches(
 
 
 def in_turns(calls: Mapping[tuple[str, int], tuple[Call, int]], turns: int) -> dict[tuple[str, int], float]:
-    """Returns the median processor time in s of each call, made so often in each turn, after a turn that warms up."""
+    """Returns the median CPU time in s of each call, repeated `count` times per turn, after one warm-up turn."""
     seconds: dict[tuple[str, int], list[float]] = {name: [] for name in calls}
     for turn in range(turns + 1):
         for name, (call, count) in calls.items():
@@ -122,7 +122,7 @@ def in_turns(calls: Mapping[tuple[str, int], tuple[Call, int]], turns: int) -> d
 
 
 def call_seconds(call: Call, count: int) -> list[float]:
-    """Returns the processor time in s of each of some calls that keep to this thread."""
+    """Returns the CPU time in s of each of `count` calls in this thread."""
     taken = []
     for _ in range(count):
         started = time.thread_time()
@@ -132,10 +132,10 @@ def call_seconds(call: Call, count: int) -> list[float]:
 
 
 def table(models: Sequence[str], peers: Sequence[str], seconds: Mapping[tuple[str, int], float]) -> str:
-    """Returns the printed lines, models first.
+    """Returns the table, models first.
 
     Args:
-        seconds: the median time in s for (name, pictures in the batch); of peers one by one only.
+        seconds: the median time in s for (name, pictures in the batch); for peers only one by one.
     """
     names = [*models, *peers]
     titles = ["ms per face", "of first", *(f"of {peer}" for peer in peers), f"in {BATCH}s", "of first", "rate"]
@@ -155,13 +155,15 @@ def table(models: Sequence[str], peers: Sequence[str], seconds: Mapping[tuple[st
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.network_speed", description=(__doc__ or "").partition("\n")[0]
+        prog="python -m benchmarks.network_speed",
+        description=(__doc__ or "").partition("\n")[0],
+        epilog="Example: python -m benchmarks.network_speed artifacts/pretrained/v2/model.onnx",
     )
-    parser.add_argument("models", nargs="+", type=Path, metavar="MODEL.onnx")
-    parser.add_argument("--turns", type=int, default=10, help="(%(default)s)")
+    parser.add_argument("models", nargs="+", type=Path, metavar="MODEL.onnx", help="ONNX models to time")
+    parser.add_argument("--turns", type=int, default=10, metavar="N", help="repetitions (default: %(default)s)")
     options = parser.parse_args(arguments)
     if options.turns < 1:
-        parser.error("--turns: at least 1")
+        parser.error("--turns must be at least 1")
     models = {name: way for path in options.models for name, way in ways(path).items()}
     peers: dict[str, Call] = {}
     for name, make in ((DLIB, dlib_call), (MEDIAPIPE, mediapipe_call)):

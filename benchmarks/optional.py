@@ -1,4 +1,4 @@
-"""What peers need beyond the project's own requirements: packages, and files that lie in packages."""
+"""Loads the optional packages of the compared programs, and files inside them."""
 
 import importlib
 import importlib.util
@@ -11,7 +11,7 @@ INSTALL = "install it with `pip install -r requirements-peers.txt`"
 
 
 def optional(name: str) -> Any:
-    """Returns a module of `requirements-peers.txt`; raises InputError where it is missing."""
+    """Returns a module of `requirements-peers.txt`; raises InputError if it is missing."""
     try:
         return importlib.import_module(name)
     except ImportError:
@@ -19,14 +19,14 @@ def optional(name: str) -> Any:
 
 
 def package_file(package: str, module: str, file: str) -> Path:
-    """Returns a file that a package brings; raises InputError where the package is missing.
+    """Returns a file of a package; raises InputError if the package is missing.
 
-    The package is not imported: those whose files are wanted here rely on what newer setuptools and numpy dropped.
+    The package is not imported, because these packages need features that newer setuptools and numpy removed.
 
     Args:
-        package: as `pip` names it.
-        module: as Python names it.
-        file: its place below the module's folder.
+        package: its name for `pip`.
+        module: its name in Python.
+        file: path below the module's folder.
     """
     found = importlib.util.find_spec(module)
     if found is None or found.origin is None:

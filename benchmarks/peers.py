@@ -1,22 +1,22 @@
-"""Predicts the test faces of a data folder by what others made, as files that `evaluation.evaluate` scores.
+"""Predicts the test faces of a data folder with other programs, for `evaluation.evaluate`.
 
     python -m benchmarks.peers --data artifacts/data --out artifacts/peers [--model MODEL.onnx...]
     python -m evaluation.evaluate --predictions artifacts/peers/dlib.csv --name dlib
 
-    dlib          its downloadable 68-point predictor. `dlib.csv` maps its points by hand to what the face's source
-                  means (68 points stay as they are), `dlib_calibrated.csv` by a ridge regression for each keypoint
-                  and label source, fitted on the real labels of the training faces. It has learnt from iBUG 300-W,
-                  LFPW, HELEN and AFW among it: where those are test faces, its figures flatter it.
+    dlib          its downloadable 68-point predictor. `dlib.csv` maps its points by hand to the keypoints of the face's
+                  label source (68 points are unchanged); `dlib_calibrated.csv` uses a ridge regression per keypoint
+                  and label source, fitted on the real labels of the training faces. The predictor was trained on
+                  iBUG 300-W, which includes LFPW, HELEN and AFW, so its figures on these sets are too good.
     dlib_trained  a predictor by dlib's own trainer, from the complete training faces (`dlib_trained.dat`): the fair
-                  rival. `dlib_trained_calibrated.csv` tells label sources apart, fitted on validation faces, because
-                  the training faces are known to it by heart.
+                  comparison. `dlib_trained_calibrated.csv` distinguishes label sources; it is fitted on validation
+                  faces, because the predictor has overfitted the training faces.
     mediapipe     the points of MediaPipe's face mesh, by ridge regressions fitted on the training faces.
 
-All but `dlib_trained.csv` are told the label source of a test face, which a picture does not say. What is chosen here
-(boxes, squares, alphas) is chosen on training faces. How each gets its boxes is in its module. In the end all, and the
-ONNX models that are given, are timed in turns as `benchmarks.network_speed` does it.
+All except `dlib_trained.csv` use the label source of a test face, which a picture does not show. Boxes, squares and
+alphas are chosen on training faces; the modules describe how. At the end, all programs and the given ONNX models are
+timed in turns, as in `benchmarks.network_speed`.
 
-The packages are optional: `pip install -r requirements-peers.txt`; `--peers` leaves some out.
+The packages are optional: `pip install -r requirements-peers.txt`; `--peers` chooses some.
 """
 
 import argparse
@@ -42,19 +42,19 @@ from facial_keypoints.array_types import Float32
 from facial_keypoints.codec import Keypoints
 from facial_keypoints.errors import InputError, run
 
-SEARCH_FACES = 300  # training faces that choose boxes
+SEARCH_FACES = 300  # training faces on which boxes are chosen
 TIMED_FACES, TURNS = 100, 10
 
 
 @dataclass(frozen=True)
 class Peer:
-    """What a peer made of a data folder.
+    """A program's result on a data folder.
 
     Attributes:
-        predicted: the keypoints of the test faces by name of the file, float32 (N, K, 2) in px.
-        call: the predictor alone on one face, another at each call.
+        predicted: keypoints of the test faces by file name, float32 (N, K, 2) in px.
+        call: one call of the predictor alone, on another face each time.
         notes: lines to print.
-        metrics: what the manifest keeps.
+        metrics: for the manifest.
     """
 
     predicted: dict[str, Float32]
@@ -124,7 +124,7 @@ def mesh_peer(mesh: mediapipe_mesh.Mesh, data: EvaluationData, _val: Split, _fol
     )
 
 
-# What each peer needs to be there, and how it predicts.
+# How each program is loaded, and how it predicts.
 STAGE = Stage("peers", "benchmarks.peers", "--out DIR")
 PEERS: dict[str, tuple[Callable[[], Any], Callable[[Any, EvaluationData, Split, Path], Peer]]] = {
     "dlib": (dlib68.load_predictor, dlib_peer),
@@ -138,12 +138,12 @@ def alphas(fits: Fits) -> str:
 
 
 def spread_out(part: Split, count: int) -> Split:
-    """Returns at most so many faces, evenly from all of a part."""
+    """Returns at most `count` faces, spread evenly over a split."""
     return part.only(evenly_spread(len(part), count))
 
 
 def check(folder: Path, data: EvaluationData, val: Split, chosen: Sequence[str]) -> None:
-    """Raises InputError where there is nothing to fit the chosen peers to."""
+    """Raises InputError if there are no labels to fit the chosen programs to."""
     if not data.train.labelled.any():
         raise InputError(f"{folder}: has no training labels to fit peers to; prepare it again with another --split")
     if "dlib_trained" in chosen and not (val.labelled.any() and dlib_trained.complete(data.train).any()):
@@ -154,17 +154,34 @@ def check(folder: Path, data: EvaluationData, val: Split, chosen: Sequence[str])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--data", type=Path, default=Path("artifacts/data"), metavar="DIR", help="(%(default)s)")
-    parser.add_argument("--out", type=Path, default=Path("artifacts/peers"), metavar="DIR", help="(%(default)s)")
-    parser.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS), metavar="PEER", help="(%(default)s)")
-    parser.add_argument(
-        "--model", nargs="+", type=Path, default=[], metavar="MODEL.onnx", help="ours, to be timed beside the peers"
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.peers",
+        description=(__doc__ or "").partition("\n")[0],
+        epilog="Example: python -m benchmarks.peers --peers dlib --data artifacts/data --out artifacts/peers",
     )
+    parser.add_argument(
+        "--data", type=Path, default=Path("artifacts/data"), metavar="DIR", help="data folder (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("artifacts/peers"),
+        metavar="DIR",
+        help="folder to write (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--peers",
+        nargs="+",
+        choices=PEERS,
+        default=list(PEERS),
+        metavar="PEER",
+        help=f"programs to run: {', '.join(PEERS)} (default: all)",
+    )
+    parser.add_argument("--model", nargs="+", type=Path, default=[], metavar="MODEL.onnx", help="our models to time")
     options = parser.parse_args(arguments)
     started = time.time()
     chosen = list(dict.fromkeys(options.peers))
-    loaded = {name: PEERS[name][0]() for name in chosen}  # what is missing is said before anything takes its time
+    loaded = {name: PEERS[name][0]() for name in chosen}  # reports missing packages before the long work starts
     models = {name: way for path in options.model for name, way in ways(path).items()}
     data = load_data(options.data)
     val, test = load_split(options.data, "val", data.keypoint_set), data.test

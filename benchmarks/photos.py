@@ -1,22 +1,22 @@
-"""Faces in whole photos: how many are found, how many are false, and what finding them costs in exactness.
+"""Measures detection, accuracy and time for whole photos.
 
-    python -m benchmarks.photos FOLDER... [--half first|second|all] [--most N] [--yunet FILE] [--model NAME|DIR|FILE]
-        [--turned DEGREES...] [--any-angle]
+    python -m benchmarks.photos FOLDER... [--half first|second|all] [--most N] [--detector yunet|FILE.onnx]
+        [--model NAME|DIR|FILE] [--turned DEGREES...] [--any-angle]
 
-A FOLDER holds photos with one face marked in each: `.pts` files, or the frames set. Other faces that a photo shows are
-not marked: whatever is found beside the marked one is `other`, and false where YuNet (`--yunet`) sees no face there.
-Errors are the mean distance of the keypoints, in percent of the eyes' distance; `true crops` are those of the marked
-keypoints, for the same faces, in one pass. The first half is every other photo, on which detectors were fitted to the
-network and false faces told from true ones; the second half has the rest. Where a box has the eyes, and the doubt of
-the faces, are printed too: `detectors/*.py` and `facial_keypoints/face.py` hold what was chosen (a model is well served
-where the marked faces' largest doubt lies below DOUBTFUL, and the smallest of what was dropped above it). `--turned`
-turns each photo in its plane first, with gray where it does not reach.
+A FOLDER has photos with one labelled face each: `.pts` files, or the frames set. Further detected faces count as
+`other`, and as false if YuNet (`--detector`) does not find them. Errors are the mean distance of the keypoints, in
+percent of the distance between the eyes. `true crops` are the errors of the same faces, cropped by their labels, in one
+pass. The first half is every other photo; the eye positions in boxes and the uncertainty limits were chosen on it. The
+second half has the rest. The eye positions and uncertainties are printed too; `detectors/*.py` and
+`facial_keypoints/face.py` hold the chosen values. They fit a model if the largest uncertainty of labelled faces is
+below MAX_UNCERTAINTY, and the smallest of dropped detections above it. `--turned` rotates each photo in its plane first
+and fills up with gray.
 
     python -m benchmarks.photos --speed PHOTO [--turns N]
 
-What one photo costs, from the shell and step by step on one core; ms of processor time, which other work on the
-machine moves less than the clock. Beside the network (onnxruntime) stands `keras.Model.predict` on the same crops, of
-one face and of 64 at once.
+The time of one photo, from the shell and step by step on one core, in ms of CPU time, which other work on the machine
+influences less than the clock. The network (onnxruntime) is compared with `keras.Model.predict` on the same crops, for
+one face and for 64.
 """
 
 import argparse
@@ -52,20 +52,21 @@ from facial_keypoints.pictures import read_picture, write_picture
 from facial_keypoints.predictor import BATCH, Predictor
 from models.saved import load_model
 
-FOUND = 0.3  # of the eyes' distance: a face whose keypoints are farther off, on average, is another
+FOUND = 0.3  # of the distance between the eyes: a face with a larger mean error is another face
 PERCENTILES = (0, 50, 95, 100)
 GRAY = (127, 127, 127)
 MS = 1e3
 
 
 class Photo(NamedTuple):
-    """What was found in one photo.
+    """The result for one photo.
 
     Attributes:
-        error, from_true: mean error of the marked face, found and cut by its marks, in percent; None where not found.
-        doubts: of the marked face, of others, of false ones, and of what was dropped as false.
-        eyes: of the marked face in its box: middle x, y and distance, as fractions of the box.
-        seconds: of processor time.
+        error, from_true: mean error in percent of the labelled face, as found and as cropped by its labels; None if not
+            found.
+        uncertainties: of the labelled face, of others, of false ones, and of dropped detections.
+        eyes: of the labelled face in its box: center x, y and distance, as fractions of the box.
+        seconds: CPU time.
     """
 
     error: float | None
@@ -76,7 +77,7 @@ class Photo(NamedTuple):
 
 
 def faces_of(folder: Path) -> Sequence[LabelledPicture]:
-    """Returns the marked faces of a folder, by file name."""
+    """Returns the labelled faces of a folder, sorted by file name."""
     reader = pts if any(folder.glob("*.pts")) else frames
     faces = reader.read(folder)
     if faces.keypoint_set != FACE68:
@@ -85,7 +86,7 @@ def faces_of(folder: Path) -> Sequence[LabelledPicture]:
 
 
 def turned(picture: UInt8, keypoints: Float64, degrees: float) -> tuple[UInt8, Float64]:
-    """Returns a picture (H, W, 3) and its keypoints (K, 2), both turned clockwise; nothing is cut off."""
+    """Returns a picture (H, W, 3) and its keypoints (K, 2), both rotated clockwise without cropping."""
     turn, width, height = turn_of(picture, degrees)
     copy = cv2.warpAffine(picture, turn, (width, height), borderMode=cv2.BORDER_CONSTANT, borderValue=GRAY)
     return np.asarray(copy, np.uint8), geometry.transform(keypoints, turn)
@@ -94,7 +95,7 @@ def turned(picture: UInt8, keypoints: Float64, degrees: float) -> tuple[UInt8, F
 def measure(
     picture: UInt8, keypoints: Float64, predictor: Predictor, detector: Detector | None, witness: Detector | None
 ) -> Photo:
-    """Returns what is found in a photo with 68 keypoints; `witness` says which of the other faces are there."""
+    """Returns the result for a photo with 68 keypoints; `witness` decides which of the other faces are real."""
     spec = predictor.spec
     truth = as_face15(keypoints) if spec.keypoint_set == FACE15 else keypoints
     left, right = crops.eye_centers(truth, spec.keypoint_set)
@@ -113,31 +114,31 @@ def measure(
     others = [other for other in faces if error(other) >= FOUND]
     seen = predictor.predict(picture, detector=witness) if witness and others else []
     false = [uncertainty(other) for other in others if witness and not any(near(other, face) for face in seen)]
-    marked = min(faces, key=error, default=None)
-    if marked is None or error(marked) >= FOUND:
+    labelled = min(faces, key=error, default=None)
+    if labelled is None or error(labelled) >= FOUND:
         return Photo(None, None, ([], [uncertainty(other) for other in others], false, dropped), None, seconds)
     (true,) = predictor.predict_at(picture, crops.crop_of(truth[None], spec), passes=1)
-    uncertainties = ([uncertainty(marked)], [uncertainty(other) for other in others], false, dropped)
+    uncertainties = ([uncertainty(labelled)], [uncertainty(other) for other in others], false, dropped)
     return Photo(
-        100 * error(marked), 100 * error(true), uncertainties, eyes_in(boxes, (left + right) / 2, apart), seconds
+        100 * error(labelled), 100 * error(true), uncertainties, eyes_in(boxes, (left + right) / 2, apart), seconds
     )
 
 
 def near(one: Face, other: Face) -> bool:
-    """Returns whether two faces have their middles within half a box of each other."""
+    """Returns whether the centers of two faces are within half a box of each other."""
     middles = [face.keypoints.mean(axis=0) for face in (one, other)]
     return float(np.linalg.norm(middles[0] - middles[1])) < max(one.box[2], other.box[2]) / 2
 
 
 def eyes_in(boxes: Boxes, middle: Float64, apart: float) -> Float64 | None:
-    """Returns where the surest box around a point between two eyes has it, and how far apart it has them."""
-    places = np.column_stack([(middle - boxes.xywh[:, :2]) / boxes.xywh[:, 2:], apart / boxes.xywh[:, 2]])
-    around = (np.abs(places - (0.5, 0.4, 0.4)) < (0.3, 0.3, 0.3)).all(axis=1)
-    return places[around][np.argmax(boxes.scores[around])] if around.any() else None
+    """Returns the position of the point between the eyes and the eye distance in the box with the best score."""
+    positions = np.column_stack([(middle - boxes.xywh[:, :2]) / boxes.xywh[:, 2:], apart / boxes.xywh[:, 2]])
+    around = (np.abs(positions - (0.5, 0.4, 0.4)) < (0.3, 0.3, 0.3)).all(axis=1)
+    return positions[around][np.argmax(boxes.scores[around])] if around.any() else None
 
 
 def row_of(photos: Sequence[Photo]) -> list[str]:
-    """Returns the figures of a table's row."""
+    """Returns the cells of a table row."""
     found = [photo for photo in photos if photo.error is not None]
     others, false = (sum(len(photo.uncertainties[kind]) for photo in photos) for kind in (1, 2))
     errors = [""] * 3
@@ -157,23 +158,23 @@ def row_of(photos: Sequence[Photo]) -> list[str]:
 
 
 def chosen_from(photos: Sequence[Photo], typical_uncertainty: float) -> str:
-    """Returns what the constants were chosen from, as text; doubts in usual ones of the network."""
+    """Returns the values that constants are chosen from, as text; uncertainties in multiples of the typical one."""
     eyes = [photo.eyes for photo in photos if photo.eyes is not None]
     x, y, apart = np.median(eyes, axis=0)
-    texts = [f"eyes in the box: middle ({x:.3f}, {y:.3f}), distance {apart:.3f}"]
-    for kind, name in enumerate(("marked", "other", "false", "dropped")):
+    texts = [f"eyes in the box: center ({x:.3f}, {y:.3f}), distance {apart:.3f}"]
+    for kind, name in enumerate(("labelled", "other", "false", "dropped")):
         if values := [value for photo in photos for value in photo.uncertainties[kind]]:
             at = ", ".join(f"{value:.2f}" for value in np.percentile(values, PERCENTILES) / typical_uncertainty)
-            texts.append(f"doubt of {name} faces (smallest, median, 95 %, largest): {at}")
+            texts.append(f"uncertainty of {name} faces (smallest, median, 95 %, largest): {at}")
     return "; ".join(texts)
 
 
 def photos_report(options: argparse.Namespace) -> None:
-    """Prints a table with a row for each folder, angle and detector."""
+    """Prints a table with one row per folder, angle and detector."""
     predictor = Predictor(options.model, threads=1)
     detectors = {"Haar": chosen_detector(any_angle=options.any_angle)}
-    if options.yunet:
-        detectors["YuNet"] = chosen_detector(str(options.yunet), any_angle=options.any_angle)
+    if options.detector:
+        detectors["YuNet"] = chosen_detector(options.detector, any_angle=options.any_angle)
     witness = detectors.get("YuNet")
     rows, notes = [], []
     for folder in options.folders:
@@ -187,14 +188,14 @@ def photos_report(options: argparse.Namespace) -> None:
                 picture, keypoints = turned(read_picture(face.file), face.keypoints, degrees)
                 photos.append(measure(picture, keypoints, predictor, detector, witness))
             rows.append([row, *row_of(photos)])
-            if not degrees:  # a box of a turned face has its eyes elsewhere
+            if not degrees:  # eye positions in boxes of rotated faces differ
                 notes.append(f"{row}: {chosen_from(photos, predictor.typical_uncertainty)}")
     header = ["", "photos", "found", "other, each", "false, each", "error", "true crops", "more", "CPU ms"]
     print(table(header, rows), *notes, sep="\n\n")
 
 
 def cpu_ms(work: Callable[[], object], turns: int) -> float:
-    """Returns the median processor time of a call, in ms."""
+    """Returns the median CPU time of a call, in ms."""
     times = []
     for _ in range(turns):
         started = time.process_time()
@@ -204,16 +205,16 @@ def cpu_ms(work: Callable[[], object], turns: int) -> float:
 
 
 def steps_of(photo: Path, predictor: Predictor, turns: int) -> dict[str, float]:
-    """Returns what each step of a photo costs, in ms of processor time."""
+    """Returns the CPU time of each step for a photo, in ms."""
     spec, picture, haar = predictor.spec, read_picture(photo), Haar()
     faces = predictor.predict(picture)
     if not faces:
         raise InputError(f"{photo}: no face found; give a photo of a face")
     crop = crops.crop_of(faces[0].keypoints[None], spec)
-    image = crops.cut(picture, crop, spec)
+    image = crops.crop_faces(picture, crop, spec)
     batch = np.repeat(image, BATCH, axis=0)
     model = load_model(predictor.path.parent).model
-    model.predict(batch, batch_size=BATCH, verbose=0)  # once, for it is compiled then
+    model.predict(batch, batch_size=BATCH, verbose=0)  # compiles it
     network = cpu_ms(lambda: predictor.predict_crops(image), turns)
     one_pass = cpu_ms(lambda: predictor.predict_at(picture, crop, passes=1), turns)
     boxes = haar(picture)
@@ -231,13 +232,13 @@ def steps_of(photo: Path, predictor: Predictor, turns: int) -> dict[str, float]:
                 lambda: model.predict(batch, batch_size=BATCH, verbose=0), turns
             ),
             "one face: cut and placed back": one_pass - network,
-            "draw": cpu_ms(lambda: draw_faces(picture, faces, spec.keypoint_set), turns),
+            "draw": cpu_ms(lambda: draw_faces(picture, faces), turns),
             "write": cpu_ms(lambda: write_picture(Path(folder) / "a.jpg", picture), turns),
         }
 
 
 def from_shell(photo: Path, model: str) -> tuple[float, float]:
-    """Returns the seconds that `facial-keypoints predict` takes on a photo: by the clock, and of processor time."""
+    """Returns the seconds of `facial-keypoints predict` for a photo: by the clock, and CPU time."""
     with tempfile.TemporaryDirectory() as folder:
         command = [
             sys.executable,
@@ -257,7 +258,7 @@ def from_shell(photo: Path, model: str) -> tuple[float, float]:
 
 
 def speed_report(options: argparse.Namespace) -> None:
-    """Prints what a photo costs, and how many times as much as the network Keras takes."""
+    """Prints the times for a photo, and Keras' time as a multiple of the network's."""
     cv2.setNumThreads(1)
     shell = np.median([from_shell(options.speed, options.model) for _ in range(options.turns)], axis=0)
     steps = steps_of(options.speed, Predictor(options.model, threads=1), options.turns)
@@ -269,16 +270,33 @@ def speed_report(options: argparse.Namespace) -> None:
 
 
 def parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(prog="python -m benchmarks.photos", description=(__doc__ or "").partition("\n")[0])
-    p.add_argument("folders", nargs="*", type=Path, metavar="FOLDER", help="photos with 68 keypoints of a face each")
-    p.add_argument("--half", choices=("first", "second", "all"), default="second", help="(default: %(default)s)")
-    p.add_argument("--most", type=int, metavar="N", help="at most so many photos of a folder, evenly taken")
-    p.add_argument("--yunet", type=Path, metavar="FILE", help="also by YuNet, which tells false faces")
-    p.add_argument("--turned", nargs="+", type=float, default=[0.0], metavar="DEGREES", help="(default: %(default)s)")
-    p.add_argument("--any-angle", action="store_true", help="the detectors search turned copies, too")
-    p.add_argument("--model", default="v2", metavar="NAME|DIR|FILE")
-    p.add_argument("--speed", type=Path, metavar="PHOTO", help="what one photo costs")
-    p.add_argument("--turns", type=int, default=10, help="of each measurement of speed (default: %(default)s)")
+    p = argparse.ArgumentParser(
+        prog="python -m benchmarks.photos",
+        description=(__doc__ or "").partition("\n")[0],
+        epilog="Example: python -m benchmarks.photos photos/ --half all --detector yunet",
+    )
+    p.add_argument(
+        "folders", nargs="*", type=Path, metavar="FOLDER", help="photos with 68 labelled keypoints of one face each"
+    )
+    p.add_argument(
+        "--half",
+        choices=("first", "second", "all"),
+        default="second",
+        help="which half of the photos (default: %(default)s)",
+    )
+    p.add_argument("--most", type=int, metavar="N", help="at most N photos per folder, evenly taken")
+    p.add_argument(
+        "--detector",
+        metavar="yunet|FILE.onnx",
+        help="compare the cascade with YuNet; YuNet also decides which faces are false",
+    )
+    p.add_argument(
+        "--turned", nargs="+", type=float, default=[0.0], metavar="DEGREES", help="rotations (default: %(default)s)"
+    )
+    p.add_argument("--any-angle", action="store_true", help="the detectors also search rotated copies")
+    p.add_argument("--model", default="v2", metavar="NAME|DIR|FILE", help="model (default: %(default)s)")
+    p.add_argument("--speed", type=Path, metavar="PHOTO", help="measure the time of one photo instead")
+    p.add_argument("--turns", type=int, default=10, help="repetitions of each time measurement (default: %(default)s)")
     return p
 
 

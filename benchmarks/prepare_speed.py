@@ -1,10 +1,10 @@
-"""Times the reader of `training.csv` beside pandas and a numpy parse of each row.
+"""Times the reader of `training.csv` and compares it with pandas and numpy.
 
-    python -m benchmarks.prepare_speed [SOURCE]
+    python -m benchmarks.prepare_speed [INPUT]
 
-SOURCE is a folder of faces, or `synthetic` (default). It is written as a training.csv into a temporary folder (about
-230 MB for 7,049 faces); every way of reading it runs in a process of its own, in turns, and the medians of wall time
-(start of Python included) and peak memory are printed.
+INPUT is a folder of faces, or `synthetic` (default). It is written as a training.csv to a temporary folder (about 230
+MB for 7,049 faces). Every way of reading it runs in its own process, in turns. The table has medians of wall time
+(start of Python included) and peak memory.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -45,16 +46,16 @@ with tempfile.TemporaryDirectory() as folder:
 """
 WAYS = {
     "data_prep.readers.training_csv": OURS,
-    "the whole prepare stage, report and all": WHOLE_STAGE,
+    "the whole prepare stage, with report": WHOLE_STAGE,
     "pandas, np.array(text.split(), uint8)": PANDAS.format(parse="numpy.array(text.split(), numpy.uint8)"),
     "pandas, np.fromstring(text, sep=' ')": PANDAS.format(parse="numpy.fromstring(text, sep=' ')"),
     "pandas, np.fromstring(text, uint8, sep=' ')": PANDAS.format(parse="numpy.fromstring(text, numpy.uint8, sep=' ')"),
 }
 
 
-def write_training_csv(path: Path, source: str) -> None:
-    """Writes gray faces as the competition's table."""
-    faces = dataset.read() if source == "synthetic" else npz.read(Path(source))
+def write_training_csv(path: Path, given: str) -> None:
+    """Writes grayscale faces as the competition's table."""
+    faces = dataset.read() if given == "synthetic" else npz.read(Path(given))
     words = np.array([str(value) for value in range(256)], object)
     with path.open("w", encoding="utf-8") as file:
         file.write(",".join([*faces.keypoint_set.columns, IMAGE]) + "\n")
@@ -75,17 +76,23 @@ def measure(code: str, path: Path) -> tuple[float, float]:
     return seconds, peak_mb(usage)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("source", nargs="?", default="synthetic")
-    parser.add_argument("--turns", type=int, default=5)
-    options = parser.parse_args()
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.prepare_speed",
+        description=(__doc__ or "").partition("\n")[0],
+        epilog="Example: python -m benchmarks.prepare_speed synthetic --turns 3",
+    )
+    parser.add_argument(
+        "input", nargs="?", default="synthetic", metavar="INPUT", help="a folder of faces (default: %(default)s)"
+    )
+    parser.add_argument("--turns", type=int, default=5, metavar="N", help="repetitions (default: %(default)s)")
+    options = parser.parse_args(arguments)
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "training.csv"
-        # In a process of its own: Linux counts the parent's memory at the start of a child as the child's.
+        # In its own process: Linux counts the parent's memory at the start of a child as the child's.
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-            pool.submit(write_training_csv, path, options.label_source).result()
+            pool.submit(write_training_csv, path, options.input).result()
         print(f"{path.stat().st_size / 1e6:.0f} MB of text, {options.turns} turns")
         turns = [{name: measure(code, path) for name, code in WAYS.items()} for _ in range(options.turns)]
 

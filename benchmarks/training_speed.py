@@ -1,11 +1,11 @@
-"""Times training beside a plain `model.fit` of `base` on float32 arrays.
+"""Times training and compares it with a plain `model.fit` of `base` on float32 arrays.
 
     python -m benchmarks.training_speed [--data DIR] [--networks NAME...] [--faces N] [--turns N]
 
-Each way trains three epochs, in a process of its own, in turns; the last two count, with their validation on one face
-and their checkpoint where there are any. Faces per second and peak memory are printed as medians, and as ratios to the
-plain way of the same turn (without `base` among the networks, to the first way); then what augmentation costs beside
-what it should cost at most, and how far the peak of memory grew after the first epoch.
+Each variant trains three epochs in its own process, in turns. The last two count, including validation on one face and
+checkpoints. The table has medians of faces per second and peak memory, also as ratios to the plain fit of the same turn
+(without `base` among the networks, to the first variant). It also shows the growth of peak memory after the first
+epoch, and the cost of augmentation with its intended limit.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from data_prep.faces import SPLITS
 from facial_keypoints.errors import EXIT_DONE, InputError, run
 
 PLAIN = "plain fit of base, float32 arrays"
-WAYS = {  # name: network, recipe, level of augmentation; no recipe: Keras' own fit
+WAYS = {  # name: network, recipe, augmentation; without a recipe: Keras' own fit
     PLAIN: ("base", None, None),
     "base, no augmentation": ("base", "published", "none"),
     "base, light augmentation": ("base", "published", "light"),
@@ -40,20 +40,20 @@ WAYS = {  # name: network, recipe, level of augmentation; no recipe: Keras' own 
     "cnn5, no augmentation": ("cnn5", "cnn5", "none"),
     "cnn5, light augmentation": ("cnn5", "cnn5", "light"),
 }
-LEAST_SPEED = {  # way with augmentation: the same without, and the share of its speed that should be left
+LEAST_SPEED = {  # variant with augmentation: the same without, and the smallest intended share of its speed
     "base, light augmentation": ("base, no augmentation", 0.95),
     "v2, strong augmentation": ("v2, no augmentation", 0.85),
     "cnn5, light augmentation": ("cnn5, no augmentation", 0.85),
 }
 EPOCHS = 3
-BATCH_SIZE = 32  # of the plain way, as in the recipe `published`
+BATCH_SIZE = 32  # of the plain fit, as in the recipe `published`
 
-KEYS = ("faces_per_second", "peak_mb", "growth")  # growth: of the peak after the first epoch
+KEYS = ("faces_per_second", "peak_mb", "growth")  # growth: of peak memory after the first epoch
 Result = dict[str, float]
 
 
 def small_folder(data: Path, faces: int, out: Path) -> None:
-    """Writes a data folder with the first training faces of another, one validation face and one test face."""
+    """Writes a data folder with the first `faces` training faces of another, one validation and one test face."""
     manifest = arrays.load_data_manifest(data)
     out.mkdir()
     for split in SPLITS:
@@ -63,24 +63,24 @@ def small_folder(data: Path, faces: int, out: Path) -> None:
 
 
 def time_one(way: str, data: Path, faces: int) -> Result:
-    """Returns faces per second and peak memory in MB of one way, measured in this process."""
+    """Returns faces per second and peak memory in MB of one variant, measured in this process."""
     network, recipe, level = WAYS[way]
     with tempfile.TemporaryDirectory() as folder:
-        few = Path(folder) / "data"
-        small_folder(data, faces, few)
+        small = Path(folder) / "data"
+        small_folder(data, faces, small)
         start_backend()
         if recipe is None or level is None:
-            count, timer = time_plain(network, few)
+            count, timer = time_plain(network, small)
         else:
-            count, timer = time_training(network, recipe, level, few, Path(folder) / "model")
+            count, timer = time_training(network, recipe, level, small, Path(folder) / "model")
     seen = (EPOCHS - 1) * count
     return {"faces_per_second": seen / timer.seconds, "peak_mb": peak_mb(), "growth": peak_mb() / timer.first_peak_mb}
 
 
 def clock() -> Any:
-    """Returns a Keras callback whose `seconds` are those after the first epoch, all other callbacks' work included.
+    """Returns a Keras callback. `seconds` is the time after the first epoch, including all other callbacks.
 
-    Its `first_peak_mb` is the most memory that the first epoch took.
+    `first_peak_mb` is the peak memory of the first epoch.
     """
     import keras
 
@@ -107,7 +107,7 @@ def time_plain(network: str, data: Path) -> tuple[int, Any]:
 
     train = arrays.load_split(data, "train")
     model = build_model(load_build(network), train.images.shape[1:], train.keypoints.shape[1])
-    # Not compiled by XLA, which on a CPU takes twice the time: the plain way at its best.
+    # Without XLA, which takes twice the time on a CPU.
     model.compile(keras.optimizers.Adam(1e-5), loss="mse", metrics=["mae"], jit_compile=False)
     pixels = train.images.astype(np.float32)
     timer = clock()
@@ -125,23 +125,23 @@ def time_training(network: str, recipe: str, level: str, data: Path, out: Path) 
 
 
 def measure(way: str, data: Path, faces: int) -> Result:
-    """Returns what `time_one` measures in a new process; leaves with its exit code where that fails."""
+    """Returns the result of `time_one` in a new process; exits with its exit code if it fails."""
     command = [sys.executable, "-m", "benchmarks.training_speed", "--one", way]
     command += ["--data", str(data), "--faces", str(faces)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, encoding="utf-8")
     if done.returncode != EXIT_DONE:
-        sys.exit(done.returncode)  # it has said why
+        sys.exit(done.returncode)  # it has printed the reason
     result: Result = json.loads(done.stdout.splitlines()[-1])
     return result
 
 
 def speed_ratio(runs: Sequence[Result], others: Sequence[Result], key: str = "faces_per_second") -> float:
-    """Returns the median over turns of a value as a multiple of the other way's in the same turn."""
+    """Returns the median over turns of a value as a multiple of the other variant's in the same turn."""
     return statistics.median(run[key] / other[key] for run, other in zip(runs, others, strict=True))
 
 
 def table(results: Mapping[str, Sequence[Result]]) -> str:
-    """Returns the printed lines; results: those of all turns for each way, of which the first is the measure."""
+    """Returns the table of the results of all turns per variant; ratios are to the first variant."""
     first = next(iter(results))
     lines = [f"{'median of ' + str(len(results[first])):34} faces/s   of first   peak MB   of first    growth"]
     for way, runs in results.items():
@@ -151,27 +151,39 @@ def table(results: Mapping[str, Sequence[Result]]) -> str:
     for way, (without, least) in LEAST_SPEED.items():
         if way in results:
             ratio = speed_ratio(results[way], results[without])
-            lines.append(f"{way}: {ratio:.2f} of the speed without (wanted: at least {least})")
+            lines.append(f"{way}: {ratio:.2f} of the speed without augmentation (intended: at least {least})")
     return "\n".join(lines)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.training_speed", description=(__doc__ or "").partition("\n")[0]
+        prog="python -m benchmarks.training_speed",
+        description=(__doc__ or "").partition("\n")[0],
+        epilog="Example: python -m benchmarks.training_speed --networks v2 --faces 960 --turns 2",
     )
-    parser.add_argument("--data", type=Path, default=Path("artifacts/data"), metavar="DIR", help="(%(default)s)")
+    parser.add_argument(
+        "--data", type=Path, default=Path("artifacts/data"), metavar="DIR", help="data folder (default: %(default)s)"
+    )
     networks = sorted({network for network, _, _ in WAYS.values()})
-    parser.add_argument("--networks", nargs="+", choices=networks, default=["base", "v1", "v2"], help="(%(default)s)")
-    parser.add_argument("--faces", type=int, default=5639, help="train on the first so many (%(default)s)")
-    parser.add_argument("--turns", type=int, default=3, help="(%(default)s)")
+    parser.add_argument(
+        "--networks",
+        nargs="+",
+        choices=networks,
+        default=["base", "v1", "v2"],
+        help="networks to time (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--faces", type=int, default=5639, metavar="N", help="train on the first N (default: %(default)s)"
+    )
+    parser.add_argument("--turns", type=int, default=3, metavar="N", help="repetitions (default: %(default)s)")
     parser.add_argument("--one", choices=WAYS, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.turns < 1 or options.faces < 1:
-        parser.error("--turns and --faces: at least 1")
+        parser.error("--turns and --faces must be at least 1")
     if options.one:
         print(json.dumps(time_one(options.one, options.data, options.faces)))
         return
-    for split in ("train", "val"):  # loading checks the folder, before minutes are spent
+    for split in ("train", "val"):  # loading checks the folder before the long work starts
         arrays.load_data_manifest(options.data)
         if not len(arrays.load_split(options.data, split)):
             raise InputError(f"{options.data}: has no {split} faces; prepare it with another --split")

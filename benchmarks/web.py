@@ -1,8 +1,8 @@
-"""A soak of the web page: many requests, several at once, through its API; errors, seconds each, and memory.
+"""Soak test of the web page: sends many parallel requests to its API; measures errors, time and memory.
 
     .venv-web/bin/python -m benchmarks.web [--requests 1000] [--at-once 8]
 
-Needs the environment that `make test-web` makes, and Linux, whose /proc tells a process's memory.
+Needs the environment of `make test-web`, and Linux, because it reads memory from /proc.
 """
 
 import argparse
@@ -22,14 +22,20 @@ from typing import Any
 
 from web.examples import write_examples
 
-STEPS = 10  # of the run, between which memory is read
+STEPS = 10  # parts of the run; memory is read after each
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Prints how many requests failed, the seconds each took, and the server's memory on the way."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.web", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--requests", type=int, default=1000, metavar="N")
-    parser.add_argument("--at-once", type=int, default=8, metavar="N")
+    """Prints the number of failed requests, the seconds per request, and the server's memory over time."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.web",
+        description=(__doc__ or "").partition("\n")[0],
+        epilog="Example: .venv-web/bin/python -m benchmarks.web --requests 100",
+    )
+    parser.add_argument("--requests", type=int, default=1000, metavar="N", help="number (default: %(default)s)")
+    parser.add_argument(
+        "--at-once", type=int, default=8, metavar="N", help="clients in parallel (default: %(default)s)"
+    )
     options = parser.parse_args(arguments)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -46,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def soak(url: str, server: int, pictures: list[Path], requests: int, at_once: int) -> None:
-    """Sends the requests, in STEPS equal parts, and prints a line after each."""
+    """Sends the requests in STEPS equal parts and prints a line after each."""
     from gradio_client import Client, handle_file
 
     clients = [connect(Client, url) for _ in range(at_once)]
@@ -57,10 +63,12 @@ def soak(url: str, server: int, pictures: list[Path], requests: int, at_once: in
         start = time.perf_counter()
         try:
             picture, filter = pictures[number % len(pictures)], ("none", "hat", "blur")[number % 3]
-            said = clients[number % at_once].predict(handle_file(str(picture)), "v2", filter, api_name="/predict")[1]
-            if "face" not in said:
-                errors.append(said)
-        except Exception as error:  # whatever it is, it is counted
+            sentence = clients[number % at_once].predict(handle_file(str(picture)), "v2", filter, api_name="/predict")[
+                1
+            ]
+            if "face" not in sentence:
+                errors.append(sentence)
+        except Exception as error:  # every kind of error counts
             errors.append(repr(error))
         seconds.append(time.perf_counter() - start)
 
@@ -72,13 +80,13 @@ def soak(url: str, server: int, pictures: list[Path], requests: int, at_once: in
             took = f"median {statistics.median(seconds):.2f} s, longest {max(seconds):.2f} s"
             print(f"requests {part.stop}, errors {len(errors)}, memory {memory_mb(server):.0f} MB, {took}", flush=True)
     cpu_s = sum(map(int, Path(f"/proc/{server}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[11:13]))
-    print(f"the server's CPU time: {1000 * cpu_s / os.sysconf('SC_CLK_TCK') / requests:.0f} ms a request")
+    print(f"the server's CPU time: {1000 * cpu_s / os.sysconf('SC_CLK_TCK') / requests:.0f} ms per request")
     for error in sorted(set(errors)):
         print(f"{errors.count(error)} x {error}")
 
 
 def connect(client: Any, url: str) -> Any:
-    """Returns a client of its own session, once the server answers."""
+    """Returns a client with its own session when the server answers."""
     for _ in range(600):
         try:
             return client(url, verbose=False, analytics_enabled=False, httpx_kwargs={"timeout": 120})
@@ -88,10 +96,10 @@ def connect(client: Any, url: str) -> Any:
 
 
 def memory_mb(process: int) -> float:
-    """Returns what of a process lies in memory."""
-    said = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text(encoding="utf-8"))
-    assert said is not None
-    return int(said[1]) / 1024
+    """Returns the resident memory of a process."""
+    found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text(encoding="utf-8"))
+    assert found is not None
+    return int(found[1]) / 1024
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""What every stage shares: locked output folders, manifests, pictures."""
+"""Code that every stage shares: locked output folders, manifests, CSV tables, figures."""

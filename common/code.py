@@ -1,4 +1,4 @@
-"""Which files of the project a stage runs: what a result follows from, besides its input."""
+"""The project files that a stage runs. A result depends on them as well as on its input."""
 
 import ast
 import functools
@@ -8,21 +8,20 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)  # may begin with a docstring
+WITH_DOCSTRING = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def code_hashes(
     module: str, also: Iterable[Path] = (), without: Mapping[str, tuple[str, ...]] | None = None
 ) -> dict[str, str]:
-    """Returns the files that a module runs, by their path from the project's folder, with the `code_hash` of each.
+    """Returns the `code_hash` of each file that a module runs, by its path in the project.
 
-    Followed are all imports of the project's own modules, also those inside functions; libraries are not.
+    It follows all imports of the project's own modules, also those inside functions, but not those of libraries.
 
     Args:
         module: as `python -m` takes it.
-        also: further files that are loaded by name, a network's or a user's.
-        without: names of a file's constants that do not count, because what a result takes from them is recorded in
-            another way.
+        also: further files that are loaded by name: those of networks.
+        without: constants of a file that do not count, because their values are recorded elsewhere.
     """
     found: dict[Path, None] = {}
     todo = [*files_of(module), *(path.resolve() for path in also)]
@@ -35,7 +34,7 @@ def code_hashes(
 
 
 def code_hash(path: Path, without: tuple[str, ...] = ()) -> str:
-    """Returns the SHA-256 of what the code in a file does: comments, docstrings and layout do not count.
+    """Returns the SHA-256 of the code in a file; comments, docstrings and layout do not count.
 
     Args:
         without: names of constants that do not count either.
@@ -47,17 +46,17 @@ def code_hash(path: Path, without: tuple[str, ...] = ()) -> str:
 def _hash(source: bytes, without: tuple[str, ...]) -> str:
     try:
         tree = ast.parse(source)
-    except (SyntaxError, ValueError):  # no Python, which running it will tell
+    except (SyntaxError, ValueError):  # not Python; running it reports that
         return hashlib.sha256(source).hexdigest()
     tree.body = [node for node in tree.body if not _assigned(node) & {*without}]
     for node in ast.walk(tree):
-        if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+        if isinstance(node, WITH_DOCSTRING) and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:] or [ast.Pass()]
     return hashlib.sha256(repr(_plain(tree)).encode()).hexdigest()
 
 
 def _plain(node: Any) -> Any:
-    """Returns a syntax tree as lists, alike under all versions of Python (but for nested f-strings)."""
+    """Returns a syntax tree as lists, which are equal under all versions of Python (except for nested f-strings)."""
     if isinstance(node, ast.AST):
         fields = [(name, _plain(value)) for name, value in ast.iter_fields(node) if value is not None and value != []]
         return type(node).__name__, fields
@@ -65,18 +64,18 @@ def _plain(node: Any) -> Any:
 
 
 def _assigned(node: ast.stmt) -> set[str]:
-    """Returns the names that a statement assigns to; none where it is no assignment."""
+    """Returns the names that a statement assigns to."""
     targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
     return {target.id for target in targets if isinstance(target, ast.Name)}
 
 
 def changed_files(before: dict[str, str], now: dict[str, str]) -> list[str]:
-    """Returns the names of the files that two answers of `code_hashes` do not have alike."""
+    """Returns the names of the files that differ between two results of `code_hashes`."""
     return sorted(name for name in before | now if before.get(name) != now.get(name))
 
 
 def files_of(module: str) -> list[Path]:
-    """Returns the files that importing a module of the project runs: its own, and its packages'; none for a library."""
+    """Returns the files that importing a module runs: its own and those of its packages; none for a library."""
     parts = module.split(".")
     own = ROOT.joinpath(*parts)
     packages = [ROOT.joinpath(*parts[:n], "__init__.py") for n in range(1, len(parts) + 1)]
@@ -84,7 +83,7 @@ def files_of(module: str) -> list[Path]:
 
 
 def imported_files(path: Path) -> Iterator[Path]:
-    """Yields the files of the project that a file imports; none where it is no Python, which running it will tell."""
+    """Yields the project files that a file imports; none if it is not Python, which running it reports."""
     try:
         tree = ast.parse(path.read_bytes())
     except (SyntaxError, ValueError):

@@ -1,7 +1,7 @@
-"""CSV files that people bring, in the forms that spreadsheets and pandas write, each line with its number.
+"""Reads CSV files in the forms that spreadsheets and pandas write, and keeps the line numbers for messages.
 
 Columns may be separated by commas, semicolons, tabs or `|`; numbers may have decimal commas where columns are not
-separated by commas. `common.text` says which encodings are read.
+separated by commas. `common.text` lists the encodings.
 """
 
 import csv
@@ -13,22 +13,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from common.text import WINDOWS, read_text
+from common.text import WINDOWS, listed, read_text
 from facial_keypoints.errors import InputError, printable
 
 ROW = "row"  # the column that holds a face's row in the data
-FARTHEST_PX = 1e6  # no picture reaches so far; what is larger would overflow where distances are squared
+FARTHEST_PX = 1e6  # beyond any picture; larger values would overflow when distances are squared
 LARGEST_WHOLE = 2**53  # larger whole numbers are not exact in a float
 NAN, INFINITY = float("nan"), float("inf")
 NO_NUMBER = ("", "nan", "na", "n/a", "#n/a", "<na>", "null", "none")  # in lower case
 
-SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "'|'"}  # the first wins a tie
-SEPARATOR_LINE = re.compile(r'"?sep=([,;\t|])"?\s*', re.IGNORECASE)  # the first line that Excel may write
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "'|'"}  # in case of a tie, the first
+SEPARATOR_LINE = re.compile(r'"?sep=([,;\t|])"?\s*', re.IGNORECASE)  # Excel may write this first line
 QUOTED = re.compile(r'"[^"]*"')
 DECIMAL_COMMA = re.compile(r"\s*[-+]?\d*,\d+([eE][-+]?\d+)?\s*")
 DECIMAL_POINT = re.compile(r"\s*[-+]?\d*\.\d+([eE][-+]?\d+)?\s*")
-NAMELESS = re.compile(r"(Unnamed: \d+(\.\d+)*)?")  # a column without a name, as pandas writes and as it names it
+NAMELESS = re.compile(r"(Unnamed: \d+(\.\d+)*)?")  # as pandas writes, and renames, a column without a name
 LONGEST_INDEX = 18  # digits
+SHOWN_CHARACTERS = 40
 INDEX_IGNORED = "the first column has no name and holds whole numbers (pandas' index); it is ignored"
 
 notes = logging.getLogger("facial_keypoints")
@@ -48,10 +49,10 @@ class Table:
     Attributes:
         path: the file.
         header: the names of the columns.
-        lines: the lines below the header that are not blank.
-        separator: what separates the columns.
-        encoding: as `common.text.read_text` says.
-        indexes: the numbers in each index column that was left out.
+        lines: the lines below the header, without blank ones.
+        separator: the character between columns.
+        encoding: see `common.text.read_text`.
+        indexes: the numbers of each index column that was removed.
     """
 
     path: Path
@@ -65,11 +66,11 @@ class Table:
         return len(self.lines)
 
     def check_order(self) -> None:
-        """Raises InputError where an index was left out that does not count the lines; they may be in another order."""
+        """Raises InputError if a removed index does not count the lines, which may then be in another order."""
         if any(index != list(range(len(index))) for index in self.indexes):
             raise InputError(
                 f"{self.path}: the first column has no name and does not count 0, 1, 2, ... (pandas' index), so the "
-                f"order of the lines is in doubt; sort them and save with index=False, or name the column `{ROW}` if "
+                f"order of the lines is uncertain; sort them and save with index=False, or name the column `{ROW}` if "
                 "it holds the rows of the data"
             )
 
@@ -79,18 +80,18 @@ class Table:
         return f"{self.path}: row {row} (line {self.lines[row].number}{assumed})"
 
     def log_assumptions(self) -> None:
-        """Logs a note where the encoding was assumed or an index column ignored; for when the lines have been read."""
+        """Logs whether the encoding was assumed or an index column removed; call it once the lines have been read."""
         assumed = [f"is not UTF-8; read as {WINDOWS}"] if self.encoding == WINDOWS else []
         assumed += [INDEX_IGNORED] if self.indexes else []
         if assumed:
             notes.warning("%s", printable(f"{self.path}: {'; '.join(assumed)}"))
 
     def checked_lines(self) -> list[Line]:
-        """Returns the lines; raises InputError where one is longer or shorter than the header."""
+        """Returns the lines; raises InputError if one is longer or shorter than the header."""
         return [Line(line.number, self.cells(row)) for row, line in enumerate(self.lines)]
 
     def cells(self, row: int) -> list[str]:
-        """Returns the cells of a row; raises InputError where it is longer or shorter than the header."""
+        """Returns the cells of a row; raises InputError if it is longer or shorter than the header."""
         number, cells = self.lines[row]
         if len(cells) == len(self.header):
             return cells
@@ -113,14 +114,14 @@ class Table:
 def read_table(path: Path, skip_empty: bool = True) -> Table:
     """Returns a CSV file.
 
-    A line may be longer or shorter than the header: `Table.cells` refuses it. Columns without a name are left out where
-    they hold nothing, or where they are the index that pandas writes: whole numbers in the first column.
+    Lines may be longer or shorter than the header; `Table.cells` refuses them. A column without a name is removed if it
+    is empty, or if it is the index that pandas writes: whole numbers in the first column.
 
     Args:
-        skip_empty: whether a line of separators alone counts as blank; in some label files it is an unlabelled face.
+        skip_empty: treat a line of separators only as blank; in some label files it is an unlabelled face.
 
     Raises:
-        InputError: no such file, another encoding, not a CSV file, an empty one, or decimal commas and points in one.
+        InputError: the file is missing, empty, no CSV file or in another encoding, or mixes decimal commas and points.
     """
     text, encoding = read_text(path, "CSV file")
     first, separator = separator_of(text)
@@ -153,10 +154,10 @@ def read_table(path: Path, skip_empty: bool = True) -> Table:
 
 
 def read_lines(path: Path) -> tuple[list[str], list[Line]]:
-    """Returns the header and the lines of a CSV file, and logs what was assumed of it; see `read_table`.
+    """Returns the header and the lines of a CSV file, and logs what was assumed; see `read_table`.
 
     Raises:
-        InputError: as there, or a line is longer or shorter than the header.
+        InputError: see `read_table`; or a line is longer or shorter than the header.
     """
     table = read_table(path)
     lines = table.checked_lines()
@@ -172,10 +173,10 @@ def _is_blank(cells: Sequence[str], skip_empty: bool) -> bool:
 
 
 def separator_of(text: str) -> tuple[int, str]:
-    """Returns the number of the line that the table begins at, and what separates its columns, as the header shows."""
+    """Returns the number of the header line and the character that separates its columns."""
     for number, line in enumerate(io.StringIO(text, newline=""), start=1):
-        if number == 1 and (told := SEPARATOR_LINE.fullmatch(line)):
-            return 2, told[1]
+        if number == 1 and (given := SEPARATOR_LINE.fullmatch(line)):
+            return 2, given[1]
         if line.strip("".join(SEPARATORS) + ' "\r\n'):
             bare = QUOTED.sub("", line)
             return 1, max(SEPARATORS, key=bare.count)
@@ -183,24 +184,24 @@ def separator_of(text: str) -> tuple[int, str]:
 
 
 def _check_header(path: Path, line: int, header: Sequence[str]) -> None:
-    """Raises InputError where the header is one cell that holds several names."""
+    """Raises InputError if the header is one cell with several names."""
     if len(header) > 1:
         return
-    if name := next((name for mark, name in SEPARATORS.items() if mark in header[0]), None):
-        raise InputError(f"{path}, line {line}: has quotes around all columns, with {name} between; save it without")
+    if any(separator in header[0] for separator in SEPARATORS):
+        raise InputError(f"{path}, line {line}: has quotes around the whole line; save it without them")
     if len(header[0].split()) > 1:
         raise InputError(f"{path}, line {line}: has columns separated by spaces; save it with commas")
 
 
 def nameless_columns(header: Sequence[str]) -> list[int]:
-    """Returns the places of the columns that have no name, or the one that pandas gives to such."""
+    """Returns the indexes of the columns without a name, also if pandas has named them."""
     return [column for column, name in enumerate(header) if NAMELESS.fullmatch(name)]
 
 
 def _nameless_columns(header: Sequence[str], body: Sequence[Line]) -> tuple[dict[int, list[int]], list[int]]:
-    """Returns which columns without a name are pandas' index, with their numbers, and which hold nothing.
+    """Returns the numbers of each column that is pandas' index, by column, and the empty columns without a name.
 
-    An index has only other indexes before it. All else without a name is the reader's.
+    Only other index columns come before an index. All other columns without a name are left to the reader.
     """
     whole = [cells for _, cells in body if len(cells) == len(header)]
     indexes: dict[int, list[int]] = {}
@@ -215,14 +216,14 @@ def _nameless_columns(header: Sequence[str], body: Sequence[Line]) -> tuple[dict
 
 
 def _without(cells: list[str], columns: Collection[int], width: int) -> list[str]:
-    """Returns a line as wide as the header without some columns; another one without as many cells at its end."""
+    """Returns a line without some columns; a line of another width than the header loses as many cells at its end."""
     if len(cells) != width:
         return cells[: max(len(cells) - len(columns), 0)]
     return [cell for column, cell in enumerate(cells) if column not in columns] if columns else cells
 
 
 def _with_decimal_points(path: Path, body: Sequence[Line]) -> list[Line]:
-    """Returns lines whose numbers have decimal points; raises InputError where some have commas and some points."""
+    """Returns lines with decimal points; raises InputError if some numbers have commas and some points."""
     comma = next((n for n, cells in body if any(map(DECIMAL_COMMA.fullmatch, cells))), None)
     if comma is None:
         return list(body)
@@ -242,8 +243,8 @@ def _with_decimal_points(path: Path, body: Sequence[Line]) -> list[Line]:
 def number(text: str, largest: float = FARTHEST_PX) -> float:
     """Returns the number in a cell.
 
-    NaN where the cell is empty or says that there is none; infinity where it holds anything else, or a number beyond
-    `largest` on either side of 0.
+    NaN if the cell is empty or stands for a missing value; infinity for anything else that is not a number, and for
+    numbers with an absolute value over `largest`.
     """
     if not text:  # most gaps; an exception would take ten times as long
         return NAN
@@ -255,16 +256,34 @@ def number(text: str, largest: float = FARTHEST_PX) -> float:
 
 
 def whole_number(text: str) -> int | None:
-    """Returns the whole number in a cell, which may be written `7.0`; None where it holds anything else."""
+    """Returns the whole number in a cell, which may be written `7.0`; None if it holds anything else."""
     value = number(text, LARGEST_WHOLE)
     return int(value) if value.is_integer() else None
 
 
+def whole_cell(path: Path, line: int, column: str, text: str, fix: str) -> int:
+    """Returns the whole number in a cell; raises InputError if it holds anything else."""
+    value = whole_number(text)
+    if value is None:
+        raise InputError(f"{path}, line {line}: {column} {shown(text)} is not a whole number; {fix}")
+    return value
+
+
 def row_number(path: Path, line: int, text: str) -> int:
-    """Returns the row that a cell of the `row` column names; raises InputError where it is no whole number."""
-    row = whole_number(text)
-    if row is None:
-        raise InputError(
-            f"{path}, line {line}: {ROW} {text.strip()!r} is no whole number; give the face's row in the data"
-        )
-    return row
+    """Returns the row that a cell of the `row` column names; raises InputError if it is not a whole number."""
+    return whole_cell(path, line, ROW, text, "give the face's row in the data")
+
+
+# Messages
+
+
+def shown(text: str) -> str:
+    """Returns a cell as a message shows it: quoted, unprintable characters escaped, shortened if it is long."""
+    text = text.strip()
+    return repr(text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…")
+
+
+def shown_names(names: Sequence[object]) -> str:
+    """Returns the first names of columns, files or rows as a message shows them, and how many more there are."""
+    plain = re.compile(rf"\w{{1,{SHOWN_CHARACTERS}}}")
+    return listed([name if plain.fullmatch(name) else shown(name) for name in map(str, names)])

@@ -1,4 +1,4 @@
-"""Figures: the one module that imports matplotlib, and a grid of faces for every stage that shows faces."""
+"""Figures: the only module that imports matplotlib, and the grid of faces that several stages draw."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class KeypointLayer:
     Attributes:
         keypoints: float (N, K, 2) in px.
         color: of the dots.
-        shown: bool (N, K), which dots to draw; all finite ones where None.
+        shown: bool (N, K), the dots to draw; all finite ones if None.
         label: for the legend.
     """
 
@@ -51,11 +51,11 @@ def face_grid(
     captions: Sequence[str] | None = None,
     title: str = "",
 ) -> None:
-    """Writes a PNG with N faces in rows of `columns`, keypoints as dots, a caption under each.
+    """Writes a PNG of N faces in rows of `columns`, with keypoints as dots and a caption below each face.
 
     Args:
         images: uint8 (N, H, W, C).
-        layers: of keypoints, drawn in order.
+        layers: keypoints, drawn in this order.
         captions: N short texts.
     """
     count, height, width, _ = images.shape
@@ -65,7 +65,7 @@ def face_grid(
     canvas = np.full((rows * cell_h, columns * cell_w, 3), 255, np.uint8)
     corners = np.array([(i // columns * cell_h, i % columns * cell_w) for i in range(count)])
     for image, (top, left) in zip(images, corners, strict=True):
-        canvas[top : top + height, left : left + width] = image  # one gray channel spreads over three
+        canvas[top : top + height, left : left + width] = image  # a gray channel is broadcast to three
 
     figure, axes = _bare_axes(canvas, columns * CELL_INCHES, title, bool(layers))
     for layer in layers:
@@ -99,7 +99,7 @@ def _bare_axes(canvas: UInt8, width_inches: float, title: str, legend: bool) -> 
 def subplots(rows: int = 1, columns: int = 1, **options: Any) -> tuple[Figure, Any]:
     """Returns a figure and its axes, as `matplotlib.pyplot.subplots` does.
 
-    Without pyplot: stages run where there is no screen, and a figure is freed like any other value.
+    It does not use pyplot, so it needs no screen, and figures are freed like any other value.
     """
     of_axes = {name: options.pop(name) for name in ("width_ratios", "height_ratios") if name in options}
     figure = Figure(**options)

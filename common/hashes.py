@@ -14,7 +14,7 @@ def file_hash(path: Path) -> str:
 
 
 def path_hash(path: Path) -> str:
-    """Returns the hash of a file, or of the names and contents of all files below a folder that are not hidden."""
+    """Returns the hash of a file, or of the names and contents of all files in a folder that are not hidden."""
     if path.is_file():
         return file_hash(path)
     shown = (file for file in path.rglob("*") if file.is_file() and not is_hidden(file.relative_to(path)))
@@ -22,6 +22,6 @@ def path_hash(path: Path) -> str:
 
 
 def files_hash(folder: Path, files: Iterable[Path]) -> str:
-    """Returns the hash of the names and contents of some files below a folder, in whatever order they come."""
+    """Returns the hash of the names and contents of some files in a folder; their order does not matter."""
     lines = [f"{file.relative_to(folder).as_posix()} {file_hash(file)}" for file in sorted(files)]
     return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()

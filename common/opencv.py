@@ -1,4 +1,4 @@
-"""OpenCV beside other work."""
+"""The number of OpenCV's threads."""
 
 import contextlib
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import cv2
 
 @contextlib.contextmanager
 def one_opencv_thread() -> Iterator[None]:
-    """Keeps OpenCV from sharing out work on pictures so small that waiting for the other core costs more."""
+    """Makes OpenCV use one thread; on small images, waiting for other threads costs more than they save."""
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:

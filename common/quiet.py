@@ -1,4 +1,4 @@
-"""Silence for libraries that write to the terminal from compiled code."""
+"""Silences libraries that write to the terminal from compiled code."""
 
 import contextlib
 import os
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def native_stderr_silenced() -> Iterator[None]:
-    """Sends what anybody writes to file descriptor 2 nowhere; Python exceptions pass as ever."""
+    """Discards everything written to file descriptor 2; Python exceptions are raised as usual."""
     sys.stderr.flush()
     kept = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -1,4 +1,4 @@
-"""The frame around every stage: a lock on its output folder, and the manifest that says what made it from what."""
+"""What every stage does: lock its output folder, and write the manifest of how the folder was made."""
 
 import argparse
 import contextlib
@@ -23,21 +23,21 @@ from facial_keypoints.errors import InputError
 from facial_keypoints.folders import OF_FILE_MANAGERS, atomic_folder
 from facial_keypoints.pretrained import MANIFEST
 
-PACKAGES = (  # what a figure may follow from, where it is installed
+PACKAGES = (  # their versions can change results
     *("tensorflow", "jax", "keras", "numpy", "scipy", "pandas", "scikit-learn"),
     *("opencv-python", "pillow", "onnx", "onnxruntime"),
 )
-FOLDERS = ("pictures", "saved_model")  # that stages write into their folders; a manifest lists files alone
-KINDS: dict[str, tuple[type, Any]] = {  # of the entries of a manifest, and what stands for a missing one
+FOLDERS = ("pictures", "saved_model")  # that stages write into their folders; a manifest lists files only
+KINDS: dict[str, tuple[type, Any]] = {  # type and default of each entry of a manifest; None: required
     "stage": (str, None),
     "command": (str, None),
     "parameters": (dict, None),
     "inputs": (dict, None),
     "metrics": (dict, None),
     "files": (dict, None),
-    "code": (dict, {}),  # the shipped model was trained before it was recorded
+    "code": (dict, {}),  # the shipped model was trained before this entry existed
 }
-RECORDED_OTHERWISE = {"training/recipes.py": ("RECIPES",)}  # a manifest holds its recipe's values: others may change
+RECORDED_OTHERWISE = {"training/recipes.py": ("RECIPES",)}  # the manifest holds the values of the recipe that was used
 LARGEST_SEED = 2**32 - 1
 FORMAT_VERSION = 2  # of folders and manifests; 1: before `format_version` was written
 
@@ -63,12 +63,12 @@ class Stage(NamedTuple):
 
 @contextlib.contextmanager
 def locked(folder: Path, wait_s: float = 0) -> Iterator[None]:
-    """Holds the folder for this process.
+    """Locks the folder for this process.
 
-    The lock lives in the system's temporary folder and is let go by the system when the process dies.
+    The lock file is in the system's temporary folder; the operating system releases the lock when the process dies.
 
     Raises:
-        InputError: another run holds it, still after `wait_s` seconds.
+        InputError: another process has locked it, still after `wait_s` seconds.
     """
     digest = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:16]
     lock = filelock.FileLock(Path(tempfile.gettempdir()) / f"facial-keypoints-{digest}.lock", timeout=wait_s)
@@ -84,14 +84,14 @@ def locked(folder: Path, wait_s: float = 0) -> Iterator[None]:
 
 @contextlib.contextmanager
 def stage_folder(out: Path, stage: Stage, reads: Iterable[Path] = (), wait_s: float = 0) -> Iterator[Path]:
-    """Locks `out` and yields a temporary folder that takes its place when the block ends well; see `atomic_folder`."""
+    """Locks `out` and yields a temporary folder, which replaces it when the block succeeds; see `atomic_folder`."""
     check_out(out, stage, reads)
     with locked(out, wait_s), atomic_folder(out) as folder:
         yield folder
 
 
 def check_out(out: Path, stage: Stage, reads: Iterable[Path] = ()) -> None:
-    """Raises InputError where writing `out` would delete what is read, or anything that this stage did not write.
+    """Raises InputError if writing `out` would delete an input, or a file that this stage did not write.
 
     Args:
         stage: the stage that writes the folder.
@@ -101,7 +101,7 @@ def check_out(out: Path, stage: Stage, reads: Iterable[Path] = ()) -> None:
         raise InputError(f"{out}: is a file, not a folder; choose another --out")
     for path in reads:
         if path.resolve().is_relative_to(out.resolve()):
-            raise InputError(f"{out}: holds {path}, which is read, and would be replaced; choose another --out")
+            raise InputError(f"{out}: holds the input {path} and would be replaced; choose another --out")
     if out.is_dir() and any(out.iterdir()):
         try:
             manifest = json.loads((out / MANIFEST).read_bytes())
@@ -112,8 +112,10 @@ def check_out(out: Path, stage: Stage, reads: Iterable[Path] = ()) -> None:
             raise InputError(f"{out}: was written by `{command}`; choose another --out")
         written = files.union([MANIFEST], FOLDERS, OF_FILE_MANAGERS)
         if others := sorted({path.name for path in out.iterdir()} - written):
-            says = f"holds {others[0]}, which `{stage.command}` did not write and would delete"
-            raise InputError(f"{out}: {says}; move it, or choose another --out")
+            raise InputError(
+                f"{out}: holds {others[0]}, which `{stage.command}` did not write and would delete; move it, or choose "
+                "another --out"
+            )
 
 
 def write_manifest(
@@ -126,16 +128,16 @@ def write_manifest(
     extra: Mapping[str, Any] | None = None,
     code: Mapping[str, str] | None = None,
 ) -> None:
-    """Writes `manifest.json`: what made this folder, from what, and the hash of every file in it.
+    """Writes `manifest.json`: how this folder was made, from which inputs, and the hash of every file in it.
 
     Args:
         stage: the stage that writes the folder.
-        parameters: the stage's own, JSON values.
-        inputs: name of each input -> its hash.
-        metrics: what the stage measured, JSON values.
+        parameters: of the stage, JSON values.
+        inputs: the hash of each input, by name.
+        metrics: results of the stage, JSON values.
         started: `time.time()` at the start of the stage.
         extra: further entries by name, JSON values.
-        code: what `stage_code` gave when the stage began; what it gives now where None.
+        code: the `stage_code` at the start of the stage; the current one if None.
     """
     files = {p.name: file_hash(p) for p in sorted(folder.iterdir()) if p.is_file() and p.name != MANIFEST}
     manifest = {
@@ -156,7 +158,7 @@ def write_manifest(
 
 
 def stage_code(stage: Stage, also: Iterable[Path] = ()) -> dict[str, str]:
-    """Returns the files of the project that a stage runs, each with its hash; see `common.code.code_hashes`."""
+    """Returns the hash of each project file that a stage runs; see `common.code.code_hashes`."""
     return code_hashes(stage.module, also, without=RECORDED_OTHERWISE)
 
 
@@ -168,7 +170,7 @@ def command_line() -> str:
 
 
 def versions() -> dict[str, str]:
-    """Returns the versions of Python and of those of PACKAGES that are installed."""
+    """Returns the versions of Python and of the installed PACKAGES."""
     found = {"python": sys.version.split()[0]}
     for name in PACKAGES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
@@ -177,28 +179,28 @@ def versions() -> dict[str, str]:
 
 
 def git_revision() -> str | None:
-    """Returns the commit of this checkout, with `+changes` where files differ from it; None outside a checkout."""
+    """Returns the commit of this checkout, with `+changes` if files differ from it; None outside a checkout."""
     with contextlib.suppress(OSError, subprocess.CalledProcessError):
         here = Path(__file__).parent
-        ask = ["git", "-C", str(here), "describe", "--always", "--abbrev=40", "--dirty=+changes", "--exclude=*"]
-        return subprocess.run(ask, capture_output=True, text=True, check=True, encoding="utf-8").stdout.strip()
+        command = ["git", "-C", str(here), "describe", "--always", "--abbrev=40", "--dirty=+changes", "--exclude=*"]
+        return subprocess.run(command, capture_output=True, text=True, check=True, encoding="utf-8").stdout.strip()
     return None
 
 
 def read_manifest(folder: Path, stage: Stage) -> dict[str, Any]:
-    """Returns the manifest of a stage's folder, after a check that every file it names is there, unaltered.
+    """Returns the manifest of a stage's folder; checks that every file it names exists and is unaltered.
 
     Args:
         stage: the stage that wrote the folder.
 
     Raises:
-        InputError: no such folder, no whole manifest, another stage's folder, or a file is missing or altered.
+        InputError: the folder or the manifest is missing or damaged, another stage wrote it, or a file is altered.
     """
-    mend = f"make it with `{stage.command}`"
+    fix = f"make it with `{stage.command}`"
     if not folder.is_dir():
         if folder.with_name(f"{folder.name}.unfinished").is_dir():
-            mend = "its training was broken off; go on with it by --resume"
-        raise InputError(f"{folder}: no such folder; {mend}")
+            fix = "its training was interrupted; continue it with --resume"
+        raise InputError(f"{folder}: no such folder; {fix}")
     try:
         manifest = json.loads((folder / MANIFEST).read_bytes())
     except (OSError, ValueError, RecursionError):
@@ -206,22 +208,22 @@ def read_manifest(folder: Path, stage: Stage) -> dict[str, Any]:
     if not isinstance(manifest, dict) or any(
         not isinstance(manifest.get(name, default), kind) for name, (kind, default) in KINDS.items()
     ):
-        raise InputError(f"{folder}: has no whole {MANIFEST}; {mend}")
+        raise InputError(f"{folder}: has no valid {MANIFEST}; {fix}")
     if manifest["stage"] != stage.name:
-        raise InputError(f"{folder}: was written by `{manifest['command']}`; {mend}")
+        raise InputError(f"{folder}: was written by `{manifest['command']}`; {fix}")
     if not isinstance(version := manifest.get("format_version", 1), int) or version > FORMAT_VERSION:
         raise InputError(f"{folder}: has format_version {version}, which this version cannot read; update the project")
-    there = {path.name for path in folder.iterdir() if path.is_file()}
+    present = {path.name for path in folder.iterdir() if path.is_file()}
     for name, expected in manifest["files"].items():
-        if name not in there:
-            raise InputError(f"{folder / name}: is missing; {mend}")
+        if name not in present:
+            raise InputError(f"{folder / name}: is missing; {fix}")
         if file_hash(folder / name) != expected:
-            raise InputError(f"{folder / name}: is cut off or altered; {mend}")
+            raise InputError(f"{folder / name}: is damaged or altered; {fix}")
     return manifest
 
 
 def seed(text: str) -> int:
-    """Returns a seed given on the command line; for `argparse`."""
+    """Parses a seed of the command line, for `argparse`."""
     number = int(text)
     if not 0 <= number <= LARGEST_SEED:
         raise argparse.ArgumentTypeError(f"{text} is not between 0 and {LARGEST_SEED}")
@@ -229,6 +231,6 @@ def seed(text: str) -> int:
 
 
 def seconds_text(seconds: float) -> str:
-    """Returns a duration as people say it: `48 s`, `12 min 5 s`."""
+    """Returns a duration as text: `48 s`, `12 min 5 s`."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,12 +1,13 @@
-"""Text files that people bring, in the encodings that their programs write."""
+"""Text: reads files in the encodings that common programs write, and lists names in messages."""
 
 import codecs
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from facial_keypoints.errors import InputError
 
-MARKS = (  # byte order marks; that of UTF-32 begins with that of UTF-16
+BYTE_ORDER_MARKS = (  # that of UTF-32 begins with that of UTF-16
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -14,21 +15,22 @@ MARKS = (  # byte order marks; that of UTF-32 begins with that of UTF-16
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 WINDOWS = "Windows-1252"
-CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")  # text has none; a picture or a zip has
-UNDECODED = re.compile("[\udc80-\udcff]")  # what stands for a byte that is not UTF-8
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")  # found in pictures and zips, not in text
+UNDECODED = re.compile("[\udc80-\udcff]")  # a byte that is not UTF-8
 DECODED = re.compile("[\x80-\ud7ff\ue000-\U0010ffff]")  # two bytes or more of UTF-8
-LOOKED_AT_BYTES = 1000
-NUL_SHARE = 0.25  # of the bytes of UTF-16, at least where the text is in a Latin alphabet
+CHECKED_BYTES = 1000
+NAMES_SHOWN = 5  # in a message
+NUL_SHARE = 0.25  # least share of NUL bytes in UTF-16 text of a Latin alphabet
 
 
 def read_text(path: Path, kind: str) -> tuple[str, str]:
     """Returns a text file and its encoding: `UTF-8`, `UTF-16`, `UTF-32` or `Windows-1252`.
 
-    UTF-16 and UTF-32 need a byte order mark. Windows-1252 is assumed where no byte beyond ASCII makes sense as UTF-8.
+    UTF-16 and UTF-32 need a byte order mark. Windows-1252 is assumed if no byte beyond ASCII is valid UTF-8.
 
     Args:
         path: the file.
-        kind: what it should be, for the message.
+        kind: the expected kind of file, for the message.
 
     Raises:
         InputError: no such file, or another encoding.
@@ -39,13 +41,13 @@ def read_text(path: Path, kind: str) -> tuple[str, str]:
         raise InputError(f"{path}: no such file; give a {kind}") from None
     except IsADirectoryError:
         raise InputError(f"{path}: is a folder; give a {kind}") from None
-    for mark, encoding in MARKS:
+    for mark, encoding in BYTE_ORDER_MARKS:
         if content.startswith(mark):
             name = encoding.removesuffix("-sig").upper()
             try:
                 return content.decode(encoding), name
             except UnicodeDecodeError:
-                raise InputError(f"{path}: begins as {name} but is cut off or damaged; save it as UTF-8") from None
+                raise InputError(f"{path}: begins as {name} but is damaged; save it as UTF-8") from None
     if looks_like_utf16(content):
         raise InputError(f"{path}: seems to be UTF-16 without a byte order mark; save it as UTF-8")
     text = content.decode("utf-8", "surrogateescape")
@@ -54,7 +56,7 @@ def read_text(path: Path, kind: str) -> tuple[str, str]:
         return text, "UTF-8"
     if DECODED.search(text):
         line = text.count("\n", 0, undecoded.start()) + 1
-        raise InputError(f"{path}, line {line}: is not UTF-8, as other lines are; save the file as UTF-8")
+        raise InputError(f"{path}, line {line}: is not UTF-8, unlike other lines; save the file as UTF-8")
     try:
         text = content.decode("cp1252")
     except UnicodeDecodeError:
@@ -65,7 +67,13 @@ def read_text(path: Path, kind: str) -> tuple[str, str]:
 
 
 def looks_like_utf16(content: bytes) -> bool:
-    """Returns whether bytes are UTF-16, going by the byte order mark or by how many of the first are NUL."""
-    head = content[:LOOKED_AT_BYTES]
-    marked = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    return marked or head.count(0) > max(NUL_SHARE * len(head), 1)
+    """Returns whether bytes are UTF-16, judged by the byte order mark or by the share of NUL bytes at the start."""
+    head = content[:CHECKED_BYTES]
+    has_mark = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return has_mark or head.count(0) > max(NUL_SHARE * len(head), 1)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Returns the first names, and the number of others."""
+    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+    return ", ".join(names[:NAMES_SHOWN]) + more

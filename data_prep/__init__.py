@@ -1,1 +1,1 @@
-"""Pictures and label files in, numpy arrays out."""
+"""Stage 1: turns pictures and label files into numpy arrays."""

@@ -1,4 +1,4 @@
-"""From a marked picture of any size to the crop that is trained on. N faces, K keypoints."""
+"""Crops faces from labelled pictures of any size. N faces, K keypoints."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from data_prep.readers.pictures import read_picture
 from facial_keypoints import geometry
 from facial_keypoints.array_types import Bool, Float32, Float64, UInt8
 from facial_keypoints.errors import InputError
-from facial_keypoints.keypoint_set import FACE15, FACE68, KeypointSet, as_face15, face15_of_68
+from facial_keypoints.keypoint_set import FACE15, FACE68, Indexes, KeypointSet, as_face15, face15_of_68
 
 Labels = tuple[Float32, Bool]  # keypoints (N, K, 2), and which are occluded (N, K)
 
@@ -25,28 +25,28 @@ DEFAULT_SIZE_PX = {FACE15.name: 96, FACE68.name: 128}
 BOX_SCALE = 1.2  # side of the crop, of the longer side of the keypoints' box
 SMALLEST_FACE_PX = 1.0
 
-# Where the 7,033 real faces of the 15-point set have their eye centers, in px of 96 (outliers beyond 15 px left out):
-# mean and standard deviation.
+# Mean and standard deviation of the eye positions of the 7,033 real faces of the 15-point set, in px of 96, without
+# outliers beyond 15 px.
 EYES_SIDE_PX = 96
 EYES_MIDDLE_PX = ((48.5, 1.8), (37.7, 2.0))
-EYES_APART_PX = (36.4, 3.6)
-EYES_TURN_DEGREES = (0.0, 5.6)
+EYES_DISTANCE_PX = (36.4, 3.6)
+EYES_ROLL_DEGREES = (0.0, 5.6)
 
 
 @dataclass(frozen=True)
 class CropOptions:
-    """How crops are cut.
+    """How faces are cropped.
 
     Attributes:
-        size_px: side of the crop; None: that of the keypoint set.
-        crop: `face`: 15 keypoints have their eyes where a random face of the 15-point set has them; 68 keypoints fill
-            a square of BOX_SCALE times their box. `whole`: the whole picture, its longer side made to fit.
-        color: RGB, else gray.
-        as_15: 68 points become the 15 keypoints.
-        both_label_sources: with `as_15`: every crop twice, labelled as the complete and as the sparse source does.
-        cuts: crops of each face; they differ for 15 keypoints.
-        exif: `apply` or `ignore`, see `data_prep.readers.pictures.read_picture`; None: no picture asks for a turn.
-        seed: of the places of the eyes.
+        size_px: side of the crop; None: the default of the keypoint set.
+        crop: `face`: with 15 keypoints the eyes are placed as those of a random face of the 15-point set; with 68
+            keypoints the crop is a square of BOX_SCALE times their box. `whole`: the whole picture, scaled to fit.
+        color: RGB instead of gray.
+        as_15: convert 68 points to the 15 keypoints.
+        both_label_sources: with `as_15`, add every crop twice, with the labels of the complete and the sparse source.
+        crops_per_face: crops of each face; they differ only with 15 keypoints.
+        exif: `apply` or `ignore`, see `data_prep.readers.pictures.read_picture`; None if no picture is rotated.
+        seed: of the eye positions.
     """
 
     size_px: int | None = None
@@ -66,7 +66,7 @@ class Crops:
     Attributes:
         images: uint8 (N, side, side, C).
         matrices: float64 (N, 2, 3), picture to crop.
-        faces: the face in each.
+        faces: the face in each crop.
     """
 
     images: UInt8
@@ -79,12 +79,12 @@ def crop(pictures: LabelledPictures, crop_options: CropOptions, bad: BadFaces = 
 
     Args:
         pictures: as `data_prep.readers.labelled_pictures.checked` returns them.
-        cutting: how crops are cut.
-        bad: what becomes of faces that cannot be cut.
+        crop_options: how they are cropped.
+        bad: skips faces that cannot be cropped, or raises their error.
 
     Raises:
-        InputError: no face is left; or, where `bad` does not leave the face out, its picture cannot be decoded, or its
-            keypoints do not tell its size.
+        InputError: no face is left; or a face is not skipped whose picture cannot be decoded, or whose keypoints do not
+            show its size.
     """
     keypoint_set = FACE15 if crop_options.as_15 else pictures.keypoint_set
     if crop_options.crops_per_face > 1 and (keypoint_set != FACE15 or crop_options.crop == WHOLE):
@@ -93,18 +93,20 @@ def crop(pictures: LabelledPictures, crop_options: CropOptions, bad: BadFaces = 
             "keypoints differ"
         )
     crops = _crops(pictures, crop_options, crop_options.size_px or DEFAULT_SIZE_PX[keypoint_set.name], bad)
-    marked = np.stack([face.keypoints for face in crops.faces])
+    keypoints = np.stack([face.keypoints for face in crops.faces])
     hidden = _occluded(crops.faces)
-    labels: dict[int | None, Labels] = {pictures.label_source: (marked, hidden)}
+    labels: dict[int | None, Labels] = {pictures.label_source: (keypoints, hidden)}
     if crop_options.as_15 and pictures.keypoint_set == FACE68:
         both = (0, 1) if crop_options.both_label_sources else (0,)
-        labels = {source: (_labels(marked, source), _any_of_68(hidden, source)) for source in both}
+        labels = {source: (_labels(keypoints, source), _any_of_68(hidden, source)) for source in both}
     return _labelled(crops, labels, pictures, keypoint_set)
 
 
 def _crops(pictures: LabelledPictures, crop_options: CropOptions, side: int, bad: BadFaces) -> Crops:
     """Returns the crops of all faces, of `side` px."""
     rng = np.random.default_rng(crop_options.seed)
+    by_eyes = crop_options.as_15 or pictures.keypoint_set == FACE15
+    eyes = pictures.keypoint_set.eyes if by_eyes else None
     channels = 3 if crop_options.color else 1
     images = np.empty((len(pictures.faces) * crop_options.crops_per_face, side, side, channels), np.uint8)
     matrices: list[Float64] = []
@@ -113,7 +115,8 @@ def _crops(pictures: LabelledPictures, crop_options: CropOptions, side: int, bad
         with bad.left_out():
             picture = read_picture(face.file, crop_options.color, crop_options.exif)
             of_face = [
-                matrix_of(face, picture.shape[:2], side, crop_options, rng) for _ in range(crop_options.crops_per_face)
+                matrix_of(face, eyes, picture.shape[:2], side, crop_options, rng)
+                for _ in range(crop_options.crops_per_face)
             ]
             for matrix in of_face:
                 images[len(faces)] = geometry.crop(picture, matrix, side, side)
@@ -161,83 +164,85 @@ def _occluded(faces: Sequence[LabelledPicture]) -> Bool:
 
 
 def _any_of_68(occluded: Bool, label_source: int) -> Bool:
-    """Returns bool (N, 15) of (N, 68): one of the points that a label source of FACE15 means is occluded."""
+    """Returns which of the 15 keypoints are occluded, (N, 15) of (N, 68): those with an occluded point among theirs."""
     return np.stack([occluded[:, list(points)].any(axis=1) for points in face15_of_68(label_source)], axis=1)
 
 
 def matrix_of(
-    face: LabelledPicture, shape: tuple[int, int], side: int, crop_options: CropOptions, rng: np.random.Generator
+    face: LabelledPicture,
+    eyes: tuple[Indexes, Indexes] | None,
+    shape: tuple[int, int],
+    side: int,
+    crop_options: CropOptions,
+    rng: np.random.Generator,
 ) -> Float64:
-    """Returns the matrix (2, 3), picture to crop, of a face in a picture of (H, W) px."""
+    """Returns the matrix (2, 3), picture to crop, of a face in a picture of (H, W) px.
+
+    Args:
+        eyes: the keypoints of both eyes, to place the eyes as in the 15-point set; None to place the keypoints' box.
+    """
     if crop_options.crop == WHOLE:
         height, width = shape
         return _square((width - 1) / 2, (height - 1) / 2, max(shape), side)
-    keypoints = face.keypoints
-    if len(keypoints) == len(FACE68) and not crop_options.as_15:
-        return by_box(keypoints, face.where, side)
-    eyes = _eyes_of_68(keypoints) if len(keypoints) == len(FACE68) else keypoints[:2]
-    return _by_eyes(eyes, face.where, side, rng)
+    if eyes is None:
+        return by_box(face.keypoints, face.where, side)
+    return _by_eyes(np.stack([_labelled_mean(face.keypoints[list(eye)]) for eye in eyes]), face.where, side, rng)
 
 
-def _eyes_of_68(points: Float32) -> Float32:
-    """Returns the eye centers of 68 points, float32 (2, 2): of the points of an eye those that are labelled."""
-    eyes: Float32 = as_face15(points)[:2].astype(np.float32)
-    for eye in np.flatnonzero(np.isnan(eyes).any(axis=1)):
-        some = points[list(face15_of_68()[eye])]
-        some = some[labelled_points(some)]
-        if len(some):
-            eyes[eye] = some.mean(axis=0)
-    return eyes
+def _labelled_mean(points: Float32) -> Float32:
+    """Returns the mean of the labelled points (n, 2), float32 (2,); NaN if there is none."""
+    some = points[labelled_points(points)]
+    return some.mean(axis=0) if len(some) else np.full(2, np.nan, np.float32)
 
 
 def by_box(keypoints: Float32, where: str, side: int) -> Float64:
-    """Returns the matrix (2, 3) of an upright square, BOX_SCALE times the keypoints' box, around its middle."""
+    """Returns the matrix (2, 3) of an upright square around the keypoints' box, BOX_SCALE times as large."""
     labelled = keypoints[labelled_points(keypoints)]
     if not len(labelled):
-        raise InputError(f"{where}: has no label; label its keypoints, or leave the face out: prepare --skip-bad")
+        raise InputError(f"{where}: has no label; label its keypoints, or skip the face with --skip-bad")
     low, high = labelled.min(axis=0), labelled.max(axis=0)
     longer = float((high - low).max())
     if not longer >= SMALLEST_FACE_PX:
         raise InputError(
-            f"{where}: its keypoints lie in one place, so its size cannot be told; correct them, or leave the face "
-            "out: prepare --skip-bad"
+            f"{where}: its keypoints are all at one point, so the face has no size; correct them, or skip the face "
+            "with --skip-bad"
         )
     middle = (low + high) / 2
     return _square(float(middle[0]), float(middle[1]), BOX_SCALE * longer, side)
 
 
 def _by_eyes(eyes: Float32, where: str, side: int, rng: np.random.Generator) -> Float64:
-    """Returns the matrix (2, 3) that puts the left and right eye center (2, 2) where a random face has them."""
-    apart = float(np.hypot(*(eyes[1] - eyes[0])))
-    if not apart >= SMALLEST_FACE_PX:  # also where an eye is not labelled
+    """Returns the matrix (2, 3) that places the left and right eye center (2, 2) as in a random face."""
+    distance = float(np.hypot(*(eyes[1] - eyes[0])))
+    if not distance >= SMALLEST_FACE_PX:  # also if an eye is unlabelled
         raise InputError(
-            f"{where}: its eye centers are not labelled, or in one place, so its size cannot be told; correct its "
-            "keypoints, or leave the face out: prepare --skip-bad"
+            f"{where}: its eye centers are unlabelled or at one point, so the face has no size; correct its "
+            "keypoints, or skip the face with --skip-bad"
         )
     middle = np.array([rng.normal(*of) for of in EYES_MIDDLE_PX])
-    half = rng.normal(*EYES_APART_PX) / 2
-    turn = math.radians(rng.normal(*EYES_TURN_DEGREES))
-    to_left_eye = half * np.array([math.cos(turn), math.sin(turn)])
+    half = rng.normal(*EYES_DISTANCE_PX) / 2
+    roll = math.radians(rng.normal(*EYES_ROLL_DEGREES))
+    to_left_eye = half * np.array([math.cos(roll), math.sin(roll)])
     target = np.stack([middle + to_left_eye, middle - to_left_eye])
     ratio = side / EYES_SIDE_PX
     return geometry.fit_similarity(eyes, (target + 0.5) * ratio - 0.5)[0]
 
 
 def _square(x: float, y: float, side: float, size: int) -> Float64:
-    """Returns the matrix of an upright square of `side` px around (x, y), seen with `size` px."""
+    """Returns the matrix that scales an upright square of `side` px around (x, y) to `size` px."""
     scale = size / side
     middle = (size - 1) / 2
     return np.array([[scale, 0, middle - scale * x], [0, scale, middle - scale * y]])
 
 
 def _labels(points: Float32, label_source: int) -> Float32:
-    """Returns what a label source of FACE15 labels of 68 points (N, 68, 2), float32 (N, 15, 2), NaN for the others."""
+    """Returns the labels of a label source of FACE15, float32 (N, 15, 2), from 68 points (N, 68, 2); else NaN."""
     labelled = np.isin(np.arange(len(FACE15)), FACE15.label_sources[label_source].keypoints)
     return np.where(labelled[:, None], as_face15(points, label_source), np.nan).astype(np.float32)
 
 
 def _inside(labels: Float32, crops: Float64, side: int) -> Float32:
-    """Returns the labels in px of the crops, NaN where they lie outside."""
+    """Returns the labels in px of the crops; NaN outside of them."""
     moved = geometry.transform(labels, crops)
     inside = ((moved > -0.5) & (moved < side - 0.5)).all(axis=-1, keepdims=True)
     return np.where(inside, moved, np.nan).astype(np.float32)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from common.csv_table import ROW, Line, read_lines, row_number
-from data_prep.arrays import MEND
+from data_prep.arrays import FIX
 from data_prep.faces import SPLITS, Faces, Origins
 from data_prep.readers.labelled_pictures import composed
 from facial_keypoints.array_types import Int64
@@ -49,24 +49,24 @@ def read_origins(folder: Path, split: str, rows: Int64) -> Origins:
         if of_split == split:
             lines.append((row_number(path, line, row), origin, file))
     if [row for row, _, _ in lines] != rows.tolist():
-        raise InputError(f"{path}: has other {split} rows than {split}_rows.npy; {MEND}")
+        raise InputError(f"{path}: has other {split} rows than {split}_rows.npy; {FIX}")
     return Origins(np.array([origin for _, origin, _ in lines]), np.array([file for _, _, file in lines]))
 
 
 def held_out_people(folder: Path) -> set[str]:
-    """Returns who is in the validation and test splits of a data folder, by name.
+    """Returns the names of the people in the validation and test splits of a data folder.
 
     Raises:
-        InputError: the file lacks a column, or names nobody.
+        InputError: the file lacks a column, or names no people.
     """
     held_out = people(folder, ("val", "test"))
     if not held_out:
-        raise InputError(f"{folder}: names nobody in its validation and test splits, so nobody can be left out by name")
+        raise InputError(f"{folder}: names no people in its val and test splits, so nobody can be left out by name")
     return held_out
 
 
 def people(folder: Path, splits: Collection[str] = SPLITS) -> set[str]:
-    """Returns who is in some splits of a data folder, by name; nobody where it names nobody.
+    """Returns the names of the people in some splits of a data folder.
 
     Raises:
         InputError: the file lacks a column.
@@ -75,9 +75,9 @@ def people(folder: Path, splits: Collection[str] = SPLITS) -> set[str]:
 
 
 def _read(path: Path, columns: tuple[str, ...]) -> list[Line]:
-    """Returns the cells of some columns of each line, in the order of their names; see `read_lines`."""
+    """Returns the cells of some columns of each line, in the order of `columns`; see `read_lines`."""
     header, body = read_lines(path)
     if missing := [name for name in columns if name not in header]:
-        raise InputError(f"{path}: lacks the column {missing[0]}; {MEND}")
+        raise InputError(f"{path}: lacks the column {missing[0]}; {FIX}")
     at = [header.index(name) for name in columns]
     return [Line(line, [cells[i] for i in at]) for line, cells in body]

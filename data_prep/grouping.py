@@ -1,4 +1,4 @@
-"""Facts found in the data that splitting and scoring depend on: label sources, identical images."""
+"""Finds label sources and identical images, which splitting and scoring depend on."""
 
 import hashlib
 
@@ -8,16 +8,16 @@ from data_prep.faces import Text
 from facial_keypoints.array_types import Bool, Int64, UInt8
 from facial_keypoints.keypoint_set import KeypointSet
 
-SPARSE_SHARE = 0.05  # a source is there where at least this share of the faces shows its keypoints exactly
+SPARSE_SHARE = 0.05  # least share of faces labelled exactly as a label source does
 
 
 def label_sources(labelled: Bool, keypoint_set: KeypointSet) -> Int64:
     """Returns the label source of each face, int64 (N,), an index into `keypoint_set.label_sources`.
 
-    A source that labels only some keypoints is there where enough faces are labelled exactly as it does. To it belongs
-    every face with labels, all of them on its keypoints. A face that fits several sources belongs to the one of whose
-    keypoints it misses fewest, of such to the commonest. All others belong to source 0, also faces without any label:
-    nothing is known of them. A further source that labels all keypoints is known by its reader, not found here.
+    A source that labels only some keypoints is present if enough faces are labelled exactly as it does. A face belongs
+    to it if all labels of the face are on its keypoints. If a face fits several sources, it belongs to the one whose
+    keypoints it lacks fewest of; in case of a tie, to the most common one. All other faces, also those without labels,
+    belong to source 0. Further sources that label all keypoints cannot be found here; their readers know them.
 
     Args:
         labelled: bool (N, K).
@@ -31,20 +31,20 @@ def label_sources(labelled: Bool, keypoint_set: KeypointSet) -> Int64:
         exact = int((labelled == pattern).all(axis=1).sum())
         if exact and exact >= SPARSE_SHARE * len(labelled):
             found.append((-len(label_source.keypoints), exact, number, pattern))
-    for _, _, number, pattern in sorted(found, key=lambda one: one[:2]):  # whichever comes last wins
+    for _, _, number, pattern in sorted(found, key=lambda one: one[:2]):  # later ones overwrite earlier ones
         label_sources[labelled.any(axis=1) & ~(labelled & ~pattern).any(axis=1)] = number
     return label_sources
 
 
 def duplicate_groups(images: UInt8) -> Int64:
-    """Returns int64 (N,): the index of the first face whose image is identical, pixel for pixel. (N, H, W, C) in."""
+    """Returns the index of the first image identical to each, int64 (N,), of images (N, H, W, C)."""
     first: dict[bytes, int] = {}
     digests = (hashlib.sha256(image.tobytes()).digest() for image in images)
     return np.array([first.setdefault(digest, i) for i, digest in enumerate(digests)], np.int64)
 
 
 def join_groups(groups: Int64, others: Int64 | Text) -> Int64:
-    """Returns the finest groups, int64 (N,) from 0, that keep together all that either argument keeps together."""
+    """Returns the smallest groups, int64 (N,) from 0, that contain the groups of both arguments."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 

@@ -1,4 +1,4 @@
-"""Fills the gaps in keypoint labels, from what the training part knows."""
+"""Fills the gaps in keypoint labels with values learnt from the training faces."""
 
 import warnings
 from collections.abc import Callable
@@ -20,14 +20,14 @@ RIDGE_PENALTY_PX2 = 0.1  # added to the variances of the visible coordinates
 def impute(method: str, keypoints: Float32, training: Bool, wanted: Bool | None = None) -> Float32:
     """Returns the keypoints with every gap filled; real labels stay as they are.
 
-    A keypoint that no training face labels is put into the middle of the others of its face.
+    A keypoint that no training face labels is placed at the mean of the other keypoints of its face.
 
     Args:
         method: a name in IMPUTERS.
         keypoints: float32 (N, K, 2) in px, all faces in file order, NaN where unlabelled. At least one keypoint is
             labelled in at least one training face.
-        training: bool (N,), the faces to learn from. Nothing is learnt from the others.
-        wanted: bool (N,), the faces to fill, all where None; gaps of the others may stay.
+        training: bool (N,), the faces to fit the imputer on.
+        wanted: bool (N,), the faces to fill, all if None; the others may keep gaps.
     """
     wanted = np.ones(len(keypoints), bool) if wanted is None else wanted
     known: Bool = np.asarray(labelled_points(keypoints)[training].any(axis=0))
@@ -40,12 +40,12 @@ def impute(method: str, keypoints: Float32, training: Bool, wanted: Bool | None 
 
 
 def _forward_fill(flat: Float64, training: Bool, _: Bool) -> Float64:
-    """Each gap takes the last training label above it, or the first one below where there is none above."""
+    """Fills each gap with the last training label above it, or the first one below if there is none above."""
     known = ~np.isnan(flat) & training[:, None]
     rows = np.arange(len(flat))[:, None]
     last = np.maximum.accumulate(np.where(known, rows, -1), axis=0)
-    label_source = np.where(last < 0, known.argmax(axis=0), last)
-    return np.take_along_axis(flat, label_source, axis=0)
+    filled_from = np.where(last < 0, known.argmax(axis=0), last)
+    return np.take_along_axis(flat, filled_from, axis=0)
 
 
 def _by_scikit_learn(make_imputer: Callable[[], Any]) -> Imputer:
@@ -56,8 +56,8 @@ def _by_scikit_learn(make_imputer: Callable[[], Any]) -> Imputer:
 
         imputer, filled = make_imputer(), flat.copy()
         with warnings.catch_warnings(), config_context(working_memory=WORKING_MEMORY_MB), threadpool_limits(1):
-            # One thread: on matrices this small, threads wait for each other a hundred times longer than they work.
-            warnings.simplefilter("ignore", ConvergenceWarning)  # ten rounds of `iterative` are what is measured
+            # One thread: with matrices this small, threads wait for each other a hundred times longer than they work.
+            warnings.simplefilter("ignore", ConvergenceWarning)  # `iterative` is measured with ten rounds
             imputer.fit(flat[training])
             filled[wanted] = imputer.transform(flat[wanted])
         return filled
@@ -86,24 +86,24 @@ def _iterative() -> Any:
 
 
 def _similarity(flat: Float64, training: Bool, _: Bool) -> Float64:
-    """Moves, turns and scales the mean complete face of the training part onto the labelled keypoints of each face.
+    """Fits the mean complete training face to the labelled keypoints of each face by a similarity transform.
 
-    Where only one keypoint is labelled the mean face is only moved; where none is, it stays.
+    With one labelled keypoint the mean face is only shifted; with none it is left as it is.
     """
     faces = flat.reshape(len(flat), -1, 2)
-    mean = _whole_faces(flat, training).mean(axis=0).reshape(-1, 2)
+    mean = _complete_faces(flat, training).mean(axis=0).reshape(-1, 2)
     onto_faces = fit_similarity(mean, faces, labelled_points(faces))
     return transform(mean, onto_faces).reshape(flat.shape)
 
 
 def _ridge(flat: Float64, training: Bool, _: Bool) -> Float64:
-    """Regresses the gaps of a face on its visible coordinates, one ridge regression per pattern of gaps.
+    """Predicts the gaps of a face from its labelled coordinates, with one ridge regression per pattern of gaps.
 
-    All of them follow from the mean and covariance of the complete training faces.
+    All regressions follow from the mean and covariance of the complete training faces.
     """
-    learn_from = _whole_faces(flat, training)
-    mean = learn_from.mean(axis=0)
-    covariance = np.cov(learn_from, rowvar=False, bias=True)
+    complete = _complete_faces(flat, training)
+    mean = complete.mean(axis=0)
+    covariance = np.cov(complete, rowvar=False, bias=True)
     filled = np.tile(mean, (len(flat), 1))
     patterns, which = np.unique(np.isnan(flat), axis=0, return_inverse=True)
     for number, gap in enumerate(patterns):
@@ -116,10 +116,10 @@ def _ridge(flat: Float64, training: Bool, _: Bool) -> Float64:
     return filled
 
 
-def _whole_faces(flat: Float64, training: Bool) -> Float64:
-    """Returns the complete training faces; all of them, gaps filled with means, where few are complete.
+def _complete_faces(flat: Float64, training: Bool) -> Float64:
+    """Returns the complete training faces; if there are too few, all of them, with gaps filled with means.
 
-    Complete faces come from one label source, so that a mean over them mixes no two ways of marking a keypoint.
+    Complete faces come from one label source, so their mean does not mix two conventions for one keypoint.
     """
     faces = flat[training]
     complete = faces[~np.isnan(faces).any(axis=1)]
@@ -141,14 +141,14 @@ DEFAULT_IMPUTER = "ridge"  # the lowest error on the real label file, see the ta
 
 
 def hidden_label_errors(keypoints: Float32, label_sources: Int64, training: Bool, held_out: Bool) -> dict[str, float]:
-    """Returns each method's RMSE in px on labels that were known and hidden from it.
+    """Returns the RMSE in px of each method on known labels that were hidden from it.
 
-    The complete held-out faces lose every keypoint that the commonest sparse source does not label, and the methods
-    fill them again. Empty where there is no such source or no complete face.
+    From the complete held-out faces, all keypoints are hidden that the most common sparse source does not label, and
+    each method fills them. Empty if there is no such source or no complete face.
 
     Args:
         keypoints: float32 (N, K, 2), NaN where unlabelled.
-        sources: int64 (N,), the label source of each face.
+        label_sources: int64 (N,), the label source of each face.
         training, held_out: bool (N,).
     """
     labelled = labelled_points(keypoints)
@@ -157,7 +157,7 @@ def hidden_label_errors(keypoints: Float32, label_sources: Int64, training: Bool
     if sparse is None or not complete.any():
         return {}
     hide = labelled[label_sources == sparse].mean(axis=0) < 0.5
-    if not hide.any():  # another source, but not a sparse one
+    if not hide.any():  # the other source is not sparse
         return {}
     hidden = keypoints.copy()
     hidden[np.ix_(complete, hide)] = np.nan
@@ -167,6 +167,6 @@ def hidden_label_errors(keypoints: Float32, label_sources: Int64, training: Bool
 
 
 def most_common_sparse_label_source(label_sources: Int64) -> int | None:
-    """Returns the label source with most faces beside source 0; None where there is no other."""
+    """Returns the label source with most faces other than source 0; None if there is no other."""
     others = label_sources[label_sources > 0]
     return int(np.bincount(others).argmax()) if len(others) else None

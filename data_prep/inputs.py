@@ -91,20 +91,19 @@ def read_one(name: str, count: int | None, seed: int, crop_options: CropOptions,
 
 
 def check_sides(name: str, keypoints: Float32, keypoint_set: KeypointSet) -> None:
-    """Raises InputError where in most faces, (N, K, 2), the left eye lies on the picture's left.
+    """Raises InputError if the left eye lies on the left of the picture in most faces (N, K, 2).
 
-    `left` is the person's own. Whoever takes it for the picture's gets faces cut upside down. Only of the 15 keypoints,
-    whose columns have such names.
+    `left` is the person's own. If it were the picture's, faces would be cropped upside down.
     """
-    if keypoint_set != FACE15:
+    if keypoint_set.eyes is None:
         return
-    left, right = (keypoints[:, FACE15.index(f"{side}_eye_center"), 0] for side in ("left", "right"))
+    left, right = (keypoints[:, list(eye), 0].mean(axis=1) for eye in keypoint_set.eyes)
     both = ~np.isnan(left + right)
     swapped = int((left < right)[both].sum())
     if swapped > both.sum() / 2:
         raise InputError(
-            f"{name}: {swapped} of {both.sum()} faces have left_eye_center on the left of the picture; `left` is the "
-            "person's own: swap left and right in the header"
+            f"{name}: {swapped} of {both.sum()} faces have the left eye on the left of the picture; `left` is the "
+            "person's own: swap left and right in the labels"
         )
 
 

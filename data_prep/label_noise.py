@@ -1,4 +1,4 @@
-"""How far two labels of one keypoint differ, from images that were labelled twice."""
+"""Measures label noise on images that were labelled twice."""
 
 from dataclasses import dataclass
 
@@ -9,14 +9,14 @@ from facial_keypoints.array_types import Float32, Int64
 
 @dataclass(frozen=True)
 class LabelNoise:
-    """How far the labels of pixel-identical images differ.
+    """Differences between the labels of pixel-identical images.
 
     Attributes:
         images: images that occur more than once.
         copies: faces beyond the first of each such image.
-        points: pairs of labels of the same keypoint that could be compared.
-        rms_px: root mean square difference of a coordinate; NaN where nothing could be compared.
-        median_px: median distance between two labels of a point; NaN likewise.
+        points: compared pairs of labels of the same keypoint.
+        rms_px: root mean square difference of a coordinate; NaN without compared pairs.
+        median_px: median distance between two labels of a point; NaN without compared pairs.
     """
 
     images: int
@@ -32,14 +32,14 @@ class LabelNoise:
 
 
 def duplicate_label_noise(keypoints: Float32, groups: Int64, label_sources: Int64) -> LabelNoise:
-    """Compares the labels of every copy with those of the first of its group from the same label source.
+    """Compares the labels of each copy with those of the first of its group from the same label source.
 
-    Across sources the labels differ on purpose, not by noise.
+    Labels of different sources differ by convention, not by noise.
 
     Args:
         keypoints: float32 (N, K, 2), NaN where unlabelled.
         groups: int64 (N,), one number for pixel-identical images.
-        sources: int64 (N,), the label source of each face.
+        label_sources: int64 (N,), the label source of each face.
     """
     first, inverse = np.unique(np.stack([groups, label_sources]), axis=1, return_index=True, return_inverse=True)[1:]
     original = first[inverse]

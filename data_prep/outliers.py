@@ -1,4 +1,4 @@
-"""Labels that stand out: shapes unlike the others of their source, labels outside the image. N faces, K keypoints."""
+"""Finds label outliers: unusual shapes, and labels outside the image. N faces, K keypoints."""
 
 import warnings
 
@@ -8,22 +8,22 @@ from data_prep.faces import labelled_points
 from facial_keypoints.array_types import Bool, Float32, Float64, Int64
 from facial_keypoints.geometry import fit_similarity, transform
 
-OUTLIER = 5.0  # a `shape_outlyingness` above this is worth a look
+OUTLIER = 5.0  # a `shape_outlyingness` above this is worth checking
 ALIGN_ROUNDS, FIT_ROUNDS = 3, 3
-TYPICAL_SHARE = 0.9  # the farthest tenth is left out when the spread of shapes is measured
-SMALLEST_VARIANCE_PX2 = 0.25  # half a pixel: a finer deviation says nothing
-POSE_VARIANCE_PX2 = 1e5  # so wide that pose never counts
-TINY = 1e-9  # keeps divisions defined
+TYPICAL_SHARE = 0.9  # the farthest tenth does not count in the spread of shapes
+SMALLEST_VARIANCE_PX2 = 0.25  # half a pixel: smaller deviations mean nothing
+POSE_VARIANCE_PX2 = 1e5  # so large that pose does not count
+TINY = 1e-9  # avoids divisions by zero
 
 
 def outside_image(keypoints: Float32, height_px: int, width_px: int) -> Bool:
-    """Returns bool (N, K): the keypoint is labelled, beyond the outer edge of the outermost pixels."""
+    """Returns bool (N, K): the keypoint is labelled outside the image."""
     beyond = (keypoints < -0.5) | (keypoints > (width_px - 0.5, height_px - 0.5))  # False at NaN
     return np.asarray(beyond.any(axis=-1))
 
 
 def outlyingness(keypoints: Float32, label_sources: Int64) -> Float64:
-    """Returns `shape_outlyingness` (N,), each face against those of its own label source, int64 (N,)."""
+    """Returns `shape_outlyingness` (N,) of each face among those of its label source, int64 (N,)."""
     scores = np.zeros(len(keypoints))
     for label_source in np.unique(label_sources):
         scores[label_sources == label_source] = shape_outlyingness(keypoints[label_sources == label_source])
@@ -31,12 +31,13 @@ def outlyingness(keypoints: Float32, label_sources: Int64) -> Float64:
 
 
 def shape_outlyingness(keypoints: Float32) -> Float64:
-    """Returns how unlike the others the shape of each face is, float64 (N,): usually about 0, worth a look above 5.
+    """Returns how unusual the shape of each face is, float64 (N,): typically about 0, worth checking above 5.
 
-    Each face is laid on the median shape by a similarity; the Mahalanobis distance of what remains, over the labelled
-    keypoints only and with center and spread taken from the usual faces, is brought to a normal deviate (Wilson and
-    Hilferty 1931), so that faces with few and with many labels compare. Shift, turn and scale cost nothing, whichever
-    keypoints are labelled. Two keypoints or fewer have no shape: 0. Labels all in one place: infinite.
+    Each face is aligned to the median shape by a similarity transform. The Mahalanobis distance of the residuals, over
+    the labelled keypoints only and with the center and spread of the typical faces, is converted to a normal deviate
+    (Wilson and Hilferty 1931), so faces with few and with many labels are comparable. Shift, rotation and scale do not
+    count, whichever keypoints are labelled. Faces with two keypoints or fewer have no shape and get 0; faces whose
+    labels are all at one point get infinity.
 
     Args:
         keypoints: float32 (N, K, 2) of one label source, NaN where unlabelled.
@@ -47,14 +48,14 @@ def shape_outlyingness(keypoints: Float32) -> Float64:
     scores = np.zeros(len(keypoints))
     if not has_shape.any():
         return scores
-    usual = has_shape
+    typical = has_shape
     for _ in range(FIT_ROUNDS):
-        center, covariance = _center_and_covariance(residuals[usual])
+        center, covariance = _center_and_covariance(residuals[typical])
         covariance += POSE_VARIANCE_PX2 * pose.T @ pose
         squared = _squared_distance(residuals, center, covariance)[has_shape]
         spread = 2 / (9 * freedom[has_shape])
         scores[has_shape] = (np.cbrt(squared / freedom[has_shape]) - (1 - spread)) / np.sqrt(spread)
-        usual = has_shape & (scores <= np.quantile(scores[has_shape], TYPICAL_SHARE))
+        typical = has_shape & (scores <= np.quantile(scores[has_shape], TYPICAL_SHARE))
     first = np.take_along_axis(keypoints, labelled_points(keypoints).argmax(axis=1)[:, None, None], axis=1)
     collapsed = ~(keypoints != first).any(axis=(1, 2), where=~np.isnan(keypoints))
     scores[has_shape & collapsed] = np.inf
@@ -62,32 +63,32 @@ def shape_outlyingness(keypoints: Float32) -> Float64:
 
 
 def _residuals(keypoints: Float32) -> tuple[Float64, Float64]:
-    """Returns where each label lies beside the median shape after the face was laid on it, (N, 2K) with gaps as NaN.
+    """Returns the residuals of each face aligned to the median shape, (N, 2K), and the directions of pose, (4, 2K).
 
-    Beside it the four ways in which pose moves that shape, (4, 2K), each of length 1: x, y, larger, turned.
+    Gaps are NaN. The directions have length 1: shift in x, shift in y, scale, rotation.
     """
     shape = _median(keypoints)
     for _ in range(ALIGN_ROUNDS):
-        shape = _median(_laid_on(keypoints, shape))
+        shape = _median(_aligned(keypoints, shape))
     x, y = (shape - shape.mean(axis=0)).T
-    still, one = np.zeros_like(x), np.ones_like(x)
-    pose = np.stack([one, still, still, one, x, y, -y, x]).reshape(4, 2, -1).swapaxes(1, 2).reshape(4, -1)
+    zero, one = np.zeros_like(x), np.ones_like(x)
+    pose = np.stack([one, zero, zero, one, x, y, -y, x]).reshape(4, 2, -1).swapaxes(1, 2).reshape(4, -1)
     lengths = np.linalg.norm(pose, axis=1, keepdims=True)
-    residuals = _laid_on(keypoints, shape) - shape
+    residuals = _aligned(keypoints, shape) - shape
     return residuals.reshape(len(keypoints), -1), pose / np.maximum(lengths, TINY)
 
 
-def _laid_on(keypoints: Float32, shape: Float64) -> Float64:
-    """Returns each face shifted, turned to fit `shape` (K, 2) best and scaled to its size, float64 (N, K, 2).
+def _aligned(keypoints: Float32, shape: Float64) -> Float64:
+    """Returns each face shifted and rotated to fit `shape` (K, 2), and scaled to its size, float64 (N, K, 2).
 
-    Not to the size that fits best: that would shrink a face unlike the shape to a point, and hide what stands out.
+    The best-fitting scale would shrink an unusual face to a point and hide the outlier.
     """
     labelled = labelled_points(keypoints)
     fitted = transform(keypoints, fit_similarity(keypoints, shape, labelled))
     where = labelled[..., None]
     target = np.broadcast_to(shape, fitted.shape)
     count = np.maximum(where.sum(axis=1, keepdims=True), 1)
-    center = target.sum(axis=1, keepdims=True, where=where) / count  # that of the fitted face, too
+    center = target.sum(axis=1, keepdims=True, where=where) / count  # also that of the fitted face
     sizes = [np.linalg.norm(np.where(where, points - center, 0), axis=(1, 2)) for points in (target, fitted)]
     larger = sizes[0] / np.maximum(sizes[1], TINY)
     return center + larger[:, None, None] * (fitted - center)
@@ -95,12 +96,12 @@ def _laid_on(keypoints: Float32, shape: Float64) -> Float64:
 
 def _median(keypoints: Float32 | Float64) -> Float64:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # of a keypoint without a label
+        warnings.simplefilter("ignore", RuntimeWarning)  # keypoints without a label
         return np.nan_to_num(np.nanmedian(keypoints.astype(np.float64), axis=0))
 
 
 def _center_and_covariance(residuals: Float64) -> tuple[Float64, Float64]:
-    """Returns mean (D,) and covariance (D, D), each entry from the faces that label both, made safe to invert."""
+    """Returns mean (D,) and covariance (D, D) of the known values, with eigenvalues bounded from below."""
     known = (~np.isnan(residuals)).astype(np.float64)
     center = np.nansum(residuals, axis=0) / np.maximum(known.sum(axis=0), 1)
     deviation = np.where(known > 0, residuals - center, 0)
@@ -110,7 +111,7 @@ def _center_and_covariance(residuals: Float64) -> tuple[Float64, Float64]:
 
 
 def _squared_distance(residuals: Float64, center: Float64, covariance: Float64) -> Float64:
-    """Returns the squared Mahalanobis distance (N,) over the known values, one solution per pattern of gaps."""
+    """Returns the squared Mahalanobis distance (N,) over the known values, solved once per pattern of gaps."""
     squared = np.zeros(len(residuals))
     patterns, which = np.unique(~np.isnan(residuals), axis=0, return_inverse=True)
     for number, known in enumerate(patterns):

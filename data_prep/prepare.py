@@ -1,7 +1,4 @@
-"""Stage 1: faces in, checked, cut where they are whole pictures, imputed, split and dumped as numpy arrays.
-
-python -m data_prep.prepare INPUT... --out DIR
-"""
+"""Stage 1: reads labelled faces, checks, crops, imputes and splits them, and writes numpy arrays."""
 
 import argparse
 import time
@@ -29,62 +26,78 @@ from facial_keypoints.keypoint_set import KeypointSet
 
 DEFAULT_OUT = Path("artifacts/data")
 SMALLEST_SIZE_PX, LARGEST_SIZE_PX = 16, 1024
+EPILOG = """examples:
+  python -m data_prep.prepare
+  python -m data_prep.prepare training.csv --out artifacts/data
+  python -m data_prep.prepare helen lfpw --as 15 --size 96
+"""
 
 
 def parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(prog="python -m data_prep.prepare", description=(__doc__ or "").partition("\n")[0])
+    p = argparse.ArgumentParser(
+        prog="python -m data_prep.prepare",
+        description=__doc__,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     p.add_argument(
         "inputs",
         nargs="*",
         metavar="INPUT",
-        help=f"{SYNTHETIC} (default): faces the project draws; {KAGGLE}: fetched with kagglehub; the competition's "
-        f"training.csv or training.zip; an imglab .xml; or a folder with {inputs.LAYOUTS}. Several of one keypoint "
-        "set are joined",
+        help=f"{SYNTHETIC} (default): faces that the project draws; {KAGGLE}: downloaded with kagglehub; the "
+        f"competition's training.csv or training.zip; an imglab .xml; or a folder with {inputs.LAYOUTS}. Several "
+        "inputs of one keypoint set are joined",
     )
-    p.add_argument("--out", type=Path, default=DEFAULT_OUT, help="data folder to write (default: %(default)s)")
-    p.add_argument("--split", choices=SPLIT_METHODS, default="grouped", help="default: %(default)s")
-    p.add_argument(
+    p.add_argument("--out", type=Path, default=DEFAULT_OUT, metavar="DIR", help="data folder (default: %(default)s)")
+    faces = p.add_argument_group("faces")
+    faces.add_argument(
+        "--count", type=int, metavar="N", help=f"number of {SYNTHETIC} faces to draw (default: {dataset.COUNT})"
+    )
+    faces.add_argument(
+        "--skip-bad",
+        action="store_true",
+        help="skip and list faces that cannot be used (picture missing or damaged, label missing or wrong)",
+    )
+    faces.add_argument(
         "--leave-out",
         type=Path,
         action="append",
         default=[],
-        metavar="DATA",
-        help="leave out whoever is in validation or test of this data folder; may be given several times",
+        metavar="DIR",
+        help="leave out the people in val or test of this data folder; may be given several times",
     )
-    p.add_argument(
+    faces.add_argument(
         "--impute",
         choices=list(IMPUTERS),
-        help=f"default: {DEFAULT_IMPUTER}; with --split published always ffill, over the whole set",
+        help=f"method that fills gaps (default: {DEFAULT_IMPUTER}; with --split published always ffill on all faces)",
     )
-    p.add_argument("--seed", type=seed, default=0, help="of the split, drawn faces and eye places (default: 0)")
-    p.add_argument(
-        "--skip-bad",
-        action="store_true",
-        help="leave out faces that cannot be used (picture missing or damaged, label missing or wrong) and list them",
+    faces.add_argument(
+        "--split", choices=SPLIT_METHODS, default="grouped", help="how to split the faces (default: %(default)s)"
     )
-    p.add_argument("--count", type=int, help="how many synthetic faces to draw (default: 7049)")
-    how = p.add_argument_group("pictures of any size that are cut here")
-    how.add_argument("--as", dest="as_15", choices=["15"], help="take 68 points as the 15 keypoints")
+    faces.add_argument("--seed", type=seed, default=0, metavar="N", help="random seed (default: %(default)s)")
+    how = p.add_argument_group("cropping of pictures")
+    how.add_argument("--as", dest="as_15", choices=["15"], help="convert 68 points to the 15 keypoints")
     how.add_argument(
         "--both-label-sources",
         action="store_true",
-        help="with --as 15: each crop twice, labelled as the complete and as the sparse label source does",
+        help="with --as 15: add each crop twice, with the labels of the complete and of the sparse label source",
     )
     how.add_argument("--size", type=int, metavar="PX", help="side of the crop (default: 96 for 15 points, 128 for 68)")
-    how.add_argument("--crop", choices=CROPS, default=FACE, help="what of the picture (default: %(default)s)")
+    how.add_argument("--crop", choices=CROPS, default=FACE, help="part of the picture to use (default: %(default)s)")
     how.add_argument("--color", action="store_true", help="RGB instead of gray")
-    how.add_argument("--crops-per-face", type=int, default=1, help="crops of each face, 15 points only (default: 1)")
+    how.add_argument(
+        "--crops-per-face", type=int, default=1, metavar="N", help="crops of each face, 15 points only (default: 1)"
+    )
     how.add_argument(
         "--exif",
         choices=EXIF,
-        help="of pictures whose EXIF data ask for a turn: turn them before the labels are used, or leave their pixels "
-        "as stored (default: such a set is refused)",
+        help="apply or ignore the EXIF orientation of pictures (default: refuse pictures that have one)",
     )
     return p
 
 
 def crop_options(options: argparse.Namespace) -> CropOptions:
-    """Returns how pictures are to be cut; raises InputError where the options do not go together."""
+    """Returns how to crop pictures; raises InputError if the options do not go together."""
     if options.size is not None and not SMALLEST_SIZE_PX <= options.size <= LARGEST_SIZE_PX:
         raise InputError(f"--size {options.size}: give {SMALLEST_SIZE_PX} to {LARGEST_SIZE_PX} px")
     if options.crops_per_face < 1:
@@ -92,7 +105,7 @@ def crop_options(options: argparse.Namespace) -> CropOptions:
             f"--crops-per-face {options.crops_per_face}: the number of crops of each face must be at least 1"
         )
     if options.both_label_sources and not options.as_15:
-        raise InputError("--both-label-sources: only where 68 points are taken as 15; add --as 15")
+        raise InputError("--both-label-sources: needs --as 15; add it")
     return CropOptions(
         size_px=options.size,
         crop=options.crop,
@@ -106,7 +119,7 @@ def crop_options(options: argparse.Namespace) -> CropOptions:
 
 
 def input_hashes(names: Sequence[str], count: int | None, seed: int) -> dict[str, str]:
-    """Returns what the arrays follow from: each source and the hash of its contents, or the facts that stand for it."""
+    """Returns the hash of the contents of each input, or the facts that determine them."""
     hashes = {}
     for name in names:
         if name == SYNTHETIC:
@@ -123,30 +136,30 @@ def input_hashes(names: Sequence[str], count: int | None, seed: int) -> dict[str
 
 
 def without_held_out(faces: Faces, folders: Sequence[Path]) -> tuple[Faces, list[str]]:
-    """Returns the faces of people whom none of these data folders validates or tests on, and a line for each folder."""
+    """Returns the faces of people in no validation or test split of these folders, and a line for each folder."""
     lines = []
     for folder in folders:
-        everybody, faces = len(faces), without(faces, faces_csv.held_out_people(folder))
-        lines.append(f"{everybody - len(faces):,} faces left out: they are in val or test of {folder}")
+        before, faces = len(faces), without(faces, faces_csv.held_out_people(folder))
+        lines.append(f"{before - len(faces):,} faces left out: they are in val or test of {folder}")
     return faces, lines
 
 
 def without(faces: Faces, people: set[str]) -> Faces:
-    """Returns the faces of other people than these.
+    """Returns the faces of all other people.
 
     Raises:
-        InputError: nobody is left, or nobody is named.
+        InputError: no face is left, or the inputs name no people.
     """
     if not (faces.groups != "").any():
         raise InputError("--leave-out: the inputs name no people, so nobody can be left out by name")
     kept = ~np.isin(faces.groups, list(people))
     if not kept.any():
-        raise InputError("--leave-out: everybody in the inputs is in validation or test there; bring more people")
+        raise InputError("--leave-out: all people in the inputs are in val or test there; bring more people")
     return faces.only(kept)
 
 
 def parameters(options: argparse.Namespace, method: str, keypoint_set: KeypointSet) -> dict[str, Any]:
-    """Returns the options that the arrays follow from, for the manifest."""
+    """Returns the options that the arrays depend on, for the manifest."""
     return {
         "inputs": options.inputs or [SYNTHETIC],
         "split": options.split,
@@ -165,18 +178,18 @@ def parameters(options: argparse.Namespace, method: str, keypoint_set: KeypointS
 
 
 def imputer(options: argparse.Namespace) -> str:
-    """Returns the method that fills gaps; raises InputError where another one than the split's own is asked for."""
+    """Returns the method that fills gaps; raises InputError if the split does not allow the chosen one."""
     if options.split != "published":
         return options.impute or DEFAULT_IMPUTER
     if options.impute not in (None, "ffill"):
-        raise InputError("--split published fills forward over the whole set; leave --impute out, or choose a split")
+        raise InputError("--split published always uses ffill on all faces; omit --impute, or choose another split")
     return "ffill"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     started = time.time()
     options = parser().parse_args(arguments)
-    from data_prep.report.write import write_report  # here, for matplotlib takes a second
+    from data_prep.report.write import write_report  # imported here because matplotlib takes a second
 
     method, how, names = imputer(options), crop_options(options), options.inputs or [SYNTHETIC]
     reads = [Path(name) for name in names if Path(name).exists()] + options.leave_out
@@ -192,7 +205,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             arrays.save_split(folder, name, data.split(name))
         faces_csv.write(folder, faces, data.indexes)
         write_report(folder, data)
-        lacking = gaps(data)
+        missing = gaps(data)
         write_manifest(
             folder,
             PREPARE,
@@ -204,11 +217,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 "labelled_pct": round(100 * float(faces.labelled.mean()), 2),
                 "occluded": int(faces.occluded.sum()),
                 "skipped": list(faces.skipped),
-                **lacking,
+                **missing,
             },
             started=started,
         )
-    print(*found, *left_out, *summary(data, lacking), sep="\n")
+    print(*found, *left_out, *summary(data, missing), sep="\n")
     print(f"{options.out}: arrays, {faces_csv.NAME}, report.md and pictures")
 
 

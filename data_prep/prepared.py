@@ -1,4 +1,4 @@
-"""Faces made ready to train on: grouped, split, their gaps filled. N faces, K keypoints."""
+"""Groups and splits faces and fills their gaps. N faces, K keypoints."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,27 +6,27 @@ from typing import Any
 
 import numpy as np
 
+from common.csv_table import shown_names
 from data_prep.faces import Faces, Split, never_labelled
 from data_prep.grouping import duplicate_groups, join_groups
 from data_prep.impute import hidden_label_errors, impute
 from data_prep.outliers import outside_image
-from data_prep.readers.labels import shown_names
 from data_prep.split import sizes_text, split
 from facial_keypoints.array_types import Bool, Float32, Int64
 from facial_keypoints.errors import InputError
 
-SKIPPED_SHOWN = 5  # faces that were left out, in the printed summary; the report lists all
+SKIPPED_SHOWN = 5  # skipped faces in the printed summary; the report lists all
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What the data folder and its report are made of.
+    """Everything that the data folder and its report are made of.
 
     Attributes:
-        faces: N faces as read, gaps and all.
+        faces: N faces as read, with gaps.
         keypoints: float32 (N, K, 2) in px, gaps filled.
-        duplicates: int64 (N,), one number for pixel-identical images.
-        groups: int64 (N,), one number for faces that the grouped split keeps together.
+        duplicates: int64 (N,), equal for pixel-identical images.
+        groups: int64 (N,), equal for faces that the grouped split keeps together.
         indexes: the faces of each split, int64 indexes by `train`, `val`, `test`.
         fitted: bool (N,), the faces that the imputer was fitted on.
         imputer: the method that filled the gaps.
@@ -99,7 +99,7 @@ def prepare(faces: Faces, split_method: str, imputer: str, seed: int) -> Prepare
 
 
 def gaps(data: Prepared) -> dict[str, Any]:
-    """Returns, for the manifest, which keypoints each label source and the imputer get no labels for."""
+    """Returns, for the manifest, the keypoints that each label source and the imputer have no labels for."""
     keypoint_set, labelled, label_sources = data.faces.keypoint_set, data.faces.labelled, data.faces.label_sources
     by_source = {
         keypoint_set.label_sources[label_source].name: {
@@ -112,7 +112,7 @@ def gaps(data: Prepared) -> dict[str, Any]:
 
 
 def summary(data: Prepared, gaps: Mapping[str, Any]) -> list[str]:
-    """Returns the lines that say how many faces there are, how they are split and what is not labelled."""
+    """Returns the lines of the printed summary: faces, splits, missing labels."""
     faces, labelled, method = data.faces, data.faces.labelled, data.split_method
     lines = [
         f"{len(faces)} faces, {method} split: {sizes_text(method, data.indexes)}",
@@ -120,29 +120,29 @@ def summary(data: Prepared, gaps: Mapping[str, Any]) -> list[str]:
         + ("" if labelled.all() else f", the others imputed by {data.imputer}"),
         *gaps_text(gaps),
     ]
-    lines += who_is_named(faces)
+    lines += unnamed_inputs(faces)
     if outside := int(outside_image(faces.keypoints, *faces.images.shape[1:3]).sum()):
         lines.append(f"{outside} labels lie outside their image, see report.md")
     if hidden := int(faces.occluded.sum()):
         lines.append(f"{hidden:,} labels are of occluded keypoints; they count as labelled")
     if skipped := faces.skipped:
-        lines.append(f"{len(skipped):,} {'face' if len(skipped) == 1 else 'faces'} left out, which cannot be used:")
+        lines.append(f"skipped {len(skipped):,} {'face' if len(skipped) == 1 else 'faces'} that cannot be used:")
         lines += [f"  {line}" for line in skipped[:SKIPPED_SHOWN]]
         if len(skipped) > SKIPPED_SHOWN:
             lines.append(f"  and {len(skipped) - SKIPPED_SHOWN:,} more, see report.md")
     return lines
 
 
-def who_is_named(faces: Faces) -> list[str]:
-    """Returns a line that says which sources name nobody; none where all name people."""
+def unnamed_inputs(faces: Faces) -> list[str]:
+    """Returns a line that lists the inputs that name no people, if there are any."""
     if not faces.unnamed:
         return []
     names = ", ".join(faces.unnamed)
-    return [f"nobody is named in {names}: one person may be in several pictures, and on two sides of the split"]
+    return [f"no people are named in {names}: one person may be in several pictures, and in two splits"]
 
 
 def gaps_text(gaps: Mapping[str, Any]) -> list[str]:
-    """Returns the lines that say what `gaps` returns."""
+    """Returns the result of `gaps` as lines."""
     lines = []
     for name, label_source in gaps["sources"].items():
         missing = label_source["never_labelled"]
@@ -151,5 +151,5 @@ def gaps_text(gaps: Mapping[str, Any]) -> list[str]:
             + (f", no label for {len(missing)} keypoints ({shown_names(missing)})" if missing else "")
         )
     if missing := gaps["imputed_without_labels"]:
-        lines.append(f"no label to impute {shown_names(missing)} from: put into the middle of each face, as unlabelled")
+        lines.append(f"no label to impute {shown_names(missing)} from: placed at the mean of each face, as unlabelled")
     return lines

@@ -1,10 +1,8 @@
-"""Gives pictures with few labels all 68 points, as a trained network sees them: more faces to learn from.
+"""Predicts 68 points for pictures with a few labels, as additional training data.
 
-python -m data_prep.pseudo_label FOLDER --model v2-68 --out DIR
-
-FOLDER holds pictures with some of the 15 keypoints (`keypoints.csv` and `pictures/`); so does DIR, with 68 points each
-and copies of the pictures, and `data_prep.prepare` reads it. A network that learns from another's predictions under
-stronger augmentation can become better than that one (Xie et al. 2020, arXiv 1911.04252). N faces.
+FOLDER holds pictures with some of the 15 keypoints (`keypoints.csv` and `pictures/`). DIR gets copies of the pictures
+with 68 points each, which `data_prep.prepare` reads. A network that learns from another's predictions under stronger
+augmentation can become better than that one (Xie et al. 2020, arXiv 1911.04252). N faces.
 """
 
 import argparse
@@ -33,17 +31,17 @@ from facial_keypoints.predictor import Predictor
 
 PSEUDO_LABEL = Stage("pseudo_label", "data_prep.pseudo_label", "FOLDER --out DIR")
 
-# A face is seen several times, as it is and mirrored, and the mean is taken. These are what `geometry.about_middle`
-# takes: degrees, times, px to the right, px down.
+# The predictions for several views of a face, plain and mirrored, are averaged. Arguments of `geometry.about_middle`:
+# rotation in degrees, scale, px to the right, px down.
 VIEWS = ((0, 1.0, 0, 0), (-12, 1.0, 3, 0), (12, 1.0, -3, 0), (0, 0.9, 0, 3), (0, 1.08, 0, -3))
-FEWEST_LABELS = 2  # they say where a face is, and of what size
-FARTHEST = 0.1  # of the eyes' distance: a face with a label farther from its prediction is left out
+MIN_LABELS = 2  # for the position and size of a face
+MAX_OFFSET = 0.1  # fraction of the eye distance; faces with a label farther from its prediction are left out
 
 
 def pseudo_labels(predictor: Predictor, picture: UInt8, known: Float32) -> tuple[Float64, Float64, Float64]:
-    """Returns a face's 68 points as seen in `VIEWS` and in the same mirrored, float64 (68, 2) each, and its crop.
+    """Returns the 68 points of a face, float64 (68, 2), from the plain and from the mirrored `VIEWS`, and its crop.
 
-    Points are px of the crop (2, 3), picture to crop.
+    Points are in px of the crop (2, 3), picture to crop.
 
     Args:
         picture: uint8 (H, W, C).
@@ -54,7 +52,7 @@ def pseudo_labels(predictor: Predictor, picture: UInt8, known: Float32) -> tuple
     crop = geometry.fit_similarity(np.nan_to_num(known), mean, labelled_points(known))
     crop = predictor.predict_at(picture, crop)[0].crop
     views = np.stack([geometry.about_middle(spec.crop.width_px, *how) for how in VIEWS])
-    images = crops.cut(picture, geometry.chained(crop, views), spec)
+    images = crops.crop_faces(picture, geometry.chained(crop, views), spec)
     plain, _ = predictor.predict_crops(images)
     mirrored, _ = predictor.predict_crops(np.ascontiguousarray(images[:, :, ::-1]))
     mirrored = flipped_back(mirrored, spec.crop.width_px, output_points(spec.keypoint_set))
@@ -63,28 +61,32 @@ def pseudo_labels(predictor: Predictor, picture: UInt8, known: Float32) -> tuple
 
 
 def agree(points: Float64, known: Float32) -> Bool:
-    """Returns where predictions (N, 68, 2) lie near the labels (N, 15, 2; NaN where there is none), bool (N,).
+    """Returns bool (N,): the predictions (N, 68, 2) of a face agree with its labels (N, 15, 2; NaN if unlabelled).
 
-    Whoever set these labels may mean other places by them, so that what counts is how far a label lies from where it
-    lies in most faces.
+    The labels may follow another convention than the predictions. So the offset between the two counts relative to its
+    median over all faces.
     """
     found = as_face15(points)
-    apart = np.linalg.norm(found[:, 0] - found[:, 1], axis=-1)[:, None, None]
-    beside = (found - known) / apart
+    left, right = np.moveaxis(crops.eye_centers(found, FACE15), -2, 0)
+    offset = (found - known) / np.linalg.norm(left - right, axis=-1)[:, None, None]
     labelled = labelled_points(known).any(axis=0)
-    usual = np.nanmedian(beside[:, labelled], axis=0)
-    far = np.linalg.norm(beside[:, labelled] - usual, axis=-1) > FARTHEST  # False where there is no label
+    median = np.nanmedian(offset[:, labelled], axis=0)
+    far = np.linalg.norm(offset[:, labelled] - median, axis=-1) > MAX_OFFSET  # False if there is no label
     return ~far.any(axis=1)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
-        prog="python -m data_prep.pseudo_label", description=(__doc__ or "").partition("\n")[0]
+        prog="python -m data_prep.pseudo_label",
+        description=(__doc__ or "").partition("\n")[0],
+        epilog="example: python -m data_prep.pseudo_label my_faces --out my_faces_68",
     )
-    parser.add_argument("folder", type=Path, help=f"holds {CSV} and {PICTURES}/")
-    parser.add_argument("--model", default="v2-68", help="a shipped model or a model folder (default: %(default)s)")
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help=f"folder with {CSV} and {PICTURES}/")
+    parser.add_argument(
+        "--model", default="v2-68", metavar="NAME|DIR", help="shipped model or model folder (default: %(default)s)"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
-    parser.add_argument("--exif", choices=EXIF, help="as in data_prep.prepare; DIR needs the same choice there")
+    parser.add_argument("--exif", choices=EXIF, help="as in data_prep.prepare, which needs the same choice for DIR")
     options = parser.parse_args(arguments)
     started = time.time()
     predictor, pictures = Predictor(options.model), checked(read(options.folder), options.exif, STRICT)
@@ -110,11 +112,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             {"faces": len(kept), "kept": int(kept.sum())},
             started,
         )
-    print(f"{options.out}: {kept.sum():,} of {len(kept):,} faces, the others' labels lie too far from the predictions")
+    print(f"{options.out}: {kept.sum():,} of {len(kept):,} faces; the others have labels far from the predictions")
 
 
 def label(predictor: Predictor, faces: Sequence[LabelledPicture], exif: str | None) -> tuple[Float64, Bool]:
-    """Returns the 68 points of faces in px of their pictures, float64 (N, 68, 2), and which agree with their labels.
+    """Returns the 68 points of faces in px of their pictures, float64 (N, 68, 2), and bool (N,), which agree.
 
     Args:
         predictor: of 68 points.
@@ -122,25 +124,25 @@ def label(predictor: Predictor, faces: Sequence[LabelledPicture], exif: str | No
         exif: see `data_prep.readers.pictures.read_picture`.
 
     Raises:
-        InputError: a face has fewer than two labels, or its picture cannot be decoded.
+        InputError: a face has too few labels, or its picture cannot be decoded.
     """
     for face in faces:
-        if labelled_points(face.keypoints).sum() < FEWEST_LABELS:
-            raise InputError(f"{face.where}: has fewer than {FEWEST_LABELS} labels, which say no size; take it out")
+        if labelled_points(face.keypoints).sum() < MIN_LABELS:
+            raise InputError(f"{face.where}: has fewer than {MIN_LABELS} labels, too few for its size; remove it")
     color = predictor.spec.crop.channels > 1
-    seen = [
+    predictions = [
         pseudo_labels(predictor, read_picture(face.file, color, exif), face.keypoints)
         for face in tqdm(faces, unit="face", disable=None)
     ]
-    plain, mirrored, crop = (np.stack(arrays) for arrays in zip(*seen, strict=True))
-    # Labels that lie to one side do so in a mirrored picture too: what the network learnt of that is put back.
+    plain, mirrored, crop = (np.stack(arrays) for arrays in zip(*predictions, strict=True))
+    # A horizontal bias of the labels is the same in a mirrored picture, so the mean would cancel it. This restores it.
     points = (plain + mirrored + np.median(plain - mirrored, axis=0)) / 2
     points = geometry.transform(points, geometry.inverse(crop))
     return points, agree(points, np.stack([face.keypoints for face in faces]))
 
 
 def write(path: Path, root: Path, faces: Sequence[LabelledPicture], points: Float64) -> None:
-    """Writes the labels of N faces, whose pictures lie below `root`, as `read_pictures_csv` reads them."""
+    """Writes the labels of N faces, whose pictures are in `root`, for `readers.pictures_csv`."""
     with path.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file)
         rows.writerow([FILE, PERSON, *FACE68.columns])

@@ -1,1 +1,1 @@
-"""A model or anyone's predictions in, CSV tables and plots out; the comparison of models."""
+"""Stage 3: scores models or predictions in CSV tables and plots, and compares them."""

@@ -1,4 +1,4 @@
-"""What a prediction without a network scores: the same face for everybody. N faces, K keypoints."""
+"""Baselines without a network: mean faces. N faces, K keypoints."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ from facial_keypoints.array_types import Float32
 def mean_face(train: Split, test: Split) -> Float32:
     """Returns the mean of the real training labels for every test face, float32 (N, K, 2) in px.
 
-    A keypoint without a real label takes the mean of its imputed values.
+    For a keypoint without real labels it is the mean of the imputed values.
     """
     return _for_each(test, labelled_mean(train.keypoints, train.labelled, fallback=_mean(train.keypoints)))
 
@@ -24,8 +24,8 @@ def mean_face_imputed(train: Split, test: Split) -> Float32:
 def mean_face_per_source(train: Split, test: Split) -> Float32:
     """Returns for every test face the mean of its own source's real training labels, float32 (N, K, 2) in px.
 
-    It is told which source labelled the test face, which an image does not say. A keypoint that a source never labels
-    takes the mean of all sources.
+    It knows the label source of the test face, which the image does not show. For a keypoint that a source never labels
+    it is the mean of all sources.
     """
     overall = mean_face(train, test)
     predicted = overall.copy()

@@ -1,6 +1,6 @@
 """95 % intervals by resampling whole groups of faces (cluster bootstrap: Davison & Hinkley 1997, sections 3.8 and 4.4).
 
-Pictures of one person, or two copies of one picture, are not independent; a group is drawn or left out as a whole.
+Pictures of one person, and copies of one picture, are not independent, so whole groups are drawn.
 N faces, G groups, B resamples, F metrics; sums end in an axis of two, see `evaluation.metrics`.
 """
 
@@ -18,7 +18,7 @@ INTERVAL_PCT = (2.5, 97.5)
 class Estimate(NamedTuple):
     """Metrics with their 95 % percentile intervals: three float64 arrays of one shape.
 
-    The ends are NaN where fewer than two groups leave nothing to resample.
+    The ends are NaN with fewer than two groups.
     """
 
     value: Float64
@@ -64,9 +64,9 @@ def estimate(sums: Float64, metrics: tuple[str, ...], groups: Int64, weights: Fl
 
 
 def paired_difference(sums: Float64, base_sums: Float64, groups: Int64, weights: Float64) -> Difference:
-    """Returns by how much one plain ratio is higher in a model than in the base, each resample drawing both alike.
+    """Returns the difference of a ratio between a model and the base, with the same resamples for both.
 
-    The p value is two-sided: twice the share of resamples on the rarer side of zero, counting the sample itself
+    The p value is two-sided: twice the share of resamples on the less frequent side of zero, counting the sample itself
     (Davison & Hinkley 1997, section 4.2), so never under 2 / (B + 1).
 
     Args:
@@ -88,9 +88,9 @@ def paired_difference(sums: Float64, base_sums: Float64, groups: Int64, weights:
 def paired_ratio(
     sums: Float64, base_sums: Float64, metrics: tuple[str, ...], groups: Int64, weights: Float64
 ) -> Estimate:
-    """Returns a model's metrics divided by the base's, each (..., F), each resample drawing both alike.
+    """Returns the metrics of a model divided by those of the base, each (..., F), with the same resamples for both.
 
-    NaN where the base's metric is 0 or unknown.
+    NaN if the metric of the base is 0 or unknown.
 
     Args:
         sums: float64 (N, ..., F, 2), the model's.
@@ -109,7 +109,7 @@ def paired_ratio(
 
 
 def _resampled(sums: Float64, groups: Int64, weights: Float64) -> Float64:
-    """Returns the sums of every resample, float64 (B, ..., 2); NaN where a single group leaves nothing to resample."""
+    """Returns the sums of every resample, float64 (B, ..., 2); NaN with a single group."""
     if weights.shape[1] < 2:
         return np.full((len(weights), *sums.shape[1:]), np.nan)
     return np.tensordot(weights, group_sums(sums, groups), axes=1)
@@ -118,7 +118,7 @@ def _resampled(sums: Float64, groups: Int64, weights: Float64) -> Float64:
 def _interval(resampled: Float64) -> tuple[Float64, Float64]:
     """Returns the ends of the percentile interval over the first axis, without the resamples that have no value.
 
-    What a single group decides has no interval: that group is in only 63 % of the resamples, and always says the same.
+    A metric that depends on a single group has no interval: that group is in only 63 % of the resamples.
     """
     known = np.isfinite(resampled).mean(0) > 0.75
     low, high = np.nanpercentile(np.where(known, resampled, 0.0), INTERVAL_PCT, axis=0)

@@ -1,8 +1,4 @@
-"""Puts every evaluated model beside the mean faces, with intervals and words.
-
-python -m evaluation.compare
-python -m evaluation.compare --rows some_faces.csv --out artifacts/comparison_some
-"""
+"""Compares all evaluated models with each other and with the mean faces."""
 
 import argparse
 import itertools
@@ -53,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     evaluated, left_out = read_evaluations(options.evaluations, data)
     again = f"evaluate it again with `{EVALUATE.command} --data {options.data}`"
     for name, reason in left_out.items():
-        print(f"left out: {options.evaluations / name} {reason}; {again}")
+        print(f"skipped: {options.evaluations / name} {reason}; {again}")
     if not evaluated:
         raise InputError(
             f"{options.evaluations}: has no evaluation made on {options.data}; run `{EVALUATE.command}` first"
@@ -98,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def chosen_base(options: argparse.Namespace, entries: Sequence[Entry]) -> str:
-    """Returns the name that others are compared to; raises InputError where one was given that nobody has."""
+    """Returns the name of the model that others are compared to; raises InputError if there is no such model."""
     names = sorted(entry.name for entry in entries)
     if options.reference and options.reference not in names:
         raise InputError(
@@ -112,21 +108,31 @@ def chosen_base(options: argparse.Namespace, entries: Sequence[Entry]) -> str:
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m evaluation.compare",
-        description="Compares all evaluated models with each other and a mean face.",
+        description=__doc__,
+        epilog="example: python -m evaluation.compare --rows some_faces.csv",
     )
-    folders = {"--evaluations": "artifacts/evaluation", "--data": "artifacts/data"}
-    for option, default in folders.items():
-        parser.add_argument(option, type=Path, default=Path(default), metavar="DIR", help="(%(default)s)")
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="(artifacts/comparison, with --rows artifacts/comparison_FILE)"
+        "--evaluations",
+        type=Path,
+        default=Path("artifacts/evaluation"),
+        metavar="DIR",
+        help="folder of evaluations (default: %(default)s)",
     )
-    parser.add_argument("--reference", metavar="NAME", help=f"the model others are compared to (default: {BASE})")
+    parser.add_argument(
+        "--data", type=Path, default=Path("artifacts/data"), metavar="DIR", help="data folder (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="folder to write (default: artifacts/comparison, with --rows artifacts/comparison_FILE)",
+    )
+    parser.add_argument("--reference", metavar="NAME", help=f"model that others are compared to (default: {BASE})")
     parser.add_argument(
         "--rows",
         type=Path,
         metavar="FILE.csv",
-        help="compare on the test faces whose number is in the column `row` of this file; the evaluations are those of "
-        "the whole test part",
+        help="compare only on the test faces in the column `row` of this file",
     )
     options = parser.parse_args(arguments)
     options.out = options.out or Path("artifacts") / ("comparison" + (f"_{options.rows.stem}" if options.rows else ""))
@@ -134,10 +140,10 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def read_evaluations(folder: Path, data: EvaluationData) -> tuple[dict[str, Entry], dict[str, str]]:
-    """Returns the evaluations of all test faces of this data, and why others are left out, each by folder name.
+    """Returns the evaluations on all test faces of this data, and why others are skipped, by folder name.
 
     Raises:
-        InputError: no such folder, an evaluation in it that is not whole, or two of one name.
+        InputError: the folder is missing, an evaluation is damaged, or two have one name.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; make evaluations with `{EVALUATE.command}`")
@@ -145,16 +151,16 @@ def read_evaluations(folder: Path, data: EvaluationData) -> tuple[dict[str, Entr
     left_out = {}
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or not (path / MANIFEST).is_file():
-            continue  # a run that is writing, or the user's own
+            continue  # being written, or of the user
         manifest = read_manifest(path, EVALUATE)
         if path.name in BASELINES:
             raise InputError(f"{path}: has a baseline's name; evaluate again with another --out")
         name, inputs = manifest["parameters"].get("name"), manifest["inputs"]
         if not isinstance(name, str):
-            raise InputError(f"{path / MANIFEST}: does not say the name of the model; evaluate it again")
+            raise InputError(f"{path / MANIFEST}: lacks the name of the model; evaluate it again")
         if inputs.get("data") != data.hash:
             left_out[path.name] = (
-                "was made on other data than the data folder holds now; where these are the same faces, cut otherwise: "
+                "was made on other data than the data folder holds now; for the same faces with other crops use "
                 "evaluate --in-pictures"
             )
         elif "rows" in inputs:
@@ -171,14 +177,14 @@ def read_evaluations(folder: Path, data: EvaluationData) -> tuple[dict[str, Entr
 
 
 def baselines(data: EvaluationData) -> list[Entry]:
-    """Returns the mean faces; none where there are no training faces to take a mean of."""
+    """Returns the mean faces; none without training faces."""
     if len(data.train) == 0:
         return []
     return [Entry(name, predict(data.train, data.test), {}, True) for name, predict in BASELINES.items()]
 
 
 def further_tables(entries: Sequence[Entry], data: EvaluationData) -> dict[str, pd.DataFrame]:
-    """Returns the tables of an evaluation for all entries, by name, with a column `name`; see `evaluation.report`."""
+    """Returns `TABLES` and `SUBSET_TABLES` of all entries, with a column `name`; accuracy is in `comparison.csv`."""
     test, keypoint_set = data.test, data.keypoint_set
     weights = resampling_weights(test.groups)
     predictions = {entry.name: entry.predicted for entry in entries}
@@ -200,7 +206,7 @@ def further_tables(entries: Sequence[Entry], data: EvaluationData) -> dict[str, 
 
 
 def curves(entries: Sequence[Entry], data: EvaluationData, normalizer: Normalizer) -> dict[str, Curve]:
-    """Returns the cumulative error curve of each entry by name: models in color, baselines in broken grays."""
+    """Returns the cumulative error curve of each entry by name: models in color, baselines gray and dashed."""
     model_styles, baseline_styles = itertools.cycle(MODEL_STYLES), itertools.cycle(BASELINE_STYLES)
     by_name = {}
     for entry in entries:

@@ -1,4 +1,4 @@
-"""Models side by side on the same test faces, and what their differences show."""
+"""Compares models on the same test faces."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from facial_keypoints.array_types import Float32, Float64
 
 MEAN_FACE = "mean_face"
 TO_BASE = ("mae_minus_base_px", "mae_minus_base_px_low", "mae_minus_base_px_high", "p_value")
-BASELINE = "baseline"  # the verdict of what is no model
+BASELINE = "baseline"  # the verdict of a baseline
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,8 @@ class Entry:
     Attributes:
         predicted: float32 (N, K, 2) in px, for the test faces.
         cost: the values of `COST` that are known.
-        baseline: no model, one of `BASELINES`.
-        models: hashes of the models that predicted; several of an ensemble, none where they are unknown.
+        baseline: one of `BASELINES` instead of a model.
+        models: hashes of the models that predicted; several for an ensemble, none if they are unknown.
     """
 
     name: str
@@ -38,8 +38,8 @@ class Entry:
 def comparison_table(entries: Sequence[Entry], data: EvaluationData, base: str) -> pd.DataFrame:
     """Returns `comparison.csv`: a row for each entry and each of `LABELS`, labelled first, in order of labelled MAE.
 
-    The difference to base, its interval, p value and the verdict stand in the labelled rows only: imputed values decide
-    nothing.
+    The difference to base, its interval, p value and the verdict are in the labelled rows only, since imputed values
+    prove nothing.
     """
     groups = data.test.groups
     weights = resampling_weights(groups)
@@ -73,10 +73,10 @@ def labelled_mae_sums(predicted: Float32, data: EvaluationData) -> Float64:
 
 
 def verdict(to_mean_face: Difference | None, to_base: Difference | None, base: str) -> str:
-    """Returns in words what a model's differences in labelled MAE show; a difference is None where there is no other.
+    """Returns the verdict on a model from its differences in labelled MAE, which are None without the other model.
 
-    It counts where its 95 % interval leaves out zero. That a model is better than the mean face is said of one that has
-    no base to be compared to.
+    A difference counts if its 95 % interval does not contain zero. A model is called better than the mean face only if
+    there is no base to compare it with.
     """
     if any(d and not np.isfinite([d.low, d.high]).all() for d in (to_mean_face, to_base)):
         return "too few groups to tell"

@@ -1,4 +1,4 @@
-"""The comparison in words: for the terminal and as Markdown."""
+"""The comparison as text: for the terminal and as Markdown."""
 
 from collections.abc import Mapping, Sequence
 
@@ -48,7 +48,7 @@ HOW_TO_READ = (
 
 
 def verdict_lines(table: pd.DataFrame) -> list[str]:
-    """Returns a line of words for each model, best first."""
+    """Returns a line with the verdict on each model, best first."""
     lines = []
     for _, row in table[(table["labels"] == "labelled") & (table["verdict"] != BASELINE)].iterrows():
         line = f"{row['name']}: {row['verdict']}"
@@ -61,7 +61,7 @@ def verdict_lines(table: pd.DataFrame) -> list[str]:
 
 
 def ratio_list(ratios: pd.DataFrame, base: str) -> list[str]:
-    """Returns a heading, and a list with the error of each model on all keypoints; nothing where there is no base."""
+    """Returns a heading, and a list with the error of each model on all keypoints; empty without a base."""
     lines = [
         f"- {row['name']}: RMSE {with_interval(row, 'rmse_ratio', 3)}, MAE {with_interval(row, 'mae_ratio', 3)}"
         for _, row in ratios[ratios["keypoint"] == ALL_KEYPOINTS].sort_values("mae_ratio").iterrows()
@@ -71,14 +71,14 @@ def ratio_list(ratios: pd.DataFrame, base: str) -> list[str]:
 
 
 def base_absent(table: pd.DataFrame, base: str) -> list[str]:
-    """Returns what to say where there is no model to take differences to; nothing where there is."""
+    """Returns a note if there is no base to compare with, else an empty text."""
     if base in set(table["name"]):
         return []
     return [f"No model called {base} is evaluated on this data, so there are no differences to it."]
 
 
 def few_groups(test: Split) -> list[str]:
-    """Returns a warning where there are too few groups for percentile intervals to be as wide as they should."""
+    """Returns a warning if there are too few groups for reliable percentile intervals."""
     groups = len(np.unique(test.groups))
     if groups >= FEW_GROUPS:
         return []
@@ -117,10 +117,10 @@ def markdown_text(
     Args:
         table: `comparison.csv`.
         ratios: `ratios.csv`.
-        further: `nme.csv`, `per_region.csv`, `by_origin.csv`, `by_condition.csv` and, where there is one,
+        further: `nme.csv`, `per_region.csv`, `by_origin.csv`, `by_condition.csv` and optionally
             `accuracy_pictures.csv`, by name.
-        subset: which test faces are scored, where they are not all.
-        remarks: sentences on seeds and ensembles.
+        subset: the scored test faces, if not all.
+        remarks: sentences about seeds and ensembles.
     """
     test = data.test
     divisor = f"NME in % of the distance of the {data.keypoint_set.normalizers[0].name}"
@@ -149,7 +149,7 @@ def markdown_text(
 
 
 def further_parts(further: Mapping[str, pd.DataFrame], names: Sequence[str]) -> list[str]:
-    """Returns the parts of `comparison.md` that set models apart by normalizer, group, label source and origin.
+    """Returns the sections of `comparison.md` by normalizer, region, label source and origin.
 
     Args:
         further: as of `markdown_text`.
@@ -175,7 +175,7 @@ def further_parts(further: Mapping[str, pd.DataFrame], names: Sequence[str]) -> 
 
 
 def _pivot(rows: pd.DataFrame, column: str, names: Sequence[str]) -> str:
-    """Returns a Markdown table of NME: a line for each name, a column for each value of a table's `column`."""
+    """Returns a Markdown table of NME with a row for each name and a column for each value of `column`."""
     headings = list(dict.fromkeys(rows[column]))
     cells = {(row["name"], row[column]): with_interval(row, "nme_pct") for _, row in rows.iterrows()}
     return markdown.table(

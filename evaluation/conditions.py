@@ -1,21 +1,21 @@
-"""Test faces by what their pictures are like: how far the head is turned, how dark they are. N faces, K keypoints."""
+"""Test faces by condition: how far the head is turned, how dark the image is. N faces, K keypoints."""
 
 import numpy as np
 
 from data_prep.faces import Split
 from facial_keypoints.array_types import Bool, Float64
-from facial_keypoints.keypoint_set import FACE15, KeypointSet, face15_of_68
+from facial_keypoints.keypoint_set import KeypointSet
 
 YAW, LIGHT = "yaw", "light"
-# How far the nose tip lies from the middle between the eye centers, along their line, in parts of their distance. It
-# lies about half that distance in front of them, so that 0.13 and 0.29 are about 15 and 30 degrees.
+# Distance of the nose tip from the middle between the eye centers, along their line, as a fraction of their distance.
+# The nose tip lies about half that distance in front of them, so 0.13 and 0.29 are about 15 and 30 degrees.
 TURNED, FAR_TURNED = 0.13, 0.29
 DARK = 70.0  # mean gray level of the image
-EYES_AND_NOSE = ("left_eye_center", "right_eye_center", "nose_tip")
+ROLES = ("left_eye_center", "right_eye_center", "nose_tip")
 
 
 def conditions(test: Split, keypoint_set: KeypointSet) -> list[tuple[str, str, Bool]]:
-    """Returns the test faces by YAW and LIGHT: which of the two, its name, its faces as bool (N,), where there are any.
+    """Returns the conditions that any test face meets: YAW or LIGHT, the name of the condition, and bool (N,).
 
     A face whose eyes or nose tip are not labelled has no yaw here.
     """
@@ -32,11 +32,15 @@ def conditions(test: Split, keypoint_set: KeypointSet) -> list[tuple[str, str, B
 
 
 def nose_beside(test: Split, keypoint_set: KeypointSet) -> Float64:
-    """Returns how far the nose tip lies beside the eyes' middle in parts of their distance, float64 (N,); else NaN."""
-    members = face15_of_68() if keypoint_set != FACE15 else [(k,) for k in range(len(FACE15))]
-    places = [list(members[FACE15.index(name)]) for name in EYES_AND_NOSE]
-    left, right, nose = (test.keypoints[:, place].mean(axis=1).astype(np.float64) for place in places)
+    """Returns how far the nose tip lies beside the eyes' middle, as a fraction of their distance, float64 (N,).
+
+    NaN if that is not labelled, or the set has no eyes or no nose tip.
+    """
+    points = [list(keypoint_set.role(name)) for name in ROLES]
+    if not all(points):
+        return np.full(len(test), np.nan)
+    left, right, nose = (test.keypoints[:, of].mean(axis=1).astype(np.float64) for of in points)
     across = left - right
-    known = test.labelled[:, [k for place in places for k in place]].all(axis=1) & across.any(axis=1)
+    known = test.labelled[:, [k for of in points for k in of]].all(axis=1) & across.any(axis=1)
     beside = ((nose - (left + right) / 2) * across).sum(axis=1) / np.maximum((across**2).sum(axis=1), 1e-12)
     return np.where(known, beside, np.nan)

@@ -1,12 +1,4 @@
-"""Scores a trained model, or anyone's predictions, on the test part of a data folder.
-
-python -m evaluation.evaluate artifacts/models/base
-python -m evaluation.evaluate artifacts/models/base --flip
-python -m evaluation.evaluate their_model.keras
-python -m evaluation.evaluate artifacts/models/base artifacts/models/v1 --name ensemble
-python -m evaluation.evaluate --predictions theirs.csv --name theirs
-python -m evaluation.evaluate --predictions cnn5/predictions_pictures.csv --in-pictures --name cnn5
-"""
+"""Stage 3: scores a trained model, or a file of predictions, on the test faces of a data folder."""
 
 import argparse
 import time
@@ -34,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with stage_folder(options.out, EVALUATE, [options.data, *scored, *rows_file]) as folder:
         listed = listed_faces(options.rows, data.test.rows) if options.rows else None
         if options.models:
-            start_backend()  # takes seconds, which --predictions does without
+            start_backend()  # takes seconds, and --predictions does not need it
             from evaluation.model_predictions import predict_with_all
 
             keypoints, cost, notes, hashes = predict_with_all(options.models, data, options.flip)
@@ -43,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             keypoints, cost, notes = read_predictions(options.predictions, data.test.rows, data.keypoint_set), {}, []
             if options.in_pictures:
                 if data.test.crops is None:
-                    raise InputError(f"{options.data}: its faces were not cut from pictures; leave --in-pictures out")
+                    raise InputError(f"{options.data}: its faces were not cropped from pictures; omit --in-pictures")
                 keypoints = placed(keypoints, data.test.crops)
             inputs = {"data": data.hash, "predictions": file_hash(options.predictions)}
         if notes:
@@ -64,38 +56,51 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Returns the options with their defaults filled in."""
     parser = argparse.ArgumentParser(
-        prog="python -m evaluation.evaluate", description="Scores a model, or anyone's predictions, on the test faces."
+        prog="python -m evaluation.evaluate",
+        description=__doc__,
+        epilog="examples:\n  python -m evaluation.evaluate artifacts/models/base\n"
+        "  python -m evaluation.evaluate --predictions theirs.csv --name theirs",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "models",
         nargs="*",
         type=Path,
         metavar="MODEL",
-        help="a folder that training wrote, or a .keras file from elsewhere; several are scored as an ensemble: the "
-        "mean of their predictions, weighted by their expected errors if all give them",
+        help="model folder, or a .keras file from elsewhere; several are scored as an ensemble: the mean of their "
+        "predictions, weighted by their expected errors if all give them",
     )
-    parser.add_argument("--predictions", type=Path, metavar="FILE.csv", help="score these, not a model")
-    parser.add_argument(
+    of_model = parser.add_argument_group("model")
+    of_model.add_argument(
+        "--flip",
+        action="store_true",
+        help="average the predictions for each image and its mirror image (twice the time)",
+    )
+    of_file = parser.add_argument_group("predictions")
+    of_file.add_argument("--predictions", type=Path, metavar="FILE.csv", help="score this file instead of a model")
+    of_file.add_argument(
         "--in-pictures",
         action="store_true",
-        help="they are in px of the original pictures, as `predictions_pictures.csv` is: so a network that takes other "
-        "crops can be compared on the same data folder",
+        help="the file is in px of the original pictures, as predictions_pictures.csv is; this compares networks with "
+        "different crops on one data folder",
     )
-    parser.add_argument(
-        "--name", help="name in tables and plots (default: MODEL's own, then _flip and the name of the --rows file)"
+    both = parser.add_argument_group("evaluation")
+    both.add_argument(
+        "--data", type=Path, default=Path("artifacts/data"), metavar="DIR", help="data folder (default: %(default)s)"
     )
-    parser.add_argument(
-        "--flip", action="store_true", help="predict mirrored images too, and take the mean of both (twice the time)"
-    )
-    parser.add_argument(
+    both.add_argument(
         "--rows",
         type=Path,
         metavar="FILE.csv",
-        help="score only the test faces whose number is in the column `row` of this file; predictions are still read "
-        "for the whole test part, and `compare` leaves the evaluation out (it has --rows itself)",
+        help="score only the test faces in the column `row` of this file; evaluation.compare, which has this option "
+        "too, skips such evaluations",
     )
-    parser.add_argument("--data", type=Path, default=Path("artifacts/data"), metavar="DIR", help="(%(default)s)")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="(default: artifacts/evaluation/NAME)")
+    both.add_argument(
+        "--name",
+        metavar="NAME",
+        help="name in tables and plots (default: that of MODEL, with _flip and the name of the --rows file)",
+    )
+    both.add_argument("--out", type=Path, metavar="DIR", help="folder to write (default: artifacts/evaluation/NAME)")
     options = parser.parse_args(arguments)
     if bool(options.models) == bool(options.predictions):
         parser.error("give either MODEL or --predictions FILE.csv")
@@ -113,7 +118,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def default_name(options: argparse.Namespace) -> str:
-    """Returns the model's name (of several, `ensemble`) and what else sets these predictions apart, as `v1_flip`."""
+    """Returns the name of the model (`ensemble` for several) with its options, such as `v1_flip` or `v1_lfpw`."""
     model, *others = options.models
     words = ["ensemble" if others else model.resolve().name.removesuffix(".keras")]
     words += ["flip"] if options.flip else []

@@ -1,4 +1,4 @@
-"""What `evaluate` and `compare` read of a data folder."""
+"""Reads the test faces of a data folder."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,10 +23,10 @@ class EvaluationData:
     Attributes:
         train: may be empty (`--split all-test`).
         test: at least one face.
-        keypoint_set: the mark-up.
+        keypoint_set: of the data folder.
         hash: of all arrays of the folder (`data_prep.arrays.data_hash`).
-        origins: where the test faces come from; None where the folder does not say.
-        exif: whether their pictures are turned as their EXIF data say; see `data_prep.readers.pictures.read_picture`.
+        origins: where the test faces come from; None if the folder does not show it.
+        exif: how their EXIF orientation is handled; see `data_prep.readers.pictures.read_picture`.
     """
 
     train: Split
@@ -37,11 +37,11 @@ class EvaluationData:
     exif: str | None = None
 
     def only(self, kept: Bool) -> "EvaluationData":
-        """Returns the same data with some of the test faces; bool (N,) in."""
+        """Returns the data with some of the test faces: where bool (N,) is true."""
         return replace(self, test=self.test.only(kept), origins=self.origins and self.origins.only(kept))
 
     def subsets(self) -> list[tuple[str, str, Bool]]:
-        """Returns subsets of the test faces: LABEL_SOURCE or ORIGIN, its name, the faces as bool (N,)."""
+        """Returns subsets of the test faces: LABEL_SOURCE or ORIGIN, its name, and the faces as bool (N,)."""
         label_sources = self.test.label_sources
         names = {
             s: "unknown" if s == UNKNOWN_LABEL_SOURCE else self.keypoint_set.label_sources[s].name
@@ -55,7 +55,7 @@ class EvaluationData:
 
 
 def people_in_both(data: EvaluationData) -> list[str]:
-    """Returns a warning where test faces are of people, or of photos, that the training part shows too."""
+    """Returns a warning if test faces show people, or photos, that are also in the training split."""
     known = int(np.isin(data.test.groups, data.train.groups).sum())
     if not known:
         return []
@@ -66,10 +66,10 @@ def people_in_both(data: EvaluationData) -> list[str]:
 
 
 def load_data(folder: Path) -> EvaluationData:
-    """Returns the training and test parts of a data folder.
+    """Returns the training and test splits of a data folder.
 
     Raises:
-        InputError: no whole data folder, or no test faces in it.
+        InputError: the data folder is missing or damaged, or has no test faces.
     """
     manifest = load_data_manifest(folder)
     keypoint_set = load_keypoint_set(manifest)
@@ -82,15 +82,15 @@ def load_data(folder: Path) -> EvaluationData:
 
 
 def listed_faces(path: Path, rows: Int64) -> Bool:
-    """Returns which test faces a CSV file names in its `row` column, bool (N,).
+    """Returns bool (N,), the test faces in the `row` column of a CSV file.
 
-    Other columns, and rows that are not in the test part, mean nothing.
+    Other columns, and rows that are not test faces, are ignored.
 
     Args:
         rows: int64 (N,), the test rows.
 
     Raises:
-        InputError: no such file, not a CSV file, no `row` column, a row that is no whole number, or no test row.
+        InputError: the file is missing or not a CSV file, has no `row` column or no test row, or a row is not a number.
     """
     header, body = read_lines(path)
     if header.count(ROW) != 1:
@@ -99,5 +99,5 @@ def listed_faces(path: Path, rows: Int64) -> Bool:
     theirs = {row_number(path, line, cells[at]) for line, cells in body}
     listed = np.array([row in theirs for row in rows.tolist()])
     if not listed.any():
-        raise InputError(f"{path}: lists no face of the test part; give rows that are in test_rows.npy")
+        raise InputError(f"{path}: lists no test face; give rows of test_rows.npy")
     return listed

@@ -1,9 +1,4 @@
-"""Shows what a trained network sees: its kernels, the feature maps of a face, what each group of keypoints depends on.
-
-python -m evaluation.inspect artifacts/models/base
-python -m evaluation.inspect artifacts/pretrained/v2 photo.jpg
-python -m evaluation.inspect artifacts/pretrained/v2 face.png --no-detect
-"""
+"""Shows what a network sees: its kernels, the feature maps of a face, and the pixels that its keypoints depend on."""
 
 import argparse
 import time
@@ -42,20 +37,18 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m evaluation.inspect", description="Shows what a trained network sees in a face."
     )
-    parser.add_argument(
-        "model", type=Path, metavar="MODEL", help="a folder that training wrote, or a .keras file from elsewhere"
-    )
+    parser.add_argument("model", type=Path, metavar="MODEL", help="model folder, or a .keras file from elsewhere")
     parser.add_argument(
         "picture",
         nargs="?",
         type=Path,
         metavar="PICTURE",
-        help="a picture; the face in it that is found most surely is taken (default: a face that the project draws)",
+        help="picture; the face with the most certain keypoints is used (default: a face that the project draws)",
     )
     parser.add_argument(
-        "--no-detect", dest="detect", action="store_false", help="the whole picture is the face, already cut"
+        "--no-detect", dest="detect", action="store_false", help="the whole picture is the face, already cropped"
     )
-    parser.add_argument("--out", type=Path, metavar="DIR", help="(default: artifacts/inspection/NAME)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder to write (default: artifacts/inspection/NAME)")
     options = parser.parse_args(arguments)
     if not (options.detect or options.picture):
         parser.error("--no-detect: is for a PICTURE; give one")

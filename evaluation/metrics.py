@@ -1,8 +1,8 @@
-"""How far predicted keypoints are from the true ones.
+"""Metrics of predicted keypoints.
 
-Every metric is a ratio of two sums over faces (for RMSE, its root), and is kept as those two sums per face: pooling
-faces, or resampling them for an interval, is then one sum or one matrix product. Arrays of sums end in an axis of two:
-numerator, denominator. N faces, K keypoints, F metrics.
+Each metric is a ratio of two sums over faces (for RMSE, its root), kept as two sums per face, so pooling faces is one
+sum and resampling them is one matrix product. The last axis of such arrays is numerator, denominator.
+N faces, K keypoints, F metrics.
 """
 
 from typing import Any
@@ -13,8 +13,8 @@ from facial_keypoints.array_types import Bool, Float32, Float64
 from facial_keypoints.keypoint_set import Normalizer
 
 THRESHOLDS_PX = (5, 10, 15)
-NME_LIMIT_PCT = 8.0  # where the error curve ends and a face counts as failed: Trigeorgis et al. 2016 (MDM)
-NME_LIMITS_PCT = (NME_LIMIT_PCT, 10.0)  # the second is the other usual one: Wu et al. 2018 (WFLW)
+NME_LIMIT_PCT = 8.0  # end of the error curve and limit of failed faces: Trigeorgis et al. 2016 (MDM)
+NME_LIMITS_PCT = (NME_LIMIT_PCT, 10.0)  # the second is the other common limit: Wu et al. 2018 (WFLW)
 
 WITHIN = tuple(f"within_{t}px_pct" for t in THRESHOLDS_PX)
 POINTS_WITHIN = tuple(f"points_within_{t}px_pct" for t in THRESHOLDS_PX)
@@ -47,10 +47,10 @@ def face_sums(predicted: Float32, true: Float32, scored: Bool, normalizer: Norma
 def nme_sums(nme: Float64) -> Float64:
     """Returns the sums behind `NME_METRICS`, float64 (N, F, 2): the mean, then area and failures at each limit.
 
-    The area is that under the cumulative error curve up to the limit, as a share of the most there could be.
+    The area is that under the cumulative error curve up to the limit, as a share of the largest possible area.
 
     Args:
-        nme: float64 (N,) in %, NaN for a face that has none.
+        nme: float64 (N,) in %, NaN for a face without NME.
     """
     values: list[Float64] = [nme]
     for limit in NME_LIMITS_PCT:
@@ -88,7 +88,7 @@ def point_nme_sums(predicted: Float32, true: Float32, scored: Bool, normalizer: 
 
 
 def ratios(sums: Float64, metrics: tuple[str, ...]) -> Float64:
-    """Returns the metrics of some sums, (..., F, 2) in, float64 (..., F) out; NaN where nothing was scored."""
+    """Returns the metrics of some sums, float64 (..., F) of (..., F, 2); NaN if nothing was scored."""
     with np.errstate(divide="ignore", invalid="ignore"):
         values: Float64 = sums[..., 0] / sums[..., 1]
     for f in (f for f, metric in enumerate(metrics) if metric.startswith("rmse")):
@@ -110,7 +110,7 @@ def point_errors(predicted: Float32, true: Float32) -> Float64:
 
 
 def face_errors(predicted: Float32, true: Float32, scored: Bool) -> Float64:
-    """Returns the mean Euclidean error of each face's scored points, float64 (N,) in px; NaN for a face without any."""
+    """Returns the mean Euclidean error of each face's scored points, float64 (N,) in px; NaN without scored points."""
     sums = _sums(point_errors(predicted, true), scored)
     return np.where(sums[:, 1] > 0, sums[:, 0] / np.maximum(sums[:, 1], 1), np.nan)
 
@@ -120,7 +120,7 @@ def face_nme(predicted: Float32, true: Float32, scored: Bool, normalizer: Normal
 
     NME is the mean point error divided by the true distance of the `normalizer`: of the eye centers, the pupils or the
     outer eye corners (Sagonas et al. 2016, 300 Faces in-the-wild). NaN for a face where one of its keypoints is not
-    scored, or where it has no length.
+    scored, or where the distance is 0.
     """
     return 100.0 * face_errors(predicted, true, scored) / spans(true, scored, normalizer)
 

@@ -1,4 +1,4 @@
-"""What a trained model says of the test faces, and what is known of it. Needs a started backend (`common.backend`)."""
+"""Predictions of a trained model for the test faces. Needs a started backend (`common.backend`)."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,12 +16,12 @@ from models.saved import LoadedModel, load_model, notes, predict
 
 
 class ModelResult(NamedTuple):
-    """What a model says of the test faces, and what is known of it.
+    """The predictions of a model for the test faces, and facts about the model.
 
     Attributes:
         keypoints: of the N test faces.
         cost: the values of `COST`, None where unknown.
-        notes: sentences about what is not known of the model.
+        notes: sentences about unknown facts.
         hash: of its weights.
     """
 
@@ -56,15 +56,15 @@ def predict_with_all(
 
 
 def predict_test_faces(path: Path, data: EvaluationData, flip: bool) -> ModelResult:
-    """Returns a model's predictions for the test faces; it is told the label source of each.
+    """Returns the predictions of a model for the test faces, each as its label source labels.
 
     Args:
         path: a model folder, or a bare `.keras` file.
-        flip: take the mean with the predictions for the mirrored images, mirrored back; but not for faces of a label
-            source whose labels lie to one side, which the mean would cancel.
+        flip: average with the predictions for the mirrored images, mirrored back; but not for faces of a label source
+            with a horizontal bias, which the average would cancel.
 
     Raises:
-        InputError: no whole model, one of other images or keypoints than the data's, or one trained on these faces.
+        InputError: the model is damaged, has other images or keypoints than the data, or was trained on these faces.
     """
     loaded = load_model(path)
     said = notes(loaded) + training_notes(loaded, data)
@@ -84,10 +84,10 @@ def predict_test_faces(path: Path, data: EvaluationData, flip: bool) -> ModelRes
 
 
 def training_notes(loaded: LoadedModel, data: EvaluationData) -> list[str]:
-    """Returns a warning where a model may have been trained on some of these test faces; nothing of a bare file.
+    """Returns a warning if a model may have been trained on some of these test faces; none for a bare file.
 
     Raises:
-        InputError: it was trained on all of them.
+        InputError: the model was trained on all of them.
     """
     if loaded.manifest is None:
         return []
@@ -95,11 +95,11 @@ def training_notes(loaded: LoadedModel, data: EvaluationData) -> list[str]:
     if inputs.pop("data", None) == data.hash:
         return []
     if data.hash in inputs.values():
-        raise InputError(f"{loaded.path}: was trained on these very faces (--extra-data); evaluate it on other data")
+        raise InputError(f"{loaded.path}: was trained on these faces (--extra-data); evaluate it on other data")
     return ["this model was trained on another data folder; its training faces may be among these test faces"]
 
 
 def cost_of(loaded: LoadedModel) -> dict[str, float | None]:
-    """Returns the values of `COST`; of a bare file only the parameters and the size are known."""
+    """Returns the values of `COST`; for a bare file only the parameters and the size."""
     metrics = loaded.manifest["metrics"] if loaded.manifest else {"parameters": loaded.model.count_params()}
     return known_cost(metrics) | {"file_mb": round(loaded.file.stat().st_size / 1e6, 3)}

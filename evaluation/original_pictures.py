@@ -1,4 +1,4 @@
-"""Test faces in px of the original pictures they were cut from. N faces, K keypoints."""
+"""Test faces in px of the original pictures. N faces, K keypoints."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from facial_keypoints.errors import InputError
 
 
 def true_in_pictures(test: Split, crops: Float64) -> Split:
-    """Returns the faces with their keypoints in px of the original pictures; their images stay the crops.
+    """Returns the faces with keypoints in px of the original pictures; the images are still the crops.
 
     Args:
         crops: float64 (N, 2, 3), picture to crop.
@@ -24,9 +24,9 @@ def true_in_pictures(test: Split, crops: Float64) -> Split:
 
 
 def placed(keypoints: Keypoints, matrices: Float64) -> Keypoints:
-    """Returns keypoints and the errors to expect after similarities, float64 (N, 2, 3).
+    """Returns keypoints and expected errors, transformed by similarities, float64 (N, 2, 3).
 
-    `Part.crops` takes them from original pictures to crops, `geometry.inverse` of these takes them back.
+    `Split.crops` are from original pictures to crops, and their `geometry.inverse` back.
     """
     moved = geometry.transform(keypoints.coordinates, matrices).astype(np.float32)
     errors = keypoints.expected_error
@@ -45,15 +45,15 @@ def read_originals(test: Split, origins: Origins, faces: Int64, exif: str | None
         exif: as the faces were prepared; see `data_prep.readers.pictures.read_picture`.
 
     Raises:
-        InputError: a picture is no longer where `faces.csv` says, seen from the working folder, or cannot be decoded.
+        InputError: a picture cannot be decoded, or is not at the path of `faces.csv`, relative to the working folder.
     """
     pictures = []
     for face in faces:
-        if not origins.files[face]:  # it was a picture of its own already, among others in one file
+        if not origins.files[face]:  # the input held the image itself
             pictures.append(np.broadcast_to(test.images[face], (*test.images[face].shape[:2], 3)))
             continue
         path = Path(origins.folders[face]) / origins.files[face]
         if not path.is_file():
-            raise InputError(f"{path}: no such file, from {Path.cwd()}")
+            raise InputError(f"{path}: no such file, relative to {Path.cwd()}")
         pictures.append(read_picture(path, color=True, exif=exif))
     return pictures

@@ -20,9 +20,9 @@ COLUMNS = ("name", "keypoint", "points", *(f"{ratio}{end}" for ratio in RATIOS f
 
 
 def ratio_table(entries: Sequence[Entry], data: EvaluationData, base: str) -> pd.DataFrame:
-    """Returns for every model but the base a row for each keypoint and one for all of them, over labelled points.
+    """Returns a row for each keypoint and one for all of them, for every model other than the base, on labelled points.
 
-    Both intervals come from the same resamples. No rows where no entry is called `base`.
+    Both intervals are from the same resamples. There are no rows if no entry is named `base`.
     """
     groups, labelled = data.test.groups, data.test.labelled
     weights = resampling_weights(groups)

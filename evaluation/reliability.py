@@ -1,4 +1,4 @@
-"""`reliability.csv`: is the error as large as the network expects? N faces, K keypoints, B resamples, G groups."""
+"""`reliability.csv`: measured and expected errors. N faces, K keypoints, B resamples, G groups."""
 
 import numpy as np
 import pandas as pd
@@ -14,9 +14,9 @@ BINS = 10
 def reliability_table(coordinates: Float32, expected_error: Float32, test: Split, weights: Float64) -> pd.DataFrame:
     """Returns a row for each bin of labelled points, bins of equal count, in order of expected error.
 
-    `expected_error_px` is the mean that was predicted, `error_px` the mean absolute error of the points' coordinates
-    with its interval (the bins stay where they are in every resample), `ratio` the second over the first. Fewer points
-    than `BINS` have a bin each.
+    `expected_error_px` is the mean prediction, `error_px` the mean absolute error of the coordinates with its interval
+    (the bins are the same in every resample), `ratio` the second divided by the first. With fewer points than `BINS`
+    each has its own bin.
 
     Args:
         coordinates: float32 (N, K, 2) in px.

@@ -1,4 +1,4 @@
-"""All that an evaluation says of predictions: tables, plots and a summary."""
+"""The report of an evaluation: tables, plots and a summary."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -75,11 +75,11 @@ def draw_plots(
     tables: Mapping[str, pd.DataFrame],
     weights: Float64,
 ) -> None:
-    """Draws all plots but those of the expected error and of the original pictures.
+    """Draws all plots except those of the expected error and of the original pictures.
 
     Args:
-        scored: the keypoints (N, K, 2) of the model by its name, and of MEAN_FACE where there is one.
-        tables: `per_keypoint` and `per_group` of the model.
+        scored: the keypoints (N, K, 2) of the model by its name, and of MEAN_FACE if there is one.
+        tables: `per_keypoint` and `per_region` of the model.
         weights: float64 (B, G) of `resampling_weights(test.groups)`.
     """
     test, keypoint_set = data.test, data.keypoint_set
@@ -104,10 +104,10 @@ def draw_plots(
 
 
 def write_on_pictures(folder: Path, name: str, keypoints: Keypoints, data: EvaluationData, weights: Float64) -> str:
-    """Writes what is said in px of the original pictures; nothing where the faces were not cut from any.
+    """Writes tables and plots in px of the original pictures, if the faces were cropped from pictures.
 
     Returns:
-        lines for the summary; one of them says so where the pictures are no longer there to draw on.
+        lines for the summary, also if the pictures are missing and cannot be drawn on.
     """
     if data.test.crops is None:
         return ""
@@ -169,7 +169,7 @@ def _within(row: Any) -> str:
 
 
 def parts_summary(table: pd.DataFrame) -> str:
-    """Returns a line for each label source, origin or condition of a table of these, where there are several."""
+    """Returns a line for each label source, origin or condition of such a table, if there are several."""
     text = ""
     labelled = table[table["labels"] == "labelled"]
     for by, rows in labelled.groupby("by", sort=False):

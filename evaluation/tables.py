@@ -24,13 +24,13 @@ from evaluation.metrics import (
 from facial_keypoints.array_types import Bool, Float32, Float64
 from facial_keypoints.keypoint_set import KeypointSet, Normalizer
 
-LABELS = ("labelled", "all")  # scored on the real labels only; on the imputed ones too
+LABELS = ("labelled", "all")  # real labels only; imputed ones too
 COST = ("parameters", "epochs", "seconds", "file_mb")  # of training; of `model.keras`, in 1e6 bytes
 DECIMALS = 4
 
 
 def known_cost(metrics: Mapping[str, Any]) -> dict[str, float | None]:
-    """Returns the values of `COST` in a manifest's metrics; None for what is no number there."""
+    """Returns the values of `COST` in the metrics of a manifest; None if there is no number."""
     return {key: value if isinstance(value := metrics.get(key), int | float) else None for key in COST}
 
 
@@ -54,7 +54,7 @@ def accuracy_table(predicted: Float32, test: Split, keypoint_set: KeypointSet, w
 def nme_table(predicted: Float32, test: Split, keypoint_set: KeypointSet, weights: Float64) -> pd.DataFrame:
     """Returns `nme.csv`: a row for each normalizer of the set and each of `LABELS`; `faces` have a known NME.
 
-    Args: as of `accuracy_table`.
+    Args: see `accuracy_table`.
     """
     rows = []
     for normalizer in keypoint_set.normalizers:
@@ -72,16 +72,16 @@ def nme_table(predicted: Float32, test: Split, keypoint_set: KeypointSet, weight
 def keypoint_table(predicted: Float32, test: Split, keypoint_set: KeypointSet, weights: Float64) -> pd.DataFrame:
     """Returns `per_keypoint.csv`: a row for each keypoint and each of `LABELS`; `count` is the points scored.
 
-    Args: as of `accuracy_table`.
+    Args: see `accuracy_table`.
     """
     each = [(name, (k,)) for k, name in enumerate(keypoint_set.names)]
     return _point_table("keypoint", each, predicted, test, keypoint_set, weights)
 
 
 def region_table(predicted: Float32, test: Split, keypoint_set: KeypointSet, weights: Float64) -> pd.DataFrame:
-    """Returns `per_region.csv`: a row for each group of keypoints and each of `LABELS`; `count` is the points scored.
+    """Returns `per_region.csv`: a row for each region and each of `LABELS`; `count` is the points scored.
 
-    Args: as of `accuracy_table`.
+    Args: see `accuracy_table`.
     """
     return _point_table("group", keypoint_set.regions, predicted, test, keypoint_set, weights)
 
@@ -94,7 +94,7 @@ def _point_table(
     keypoint_set: KeypointSet,
     weights: Float64,
 ) -> pd.DataFrame:
-    """Returns the metrics of points pooled over the `members`, names with keypoints; their names in `column`."""
+    """Returns the metrics of points pooled over each of `members`, (name, keypoints), with the name in `column`."""
 
     _, *others = keypoint_set.normalizers
     metrics = (*KEYPOINT_METRICS, "nme_pct", *(f"nme_pct_{other.name.replace(' ', '_')}" for other in others))
@@ -114,25 +114,25 @@ def _point_table(
 
 
 def origin_table(predictions: Mapping[str, Float32], data: EvaluationData) -> pd.DataFrame:
-    """Returns `by_origin.csv`: the rows of `accuracy.csv` for the faces of each label source and each origin alone."""
+    """Returns `by_origin.csv`: the rows of `accuracy.csv` for each label source and each origin."""
     return _table_of_subsets(predictions, data, data.subsets())
 
 
 def condition_table(predictions: Mapping[str, Float32], data: EvaluationData) -> pd.DataFrame:
-    """Returns `by_condition.csv`: the same for faces that are turned so far, or so dark (`evaluation.conditions`)."""
+    """Returns `by_condition.csv`: the rows of `accuracy.csv` for each of `evaluation.conditions`."""
     return _table_of_subsets(predictions, data, conditions(data.test, data.keypoint_set))
 
 
 def _table_of_subsets(
     predictions: Mapping[str, Float32], data: EvaluationData, subsets: Sequence[tuple[str, str, Bool]]
 ) -> pd.DataFrame:
-    """Returns the rows of `accuracy.csv` for some of the faces at a time.
+    """Returns the rows of `accuracy.csv` for subsets of the faces.
 
-    `by` says what `which` names; `groups` are those that the intervals resample.
+    `by` is the kind of the subset and `which` its name; the intervals resample `groups`.
 
     Args:
         predictions: of each model or baseline, by name: float32 (N, K, 2) in px.
-        subsets: what `by` and `which` say, and the faces, bool (N,).
+        subsets: `by`, `which`, and the faces, bool (N,).
     """
     tables = []
     for by, which, kept in subsets:
@@ -176,7 +176,7 @@ def _cells(metrics: Sequence[str], values: Estimate) -> dict[str, float]:
 
 
 def with_interval(row: "pd.Series[float]", metric: str, decimals: int = 2) -> str:
-    """Returns a metric of a table's row as text, `1.83 [1.79, 1.88]`; without the ends where they are unknown."""
+    """Returns a metric of a table's row as text, `1.83 [1.79, 1.88]`; without unknown ends."""
     value, low, high = (row[name] for name in (metric, f"{metric}_low", f"{metric}_high"))
     if np.isnan(value):
         return "-"

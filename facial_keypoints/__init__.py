@@ -1,9 +1,12 @@
-"""Facial keypoints: faces in pictures, their keypoints, and the error to expect of each.
+"""Finds faces in pictures and predicts their keypoints, each with an expected error.
 
-from facial_keypoints import Predictor, read_picture
+>>> from facial_keypoints import Predictor
+>>> predictor = Predictor("v2")
+>>> for face in predictor.predict("photo.jpg"):
+...     x, y = face["nose_tip"]
 
-for face in Predictor().predict(read_picture("photo.jpg")):
-    print(face.box, face.keypoints)
+Public names: `Predictor` and `Face`; `read_picture`, `write_picture` and `draw_faces`; `align`, `apply_filter` and
+`load_filter`; `Tracker` for clips and cameras; the detectors `Haar` and `YuNet`; `InputError`, raised for bad input.
 """
 
 import importlib
@@ -12,20 +15,43 @@ from typing import Any
 from facial_keypoints.errors import InputError
 from facial_keypoints.telemetry import switch_off
 
-__all__ = ["Face", "InputError", "Predictor", "draw_faces", "read_picture", "write_picture"]
-
-_FOUND_IN = {
+_MODULES = {
     "Face": "face",
+    "Haar": "detectors.haar",
     "Predictor": "predictor",
+    "Tracker": "video.tracking",
+    "YuNet": "detectors.yunet",
+    "align": "aligning",
+    "apply_filter": "filters.apply",
     "draw_faces": "drawing",
+    "load_filter": "filters.files",
     "read_picture": "pictures",
     "write_picture": "pictures",
 }
 
+__all__ = [
+    "Face",
+    "Haar",
+    "InputError",
+    "Predictor",
+    "Tracker",
+    "YuNet",
+    "align",
+    "apply_filter",
+    "draw_faces",
+    "load_filter",
+    "read_picture",
+    "write_picture",
+]
+
 
 def __getattr__(name: str) -> Any:
-    """Imports what is asked for when it first is, and OpenCV with it; `__init__.pyi` gives the types."""
-    if name in _FOUND_IN:
-        switch_off("onnxruntime")  # now, for a program that imports onnxruntime before it makes a Predictor
-        return getattr(importlib.import_module(f"facial_keypoints.{_FOUND_IN[name]}"), name)
+    """Imports a public name when it is first used, so that `import facial_keypoints` is quick."""
+    if name in _MODULES:
+        switch_off("onnxruntime")  # now, in case the program imports onnxruntime before it makes a Predictor
+        return getattr(importlib.import_module(f"facial_keypoints.{_MODULES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

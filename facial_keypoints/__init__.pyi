@@ -1,6 +1,12 @@
+from facial_keypoints.aligning import align as align
+from facial_keypoints.detectors.haar import Haar as Haar
+from facial_keypoints.detectors.yunet import YuNet as YuNet
 from facial_keypoints.drawing import draw_faces as draw_faces
 from facial_keypoints.errors import InputError as InputError
 from facial_keypoints.face import Face as Face
+from facial_keypoints.filters.apply import apply_filter as apply_filter
+from facial_keypoints.filters.files import load_filter as load_filter
 from facial_keypoints.pictures import read_picture as read_picture
 from facial_keypoints.pictures import write_picture as write_picture
 from facial_keypoints.predictor import Predictor as Predictor
+from facial_keypoints.video.tracking import Tracker as Tracker

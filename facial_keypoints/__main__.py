@@ -11,22 +11,26 @@ COMMANDS = (predict, filter, align, live)  # modules with `add_parser` and `main
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs a command.
+    """Parses the command line and runs the command.
 
     Raises:
-        InputError: bad input, one line.
+        InputError: bad input.
     """
-    parser = argparse.ArgumentParser(prog="facial-keypoints", description="Facial keypoints in pictures of faces.")
+    parser = argparse.ArgumentParser(
+        prog="facial-keypoints",
+        description="Find faces in pictures, clips and cameras and predict their keypoints.",
+        epilog="example: facial-keypoints predict photo.jpg --out out; options: facial-keypoints predict --help",
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in COMMANDS:
         command.add_parser(commands)
     options = parser.parse_args(arguments)
-    warnings.filterwarnings("ignore", "Image size")  # Pillow's, of pictures that are refused as too large
+    warnings.filterwarnings("ignore", "Image size")  # Pillow warns of large pictures, which this project refuses itself
     options.main(options)
 
 
 def console() -> None:
-    """Runs the command that the shell was given, and leaves with its exit code."""
+    """Runs the command of the shell and exits with its code."""
     run(main)
 
 

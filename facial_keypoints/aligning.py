@@ -1,12 +1,16 @@
-"""Leveled, centerd crops of faces, as face recognition takes them."""
+"""Aligned crops of faces, as face recognition takes them."""
+
+from collections.abc import Sequence
 
 import numpy as np
 
 from facial_keypoints import geometry
-from facial_keypoints.array_types import Float64
+from facial_keypoints.array_types import Float64, UInt8
+from facial_keypoints.crops import shown
 from facial_keypoints.face import Face
 from facial_keypoints.filters.apply import points15
 from facial_keypoints.keypoint_set import FACE15
+from facial_keypoints.pictures import Picture, as_rgb
 
 SIZE_PX = 112
 
@@ -20,18 +24,41 @@ TEMPLATE_PX = {
 }
 
 
-def alignment(face: Face, size_px: int = SIZE_PX, margin: float = 0.0) -> Float64:
-    """Returns the matrix (2, 3), picture to crop, of a square crop in which a face is level and centerd.
+def align(picture: Picture, faces: Sequence[Face], size_px: int = SIZE_PX, margin: float = 0.0) -> UInt8:
+    """Returns a square crop of each face, level and centered as face recognition expects it, uint8 (F, S, S, 3) RGB.
 
-    The similarity that lays eye centers, nose tip and mouth corners on TEMPLATE_PX with least squared error;
-    `geometry.crop(picture, matrix, size_px, size_px)` cuts.
+    A similarity (shift, rotation, scale) moves the eye centers, the tip of the nose and the corners of the mouth to
+    ArcFace's template (Deng et al. 2019) with the least squared error. The picture's edge is repeated outside of it.
 
     Args:
-        face: of 15 or 68 keypoints.
-        size_px: of the crop's sides; the template grows with it.
-        margin: what the crop shows more on each side, as a share of what it shows at 0.
+        picture: a path, an array or a PIL image, as in `Predictor.predict`.
+        faces: F faces of 15 or 68 keypoints in this picture.
+        size_px: the side S of the crops.
+        margin: how much more to show on each side, as a share of the side without a margin.
+
+    Raises:
+        InputError: the picture cannot be read, or a face has neither 15 nor 68 keypoints.
+
+    Example:
+        >>> from facial_keypoints import Predictor, align
+        >>> faces = Predictor("v2").predict("photo.jpg")
+        >>> align("photo.jpg", faces, size_px=160).shape
+        (2, 160, 160, 3)
     """
+    pixels = as_rgb(picture)
+    crops = [crop_aligned(pixels, alignment_matrix(face, size_px, margin), size_px) for face in faces]
+    return np.stack(crops) if crops else np.zeros((0, size_px, size_px, 3), np.uint8)
+
+
+def crop_aligned(picture: UInt8, matrix: Float64, size_px: int) -> UInt8:
+    """Returns the square crop of a picture (H, W, 3) under a matrix (2, 3), uint8 (S, S, 3)."""
+    region, shifted = shown(picture, matrix, size_px, size_px)
+    return geometry.crop(region, shifted, size_px, size_px)
+
+
+def alignment_matrix(face: Face, size_px: int = SIZE_PX, margin: float = 0.0) -> Float64:
+    """Returns the matrix of `align`, picture to crop, float64 (2, 3)."""
     points = points15(face)[[FACE15.index(name) for name in TEMPLATE_PX]]
-    places = (np.array(list(TEMPLATE_PX.values())) + 0.5) / SIZE_PX  # pixel edges, which a change of size keeps
-    matrices = geometry.fit_similarity(points, (places + margin) / (1 + 2 * margin) * size_px - 0.5)
+    template = (np.array(list(TEMPLATE_PX.values())) + 0.5) / SIZE_PX  # pixel edges, so that it scales with the size
+    matrices = geometry.fit_similarity(points, (template + margin) / (1 + 2 * margin) * size_px - 0.5)
     return np.asarray(matrices[0])

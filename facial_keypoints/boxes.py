@@ -1,7 +1,7 @@
-"""What detectors say: boxes around faces. F faces.
+"""The boxes around faces that detectors return. F faces.
 
-A detector is a callable: `detect(picture) -> Boxes`, the picture being uint8 (H, W, 3) RGB. A further one is one new
-file in `detectors/`.
+A detector is a callable: `detect(picture) -> Boxes`, where the picture is uint8 (H, W, 3) RGB. A new detector is one
+new file in `detectors/`.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,11 +17,11 @@ from facial_keypoints.errors import InputError, one_line
 
 
 class EyesInBox(NamedTuple):
-    """Where a detector's boxes hold the eye centers of an upright face, on average.
+    """Where the eye centers of an upright face are in a detector's boxes, on average.
 
     Attributes:
-        middle_x, middle_y: the point between them, as a fraction of the box's width and height.
-        apart: their distance, as a fraction of the box's width.
+        middle_x, middle_y: the point between the eyes, as a fraction of the box's width and height.
+        apart: the distance of the eyes, as a fraction of the box's width.
     """
 
     middle_x: float
@@ -34,9 +34,9 @@ class Boxes(NamedTuple):
 
     Attributes:
         xywh: float64 (F, 4), left, top, width and height in px of the picture.
-        scores: float64 (F,), higher is surer; each detector has a scale of its own.
-        turns: float64 (F,) degrees by which each face is turned in the picture's plane, clockwise as one sees it.
-        eyes: where these boxes have the eyes of a face.
+        scores: float64 (F,), higher is more certain; each detector has a scale of its own.
+        turns: float64 (F,), the rotation of each face in the picture's plane, in degrees clockwise.
+        eyes: where the eyes are in these boxes.
     """
 
     xywh: Float64
@@ -45,27 +45,27 @@ class Boxes(NamedTuple):
     eyes: EyesInBox
 
 
-USUAL_EYES = EyesInBox(0.5, 0.38, 0.35)  # of a box that holds a face from the brows to the chin
+USUAL_EYES = EyesInBox(0.5, 0.38, 0.35)  # of a box from the brows to the chin
 
-LEAST_PX, MOST_PX = 640, 1280  # longest side of a picture that is searched
-SHRUNK = 0.7  # at most so far between them: eyes that are 20 px apart stay 14 px apart
+MIN_SEARCHED_PX, MAX_SEARCHED_PX = 640, 1280  # longest side of the picture that a detector searches
+SHRUNK = 0.7  # the largest reduction between these sizes: eyes 20 px apart stay 14 px apart
 
-SMALLEST_PX, FARTHEST_PX = 1e-3, 1e6  # of a box that is given, and of its corner from the picture's
+SMALLEST_PX, FARTHEST_PX = 1e-3, 1e6  # of a given box: its sides, and its corner's distance from the picture's
 
 Detector = Callable[[UInt8], Boxes]
 
 
 def joined(found: Sequence[Boxes]) -> Boxes:
-    """Returns all boxes of several, at least one, that have the eyes of a face in the same place."""
+    """Joins several `Boxes`, at least one, whose `eyes` are equal."""
     xywh, scores, turns, eyes = zip(*found, strict=True)
     return Boxes(np.concatenate(xywh), np.concatenate(scores), np.concatenate(turns), eyes[0])
 
 
 def given_boxes(xywh: npt.ArrayLike) -> Boxes:
-    """Returns boxes that somebody else found, (F, 4), of upright faces.
+    """Returns boxes (F, 4) of upright faces that the user gives.
 
     Raises:
-        InputError: they are no boxes, or one has no size, or is larger or farther away than any picture.
+        InputError: these are no boxes, or a box has no size, or is larger or farther away than any picture.
     """
     try:
         boxes = np.array(xywh, np.float64).reshape(-1, 4)
@@ -80,13 +80,13 @@ def given_boxes(xywh: npt.ArrayLike) -> Boxes:
 
 
 def shrunk(picture: UInt8) -> UInt8:
-    """Returns a picture (H, W, C) as small as it may be for all faces to be found that are worth it."""
+    """Returns a picture (H, W, C) at the smallest size at which detectors still find all useful faces."""
     longest = max(picture.shape[:2])
-    return scaled(picture, min(1.0, np.clip(SHRUNK * longest, LEAST_PX, MOST_PX) / longest))
+    return scaled(picture, min(1.0, np.clip(SHRUNK * longest, MIN_SEARCHED_PX, MAX_SEARCHED_PX) / longest))
 
 
 def scaled(picture: UInt8, scale: float) -> UInt8:
-    """Returns a picture (H, W, C) with sides of so much of their length, at least a pixel; itself at 1."""
+    """Returns a picture (H, W, C) with its sides multiplied by `scale` (at most 1), each at least a pixel."""
     if scale == 1:
         return picture
     height, width, channels = picture.shape
@@ -94,10 +94,10 @@ def scaled(picture: UInt8, scale: float) -> UInt8:
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8).reshape(*size[::-1], channels)
 
 
-def eye_places(boxes: Boxes) -> Float64:
-    """Returns where both eye centers of each face may be, float64 (F, 2, 2) in px of the picture.
+def eyes_in(boxes: Boxes) -> Float64:
+    """Returns the probable eye centers of each face, float64 (F, 2, 2) in px of the picture.
 
-    First the eye on the left of an upright picture. A turned face is turned about its box's middle.
+    First the eye on the left of an upright face. A rotated face is rotated about the middle of its box.
     """
     size = boxes.xywh[:, 2:]
     middle = boxes.xywh[:, :2] + size / 2
@@ -107,6 +107,6 @@ def eye_places(boxes: Boxes) -> Float64:
 
 
 def turning(degrees: Float64, to: Float64) -> Float64:
-    """Returns matrices (F, 2, 3) that turn about the origin by (F,) degrees, clockwise as one sees it, and shift it."""
+    """Returns matrices (F, 2, 3) that rotate about the origin by (F,) degrees clockwise, then shift by `to` (F, 2)."""
     cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
     return np.stack([np.stack([cos, -sin, to[:, 0]], axis=-1), np.stack([sin, cos, to[:, 1]], axis=-1)], axis=1)

@@ -1,7 +1,7 @@
-"""From labels to what a network is trained towards, and from what it gives back to keypoints.
+"""Encodes labels as training targets, and decodes a network's output to keypoints.
 
-A network predicts M landmarks: the K places of the set's first label source, then the places that its other sources
-mean by the same names (their `own` keypoints). N faces, K keypoints, M landmarks, S label sources of the set.
+A network predicts M output points: the K keypoints as the set's first label source defines them, then the keypoints
+that other label sources define differently (their `own`). N faces, K keypoints, M output points, S label sources.
 """
 
 from collections.abc import Collection
@@ -14,19 +14,19 @@ from facial_keypoints.array_types import Bool, Float32, Int64
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import KeypointSet
 
-UNKNOWN_LABEL_SOURCE = -1  # the label source of a face of which nothing is known
-WITH_ERROR = 3  # length of the last axis of an output that says x, y and the expected error
+UNKNOWN_LABEL_SOURCE = -1  # of a face whose label source is not known; treated like label source 0
+WITH_ERROR = 3  # length of the last axis of an output with x, y and the expected error
 
 
 @dataclass(frozen=True)
 class OutputPoints:
-    """Which of its M landmarks a network means for each label source and keypoint.
+    """Which of a network's M output points belongs to each label source and keypoint.
 
     Attributes:
-        of_source: S rows of K indexes below M. The first row counts from 0 to K - 1; the row of a source whose places
-            the network does not tell apart is the same.
-        mirror: mirror[m] is the output point whose position output point m takes in a mirrored picture; None where the
-            keypoint set does not know.
+        of_label_source: S rows of K indexes below M. The first row counts from 0 to K - 1, as does the row of a label
+            source without output points of its own.
+        mirror: mirror[m] is the output point whose position output point m takes in a mirrored picture;
+            None where the keypoint set does not know.
     """
 
     of_label_source: tuple[tuple[int, ...], ...]
@@ -36,16 +36,16 @@ class OutputPoints:
         return 1 + max(map(max, self.of_label_source))
 
     def of_faces(self, label_sources: Int64) -> Int64:
-        """Returns the landmark of each face's keypoints, int64 (N, K); int64 (N,) in, UNKNOWN_SOURCE like source 0."""
+        """Returns the output point of each face's keypoints, int64 (N, K), from its label source, int64 (N,)."""
         return np.array(self.of_label_source, np.int64)[np.maximum(label_sources, 0)]
 
 
 class Keypoints(NamedTuple):
-    """What a network says of N faces.
+    """A network's prediction for N faces.
 
     Attributes:
         coordinates: float32 (N, K, 2) in px.
-        expected_error: float32 (N, K), the absolute error of x and of y to expect, in px; None where nothing is said.
+        expected_error: float32 (N, K), the expected absolute error of x and of y, in px; None if not predicted.
     """
 
     coordinates: Float32
@@ -53,7 +53,7 @@ class Keypoints(NamedTuple):
 
 
 def output_points(keypoint_set: KeypointSet, label_sources: Collection[int] = (0,)) -> OutputPoints:
-    """Returns the landmarks of a network that tells the places of these label sources apart; source 0 is always one."""
+    """Returns the output points of a network that distinguishes these label sources; label source 0 always counts."""
     count = len(keypoint_set)
     rows = [tuple(range(count))] * len(keypoint_set.label_sources)
     points = [(0, keypoint) for keypoint in range(count)]  # the label source and the keypoint of each output point
@@ -67,12 +67,13 @@ def output_points(keypoint_set: KeypointSet, label_sources: Collection[int] = (0
 
 
 def encode(keypoints: Float32, labelled: Bool, label_sources: Int64, of: OutputPoints) -> tuple[Float32, Bool]:
-    """Returns training targets: coordinates float32 (N, M, 2) in px, 0 where no label says, and which count, (N, M).
+    """Returns training targets, float32 (N, M, 2) in px, 0 where there is no label, and where there is one, (N, M).
 
     Args:
         keypoints: float32 (N, K, 2) in px, finite where labelled.
         labelled: bool (N, K).
-        sources: int64 (N,), the label source of each face.
+        label_sources: int64 (N,), the label source of each face.
+        of: the network's output points.
     """
     at = of.of_faces(label_sources)
     targets = np.zeros((len(keypoints), len(of), 2), np.float32)
@@ -83,18 +84,19 @@ def encode(keypoints: Float32, labelled: Bool, label_sources: Int64, of: OutputP
 
 
 def decode(output: Float32, label_sources: Int64, of: OutputPoints) -> Keypoints:
-    """Returns the keypoints that each face's own label source means.
+    """Returns the keypoints as each face's label source defines them.
 
     Args:
         output: float32 (N, M, 2), or (N, M, 3) with the expected error.
-        sources: int64 (N,), the label source of each face; UNKNOWN_SOURCE: the places of source 0.
+        label_sources: int64 (N,), the label source of each face.
+        of: the network's output points.
     """
     chosen = np.take_along_axis(output, of.of_faces(label_sources)[..., None], axis=1)
     return Keypoints(chosen[..., :2], chosen[..., 2] if output.shape[-1] == WITH_ERROR else None)
 
 
 def flipped_back(output: Float32, width_px: int, of: OutputPoints) -> Float32:
-    """Returns the output (N, M, 2 or 3) for mirrored pictures in the positions of the pictures as they were.
+    """Returns the output for the original pictures, (N, M, 2 or 3), from the output for mirrored ones.
 
     Raises:
         InputError: the keypoint set does not say which keypoints change sides.

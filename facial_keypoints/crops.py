@@ -1,4 +1,4 @@
-"""Crops as a network was trained on: from boxes, from keypoints, and cut out of pictures. F faces, K keypoints."""
+"""Crops like those that a network was trained on, from boxes or keypoints. F faces, K keypoints."""
 
 import cv2
 import numpy as np
@@ -6,30 +6,30 @@ import numpy.typing as npt
 
 from facial_keypoints import geometry
 from facial_keypoints.array_types import Float64, UInt8
-from facial_keypoints.boxes import USUAL_EYES, Boxes, eye_places
+from facial_keypoints.boxes import USUAL_EYES, Boxes, eyes_in
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import KeypointSet
 from facial_keypoints.spec import GRAY, RGB, ModelSpec
 
-MARGIN_PX = 2  # around what a crop shows, for the pixels between which it lies
+MARGIN_PX = 2  # around what a crop shows, for the interpolation at its edge
 
 
 def crop_of(keypoints: npt.ArrayLike, spec: ModelSpec) -> Float64:
-    """Returns matrices (F, 2, 3), picture to crop, that lay keypoints (F, K, 2) on those of the mean training face.
+    """Returns matrices (F, 2, 3), picture to crop, that map keypoints (F, K, 2) to those of the mean training face.
 
-    The crop is level: a face that is turned in the picture's plane stands upright in it.
+    A face that is rotated in the picture's plane is upright in its crop.
     """
     return geometry.fit_similarity(keypoints, np.array(spec.crop.mean_keypoints)[None])
 
 
 def crop_of_boxes(boxes: Boxes, spec: ModelSpec) -> Float64:
-    """Returns matrices (F, 2, 3), picture to crop, that lay the eyes of boxes on those of the mean training face."""
+    """Returns matrices (F, 2, 3), picture to crop, that map the eyes in boxes to those of the mean training face."""
     mean = eye_centers(spec.crop.mean_keypoints, spec.keypoint_set)
-    return geometry.fit_similarity(eye_places(boxes), mean[None])
+    return geometry.fit_similarity(eyes_in(boxes), mean[None])
 
 
 def crop_of_whole(picture: UInt8, spec: ModelSpec) -> Float64:
-    """Returns the matrix (2, 3) by which a whole picture (H, W, C) becomes a crop: as large as fits, in its middle."""
+    """Returns the matrix (2, 3) that fits a whole picture (H, W, C) into the middle of a crop."""
     size, of_crop = np.array(picture.shape[1::-1]), np.array([spec.crop.width_px, spec.crop.height_px])
     scale = (of_crop / size).min()
     shift = (of_crop - 1) / 2 - scale * (size - 1) / 2
@@ -45,10 +45,10 @@ def eye_centers(keypoints: npt.ArrayLike, keypoint_set: KeypointSet) -> Float64:
     return np.take_along_axis(centers, centers[..., :1].argsort(axis=-2), axis=-2)
 
 
-def cut(picture: UInt8, matrices: Float64, spec: ModelSpec) -> UInt8:
-    """Returns what matrices (F, 2, 3) show of a picture (H, W, 1 or 3), as the network takes it: uint8 (F, h, w, c).
+def crop_faces(picture: UInt8, matrices: Float64, spec: ModelSpec) -> UInt8:
+    """Returns the crops of a picture (H, W, 1 or 3) under matrices (F, 2, 3), uint8 (F, h, w, c) for the network.
 
-    Outside of the picture its edge is repeated.
+    The picture's edge is repeated outside of it.
     """
     height, width, channels = spec.crop.shape
     crops = np.empty((len(matrices), height, width, channels), np.uint8)
@@ -59,10 +59,11 @@ def cut(picture: UInt8, matrices: Float64, spec: ModelSpec) -> UInt8:
 
 
 def shown(picture: UInt8, matrix: Float64, height_px: int, width_px: int) -> tuple[UInt8, Float64]:
-    """Returns what a crop of so many px shows of a picture (H, W, C), a view, at least a pixel of it, and its matrix.
+    """Returns the part of a picture (H, W, C) that a crop shows, a view of at least one pixel, and its matrix.
 
     Args:
-        matrix: (2, 3), picture to crop; the one that is returned takes the view to the crop.
+        matrix: (2, 3), picture to crop; the returned one maps the part to the crop.
+        height_px, width_px: the size of the crop.
     """
     corners = geometry.transform(corners_px(height_px, width_px), geometry.inverse(matrix))
     margin = MARGIN_PX * max(1.0, float(np.abs(np.linalg.inv(matrix[:, :2])).max()))
@@ -85,7 +86,7 @@ def with_channels(images: UInt8, channels: int) -> UInt8:
 
 
 def corners_px(height_px: int, width_px: int) -> Float64:
-    """Returns the middles of a crop's four corner pixels, float64 (4, 2) in px of the crop."""
+    """Returns the centers of a crop's four corner pixels, float64 (4, 2) in px of the crop."""
     right, bottom = width_px - 1.0, height_px - 1.0
     return np.array([[0, 0], [right, 0], [right, bottom], [0, bottom]])
 
@@ -93,7 +94,7 @@ def corners_px(height_px: int, width_px: int) -> Float64:
 def box_of(crop: Float64, spec: ModelSpec) -> tuple[float, float, float, float]:
     """Returns the upright square (x, y, width, height), in px of the picture, around the face in a crop (2, 3).
 
-    As a box that is given (`boxes.given_boxes`) it leads back to the crop where the face is upright.
+    Given as a box (`boxes.given_boxes`), it leads back to the same crop if the face is upright.
     """
     mean = eye_centers(spec.crop.mean_keypoints, spec.keypoint_set)
     (left, right) = geometry.transform(mean, geometry.inverse(crop))
@@ -105,7 +106,7 @@ def box_of(crop: Float64, spec: ModelSpec) -> tuple[float, float, float, float]:
 
 
 def moved_px(before: Float64, after: Float64, spec: ModelSpec) -> Float64:
-    """Returns how far the corners of crops move, float64 (F,), the farthest, in px of the crop; (F, 2, 3) each."""
+    """Returns how far a crop's corners move at most between two matrices (F, 2, 3), float64 (F,) in px of the crop."""
     corners = corners_px(spec.crop.height_px, spec.crop.width_px)[None]
     again = geometry.transform(geometry.transform(corners, geometry.inverse(before)), after)
     return np.asarray(np.linalg.norm(again - corners, axis=-1).max(axis=-1, initial=0))

@@ -1,4 +1,4 @@
-"""Faces drawn on the picture they are in."""
+"""Draws faces on their picture."""
 
 import math
 from collections.abc import Sequence
@@ -9,58 +9,63 @@ import numpy.typing as npt
 
 from facial_keypoints.array_types import Float32, Float64, UInt8
 from facial_keypoints.face import Face
-from facial_keypoints.keypoint_set import KeypointSet
+from facial_keypoints.pictures import Picture, as_rgb
 
 BOX_RGB, LINE_RGB, POINT_RGB, EDGE_RGB = (60, 230, 90), (90, 220, 255), (255, 0, 255), (40, 0, 40)
 
-# In widths of the face's box, of which the eyes' distance is 0.35. A point with its edge is less than a tenth of that
-# distance across, so that it hides no part of the face.
+# In widths of the face's box; the eyes are 0.35 apart. A point with its edge is less than a tenth of that distance
+# across, so that it hides no part of the face.
 POINT_OF_BOX, LINE_OF_BOX, TEXT_OF_BOX = 0.012, 0.006, 0.1  # radius, thickness, height
 EDGE_OF_POINT, LARGEST_EDGE_PX = 0.25, 0.7  # of a point's radius
-SMALLEST_POINT_PX, LARGEST_POINT_PX, LARGEST_LINE_PX, SMALLEST_TEXT_PX = (
-    0.4,
-    12,
-    6,
-    8,
-)  # a pixel is 0.5 about its middle
-BOX_LINE_OF_BOX = 0.03  # to which the box's line grows where it is to be seen in a small view
+SMALLEST_POINT_PX, LARGEST_POINT_PX, LARGEST_LINE_PX, SMALLEST_TEXT_PX = 0.4, 12, 6, 8
+BOX_LINE_OF_BOX = 0.03  # the thickest that `box_line_px` makes the box's line
 STROKE_OF_TEXT = 0.1  # thickness of a digit, of its height
 
-EXACT_PX = 3  # radius of a point that OpenCV draws exactly enough; smaller ones are enlarged to it
-MOST_ENLARGED_PIXELS, MARGIN_PX = 4_000_000, 3
-SUBPIXEL_BITS = 4  # OpenCV takes places in sixteenths of a pixel
+EXACT_PX = 3  # radius of a point that OpenCV draws exactly enough; smaller points are drawn on an enlarged copy
+MAX_ENLARGED_PIXELS, MARGIN_PX = 4_000_000, 3
+SUBPIXEL_BITS = 4  # OpenCV takes coordinates in sixteenths of a pixel
 
 
 def draw_faces(
-    picture: UInt8,
+    picture: Picture,
     faces: Sequence[Face],
-    keypoint_set: KeypointSet,
+    *,
     numbers: Sequence[int] | None = None,
-    least_px: float = 1,
+    box_line_px: float = 1,
     colors: Sequence[UInt8] | None = None,
 ) -> UInt8:
     """Returns a copy of a picture, uint8 (H, W, 3) RGB, with the box, the number and the K keypoints of each face.
 
-    All are drawn as large as suits the face.
+    Lines, points and digits grow with the face.
 
     Args:
-        numbers: of the faces; None: from 0 on.
-        least_px: thickness of the boxes' lines, where the face is large enough for it.
-        colors: of the keypoints of each face, uint8 (K, 3) RGB; None: POINT_RGB.
+        picture: a path, an array or a PIL image, as in `Predictor.predict`.
+        faces: the faces to draw.
+        numbers: the numbers to write beside the faces; None counts from 0.
+        box_line_px: the thickness of the boxes' lines at least, except on small faces.
+        colors: for each face the colors of its keypoints, uint8 (K, 3) RGB; None draws them in magenta.
+
+    Raises:
+        InputError: the picture cannot be read.
+
+    Example:
+        >>> from facial_keypoints import Predictor, draw_faces, write_picture
+        >>> faces = Predictor("v2").predict("photo.jpg")
+        >>> write_picture("faces.jpg", draw_faces("photo.jpg", faces))
     """
-    drawn = picture.copy()
+    drawn = as_rgb(picture).copy()
     for number, face in zip(range(len(faces)) if numbers is None else numbers, faces, strict=True):
-        _draw_box(drawn, face, str(number), least_px)
-    for place, face in enumerate(faces):
-        own = np.full((len(face.keypoints), 3), POINT_RGB, np.uint8) if colors is None else colors[place]
-        _draw_keypoints(drawn, face, keypoint_set, own)
+        _draw_box(drawn, face, str(number), box_line_px)
+    for index, face in enumerate(faces):
+        own = np.full((len(face.keypoints), 3), POINT_RGB, np.uint8) if colors is None else colors[index]
+        _draw_keypoints(drawn, face, own)
     return drawn
 
 
-def _draw_box(drawn: UInt8, face: Face, number: str, least_px: float) -> None:
+def _draw_box(drawn: UInt8, face: Face, number: str, box_line_px: float) -> None:
     x, y, width, height = face.box
     usual = int(np.clip(round(LINE_OF_BOX * width), 1, LARGEST_LINE_PX))
-    line_px = max(usual, round(min(least_px, BOX_LINE_OF_BOX * width)))
+    line_px = max(usual, round(min(box_line_px, BOX_LINE_OF_BOX * width)))
     corners = _subpixels(np.array([[x, y], [x + width, y + height]]))
     cv2.rectangle(drawn, corners[0], corners[1], BOX_RGB, line_px, cv2.LINE_AA, SUBPIXEL_BITS)
     font, text_px = cv2.FONT_HERSHEY_SIMPLEX, max(SMALLEST_TEXT_PX, round(TEXT_OF_BOX * width))
@@ -68,20 +73,20 @@ def _draw_box(drawn: UInt8, face: Face, number: str, least_px: float) -> None:
     scale = cv2.getFontScaleFromHeight(font, text_px, stroke_px)
     (_, above), below = cv2.getTextSize(number, font, scale, stroke_px)
     left, bottom = max(x, 0) + below, max(y, 0) + above + below
-    if text_px > TEXT_OF_BOX * width + 1:  # a number that is large for its face stands over it, or else under it
-        over, under = y - line_px - below / 2, y + height + line_px + above
-        left, bottom = max(x, 0), over if over > above else under
+    if text_px > TEXT_OF_BOX * width + 1:  # a number that is too large for the box goes above it or below it
+        above_box, below_box = y - line_px - below / 2, y + height + line_px + above
+        left, bottom = max(x, 0), above_box if above_box > above else below_box
     at = round(left), round(bottom)
-    for color, px in ((EDGE_RGB, stroke_px + 2), (BOX_RGB, stroke_px)):  # read on any ground
+    for color, px in ((EDGE_RGB, stroke_px + 2), (BOX_RGB, stroke_px)):  # legible on any background
         cv2.putText(drawn, number, at, font, scale, color, px, cv2.LINE_AA)
 
 
-def _draw_keypoints(drawn: UInt8, face: Face, keypoint_set: KeypointSet, colors: UInt8) -> None:
-    """Draws points and lines, in place; those of a small face on an enlarged copy, for OpenCV draws none so small."""
+def _draw_keypoints(drawn: UInt8, face: Face, colors: UInt8) -> None:
+    """Draws points and lines in place; for a small face on an enlarged copy, since OpenCV draws no points so small."""
     radius = float(np.clip(POINT_OF_BOX * face.box[2], SMALLEST_POINT_PX, LARGEST_POINT_PX))
     line_px = min(LINE_OF_BOX * face.box[2], LARGEST_LINE_PX)
     if radius >= EXACT_PX:
-        _draw_skeleton(drawn, face.keypoints, keypoint_set, line_px)
+        _draw_skeleton(drawn, face, face.keypoints, line_px)
         _draw_points(drawn, face.keypoints, colors, radius)
         return
     height, width = drawn.shape[:2]
@@ -90,19 +95,19 @@ def _draw_keypoints(drawn: UInt8, face: Face, keypoint_set: KeypointSet, colors:
     region = drawn[top:bottom, left:right]
     if not region.size:
         return
-    wanted, possible = math.ceil(EXACT_PX / radius), math.isqrt(MOST_ENLARGED_PIXELS // region[..., 0].size)
+    wanted, possible = math.ceil(EXACT_PX / radius), math.isqrt(MAX_ENLARGED_PIXELS // region[..., 0].size)
     times = max(1, min(wanted, possible))
     large = np.asarray(cv2.resize(region, None, fx=times, fy=times, interpolation=cv2.INTER_NEAREST), np.uint8)
     points = (face.keypoints - (left, top) + 0.5) * times - 0.5  # pixel centers lie at whole numbers
-    _draw_skeleton(large, points, keypoint_set, line_px * times)
+    _draw_skeleton(large, face, points, line_px * times)
     _draw_points(large, points, colors, radius * times)
     region[:] = cv2.resize(large, region.shape[1::-1], interpolation=cv2.INTER_AREA)
 
 
-def _draw_skeleton(drawn: UInt8, keypoints: Float32 | Float64, keypoint_set: KeypointSet, line_px: float) -> None:
-    for run in keypoint_set.skeleton:
-        points = _subpixels(keypoints[list(run)])
-        cv2.polylines(drawn, [points], False, LINE_RGB, max(1, round(line_px)), cv2.LINE_AA, SUBPIXEL_BITS)
+def _draw_skeleton(drawn: UInt8, face: Face, points: Float32 | Float64, line_px: float) -> None:
+    for run in face.keypoint_set.skeleton:
+        line = _subpixels(points[list(run)])
+        cv2.polylines(drawn, [line], False, LINE_RGB, max(1, round(line_px)), cv2.LINE_AA, SUBPIXEL_BITS)
 
 
 def _draw_points(drawn: UInt8, keypoints: Float32 | Float64, colors: UInt8, radius: float) -> None:
@@ -113,5 +118,5 @@ def _draw_points(drawn: UInt8, keypoints: Float32 | Float64, colors: UInt8, radi
 
 
 def _subpixels(points: Float32 | Float64) -> npt.NDArray[np.int32]:
-    places: npt.NDArray[np.int32] = np.round(points * 2**SUBPIXEL_BITS).clip(-(2**30), 2**30).astype(np.int32)
-    return places
+    rounded: npt.NDArray[np.int32] = np.round(points * 2**SUBPIXEL_BITS).clip(-(2**30), 2**30).astype(np.int32)
+    return rounded

@@ -1,4 +1,4 @@
-"""Bad input as one line: what a command says and the code it leaves with. No traceback where the user can mend it."""
+"""Bad input as one line, and the exit codes of commands: no traceback for what the user can fix."""
 
 import errno
 import io
@@ -12,8 +12,17 @@ EXIT_DONE, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 0, 2, 130
 SHORT_CHARACTERS = 240
 
 
-class InputError(Exception):
-    """Something the user can mend; its text is one line that names the file, the row and the fix."""
+class InputError(ValueError):
+    """Bad input, which the user can fix: one line that names the file, the row, what is wrong and what to do.
+
+    Example:
+        >>> from facial_keypoints import InputError, Predictor
+        >>> try:
+        ...     Predictor("v2").predict("missing.jpg")
+        ... except InputError as error:
+        ...     print(error)
+        missing.jpg: no such file; give a picture
+    """
 
 
 def run(main: Callable[[], None]) -> None:

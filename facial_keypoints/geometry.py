@@ -1,4 +1,4 @@
-"""Similarity fits, and crops with the way back. N faces, K points; pixel centers lie at whole numbers."""
+"""Similarity fits, crops and their inverses. N faces, K points; pixel centers are at whole numbers."""
 
 import cv2
 import numpy as np
@@ -6,19 +6,19 @@ import numpy.typing as npt
 
 from facial_keypoints.array_types import Bool, Float64, UInt8
 
-TINY = 1e-12  # keeps a division by the spread of points that all coincide finite
+TINY = 1e-12  # keeps a division finite where all points coincide
 
 
 def fit_similarity(source: npt.ArrayLike, target: npt.ArrayLike, mask: Bool | None = None) -> Float64:
-    """Returns (N, 2, 3): the shift, turn and scale that lay source points on target points with least squared error.
+    """Returns (N, 2, 3): the shift, rotation and scale from source to target points with the least squared error.
 
-    A point p goes to M @ (p, 1). Umeyama 1991 in two dimensions, without reflection. A face with one point, or with
-    points all in one place, is only shifted; one without points stays where it is.
+    Maps a point p to M @ (p, 1). Umeyama 1991 in two dimensions, without reflection. A face with one point, or whose
+    points all coincide, is only shifted; the matrix of a face without points is the identity.
 
     Args:
         source: float (N, K, 2) or (K, 2), finite where the mask is True.
         target: the same.
-        mask: bool (N, K), the points that count; all where None.
+        mask: bool (N, K), the points to use; None uses all.
     """
     before, after = (np.asarray(points, np.float64) @ np.array([1, 1j]) for points in (source, target))
     before, after = np.broadcast_arrays(np.atleast_2d(before), np.atleast_2d(after))
@@ -38,13 +38,13 @@ def fit_similarity(source: npt.ArrayLike, target: npt.ArrayLike, mask: Bool | No
 
 
 def transform(points: npt.ArrayLike, matrices: Float64) -> Float64:
-    """Returns where (N, 2, 3) matrices, or one (2, 3), take points (N, K, 2); NaN stays NaN."""
+    """Maps points (N, K, 2) by matrices (N, 2, 3), or by one (2, 3); NaN stays NaN."""
     moved = np.asarray(points, np.float64) @ np.swapaxes(matrices[..., :2], -1, -2) + matrices[..., None, :, 2]
     return np.asarray(moved)
 
 
 def inverse(matrices: Float64) -> Float64:
-    """Returns the matrices (..., 2, 3) that take points back where they came from."""
+    """Returns the inverse matrices (..., 2, 3)."""
     linear = np.linalg.inv(matrices[..., :2])
     return np.concatenate([linear, -linear @ matrices[..., 2:]], axis=-1)
 
@@ -52,7 +52,7 @@ def inverse(matrices: Float64) -> Float64:
 def about_middle(
     side_px: int, turn_degrees: float = 0.0, scale: float = 1.0, right_px: float = 0.0, down_px: float = 0.0
 ) -> Float64:
-    """Returns the matrix (2, 3) that turns (clockwise as a viewer sees it), scales and then moves a square crop."""
+    """Returns the matrix (2, 3) that rotates a square crop clockwise about its middle, scales it, then shifts it."""
     middle = (side_px - 1) / 2
     matrix = cv2.getRotationMatrix2D((middle, middle), -turn_degrees, scale)
     matrix[:, 2] += right_px, down_px
@@ -60,15 +60,15 @@ def about_middle(
 
 
 def chained(first: Float64, second: Float64) -> Float64:
-    """Returns the matrices (..., 2, 3) that do what the first ones do, and after that what the second ones do."""
+    """Returns the matrices (..., 2, 3) that apply `first`, then `second`."""
     linear = second[..., :2] @ first[..., :2]
     return np.concatenate([linear, second[..., :2] @ first[..., 2:] + second[..., 2:]], axis=-1)
 
 
 def shrunk(picture: UInt8, matrix: Float64) -> tuple[UInt8, Float64]:
-    """Returns the picture as small as a matrix (2, 3) makes it, shrunk by areas, and what is left for a matrix to do.
+    """Returns a picture shrunk to the scale of a matrix (2, 3) by averaging areas, and the matrix that remains.
 
-    A matrix that makes nothing smaller is returned with the picture as they are.
+    Returns both unchanged if the matrix does not make the picture smaller.
     """
     scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
     if scale >= 1:
@@ -77,21 +77,23 @@ def shrunk(picture: UInt8, matrix: Float64) -> tuple[UInt8, Float64]:
     size = max(1, round(width * scale)), max(1, round(height * scale))
     smaller = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
     ratio = np.array([width / size[0], height / size[1]])
-    linear = matrix[:, :2] * ratio  # of the smaller picture, whose pixel centers lie elsewhere
+    linear = matrix[:, :2] * ratio  # for the smaller picture, whose pixel centers are elsewhere
     shift = matrix[:, :2] @ (ratio - 1) / 2 + matrix[:, 2]
     return smaller, np.column_stack([linear, shift])
 
 
 def crop(picture: UInt8, matrix: Float64, height_px: int, width_px: int) -> UInt8:
-    """Returns the picture under a matrix (2, 3), picture to crop, its edge repeated outside.
+    """Returns the crop of a picture under a matrix (2, 3), picture to crop; the picture's edge is repeated outside.
 
-    Where the crop is smaller than what it shows, the picture is shrunk by areas first, so that nothing flickers.
+    A crop that is smaller than what it shows is shrunk by averaging areas first, which avoids aliasing.
 
     Args:
         picture: uint8 (H, W) or (H, W, C); the crop has as many axes.
+        matrix: (2, 3).
+        height_px, width_px: the size of the crop.
     """
     channels = picture.shape[2:]
     picture, matrix = shrunk(picture, matrix)
     flags = {"flags": cv2.INTER_LINEAR, "borderMode": cv2.BORDER_REPLICATE}
-    cut = np.asarray(cv2.warpAffine(picture, matrix, (width_px, height_px), **flags), np.uint8)
-    return cut.reshape(height_px, width_px, *channels)  # OpenCV drops the axis of a single channel
+    warped = np.asarray(cv2.warpAffine(picture, matrix, (width_px, height_px), **flags), np.uint8)
+    return warped.reshape(height_px, width_px, *channels)  # OpenCV drops the axis of a single channel

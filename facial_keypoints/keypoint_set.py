@@ -235,6 +235,8 @@ def from_dict(values: dict[str, Any], where: str) -> KeypointSet:
 
 
 def _from_dict(values: dict[str, Any], where: str) -> KeypointSet:
+    if not isinstance(values, dict):
+        raise TypeError(f"expected a table of values, not {values!r}")
     keys = {"name", "keypoints", "mirror", "skeleton", "normalizers", "regions", "roles", "label_sources"}
     if unknown := sorted(set(values) - keys):
         raise InputError(f"{where}: has the unknown key {unknown[0]!r}; known: {', '.join(sorted(keys))}")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from PIL import (
     BmpImagePlugin,
     ExifTags,
@@ -78,18 +79,29 @@ UPRIGHT = {  # how a picture is turned upright, by its EXIF orientation; 1: it i
     8: Image.Transpose.ROTATE_90,
 }
 
+Picture = str | Path | npt.NDArray[np.uint8] | Image.Image
+
 notes = logging.getLogger("facial_keypoints")  # what a reader should know; a program may show or silence it
 
 
 def read_picture(path: str | Path, *, most_pixels: int = MOST_PIXELS) -> UInt8:
-    """Returns a picture, uint8 (H, W, 3) RGB, turned as its EXIF orientation says.
+    """Reads a picture file and returns uint8 (H, W, 3) RGB, upright by its EXIF orientation.
 
-    What is transparent becomes white. Of an animation or several pages the first picture is taken, and a note logged;
-    previews and smaller copies beside the picture do not count.
+    Supported formats: AVIF, BMP, GIF, JPEG, JPEG 2000, PGM, PNG, PPM, TIFF, WebP. The format is detected from the
+    content, not from the extension. Transparent parts become white. Of an animation or of several pages the first
+    picture is read, and a warning logged; previews and smaller copies do not count.
+
+    Args:
+        path: the file.
+        most_pixels: the largest number of pixels; larger pictures are refused before they are decoded.
 
     Raises:
-        InputError: it cannot be read, is no picture or a damaged one, is a RAW photo, or has more than
-            `most_pixels`, which its header says.
+        InputError: the file is missing, damaged, not a picture, a RAW photo, or too large.
+
+    Example:
+        >>> from facial_keypoints import read_picture
+        >>> read_picture("photo.jpg").shape
+        (272, 504, 3)
     """
     path = Path(path)
     with open_picture(path, most_pixels) as image:
@@ -99,6 +111,39 @@ def read_picture(path: str | Path, *, most_pixels: int = MOST_PIXELS) -> UInt8:
             return _rgb(image if turn is None else image.transpose(turn))
         except Exception as error:
             raise InputError(f"{path}: cannot be decoded ({one_line(error)}); save or fetch it again") from None
+
+
+def as_rgb(picture: Picture) -> UInt8:
+    """Returns a picture as an array, uint8 (H, W, 3) RGB, without a copy where it is one.
+
+    Args:
+        picture: a path, read by `read_picture`; a numpy array of uint8, (H, W, 3) RGB or (H, W) or (H, W, 1) gray; or a
+            PIL image of any mode, whose EXIF orientation is ignored.
+
+    Raises:
+        InputError: the file cannot be read, or the array has another type or shape.
+    """
+    if isinstance(picture, str | Path):
+        return read_picture(picture)
+    if isinstance(picture, Image.Image):
+        try:
+            return _rgb(picture)
+        except Exception as error:  # Pillow decodes only now
+            raise InputError(f"picture: cannot be decoded ({one_line(error)})") from None
+    if not isinstance(picture, np.ndarray):
+        kind = type(picture).__name__
+        raise InputError(f"picture: is {kind}, expected a path, a numpy array of uint8 or a PIL image")
+    if picture.dtype != np.uint8:
+        says = f"picture: is {picture.dtype}, expected uint8 (0 black to 255 white)"
+        if picture.dtype.kind == "f":
+            says += "; convert values of 0 to 1 with (picture * 255).round().astype('uint8')"
+        raise InputError(says)
+    shape = picture.shape
+    if len(shape) == 2:
+        picture = picture[..., None]
+    if picture.ndim != 3 or picture.shape[2] not in (1, 3) or not picture.size:
+        raise InputError(f"picture: has shape {shape}, expected (H, W, 3) RGB, or (H, W) or (H, W, 1) gray")
+    return picture if picture.shape[2] == 3 else np.repeat(picture, 3, axis=2)
 
 
 @contextlib.contextmanager
@@ -170,8 +215,25 @@ def _opened_tiff(path: Path, most_pixels: int) -> Image.Image:
 
 
 def write_picture(path: str | Path, picture: UInt8) -> None:
-    """Writes a picture, uint8 (H, W, 3) RGB, in the format that the file name ends in."""
-    Image.fromarray(picture).save(path, quality=JPEG_QUALITY, compress_level=PNG_LEVEL)
+    """Writes a picture, uint8 (H, W, 3) RGB, in the format of the file name's extension.
+
+    Args:
+        path: the file to write, for instance `out.png` or `out.jpg` (quality 92).
+        picture: the pixels.
+
+    Raises:
+        OSError: the file cannot be written.
+        InputError: the extension is not that of a format that can be written.
+
+    Example:
+        >>> from facial_keypoints import read_picture, write_picture
+        >>> write_picture("copy.png", read_picture("photo.jpg"))
+    """
+    image = Image.fromarray(picture)
+    try:
+        image.save(path, quality=JPEG_QUALITY, compress_level=PNG_LEVEL)
+    except ValueError:
+        raise InputError(f"{path}: has no extension of a picture format; name it .jpg or .png") from None
 
 
 def _orientation(image: Image.Image) -> int:

@@ -1,8 +1,8 @@
-"""Predicts keypoints with a network in an ONNX file. N crops, F faces in a picture, K keypoints, M landmarks."""
+"""Predicts keypoints with a network in an ONNX file. N crops, F faces, K keypoints, M output points."""
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,192 +14,244 @@ from facial_keypoints import geometry
 from facial_keypoints.array_types import Float32, Float64, Int64, UInt8
 from facial_keypoints.boxes import Detector, given_boxes
 from facial_keypoints.codec import WITH_ERROR, Keypoints, decode
-from facial_keypoints.detectors.haar import Haar, second_look
+from facial_keypoints.detectors.haar import Haar, tilted_or_profile
 from facial_keypoints.errors import InputError, one_line
 from facial_keypoints.face import MAX_FIRST_UNCERTAINTY, MAX_UNCERTAINTY, Face, each_once, uncertainty
+from facial_keypoints.pictures import Picture, as_rgb
 from facial_keypoints.pretrained import INT8_FILE, KERAS_FILE, MANIFEST, ONNX_FILE, find, shipped
-from facial_keypoints.runtime import onnxruntime
+from facial_keypoints.runtime import CPU, Provider, session
 from facial_keypoints.spec import CHANNELS, METADATA_KEY, ModelSpec, from_json
 
 BATCH = 64
-PASSES = 3  # at most, each from a crop that the last one's keypoints gave
-STILL_PX = 3.0  # of a crop; one whose corners move less has stopped
-TYPICAL_UNCERTAINTY = 0.01  # of a network that comes without a manifest: about that of the shipped ones
-SILENT = 4  # onnxruntime's level of notes: its errors are raised as well
+PASSES = 3  # at most; each crops again by the keypoints of the pass before
+STILL_PX = 3.0  # of a crop; a crop whose corners move less is final
+TYPICAL_UNCERTAINTY = 0.01  # of a network without a manifest: about that of the shipped ones
 EXPORT_AGAIN = "export it again with `python -m training.export MODEL_DIR`"
 
 
 class Predictor:
-    """A trained network that predicts. It may be called from several threads at once.
+    """A trained network that finds faces and predicts their keypoints. Several threads may use it at once.
 
-    A copy, or one that is pickled, as for a pool of processes, loads the network again: a shipped one by its name, any
-    other from the same file, which must not have changed.
+    Pickling or copying it stores what it was loaded from, not its weights: the name of a shipped model, or else the
+    path and the SHA-256 of the file, which must not change.
 
     Attributes:
         spec: what the network takes and predicts.
         path: the ONNX file.
-        usual_doubt: the mean error, in widths of the face's box, that the network made, and so expects, on the faces
-            it was validated on; as the manifest beside its file says, or USUAL_DOUBT.
+        typical_uncertainty: the network's mean error on its validation faces, in widths of the face's box, from the
+            manifest beside the ONNX file; TYPICAL_UNCERTAINTY without a manifest.
+
+    Example:
+        >>> from facial_keypoints import Predictor
+        >>> predictor = Predictor("v2")
+        >>> len(predictor.keypoint_names)
+        15
+        >>> for face in predictor.predict("photo.jpg"):
+        ...     x, y = face["nose_tip"]
+        ...     print(f"{x:.0f}, {y:.0f}")
+        380, 159
+        138, 165
     """
 
     spec: ModelSpec
     path: Path
     typical_uncertainty: float
 
-    def __init__(self, model: str | Path = "v2", *, int8: bool = False, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        model: str | Path = "v2",
+        *,
+        int8: bool = False,
+        threads: int | None = None,
+        providers: Sequence[Provider] = (CPU,),
+    ) -> None:
         """Loads a network.
 
         Args:
-            model: the name of a shipped model, a model folder with `model.onnx`, or an `.onnx` file.
-            int8: takes `model_int8.onnx` of the model folder: faster and smaller, and hardly less exact.
-            threads: at most so many for one picture or batch; None: one for each core.
+            model: the name of a shipped model (`v2`: 15 keypoints, `v2-68`: 68), a model folder with `model.onnx`, or
+                an `.onnx` file.
+            int8: load `model_int8.onnx` of the model folder, which is smaller, faster and nearly as accurate.
+            threads: the number of threads for one picture or batch; None uses one per core.
+            providers: onnxruntime's execution providers in order of preference, for instance
+                ["CUDAExecutionProvider"], which needs the package `onnxruntime-gpu` in place of `onnxruntime`. Each
+                must start; there is no silent fall-back to the CPU.
 
         Raises:
-            InputError: there is no such model, it is damaged, or its ONNX file does not say what it predicts.
+            InputError: there is no such model, its file is damaged, the file does not say what it predicts, or a
+                provider is not installed or does not start.
         """
         if threads is not None and threads < 1:
             raise InputError(f"threads: is {threads}, expected at least 1")
         found = find(model)
         if int8 and not found.is_dir():
-            raise InputError(f"{model}: is a file; int8 chooses one of a model folder, leave it out")
+            raise InputError(f"{model}: is a file; int8 chooses a file of a model folder, so leave int8 out")
         self.path = found / (INT8_FILE if int8 else ONNX_FILE) if found.is_dir() else found
         content, digest = _content(self.path, checked=found.is_dir())
-        self._session = _session(self.path, content, threads or 0)
+        self._session = _session(self.path, content, threads or 0, providers)
         by_name = isinstance(model, str) and model in shipped()
-        self._loaded_by = (model, int8, threads, "") if by_name else (found.absolute(), int8, threads, digest)
+        loaded: tuple[str | Path, str] = (model, "") if by_name else (found.absolute(), digest)
+        self._loaded_by = (*loaded, {"int8": int8, "threads": threads, "providers": tuple(providers)})
         self.spec = _spec(self._session, self.path)
-        self._gives = len(self.spec.output_points), WITH_ERROR if self.spec.expected_error else 2
+        self._output_shape = len(self.spec.output_points), WITH_ERROR if self.spec.expected_error else 2
         self._box_px = cropping.box_of(np.eye(2, 3), self.spec)[2]  # of the mean face, in its crop
         self.typical_uncertainty = _typical_uncertainty(self.path, self._box_px)
-        self._haar = Haar()
-        self._second_look = second_look(self._haar)
+        haar = Haar()
+        self._detectors = haar, tilted_or_profile(haar)
         self._input = _input_name(self._session, self.spec, self.path)
-        self._run(np.zeros((1, *self.spec.crop.shape), np.uint8))  # whether it does what it says is seen here
+        self._run(np.zeros((1, *self.spec.crop.shape), np.uint8))  # fails here if the file contradicts its metadata
 
-    def __reduce__(self) -> tuple[Callable[..., "Predictor"], tuple[str | Path, bool, int | None, str]]:
+    def __reduce__(self) -> tuple[Callable[..., "Predictor"], tuple[str | Path, str, dict[str, Any]]]:
         """Returns how `pickle` and `copy` make it again."""
         return _load_again, self._loaded_by
 
-    def predict_crops(self, images: UInt8, label_source: str | None = None) -> Keypoints:
-        """Returns the keypoints of faces that are already cut: float32 (N, K, 2), and the errors to expect (N, K).
-
-        Coordinates are px of the crop, 0 at the center of its first pixel. Where the network says no errors, they are
-        None.
-
-        Args:
-            images: uint8 (N, H, W, C) of the network's height and width, any N; C is 1 (gray) or 3 (RGB, in this order)
-                and need not be the network's.
-            source: the name of the label source whose places are meant; None: the keypoint set's own.
-
-        Raises:
-            InputError: other images, or a label source that the network does not tell apart.
-        """
-        images = self._checked(images)
-        label_sources = self._label_sources(len(images), label_source)
-        return decode(self._outputs(images), label_sources, self.spec.output_points)
+    @property
+    def keypoint_names(self) -> tuple[str, ...]:
+        """The names of the K keypoints, in the order of `Face.keypoints`. Left and right are the person's own."""
+        return self.spec.keypoint_set.names
 
     def predict(
         self,
-        picture: UInt8,
+        picture: Picture,
         *,
         detector: Detector | None = None,
         boxes: npt.ArrayLike | None = None,
         label_source: str | None = None,
     ) -> list[Face]:
-        """Returns the faces of a picture with their keypoints, the surest first.
+        """Finds the faces in a picture and returns them with their keypoints, the surest first.
 
-        What the detector found is dropped where the network expects errors that no face gives, or where it led to the
-        keypoints of a face that is already there; so nothing is dropped as false where the network says no errors.
+        A detection is dropped if the network expects larger errors than on any real face, or if its keypoints coincide
+        with those of another face. A network without expected errors drops no false detections.
 
         Args:
-            picture: uint8 (H, W, 3) RGB, (H, W, 1) or (H, W) gray; `pictures.read_picture` reads one.
-            detector: finds faces (`detectors/`); None: OpenCV's Haar cascade, and where that leads to no face the
-                cascade on copies turned by 25 degrees, and the one for faces from the side.
-            boxes: float (F, 4), boxes around faces (x, y, width, height) in px, instead of a detector's. The faces are
-                in their order, and none is dropped.
-            source: as in `predict_crops`.
+            picture: a path, a numpy array of uint8, (H, W, 3) RGB or (H, W) or (H, W, 1) gray, or a PIL image.
+            detector: finds the faces, for instance `YuNet()`. None: OpenCV's Haar cascade; if that finds no face, the
+                cascade on copies turned by 25 degrees both ways, and the cascade for profiles.
+            boxes: float (F, 4), x, y, width and height of each face in px, in place of a detector. Returns one face for
+                each box, in their order.
+            label_source: as in `predict_crops`.
 
         Raises:
-            InputError: no such picture, or a box without size.
+            InputError: the picture cannot be read or has another type or shape, or a box has no size.
+
+        Example:
+            >>> from facial_keypoints import Predictor
+            >>> predictor = Predictor("v2")
+            >>> first, second = predictor.predict("photo.jpg")
+            >>> first.keypoints.shape
+            (15, 2)
+            >>> (same,) = predictor.predict("photo.jpg", boxes=[second.box])
+            >>> bool(abs(same.keypoints - second.keypoints).max() < 3)  # px
+            True
         """
-        picture = _checked_picture(picture)
+        pixels = as_rgb(picture)
         if boxes is not None:
-            crops = cropping.crop_of_boxes(given_boxes(boxes), self.spec)
-            return self.predict_at(picture, crops, label_source=label_source)
-        for search in (detector,) if detector else (self._haar, self._second_look):
-            if faces := self._found(picture, search, label_source):
+            return self.predict_at(
+                pixels, cropping.crop_of_boxes(given_boxes(boxes), self.spec), label_source=label_source
+            )
+        for each in (detector,) if detector else self._detectors:
+            if faces := self._found(pixels, each, label_source):
                 return faces
         return []
 
+    def predict_crops(self, images: UInt8, label_source: str | None = None) -> Keypoints:
+        """Returns the keypoints of faces that are cropped already, (N, K, 2), and their expected errors, (N, K).
+
+        Coordinates are px of the crop, 0 at the center of its first pixel. The expected errors are None if the network
+        does not predict them.
+
+        Args:
+            images: uint8 (N, H, W, C) of the network's height and width; C is 1 (gray) or 3 (RGB), whichever the
+                network takes.
+            label_source: the name of the label source whose definition of the keypoints is meant; None: the keypoint
+                set's own.
+
+        Raises:
+            InputError: the images have another type or shape, or the network does not know the label source.
+
+        Example:
+            >>> import numpy as np
+            >>> from facial_keypoints import Predictor
+            >>> images = np.zeros((8, 96, 96, 1), np.uint8)  # for instance the test split of a data folder
+            >>> coordinates, expected_error = Predictor("v2").predict_crops(images)
+            >>> coordinates.shape
+            (8, 15, 2)
+        """
+        images = self._checked(images)
+        return decode(self._outputs(images), self._label_sources(len(images), label_source), self.spec.output_points)
+
+    def predict_at(
+        self, picture: Picture, crops: Float64, *, passes: int = PASSES, label_source: str | None = None
+    ) -> list[Face]:
+        """Returns a face for each crop, in their order.
+
+        Each pass crops again by the keypoints of the pass before, so that the face is level and of the size that the
+        network was trained on, until the crop stops moving.
+
+        Args:
+            picture: as in `predict`.
+            crops: float64 (F, 2, 3), picture to crop; `crops.crop_of` computes them from known keypoints.
+            passes: the largest number of passes, at least 1.
+            label_source: as in `predict_crops`.
+
+        Raises:
+            InputError: as `predict`.
+        """
+        crops, output = self._settled(as_rgb(picture), crops, passes)
+        return self._faces(crops, output, np.ones(len(crops)), label_source)
+
     def _found(self, picture: UInt8, detector: Detector, label_source: str | None) -> list[Face]:
-        """Returns the faces that a detector leads to, the surest first: as the network says, else as the detector."""
+        """Returns the faces that a detector finds, by uncertainty, then by the detector's score."""
         found = detector(picture)
-        crops = cropping.crop_of_boxes(found, self.spec)
-        crops, output = self._settled(
-            picture, crops, PASSES, max_uncertainty=MAX_FIRST_UNCERTAINTY * self.typical_uncertainty
-        )
+        most_first = MAX_FIRST_UNCERTAINTY * self.typical_uncertainty
+        crops, output = self._settled(picture, cropping.crop_of_boxes(found, self.spec), PASSES, most_first)
         real = self._uncertainties(output) < MAX_UNCERTAINTY * self.typical_uncertainty
         faces = self._faces(crops[real], output[real], found.scores[real], label_source)
         return each_once(sorted(faces, key=lambda face: (uncertainty(face), -face.score)))
 
-    def predict_at(
-        self, picture: UInt8, crops: Float64, *, passes: int = PASSES, label_source: str | None = None
-    ) -> list[Face]:
-        """Returns a face for each crop, in their order.
-
-        The keypoints of each pass say where the next one cuts, level and of the size that the network knows best,
-        until the crop stops moving.
-
-        Args:
-            picture: as in `predict`.
-            crops: float64 (F, 2, 3), picture to crop; `crops.crop_of` gives that of known keypoints.
-            passes: at most so many, at least 1.
-            source: as in `predict_crops`.
-        """
-        crops, output = self._settled(_checked_picture(picture), crops, passes)
-        return self._faces(crops, output, np.ones(len(crops)), label_source)
-
     def _settled(
         self, picture: UInt8, crops: Float64, passes: int, max_uncertainty: float = np.inf
     ) -> tuple[Float64, Float32]:
-        """Returns the crops (F, 2, 3) where they stopped, and what the network gives there, (F, M, 2 or 3).
+        """Returns the crops (F, 2, 3) of each face's last pass, and the network's output there, (F, M, 2 or 3).
 
-        A crop of more doubt than `hopeless` stops at once.
+        A face whose uncertainty is above `max_uncertainty` gets no further pass.
         """
         crops = np.array(crops, np.float64)
-        output = np.zeros((len(crops), *self._gives), np.float32)
-        going = np.arange(len(crops))
+        output = np.zeros((len(crops), *self._output_shape), np.float32)
+        moving = np.arange(len(crops))
         for left in range(passes - 1, -1, -1):
-            output[going] = self._outputs(cropping.cut(picture, crops[going], self.spec))
+            output[moving] = self._outputs(cropping.crop_faces(picture, crops[moving], self.spec))
             if not left:
                 break
-            going = going[self._uncertainties(output[going]) < max_uncertainty]
-            placed = geometry.transform(
-                output[going, : len(self.spec.keypoint_set), :2], geometry.inverse(crops[going])
-            )
-            better = cropping.crop_of(placed, self.spec)
-            moved = cropping.moved_px(crops[going], better, self.spec) > STILL_PX
-            going = going[moved]
-            crops[going] = better[moved]
+            moving = moving[self._uncertainties(output[moving]) < max_uncertainty]
+            in_crop = output[moving, : len(self.spec.keypoint_set), :2]
+            better = cropping.crop_of(geometry.transform(in_crop, geometry.inverse(crops[moving])), self.spec)
+            moved = cropping.moved_px(crops[moving], better, self.spec) > STILL_PX
+            moving = moving[moved]
+            crops[moving] = better[moved]
         return crops, output
 
     def _faces(self, crops: Float64, output: Float32, scores: Float64, label_source: str | None) -> list[Face]:
-        """Returns the faces that the network sees in crops (F, 2, 3), in px of the picture."""
+        """Returns the faces in crops (F, 2, 3), in px of the picture."""
         coordinates, errors = decode(output, self._label_sources(len(output), label_source), self.spec.output_points)
-        back = geometry.inverse(crops)
-        keypoints = geometry.transform(coordinates, back).astype(np.float32)
-        scales = np.sqrt(np.abs(np.linalg.det(back[:, :, :2]))).astype(np.float32)
-        placed = [None] * len(crops) if errors is None else errors * scales[:, None]
+        to_picture = geometry.inverse(crops)
+        keypoints = geometry.transform(coordinates, to_picture).astype(np.float32)
+        scales = np.sqrt(np.abs(np.linalg.det(to_picture[:, :, :2]))).astype(np.float32)
+        errors_px = [None] * len(crops) if errors is None else errors * scales[:, None]
         boxes = [cropping.box_of(crop, self.spec) for crop in crops]
-        return [Face(*face) for face in zip(boxes, keypoints, placed, crops, scores.tolist(), strict=True)]
+        return [
+            Face(box, points, error_px, crop, self.spec.keypoint_set, score)
+            for box, points, error_px, crop, score in zip(
+                boxes, keypoints, errors_px, crops, scores.tolist(), strict=True
+            )
+        ]
 
     def _outputs(self, images: UInt8) -> Float32:
-        """Returns what the network gives for images in batches, float32 (N, M, 2 or 3)."""
+        """Returns the network's output for images in batches, float32 (N, M, 2 or 3)."""
         batches = [self._run(images[start : start + BATCH]) for start in range(0, len(images), BATCH)]
-        return np.concatenate([np.zeros((0, *self._gives), np.float32), *batches])
+        return np.concatenate([np.zeros((0, *self._output_shape), np.float32), *batches])
 
     def _uncertainties(self, output: Float32) -> Float32:
-        """Returns the `doubt` of each face, float32 (F,), of what the network gives."""
+        """Returns `face.uncertainty` of each face, float32 (F,), from the network's output."""
         if not self.spec.expected_error:
             return np.zeros(len(output), np.float32)
         of_keypoints = output[:, : len(self.spec.keypoint_set), 2]
@@ -215,49 +267,49 @@ class Predictor:
             raise InputError(f"images: have shape {shape}, expected (N, {height}, {width}, {channels}), C being 1 or 3")
         if shape[1:3] != (height, width):
             size = f"{shape[1]} x {shape[2]} px"
-            raise InputError(f"images: are {size}, {self.path} takes {height} x {width} px; cut or resize them")
+            raise InputError(f"images: are {size}, {self.path} takes {height} x {width} px; crop or resize them")
         return images
 
     def _label_sources(self, count: int, name: str | None) -> Int64:
-        """Returns the number of a label source, int64 (N,), once for each of N faces."""
+        """Returns the index of a label source, int64 (N,), once for each of N faces."""
         label_sources = self.spec.keypoint_set.label_sources
-        known = {label_sources[number].name: number for number in (0, *self.spec.label_sources)}
+        known = {label_sources[index].name: index for index in (0, *self.spec.label_sources)}
         if name is not None and name not in known:
             raise InputError(f"{name}: {self.path} knows no such label source; give one of {', '.join(known)}")
         return np.full(count, known[name] if name else 0, np.int64)
 
     def _run(self, images: UInt8) -> Float32:
-        """Returns what the network gives for a batch, float32 (N, M, 2 or 3)."""
+        """Returns the network's output for one batch, float32 (N, M, 2 or 3)."""
         images = cropping.with_channels(images, self.spec.crop.channels)
-        gives = (len(images), *self._gives)
+        shape = (len(images), *self._output_shape)
         try:
             output = np.asarray(self._session.run(None, {self._input: images.astype(np.float32)})[0], np.float32)
-        except Exception as error:  # the runtime has an error class for each of its states, and none above them
+        except Exception as error:  # onnxruntime's errors have no common base class
             raise InputError(f"{self.path}: fails on a picture ({one_line(error)}); {EXPORT_AGAIN}") from None
-        if output.shape != gives:
-            raise InputError(f"{self.path}: gives {output.shape}, but says that it gives {gives}; {EXPORT_AGAIN}")
+        if output.shape != shape:
+            raise InputError(f"{self.path}: gives {output.shape}, but its metadata promise {shape}; {EXPORT_AGAIN}")
         if not np.isfinite(output).all():
-            raise InputError(f"{self.path}: gives values that are no numbers; {EXPORT_AGAIN}")
+            raise InputError(f"{self.path}: gives values that are not finite; {EXPORT_AGAIN}")
         return output
 
 
-def _load_again(model: str | Path, int8: bool, threads: int | None, digest: str) -> Predictor:
+def _load_again(model: str | Path, digest: str, options: dict[str, Any]) -> Predictor:
     """Returns the predictor that was pickled.
 
     Args:
-        digest: SHA-256 of its file; "" for a shipped one, which is that of this version of the library.
+        digest: SHA-256 of its file; "" for a shipped model, which this version of the library has.
 
     Raises:
-        InputError: the file is gone, or another one.
+        InputError: the file is missing or has changed.
     """
-    predictor = Predictor(model, int8=int8, threads=threads)
-    if predictor._loaded_by[-1] != digest:
+    predictor = Predictor(model, **options)
+    if predictor._loaded_by[1] != digest:
         raise InputError(f"{predictor.path}: has changed since this predictor loaded it; make a new Predictor")
     return predictor
 
 
 def _content(path: Path, checked: bool) -> tuple[bytes, str]:
-    """Returns an ONNX file's bytes and their SHA-256; `checked`: after a check against its model folder's manifest."""
+    """Returns an ONNX file's bytes and their SHA-256; `checked`: compares it with the model folder's manifest first."""
     folder = path.parent
     if not path.is_file():
         also = " --int8 DATA" if path.name == INT8_FILE else ""
@@ -275,12 +327,12 @@ def _content(path: Path, checked: bool) -> tuple[bytes, str]:
         network = folder / KERAS_FILE
         if trained and network.is_file() and hashlib.sha256(network.read_bytes()).hexdigest() != trained:
             says = f"{network}: was altered after {path.name} was exported"
-            raise InputError(f"{says}; put it back, or train the network again and {EXPORT_AGAIN}")
+            raise InputError(f"{says}; restore it, or train the network again and {EXPORT_AGAIN}")
     return content, digest
 
 
 def _typical_uncertainty(path: Path, box_px: float) -> float:
-    """Returns what `Predictor.usual_doubt` is of an ONNX file; the face's box is so wide in its crops."""
+    """Returns `Predictor.typical_uncertainty` of an ONNX file; `box_px`: the width of the face's box in its crops."""
     try:
         error_px = float(json.loads(path.with_name(MANIFEST).read_bytes())["metrics"]["val_mae_px"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
@@ -288,16 +340,16 @@ def _typical_uncertainty(path: Path, box_px: float) -> float:
     return error_px / box_px if 0 < error_px < np.inf else TYPICAL_UNCERTAINTY
 
 
-def _session(path: Path, content: bytes, threads: int) -> Any:
-    """Returns the runtime's session of an ONNX file; 0 threads: one for each core."""
-    module = onnxruntime()
-    options = module.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = SILENT
+def _session(path: Path, content: bytes, threads: int, providers: Sequence[Provider]) -> Any:
+    """Returns onnxruntime's session of an ONNX file; 0 threads: one per core."""
     try:
-        return module.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        return session(content, threads, providers)
+    except InputError:
+        raise
     except Exception as error:
-        raise InputError(f"{path}: is no whole ONNX file ({one_line(error)}); {EXPORT_AGAIN}") from None
+        if any(provider != CPU for provider in providers):
+            raise InputError(f"{path}: cannot be loaded with {list(providers)} ({one_line(error)})") from None
+        raise InputError(f"{path}: is no complete ONNX file ({one_line(error)}); {EXPORT_AGAIN}") from None
 
 
 def _spec(session: Any, path: Path) -> ModelSpec:
@@ -314,17 +366,5 @@ def _input_name(session: Any, spec: ModelSpec, path: Path) -> str:
     inputs = session.get_inputs()
     sides = inputs[0].shape[1:] if len(inputs) == 1 else []
     if tuple(sides) != spec.crop.shape:
-        raise InputError(f"{path}: says that it takes {spec.crop.shape}, and takes {tuple(sides)}; {EXPORT_AGAIN}")
+        raise InputError(f"{path}: takes {tuple(sides)}, but its metadata promise {spec.crop.shape}; {EXPORT_AGAIN}")
     return str(inputs[0].name)
-
-
-def _checked_picture(picture: UInt8) -> UInt8:
-    """Returns a picture with its axis of channels, after a check of its type and shape."""
-    dtype, shape = getattr(picture, "dtype", type(picture).__name__), np.shape(picture)
-    if dtype != np.uint8:
-        raise InputError(f"picture: is {dtype}, expected a numpy array of uint8 (0 black to 255 white)")
-    if len(shape) == 2:
-        picture = picture[..., None]
-    if picture.ndim != 3 or picture.shape[2] not in CHANNELS or not picture.size:
-        raise InputError(f"picture: has shape {shape}, expected (H, W) or (H, W, 1) gray or (H, W, 3) RGB")
-    return picture

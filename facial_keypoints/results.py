@@ -11,7 +11,6 @@ from facial_keypoints.face import Face
 from facial_keypoints.spec import ModelSpec
 
 CSV_FILE, JSON_FILE = "keypoints.csv", "keypoints.json"
-DECIMALS = 3  # of a px
 
 
 @dataclass(frozen=True)
@@ -32,13 +31,14 @@ class PictureFaces:
 
 
 def face_values(face: Face) -> dict[str, Any]:
-    """Returns what `PictureFaces` holds of a face, in thousandths of a px."""
-    errors = face.expected_error
+    """Returns what `PictureFaces` holds of a face: `Face.to_dict` without the names."""
+    values = face.to_dict()
+    errors = values["expected_error"]
     return {
-        "box": [round(value, DECIMALS) for value in face.box],
-        "keypoints": [[round(x, DECIMALS), round(y, DECIMALS)] for x, y in face.keypoints.tolist()],
-        "expected_error": None if errors is None else [round(error, DECIMALS) for error in errors.tolist()],
-        "score": round(face.score, DECIMALS),
+        "box": values["box"],
+        "keypoints": list(values["keypoints"].values()),
+        "expected_error": errors and list(errors.values()),
+        "score": values["score"],
     }
 
 

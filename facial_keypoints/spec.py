@@ -101,6 +101,8 @@ def from_json(values: Any, where: str) -> ModelSpec:
         known = {**values, **to_json(spec)} == values  # a later version may say more
         known = known and min(size) > 0 and size[2] in CHANNELS
         known = known and len(means) == len(keypoint_set) and all(math.isfinite(x + y) for x, y in means)
+    except InputError:
+        raise
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         known = False
     if not known:

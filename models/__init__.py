@@ -1,1 +1,1 @@
-"""Networks: one file each. `models.networks` builds and checks them, `models.saved` loads trained ones."""
+"""Networks, one file each; `models.networks` builds and checks them, `models.saved` loads trained ones."""

@@ -9,7 +9,7 @@ DENSE_UNITS = 512
 
 
 def build(input_shape: tuple[int, int, int] = (96, 96, 1), keypoints: int = 15) -> keras.Model:
-    """Returns the untrained network: images (N, H, W, C), 0..255, in; keypoints (N, K, 2) in px out.
+    """Returns the untrained network, from images (N, H, W, C), 0..255, to keypoints (N, K, 2) in px.
 
     6,662,750 parameters on 96 x 96 x 3 images with 15 keypoints.
     """

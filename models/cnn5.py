@@ -1,9 +1,8 @@
 """`cnn5`: five convolutions, each with a pooling, and one dense layer, for 68 keypoints on gray images of 224 x 224.
 
-The published description names the layers and leaves their sizes open. Chosen here: filters that double from 16, which
-keeps training at 224 px bearable on two cores; convolutions of 5 and then 3 px that keep the size, so that any image
-of 32 px works; a quarter of the features dropped before the dense layer; convolutions that start as by He et al.
-(2015).
+The published description does not give the sizes of the layers. This network doubles the filters from 16, so training
+at 224 px is possible on two cores. It uses padded convolutions of 5 and then 3 px, so any image of 32 px works, drops a
+quarter of the features before the dense layer, and initializes convolutions as He et al. (2015).
 """
 
 import keras
@@ -17,12 +16,12 @@ SMALLEST_PX = 32  # one pixel is left after the last pooling
 
 
 def build(input_shape: tuple[int, int, int] = (96, 96, 1), keypoints: int = 15, crop_px: int = 0) -> keras.Model:
-    """Returns the untrained network: images (N, H, W, C), 0..255, in; keypoints (N, K, 2) in px out.
+    """Returns the untrained network, from images (N, H, W, C), 0..255, to keypoints (N, K, 2) in px.
 
     2,098,696 parameters on 224 x 224 x 1 images with 68 keypoints. Sides of at least 32 px.
 
     Args:
-        crop_px: it sees the middle of the images only, a square of this side; 0: all of them.
+        crop_px: side of the center crop that it sees; 0: the whole image.
 
     Raises:
         ValueError: smaller sides.

@@ -1,6 +1,6 @@
-"""The expected error beside x and y: how a network gives it, and how it is set right once errors have been measured.
+"""The expected error: how networks predict it, and how it is calibrated with measured errors.
 
-It is the absolute error of x and of y to expect, in px. Networks predict its logarithm, so that it is positive.
+It is the expected absolute error of x and of y, in px. Networks predict its logarithm, so it is positive.
 """
 
 from typing import Any
@@ -9,7 +9,7 @@ import keras
 
 LOG_EXPECTED_ERROR = "log_expected_error"  # the layer that calibration changes
 FIRST_LOG_ERROR = 1.0  # an untrained network expects errors of e px
-SMALLEST_ERROR_PX = 1e-6  # a user's network may say 0, which has no logarithm
+SMALLEST_ERROR_PX = 1e-6  # a user's network may predict 0, which has no logarithm
 
 
 def with_expected_error(points: keras.KerasTensor, confidence: keras.KerasTensor) -> keras.KerasTensor:
@@ -19,10 +19,10 @@ def with_expected_error(points: keras.KerasTensor, confidence: keras.KerasTensor
 
 
 def calibrated(model: keras.Model, a: float, b: float) -> keras.Model:
-    """Returns the network with exp(a + b log(e)) in place of its expected error e.
+    """Returns the network with exp(a + b log(e)) instead of its expected error e.
 
-    A network that gives its expected error by `with_expected_error` is changed itself; any other one is followed by
-    layers that do it, and can be changed in its turn.
+    A network that uses `with_expected_error` is changed in place; other networks get additional layers, which can be
+    calibrated again.
 
     Args:
         model: gives (N, M, 3).
@@ -36,18 +36,18 @@ def calibrated(model: keras.Model, a: float, b: float) -> keras.Model:
 
 
 def calibration_of(model: keras.Model) -> tuple[float, float] | None:
-    """Returns what the logarithm of the expected error is computed with, offset and scale; None where nothing is."""
+    """Returns offset and scale of the logarithm of the expected error; None without calibration."""
     layer = _log_layer(model)
     return None if layer is None else (layer.offset, layer.scale)
 
 
 def with_calibration(model: keras.Model, offset: float, scale: float) -> keras.Model:
-    """Returns a network with these numbers in place of those of `calibration_of`; see `calibrated`."""
+    """Returns a network with another offset and scale; see `calibration_of`."""
     layer = _log_layer(model)
     if layer is None:
         return calibrated(model, offset, scale)
     layer.offset, layer.scale = offset, scale
-    model.predict_function = None  # it was compiled with the old numbers
+    model.predict_function = None  # compiled with the old values
     return model
 
 

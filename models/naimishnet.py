@@ -1,8 +1,8 @@
 """`naimishnet`: NaimishNet (Agarwal et al. 2017, arXiv 1710.00977), and its variant of five convolutions.
 
 The paper trains one network for each keypoint, of 7,488,962 parameters on 96 x 96 x 1 images; here one network
-predicts them all. Its convolutions start from even noise and its dense layers as by Glorot & Bengio (2010); every
-layer of the variant but the last starts as by He et al. (2015).
+predicts them all. Convolutions are initialized uniformly and dense layers as in Glorot & Bengio (2010); in the variant
+all layers except the last are initialized as in He et al. (2015).
 """
 
 import keras
@@ -20,14 +20,14 @@ KEYPOINT_MEAN, KEYPOINT_DEVIATION = 100 / 224, 50 / 224  # shares of the side: 1
 def build(
     input_shape: tuple[int, int, int] = (96, 96, 1), keypoints: int = 15, convolutions: int = 4, crop_px: int = 0
 ) -> keras.Model:
-    """Returns the untrained network: images (N, H, W, C), 0..255, in; keypoints (N, K, 2) in px out.
+    """Returns the untrained network, from images (N, H, W, C), 0..255, to keypoints (N, K, 2) in px.
 
     7,516,990 parameters on 96 x 96 x 1 images with 15 keypoints; 19,989,896 with five convolutions on 224 x 224 x 1
     images with 68 keypoints. Sides of at least 27 px, with five convolutions 64 px.
 
     Args:
         convolutions: 4, the paper's network, with ELU; 5, the variant for 68 keypoints, with ReLU.
-        crop_px: it sees the middle of the images only, a square of this side; 0: all of them.
+        crop_px: side of the center crop that it sees; 0: the whole image.
 
     Raises:
         ValueError: another number of convolutions, or smaller sides.

@@ -1,10 +1,10 @@
-"""Networks by name or from a user's file: the one place that finds, builds and checks them.
+"""Finds, builds and checks networks, by name or from a user's file.
 
 A network is a function `build(input_shape, keypoints, ...) -> keras.Model` in a file of `models` or of the user. It
 takes images (N, H, W, C) with values 0..255 and returns the keypoints (N, M, 2) in px, or (N, M, 3) with the expected
-error. `keypoints` is the number M of landmarks to predict (`facial_keypoints.codec`).
+error. `keypoints` is the number M of output points (`facial_keypoints.codec`).
 
-Keras is imported when it is first needed: the pipeline asks for names only.
+Keras is imported only when it is needed, because the pipeline uses only names.
 """
 
 import ast
@@ -45,7 +45,7 @@ def _has_build(path: Path) -> bool:
 
 
 def is_file(network: str) -> bool:
-    """Says whether a network is given as a user's file and not as a name."""
+    """Returns whether a network is a user's file, not a name."""
     return network.endswith(".py")
 
 
@@ -63,7 +63,7 @@ def network_file(network: str) -> Path:
         network: the NAME of one in `models`, or the path of a FILE.py.
 
     Raises:
-        InputError: there is none.
+        InputError: there is no such network.
     """
     if is_file(network):
         if not Path(network).is_file():
@@ -107,12 +107,12 @@ def _run_file(path: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         del sys.modules[spec.name]
-        raise InputError(f"{_place(error, path)}: cannot be run ({reason(error)})") from None
+        raise InputError(f"{_location(error, path)}: cannot be run ({reason(error)})") from None
     return module
 
 
-def _place(error: BaseException, path: Path) -> str:
-    """Returns the file and the line in it where an error comes from."""
+def _location(error: BaseException, path: Path) -> str:
+    """Returns the file, and the line of it that raised an error."""
     if isinstance(error, SyntaxError) and error.filename and Path(error.filename) == path.resolve():
         line = error.lineno
     else:
@@ -122,54 +122,54 @@ def _place(error: BaseException, path: Path) -> str:
 
 
 def reason(error: BaseException) -> str:
-    """Returns an error as one short line; Keras' own go on for many, some of them in bold."""
+    """Returns an error as one short line; those of Keras have many, some in bold."""
     text = error.msg if isinstance(error, SyntaxError) else re.sub(r"\x1b\[\d*m", "", str(error))
-    if missing := re.search(r"Could not locate (class|function) '[^']+'", text):  # deep in a long text
+    if missing := re.search(r"Could not locate (class|function) '[^']+'", text):  # in a long text
         text = missing[0]
     kind = "" if isinstance(error, ValueError) and text else f"{type(error).__name__}: "
     return one_line(kind + text).removesuffix(":")
 
 
 def build_options(build: Build) -> dict[str, inspect.Parameter]:
-    """Returns the arguments of a `build` that may be chosen, by name: all but `input_shape` and `keypoints`.
+    """Returns the arguments of a `build` by name, except `input_shape` and `keypoints`.
 
     Raises:
-        InputError: its annotations are strings, and one names what its file does not know.
+        InputError: an annotation is a string that cannot be evaluated.
     """
     named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     return {name: p for name, p in _parameters(build).items() if name not in GIVEN and p.kind in named}
 
 
 def _parameters(build: Build) -> Mapping[str, inspect.Parameter]:
-    """Returns the arguments of a `build`; the types among their annotations are found where these are strings."""
+    """Returns the arguments of a `build`; annotations that are strings are evaluated."""
     try:
         return inspect.signature(build, eval_str=True).parameters
-    except Exception as error:  # such a string may hold anything
+    except Exception as error:  # a string may hold anything
         raise InputError(
             f"{_named(build)}: an annotation of its build cannot be evaluated ({reason(error)}); import what it names, "
-            "or leave it out"
+            "or remove it"
         ) from None
 
 
 def build_model(
     build: Build, input_shape: tuple[int, int, int], output_points: int, options: Mapping[str, Any] | None = None
 ) -> "keras.Model":
-    """Returns the untrained network that `build` makes, checked.
+    """Returns the untrained network of `build`, after checks.
 
     Args:
         input_shape: (H, W, C) of its images.
-        landmarks: M.
+        output_points: M.
         options: further arguments by name.
 
     Raises:
-        InputError: `build` fails or has no such option, or the network takes or gives something else, or could not be
-            loaded again.
+        InputError: `build` fails or has no such option, or the network has another input or output or cannot be loaded
+            again.
     """
     import keras
 
     path = _named(build)
     check_device()
-    if (order := keras.config.image_data_format()) != "channels_last":  # a notebook's own: stages set it
+    if (order := keras.config.image_data_format()) != "channels_last":  # set in a notebook; stages set it themselves
         raise InputError(f"Keras is set to {order}; call keras.config.set_image_data_format('channels_last') first")
     options = options or {}
     if unknown := [name for name in options if name not in build_options(build)]:
@@ -179,7 +179,7 @@ def build_model(
         model = build(input_shape=input_shape, keypoints=output_points, **options)
     except Exception as error:
         wanted = f"{output_points} keypoints on images of {_by(input_shape)}"
-        raise InputError(f"{_place(error, path)}: no network for {wanted} ({reason(error)})") from None
+        raise InputError(f"{_location(error, path)}: no network for {wanted} ({reason(error)})") from None
     if not isinstance(model, keras.Model):
         raise InputError(f"{path}: its build returns {type(model).__name__}; it must return a keras.Model")
     if (taken := shape_of(model, "input_shape")) != (None, *input_shape):
@@ -195,35 +195,35 @@ def build_model(
         keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(model))
     except Exception as error:
         raise InputError(
-            f"{path}: Keras could not load this network again once it is saved ({reason(error)}); use Keras' own "
+            f"{path}: Keras cannot load this network after saving ({reason(error)}); use Keras' own "
             "layers, or give a class of your own @keras.saving.register_keras_serializable()"
         ) from None
     return model
 
 
 def file_of(build: Build) -> Path | None:
-    """Returns the file that holds a `build`, through decorators and partials; None where it is in no file."""
+    """Returns the file that defines a `build`, also a decorated or partial one; None if it is in no file."""
     function: Any = build
     while isinstance(function, functools.partial) or hasattr(function, "__wrapped__"):
         function = function.func if isinstance(function, functools.partial) else function.__wrapped__
     try:
         path = Path(inspect.getfile(function))
-    except TypeError:  # an object that can be called
+    except TypeError:  # a callable object
         return None
-    return path if path.is_file() else None  # a notebook's cells are in none
+    return path if path.is_file() else None  # cells of a notebook are in no file
 
 
 def _named(build: Build) -> Path:
-    """Returns the file of a `build` as short as it can be named here; `build` where it is in none."""
+    """Returns the file of a `build`, relative to the working folder if possible; `build` if it is in no file."""
     path = file_of(build) or Path("build")
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def shape_of(model: "keras.Model", side: str) -> Any:
-    """Returns the `input_shape` or `output_shape` of a network; None where it has none."""
+    """Returns the `input_shape` or `output_shape` of a network; None if it has none."""
     try:
         return getattr(model, side)
-    except (AttributeError, ValueError):  # a class of the user that was never called
+    except (AttributeError, ValueError):  # a subclass that was never called
         return None
 
 
@@ -238,5 +238,5 @@ def shape_text(shape: Any) -> str:
 
 
 def predicts_error(model: "keras.Model") -> bool:
-    """Says whether a network gives (N, M, 3), the expected error beside x and y."""
+    """Returns whether a network predicts (N, M, 3), with an expected error."""
     return bool(model.output_shape[-1] == WITH_ERROR)

@@ -1,4 +1,4 @@
-"""Trained networks on disk, in a model folder of ours or a bare `.keras` file of anybody: loaded, checked, asked."""
+"""Loads trained networks from model folders or bare `.keras` files, and predicts with them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,8 +31,8 @@ class LoadedModel:
 
     Attributes:
         model: the network.
-        spec: what it predicts; None of a bare file.
-        manifest: of its model folder; None of a bare file.
+        spec: what it predicts; None for a bare file.
+        manifest: of its model folder; None for a bare file.
         path: the model folder or the bare file.
     """
 
@@ -47,7 +47,7 @@ class LoadedModel:
         return self.path / KERAS_FILE if self.manifest is not None else self.path
 
     def output_points(self, keypoint_set: KeypointSet) -> OutputPoints:
-        """Returns its landmarks; of a bare file, the keypoints of the set itself."""
+        """Returns its output points; for a bare file, the keypoints of the set."""
         return self.spec.output_points if self.spec else output_points(keypoint_set)
 
 
@@ -58,7 +58,7 @@ def load_model(path: Path) -> LoadedModel:
         path: a model folder that training wrote, or a bare `.keras` file from anywhere.
 
     Raises:
-        InputError: there is none, it is damaged, or its manifest does not say what it predicts.
+        InputError: it is missing or damaged, or its manifest does not describe it.
     """
     if path.is_file():
         return LoadedModel(_load_keras(path, WHOLE_FILE), None, None, path)
@@ -73,11 +73,11 @@ def load_model(path: Path) -> LoadedModel:
     return LoadedModel(model, spec, manifest, path)
 
 
-def _load_keras(path: Path, mend: str, network: str = "") -> "keras.Model":
-    """Returns the network of a `.keras` file; where that needs layers of a user's file, the file is run first.
+def _load_keras(path: Path, fix: str, network: str = "") -> "keras.Model":
+    """Returns the network of a `.keras` file; runs the user's file first if the network has layers from it.
 
     Raises:
-        InputError: it cannot be loaded; the message ends in `mend`.
+        InputError: it cannot be loaded; the message ends with `fix`.
     """
     import keras
 
@@ -92,21 +92,21 @@ def _load_keras(path: Path, mend: str, network: str = "") -> "keras.Model":
             return keras.saving.load_model(path, compile=False)
     except InputError as error:
         raise InputError(f"{path}: has layers of the user's file {network}, but {error}") from None
-    except Exception as error:  # a damaged file ends in errors of zip, JSON, HDF5 or anything else in Keras
-        raise InputError(f"{path}: cannot be loaded ({reason(error)}); {mend}") from None
+    except Exception as error:  # a damaged file raises errors of zip, JSON, HDF5 or Keras
+        raise InputError(f"{path}: cannot be loaded ({reason(error)}); {fix}") from None
 
 
 def predict(loaded: LoadedModel, images: UInt8, keypoint_set: KeypointSet) -> Float32:
-    """Returns what a network gives for images: float32 (N, M, 2), or (N, M, 3) with the expected error.
+    """Returns the predictions of a network: float32 (N, M, 2), or (N, M, 3) with the expected error.
 
-    Of a bare file, M is the K keypoints of the set, and 2K numbers for a face are taken as x, y, x, y, ...
+    For a bare file, M is the K keypoints of the set, and 2K numbers for a face count as x, y, x, y, ...
 
     Args:
-        images: uint8 (N, H, W, C); gray ones are repeated for a network that takes colors.
+        images: uint8 (N, H, W, C); gray ones are converted for a network of color images.
         keypoint_set: of the data.
 
     Raises:
-        InputError: the network takes other images or predicts other keypoints, or what it gives are no keypoints.
+        InputError: the network takes other images or predicts other keypoints, or its output is not valid.
     """
     model, count = loaded.model, len(loaded.output_points(keypoint_set))
     if loaded.spec and loaded.spec.keypoint_set != keypoint_set:
@@ -118,7 +118,7 @@ def predict(loaded: LoadedModel, images: UInt8, keypoint_set: KeypointSet) -> Fl
     if given not in [(None, count, 2), (None, count, WITH_ERROR), (None, 2 * count)]:
         raise InputError(
             f"{loaded.path}: gives {shape_text(given)}, the data has {count} keypoints ({keypoint_set.name}) of x and "
-            "y; train a model on this data, or give the model folder where the file is from one"
+            "y; train a model on this data, or give the model folder if the file is from one"
         )
     taken = shape_of(model, "input_shape")
     if images.shape[-1] == 1 and isinstance(taken, tuple) and taken[-1] == 3:
@@ -131,26 +131,26 @@ def predict(loaded: LoadedModel, images: UInt8, keypoint_set: KeypointSet) -> Fl
     output = np.asarray(model.predict(images, batch_size=PREDICTION_BATCH, verbose=0), np.float32)
     output = output.reshape(len(images), count, -1)
     if not np.isfinite(output).all():
-        raise InputError(f"{loaded.path}: predicts values that are no numbers; {TRAIN_AGAIN}")
+        raise InputError(f"{loaded.path}: predicts values that are not finite; {TRAIN_AGAIN}")
     if output.shape[-1] == WITH_ERROR and not (output[..., 2] > 0).all():
         raise InputError(f"{loaded.path}: predicts an expected error that is not above 0; {TRAIN_AGAIN}")
     return output
 
 
 def _takes(taken: Any, shape: tuple[int, ...]) -> bool:
-    """Says whether images of this shape go into a network with this `input_shape`."""
+    """Returns whether a network with this `input_shape` takes images of this shape."""
     sides = isinstance(taken, tuple) and len(taken) == len(shape)
     return sides and all(side in (None, has) for side, has in zip(taken[1:], shape[1:], strict=True))
 
 
 def notes(loaded: LoadedModel) -> list[str]:
-    """Returns what is not known of a network without a model folder, a sentence each; nothing where all is known."""
+    """Returns the unknown facts about a network without a model folder, one sentence each."""
     if loaded.manifest is not None:
         return []
     return [
-        f"{loaded.path} has no manifest of this project. Not known are:",
+        f"{loaded.path} has no manifest of this project. Unknown are:",
         "the faces it was trained on; they may be among these test faces",
-        "the order and the unit of what it gives; taken as x and y in px, in the order of the data's columns",
-        "the values it takes; it is given 0 to 255",
-        "whether it tells label sources apart; one place is taken for all of them",
+        "the order and the unit of its output; assumed to be x and y in px, in the order of the data's columns",
+        "its input values; assumed to be 0 to 255",
+        "its label sources; its output is used for all of them",
     ]

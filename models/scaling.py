@@ -1,4 +1,4 @@
-"""The two ends of a network that predicts coordinates: pixel values in, px out. A saved model needs no side file."""
+"""Scales the input and output of a network, so that a saved model needs no side file."""
 
 import keras
 import numpy as np
@@ -9,13 +9,13 @@ from facial_keypoints.array_types import Int64
 def scaled_images(
     input_shape: tuple[int, int, int], scale: float = 1 / 255, offset: float = 0.0, crop_px: int = 0
 ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-    """Returns the input of a network, images (N, H, W, C) with values 0..255, and the same scaled, to 0..1 by default.
+    """Returns the input of a network, images (N, H, W, C) with values 0..255, and the scaled images, by default 0..1.
 
-    Whole rows are scaled: onnxruntime takes 12 ns for every pixel of a gray image otherwise, because it works in runs
-    along the last axis, of length 1 there. It was a seventh of the time that v2 takes.
+    It scales whole rows. Otherwise onnxruntime takes 12 ns per pixel of a gray image, a seventh of the time of v2,
+    because it works along the last axis, which has length 1.
 
     Args:
-        crop_px: only the middle of the images is scaled and returned, see `middle`.
+        crop_px: scale and return only the center crop, see `middle`.
     """
     images = keras.Input(input_shape, name="images")
     (top, left), (height, width) = (pair.tolist() for pair in middle(input_shape, crop_px))
@@ -39,11 +39,11 @@ def pixel_coordinates(
 ) -> keras.KerasTensor:
     """Returns (N, K, 2) coordinates in px of the whole image from a dense layer's outputs.
 
-    An output of 0 lies at `mean`, one of 1 lies `deviation` further, both as shares of the image's side from edge to
-    edge; by default -1..1 is spread over the image.
+    An output of 0 is at `mean`, an output of 1 is `deviation` further, both as fractions of the image side from edge to
+    edge; by default -1..1 covers the image.
 
     Args:
-        crop_px: the network sees the middle of the images only; the shares are of its sides, see `middle`.
+        crop_px: the fractions are of the sides of the center crop, see `middle`.
         activation: of the dense layer.
     """
     start, size = middle(input_shape, crop_px)
@@ -54,10 +54,10 @@ def pixel_coordinates(
 
 
 def middle(input_shape: tuple[int, int, int], crop_px: int) -> tuple[Int64, Int64]:
-    """Returns where the middle square of images starts, (top, left), and its (height, width), in px.
+    """Returns (top, left) and (height, width) of the center crop of images, in px.
 
     Args:
-        crop_px: its side; 0: all of the image. A side of the image that is not longer is left whole.
+        crop_px: its side; 0: the whole image. Shorter sides of the image are not cropped.
     """
     sides = np.array(input_shape[:2])
     size = np.minimum(sides, crop_px) if crop_px else sides

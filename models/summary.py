@@ -1,4 +1,4 @@
-"""A network as a table."""
+"""The summary table of a network."""
 
 import os
 from unittest.mock import patch
@@ -9,9 +9,9 @@ LINE_CHARACTERS = 160  # the longest names of v2 fit
 
 
 def summary(model: keras.Model) -> str:
-    """Returns the table of `model.summary()`, no column cut off.
+    """Returns the table of `model.summary()` in full width.
 
-    Keras draws it as wide as it is told, but the library that prints it cuts it off at the width of the terminal.
+    Keras accepts a width, but the library that prints the table truncates it at the width of the terminal.
     """
     lines: list[str] = []
     with patch.dict(os.environ, COLUMNS=str(LINE_CHARACTERS)):

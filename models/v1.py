@@ -9,7 +9,7 @@ SQUEEZE_RATIO = 8
 
 
 def build(input_shape: tuple[int, int, int] = (96, 96, 1), keypoints: int = 15) -> keras.Model:
-    """Returns the untrained network: images (N, H, W, C), 0..255, in; keypoints (N, K, 2) in px out.
+    """Returns the untrained network, from images (N, H, W, C), 0..255, to keypoints (N, K, 2) in px.
 
     6,668,378 parameters on 96 x 96 x 3 images with 15 keypoints.
     """
@@ -26,7 +26,7 @@ def build(input_shape: tuple[int, int, int] = (96, 96, 1), keypoints: int = 15) 
 def squeeze_and_excite(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
     """Returns x + x * gate with one gate in 0..1 per channel, from the channel means (Hu et al. 2018, and a residual).
 
-    It is written x * (1 + gate): the same sum with one pass over the feature maps fewer, forwards and backwards.
+    Computed as x * (1 + gate), the same with one pass less over the feature maps, forward and backward.
     """
     channels = x.shape[-1]
     gate = keras.layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_squeeze")(x)

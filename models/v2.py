@@ -1,9 +1,9 @@
-"""`v2`: a small residual network whose grid of cells finds each landmark by soft-argmax, with the error to expect.
+"""`v2`: a small residual network that predicts output points by soft-argmax over a grid, with expected errors.
 
-Encoder to 1/16 of the image, decoder back to 1/8. There each landmark has a map of attention, a softmax over the cells,
-and lies at the mean of the cells' centers under that attention (soft-argmax, Nibali et al. 2018, arXiv 1801.07372).
-From the mean of the cells' features under it follow an offset and the logarithm of the error to expect.
-`docs/v2.md` tells what each part gains.
+Encoder to 1/16 of the image, decoder back to 1/8. There each output point has an attention map, a softmax over
+the cells. Its position is the mean of the cells' centers under that attention (soft-argmax, Nibali et al. 2018, arXiv
+1801.07372). An offset and the logarithm of the expected error follow from the mean of the cells' features under it.
+`docs/v2.md` shows the gain of each part.
 """
 
 import keras
@@ -22,10 +22,10 @@ STRIDE_PX = 16
 
 
 def build(input_shape: tuple[int, int, int] = (96, 96, 1), keypoints: int = 17, width: float = 1.0) -> keras.Model:
-    """Returns the untrained network: images (N, H, W, C), 0..255, in; float32 (N, M, 3) out.
+    """Returns the untrained network, from images (N, H, W, C), 0..255, to float32 (N, M, 3).
 
-    Out come x, y and the expected absolute error of both, in px. 737,460 parameters on 96 x 96 x 1 images with 17
-    landmarks. Any sides from 48 to 256 px.
+    The output is x, y and the expected absolute error of both, in px. 737,460 parameters on 96 x 96 x 1 images with 17
+    output points. Sides from 48 to 256 px.
 
     Args:
         keypoints: M.
@@ -58,14 +58,14 @@ def build(input_shape: tuple[int, int, int] = (96, 96, 1), keypoints: int = 17, 
 def convolution(
     x: keras.KerasTensor, filters: int, name: str, size: int = 3, strides: int = 1, relu: bool = True
 ) -> keras.KerasTensor:
-    """Returns x through a convolution, batch normalization and, by default, ReLU."""
+    """Applies a convolution, batch normalization and, by default, ReLU to x."""
     x = keras.layers.Conv2D(filters, size, strides, "same", use_bias=False, name=name)(x)
     x = keras.layers.BatchNormalization(momentum=0.97, name=f"{name}_normalised")(x)
     return keras.layers.ReLU(name=f"{name}_relu")(x) if relu else x
 
 
 def residual(x: keras.KerasTensor, filters: int, name: str, strides: int) -> keras.KerasTensor:
-    """Returns x plus two convolutions of it (He et al. 2015); where the size changes, x is averaged and projected."""
+    """Returns x plus two convolutions of it (He et al. 2015); if the size changes, x is averaged and projected."""
     y = convolution(x, filters, f"{name}_1", strides=strides)
     y = convolution(y, filters, f"{name}_2", relu=False)
     if strides > 1:
@@ -78,9 +78,9 @@ def residual(x: keras.KerasTensor, filters: int, name: str, strides: int) -> ker
 def soft_argmax_with_offsets(features: keras.KerasTensor, output_points: int) -> keras.KerasTensor:
     """Returns (N, M, 3), x, y and the expected error in px, from features (N, H/8, W/8, F) of the cells.
 
-    Each landmark attends to the cells. The mean of their centers under its attention is where it lies, and from the
-    mean of their features follow an offset in x and in y, in cells, and the logarithm of the expected error: for a
-    linear map that is the mean of what every cell would say, at a quarter of the work.
+    Each output point attends to the cells. Its position is the mean of their centers under its attention. A linear map
+    of the mean of their features gives an offset in x and in y, in cells, and the logarithm of the expected error; this
+    equals the mean over the outputs of all cells, at a quarter of the cost.
     """
     rows, columns, channels = features.shape[1:]
     cells = rows * columns

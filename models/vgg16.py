@@ -1,7 +1,7 @@
-"""`vgg16`: the convolutions of VGG16 (Simonyan & Zisserman 2015), learnt on ImageNet, and a head for keypoints.
+"""`vgg16`: the convolutions of VGG16 (Simonyan & Zisserman 2015), trained on ImageNet, and a head for keypoints.
 
 The head follows the published project: one more convolution and pooling, 512 dense units, half of them dropped, and
-coordinates as shares of the image's sides. Gray images are taken as color images of three equal channels.
+coordinates as fractions of the image sides. Gray images are converted to three equal channels.
 """
 
 import warnings
@@ -23,13 +23,13 @@ NO_TOP = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
 def build(
     input_shape: tuple[int, int, int] = (224, 224, 3), keypoints: int = 68, fine_tune: bool = False
 ) -> keras.Model:
-    """Returns the network with new weights: images (N, H, W, C), 0..255, in; keypoints (N, K, 2) in px out.
+    """Returns the network with new weights, from images (N, H, W, C), 0..255, to keypoints (N, K, 2) in px.
 
-    Nothing is downloaded; `load_convolutions` brings in what was learnt on ImageNet. 18,193,352 parameters on
+    It downloads nothing; `load_convolutions` loads the weights from ImageNet. 18,193,352 parameters on
     224 x 224 images with 68 keypoints, of which the head has 3,478,664. Sides of at least 96 px.
 
     Args:
-        fine_tune: all layers are trained; otherwise only the head is, as published.
+        fine_tune: train all layers; otherwise only the head, as published.
 
     Raises:
         ValueError: smaller sides.
@@ -55,19 +55,19 @@ def build(
 
 
 def load_convolutions(model: keras.Model, file: Path | None = None) -> None:
-    """Gives a network the weights of the 13 convolutions of VGG16; its other layers keep theirs.
+    """Gives a network the weights of the 13 convolutions of VGG16; other layers keep theirs.
 
     Args:
         model: has layers of the names of VGG16's convolutions, `block1_conv1` to `block5_conv3`.
-        file: as keras.applications publishes them (NO_TOP); None: Keras fetches it, once, into its own folder.
+        file: the weights of keras.applications (NO_TOP); None: Keras downloads them once.
 
     Raises:
-        InputError: the network has no such layers, or the file cannot be fetched or does not hold these weights.
+        InputError: the network has no such layers, or the weights cannot be downloaded or are not in the file.
     """
     names = {layer.name for layer in model.layers}
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", UserWarning)  # Keras only warns of weights that a file lacks
+            warnings.simplefilter("error", UserWarning)  # Keras only warns about missing weights
             learnt = keras.applications.VGG16(include_top=False, weights=str(file) if file else "imagenet")
     except Exception as error:  # of the network, the file system, HDF5 or Keras
         why = one_line(error)
@@ -76,11 +76,11 @@ def load_convolutions(model: keras.Model, file: Path | None = None) -> None:
                 f"--initial-weights imagenet: Keras cannot fetch the weights ({why}); fetch {NO_TOP} elsewhere and "
                 "give it as --initial-weights FILE, or start from nothing by --initial-weights none --fine-tune"
             ) from None
-        raise InputError(f"{file}: holds no weights of VGG16's convolutions ({why}); give {NO_TOP}") from None
+        raise InputError(f"{file}: has no weights of VGG16's convolutions ({why}); give {NO_TOP}") from None
     convolutions = [layer for layer in learnt.layers if layer.weights]
     if not all(layer.name in names for layer in convolutions):
         raise InputError(
-            f"--initial-weights: {model.name} has not the convolutions of VGG16; only vgg16 starts from them"
+            f"--initial-weights: {model.name} does not have the convolutions of VGG16; only vgg16 can start from them"
         )
     for layer in convolutions:
         model.get_layer(layer.name).set_weights(layer.get_weights())

@@ -7,18 +7,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-import matplotlib.pyplot as plt
 import optuna
 import pandas as pd
 from optuna.trial import FrozenTrial, TrialState
 
+from common.draw import matplotlib, save
 from scale_out.study import METRICS, REASON, finished, used
 from training.train import option_of
 
 STATES = {TrialState.COMPLETE: "complete", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}
 FEWEST_COMPLETE = 4  # trials from which an importance means anything
-DPI = 120
 ERROR = "validation MAE, px"
 
 
@@ -84,6 +82,7 @@ def draw(study: optuna.Study, folder: Path) -> list[str]:
                 first.set(xlabel="epoch", ylabel=ERROR, title="Validation of each trial")
                 if legend := first.get_legend():
                     legend.remove()  # it has a line for each trial
-            first.figure.savefig(folder / name, dpi=DPI, bbox_inches="tight")
-            plt.close("all")
+            first.figure.set_layout_engine("constrained")
+            save(first.figure, folder / name)
+            matplotlib.pyplot.close("all")  # Optuna has imported pyplot
     return left_out

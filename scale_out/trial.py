@@ -73,7 +73,7 @@ def _train(connection: Connection, arguments: dict[str, Any], out: Path) -> None
 
     # The lines of each epoch are not shown: the sweep prints one line per trial.
     try:
-        with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
+        with Path(os.devnull).open("w", encoding="utf-8") as nowhere, contextlib.redirect_stdout(nowhere):
             train(**arguments, out=out, callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=report)])
         outcome = Outcome(read_manifest(out, TRAIN)["metrics"])
     except Pruned:

@@ -47,14 +47,14 @@ def test_all_stages_run_once_and_again_only_for_a_reason(
     command = ["--out", str(out), "--count", "60", "--epochs", "1", "--networks", "base"]
     assert [reason_to_run(step) for step in todo(out)] == [
         *["nothing there yet"] * (1 + 2 * len(NETWORKS)),
-        "it takes a moment and shows the table",
+        "it is quick and prints the table",
     ]
     (out / "models" / "base.unfinished").mkdir(parents=True)  # left by a run killed before its first epoch
     pipeline.main(command)
     printed = capfd.readouterr()
     assert printed.err == ""
     assert printed.out.count("nothing there yet") == 2
-    assert printed.out.count("an earlier run was broken off") == 1
+    assert printed.out.count("an earlier run was interrupted") == 1
     table = pd.read_csv(out / "comparison" / "comparison.csv")
     assert {"base", "mean_face", "mean_face_imputed"} <= set(table["name"])
 
@@ -96,7 +96,7 @@ def test_all_stages_run_once_and_again_only_for_a_reason(
             assert reasons(out) == rerun
 
     (out / "evaluation" / "base" / "accuracy.csv").write_text("altered", encoding="utf-8")
-    assert "accuracy.csv: is cut off or altered" in str(reasons(out)[2])
+    assert "accuracy.csv: is damaged or altered" in str(reasons(out)[2])
 
 
 def test_a_recipe_trains_the_networks_it_is_for(tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ def test_altered_weights_are_refused(tmp_path: Path) -> None:
     data = bytearray((altered / "model.keras").read_bytes())
     data[len(data) // 2] ^= 1
     (altered / "model.keras").write_bytes(data)
-    with pytest.raises(InputError, match=r"model\.keras: is cut off or altered"):
+    with pytest.raises(InputError, match=r"model\.keras: is damaged or altered"):
         load_model(altered)
 
 

@@ -40,7 +40,7 @@ def test_the_case_is_read(name: str) -> None:
 
 
 def test_photos_of_a_phone() -> None:
-    with pytest.raises(InputError, match="12 of 12 pictures ask for a turn"):
+    with pytest.raises(InputError, match="12 of 12 pictures have an EXIF orientation"):
         read([case("exif_labels/set")], None, 0, CropOptions())
     assert len(read([case("exif_labels/set")], None, 0, CropOptions(exif=APPLY))[0]) == 12
 

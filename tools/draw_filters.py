@@ -1,10 +1,10 @@
-"""Draws the filters: PICTURE.png and its anchors PICTURE.json, into `facial_keypoints/filters`.
+"""Draws the filters NAME.png with their anchors NAME.json into `facial_keypoints/filters`.
 
-python -m tools.draw_filters
+python -m tools.draw_filters [NAME...]
 
-Places are in eye distances from the middle between the eyes, x to the right of the picture, y down, of a mean face that
-looks at the camera; FACE says where its keypoints are. Shapes are drawn SUPERSAMPLING times as large and shrunk by
-areas, which makes their edges smooth.
+Coordinates are in eye distances from the point between the eyes of a mean frontal face, x to the right of the picture,
+y down; FACE has its keypoints. Shapes are drawn SUPERSAMPLING times as large and shrunk by area, which smooths their
+edges.
 """
 
 import json
@@ -19,15 +19,15 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-Points = npt.NDArray[np.float64]  # (P, 2) places
+Points = npt.NDArray[np.float64]  # (P, 2) points
 Mask = npt.NDArray[np.floating]  # (H, W) 0..1
-Color = tuple[int, ...] | npt.NDArray[np.floating]  # RGB 0..255, or (H, W, 3) of them
+Color = tuple[int, ...] | npt.NDArray[np.floating]  # RGB 0..255, or (H, W, 3)
 
 FILTERS = Path(__file__).parents[1] / "facial_keypoints" / "filters"
 SUPERSAMPLING = 4
-SUBPIXEL_BITS = 4  # OpenCV takes places in sixteenths of a pixel
+SUBPIXEL_BITS = 4  # OpenCV takes coordinates in sixteenths of a pixel
 
-# Means over the 457 of 1,615 faces of HELEN and LFPW (300-W's 68 points) that look straight at the camera.
+# Means over the 457 frontal faces of 1,615 of HELEN and LFPW (300-W's 68 points).
 FACE = {
     "left_eye_center": (0.5, 0.0),
     "right_eye_center": (-0.5, 0.0),
@@ -38,21 +38,21 @@ FACE = {
     "mouth_right_corner": (-0.43, 1.02),
     "mouth_center_top_lip": (0.0, 0.95),
 }
-NOSE_DEPTH = 0.5  # how far the tip of the nose lies in front of the eyes
+NOSE_DEPTH = 0.5  # distance of the nose tip in front of the eyes
 EYES, MOUTH = (["left_eye_center"], ["right_eye_center"]), (["mouth_left_corner"], ["mouth_right_corner"])
 
 
-# Anchors of what is drawn in the plane of eyes and mouth, on top of the skull, and at the tip of the nose.
+# Anchors of drawings in the plane of eyes and mouth, on top of the skull, and at the tip of the nose.
 PLANE = [(group, 0.0) for group in (*EYES, *MOUTH)]
 HEAD = [*[(group, 0.9) for group, _ in PLANE], (["nose_tip"], 0.9 + NOSE_DEPTH)]
 NOSE = [*[(group, -NOSE_DEPTH) for group, _ in PLANE], (["nose_tip"], 0.0)]
 
 
 class Canvas:
-    """A picture that is being drawn: colors and opacity of (H, W) pixels, SUPERSAMPLING of them to one of the PNG."""
+    """A drawing: colors and opacity of (H, W) pixels, SUPERSAMPLING per pixel of the PNG."""
 
     def __init__(self, left: float, top: float, right: float, bottom: float, width_px: int = 800) -> None:
-        """Begins a transparent picture of a part of the face's plane."""
+        """Starts a transparent drawing of a part of the face's plane."""
         self.scale = width_px / (right - left)  # px of the PNG per eye distance
         self.origin = np.array([left, top])
         height = round((bottom - top) * self.scale)
@@ -64,18 +64,18 @@ class Canvas:
         self.y = ((np.arange(shape[0]) + 0.5) / step + top)[:, None].astype(np.float32)
 
     def _px(self, points: npt.ArrayLike) -> npt.NDArray[np.int32]:
-        places = (np.asarray(points) - self.origin) * self.scale * SUPERSAMPLING - 0.5
-        return np.asarray(np.round(places * 2**SUBPIXEL_BITS), np.int32)
+        px = (np.asarray(points) - self.origin) * self.scale * SUPERSAMPLING - 0.5
+        return np.asarray(np.round(px * 2**SUBPIXEL_BITS), np.int32)
 
     def fill(self, *outlines: npt.ArrayLike) -> Mask:
-        """Returns the inside of outlines (P, 2)."""
+        """Returns a mask of the inside of outlines (P, 2)."""
         mask = np.zeros(self.alpha.shape, np.uint8)
         for outline in outlines:
             cv2.fillPoly(mask, [self._px(outline)], 255, cv2.LINE_AA, SUBPIXEL_BITS)
         return np.asarray(mask / 255, np.float32)
 
     def stroke(self, points: npt.ArrayLike, width: float | npt.NDArray[np.float64]) -> Mask:
-        """Returns a line along points (P, 2), of one width or a width (P,) at each."""
+        """Returns a mask of a line along points (P, 2), with one width or a width (P,) per point."""
         path = np.asarray(points, np.float64)
         along = np.gradient(path, axis=0)
         across = np.stack([-along[:, 1], along[:, 0]], axis=1) / np.linalg.norm(along, axis=1, keepdims=True)
@@ -83,22 +83,22 @@ class Canvas:
         return self.fill(np.concatenate([path + across * half, (path - across * half)[::-1]]))
 
     def blurred(self, mask: Mask, radius: float) -> Mask:
-        """Returns a mask with edges as soft as `radius`."""
-        factor = 8  # a blur as wide as this loses nothing at an eighth of the size
+        """Returns a mask with edges blurred by `radius`."""
+        factor = 8  # the blur is wide enough for an eighth of the resolution
         small = cv2.resize(mask, None, fx=1 / factor, fy=1 / factor, interpolation=cv2.INTER_AREA)
         sigma = max(radius * self.scale * SUPERSAMPLING / factor, 0.1)
         soft = cv2.GaussianBlur(small, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
         return np.asarray(cv2.resize(soft, mask.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
 
     def lit(self, mask: Mask, radius: float, towards: tuple[float, float] = (-0.5, -1.0)) -> Mask:
-        """Returns how a shape, rounded towards its edge, faces the light: -1..1."""
+        """Returns the shading of a shape that is rounded towards its edge: -1..1."""
         soft = self.blurred(mask, radius)
         step = radius * self.scale * SUPERSAMPLING
         slope = -np.gradient(soft, axis=1) * towards[0] - np.gradient(soft, axis=0) * towards[1]
         return np.clip(slope * step * 2, -1, 1).astype(np.float32)
 
     def paint(self, mask: Mask, color: Color, opacity: float | Mask = 1.0) -> None:
-        """Lays a color over what is there."""
+        """Paints a color over the drawing."""
         cover = np.asarray(mask * opacity, np.float32)
         self.rgb = np.asarray(color, np.float32) * cover[..., None] + self.rgb * (1 - cover[..., None])
         self.alpha = cover + self.alpha * (1 - cover)
@@ -106,7 +106,7 @@ class Canvas:
     def save(
         self, name: str, anchors: list[tuple[list[str], float]], fit: str = "similarity", paint: str = "picture"
     ) -> None:
-        """Writes the PNG and its anchors: groups of keypoints, and how far each lies in front of what is drawn."""
+        """Writes the PNG and its anchors: groups of keypoints, and the distance of each in front of the drawing."""
         height, width = (side // SUPERSAMPLING for side in self.alpha.shape)
         alpha = cv2.resize(self.alpha, (width, height), interpolation=cv2.INTER_AREA)
         rgb = cv2.resize(self.rgb, (width, height), interpolation=cv2.INTER_AREA)
@@ -123,20 +123,20 @@ class Canvas:
         (FILTERS / f"{name}.json").write_text(as_json(values), encoding="utf-8")
 
     def _anchor(self, keypoints: list[str], depth: float) -> dict[str, Any]:
-        place = np.mean([FACE[keypoint] for keypoint in keypoints], axis=0)
-        x, y = (place - self.origin) * self.scale - 0.5
+        position = np.mean([FACE[keypoint] for keypoint in keypoints], axis=0)
+        x, y = (position - self.origin) * self.scale - 0.5
         values = {"keypoints": keypoints, "x": round(float(x), 1), "y": round(float(y), 1)}
         return values | ({"depth": round(depth * self.scale, 1)} if depth else {})
 
 
 def as_json(values: dict[str, Any]) -> str:
-    """Returns an anchors file's text, an anchor on each line."""
+    """Returns the text of an anchors file, one anchor per line."""
     anchors = ",\n    ".join(json.dumps(anchor) for anchor in values.pop("anchors"))
     return f'{json.dumps(values)[:-1]}, "anchors": [\n    {anchors}\n]}}\n'
 
 
 def smooth(points: Sequence[tuple[float, float]], closed: bool = True, steps: int = 24) -> Points:
-    """Returns a curve through points (Catmull-Rom), `steps` places from each to the next."""
+    """Returns a curve through points (Catmull-Rom), with `steps` points from each to the next."""
     p = np.array(points, np.float64)
     p = np.concatenate([p[-1:], p, p[:2]]) if closed else np.concatenate([p[:1], p, p[-1:]])
     t = np.linspace(0, 1, steps, endpoint=False)[:, None]
@@ -147,17 +147,17 @@ def smooth(points: Sequence[tuple[float, float]], closed: bool = True, steps: in
 
 
 def mirrored(points: npt.ArrayLike) -> Points:
-    """Returns points on the other side of the face."""
+    """Returns the mirrored points."""
     return np.asarray(points) * (-1, 1)
 
 
 def both_sides(half: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Returns an outline whose one half is given, from the middle line around to the middle line."""
+    """Returns the symmetric outline of a given half, which starts and ends on the center line."""
     return [*half, *[(-x, y) for x, y in half[::-1] if x]]
 
 
 def arc(middle: tuple[float, float], radii: tuple[float, float], start: float = 0, end: float = 360) -> Points:
-    """Returns part of an ellipse, by angles in degrees, clockwise as one sees it from the right."""
+    """Returns part of an ellipse, by angles in degrees, clockwise from the right."""
     angles = np.radians(np.linspace(start, end, 200))
     return np.stack([middle[0] + radii[0] * np.cos(angles), middle[1] + radii[1] * np.sin(angles)], axis=1)
 
@@ -169,7 +169,7 @@ def between(first: Color, second: Color, share: Mask) -> npt.NDArray[np.float32]
 
 
 def draw_sunglasses() -> None:
-    """Black, with dark lenses that are lighter below."""
+    """Draws black sunglasses with lenses that are lighter at the bottom."""
     c = Canvas(-1.3, -0.5, 1.3, 0.5)
     rim = smooth(
         [
@@ -231,7 +231,7 @@ def draw_sunglasses() -> None:
 
 
 def draw_glasses() -> None:
-    """Round, of gold wire."""
+    """Draws round glasses of gold wire."""
     c = Canvas(-1.3, -0.5, 1.3, 0.56, width_px=760)
     radius, middle = 0.395, (0.53, 0.04)
     ring = np.zeros_like(c.alpha)
@@ -262,7 +262,7 @@ def draw_glasses() -> None:
 
 
 def draw_moustache() -> None:
-    """A handlebar, hair by hair."""
+    """Draws a handlebar moustache, hair by hair."""
     c = Canvas(-0.76, 0.54, 0.76, 1.08, width_px=600)
     spine = smooth(
         [
@@ -307,7 +307,7 @@ def draw_moustache() -> None:
 
 
 def _hair(c: Canvas, path: Points, width: npt.NDArray[np.float64], color: Color, opacity: float) -> None:
-    """Paints one hair: as `paint` does, only where it is."""
+    """Paints one hair, like `paint`, but only in its region."""
     margin = 0.02
     low = np.clip(c._px(path.min(axis=0) - margin) >> SUBPIXEL_BITS, 0, None)
     high = np.clip(c._px(path.max(axis=0) + margin) >> SUBPIXEL_BITS, 0, None)
@@ -320,7 +320,7 @@ def _hair(c: Canvas, path: Points, width: npt.NDArray[np.float64], color: Color,
 
 
 def draw_hat() -> None:
-    """A top hat with a red band."""
+    """Draws a top hat with a red band."""
     c = Canvas(-1.95, -3.2, 1.95, -0.5)
     side = [(1.12, -1.1), (1.07, -1.6), (1.1, -2.2), (1.22, -2.85)]
     top_middle, top = -2.85, (1.22, 0.17)
@@ -380,7 +380,7 @@ def draw_hat() -> None:
 
 
 def draw_crown() -> None:
-    """Of gold, with five points and gems."""
+    """Draws a golden crown with five points and gems."""
     c = Canvas(-1.5, -2.35, 1.5, -0.6, width_px=720)
     half, base, curve = 1.18, -0.93, 0.2
 
@@ -394,7 +394,7 @@ def draw_crown() -> None:
     for tip, valley in zip(tips, [*valleys, None], strict=True):
         zigzag += [tip] + ([valley] if valley else [])
     upper = []
-    for a, b in pairwise(zigzag):  # edges a little hollow
+    for a, b in pairwise(zigzag):  # slightly concave edges
         t = np.linspace(0, 1, 30)[:, None]
         mid = (np.array(a) + b) / 2 + np.array([0, 0.07])
         upper.append((1 - t) ** 2 * np.array(a) + 2 * t * (1 - t) * mid + t**2 * np.array(b))
@@ -456,7 +456,7 @@ def _gem(c: Canvas, middle: tuple[float, float], radii: tuple[float, float], col
 
 
 def draw_cat_ears() -> None:
-    """Gray ones, pink inside."""
+    """Draws gray cat ears, pink inside."""
     c = Canvas(-1.25, -2.25, 1.25, -1.05, width_px=560)
     rng = np.random.default_rng(3)
     for side in (1, -1):
@@ -483,7 +483,7 @@ def draw_cat_ears() -> None:
             at([(0.63, -1.1), (0.78, -1.42), (1.0, -1.7), (1.06, -1.68), (1.11, -1.35), (1.08, -0.98), (0.86, -0.96)])
         )
         ear, pink = c.fill(outer), c.fill(inner)
-        fade = np.clip((-1.08 - c.y) / 0.28, 0, 1) + 0 * c.x  # into the hair below
+        fade = np.clip((-1.08 - c.y) / 0.28, 0, 1) + 0 * c.x  # fades into the hair below
         light = c.lit(ear, 0.07)
         fur = between(between((72, 66, 66), (150, 140, 138), light.clip(0, 1)), (28, 24, 26), (-light).clip(0, 1) * 0.8)
         c.paint(ear * fade, fur)
@@ -502,7 +502,7 @@ def draw_cat_ears() -> None:
 
 
 def draw_cat_nose() -> None:
-    """A pink nose, and whiskers."""
+    """Draws a pink nose and whiskers."""
     c = Canvas(-1.45, 0.35, 1.45, 1.1)
     nose = smooth(both_sides([(0, 0.5), (0.1, 0.475), (0.2, 0.5), (0.19, 0.585), (0.08, 0.69), (0, 0.72)]))
     tip = c.fill(nose)
@@ -529,7 +529,7 @@ def draw_cat_nose() -> None:
 
 
 def draw_clown() -> None:
-    """A red nose."""
+    """Draws a red nose."""
     c = Canvas(-0.4, 0.1, 0.4, 0.9, width_px=480)
     middle, radius = (0.0, 0.5), 0.34
     ball = c.fill(arc(middle, (radius, radius)))
@@ -538,7 +538,7 @@ def draw_clown() -> None:
     facing = np.clip(-0.42 * x - 0.55 * y + 0.72 * height, 0, 1)
     red = between((96, 0, 6), (236, 24, 30), facing * 1.25)
     red = between(red, (255, 120, 104), np.clip(facing - 0.7, 0, 1) * 1.6)
-    rim = np.clip(0.45 - height, 0, 1) * np.clip(x * 0.5 + y, 0, 1)  # light that comes back from the cheek
+    rim = np.clip(0.45 - height, 0, 1) * np.clip(x * 0.5 + y, 0, 1)  # light reflected from the cheek
     c.paint(ball, between(red, (214, 60, 50), rim * 0.8))
     c.paint(c.blurred(c.fill(arc((-0.12, 0.34), (0.085, 0.055))), 0.022), (255, 255, 255), 0.85)
     c.paint(c.blurred(c.fill(arc((0.02, 0.27), (0.022, 0.016))), 0.008), (255, 255, 255), 0.6)
@@ -546,7 +546,7 @@ def draw_clown() -> None:
 
 
 def draw_blur() -> None:
-    """The mask of a blur: the head from hairline to throat, ear to ear."""
+    """Draws the mask of the blur: the head from hairline to throat and from ear to ear."""
     c = Canvas(-1.65, -1.7, 1.65, 2.4, width_px=200)
     away = np.hypot(c.x / 1.45, (c.y - 0.35) / 1.85)
     c.paint(np.clip((1.1 - away) * 10, 0, 1).astype(np.float32), (128, 128, 128))
@@ -554,7 +554,7 @@ def draw_blur() -> None:
 
 
 def main() -> None:
-    """Draws all of them, or those whose names stand on the command line."""
+    """Draws all filters, or those named on the command line."""
     wanted = sys.argv[1:]
     for draw in (
         draw_sunglasses,

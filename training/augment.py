@@ -1,4 +1,4 @@
-"""Moves, mirrors and relights training faces together with their keypoints."""
+"""Augments training faces together with their keypoints."""
 
 from dataclasses import dataclass, replace
 
@@ -10,7 +10,7 @@ from facial_keypoints.array_types import Bool, Float32, Float64, Int64, UInt8
 
 @dataclass(frozen=True)
 class Strength:
-    """How far a face may be changed at the most; every change is drawn evenly from its range, but see `power`.
+    """The largest changes of a face; each change is drawn uniformly from its range, but see `power`.
 
     Attributes:
         turn_degrees: to either side.
@@ -43,9 +43,9 @@ class Strength:
     power: float = 1.0
 
 
-ELASTIC_GRID = 4  # displacements drawn along each side of an image; in between they are cubic
+ELASTIC_GRID = 4  # random displacements along each side of an image, with cubic interpolation between them
 
-# For few faces: exact crops of faces that look like more people than they are.
+# For small data sets with exact crops: makes the faces look like those of more people.
 ELASTIC = Strength(
     turn_degrees=12.0,
     scale=0.1,
@@ -75,7 +75,7 @@ LEVELS = {
         beyond=0.15,
     ),
     "elastic": ELASTIC,
-    # For crops as face detectors give them, which nobody has leveled.
+    # For crops of face detectors, which are not level.
     "wide": replace(ELASTIC, turn_degrees=48.0, scale=0.25, shift=0.12, beyond=0.15, power=2.0),
 }
 
@@ -89,7 +89,7 @@ def augment(
     rng: np.random.Generator,
     may_flip: Bool | None = None,
 ) -> tuple[UInt8, Float32, Bool]:
-    """Returns N changed copies: images (N, H, W, C), keypoints (N, K, 2) in px and labelled (N, K).
+    """Returns augmented copies: images (N, H, W, C), keypoints (N, K, 2) in px and labelled (N, K).
 
     Every level but `none` mirrors half of the faces and swaps left and right keypoints with them by `mirror`, unless
     that is None, and only faces that may be: `may_flip`, bool (N,), all where None. `LEVELS` says what else it does. A
@@ -118,7 +118,7 @@ def augment(
         else:
             warped = _warp(image, matrix)
         changed[i] = cv2.LUT(warped, table).reshape(image.shape)
-    # Half of the faces get each of these; nothing is drawn for the others, which made a tenth of the training time.
+    # Half of the faces get each of these. Drawing random numbers for the others too took a tenth of the training time.
     if strength.blur_px:
         _blur(changed, strength.blur_px, rng)
     if strength.erase:
@@ -131,21 +131,21 @@ def augment(
 
 
 def random_crop(images: UInt8, keypoints: Float32, crop_px: int, rng: np.random.Generator) -> tuple[UInt8, Float32]:
-    """Returns pictures (N, H, W, C) and keypoints (N, K, 2) moved so that their middle is a random crop of what it was.
+    """Returns images (N, H, W, C) and keypoints (N, K, 2), shifted so that the center crop is a random crop.
 
-    The middle is the square of `crop_px` that `models.scaling.middle` names, which is all that the network sees. So
-    pictures keep the size of the data folder, as validation and prediction have it, and nothing has to be filled in:
-    what a picture loses on one side comes back on the other, outside its middle.
+    The network sees only the center crop of `crop_px` (`models.scaling.middle`). So images keep the size of the data
+    folder, as in validation and prediction, and need no padding: pixels shifted out on one side come in on the other,
+    outside the crop.
     """
     sides = np.array(images.shape[1:3])
-    room = np.maximum(sides - crop_px, 0)
-    shifts = room // 2 - rng.integers(0, room + 1, (len(images), 2))  # in y and x, whole px
+    margin = np.maximum(sides - crop_px, 0)
+    shifts = margin // 2 - rng.integers(0, margin + 1, (len(images), 2))  # in y and x, whole px
     moved = np.stack([np.roll(image, shift, axis=(0, 1)) for image, shift in zip(images, shifts, strict=True)])
     return moved, (keypoints + shifts[:, None, ::-1]).astype(np.float32)
 
 
 def _homographies(size: Float64, flipped: Bool, strength: Strength, rng: np.random.Generator) -> Float64:
-    """Returns (N, 3, 3): a point p of the old image goes to M @ (p, 1), divided by its last number."""
+    """Returns homographies (N, 3, 3) M: a point p of the old image moves to M @ (p, 1), divided by its last number."""
     count = len(flipped)
     even = rng.uniform(-1, 1, (4, count))
     drawn = np.sign(even) * np.abs(even) ** strength.power
@@ -169,7 +169,7 @@ def _homographies(size: Float64, flipped: Bool, strength: Strength, rng: np.rand
 
 
 def _moved(points: Float32, matrices: Float64) -> Float64:
-    """Returns where the homographies (N, 3, 3) take the points (N, K, 2)."""
+    """Returns the points (N, K, 2) transformed by the homographies (N, 3, 3)."""
     moved = points @ matrices[:, :2, :2].transpose(0, 2, 1) + matrices[:, None, :2, 2]
     depth = points @ matrices[:, 2, :2, None] + matrices[:, 2:, 2:]
     return moved / depth
@@ -180,7 +180,7 @@ def _warp(image: UInt8, matrix: Float64) -> UInt8:
     how = {"flags": cv2.INTER_LINEAR, "borderMode": cv2.BORDER_REPLICATE}
     if matrix[2, 0] or matrix[2, 1]:
         return cv2.warpPerspective(image, matrix, size, **how)
-    return cv2.warpAffine(image, matrix[:2], size, **how)  # the same for these, and faster
+    return cv2.warpAffine(image, matrix[:2], size, **how)  # the same for affine matrices, and faster
 
 
 def _displacements(width: int, height: int, most: float, rng: np.random.Generator) -> Float32:
@@ -191,7 +191,7 @@ def _displacements(width: int, height: int, most: float, rng: np.random.Generato
 
 
 def _warp_elastically(image: UInt8, matrix: Float64, field: Float32) -> UInt8:
-    """Returns the image through the homography, and each pixel p of that from p + field(p), in one sampling."""
+    """Returns the image under the homography, then with each pixel p taken from p + field(p), sampled once."""
     y, x = np.mgrid[: image.shape[0], : image.shape[1]]
     there = field + np.stack([x, y], axis=-1).astype(np.float32)
     sampled = cv2.perspectiveTransform(there, np.linalg.inv(matrix))
@@ -199,7 +199,7 @@ def _warp_elastically(image: UInt8, matrix: Float64, field: Float32) -> UInt8:
 
 
 def _back(points: Float64, field: Float32) -> Float64:
-    """Returns q with q + field(q) = points (K, 2), by fixed-point iteration: the field is much less steep than 1."""
+    """Returns q with q + field(q) = points (K, 2), by fixed-point iteration; the field is smooth enough."""
     moved = points
     for _ in range(5):
         at = moved.astype(np.float32)[None]
@@ -208,7 +208,7 @@ def _back(points: Float64, field: Float32) -> Float64:
 
 
 def _tone_tables(count: int, strength: Strength, rng: np.random.Generator) -> UInt8:
-    """Returns a random straight line from old gray levels to new ones for each image, uint8 (N, 256)."""
+    """Returns a random linear map of gray levels for each image, uint8 (N, 256)."""
     gain = rng.uniform(1 - strength.contrast, 1 + strength.contrast, (count, 1))
     lift = rng.uniform(-strength.brightness, strength.brightness, (count, 1))
     return np.clip((np.arange(256) - 127.5) * gain + 127.5 + lift, 0, 255).astype(np.uint8)

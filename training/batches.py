@@ -1,4 +1,4 @@
-"""All training batches of a run: shuffled, augmented, each a function of the seed and its number alone."""
+"""The training batches of a run: shuffled and augmented; each depends only on the seed and its number."""
 
 import keras
 import numpy as np
@@ -10,15 +10,15 @@ from training.targets import Targets
 
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]
-    """The batches from one epoch to the last: (images, coordinates px, weights (n, M)).
+    """The batches of an epoch and all later ones: (images, coordinates px, weights (n, M)).
 
-    One data set holds all epochs, and `keras.Model.fit` is told how many steps make one. Which epoch a batch is of
-    follows from its number, so that a thread that fetches ahead can be wrong about nothing, and a resumed run meets
-    the same batches as an unbroken one.
+    One data set holds all epochs, and `keras.Model.fit` gets the number of steps of an epoch. The epoch of a batch
+    follows from its number, so prefetching threads make no difference, and a resumed run gets the same batches as an
+    uninterrupted one.
 
     Args:
         train: the faces.
-        recipe: says how large batches are, and how faces are augmented.
+        recipe: sets the batch size and the augmentation.
         mirror: the permutation of the M output points; None: faces are not mirrored.
         seed: of order and augmentation.
         first_epoch: the first of these epochs, from 0.
@@ -54,15 +54,15 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
 
 
 def first_of_groups(order: Int64, groups: Int64, most: int) -> Int64:
-    """Returns the indexes of `order` without those that come after `most` others of their group."""
+    """Returns the first `most` indexes of each group, in the order of `order`."""
     by_group = np.argsort(groups[order], kind="stable")
     _, starts, sizes = np.unique(groups[order][by_group], return_index=True, return_counts=True)
-    place = np.arange(len(order)) - np.repeat(starts, sizes)
-    return order[np.sort(by_group[place < most])]
+    rank = np.arange(len(order)) - np.repeat(starts, sizes)
+    return order[np.sort(by_group[rank < most])]
 
 
 def steps_per_epoch(train: Targets, recipe: Recipe) -> int:
-    """Returns how many batches show every face once, or as many as a recipe takes of each group."""
+    """Returns the number of batches in an epoch of all faces, or of those that the recipe takes of each group."""
     faces = len(train.images)
     if recipe.faces_per_group:
         sizes = np.unique(train.groups, return_counts=True)[1]

@@ -1,4 +1,4 @@
-"""Makes the expected error of a network mean what it says, on faces that it was not trained on."""
+"""Calibrates the expected error of a network on faces that it was not trained on."""
 
 import keras
 import numpy as np
@@ -19,7 +19,7 @@ def calibrate_on(model: keras.Model, val: Targets) -> keras.Model:
 
 
 def calibration(expected: Float32, error: Float32) -> tuple[float, float]:
-    """Returns (a, b) so that exp(a + b log(expected)) is the expected error: the two numbers likeliest under Laplace.
+    """Returns (a, b) of the calibrated error exp(a + b log(expected)), of maximum likelihood under Laplace.
 
     Args:
         expected: float32 (N,), predicted, in px.

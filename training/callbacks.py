@@ -1,4 +1,4 @@
-"""What one `keras.Model.fit` needs to be validated exactly, and to go on after a kill as if nothing had been."""
+"""Callbacks for exact validation, early stopping and checkpoints of one `keras.Model.fit`."""
 
 import time
 from pathlib import Path
@@ -17,9 +17,9 @@ METRICS = ("loss", "mae", "val_loss", "val_mae")  # of each epoch, the columns o
 
 
 def validation(model: keras.Model, val: Targets, loss: keras.losses.Loss) -> dict[str, float]:
-    """Returns `val_loss` and `val_mae` (px) of a network, each over all validation labels at once.
+    """Returns `val_loss` and `val_mae` (px) of a network over all validation labels.
 
-    Keras' own validation is the mean of the means of batches, in which a label counts more where labels are few.
+    Keras' own validation averages over batches, so a label counts more in a batch with fewer labels.
     """
     predicted = model.predict(val.images, batch_size=PREDICTION_BATCH, verbose=0)
     functions = {"val_loss": loss, "val_mae": masked_mae()}
@@ -27,21 +27,21 @@ def validation(model: keras.Model, val: Targets, loss: keras.losses.Loss) -> dic
 
 
 class Validation(keras.callbacks.Callback):  # type: ignore[misc]
-    """Adds `val_loss` and `val_mae` to the metrics of each epoch, before any later callback sees them."""
+    """Adds `val_loss` and `val_mae` to the metrics of each epoch; must come before callbacks that use them."""
 
     def __init__(self, val: Targets, loss: keras.losses.Loss) -> None:
         super().__init__()
         self.val, self.loss = val, loss
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-        """Raises InputError where a metric is no finite number any more."""
+        """Raises InputError if a metric is not finite."""
         logs |= validation(self.model, self.val, self.loss)
         if not np.isfinite(list(logs.values())).all():
             raise InputError(f"training diverged in epoch {epoch + 1}: loss {logs['loss']}; lower --learning-rate")
 
 
 class EarlyStopping(keras.callbacks.EarlyStopping):  # type: ignore[misc]
-    """Keras' early stopping, which forgets at the start of `fit` what it knew: this one takes it from the state."""
+    """Keras' early stopping, which resets itself at the start of `fit`; this one restores its state."""
 
     def __init__(self, state: checkpoint.State, monitor: str, patience: int) -> None:
         super().__init__(monitor, patience=patience, mode="min", restore_best_weights=True)
@@ -55,14 +55,14 @@ class EarlyStopping(keras.callbacks.EarlyStopping):  # type: ignore[misc]
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         super().on_epoch_end(epoch, logs)
-        if self.wait >= self.patience:  # Keras never stops after the first epoch; a resumed run would
+        if self.wait >= self.patience:  # Keras never stops in the first epoch of a `fit`, a resumed run must
             self.model.stop_training = True
         self.state.early_stopping = {"best": float(self.best), "wait": self.wait, "best_epoch": self.best_epoch}
         self.state.best_weights = self.best_weights
 
 
 class EpochLine(keras.callbacks.Callback):  # type: ignore[misc]
-    """Prints one line after each epoch: what a log shows in place of a progress bar."""
+    """Prints one line after each epoch, for logs, which cannot show a progress bar."""
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.since = time.monotonic()
@@ -74,7 +74,7 @@ class EpochLine(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
-    """Puts the whole state of the run on disk after each epoch; comes after all callbacks that change it."""
+    """Saves the state of the run after each epoch; must come after all callbacks that change it."""
 
     def __init__(self, state: checkpoint.State, path: Path) -> None:
         super().__init__()

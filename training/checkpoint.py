@@ -1,4 +1,4 @@
-"""The whole state of an unfinished training run in one file, replaced at once, so that no kill can half-write it."""
+"""Saves the state of an unfinished training run in one file, which is replaced atomically."""
 
 import json
 import os
@@ -18,15 +18,15 @@ STATE_FILE = "state.npz"
 
 @dataclass
 class State:
-    """What a run needs to go on as if it had never stopped, apart from the model's and optimizer's variables.
+    """The state of a run, apart from the variables of the model and the optimizer.
 
     Attributes:
-        settings: what the run was started with; a resumed run must be started with the same.
-        code: the files of code that it runs, each with its hash; nor may these have changed.
-        history: a dictionary of metrics per epoch; epoch 0, before any training, has those of validation only.
-        seconds: spent in training so far.
-        early_stopping: the numbers inside Keras' EarlyStopping, by name.
-        best_weights: of its best epoch so far.
+        settings: of the run; a resumed run must have the same ones.
+        code: the hash of each project file that it runs; these must be the same too.
+        history: the metrics of each epoch; epoch 0, before any training, has only those of validation.
+        seconds: training time so far.
+        early_stopping: the attributes of Keras' EarlyStopping, by name.
+        best_weights: of the best epoch so far.
     """
 
     settings: dict[str, Any]
@@ -38,12 +38,12 @@ class State:
 
     @property
     def epochs(self) -> int:
-        """How many epochs of training are finished."""
+        """The number of finished epochs."""
         return _last_epoch(self.history)
 
 
 def save(path: Path, model: keras.Model, state: State) -> None:
-    """Writes the state of a run after an epoch. Whatever moment it is killed at, `path` is whole: old or new."""
+    """Saves the state of a run after an epoch; if it is killed, `path` holds the old or the new state."""
     arrays: dict[str, Any] = {f"variable_{i}": keras.ops.convert_to_numpy(v) for i, v in enumerate(_variables(model))}
     arrays |= {f"best_{i}": weights for i, weights in enumerate(state.best_weights)}
     facts = {
@@ -66,16 +66,16 @@ def save(path: Path, model: keras.Model, state: State) -> None:
 
 
 def restore(path: Path, model: keras.Model, settings: dict[str, Any], code: dict[str, str]) -> State:
-    """Returns the state of a run that has finished an epoch, and puts its variables into the compiled model.
+    """Returns the state of a run that has finished an epoch, and restores the variables of the compiled model.
 
     Raises:
-        InputError: the file is damaged, or the run was started with other settings or code than these.
+        InputError: the file is damaged, or the run was started with other settings or code.
     """
     facts, arrays = _read(path)
-    was = facts["settings"]
-    if different := [name for name in was | settings if was.get(name) != settings.get(name)]:
-        differences = ", ".join(f"{name} {was.get(name)}, not {settings.get(name)}" for name in different)
-        raise InputError(f"{path.parent}: was started with {differences}; use the same again, or --restart")
+    before = facts["settings"]
+    if different := [name for name in before | settings if before.get(name) != settings.get(name)]:
+        differences = ", ".join(f"{name} {before.get(name)}, not {settings.get(name)}" for name in different)
+        raise InputError(f"{path.parent}: was started with {differences}; use the same settings, or --restart")
     if changed := changed_files(facts["code"], code):
         raise InputError(f"{path.parent}: was started before {', '.join(changed)} changed; start over with --restart")
     variables = _variables(model)
@@ -93,7 +93,7 @@ def restore(path: Path, model: keras.Model, settings: dict[str, Any], code: dict
 
 
 def epochs_done(path: Path) -> int:
-    """Returns how many epochs the run that `path` holds has finished; raises InputError where the file is damaged."""
+    """Returns the number of finished epochs of a saved run; raises InputError if the file is damaged."""
     return _last_epoch(_read(path)[0]["history"])
 
 
@@ -109,17 +109,17 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         dict(facts["settings"]), dict(facts["code"]), dict(facts["early_stopping"]), float(facts["seconds"])
         facts["history"] = [dict(epoch) for epoch in facts["history"]]
         _last_epoch(facts["history"])
-    except Exception:  # a damaged zip ends in errors of many kinds
+    except Exception:  # a damaged zip raises errors of many kinds
         raise _damaged(path) from None
     return facts, arrays
 
 
 def _damaged(path: Path) -> InputError:
-    return InputError(f"{path}: is cut off or altered; start over with --resume --restart")
+    return InputError(f"{path}: is damaged or altered; start over with --resume --restart")
 
 
 def _variables(model: keras.Model) -> list[Any]:
-    """Weights, the state of random layers, and the optimizer's step count and moments."""
+    """Returns weights, the states of random layers, and the step count and moments of the optimizer."""
     model.optimizer.build(model.trainable_variables)
     seeds = [v for v in model.non_trainable_variables if not any(v is w for w in model.weights)]
     return [*model.weights, *seeds, *model.optimizer.variables]

@@ -1,4 +1,4 @@
-"""A training run without a command line: the same call for the stage, for tests, sweeps and notebooks."""
+"""A training run: builds, trains, checkpoints, calibrates and saves a network."""
 
 import contextlib
 import csv
@@ -46,7 +46,7 @@ from training.plots import loss_curves
 from training.recipes import IMAGENET, NONE, Recipe
 
 CANNOT_TRAIN = ("numpy", "openvino")  # backends of Keras that only predict
-COMPARED_IMAGES = 4  # on which a network must predict what the one that it starts from does
+COMPARED_IMAGES = 4  # on which a network must predict the same as the one that it starts from
 START = 0  # the epoch before any training
 
 
@@ -165,17 +165,17 @@ def print_start(config: TrainingConfig, model: keras.Model, data: TrainingData) 
 
 
 def check_unfinished(path: Path, resume: bool, restart: bool) -> None:
-    """Raises InputError where an unfinished run would be lost unasked, or where there is none to go on with.
+    """Raises InputError if an unfinished run would be lost without `restart`, or if there is none to resume.
 
-    A run without a finished epoch may be lost: it holds nothing that the same command does not make again.
+    A run without a finished epoch may be lost, since the same command repeats it.
     """
     if path.is_file() and not (resume or restart) and (done := checkpoint.epochs_done(path)):
         raise InputError(
             f"{path.parent}: holds an unfinished run of {counted(done)}; "
-            "go on with it by --resume, or throw it away by --restart"
+            "continue it with --resume, or discard it with --restart"
         )
     if resume and not restart and not path.is_file():
-        raise InputError(f"{path.parent}: holds no unfinished run; leave --resume out to start one")
+        raise InputError(f"{path.parent}: holds no unfinished run; omit --resume to start one")
 
 
 def counted(epochs: int) -> str:
@@ -184,10 +184,10 @@ def counted(epochs: int) -> str:
 
 
 def untrained(config: TrainingConfig, data: TrainingData) -> keras.Model:
-    """Returns the compiled network, with new weights or those of a file.
+    """Returns the compiled network with its initial weights.
 
     Raises:
-        InputError: it cannot be built for these faces, does not go with the recipe's loss, or the file does not fit.
+        InputError: the network cannot be built for these faces, or the recipe or the initial weights do not fit it.
     """
     recipe = config.recipe
     keras.utils.set_random_seed(config.seed)
@@ -196,9 +196,9 @@ def untrained(config: TrainingConfig, data: TrainingData) -> keras.Model:
     if recipe.loss == "laplace" and not predicts_error(model):
         raise InputError(f"--loss laplace: {config.name} does not predict an expected error; use --loss mse or another")
     if recipe.loss != "laplace" and predicts_error(model):
-        raise InputError(f"--loss {recipe.loss}: leaves the expected error of {config.name} untaught; --loss laplace")
+        raise InputError(f"--loss {recipe.loss}: ignores the expected error of {config.name}; use --loss laplace")
     if config.network == "vgg16" and recipe.initial_weights == NONE and not config.options.get("fine_tune"):
-        raise InputError("--initial-weights none: vgg16 would keep convolutions that learnt nothing; add --fine-tune")
+        raise InputError("--initial-weights none: vgg16 would keep untrained convolutions; add --fine-tune")
 
     def build_for(points: int) -> keras.Model:
         with precision("float32"):
@@ -211,22 +211,22 @@ def untrained(config: TrainingConfig, data: TrainingData) -> keras.Model:
 
 
 def built(config: TrainingConfig, data: TrainingData, points: int = 0) -> keras.Model:
-    """Returns the network as it is made for these faces, or for another number of output points.
+    """Returns the network for these faces, or for another number of output points.
 
     Raises:
-        InputError: it cannot be built for them, or the recipe crops and the network does not.
+        InputError: the network cannot be built, or the recipe crops and the network cannot.
     """
     options, crop_px = dict(config.options), config.recipe.crop_px
     if crop_px:
         if "crop_px" not in build_options(config.build):
-            raise InputError(f"--crop-px {crop_px}: {config.name} can only see whole pictures; give --crop-px 0")
+            raise InputError(f"--crop-px {crop_px}: {config.name} cannot crop; use --crop-px 0")
         options["crop_px"] = crop_px
     return build_model(config.build, data.crop.shape, points or data.train.points.shape[1], options)
 
 
 @contextlib.contextmanager
 def precision(policy: str) -> Iterator[None]:
-    """Gives the layers that are made inside a dtype policy; outside, the caller's own is as it was."""
+    """Sets the dtype policy of layers that the block creates, and restores the previous one."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:
@@ -236,7 +236,7 @@ def precision(policy: str) -> Iterator[None]:
 
 
 def compile_model(model: keras.Model, recipe: Recipe, steps: int) -> None:
-    """Gives the model Adam, the loss and the metric of a recipe; `steps` make an epoch."""
+    """Compiles the model with Adam, and with the loss and the metric of a recipe; `steps` is the length of an epoch."""
     rate: Any = recipe.learning_rate
     if recipe.schedule == "cosine":
         warmup = min(recipe.warmup_epochs, recipe.epochs // 2)
@@ -249,7 +249,7 @@ def compile_model(model: keras.Model, recipe: Recipe, steps: int) -> None:
     optimizer = keras.optimizers.Adam(rate, weight_decay=recipe.weight_decay or None)
     if recipe.weight_decay:
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    # TensorFlow on a CPU takes twice the time for compiled steps.
+    # TensorFlow on a CPU takes twice as long for compiled steps.
     compiled = False if keras.backend.backend() == "tensorflow" else "auto"
     model.compile(optimizer, loss=masked_loss(recipe.loss), weighted_metrics=[masked_mae()], jit_compile=compiled)
 
@@ -257,18 +257,18 @@ def compile_model(model: keras.Model, recipe: Recipe, steps: int) -> None:
 def begin(
     path: Path, model: keras.Model, settings: dict[str, Any], code: dict[str, str], resume: bool, restart: bool
 ) -> checkpoint.State:
-    """Returns the state to go on from, that of an unfinished run or a new one, which is then on disk.
+    """Returns the state of the unfinished run, or a new one, which it saves.
 
-    Where not one epoch was finished, the run begins again, whatever its settings were.
+    If no epoch was finished, the run starts over, whatever its settings were.
 
     Raises:
-        InputError: the unfinished run is damaged or has other settings or code, and may not be thrown away.
+        InputError: the unfinished run is damaged or has other settings or code, and `restart` is not set.
     """
     if resume and path.is_file():
         try:
             if checkpoint.epochs_done(path):
                 state = checkpoint.restore(path, model, settings, code)
-                print(f"going on after epoch {state.epochs}")
+                print(f"resuming after epoch {state.epochs}")
                 return state
             print("starting over: no epoch was finished")
         except InputError as error:
@@ -288,12 +288,12 @@ def fit(
     path: Path,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> None:
-    """Trains the compiled model from where `state` is to the end, and leaves it with its best weights."""
+    """Trains the compiled model from `state` to the end, and leaves it with its best weights."""
     recipe, done = config.recipe, state.epochs
     if not done:
         validate_start(model, data, config, state)
     if done >= recipe.epochs or state.early_stopping["wait"] >= recipe.patience:
-        model.set_weights(state.best_weights)  # it was killed after its last epoch
+        model.set_weights(state.best_weights)  # the run was killed after its last epoch
         return
     terminal = sys.stdout.isatty() and sys.stderr.isatty()
     mirror = data.spec(predicts_error(model)).output_points.mirror
@@ -320,13 +320,13 @@ def validate_start(model: keras.Model, data: TrainingData, config: TrainingConfi
     """Validates a network before any training, as the first candidate for the best epoch, and prints a line.
 
     Raises:
-        InputError: what it predicts are no finite numbers.
+        InputError: its predictions are not finite.
     """
     recipe = config.recipe
     metrics = validation(model, data.val, masked_loss(recipe.loss))
     if not np.isfinite(list(metrics.values())).all():
         raise InputError(
-            f"{config.name}: predicts no finite numbers before training; check its layers and first weights"
+            f"{config.name}: predicts values that are not finite before training; check its layers and initial weights"
         )
     figures = ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
     print(f"epoch {START}/{recipe.epochs}: {figures} (before training)", flush=True)
@@ -336,7 +336,7 @@ def validate_start(model: keras.Model, data: TrainingData, config: TrainingConfi
 
 
 def finished_model(model: keras.Model, config: TrainingConfig, data: TrainingData) -> keras.Model:
-    """Returns the trained network as it is kept: in float32, its expected error calibrated on the validation faces."""
+    """Returns the trained network in float32, with its expected error calibrated on the validation faces."""
     with precision("float32"):
         kept, calibration = built(config, data), calibration_of(model)
         if calibration is not None:
@@ -348,7 +348,7 @@ def finished_model(model: keras.Model, config: TrainingConfig, data: TrainingDat
 def write_model(
     folder: Path, model: keras.Model, config: TrainingConfig, data: TrainingData, state: checkpoint.State
 ) -> None:
-    """Writes all that a model folder holds, and says on the terminal how training went."""
+    """Writes the files of a model folder, and prints a summary of the training."""
     history, recipe = state.history, config.recipe
     best = 1 + int(state.early_stopping["best_epoch"])  # Keras counts from 0; `history` begins with epoch 0
     model.save(folder / KERAS_FILE)
@@ -377,8 +377,8 @@ def write_model(
         extra={"model": to_json(spec)},
         code=state.code,
     )
-    says = f"best is epoch {best}" if best != START else "no epoch was better than the start, whose weights are kept"
+    outcome = f"best is epoch {best}" if best != START else "no epoch was better than the start, which is kept"
     print(
-        f"{counted(state.epochs)} in {seconds_text(state.seconds)}; {says}: "
+        f"{counted(state.epochs)} in {seconds_text(state.seconds)}; {outcome}: "
         f"validation MAE {best_mae:.3f} px ({'all labels' if recipe.labels == 'imputed' else 'real labels'})"
     )

@@ -41,11 +41,11 @@ LARGEST_INT8_LOSS_PX = 0.02
 
 @dataclass(frozen=True)
 class Faces:
-    """What the 8-bit file is made and judged from.
+    """Faces to calibrate and test the 8-bit file.
 
     Attributes:
-        train: faces that say in which range each layer's values lie.
-        val: faces that say what is lost.
+        train: to measure the range of the values of each layer.
+        val: to measure the loss of accuracy.
         hash: of the data folder's arrays.
     """
 
@@ -57,15 +57,15 @@ class Faces:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m training.export",
-        description=f"Adds {ONNX_FILE} to a model folder. With options: what they say, and {ONNX_FILE} where there is "
-        "none.",
+        description=f"Adds {ONNX_FILE} to a model folder; with options, the formats that they name.",
+        epilog="example: python -m training.export artifacts/models/v2 --int8 artifacts/data",
     )
-    parser.add_argument("model", type=Path, metavar="MODEL_DIR", help="a folder that training wrote")
+    parser.add_argument("model", type=Path, metavar="MODEL_DIR", help="folder that training wrote")
     parser.add_argument(
         "--int8",
         type=Path,
-        metavar="DATA",
-        help=f"add {INT8_FILE}, of 8-bit integers; DATA is a data folder, whose training faces calibrate it",
+        metavar="DIR",
+        help=f"add {INT8_FILE}, with 8-bit integers, calibrated on the training faces of this data folder",
     )
     parser.add_argument("--litert", action="store_true", help=f"add {LITERT_FILE}, for LiteRT (TensorFlow Lite)")
     parser.add_argument("--savedmodel", action="store_true", help=f"add {SAVED_MODEL}/, for TensorFlow")
@@ -76,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def export(folder: Path, int8: Path | None = None, *, litert: bool = False, savedmodel: bool = False) -> list[str]:
-    """Adds a network's other formats to its model folder; returns a line about each.
+    """Adds further formats of a network to its model folder; returns a line for each.
 
     Args:
         folder: a folder that training wrote.
@@ -85,13 +85,13 @@ def export(folder: Path, int8: Path | None = None, *, litert: bool = False, save
         savedmodel: adds the folder `saved_model`, which the manifest does not list.
 
     Raises:
-        InputError: no whole model folder, another backend than TensorFlow, or the network cannot be written.
+        InputError: the model folder is not valid, the backend is not TensorFlow, or the network cannot be written.
     """
     import keras
 
     if (backend := keras.backend.backend()) != "tensorflow":
-        raise InputError(f"KERAS_BACKEND={backend}: cannot write ONNX, LiteRT and SavedModel files; leave it out here")
-    folder = folder.resolve()  # the folder itself is replaced, and not a link to it
+        raise InputError(f"KERAS_BACKEND={backend}: cannot write ONNX, LiteRT and SavedModel files; unset it here")
+    folder = folder.resolve()  # replaces the folder, not a link to it
     with locked(folder):
         loaded = load_model(folder)
         model, spec, manifest = loaded.model, loaded.spec, loaded.manifest
@@ -148,7 +148,7 @@ def load_faces(folder: Path, spec: ModelSpec) -> Faces:
 
 
 def write_onnx(model: "keras.Model", spec: ModelSpec, path: Path) -> float:
-    """Writes a network as an ONNX file; returns by how many px the two differ at most.
+    """Writes a network as an ONNX file; returns the largest difference between the two in px.
 
     The file has one input, images float32 (N, H, W, C) with values 0..255 and N open, and one output, float32 (N, M, 2)
     or (N, M, 3). Its metadata hold the spec as JSON.
@@ -172,14 +172,14 @@ def write_onnx(model: "keras.Model", spec: ModelSpec, path: Path) -> float:
 
 
 def write_litert(model: "keras.Model", spec: ModelSpec, path: Path) -> float:
-    """Writes a network for LiteRT, of the input and output of `write_onnx`; returns and raises what that does."""
+    """Writes a network for LiteRT; input, output, return value and errors are those of `write_onnx`."""
 
     def write() -> Callable[[UInt8], Float32]:
         import tensorflow as tf
 
         model.export(path, format="litert", verbose=False, input_signature=signature(spec))
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # TensorFlow's own interpreter is to move to a package of its own
+            warnings.simplefilter("ignore")  # TensorFlow announces that its interpreter will move to another package
             call: Any = tf.lite.Interpreter(str(path)).get_signature_runner()
         return lambda images: next(iter(call(images=images.astype(np.float32)).values()))
 
@@ -187,7 +187,7 @@ def write_litert(model: "keras.Model", spec: ModelSpec, path: Path) -> float:
 
 
 def write_savedmodel(model: "keras.Model", spec: ModelSpec, path: Path) -> float:
-    """Writes a network as a SavedModel folder, whose `serve` is as `write_onnx` says; returns and raises the same."""
+    """Writes a network as a SavedModel folder; input, output, return value and errors are those of `write_onnx`."""
 
     def write() -> Callable[[UInt8], Float32]:
         import tensorflow as tf
@@ -201,7 +201,7 @@ def write_savedmodel(model: "keras.Model", spec: ModelSpec, path: Path) -> float
 
 
 def signature(spec: ModelSpec) -> list[Any]:
-    """Returns what an exported network takes: images float32 (N, H, W, C), N open."""
+    """Returns the input of an exported network: images float32 (N, H, W, C) with any N."""
     import keras
 
     return [keras.InputSpec(shape=(None, *spec.crop.shape), dtype="float32", name="images")]
@@ -210,7 +210,7 @@ def signature(spec: ModelSpec) -> list[Any]:
 def difference_px(
     model: "keras.Model", spec: ModelSpec, path: Path, kind: str, write: Callable[[], Callable[[UInt8], Float32]]
 ) -> float:
-    """Returns by how many px a written network differs from the one in Keras at most, on images of noise.
+    """Returns the largest difference in px between a written network and the one in Keras, on images of noise.
 
     Args:
         path: what is written, for messages.
@@ -223,10 +223,10 @@ def difference_px(
     images = np.random.default_rng(0).integers(0, 256, (CHECKED_IMAGES, *spec.crop.shape)).astype(np.uint8)
     wanted = model.predict(images, verbose=0)
     try:
-        with native_stderr_silenced():  # the converters' libraries warn about each other
+        with native_stderr_silenced():  # the converters' libraries print warnings
             call = write()
-            given = np.concatenate([call(images[:1]), call(images[1:])])  # N is open
-    except Exception as error:  # the converters and runtimes have no errors of their own
+            given = np.concatenate([call(images[:1]), call(images[1:])])  # any N
+    except Exception as error:  # converters and runtimes raise errors of many kinds
         raise InputError(
             f"{path.name}: this network cannot be written as {kind} ({one_line(error)}); nothing is written"
         ) from None
@@ -237,7 +237,7 @@ def difference_px(
 
 
 def write_int8(onnx_file: Path, spec: ModelSpec, faces: Faces, path: Path) -> dict[str, Any]:
-    """Writes an ONNX file as one of 8-bit integers (`training.int8`); returns what it was made from and what it loses.
+    """Writes an ONNX file with 8-bit integers (`training.int8`); returns its data and its loss of accuracy.
 
     Raises:
         InputError: it cannot be written, or its MAE on the validation faces is larger by `LARGEST_INT8_LOSS_PX`.
@@ -251,7 +251,7 @@ def write_int8(onnx_file: Path, spec: ModelSpec, faces: Faces, path: Path) -> di
             outputs = [run_onnx(file, val) for file in (onnx_file, path)]
     except InputError:
         raise
-    except Exception as error:  # onnxruntime has an error class for each of its states, and none above them
+    except Exception as error:  # the error classes of onnxruntime have no common base
         raise InputError(
             f"{path.name}: this network cannot be quantized ({one_line(error)}); nothing is written"
         ) from None

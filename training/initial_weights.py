@@ -1,10 +1,11 @@
-"""What a network starts from: nothing, VGG16's weights from ImageNet, or a file."""
+"""Initial weights of a network: new ones, those of VGG16 from ImageNet, or those of a file."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
 
+from common.text import listed
 from facial_keypoints.array_types import UInt8
 from facial_keypoints.errors import InputError
 from facial_keypoints.spec import ModelSpec
@@ -15,10 +16,9 @@ from models.vgg16 import load_convolutions
 from training.recipes import IMAGENET, NONE
 from training.take_over import take_over
 
-# Of the logarithm of an expected error, by calibration. Others are of networks that had learnt little of their errors:
-# v2 after three epochs on 100 faces has 111, with which the next training would diverge.
+# Range of the calibration's factor of the logarithm of the expected error. Networks with other factors have learnt
+# little of their errors: v2 has 111 after three epochs on 100 faces, and further training would diverge.
 SMALLEST_SCALE, LARGEST_SCALE = 0.5, 2.0
-NAMED = 6  # layers or output points in a line; of more it says how many
 
 
 def start_from(
@@ -28,14 +28,14 @@ def start_from(
 
     Args:
         model: the network; it is given the weights itself.
-        weights: NONE: those that it has. IMAGENET: of VGG16's convolutions, which Keras fetches once. Or the path of an
-            `.h5` file with these, or of a `.keras` file or a model folder of the same network (`start_from_trained`).
+        weights: NONE: its new weights. IMAGENET: those of VGG16's convolutions, which Keras downloads once. Or the path
+            of an `.h5` file with these, or of a `.keras` file or model folder of the same network.
         spec: what the network predicts.
         build: returns a network like `model` in float32, with new weights, for any number of output points.
-        images: uint8 (N, H, W, C), some that `model` takes.
+        images: uint8 (N, H, W, C), input of `model` for a comparison.
 
     Raises:
-        InputError: they cannot be had, or no layer fits the network.
+        InputError: the weights cannot be loaded, or no layer fits the network.
     """
     if weights == IMAGENET:
         load_convolutions(model)
@@ -49,14 +49,14 @@ def start_from(
 def start_from_trained(
     model: keras.Model, trained: LoadedModel, spec: ModelSpec, build: Callable[[int], keras.Model], images: UInt8
 ) -> keras.Model:
-    """Returns a new network with the weights of a trained one, and with the calibration of its expected error.
+    """Returns a new network with the weights of a trained one and the calibration of its expected error.
 
-    Weights of an output point go to the output point of the same keypoint and label source, whatever their order and
-    number. Those of a bare `.keras` file are taken to be the same where there are as many. Output points that the
-    trained network does not have start anew, as do layers of another shape; both are named on the terminal.
+    Output points get the weights of the output point of the same keypoint and label source, whatever their order and
+    number. A bare `.keras` file with the same number of output points is assumed to have the same ones. Output points
+    that the trained network lacks keep their new weights, as do layers of another shape; it prints both.
 
     Raises:
-        InputError: not one layer fits.
+        InputError: no layer fits.
     """
     ours = spec.point_names
     theirs = trained.spec.point_names if trained.spec else bare_points(trained.model, ours)
@@ -65,26 +65,26 @@ def start_from_trained(
         left = take_over(model, trained.model, pairs, len(theirs), build, images)
     except InputError as error:
         raise InputError(
-            f"{trained.path}: predicts other output points than are wanted here; to find the weights of each one the "
-            f"network must be built for other numbers of them, but {error}"
+            f"{trained.path}: has other output points; to find the weights of each, the network must be "
+            f"built for other numbers of output points, but {error}"
         ) from None
     if left is None:
         raise InputError(
-            f"{trained.path}: holds no weights that fit {model.name}; give a .keras file or a model folder of this "
+            f"{trained.path}: has no weights that fit {model.name}; give a .keras file or a model folder of this "
             "network"
         )
     if left.misfits:
-        print(f"{trained.path}: does not fit {listed(left.misfits)} of {model.name}, which start anew")
+        print(f"{trained.path}: does not fit {listed(left.misfits)} of {model.name}, which start untrained")
     new = [name_of(point, (*ours, *theirs)) for point in ours if point not in theirs]
     if left.unmatched:
         names = listed(left.unmatched)
-        print(f"{trained.path}: {names} of {model.name} start anew: their weights cannot be assigned to keypoints")
+        print(f"{trained.path}: {names} of {model.name} start untrained: their weights cannot be assigned to keypoints")
     elif trained.spec is None and new:
-        print(f"{trained.path}: has {len(theirs)} output points and no manifest; the {len(ours)} wanted start anew")
+        print(f"{trained.path}: has {len(theirs)} output points and no manifest; all {len(ours)} start untrained")
     elif not pairs:
-        print(f"{trained.path}: predicts none of the keypoints that are wanted; they start anew")
+        print(f"{trained.path}: predicts none of these keypoints; they start untrained")
     elif new:
-        print(f"{trained.path}: does not predict {listed(new)}, which start anew")
+        print(f"{trained.path}: does not predict {listed(new)}, which start untrained")
     calibration = calibration_of(trained.model) if predicts_error(model) else None
     if calibration is None:
         return model
@@ -95,20 +95,14 @@ def start_from_trained(
 
 
 def bare_points(model: keras.Model, wanted: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Returns the output points of a network of which nothing is known: those that are wanted, where it has as many."""
+    """Returns the assumed output points of a bare file: those of the new network, if it has as many."""
     shape = shape_of(model, "output_shape")
     count = shape[1] if isinstance(shape, tuple) and len(shape) == 3 and shape[1] else len(wanted)
     return list(wanted) if count == len(wanted) else [("", str(number)) for number in range(count)]
 
 
 def name_of(point: tuple[str, str], points: Sequence[tuple[str, str]]) -> str:
-    """Returns the name of an output point, with its label source where a keypoint of `points` has several."""
+    """Returns the name of an output point, with its label source if a keypoint of `points` has several."""
     keypoint, label_source = point
     several = len({of for name, of in points if name == keypoint}) > 1
     return f"{keypoint} (label source {label_source})" if several else keypoint
-
-
-def listed(names: Sequence[str]) -> str:
-    """Returns some names, and how many more there are."""
-    more = len(names) - NAMED
-    return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")

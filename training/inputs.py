@@ -1,4 +1,4 @@
-"""What `train` reads of data folders."""
+"""Reads the training and validation faces of data folders."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,13 +19,13 @@ from training.targets import Targets, merged, targets
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What a run learns from.
+    """The data of a training run.
 
     Attributes:
-        train: of the data folder, and of `--extra-data`.
+        train: of the data folder and of `--extra-data`.
         val: of the data folder.
-        keypoint_set: the mark-up.
-        sources: the label sources that the network is to tell apart; see `ModelSpec`.
+        keypoint_set: of the data folder.
+        label_sources: those that have output points of their own; see `ModelSpec`.
         crop: of the training images.
         hashes: of the arrays of each data folder, by the name of its option.
     """
@@ -38,20 +38,20 @@ class TrainingData:
     hashes: dict[str, str]
 
     def spec(self, expected_error: bool) -> ModelSpec:
-        """Returns what a network that learns from these faces predicts."""
+        """Returns the specification of a network trained on these faces."""
         return ModelSpec(self.keypoint_set, self.label_sources, expected_error, self.crop)
 
 
 def load_data(folder: Path, extra: Path | None, labels: str) -> TrainingData:
-    """Returns the training and validation faces of a data folder, and the faces of a second one to train on.
+    """Returns the training and validation faces of a data folder, with the faces of a second one added to training.
 
     Args:
-        labels: a value of `training.recipes.LABELS`. Under `by_source` the sources whose own places all have training
-            labels are told apart, and the others are taken for source 0.
+        labels: a value of `training.recipes.LABELS`. With `by_source`, label sources whose own positions all have
+            training labels get output points of their own; the others count as source 0.
 
     Raises:
-        InputError: no data folder, there is nothing in it to train or validate on, or the second folder does not fit
-            or holds what the first one's validation and test part must keep unseen.
+        InputError: the data folder is missing or has no faces to train or validate on; or the second folder does not
+            fit, or holds people or images of the first one's val or test split.
     """
     manifest = load_data_manifest(folder)
     keypoint_set = load_keypoint_set(manifest)
@@ -73,17 +73,17 @@ def load_data(folder: Path, extra: Path | None, labels: str) -> TrainingData:
     known: Bool = np.asarray(together.weights.any(axis=0))
     if never := [name for k, name in enumerate(keypoint_set.names) if not known[k]]:
         raise InputError(
-            f"{folder}: no training face has a label of {', '.join(never)}, so that nothing could be learnt of it; "
-            "prepare it with another --seed, or add faces that have by --extra-data"
+            f"{folder}: no training face has a label of {', '.join(never)}, so it cannot be learnt; "
+            "prepare it with another --seed, or add faces that have labels with --extra-data"
         )
     val_targets = targets(val, labels, predicted, keypoint_set)
     return TrainingData(together, val_targets, keypoint_set, label_sources, crop_of(train), hashes)
 
 
 def label_sources_apart(splits: Sequence[Split], keypoint_set: KeypointSet) -> tuple[int, ...]:
-    """Returns source 0 and the label sources all of whose own places have training labels.
+    """Returns source 0 and the label sources whose own positions all have training labels.
 
-    Where source 0 has no labels of these keypoints there is nothing to tell them apart from.
+    Source 0 must have labels of these keypoints too; otherwise one output point is enough.
     """
 
     def has_labels(label_source: int, keypoint: int) -> bool:
@@ -97,7 +97,7 @@ def label_sources_apart(splits: Sequence[Split], keypoint_set: KeypointSet) -> t
 
 
 def crop_of(train: Split) -> Crop:
-    """Returns the size of the training images and where they have their keypoints, by source 0 where it labels any."""
+    """Returns the size of the training images and their mean keypoints, of source 0 where it has labels."""
     first = train.labelled & (train.label_sources == 0)[:, None]
     overall = labelled_mean(train.keypoints, train.labelled, fallback=train.keypoints.mean(axis=0))
     means = labelled_mean(train.keypoints, first, fallback=overall)
@@ -109,16 +109,16 @@ def load_extra(extra: Path, folder: Path, keypoint_set: KeypointSet, train: Spli
     """Returns all faces of a second data folder.
 
     Raises:
-        InputError: other keypoints, another size, or people or images that the first folder keeps for validation or
-            test.
+        InputError: it has other keypoints, images of another size, or people or images of the first one's val or test
+            split.
     """
     manifest = load_data_manifest(extra)
     if load_keypoint_set(manifest) != keypoint_set:
         raise InputError(f"{extra}: has other keypoints than {folder}; prepare one like the other")
     if both := sorted(faces_csv.people(folder, ("val", "test")) & faces_csv.people(extra)):
         raise InputError(
-            f"{extra}: has faces of {len(both)} people (or photos) that {folder} keeps for validation and test, the "
-            f"first is {both[0]}; prepare it again with --leave-out {folder}"
+            f"{extra}: has faces of {len(both)} people (or photos) in val or test of {folder}, the first is "
+            f"{both[0]}; prepare it again with --leave-out {folder}"
         )
     size = train.images.shape[1:]
     unseen = {image.tobytes() for split in (val, load_split(folder, "test")) for image in split.images}
@@ -130,6 +130,6 @@ def load_extra(extra: Path, folder: Path, keypoint_set: KeypointSet, train: Spli
         seen = [int(row) for image, row in zip(split.images, split.rows, strict=True) if image.tobytes() in unseen]
         if seen:
             raise InputError(
-                f"{extra}: row {seen[0]} and {len(seen) - 1} more are validation or test images; take them out"
+                f"{extra}: row {seen[0]} and {len(seen) - 1} more are validation or test images; remove them"
             )
     return splits

@@ -1,4 +1,4 @@
-"""A network's ONNX file with integers of 8 bits inside: smaller and faster, and nearly as good.
+"""Quantizes an ONNX file to 8-bit integers: smaller and faster, with little loss of accuracy.
 
 Static quantization by `onnxruntime.quantization` (Jacob et al. 2018, arXiv 1712.05877). N faces, M landmarks.
 """
@@ -21,7 +21,7 @@ BATCH = 16
 
 
 class Calibration:
-    """Faces in batches, as onnxruntime asks for them (its `CalibrationDataReader`)."""
+    """Batches of faces for onnxruntime (a `CalibrationDataReader`)."""
 
     def __init__(self, input_name: str, images: UInt8) -> None:
         self.batches: Iterator[dict[str, Float32]] = (
@@ -33,7 +33,7 @@ class Calibration:
 
 
 def quantize(path: Path, images: UInt8, out: Path) -> None:
-    """Writes an ONNX file as one of 8-bit integers, of the same input, output and metadata.
+    """Writes an ONNX file with 8-bit integers and the same input, output and metadata.
 
     The first and the last convolution stay in float, and what lies before and behind them too: pixels and coordinates
     need more than 256 steps, and a convolution of one or three channels is faster so. Weights are scaled for each
@@ -48,14 +48,14 @@ def quantize(path: Path, images: UInt8, out: Path) -> None:
     Raises:
         InputError: the network has no convolution between its first and its last.
     """
-    onnxruntime()  # before its parts are imported, so that its telemetry is off
-    from onnxruntime.quantization import QuantType, quantize_static  # here, for it changes sys.path
+    onnxruntime()  # switches its telemetry off before the next import
+    from onnxruntime.quantization import QuantType, quantize_static  # imported here because it changes sys.path
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     images = images[evenly_spread(len(images), CALIBRATION_FACES)]
     with tempfile.TemporaryDirectory() as folder:
         prepared = Path(folder) / "prepared.onnx"
-        quant_pre_process(path, prepared, skip_symbolic_shape=True)  # the shapes are known, and it needs a package more
+        quant_pre_process(path, prepared, skip_symbolic_shape=True)  # shapes are known; it needs a further package
         graph = onnx.load(prepared).graph
         convolutions = [index for index, node in enumerate(graph.node) if node.op_type == "Conv"]
         if len(convolutions) < 3:

@@ -9,7 +9,7 @@ WING_WIDTH_PX, WING_EPSILON_PX = 10.0, 2.0
 
 
 class Laplace(keras.losses.Loss):  # type: ignore[misc]
-    """The negative log-likelihood of errors that are Laplace-distributed with the predicted scale, but for log 2.
+    """The negative log-likelihood of Laplace-distributed errors with the predicted scale, without log 2.
 
     Points (N, M, 2) in px are true, (N, M, 3) are predicted: x, y and the scale s, which is the expected absolute
     error. The loss of a point is log(s) + |error| / s, the mean over x and y.
@@ -22,7 +22,7 @@ class Laplace(keras.losses.Loss):  # type: ignore[misc]
 
 
 class Wing(keras.losses.Loss):  # type: ignore[misc]
-    """The Wing loss (Feng et al. 2018, CVPR), mean over x and y: a logarithm for small errors, straight for large ones.
+    """The Wing loss (Feng et al. 2018, CVPR), mean over x and y: logarithmic for small errors, linear for large ones.
 
     An error e below w costs w log(1 + e / epsilon), a larger one e less what makes both meet at w. The paper's w = 10
     and epsilon = 2 are px of its 256-px faces; here they are px of the network's own images.
@@ -36,7 +36,7 @@ class Wing(keras.losses.Loss):  # type: ignore[misc]
 
 
 class CoordinateMAE(keras.metrics.MeanAbsoluteError):  # type: ignore[misc]
-    """The mean absolute error in px of x and y, whatever else is predicted."""
+    """The mean absolute error in px of x and y; further outputs are ignored."""
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         return super().update_state(y_true, y_pred[..., :2], sample_weight)
@@ -69,7 +69,7 @@ def masked_mae() -> keras.metrics.Metric:
 
 
 def masked_value(function: Any, truth: Any, predicted: Any, weights: Any) -> float:
-    """Returns a loss or metric over all faces at once, exact where a mean of batch means would not be."""
+    """Returns a loss or metric over all faces, where a mean over batches would not be exact."""
     if isinstance(function, keras.metrics.Metric):
         function.reset_state()
     return float(keras.ops.convert_to_numpy(function(truth, predicted, sample_weight=weights)))

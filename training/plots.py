@@ -1,16 +1,16 @@
-"""The picture of a training run."""
+"""Plots a training run."""
 
 from pathlib import Path
 
 from common.draw import matplotlib, save, subplots
 
-LOG_FROM_RATIO = 5  # of the largest value to the smallest: less than that a straight axis shows better
-LABELLED_TICKS = (1, 2, 5)  # of each power of ten; labels of all nine would touch
+LOG_FROM_RATIO = 5  # largest value to smallest; below, a linear axis is clearer
+LABELLED_TICKS = (1, 2, 5)  # of each power of ten; more labels would overlap
 LOSS_UNITS = {"mse": "px²", "mae": "px", "huber": "px", "wing": "px", "laplace": "log px"}
 
 
 def loss_curves(path: Path, history: list[dict[str, float]], best: int, loss: str, title: str) -> None:
-    """Writes a PNG with loss and MAE over the epochs, training and validation, the best epoch marked.
+    """Writes a PNG with loss and MAE over the epochs, training and validation, with the best epoch.
 
     Epoch 0 has figures of validation only.
     """

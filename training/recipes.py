@@ -1,4 +1,4 @@
-"""How to train: every choice a training run depends on, and the sets of choices the project stands for."""
+"""Recipes: every choice that a training run depends on, with the recommended and the published values."""
 
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, fields, replace
@@ -9,9 +9,9 @@ from facial_keypoints.errors import InputError
 SCHEDULES = ("constant", "cosine")
 PRECISIONS = ("float32", "mixed_bfloat16")
 LABELS = ("masked", "imputed", "by_source")
-LOSSES = ("mse", "mae", "huber", "wing", "laplace")  # `training.losses` makes them
+LOSSES = ("mse", "mae", "huber", "wing", "laplace")  # of `training.losses`
 LEVELS = ("none", "light", "strong", "wide", "elastic")  # of `training.augment`
-NONE, IMAGENET = "none", "imagenet"  # initial weights that are no file
+NONE, IMAGENET = "none", "imagenet"  # initial weights other than a file
 MAY_BE_ZERO = ("weight_decay", "warmup_epochs", "flip_epochs_fraction", "crop_px", "faces_per_group")
 CHOICES = {"schedule": SCHEDULES, "precision": PRECISIONS, "labels": LABELS, "loss": LOSSES, "augment": LEVELS}
 
@@ -21,26 +21,27 @@ class Recipe:
     """The choices of one training run.
 
     Attributes:
-        name: of the set of choices that this one started from, for titles and the manifest.
-        epochs: at the most.
-        batch_size: faces in a step.
-        learning_rate: of Adam, at its highest.
+        name: of the entry of RECIPES that this recipe is based on, for titles and the manifest.
+        epochs: largest number of epochs.
+        batch_size: faces per step.
+        learning_rate: highest learning rate of Adam.
         schedule: `constant`, or `cosine`: from learning_rate to 0 over all epochs.
         patience: epochs without a better `monitor` before training stops.
         loss: `mse` (px^2), `mae` (L1, px), `huber` (smooth L1, px; quadratic below 1 px), `wing` or `laplace` (see
             `training.losses`).
-        labels: `masked`: only real labels count. `imputed`: imputed ones are taken for truth. `by_source`: only real
-            labels, each as the landmark that the face's label source means by it.
+        labels: `masked`: only real labels count. `imputed`: imputed labels count as well. `by_source`: only real labels
+            count, and each label source has output points of its own where it labels other positions.
         augment: a level of `training.augment`.
-        crop_px: the network sees a square of this side, cut at random in training and from the middle otherwise; sides
-            that are not longer are left whole, and 0 leaves all. For networks whose `build` takes `crop_px`.
-        faces_per_group: at the most so many faces of one group (a person, or a photo) train in an epoch, drawn anew in
-            each; 0: all. For frames of a video, which are nearly alike.
-        weight_decay: decoupled from the gradient (Loshchilov & Hutter 2019), of convolutions and dense layers.
-        warmup_epochs: the learning rate rises from 0 over these; at the most over half of all epochs.
-        flip_epochs_fraction: share of the epochs, the first ones, in which half of the faces are mirrored. Mirroring
-            hides a horizontal bias of the labels from the network; the last epochs can teach it (`docs/v2.md`).
-        precision: a Keras dtype policy for training; what is saved is float32.
+        crop_px: side of the square that the network sees, a random crop in training and the center crop otherwise;
+            images that are no larger are not cropped; 0: never crop. For networks whose `build` takes `crop_px`.
+        faces_per_group: largest number of faces of one group (a person, or a photo) in an epoch, sampled anew for each
+            epoch; 0: all. For frames of a video, which are very similar.
+        weight_decay: decoupled weight decay (Loshchilov & Hutter 2019) of convolutions and dense layers.
+        warmup_epochs: epochs in which the learning rate rises from 0; at most half of all epochs.
+        flip_epochs_fraction: fraction of the epochs, the first ones, in which half of the faces are mirrored. Mirroring
+            hides a horizontal bias of the labels from the network; it can learn the bias in the last epochs
+            (`docs/v2.md`).
+        precision: the Keras dtype policy of training; the saved model is float32.
         initial_weights: `none`, `imagenet` or a file, see `training.initial_weights`.
     """
 
@@ -62,23 +63,25 @@ class Recipe:
     initial_weights: str = NONE
 
     def parameters(self) -> dict[str, Any]:
-        """Returns all values by the name that each has in a manifest; the name of the recipe is `recipe` there."""
+        """Returns all values under their names in a manifest, where the name of the recipe is `recipe`."""
         return {"recipe": self.name, **{choice.name: getattr(self, choice.name) for choice in choice_fields()}}
 
     @property
     def monitor(self) -> str:
-        """The metric whose lowest value marks the best epoch; a likelihood also falls with an expected error that is
-        set right only at the end."""
+        """The metric that is lowest in the best epoch.
+
+        Not the Laplace loss, because it also depends on the expected error, which is calibrated only at the end.
+        """
         return "val_mae" if self.loss == "laplace" else "val_loss"
 
     @property
     def flip_epochs(self) -> int:
-        """How many epochs, the first ones, mirror faces."""
+        """The number of epochs, from the first, that mirror faces."""
         return round(self.flip_epochs_fraction * self.epochs)
 
 
 def choice_fields() -> list[Field[Any]]:
-    """Returns the fields of a recipe that can be chosen one by one: all but its name."""
+    """Returns the fields of a recipe that can be set: all except its name."""
     return [field for field in fields(Recipe) if field.name != "name"]
 
 
@@ -121,7 +124,7 @@ RECIPES = {
             warmup_epochs=2,
             flip_epochs_fraction=0.625,
         ),
-        # As published for 68 keypoints, of which all are labelled; without early stopping.
+        # As published for fully labelled faces of 68 keypoints; without early stopping.
         Recipe(
             name="vgg16",
             epochs=10,
@@ -160,23 +163,23 @@ RECIPES = {
         ),
     )
 }
-OWN = ("v2", "vgg16")  # networks that train best with the recipe of their name; the others with `default`
-# Of `default`, in place of its own: cnn5 came to 18.6 % NME at 3e-4, as the mean shape, and to 13.2 % at 1e-3.
+OWN = ("v2", "vgg16")  # networks whose default is the recipe of their name; for others it is `default`
+# Learning rates that replace that of `default`: cnn5 reached 18.6 % NME at 3e-4, as the mean face, and 13.2 % at 1e-3.
 DEFAULT_RATES = {"cnn5": 1e-3, "naimishnet": 1e-3}
 
 
 def default_recipe(name: str) -> str:
-    """Returns the name of the recipe that a network is trained with unless another one is asked for."""
+    """Returns the name of the default recipe of a network."""
     return name if name in OWN else "default"
 
 
 def resolve(name: str, recipe: str | None = None, choices: Mapping[str, Any] | None = None) -> Recipe:
-    """Returns the recipe that a training run follows.
+    """Returns the recipe of a training run.
 
     Args:
         name: of the network.
-        recipe: a name in RECIPES; the network's own where None.
-        choices: values of fields in place of the recipe's; None leaves the recipe's.
+        recipe: a name in RECIPES; the default of the network if None.
+        choices: values that replace those of the recipe; None keeps a value.
 
     Raises:
         InputError: an unknown recipe, or choices that are not allowed or do not go together.

@@ -16,11 +16,11 @@ import numpy as np
 from facial_keypoints.array_types import Float32, UInt8
 from models.networks import shape_of
 
-LARGEST_DIFFERENCE_PX = 1e-3  # between the predictions of two networks for an output point that they share
+MAX_DIFFERENCE_PX = 1e-3  # between the predictions of two networks for the same output point
 
-Key = tuple[str, int]  # of a layer: a name, and how many layers of that name come before it
-Kind = tuple[str, tuple[tuple[int, ...], ...]]  # of layers: a name without its numbers, and the shapes of the weights
-Pairs = Sequence[tuple[int, int]]  # output points that mean the same: index in the new network, in the trained one
+Key = tuple[str, int]  # of a layer: its name, and the number of earlier layers of that name
+Kind = tuple[str, tuple[tuple[int, ...], ...]]  # of layers: the name without numbers, and the shapes of the weights
+Pairs = Sequence[tuple[int, int]]  # the same output point: its index in the new network and in the trained one
 
 
 class Left(NamedTuple):
@@ -36,7 +36,7 @@ class Left(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """How the weights of the output points may follow each other along an axis.
+    """A possible order of the weights of output points along an axis.
 
     Attributes:
         by_point: all of the first point, all of the second, ...; otherwise one of each point, then another of each.
@@ -47,7 +47,7 @@ class Layout(NamedTuple):
     others_last: bool
 
     def indexes(self, points: Sequence[int], count: int, size: int, step: int) -> list[int]:
-        """Returns where the weights of some output points are, and after them those that belong to none.
+        """Returns the indexes of the weights of some output points, followed by those that belong to none.
 
         Args:
             points: indexes below `count`.
@@ -73,7 +73,7 @@ def take_over(
     build: Callable[[int], keras.Model],
     images: UInt8,
 ) -> Left | None:
-    """Gives a new network the weights of a trained one; returns what was left as it was, None where nothing fits.
+    """Gives a new network the weights of a trained one; returns what was not changed, or None if nothing fits.
 
     The trained weights go into a network for the images of `model` and the output points of `trained`, and from there
     to `model`. Those of output points are kept only where both networks then predict the same.
@@ -106,7 +106,7 @@ def take_over(
 
 
 def move(label_source: keras.Model, target: keras.Model, grown: keras.Model, pairs: Pairs, images: UInt8) -> list[Key]:
-    """Gives `target` all weights of `source` but those of output points that are in no pair.
+    """Gives `target` all weights of `source`, except those of output points without a pair.
 
     Args:
         source, target, grown: one network for M', M and M + 1 output points.
@@ -126,7 +126,7 @@ def move(label_source: keras.Model, target: keras.Model, grown: keras.Model, pai
     for layout in LAYOUTS:
         for slot in slots:
             slot.move((ours, theirs), counts, layout)
-        if np.allclose(predictions(target, images)[:, ours], wanted, rtol=0, atol=LARGEST_DIFFERENCE_PX):
+        if np.allclose(predictions(target, images)[:, ours], wanted, rtol=0, atol=MAX_DIFFERENCE_PX):
             return []
         target.set_weights(before)
     return depending
@@ -146,7 +146,7 @@ class Slot(NamedTuple):
     steps: list[tuple[int, ...]]
 
     def fits(self, counts: tuple[int, int]) -> bool:
-        """Says whether every axis is as long for M and M' output points (`counts`) as the steps say."""
+        """Returns whether the steps explain the length of each axis for M and M' output points (`counts`)."""
         rests = []
         for layers, count in zip((self.ours, self.theirs), counts, strict=True):
             arrays = stacked(layers)
@@ -157,7 +157,7 @@ class Slot(NamedTuple):
         return rests[0] == rests[1] and all(size >= 0 for rest in rests[0] for size in rest)
 
     def move(self, points: tuple[list[int], list[int]], counts: tuple[int, int], layout: Layout) -> None:
-        """Gives our layers the weights of theirs, of some output points and of what belongs to none."""
+        """Gives our layers the weights of theirs, for some output points and for what belongs to none."""
         arrays = []
         for mine, other, steps in zip(stacked(self.ours), stacked(self.theirs), self.steps, strict=True):
             at, of = (
@@ -171,7 +171,7 @@ class Slot(NamedTuple):
 
 
 def slots_of_points(label_source: keras.Model, target: keras.Model, grown: keras.Model) -> list[Slot]:
-    """Returns what depends on the number of output points; the networks are for M', M and M + 1."""
+    """Returns the layers that depend on the number of output points; the networks are for M', M and M + 1."""
     few, many = layers_of(target), layers_of(grown)
     repeated = {kind_of(key, layer) for key, layer in many.items() if key not in few}
     theirs, ours, more = (grouped(network, repeated) for network in (label_source, target, grown))
@@ -188,7 +188,7 @@ def slots_of_points(label_source: keras.Model, target: keras.Model, grown: keras
 
 
 def grouped(network: keras.Model, repeated: Collection[Kind]) -> dict[Key | Kind, list[Any]]:
-    """Returns the layers that have weights, each alone but those of a kind in `repeated`."""
+    """Returns the layers that have weights, one by one, but together if their kind is in `repeated`."""
     groups = defaultdict(list)
     for key, layer in layers_of(network).items():
         kind = kind_of(key, layer)
@@ -202,7 +202,7 @@ def stacked(layers: Sequence[Any]) -> list[Float32]:
 
 
 def copy(label_source: keras.Model, target: keras.Model, without: Collection[Key] = ()) -> set[Key]:
-    """Gives the layers of `target` the weights of those of the same name and shape; returns which have got them."""
+    """Gives the layers of `target` the weights of layers of the same name and shape; returns the changed ones."""
     found, given = layers_of(label_source), set()
     for key, layer in layers_of(target).items():
         if key in found and key not in without and shapes(found[key]) == shapes(layer):
@@ -212,7 +212,7 @@ def copy(label_source: keras.Model, target: keras.Model, without: Collection[Key
 
 
 def constants(one: keras.Model, other: keras.Model) -> set[Key]:
-    """Returns the layers whose weights are never trained and are the same in two new networks, but not all one value.
+    """Returns the layers with constant weights: never trained, equal in two new networks, and not all one value.
 
     They follow from the size of the images, as the places of a grid do.
     """
@@ -229,7 +229,7 @@ def constants(one: keras.Model, other: keras.Model) -> set[Key]:
 
 
 def layers_of(network: keras.Model) -> dict[Key, Any]:
-    """Returns the layers that have weights, those of networks inside it too.
+    """Returns the layers that have weights, including those of nested networks.
 
     Keras names a layer that the user does not name by its class and a number that goes up with each one made in the
     process. Here such a name loses its number, and layers of one name are counted in each network from 0.
@@ -255,7 +255,7 @@ def _inner(layer: Any) -> Iterator[Any]:
 
 
 def kind_of(key: Key, layer: Any) -> Kind:
-    """Returns what layers have in common that a network repeats for each output point."""
+    """Returns the kind of a layer, equal for layers that a network repeats for each output point."""
     return re.sub(r"\d+", "#", key[0]), shapes(layer)
 
 
@@ -264,5 +264,5 @@ def shapes(layer: Any) -> tuple[tuple[int, ...], ...]:
 
 
 def predictions(network: keras.Model, images: UInt8) -> Float32:
-    """Returns what a network gives for images, (N, M, 2 or 3)."""
+    """Returns the predictions of a network, (N, M, 2 or 3)."""
     return keras.ops.convert_to_numpy(network(images, training=False))

@@ -1,4 +1,4 @@
-"""What a network is trained towards: which values count, and as which landmarks. N faces, K keypoints, M landmarks."""
+"""Training targets: the coordinates and weights of output points. N faces, K keypoints, M output points."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -15,8 +15,7 @@ from facial_keypoints.keypoint_set import KeypointSet
 class Targets(NamedTuple):
     """Images uint8 (N, H, W, C), coordinates float32 (N, M, 2) in px, finite, and weights float32 (N, M).
 
-    `may_flip`, bool (N,): whether the mirrored face may be trained on as well. `groups`, int64 (N,): faces with one
-    number are one person, or of one photo.
+    `may_flip`, bool (N,): the face may be mirrored. `groups`, int64 (N,): equal for faces of one person or photo.
     """
 
     images: UInt8
@@ -27,13 +26,13 @@ class Targets(NamedTuple):
 
 
 def targets(split: Split, labels: str, output_points: OutputPoints, keypoint_set: KeypointSet) -> Targets:
-    """Returns what the faces of a part should be predicted as.
+    """Returns the targets of the faces of a split.
 
     Args:
         labels: a value of `training.recipes.LABELS`.
-        landmarks: what the network predicts.
-        keypoint_set: where a network tells label sources apart, faces of one whose labels lie to one side may not be
-            mirrored: it would be taught the opposite as well.
+        output_points: of the network.
+        keypoint_set: with `by_source`, faces of a label source with a horizontal bias are not mirrored, because that
+            would reverse the bias.
     """
     counts = np.ones_like(split.labelled) if labels == "imputed" else split.labelled
     points, weights = encode(split.keypoints, counts, split.label_sources, output_points)
@@ -42,10 +41,9 @@ def targets(split: Split, labels: str, output_points: OutputPoints, keypoint_set
 
 
 def merged(several: Sequence[Targets]) -> Targets:
-    """Returns all their images once each, pixel for pixel, with the mean of the coordinates that count.
+    """Returns each distinct image once, with the mean of its coordinates that count.
 
-    The groups are those of the first time that an image comes; where `several` are of different data folders, their
-    numbers have to be made apart before.
+    The group is that of the first occurrence; targets of different data folders must have different group numbers.
     """
     images, points, weights, may_flip, groups = (np.concatenate(arrays) for arrays in zip(*several, strict=True))
     first, face = np.unique(duplicate_groups(images), return_inverse=True)

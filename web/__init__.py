@@ -1,1 +1,1 @@
-"""The web page: keypoints and filters on pictures and before a camera, on localhost."""
+"""The web page: keypoints and filters for pictures and the camera, on localhost."""

@@ -1,4 +1,4 @@
-"""The web page on localhost.
+"""Serves the web page on localhost.
 
 python -m web.app [--port N]
 """
@@ -19,47 +19,51 @@ from facial_keypoints.errors import InputError, run
 
 HOST = "127.0.0.1"
 LONGEST_KEEP_S = 24 * 3600
-SESSIONS = 200  # visitors whose cameras are remembered; beyond, the one unseen the longest is forgotten
+SESSIONS = 200  # visitors whose camera state is kept; beyond that, the least recent one is dropped
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Serves the page until Ctrl-C.
 
     Raises:
-        InputError: the port is taken, or Gradio is not installed.
+        InputError: the port is in use, or Gradio is not installed.
     """
-    parser = argparse.ArgumentParser(prog="python -m web.app", description="Facial keypoints as a web page.")
-    parser.add_argument("--port", type=int, default=7860, metavar="N", help="(default: %(default)s)")
+    parser = argparse.ArgumentParser(
+        prog="python -m web.app",
+        description="Serves the web page on this computer.",
+        epilog="Example: python -m web.app --port 8080",
+    )
+    parser.add_argument("--port", type=int, default=7860, metavar="N", help="port of the page (default: %(default)s)")
     parser.add_argument(
         "--keep",
         type=float,
         default=300,
         metavar="SECONDS",
-        help="after which an upload and what came of it is deleted (default: %(default)s)",
+        help="time after which uploads and results are deleted (default: %(default)s)",
     )
     options = parser.parse_args(arguments)
     if not 0 < options.keep <= LONGEST_KEEP_S:
-        raise InputError(f"--keep {options.keep}: give seconds above 0 and at most {LONGEST_KEEP_S:,}")
+        raise InputError(f"--keep {options.keep}: must be above 0 and at most {LONGEST_KEEP_S:,}")
     check_port(options.port)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends it leaves no uploads behind
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that SIGTERM also deletes the uploads
     with tempfile.TemporaryDirectory(prefix="facial-keypoints-", ignore_cleanup_errors=True) as folder:
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)  # what requests at work have written meanwhile
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)  # files that running requests have written since
         serve(options.port, Path(folder), options.keep)
 
 
 def check_port(port: int) -> None:
-    """Raises InputError where the page cannot be served on a port."""
+    """Raises InputError if the page cannot be served on a port."""
     try:
         with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does, after an earlier one
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
             probe.bind((HOST, port))
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or "no such port"
-        raise InputError(f"--port {port}: cannot be used ({reason}); give another") from None
+        raise InputError(f"--port {port}: cannot be used ({reason}); choose another port") from None
 
 
 def serve(port: int, folder: Path, keep_s: float) -> None:
-    """Serves the page; all files that come and go lie in `folder`."""
+    """Serves the page; all temporary files are in `folder`."""
     uploads, drawn = folder / "uploads", folder / "examples"
     uploads.mkdir()
     drawn.mkdir()
@@ -67,7 +71,7 @@ def serve(port: int, folder: Path, keep_s: float) -> None:
     try:
         import gradio as gr
     except ModuleNotFoundError:
-        raise InputError("Gradio is not installed; `make web`, or `pip install -r requirements-web.txt`") from None
+        raise InputError("Gradio is not installed; run `make web` or `pip install -r requirements-web.txt`") from None
     from web.answers import predictor_of
     from web.cache import sweep_always
     from web.examples import write_examples
@@ -76,12 +80,12 @@ def serve(port: int, folder: Path, keep_s: float) -> None:
     from web.uploads import MOST_BYTES
 
     for name in pretrained.shipped():
-        predictor_of(name)  # a damaged one is told here, and the first visitor need not wait
+        predictor_of(name)  # fails here if a model is damaged, and the first visitor does not wait
     examples = write_examples(drawn)
     gr.set_static_paths([drawn])
     stop = threading.Event()
     threading.Thread(target=sweep_always, args=(uploads, keep_s, stop), daemon=True).start()
-    print(f"http://{HOST}:{port} (Ctrl-C ends)", flush=True)
+    print(f"http://{HOST}:{port} (press Ctrl-C to stop)", flush=True)
     try:
         build(uploads, examples).launch(
             server_name=HOST,

@@ -1,4 +1,4 @@
-"""Gradio's image component for uploads and for camera frames, which are not decoded before their size is known."""
+"""Gradio's image component for uploads and camera frames; it checks their size before decoding."""
 
 import base64
 import binascii
@@ -18,20 +18,20 @@ FRAME_CHARACTERS = 4_000_000  # of a frame as a data URL; one of 640 x 480 px ha
 FRAME_PIXELS = 4_000_000
 JPEG_QUALITY = 85
 JPEG_BEGINS = b"\xff\xd8"
-DAMAGED = "A frame of the camera is damaged. Please start it again."
-TOO_LARGE = "The camera's frames are too large. Please choose a smaller size."
+DAMAGED = "A camera frame is damaged. Please start the camera again."
+TOO_LARGE = "The camera frames are too large. Please choose a smaller size."
 
 
 class Image(gr.Image):  # type: ignore[misc]  # the linters run where Gradio is not installed
-    """An upload, given to the handler as the path of a file that nobody has opened; or, where `streaming`, a frame.
+    """An upload, passed to the handler as the path of an unopened file; or, if `streaming`, a camera frame.
 
-    Frames come and go as data URLs: none is ever a file. A handler takes and gives uint8 (H, W, 3) RGB.
+    Frames are transferred as data URLs and never written to files. Handlers take and return uint8 (H, W, 3) RGB.
     """
 
-    __module__ = gr.Image.__module__  # else Gradio writes a stub beside this file, and seeks a part of the page
+    __module__ = gr.Image.__module__  # otherwise Gradio writes a stub beside this file and looks for another front end
 
     def preprocess(self, payload: ImageData | None) -> str | UInt8 | None:
-        """Returns the path of the upload, or the frame; None where there is none."""
+        """Returns the path of the upload, or the frame; None if there is none."""
         if payload is None or not self.streaming:
             return None if payload is None else payload.path
         try:
@@ -40,15 +40,15 @@ class Image(gr.Image):  # type: ignore[misc]  # the linters run where Gradio is 
             raise gr.Error(str(error), print_exception=False) from None
 
     def postprocess(self, value: Any) -> ImageData | None:
-        """Returns what the browser shows of a frame, or of an example by its path."""
+        """Returns the data that the browser shows for a frame, or for the path of an example."""
         if isinstance(value, np.ndarray):
             return ImageData(url=encode_frame(value))
         return super().postprocess(value)
 
     async def async_move_resource_to_block_cache(self, url_or_file_path: Any) -> str | None:
-        """Refuses addresses, which Gradio would fetch whatever their size."""
+        """Refuses URLs, which Gradio would download regardless of size."""
         if str(url_or_file_path).startswith(("http:", "https:")):
-            raise gr.Error("Addresses are not fetched. Please upload the picture itself.", print_exception=False)
+            raise gr.Error("URLs are not supported. Please upload the picture itself.", print_exception=False)
         moved: str | None = await super().async_move_resource_to_block_cache(url_or_file_path)
         return moved
 
@@ -57,7 +57,7 @@ def decode_frame(url: str) -> UInt8:
     """Returns the frame, uint8 (H, W, 3) RGB, in a data URL of a JPEG.
 
     Raises:
-        InputError: a sentence for the visitor: it is none, or too large.
+        InputError: with a sentence for the visitor: not a frame, or too large.
     """
     if len(url) > FRAME_CHARACTERS:
         raise InputError(TOO_LARGE)
@@ -66,8 +66,8 @@ def decode_frame(url: str) -> UInt8:
     except binascii.Error:
         content = b""
     if not content.startswith(JPEG_BEGINS):
-        raise InputError("The camera's frames are no JPEG pictures. Please try another browser.")
-    if not check_pixels(io.BytesIO(content), FRAME_PIXELS):  # OpenCV might decode it, whatever its size
+        raise InputError("The camera frames are not JPEG pictures. Please try another browser.")
+    if not check_pixels(io.BytesIO(content), FRAME_PIXELS):  # without a readable header its size is unknown
         raise InputError(DAMAGED)
     try:
         frame = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB)

@@ -1,4 +1,4 @@
-"""Example pictures: faces that the project draws. Nobody is in them."""
+"""Draws the example pictures; no real person is in them."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +15,7 @@ PORTRAIT_PX, FRAME_PX, WALL_PX = 288, 10, 48
 FRAME_RGB, WALL_RGB = (250, 250, 248), (176, 186, 192)
 WARM_RGB = (1.0, 0.9, 0.8)  # the drawn faces are gray
 TURN_DEGREES = 20
-SMILING, GLASSES, GROUP, LEANING = 28, 11, (3, 24, 34, 36, 29, 18), 38  # whom and what a number draws never changes
+SMILING, GLASSES, GROUP, LEANING = 28, 11, (3, 24, 34, 36, 29, 18), 38  # seeds; the drawing of a seed never changes
 
 
 def write_examples(folder: Path) -> list[Path]:
@@ -33,7 +33,7 @@ def write_examples(folder: Path) -> list[Path]:
 
 
 def portrait(number: int) -> UInt8:
-    """Returns a framed face, upright and sharp, uint8 (P, P, 3) RGB; each number draws another person."""
+    """Returns a framed face, upright and sharp, uint8 (P, P, 3) RGB; each number gives another person."""
     rng = np.random.default_rng(number)
     person = a_person(rng)
     moment = replace(a_moment(rng, person), roll=0, lids=1, blur=0, noise=0, hidden_by="nothing")
@@ -45,7 +45,7 @@ def portrait(number: int) -> UInt8:
 
 
 def wall(rows: list[list[UInt8]]) -> UInt8:
-    """Returns a wall with framed pictures of one size hung in rows."""
+    """Returns a picture of a wall with framed pictures of equal size in rows."""
     side = rows[0][0].shape[0]
     step = side + WALL_PX
     size = len(rows) * step + WALL_PX, len(rows[0]) * step + WALL_PX
@@ -58,7 +58,7 @@ def wall(rows: list[list[UInt8]]) -> UInt8:
 
 
 def turned(picture: UInt8, degrees: float) -> UInt8:
-    """Returns a picture turned clockwise about its middle, of the same size."""
+    """Returns a picture rotated clockwise about its center, of the same size."""
     height, width = picture.shape[:2]
     matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), -degrees, 1)
     return np.asarray(

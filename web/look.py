@@ -1,4 +1,4 @@
-"""How the page looks: a calm theme of system fonts, which nothing is fetched for, and a little CSS."""
+"""The page's theme, with system fonts so that nothing is downloaded, and its CSS."""
 
 import gradio as gr
 
@@ -24,7 +24,7 @@ CSS = """
 
 
 def theme() -> gr.themes.Base:
-    """Returns the page's theme, light or dark as the visitor's system is."""
+    """Returns the page's theme; light or dark follows the visitor's system."""
     plain = {
         f"{part}{mode}": value
         for part, value in {
@@ -42,7 +42,7 @@ def theme() -> gr.themes.Base:
 
 
 def error_scale() -> str:
-    """Returns HTML that says what the colors of keypoints mean."""
+    """Returns HTML with the color scale of the keypoints."""
     colors = ", ".join(f"rgb{rgb}" for rgb in ERROR_RGB)
     low, high = (f"{100 * share:g} %" for share in (ERROR_SHARES[0], ERROR_SHARES[-1]))
     return (

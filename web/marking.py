@@ -1,4 +1,4 @@
-"""What the page draws on a picture: filters, then keypoints in the color of the error to expect. K keypoints."""
+"""Draws filters, boxes and keypoints on a picture; colors show the expected error. K keypoints."""
 
 import functools
 from collections.abc import Sequence
@@ -11,32 +11,30 @@ from facial_keypoints.drawing import draw_faces
 from facial_keypoints.face import Face
 from facial_keypoints.filters.apply import apply_filter
 from facial_keypoints.filters.files import Filter, load_filter
-from facial_keypoints.keypoint_set import KeypointSet
 
 NO_FILTER = "none"
-LONGEST_PX = 1600  # of a picture that is sent back; keypoints are found in the whole one
-PHONE_PX = 350  # of the longer side of a picture on a phone, where boxes are still to be seen
+LONGEST_PX = 1600  # longer side of a returned picture; keypoints are found in the full picture
+PHONE_PX = 350  # longer side of a picture on a phone, where boxes must still be visible
 
-# From blue over yellow to red, which the color-blind tell apart too.
-ERROR_SHARES = (0.005, 0.0125, 0.02)  # widths of the face's box
+# From blue over yellow to red, distinguishable with color blindness too.
+ERROR_SHARES = (0.005, 0.0125, 0.02)  # in widths of the face's box
 ERROR_RGB = ((30, 110, 255), (255, 214, 40), (225, 30, 40))
 
 
 def mark(
     picture: UInt8,
     faces: Sequence[Face],
-    keypoint_set: KeypointSet,
     *,
     filter: str = NO_FILTER,
     keypoints: bool = True,
     numbers: Sequence[int] | None = None,
 ) -> UInt8:
-    """Returns a copy of a picture, uint8 (H, W, 3) RGB, with a filter on its faces, their keypoints, or both.
+    """Returns a copy of a picture, uint8 (H, W, 3) RGB, with a filter, boxes and keypoints drawn on its faces.
 
     Args:
-        filter: the name of one that comes with the library, or NO_FILTER.
+        filter: name of a filter of the library, or NO_FILTER.
         keypoints: whether boxes and keypoints are drawn.
-        numbers: of the faces; None: from 0 on.
+        numbers: of the faces; None: 0, 1, 2, ...
     """
     if filter != NO_FILTER:
         picture = apply_filter(picture, faces, filter_of(filter))
@@ -44,23 +42,24 @@ def mark(
         return picture.copy()
     told = all(face.expected_error is not None for face in faces)
     colors = [error_colors(face.expected_error / face.box[2]) for face in faces if face.expected_error is not None]
-    return draw_faces(picture, faces, keypoint_set, numbers, max(picture.shape) / PHONE_PX, colors if told else None)
+    line_px = max(picture.shape) / PHONE_PX
+    return draw_faces(picture, faces, numbers=numbers, box_line_px=line_px, colors=colors if told else None)
 
 
 @functools.cache
 def filter_of(name: str) -> Filter:
-    """Returns a filter that comes with the library, read once."""
+    """Returns a filter of the library, read once."""
     return load_filter(name)
 
 
 def error_colors(shares: Float32 | Float64) -> UInt8:
-    """Returns the colors, uint8 (K, 3) RGB, of errors to expect (K,) in widths of the face's box."""
+    """Returns the colors, uint8 (K, 3) RGB, of expected errors (K,) in widths of the face's box."""
     channels = [np.interp(shares, ERROR_SHARES, channel) for channel in zip(*ERROR_RGB, strict=True)]
     return np.stack(channels, axis=-1).round().astype(np.uint8)
 
 
 def shrunk(picture: UInt8, longest_px: int = LONGEST_PX) -> UInt8:
-    """Returns a picture (H, W, 3) whose longer side has at most so many px."""
+    """Returns a picture (H, W, 3) whose longer side is at most `longest_px`."""
     height, width = picture.shape[:2]
     scale = longest_px / max(height, width)
     if scale >= 1:

@@ -1,4 +1,4 @@
-"""The page: what is where, and what calls what."""
+"""The page: its components and handlers."""
 
 from pathlib import Path
 
@@ -15,21 +15,23 @@ from web.marking import NO_FILTER
 from web.streaming import Stream, follow
 
 TITLE = "Facial keypoints"
-PANE_PX = 360  # height of a picture; less on a phone
-CAMERAS_AT_ONCE = 8  # one whose tab was closed keeps its place until its time is over
-WAITING = 32  # requests; one more is told that the queue is full
-CAMERA_S = 300  # then the next one in the queue has its turn
+PANE_PX = 360  # height of a picture; smaller on a phone
+CAMERAS_AT_ONCE = 8  # a camera whose tab was closed counts until its time is over
+WAITING = 32  # requests; further ones are refused
+CAMERA_S = 300  # then the next one in the queue starts
 FRAME_EVERY_S = 0.05
 CAMERA_SIZE = {"video": {"width": {"ideal": 640}, "height": {"ideal": 480}, "facingMode": "user"}}
-HEAD = f"# {TITLE}\nFaces in a picture or before your camera. All is computed here; what you upload is soon deleted."
+HEAD = f"""# {TITLE}
+Find faces and keypoints in a picture or with your camera. Everything runs on this computer. Uploads are deleted after a
+short time."""
 
 
 def build(folder: Path, examples: list[Path]) -> gr.Blocks:
     """Returns the page.
 
     Args:
-        folder: where files are written that visitors fetch.
-        examples: pictures to try it with.
+        folder: receives the files that visitors download.
+        examples: example pictures.
     """
     with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as page:
         gr.Markdown(HEAD, elem_id="head")
@@ -66,7 +68,7 @@ def _picture_tab(folder: Path, examples: list[Path], *choices: gr.components.Com
                 interactive=False,
                 buttons=["download"],
             )
-            said = gr.Markdown("Choose a picture.", label="Result", elem_classes="quiet")
+            sentence = gr.Markdown("Choose a picture.", label="Result", elem_classes="quiet")
             with gr.Row():
                 csv_file = gr.DownloadButton("CSV", size="sm", min_width=80)
                 json_file = gr.DownloadButton("JSON", size="sm", min_width=80)
@@ -76,16 +78,16 @@ def _picture_tab(folder: Path, examples: list[Path], *choices: gr.components.Com
     def predict(
         picture: str | None, model: str, filter: str = NO_FILTER, keypoints: bool = True
     ) -> tuple[UInt8 | None, str, list[Row], str | None, str | None]:
-        """Finds the faces in a picture, and their keypoints with the error to expect of each.
+        """Detects faces in a picture and predicts their keypoints, with expected errors.
 
         Args:
             picture: any number of faces; at most 20 MB and 40 million pixels.
-            model: a shipped one.
-            filter: what is laid on the faces.
+            model: name of a shipped model.
+            filter: filter to draw on the faces.
             keypoints: whether boxes and keypoints are drawn.
 
         Returns:
-            The picture, marked; a sentence; a row for each keypoint; and all of it as CSV and as JSON.
+            The annotated picture; a sentence; one row per keypoint; and the keypoints as CSV and JSON.
         """
         if picture is None:
             return None, "Choose a picture.", [], None, None
@@ -93,14 +95,14 @@ def _picture_tab(folder: Path, examples: list[Path], *choices: gr.components.Com
             task = workers().submit(answer, picture, model, folder, filter=filter, keypoints=keypoints)
             found = task.result()
         except InputError as error:
-            raise gr.Error(str(error), duration=None, print_exception=False) from None  # until it is closed
-        return found.picture, found.said, found.rows, str(found.csv_file), str(found.json_file)
+            raise gr.Error(str(error), duration=None, print_exception=False) from None  # stays until it is closed
+        return found.picture, found.sentence, found.rows, str(found.csv_file), str(found.json_file)
 
     gr.on(
         [picture.change, *(choice.change for choice in choices)],
         predict,
         [picture, *choices],
-        [shown, said, table, csv_file, json_file],
+        [shown, sentence, table, csv_file, json_file],
         api_name="predict",
         trigger_mode="always_last",
         show_progress_on=shown,
@@ -119,7 +121,7 @@ def _camera_tab(*choices: gr.components.Component) -> None:
             webcam_options=gr.WebcamOptions(mirror=True, constraints=CAMERA_SIZE),
         )
         shown = Image(label="Faces", height=PANE_PX, elem_classes="pane", interactive=False, buttons=[])
-    stream = gr.State(None, delete_callback=lambda stream: stream and stream.end())  # of a visitor who has left
+    stream = gr.State(None, delete_callback=lambda stream: stream and stream.end())  # when a visitor leaves
 
     def watch(
         frame: UInt8 | None, stream: Stream | None, model: str, filter: str, keypoints: bool

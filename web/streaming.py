@@ -1,4 +1,4 @@
-"""The camera: faces are followed from frame to frame, each visitor's apart."""
+"""The camera: tracks faces from frame to frame, separately for each visitor."""
 
 import functools
 import time
@@ -10,36 +10,36 @@ from facial_keypoints.video.tracking import Tracker
 from web.answers import predictor_of
 from web.marking import NO_FILTER, mark, shrunk
 
-LONGEST_PX = 640  # of a frame; larger ones cost more than they show
+LONGEST_PX = 640  # longer side of a frame; larger frames cost time and show no more
 
 
 @dataclass(eq=False)
 class Stream:
-    """One visitor's camera: the tracker of its faces, and for which model and size of frame it is."""
+    """One visitor's camera: its tracker, and the model and frame size it was created for."""
 
     tracker: Tracker
     model: str
     shape: tuple[int, ...]
 
     def end(self) -> None:
-        """Makes room for other cameras: a detection that waits for its turn is not made."""
+        """Cancels a waiting detection, so that other cameras need not wait for it."""
         self.tracker.forget_pending()
 
 
 @functools.cache
 def background() -> ThreadPoolExecutor:
-    """Returns where the detector of all cameras works, one frame at a time, while frames go on."""
+    """Returns the thread in which the detector of all cameras runs, one frame at a time."""
     return ThreadPoolExecutor(1)
 
 
 def follow(
     frame: UInt8, stream: Stream | None, model: str, *, filter: str = NO_FILTER, keypoints: bool = True
 ) -> tuple[UInt8, Stream]:
-    """Returns a camera's frame, uint8 (H, W, 3) RGB, marked, and the stream to go on with.
+    """Returns the annotated camera frame, uint8 (H, W, 3) RGB, and the stream for the next one.
 
     Args:
-        stream: what the last frame gave; None at the first.
-        model: the name of a shipped one.
+        stream: as returned for the last frame; None for the first.
+        model: name of a shipped model.
         filter, keypoints: as in `marking.mark`.
     """
     frame = shrunk(frame, LONGEST_PX)
@@ -50,4 +50,4 @@ def follow(
         stream = Stream(Tracker(predictor, background=background()), model, frame.shape)
     faces = stream.tracker.update(frame, time.monotonic())
     numbers = [face.number for face in faces]
-    return mark(frame, faces, predictor.spec.keypoint_set, filter=filter, keypoints=keypoints, numbers=numbers), stream
+    return mark(frame, faces, filter=filter, keypoints=keypoints, numbers=numbers), stream

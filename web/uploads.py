@@ -1,4 +1,4 @@
-"""Pictures that somebody uploads: refused with a sentence where they are too large or none."""
+"""Reads uploaded pictures and refuses those that are too large or not pictures."""
 
 from pathlib import Path
 from typing import BinaryIO
@@ -10,7 +10,7 @@ from facial_keypoints.errors import InputError
 from facial_keypoints.pictures import read_picture
 
 MOST_BYTES = 20_000_000
-MOST_PIXELS = 40_000_000  # decoded they take 120 MB, and several requests run at once
+MOST_PIXELS = 40_000_000  # 120 MB decoded, and several requests run in parallel
 MILLION = 1_000_000
 
 
@@ -18,33 +18,33 @@ def read_upload(path: str | Path) -> UInt8:
     """Returns an uploaded picture, uint8 (H, W, 3) RGB; its size is checked before it is decoded.
 
     Raises:
-        InputError: a sentence for the visitor: it is too large, no picture, or not there any more.
+        InputError: with a sentence for the visitor: too large, not a picture, or deleted.
     """
     path = Path(path)
     if not path.is_file():
-        raise InputError("The picture is not here any more, for uploads are deleted soon. Please upload it again.")
+        raise InputError("The picture was deleted, as all uploads are after a short time. Please upload it again.")
     if path.stat().st_size > MOST_BYTES:
-        raise InputError(f"The picture has more than {MOST_BYTES // MILLION} MB. Please make it smaller.")
-    check_pixels(path, MOST_PIXELS)  # what has no header, `read_picture` refuses
+        raise InputError(f"The picture has more than {MOST_BYTES // MILLION} MB. Please reduce its size.")
+    check_pixels(path, MOST_PIXELS)  # `read_picture` refuses files without a header
     try:
-        return read_picture(path, most_pixels=MOST_PIXELS)  # of a TIFF file, the first header may be a preview's
+        return read_picture(path, most_pixels=MOST_PIXELS)  # the first header of a TIFF file may be a preview's
     except InputError as error:
-        said = str(error).removeprefix(f"{path}: ").replace(str(path), path.name)  # not where uploads lie
-        raise InputError(f"The picture {said}.") from None
+        reason = str(error).removeprefix(f"{path}: ").replace(str(path), path.name)  # without the folder of uploads
+        raise InputError(f"The picture {reason}.") from None
 
 
 def check_pixels(picture: Path | BinaryIO, most: int) -> bool:
-    """Refuses a picture whose header says that it has more than so many pixels; returns whether it has a header.
+    """Refuses a picture with more than `most` pixels by its header; returns whether it has a header.
 
     Raises:
-        InputError: a sentence for the visitor.
+        InputError: with a sentence for the visitor.
     """
     try:
-        with Image.open(picture) as image:  # reads the header
+        with Image.open(picture) as image:  # reads only the header
             width, height = image.size
     except Image.DecompressionBombError:
         raise InputError(_too_many("far", most)) from None
-    except Exception:  # Pillow's readers raise whatever they stumble over
+    except Exception:  # Pillow's readers raise many kinds of errors
         return False
     if width * height > most:
         raise InputError(_too_many(f"{width} x {height},", most))
@@ -52,4 +52,4 @@ def check_pixels(picture: Path | BinaryIO, most: int) -> bool:
 
 
 def _too_many(how_many: str, most: int) -> str:
-    return f"The picture has {how_many} more than {most // MILLION} million pixels. Please make it smaller."
+    return f"The picture has {how_many} more than {most // MILLION} million pixels. Please reduce its size."

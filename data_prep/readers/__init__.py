@@ -1,1 +1,1 @@
-"""One module for each layout of labels and pictures that `prepare` reads."""
+"""Readers: one module for each layout of labels and pictures."""

@@ -1,4 +1,4 @@
-"""Faces that cannot be used: the first one ends the run, or all are left out and listed (`--skip-bad`)."""
+"""Faces that cannot be used: the first one is an error, or all are skipped and listed (`--skip-bad`)."""
 
 import contextlib
 from collections.abc import Iterator
@@ -7,11 +7,11 @@ from facial_keypoints.errors import InputError
 
 
 class BadFaces:
-    """What becomes of a face that cannot be used.
+    """Skips and lists faces that cannot be used, or lets their errors pass.
 
     Attributes:
-        skip: whether it is left out; otherwise its error ends the run.
-        lines: what is wrong with each face that was left out, one line each.
+        skip: skip such faces; otherwise their errors end the run.
+        lines: what is wrong with each skipped face, one line each.
     """
 
     def __init__(self, skip: bool) -> None:
@@ -20,7 +20,7 @@ class BadFaces:
 
     @contextlib.contextmanager
     def left_out(self) -> Iterator[None]:
-        """Leaves out the face that the block reads where it raises InputError; without `skip` passes the error on."""
+        """Skips the face that the block reads if it raises InputError; without `skip` the error passes."""
         try:
             yield
         except InputError as error:
@@ -28,15 +28,15 @@ class BadFaces:
                 raise
             self.lines.append(str(error))
 
-    def check_some_left(self, place: object, left: int) -> None:
-        """Raises InputError where no face of a file or folder is left.
+    def check_some_left(self, path: object, usable: int) -> None:
+        """Raises InputError if all faces of a file or folder were skipped.
 
         Args:
-            place: the file or folder, for the message.
-            left: how many of its faces can be used.
+            path: the file or folder, for the message.
+            usable: how many of its faces can be used.
         """
-        if self.lines and not left:
-            raise InputError(f"{place}: not one of its faces can be used; the first: {self.lines[0]}")
+        if self.lines and not usable:
+            raise InputError(f"{path}: none of its faces can be used; the first: {self.lines[0]}")
 
 
-STRICT = BadFaces(skip=False)  # it never changes
+STRICT = BadFaces(skip=False)  # has no state

@@ -1,4 +1,4 @@
-"""Labels that cannot be meant as such: numbers that stand for "not labelled", places far outside the picture.
+"""Finds labels that must be wrong: numbers that stand for a missing label, points far outside the picture.
 
 N faces, K keypoints.
 """
@@ -11,9 +11,9 @@ from data_prep.readers.bad_faces import BadFaces
 from facial_keypoints.array_types import Bool, Float32
 from facial_keypoints.errors import InputError
 
-PLACEHOLDERS = (-1, 0)  # as both coordinates; many programs write them where there is no label
-FAR_SHARE = 0.5  # of the longer side of the box of a face's labels inside its picture; real labels reach 0.13
-NEAR_PX = 1.0  # outside a picture, which is never far
+PLACEHOLDERS = (-1, 0)  # many programs write one of them as both coordinates of a missing label
+FAR_SHARE = 0.5  # of the longer side of the box of the labels inside the picture; real labels reach 0.13
+NEAR_PX = 1.0  # labels this near to the picture are never far outside
 EMPTY_CELLS = "empty both cells"
 
 
@@ -24,42 +24,42 @@ def placeholders(keypoints: Float32) -> Bool:
 
 
 def check_placeholders(keypoints: Float32, names: Sequence[str], where: str, fix: str) -> None:
-    """Raises InputError where a label stands for a missing one.
+    """Raises InputError if a label is a placeholder for a missing one.
 
     Args:
         keypoints: float32 (K, 2) as the file has them.
         names: of the K keypoints.
         where: file and row, for the message.
-        fix: how this file says that a keypoint is not labelled.
+        fix: how this format shows that a keypoint is unlabelled.
     """
     found = np.flatnonzero(placeholders(keypoints))
     if len(found):
         x, y = keypoints[found[0]]
         raise InputError(
-            f"{where}: has {x:g}, {y:g} as {names[found[0]]}, which often stands for a missing label; {fix} where it "
+            f"{where}: has {x:g}, {y:g} as {names[found[0]]}, which often stands for a missing label; {fix} if it "
             "is not labelled"
         )
 
 
 def far_outside(keypoints: Float32, width: int, height: int) -> Bool:
-    """Returns bool (N, K): the label lies outside its picture by more than FAR_SHARE of its face's size.
+    """Returns bool (N, K): the label lies outside its picture by more than FAR_SHARE of the size of the face.
 
-    The size is the longer side of the box of the labels that lie inside, 0 where none does.
+    The size is the longer side of the box of the labels inside the picture, 0 if there are none.
 
     Args:
         keypoints: float32 (N, K, 2) in px, NaN where unlabelled.
         width: of the pictures, px.
-        height: likewise.
+        height: of the pictures, px.
     """
     beyond = np.maximum(-0.5 - keypoints, keypoints - (width - 0.5, height - 0.5)).max(axis=-1)  # NaN: unlabelled
     inside = (beyond <= 0)[..., None]
     low, high = np.where(inside, keypoints, np.inf).min(axis=1), np.where(inside, keypoints, -np.inf).max(axis=1)
-    size = (high - low).max(axis=-1)  # minus infinity where no label lies inside
+    size = (high - low).max(axis=-1)  # minus infinity if no label lies inside
     return beyond > np.maximum(FAR_SHARE * size, NEAR_PX)[:, None]
 
 
 def check_inside(keypoints: Float32, names: Sequence[str], size: tuple[int, int], where: str) -> None:
-    """Raises InputError where a label lies far outside its picture; see `far_outside`.
+    """Raises InputError if a label lies far outside its picture; see `far_outside`.
 
     Args:
         keypoints: float32 (K, 2) in px, NaN where unlabelled.
@@ -72,24 +72,24 @@ def check_inside(keypoints: Float32, names: Sequence[str], size: tuple[int, int]
         x, y = keypoints[far[0]]
         raise InputError(
             f"{where}: has {names[far[0]]} at {x:g}, {y:g}, which lies outside its picture of {size[0]} x {size[1]} px "
-            "by more than half the size of the face; correct it, or leave the face out: prepare --skip-bad"
+            "by more than half the size of the face; correct it, or skip the face with --skip-bad"
         )
 
 
 def usable_rows(
     keypoints: Float32, names: Sequence[str], size: tuple[int, int], where: Callable[[int], str], bad: BadFaces
 ) -> Bool:
-    """Returns bool (N,): the labels in a row of a table are no placeholders and lie in or near their picture.
+    """Returns bool (N,): the labels in a row of a table are not placeholders and lie in or near the picture.
 
     Args:
         keypoints: float32 (N, K, 2) in px, NaN where unlabelled.
         names: of the K keypoints.
         size: width and height of all pictures in px.
         where: returns file and row of a face, for the message.
-        bad: what becomes of the others.
+        bad: skips the other faces, or raises their error.
 
     Raises:
-        InputError: one is not, and `bad` does not leave it out.
+        InputError: a face cannot be used and is not skipped.
     """
     odd = (placeholders(keypoints) | far_outside(keypoints, *size)).any(axis=1)
     for row in np.flatnonzero(odd).tolist():

@@ -1,4 +1,4 @@
-"""Reader of video frames with 68 keypoints: a folder of frames and a CSV file for each split."""
+"""Reads video frames with 68 keypoints: a folder of frames and a CSV file for each split."""
 
 from pathlib import Path
 
@@ -24,18 +24,18 @@ from facial_keypoints.keypoint_set import FACE68
 CSV_END = "_frames_keypoints.csv"
 SPLITS = (TRAINING, TEST)
 COLUMNS = FACE68.columns
-FRAMES = 1  # their label source: frames are labelled a little to one side
+FRAMES = 1  # the label source of frames, whose labels lie a little to one side
 
 
 def read(folder: Path, bad: BadFaces = STRICT) -> LabelledPictures:
-    """Returns the faces of `training_frames_keypoints.csv` beside a folder `training`, and of `test` alike.
+    """Returns the faces of `training_frames_keypoints.csv` and the folder `training`, and the same for `test`.
 
-    Each row: the file name, then x and y of 68 points, empty where there is no label. The person is the file's name
-    without its last number.
+    Each row has the file name, then x and y of 68 points, empty if unlabelled. The person is the file name without its
+    last number.
 
     Raises:
-        InputError: other columns, or no face; or, where `bad` does not leave the face out, a row of another length, a
-            cell that is no number, a number that stands for a missing label, a name twice, or a missing picture.
+        InputError: the columns are wrong or there is no face; or a face is not skipped whose row has the wrong length,
+            a cell that is not a number, a placeholder, a repeated name, or a missing picture.
     """
     faces: list[LabelledPicture] = []
     found = []

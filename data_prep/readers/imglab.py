@@ -1,11 +1,11 @@
-"""Reader of dlib's imglab XML: pictures with boxes, and the parts of the face in each box."""
+"""Reads the XML of dlib's imglab: pictures with boxes, and the parts of the face in each box."""
 
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 
-from common.csv_table import number
+from common.csv_table import number, shown
 from data_prep.faces import labelled_points
 from data_prep.readers.bad_faces import STRICT, BadFaces
 from data_prep.readers.check_labels import check_placeholders
@@ -15,19 +15,19 @@ from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import FACE68
 
 LAST = len(FACE68) - 1  # the largest name of a part
-LONGEST_NUMBER = 9  # digits; Python refuses to read very long numbers
+LONGEST_NUMBER = 9  # digits; Python refuses to parse very long numbers
 
 
 def read(path: Path, bad: BadFaces = STRICT) -> LabelledPictures:
-    """Returns the faces of an imglab file: parts named 0 to 67 in each box, px from 0; others of these are unlabelled.
+    """Returns the faces of an imglab file: parts named 0 to 67 in each box, px from 0; missing parts are unlabelled.
 
-    Pictures lie below the folder of the file. All faces of a picture, and of the photo it was cut from, count as one
-    person.
+    Picture names are relative to the folder of the file. All faces of a picture, and of the photo that it was cropped
+    from, count as one person.
 
     Raises:
-        InputError: no imglab XML, no face, or parts of another annotation scheme; or, where `bad` does not leave the
-            face out, one without parts, a part that is there twice, is no number or stands for a missing label, a
-            picture that is there twice or is missing.
+        InputError: the file is not imglab XML, has no face or has parts of another annotation scheme; or a face is not
+            skipped that has no parts, or a part that is repeated, not a number or a placeholder, or whose picture is
+            repeated or missing.
     """
     images = _images(path)
     pictures = PictureFolder(path.parent)
@@ -37,46 +37,46 @@ def read(path: Path, bad: BadFaces = STRICT) -> LabelledPictures:
     for nth, image in enumerate(images, start=1):
         name = image.get("file", "")
         where = f"{path}: picture {nth} ({name})"
-        marked = [box for box in image.findall("box") if box.get("ignore") != "1"]
-        boxes += len(marked)
+        labelled = [box for box in image.findall("box") if box.get("ignore") != "1"]
+        boxes += len(labelled)
         with bad.left_out():
             file = pictures.find(name, f"{path}: picture {nth}")
             if file in seen:
-                raise InputError(f"{where} is there again; put all its boxes into one image")
+                raise InputError(f"{where} is repeated; put all its boxes into one image element")
             seen.add(file)
-            for box in marked:
+            for box in labelled:
                 with bad.left_out():
                     person = composed(f"{path.stem}:{picture_id(Path(name).stem)}")
-                    faces.append(LabelledPicture(file, person, _official_splits(box, where), where))
+                    faces.append(LabelledPicture(file, person, _parts(box, where), where))
     _check_scheme(path, faces)
     bad.check_some_left(path, len(faces))
     if not faces:
-        raise InputError(f"{path}: holds no face in images/image/box; save it with imglab")
+        raise InputError(f"{path}: has no face in images/image/box; save it with imglab")
     return LabelledPictures(path.parent, faces, FACE68, 0, f"{len(images):,} pictures with {boxes:,} faces")
 
 
 def files(path: Path) -> set[Path]:
-    """Returns the imglab file and those pictures of it that are there; raises InputError where it is no XML file."""
+    """Returns the imglab file and those of its pictures that exist; raises InputError if it is not an XML file."""
     pictures = PictureFolder(path.parent)
     found = set()
     for image in _images(path):
         try:
             found.add(pictures.find(image.get("file", ""), str(path)))
-        except InputError:  # which `read` reports
+        except InputError:  # `read` reports it
             continue
     return {path, *found}
 
 
 def _images(path: Path) -> list[ElementTree.Element]:
     try:
-        root = ElementTree.parse(path).getroot()  # it loads nothing from elsewhere, and expat bounds entities
+        root = ElementTree.parse(path).getroot()  # loads no external files, and expat limits entities
     except (ElementTree.ParseError, UnicodeDecodeError, ValueError, LookupError) as error:
-        raise InputError(f"{path}: is no whole XML file ({error}); save it again with imglab") from None
+        raise InputError(f"{path}: is not a complete XML file ({error}); save it again with imglab") from None
     return root.findall("./images/image")
 
 
-def _official_splits(box: ElementTree.Element, where: str) -> Float32:
-    """Returns the parts of a face, float32 (68, 2), NaN where there is none."""
+def _parts(box: ElementTree.Element, where: str) -> Float32:
+    """Returns the parts of a face, float32 (68, 2), NaN for missing ones."""
     points = np.full((len(FACE68), 2), np.nan, np.float32)
     seen: set[int] = set()
     for part in box.findall("part"):
@@ -86,32 +86,32 @@ def _official_splits(box: ElementTree.Element, where: str) -> Float32:
         at = int(name) if len(name) <= LONGEST_NUMBER else LAST + 1
         if at > LAST:
             raise InputError(
-                f"{where}: has a face with a part {name[:20]}, expected parts named 0 to {LAST}; rename it"
+                f"{where}: has a face with a part {shown(name)}, expected parts named 0 to {LAST}; rename it"
             )
         if at in seen:
-            raise InputError(f"{where}: has a face with two parts {name}; take one out")
+            raise InputError(f"{where}: has a face with two parts {name}; remove one")
         seen.add(at)
         for axis, axis_name in enumerate("xy"):
             text = part.get(axis_name, "")
             points[at, axis] = number(text)
             if not np.isfinite(points[at, axis]):
                 raise InputError(
-                    f"{where}: {axis_name} of part {name} is {text.strip()[:20]!r}, no number of px; correct it, or "
-                    "take the part out where it is not labelled"
+                    f"{where}: {axis_name} of part {name} is {shown(text)}, not a number of px; correct it, or "
+                    "remove the part if it is not labelled"
                 )
     if not seen:
-        raise InputError(f"{where}: has a face without parts named 0 to {LAST}; mark them, or set the box to ignore")
-    check_placeholders(points, FACE68.names, where, "take the part out")
+        raise InputError(f"{where}: has a face without parts named 0 to {LAST}; label them, or set the box to ignore")
+    check_placeholders(points, FACE68.names, where, "remove the part")
     return points
 
 
 def _check_scheme(path: Path, faces: list[LabelledPicture]) -> None:
-    """Raises InputError where the parts are 0 to fewer than 67 in all faces: those of another annotation scheme."""
+    """Raises InputError if all faces have only parts 0 to N below 67: those of another annotation scheme."""
     if not faces:
         return
-    marked = np.flatnonzero(labelled_points(np.stack([face.keypoints for face in faces])).any(axis=0))
-    count = len(marked)
-    if count <= LAST and marked[-1] == count - 1:
+    present = np.flatnonzero(labelled_points(np.stack([face.keypoints for face in faces])).any(axis=0))
+    count = len(present)
+    if count <= LAST and present[-1] == count - 1:
         raise InputError(
             f"{path}: no face has parts beyond {count - 1:02}, expected parts named 0 to {LAST}: the {len(FACE68)} "
             "points of 300-W"

@@ -1,4 +1,4 @@
-"""Fetches the re-uploaded 15-keypoint set from Kaggle with kagglehub, an optional package, and reads it."""
+"""Downloads the re-uploaded 15-keypoint set from Kaggle with kagglehub, an optional package, and reads it."""
 
 from pathlib import Path
 
@@ -10,24 +10,24 @@ from facial_keypoints.errors import InputError
 
 NAME = "kaggle"
 DATASET = "nagasai524/facial-keypoint-detection"
-BY_HAND = f"or download https://www.kaggle.com/datasets/{DATASET} by hand, unpack it and give its folder as SOURCE"
+BY_HAND = f"or download https://www.kaggle.com/datasets/{DATASET} by hand, unpack it and give its folder as INPUT"
 
 
 def read(bad: BadFaces = STRICT) -> Faces:
-    """Returns the faces of the Kaggle data set, fetched once and kept by kagglehub.
+    """Returns the faces of the Kaggle data set, which kagglehub downloads once.
 
     Raises:
-        InputError: kagglehub is not installed, the download fails, or it holds no readable faces.
+        InputError: kagglehub is not installed, the download fails, or the data set cannot be read.
     """
     folder = fetch()
     found = [path for path in sorted(folder.rglob(npz.IMAGES)) if not is_hidden(path.relative_to(folder))]
     if not found:
-        raise InputError(f"{folder}: the download holds no {npz.IMAGES}; delete it and fetch again, {BY_HAND}")
+        raise InputError(f"{folder}: the download has no {npz.IMAGES}; delete it and download it again, {BY_HAND}")
     return npz.read(found[0].parent, bad, NAME)
 
 
 def fetch() -> Path:
-    """Returns the folder that kagglehub downloaded the data set to.
+    """Downloads the data set and returns its folder.
 
     Raises:
         InputError: kagglehub is not installed, or the download fails.
@@ -36,13 +36,13 @@ def fetch() -> Path:
         import kagglehub
     except ImportError:
         raise InputError(
-            "the source kaggle needs kagglehub, which is not installed: pip install -r requirements-kaggle.txt, "
+            "the input kaggle needs kagglehub, which is not installed: pip install -r requirements-kaggle.txt, "
             f"{BY_HAND}"
         ) from None
     try:
         return Path(kagglehub.dataset_download(DATASET))
     except Exception as error:  # kagglehub passes on whatever its network layers raise
         raise InputError(
-            f"{DATASET}: kagglehub could not fetch it ({type(error).__name__}: {error}); "
-            f"look to the network and your Kaggle sign-in, {BY_HAND}"
+            f"{DATASET}: kagglehub could not download it ({type(error).__name__}: {error}); "
+            f"check the network and your Kaggle sign-in, {BY_HAND}"
         ) from error

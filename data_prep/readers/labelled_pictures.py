@@ -1,4 +1,4 @@
-"""Pictures of any size with a face marked in each: what their readers return. N pictures, K keypoints."""
+"""Labelled pictures of any size, as their readers return them. N pictures, K keypoints."""
 
 import os
 import unicodedata
@@ -13,8 +13,8 @@ from facial_keypoints.array_types import Bool, Float32
 from facial_keypoints.errors import InputError, printable, unprintable_name
 from facial_keypoints.keypoint_set import KeypointSet
 
-LONGEST_NAME_BYTES = 255  # of a file or folder, on any file system
-TRAINING, TEST, NOT_SAID = "training", "test", ""  # the official splits of a set
+LONGEST_NAME_BYTES = 255  # of the name of a file or folder, on any file system
+TRAINING, TEST, UNSPLIT = "training", "test", ""  # the official splits of a data set
 
 
 @dataclass(frozen=True)
@@ -23,33 +23,33 @@ class LabelledPicture:
 
     Attributes:
         file: the picture.
-        person: whose face it is, or the picture it was cut from where nobody is named: what must stay on one side of
-            a split.
+        person: the person, or the photo that the picture was cropped from if the data set names no people; all faces
+            of one person must stay in one split.
         keypoints: float32 (K, 2) in px from the center of the top left pixel; NaN where unlabelled.
         where: file and row of the label, for messages.
-        split: TRAINING, TEST or NOT_SAID.
-        occluded: bool (K,), the label says where a keypoint lies that cannot be seen; None: the format does not say.
+        split: TRAINING, TEST or UNSPLIT.
+        occluded: bool (K,), the label is that of an occluded keypoint; None if the format does not show it.
     """
 
     file: Path
     person: str
     keypoints: Float32
     where: str
-    split: str = NOT_SAID
+    split: str = UNSPLIT
     occluded: Bool | None = None
 
 
 @dataclass(frozen=True)
 class LabelledPictures:
-    """All faces of a folder or file, in its own order.
+    """All faces of a folder or file, in its order.
 
     Attributes:
-        root: the folder that their files lie in.
+        root: the folder of the picture files.
         faces: N of them, at least one.
         keypoint_set: the K keypoints.
-        label_source: an index into `keypoint_set.label_sources`; None: to be found from the pattern of labels.
-        found: one line that says what was found.
-        names_people: whether `person` of its faces is a person, and not a picture.
+        label_source: an index into `keypoint_set.label_sources`; None if the pattern of labels has to show it.
+        found: one line that describes the set.
+        names_people: whether `person` is a person and not a photo.
     """
 
     root: Path
@@ -61,46 +61,46 @@ class LabelledPictures:
 
 
 def composed(name: str) -> str:
-    """Returns a name in Unicode's composed form (NFC): macOS writes `é` as two characters, most others as one."""
+    """Returns a name in Unicode's composed form (NFC): macOS writes `é` as two characters, most systems as one."""
     return unicodedata.normalize("NFC", name)
 
 
 class PictureFolder:
-    """A folder whose pictures are found by name, in whichever Unicode form the name and the folder are."""
+    """Finds the pictures of a folder by name, in any Unicode form."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._names: dict[Path, dict[str, list[str]]] = {}  # of each folder: composed name -> names as they are
+        self._names: dict[Path, dict[str, list[str]]] = {}  # by folder and composed name: the actual names
 
     def find(self, name: str, where: str) -> Path:
-        """Returns the file that a label names.
+        """Returns the picture that a label names.
 
         Args:
-            name: below the folder, with `/` or `\\`.
+            name: relative to the folder, with `/` or `\\`.
             where: file and row of the label, for the message.
 
         Raises:
-            InputError: no file, or a name that leads out of the folder.
+            InputError: no such file, or a name that leads out of the folder.
         """
         below = PurePosixPath(name.replace("\\", "/"))
         named = name.strip() and below.parts and "\0" not in name
         if not named or below.is_absolute() or ".." in below.parts or ":" in below.parts[0]:
             raise InputError(
-                f"{where}: names the picture {name[:60]!r}, which is no name below {self.folder}; correct it"
+                f"{where}: names the picture {name[:60]!r}, which is not a name in {self.folder}; correct it"
             )
         if (path := self.look_up(below)) is None:
             raise InputError(
-                f"{where}: the picture {str(self.folder / below)[:200]} is missing; fetch it, or take its row out"
+                f"{where}: the picture {str(self.folder / below)[:200]} is missing; add it, or remove its row"
             )
         return path
 
     def look_up(self, below: PurePosixPath) -> Path | None:
-        """Returns the file of this name below the folder; None where there is none, or several that look alike."""
+        """Returns the file of this name in the folder; None if there is none, or several differ in form only."""
         if any(len(os.fsencode(part)) > LONGEST_NAME_BYTES for part in below.parts):
             return None
         if (self.folder / below).is_file():
             return self.folder / below
-        if str(below).isascii():  # which has but one form
+        if str(below).isascii():  # ASCII names have only one form
             return None
         here = self.folder
         for part in below.parts:
@@ -122,12 +122,10 @@ class PictureFolder:
 
 
 def without_repeats(faces: Sequence[LabelledPicture], bad: BadFaces) -> list[LabelledPicture]:
-    """Returns the faces without those whose picture is labelled before: nobody could tell which label holds.
-
-    Nor may the name of a picture be no text, which no table could hold.
+    """Returns the faces without repeated pictures, whose labels are ambiguous, and without unprintable file names.
 
     Raises:
-        InputError: there is such a face, and `bad` does not leave it out.
+        InputError: there is such a face, and it is not skipped.
     """
     first: dict[Path, str] = {}
     kept = []
@@ -137,7 +135,7 @@ def without_repeats(faces: Sequence[LabelledPicture], bad: BadFaces) -> list[Lab
                 raise InputError(f"{face.file}: {unprintable_name()}")
             if face.file in first:
                 raise InputError(
-                    f"{face.where}: labels {face.file} again, after {first[face.file]}; take one of them out"
+                    f"{face.where}: labels {face.file} again, after {first[face.file]}; remove one of them"
                 )
             first[face.file] = face.where
             kept.append(face)
@@ -145,15 +143,15 @@ def without_repeats(faces: Sequence[LabelledPicture], bad: BadFaces) -> list[Lab
 
 
 def checked(pictures: LabelledPictures, exif: str | None, bad: BadFaces) -> LabelledPictures:
-    """Returns the faces whose pictures can be read and whose labels lie in or near them; reads headers alone.
+    """Returns the faces whose pictures can be read and whose labels lie in or near them; reads only the headers.
 
     Args:
         exif: see `data_prep.readers.pictures.read_picture`.
-        bad: what becomes of the others.
+        bad: skips the other faces, or raises their error.
 
     Raises:
-        InputError: the EXIF data of a picture ask for a turn and `exif` is None; no face is left; or a face that `bad`
-            does not leave out.
+        InputError: a picture has an EXIF orientation and `exif` is None; no face is left; or a face cannot be used and
+            is not skipped.
     """
     headers: dict[Path, Header] = {}
     faces = []
@@ -172,14 +170,14 @@ def checked(pictures: LabelledPictures, exif: str | None, bad: BadFaces) -> Labe
     bad.check_some_left(pictures.root, len(near))
     found = pictures.found
     if turns and exif:
-        found += f"; the EXIF data of {turns:,} of them ask for a turn, which is {EXIF[exif]}"
+        found += f"; {turns:,} of them have an EXIF orientation, which is {EXIF[exif]}"
     return replace(pictures, faces=near, found=found)
 
 
 def picture_id(stem: str) -> str:
-    """Returns what names the photo that a picture was cut from.
+    """Returns the name of the photo that a picture was cropped from.
 
-    Sets that cut several faces out of one photo number them behind its own number: `111076519_2`. A copy that is called
+    Data sets with several faces of one photo append a number to the number of the photo: `111076519_2`. A copy named
     `111076519_2_mirror` is of the same photo.
     """
     stem = stem.removesuffix("_mirror")

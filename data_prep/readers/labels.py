@@ -1,4 +1,4 @@
-"""Labels in columns `NAME_x`, `NAME_y`: which keypoint set they are, and their coordinates. N faces, K keypoints."""
+"""Reads labels from columns `NAME_x`, `NAME_y` and finds their keypoint set. N faces, K keypoints."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,22 +6,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from common.csv_table import INFINITY, Table, nameless_columns, number, read_table
+from common.csv_table import INFINITY, Table, nameless_columns, number, read_table, shown, shown_names
 from data_prep.readers.bad_faces import STRICT, BadFaces
 from facial_keypoints.array_types import Bool, Float32, Float64
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import KEYPOINT_SETS, KeypointSet
-
-NAMES_SHOWN = 5
-SHOWN_CHARACTERS = 40
 
 
 class Labels(NamedTuple):
     """The rows of a label file.
 
     Attributes:
-        keypoints: float32 (N, K, 2) in px; NaN where a cell is empty, or where the file has no columns for a keypoint.
-        keypoint_set: the one that the columns tell.
+        keypoints: float32 (N, K, 2) in px; NaN if a cell is empty or the file has no columns for the keypoint.
+        keypoint_set: the one of the columns.
         usable: bool (N,), the rows that could be read.
         table: the file.
     """
@@ -33,14 +30,14 @@ class Labels(NamedTuple):
 
 
 def read_keypoints(path: Path, bad: BadFaces = STRICT) -> Labels:
-    """Returns the labels of a file whose rows belong to the faces by their order.
+    """Returns the labels of a file whose rows are in the order of the faces.
 
     Args:
-        bad: what becomes of rows that cannot be read.
+        bad: skips rows that cannot be read, or raises their error.
 
     Raises:
-        InputError: no such file, no rows, missing or unknown columns; or, where `bad` does not leave the row out, one
-            of another length than the header or with a cell that is no number of px.
+        InputError: the file is missing, has no rows, or lacks columns or has unknown ones; or a row is not skipped that
+            has the wrong length or a cell that is not a number of px.
     """
     table = read_table(path, skip_empty=False)
     table.check_order()
@@ -57,11 +54,10 @@ def read_rows(table: Table, keypoint_set: KeypointSet, bad: BadFaces) -> tuple[F
     Args:
         table: with columns of the keypoint set.
         keypoint_set: the K keypoints.
-        bad: what becomes of rows that cannot be read.
+        bad: skips rows that cannot be read, or raises their error.
 
     Raises:
-        InputError: a row has another length than the header or a cell that is no number of px, and `bad` does not leave
-            it out.
+        InputError: a row has the wrong length or a cell that is not a number of px, and is not skipped.
     """
     names, at = coordinate_columns(table.header, keypoint_set)
     coordinates = np.full((len(table), len(names)), np.nan)
@@ -75,7 +71,7 @@ def read_rows(table: Table, keypoint_set: KeypointSet, bad: BadFaces) -> tuple[F
 
 
 def coordinate_columns(header: Sequence[str], keypoint_set: KeypointSet) -> tuple[list[str], list[int]]:
-    """Returns which columns of the keypoint set a file has, and at which places."""
+    """Returns the columns of the keypoint set that a file has, and their indexes."""
     names = [name for name in keypoint_set.columns if name in header]
     return names, [header.index(name) for name in names]
 
@@ -83,19 +79,19 @@ def coordinate_columns(header: Sequence[str], keypoint_set: KeypointSet) -> tupl
 def keypoint_set_of(path: Path, columns: Sequence[str], others: Sequence[str] = ()) -> KeypointSet:
     """Returns the keypoint set whose columns a file has, in any order.
 
-    Both columns of a keypoint may be missing: then no face has a label for it.
+    Both columns of a keypoint may be missing; then no face has a label for it.
 
     Args:
         path: the file, for the message.
         columns: its header.
-        others: further columns that it must have.
+        others: further required columns.
 
     Raises:
         InputError: missing, unknown or repeated columns; the message names the keypoint set that fits best.
     """
     found = set(columns)
     best = min(KEYPOINT_SETS.values(), key=lambda one: (len(found.difference(one.columns)), len(one)))
-    wanted = [*others, *best.columns]  # of these, only the first must be there
+    wanted = [*others, *best.columns]  # keypoints may be missing, `others` may not
     missing = [name for name in wanted if name not in found]
     halves = [name for name in best.names if (f"{name}_x" in found) != (f"{name}_y" in found)]
     faults = {
@@ -105,23 +101,13 @@ def keypoint_set_of(path: Path, columns: Sequence[str], others: Sequence[str] = 
     }
     nothing = found.isdisjoint(best.columns)
     if halves or nothing or set(missing) & set(others) or faults["does not know"] or faults["repeats"]:
-        told = "; ".join(f"{verb} {shown_names(names)}" for verb, names in faults.items() if names)
+        found_faults = "; ".join(f"{verb} {shown_names(names)}" for verb, names in faults.items() if names)
         needs = " and ".join(["NAME_x and NAME_y of each keypoint", *others])
-        hint = " (pandas adds no column without a name with index=False)" if nameless_columns(columns) else ""
+        hint = " (with index=False pandas writes no column without a name)" if nameless_columns(columns) else ""
         raise InputError(
-            f"{path}: the header (line 1) {told}; a label file of {best.name} has the columns {needs}{hint}"
+            f"{path}: the header (line 1) {found_faults}; a label file of {best.name} has the columns {needs}{hint}"
         )
     return best
-
-
-def shown_names(names: Sequence[str]) -> str:
-    """Returns the first names of columns or files, as a message shows them."""
-    shown = [
-        repr(name[:SHOWN_CHARACTERS]) if len(name) > SHOWN_CHARACTERS or not name.isidentifier() else name
-        for name in names[:NAMES_SHOWN]
-    ]
-    more = len(names) - len(shown)
-    return ", ".join(shown) + (f" and {more} more" if more else "")
 
 
 def numbers(cells: Sequence[str], names: Sequence[str], where: str) -> list[float]:
@@ -133,7 +119,7 @@ def numbers(cells: Sequence[str], names: Sequence[str], where: str) -> list[floa
         where: file and row, for the message.
 
     Raises:
-        InputError: a cell holds anything else; the message names its column.
+        InputError: a cell holds something else; the message names its column.
     """
     values = [number(cell) for cell in cells]
     if INFINITY in values:
@@ -141,14 +127,14 @@ def numbers(cells: Sequence[str], names: Sequence[str], where: str) -> list[floa
         cell, name = cells[column], names[column]
         hint = " (with a decimal point)" if "," in cell else ""
         raise InputError(
-            f"{where}: has {cell.strip()[:20]!r} as {name}, which is no number of px; correct it{hint}, or empty the "
-            "cell where it is not labelled"
+            f"{where}: has {shown(cell)} as {name}, which is not a number of px; correct it{hint}, or empty "
+            "the cell if it is not labelled"
         )
     return values
 
 
 def keypoints_of(rows: Sequence[Sequence[float]] | Float64, names: Sequence[str], keypoint_set: KeypointSet) -> Float32:
-    """Returns float32 (N, K, 2) of N rows of numbers in these columns; NaN for keypoints without columns."""
+    """Returns keypoints, float32 (N, K, 2), from N rows of numbers in these columns; NaN for missing columns."""
     table = np.full((len(rows), len(keypoint_set.columns)), np.nan, np.float32)
     table[:, [keypoint_set.columns.index(name) for name in names]] = rows
     return table.reshape(len(rows), len(keypoint_set), 2)

@@ -1,4 +1,4 @@
-"""Reader of the re-upload's layout: a folder with face_images.npz and facial_keypoints.csv."""
+"""Reads the layout of the re-uploaded set: a folder with face_images.npz and facial_keypoints.csv."""
 
 from pathlib import Path
 
@@ -24,20 +24,20 @@ def read(folder: Path, bad: BadFaces = STRICT, origin: str | None = None) -> Fac
 
     Args:
         folder: the folder.
-        bad: what becomes of faces that cannot be used.
+        bad: skips faces that cannot be used, or raises their error.
         origin: the name of the input; by default that of the folder.
 
     Raises:
-        InputError: a file is missing, damaged, of another shape, or the files differ in length; or, where `bad` does
-            not leave the face out, its row cannot be read, has a number that stands for a missing label or a label far
-            outside the picture, or names no person.
+        InputError: a file is missing, damaged or of another shape, or the files differ in length; or a face is not
+            skipped whose row cannot be read, has a placeholder or a label far outside the picture, or names no
+            person.
     """
     images = _read_images(folder / IMAGES)
     labels = read_keypoints(folder / KEYPOINTS, bad)
     if len(images) != len(labels.keypoints):
         raise InputError(
             f"{folder}: {IMAGES} holds {len(images)} pictures but {KEYPOINTS} {len(labels.keypoints)} rows; "
-            "they must be of one length"
+            "they must have the same length"
         )
     size = images.shape[2], images.shape[1]
     usable = labels.usable & usable_rows(labels.keypoints, labels.keypoint_set.names, size, labels.table.where, bad)
@@ -50,16 +50,18 @@ def read(folder: Path, bad: BadFaces = STRICT, origin: str | None = None) -> Fac
 
 
 def _read_images(path: Path) -> UInt8:
-    with parsing(path, "npz file", "fetch it again"):
+    with parsing(path, "npz file", "download it again"):
         try:
             with np.load(path, allow_pickle=False) as archive:
                 if KEY not in archive.files:
                     raise InputError(f"{path}: has no array {KEY!r}, only {', '.join(archive.files)}")
                 images = archive[KEY]
+        except InputError:
+            raise
         except ValueError as error:
             if "allow_pickle" in str(error):
                 raise InputError(
-                    f"{path}: holds pickled objects, which can run any code; save a plain uint8 array"
+                    f"{path}: holds pickled objects, which can run arbitrary code; save a plain uint8 array"
                 ) from None
             raise
     if images.dtype != np.uint8:
@@ -70,10 +72,7 @@ def _read_images(path: Path) -> UInt8:
 
 
 def _read_people(path: Path, usable: Bool, bad: BadFaces) -> tuple[Text, Bool]:
-    """Returns the name in each row of a file with the column `person`, text (N,).
-
-    Beside it bool (N,), the rows of `usable` that have one.
-    """
+    """Returns the `person` of each row, text (N,), and bool (N,), the `usable` rows that have one."""
     table = read_table(path, skip_empty=False)
     table.check_order()
     if PERSON not in table.header:

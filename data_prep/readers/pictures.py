@@ -1,4 +1,4 @@
-"""Picture files as the labels of a data set see them: with or without the turn that their EXIF data ask for."""
+"""Reads picture files with their EXIF orientation applied or ignored, as the labels of a data set require."""
 
 import io
 from collections.abc import Iterable
@@ -15,126 +15,127 @@ from facial_keypoints.errors import InputError
 from facial_keypoints.pictures import UPRIGHT, open_picture
 
 APPLY, IGNORE = "apply", "ignore"
-EXIF = {APPLY: "made", IGNORE: "not made"}  # what `--exif` takes -> what becomes of the turn
-TURNED_BACK = {6: 8, 8: 6}  # the EXIF orientation that undoes another; all others undo themselves
+EXIF = {APPLY: "applied", IGNORE: "ignored"}  # the values of `--exif`, and what they do to the orientation
+INVERSE = {6: 8, 8: 6}  # the EXIF orientation that reverses another; all others reverse themselves
 SIDEWAYS = (5, 6, 7, 8)  # the EXIF orientations that swap width and height
 PNG_HEAD_BYTES = 8
-NOT_DECODED = "cannot be decoded as a picture; fetch it again, or leave it out: prepare --skip-bad"
+NOT_DECODED = "cannot be decoded as a picture; download it again, or skip it with --skip-bad"
 
 
 class Header(NamedTuple):
-    """What the header of a picture file says: its stored size in px, and its EXIF orientation, 1 (upright) to 8."""
+    """The header of a picture file: its stored size in px, and its EXIF orientation, 1 (upright) to 8."""
 
     width: int
     height: int
     orientation: int
 
     def size(self, exif: str | None) -> tuple[int, int]:
-        """Returns width and height as the labels see them; see `read_picture`."""
+        """Returns width and height of the picture that `read_picture` returns."""
         swapped = exif == APPLY and self.orientation in SIDEWAYS
         return (self.height, self.width) if swapped else (self.width, self.height)
 
 
 def read_header(path: Path) -> Header:
-    """Returns what the header of a picture says, without decoding its pixels.
+    """Returns the header of a picture without decoding its pixels.
 
     Raises:
-        InputError: it is no picture that can be read.
+        InputError: the file cannot be read as a picture.
     """
     try:
         with open_picture(path) as picture:
             return _header(picture, path)
-    except Exception:  # Pillow's readers raise whatever they stumble over
+    except Exception:  # Pillow's readers raise errors of many kinds
         raise InputError(f"{path}: {NOT_DECODED}") from None
 
 
 def read_picture(path: Path, color: bool, exif: str | None = None) -> UInt8:
-    """Returns a picture as its labels see it, uint8 (H, W, 1), gray, or (H, W, 3), RGB; alpha is left out.
+    """Returns a picture, uint8 (H, W, 1), gray, or (H, W, 3), RGB; the alpha channel is ignored.
 
     Args:
-        exif: `apply`: turned upright as its EXIF data say. Otherwise as its pixels are stored.
+        exif: `apply` rotates the picture upright; otherwise its EXIF orientation is ignored.
 
     Raises:
-        InputError: it cannot be decoded, or OpenCV decodes only a smaller copy of it.
+        InputError: the picture cannot be decoded, or OpenCV decodes only a smaller copy of it.
     """
     how = cv2.IMREAD_COLOR_RGB if color else cv2.IMREAD_GRAYSCALE
     try:
         with open_picture(path) as whole:
             header = _header(whole, path)
-            turn = header.orientation
-            whole.load()  # OpenCV fills with gray what a JPEG that is cut off lacks; Pillow refuses it
-            if whole.format == "TIFF" and turn in UPRIGHT:  # Pillow has turned it; OpenCV does, too, or fails
+            whole.load()  # Pillow refuses a truncated JPEG, which OpenCV fills with gray
+            if (
+                whole.format == "TIFF" and header.orientation in UPRIGHT
+            ):  # Pillow has rotated it; OpenCV does so too, or fails
                 upright = np.asarray(whole.convert("RGB" if color else "L"))
-                stored = turned(upright, TURNED_BACK.get(turn, turn))
+                stored = rotated(upright, INVERSE.get(header.orientation, header.orientation))
             else:
-                with native_stderr_silenced():  # OpenCV warns of damage on its own
+                with native_stderr_silenced():  # OpenCV writes its own warnings
                     stored = np.asarray(cv2.imread(str(path), how | cv2.IMREAD_IGNORE_ORIENTATION), np.uint8)
     except Exception:  # decoders fail in more ways than they document
         raise InputError(f"{path}: {NOT_DECODED}") from None
     if stored.shape[1::-1] != (header.width, header.height):
         sizes = f"{header.width} x {header.height} px, of which OpenCV reads {stored.shape[1]} x {stored.shape[0]} px"
-        raise InputError(f"{path}: is a picture of {sizes}; save it as PNG, or leave it out: prepare --skip-bad")
-    picture = turned(stored, turn) if exif == APPLY else stored
+        raise InputError(f"{path}: is a picture of {sizes}; save it as PNG, or skip it with --skip-bad")
+    picture = rotated(stored, header.orientation) if exif == APPLY else stored
     return picture.reshape(*picture.shape[:2], -1)
 
 
-def turned(picture: UInt8, orientation: int) -> UInt8:
-    """Returns a picture, uint8 (H, W) or (H, W, 3), turned as an EXIF orientation asks for."""
+def rotated(picture: UInt8, orientation: int) -> UInt8:
+    """Returns a picture, uint8 (H, W) or (H, W, 3), rotated or flipped by an EXIF orientation."""
     if orientation not in UPRIGHT:
         return picture
     return np.asarray(Image.fromarray(picture).transpose(UPRIGHT[orientation]))
 
 
-def check_exif(place: object, headers: Iterable[tuple[Path, Header]], exif: str | None) -> int:
-    """Returns how many pictures have an EXIF orientation that asks for a turn.
+def check_exif(path: object, headers: Iterable[tuple[Path, Header]], exif: str | None) -> int:
+    """Returns how many pictures have an EXIF orientation other than upright.
 
     Args:
-        place: the set, for the message.
+        path: the data set, for the message.
         headers: each picture once, with its header.
-        exif: `apply`, `ignore`, or None: nobody has said which.
+        exif: `apply`, `ignore`, or None if the user has not chosen.
 
     Raises:
         InputError: there are such pictures, and `exif` is None.
     """
     headers = list(headers)
-    asking = [path for path, header in headers if header.orientation in UPRIGHT]
-    if asking and exif is None:
+    rotated_files = [file for file, header in headers if header.orientation in UPRIGHT]
+    if rotated_files and exif is None:
         raise InputError(
-            f"{place}: the EXIF data of {len(asking):,} of {len(headers):,} pictures ask for a turn (as "
-            f"{asking[0].name}); use --exif {APPLY} if the labels are of the pictures as people see them, --exif "
-            f"{IGNORE} if they are of the stored pixels"
+            f"{path}: {len(rotated_files):,} of {len(headers):,} pictures have an EXIF orientation (such as "
+            f"{rotated_files[0].name}); use --exif {APPLY} if the labels fit the pictures as viewers show them, --exif "
+            f"{IGNORE} if they fit the stored pixels"
         )
-    return len(asking)
+    return len(rotated_files)
 
 
 def _header(picture: Image.Image, path: Path) -> Header:
-    """Returns what a picture file that is open and not decoded says of itself."""
+    """Returns the header of a picture file that is open and not decoded."""
     size = picture.size
-    if isinstance(picture, TiffImagePlugin.TiffImageFile):  # its `size` may be that of the turned picture
+    if isinstance(picture, TiffImagePlugin.TiffImageFile):  # its `size` may be that of the rotated picture
         size = int(picture.tag_v2[TiffImagePlugin.IMAGEWIDTH]), int(picture.tag_v2[TiffImagePlugin.IMAGELENGTH])
     return Header(*size, _orientation(picture, path))
 
 
 def _orientation(picture: Image.Image, path: Path) -> int:
-    """Returns the EXIF orientation of a picture file that is open and not decoded, 1 to 8; 1 where it has none."""
+    """Returns the EXIF orientation, 1 to 8, of a picture file that is open and not decoded; 1 if it has none."""
     try:
         exif = Image.Image.getexif(picture)  # a PNG's own method would decode it
         if ExifTags.Base.Orientation not in exif and picture.format == "PNG":
             exif = Image.Exif()
             exif.load(_exif_chunk(path))
         orientation = int(exif.get(ExifTags.Base.Orientation, 1))
-    except Exception:  # a camera's other mistakes in its EXIF data do not spoil the photo
+    except Exception:  # other faults in the EXIF data do not matter
         return 1
     return orientation if orientation in UPRIGHT else 1
 
 
 def _exif_chunk(path: Path) -> bytes:
-    """Returns the EXIF data of a PNG file, which may stand behind its pixels; nothing where it has none."""
+    """Returns the EXIF data of a PNG file, which may come after its pixels; empty if it has none."""
     with path.open("rb") as file:
         file.seek(PNG_HEAD_BYTES)
         while len(head := file.read(8)) == 8 and head[4:] != b"IEND":
             size = int.from_bytes(head[:4])
             if head[4:] == b"eXIf":
                 return file.read(size)
-            file.seek(size + 4, io.SEEK_CUR)  # its check sum too
+            file.seek(size + 4, io.SEEK_CUR)  # and its checksum
     return b""

@@ -1,4 +1,4 @@
-"""Reader of pictures with a CSV file: `keypoints.csv` beside a folder `pictures`."""
+"""Reads pictures with a CSV file: `keypoints.csv` and a folder `pictures`."""
 
 from pathlib import Path
 
@@ -26,12 +26,12 @@ FILE, PERSON = "file", "person"
 def read(folder: Path, bad: BadFaces = STRICT) -> LabelledPictures:
     """Returns the faces of a folder of pictures with named keypoints: `file`, `person`, then `NAME_x`, `NAME_y`, ...
 
-    Without a column `person` every picture is another person. The columns tell the keypoint set, and its label source
-    where they are exactly the keypoints of one.
+    Without a column `person`, each picture counts as another person. The columns show the keypoint set, and the label
+    source if they are exactly its keypoints.
 
     Raises:
-        InputError: other columns, or no face; or, where `bad` does not leave the face out, a row of another length, a
-            cell that is no number, a number that stands for a missing label, a name twice, or a missing picture.
+        InputError: the columns are wrong or there is no face; or a face is not skipped whose row has the wrong length,
+            a cell that is not a number, a placeholder, a repeated name, or a missing picture.
     """
     path = folder / CSV
     table = read_table(path)
@@ -57,7 +57,7 @@ def read(folder: Path, bad: BadFaces = STRICT) -> LabelledPictures:
 def _face(
     table: Table, row: int, keypoints: Float32, keypoint_set: KeypointSet, pictures: PictureFolder
 ) -> LabelledPicture:
-    """Returns the face in a row with keypoints (K, 2); raises InputError where it cannot be used."""
+    """Returns the face of a row with keypoints (K, 2); raises InputError if it cannot be used."""
     cells, where = table.cells(row), table.where(row)
     check_placeholders(keypoints, keypoint_set.names, where, EMPTY_CELLS)
     name = cells[table.header.index(FILE)]
@@ -68,9 +68,9 @@ def _face(
 
 
 def label_source_of(columns: list[str], keypoint_set: KeypointSet) -> int | None:
-    """Returns the label source that labels some keypoints only, exactly those of the columns; None: there is none."""
-    marked = tuple(k for k, name in enumerate(keypoint_set.names) if f"{name}_x" in columns)
+    """Returns the label source that labels exactly the keypoints of the columns, and not all; None if there is none."""
+    labelled = tuple(k for k, name in enumerate(keypoint_set.names) if f"{name}_x" in columns)
     for number, source in enumerate(keypoint_set.label_sources):
-        if source.keypoints == marked and len(marked) < len(keypoint_set):
+        if source.keypoints == labelled and len(labelled) < len(keypoint_set):
             return number
     return None

@@ -1,17 +1,17 @@
-"""Reader of ibug's `.pts` files: one beside each picture."""
+"""Reads ibug's `.pts` files, one for each picture."""
 
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from common.csv_table import number
+from common.csv_table import number, shown
 from common.hidden import is_hidden
 from common.text import read_text
 from data_prep.readers.bad_faces import STRICT, BadFaces
 from data_prep.readers.labelled_pictures import (
-    NOT_SAID,
     TEST,
     TRAINING,
+    UNSPLIT,
     LabelledPicture,
     LabelledPictures,
     PictureFolder,
@@ -23,19 +23,19 @@ from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import FACE68
 
 ENDS = (".jpg", ".png", ".jpeg", ".bmp")
-SPLITS = {"": NOT_SAID, "trainset": TRAINING, "testset": TEST}  # folders, as 300-W names them
-NO_LABEL = -1  # as both coordinates, in the files of MERL-RAV
+SPLITS = {"": UNSPLIT, "trainset": TRAINING, "testset": TEST}  # folders, as 300-W names them
+UNLABELLED = -1  # as both coordinates, in the files of MERL-RAV
 
 
 def read(folder: Path, bad: BadFaces = STRICT) -> LabelledPictures:
-    """Returns the faces of `NAME.pts` beside `NAME.jpg` or `.png`, in a folder or in its `trainset` and `testset`.
+    """Returns the faces of `NAME.pts` with `NAME.jpg` or `.png`, in a folder or in its `trainset` and `testset`.
 
-    Nobody is named: faces that were cut from one photo count as one person, all others as different people. A person's
-    name begins with that of the folder without its trailing digits, so that sets of different names share none.
+    The files name no people: faces cropped from one photo count as one person, all others as different people. Names of
+    people begin with the name of the folder without trailing digits, so sets of different names share none.
 
     Raises:
-        InputError: no face; or, where `bad` does not leave the face out, another number of points, a point that is no
-            number, or a missing picture.
+        InputError: there is no face; or a face is not skipped that has another number of points, a point that is not a
+            number, or no picture.
     """
     faces = []
     prefix = composed(folder.resolve().name).rstrip("0123456789")
@@ -58,38 +58,38 @@ def files(folder: Path) -> list[Path]:
 def read_points(path: Path) -> tuple[Float32, Bool]:
     """Returns the points of a `.pts` file, float32 (68, 2) in px, counted from 0, and which are occluded, bool (68,).
 
-    The file counts from 1. The lines `version`, `n_points` and the braces may be there or not. As in MERL-RAV (Kumar et
-    al. 2020, LUVLi face alignment), `-1 -1` is no label, NaN here, and a label with both coordinates negative is that
-    of an occluded keypoint at the positive place.
+    The file counts from 1. The lines `version`, `n_points` and the braces are optional. As in MERL-RAV (Kumar et al.
+    2020, LUVLi face alignment), `-1 -1` is a missing label, NaN here, and a label with two negative coordinates is that
+    of an occluded keypoint at the positive coordinates.
 
     Raises:
-        InputError: another number of points, one that is no number of px, or `0 0`, which stands for a missing label.
+        InputError: the number of points is wrong, one is not a number of px, or one is the placeholder `0 0`.
     """
     text, _ = read_text(path, ".pts file")
     inside = text.partition("{")[2].partition("}")[0] if "{" in text else text
     cells = " ".join(line for line in inside.splitlines() if ":" not in line).split()
     if len(cells) != 2 * len(FACE68):
         raise InputError(
-            f"{path}: holds {len(cells)} numbers, expected x and y of {len(FACE68)} points; fetch it again"
+            f"{path}: holds {len(cells)} numbers, expected x and y of {len(FACE68)} points; download it again"
         )
     values = [number(cell) for cell in cells]
     for i, (cell, value) in enumerate(zip(cells, values, strict=True)):
         if not np.isfinite(value):
             raise InputError(
-                f"{path}: {'xy'[i % 2]} of point {i // 2 + 1} of {len(FACE68)} is {cell[:20]!r}, no number of px; "
-                "correct it, or write -1 -1 where it is not labelled"
+                f"{path}: {'xy'[i % 2]} of point {i // 2 + 1} of {len(FACE68)} is {shown(cell)}, not a number "
+                "of px; correct it, or write -1 -1 if it is not labelled"
             )
     written = np.array(values, np.float32).reshape(-1, 2)
     if (zero := np.flatnonzero((written == 0).all(axis=1))).size:
         raise InputError(
             f"{path}: point {zero[0] + 1} of {len(FACE68)} is 0 0, which often stands for a missing label; write -1 -1 "
-            "where it is not labelled"
+            "if it is not labelled"
         )
-    missing = (written == NO_LABEL).all(axis=1)
+    missing = (written == UNLABELLED).all(axis=1)
     occluded = (written < 0).all(axis=1) & ~missing
-    placed = np.where(occluded[:, None], -written, written)
-    placed[missing] = np.nan
-    return placed - 1, occluded
+    keypoints = np.where(occluded[:, None], -written, written)
+    keypoints[missing] = np.nan
+    return keypoints - 1, occluded
 
 
 def _picture(path: Path, pictures: PictureFolder) -> Path:
@@ -97,4 +97,6 @@ def _picture(path: Path, pictures: PictureFolder) -> Path:
         for name in (path.with_suffix(end).name, path.with_suffix(end.upper()).name):
             if (picture := pictures.look_up(PurePosixPath(name))) is not None:
                 return picture
-    raise InputError(f"{path}: no picture {path.stem}{ENDS[0]} or {ENDS[1]} beside it; fetch it, or take the file out")
+    raise InputError(
+        f"{path}: has no picture {path.stem}{ENDS[0]} or {ENDS[1]} in its folder; add it, or remove the file"
+    )

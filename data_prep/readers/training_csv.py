@@ -1,8 +1,8 @@
 """Reads `training.csv` of the Kaggle competition "Facial Keypoints Detection", or the zip that holds it.
 
 A row is 30 coordinates and `Image`: the gray values of a square picture as decimal text, 9,216 of them for 96 x 96.
-The text is four times the size of the picture, so it is read line by line and turned into bytes a whole row at a time:
-every byte of the text is treated at once, as one numpy array, where a loop would go from number to number.
+The text is four times the size of the picture, so the file is read line by line, and each line is parsed as one numpy
+array of bytes, without a loop over the numbers.
 """
 
 import contextlib
@@ -24,6 +24,8 @@ from common.csv_table import (
     nameless_columns,
     notes,
     separator_of,
+    shown,
+    shown_names,
     whole_number,
 )
 from common.hidden import is_hidden
@@ -32,7 +34,7 @@ from data_prep.faces import Faces
 from data_prep.readers.bad_faces import STRICT, BadFaces
 from data_prep.readers.check_labels import usable_rows
 from data_prep.readers.face_arrays import faces_of
-from data_prep.readers.labels import coordinate_columns, keypoint_set_of, keypoints_of, numbers, shown_names
+from data_prep.readers.labels import coordinate_columns, keypoint_set_of, keypoints_of, numbers
 from data_prep.readers.untrusted import parsing
 from facial_keypoints.array_types import UInt8
 from facial_keypoints.errors import InputError, printable
@@ -40,24 +42,24 @@ from facial_keypoints.errors import InputError, printable
 IMAGE = "Image"
 BUFFER_BYTES = 1 << 20
 LONGEST_HEADER = 1 << 16
-AROUND = b'" \r\n'  # what may stand around a field
+AROUND = b'" \r\n'  # allowed around a field
 ZERO, SPACE = ord("0"), ord(" ")
 
 
 def read(path: Path, bad: BadFaces = STRICT) -> Faces:
-    """Returns the faces of `training.csv`, or of a zip with that one file in it; gray, as uint8 (N, H, H, 1).
+    """Returns the faces of `training.csv`, or of a zip that holds it; gray, uint8 (N, H, H, 1).
 
-    The columns may stand in any order, fields may be quoted, an empty field is an unlabelled coordinate. What separates
-    them, decimal commas and an index that pandas wrote are understood as in `common.csv_table`.
+    Columns may be in any order and fields may be quoted; an empty field is an unlabelled coordinate. Separators,
+    decimal commas and an index that pandas wrote are handled as in `common.csv_table`.
 
     Args:
         path: the file.
-        bad: what becomes of rows that cannot be used.
+        bad: skips rows that cannot be used, or raises their error.
 
     Raises:
-        InputError: the file is missing, empty, cut off, in another encoding or not that table; or, where `bad` does not
-            leave the row out, it has more or fewer fields than the header, one that is no number or no picture, a
-            number that stands for a missing label, or a label far outside the picture.
+        InputError: the file is missing, empty, truncated, in another encoding or not that table; or a row is not
+            skipped that has the wrong number of fields, a field that is not a number or not a picture, a placeholder,
+            or a label far outside the picture.
     """
     with (
         _opened(path) as (file, size),
@@ -65,11 +67,11 @@ def read(path: Path, bad: BadFaces = STRICT) -> Faces:
     ):
         header_line, columns, separator = _header(path, file)
         bar.update(file.tell())
-        index = [at for nth, at in enumerate(nameless_columns(columns)) if at == nth]  # those before all others
+        index = [at for nth, at in enumerate(nameless_columns(columns)) if at == nth]  # before all other columns
         keypoint_set = keypoint_set_of(path, columns[len(index) :], others=[IMAGE])
         names, at = coordinate_columns(columns, keypoint_set)
         image_at = columns.index(IMAGE)
-        pictures: list[UInt8] = []  # one per row; the text of the row is let go
+        pictures: list[UInt8] = []  # one per row; the text is not kept
         coordinates: list[list[float]] = []
         rows: list[int] = []
         wheres: list[str] = []
@@ -83,8 +85,9 @@ def read(path: Path, bad: BadFaces = STRICT) -> Faces:
                 where = f"{path}: row {row} (line {line_number})"
                 fields = _fields(line, separator, len(columns), where)
                 if unlike := [fields[column] for column in index if whole_number(_text(fields[column])) is None]:
-                    raise InputError(f"{where}: has {_shown(unlike[0])} in a column without a name; remove the column")
-                picture = _picture(fields[image_at], pictures[0] if pictures else None, where)
+                    cell = shown(_text(unlike[0]))
+                    raise InputError(f"{where}: has {cell} in a column without a name; remove the column")
+                picture = square_picture(fields[image_at], pictures[0] if pictures else None, where)
                 cells = [_text(fields[column]) for column in at]
                 if separator != b",":
                     cells = [cell.replace(",", ".") if DECIMAL_COMMA.fullmatch(cell) else cell for cell in cells]
@@ -108,9 +111,9 @@ def read(path: Path, bad: BadFaces = STRICT) -> Faces:
 
 
 def _header(path: Path, file: BinaryIO) -> tuple[int, list[str], bytes]:
-    """Returns the line of the header, from 1, its columns, and what separates them; reads the file so far."""
+    """Reads the header and returns the number of its line, from 1, its columns, and the separator."""
     text = ""
-    for line_number in (1, 2):  # the first may say `sep=;`
+    for line_number in (1, 2):  # the first may be `sep=;`
         line = file.readline(LONGEST_HEADER)
         if looks_like_utf16(line):
             raise InputError(f"{path}: seems to be UTF-16; save it as UTF-8")
@@ -125,14 +128,14 @@ def _header(path: Path, file: BinaryIO) -> tuple[int, list[str], bytes]:
 
 
 def _fields(line: bytes, separator: bytes, count: int, where: str) -> list[bytes]:
-    """Returns the fields of a line; raises InputError where there are not as many as in the header."""
+    """Returns the fields of a line; raises InputError if there are not as many as in the header."""
     if line.count(separator) != count - 1:
         name = SEPARATORS[separator.decode()]
         raise InputError(
             f"{where}: has {line.count(separator) + 1} fields where the header has {count}, separated by {name}; is it "
-            "cut off?"
+            "truncated?"
         )
-    return line.split(separator, count - 1)  # the limit spares it the search through the pixels
+    return line.split(separator, count - 1)  # with the limit it does not search the pixels
 
 
 def _text(field: bytes) -> str:
@@ -141,7 +144,7 @@ def _text(field: bytes) -> str:
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
-    """Yields the CSV text as a binary file, unpacked on the fly, and its size in bytes."""
+    """Yields the CSV text as a binary file, unzipped while it is read, and its size in bytes."""
     if not path.is_file():
         raise InputError(f"{path}: no such file; give training.csv or training.zip of the Kaggle competition")
     if not path.stat().st_size:
@@ -164,13 +167,13 @@ def _only_csv(path: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
         return tables[0]
     held = shown_names([member.filename for member in members]) or "nothing"
     raise InputError(
-        f"{path}: holds {len(tables) or 'no'} .csv files where one is needed (it holds {held}); "
+        f"{path}: holds {len(tables) or 'no'} .csv files where one is needed (the zip has {held}); "
         "unpack it and give training.csv or training.zip"
     )
 
 
-def _picture(field: bytes, like: UInt8 | None, where: str) -> UInt8:
-    """Returns one picture, uint8 (H*W,); raises InputError where it is no square, or of another size than `like`."""
+def square_picture(field: bytes, like: UInt8 | None, where: str) -> UInt8:
+    """Returns the pixels of a text, uint8 (H*H,); raises InputError if they are no square or not the size of `like`."""
     try:
         pixels = parse_pixels(field.strip(AROUND))
     except ValueError as error:
@@ -178,28 +181,28 @@ def _picture(field: bytes, like: UInt8 | None, where: str) -> UInt8:
     if like is not None and len(pixels) != len(like):
         side = math.isqrt(len(like))
         raise InputError(
-            f"{where}: has {len(pixels):,} pixels where the first row has {len(like):,} ({side} x {side}); is it cut "
-            "off?"
+            f"{where}: has {len(pixels):,} pixels where the first row has {len(like):,} ({side} x {side}); is it "
+            "truncated?"
         )
     if not len(pixels) or math.isqrt(len(pixels)) ** 2 != len(pixels):
-        raise InputError(f"{where}: has {len(pixels):,} pixels, which makes no square picture; is it cut off?")
+        raise InputError(f"{where}: has {len(pixels):,} pixels, which is not a square picture; is it truncated?")
     return pixels
 
 
 def parse_pixels(text: bytes) -> UInt8:
-    """Returns the numbers 0..255 of a text that separates them by spaces, uint8 (count,).
+    """Returns the numbers 0..255 of a text, separated by spaces, uint8 (count,).
 
     Raises:
-        ValueError: one of them is no whole number of that range; the message names it.
+        ValueError: one is not a whole number of that range; the message names it.
     """
-    # Two spaces before and one behind: every number has two bytes to its left and ends before a space.
+    # Two spaces before and one after: every number has two bytes to its left and ends before a space.
     byte = np.frombuffer(b"  " + text + b" ", np.uint8)
-    digit = byte - ZERO  # uint8 wraps round, here and below
+    digit = byte - ZERO  # uint8 overflows here and below
     is_digit, is_space = digit < 10, byte == SPACE
-    keep = is_digit.view(np.uint8)  # multiplies twice as fast as bool, which numpy would cast
+    keep = is_digit.view(np.uint8)  # multiplies twice as fast as bool, which numpy would convert
     digit *= keep
     is_end = is_digit[2:-1] & is_space[3:]
-    # At every byte the number that would end there; only those where is_end are taken.
+    # At every byte, the number that would end there; only those at is_end are used.
     hundreds = digit[:-3] * keep[1:-2] * is_end.view(np.uint8)
     upper = hundreds * 100
     number = digit[1:-2] * 10 + digit[2:-1] + upper
@@ -208,21 +211,17 @@ def parse_pixels(text: bytes) -> UInt8:
         np.count_nonzero(is_digit) + np.count_nonzero(is_space) == len(byte)
         and not np.any(two_digits[2:] & two_digits[:-2])  # no four digits in a row
         and hundreds.max(initial=0) <= 2
-        and not np.any(number < upper)  # 256 to 299 have wrapped round
+        and not np.any(number < upper)  # 256 to 299 have overflowed
     )
     return number.take(np.flatnonzero(is_end)) if plain else _parse_one_by_one(text)
 
 
 def _parse_one_by_one(text: bytes) -> UInt8:
-    """Does the same slowly, for text with leading zeros, tabs or a fault to name."""
+    """Does the same slowly, for text with leading zeros, tabs or errors."""
     words = text.split()
     for position, word in enumerate(words, start=1):
         if not word.isdigit():
-            raise ValueError(f"has {_shown(word)} as pixel {position:,}, not a whole number 0..255")
+            raise ValueError(f"has {shown(_text(word))} as pixel {position:,}, not a whole number 0..255")
         if int(word) > 255:
-            raise ValueError(f"has {_shown(word)} as pixel {position:,}, outside 0..255")
+            raise ValueError(f"has {shown(_text(word))} as pixel {position:,}, outside 0..255")
     return np.array([int(word) for word in words], np.uint8)
-
-
-def _shown(field: bytes) -> str:
-    return repr(field.strip()[:20].decode("utf-8", errors="replace"))

@@ -1,4 +1,4 @@
-"""The figures of `report.md`. N faces, K keypoints; sources by their index into the keypoint set's `sources`."""
+"""The figures of `report.md`. N faces, K keypoints; label sources as indexes into the keypoint set's."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,22 +13,22 @@ from facial_keypoints.array_types import Bool, Float32, Float64, Int64
 from facial_keypoints.keypoint_set import KeypointSet
 
 ON_PAPER = ("#2166ac", "#e07b1a", "#4d9221", "#c51b7d")  # colors of the label sources
-ON_FACES = ("#35d6ff", "#ffb52e", "#7be04c", "#ff7bd0")  # brighter: dots on a face need it
+ON_FACES = ("#35d6ff", "#ffb52e", "#7be04c", "#ff7bd0")  # brighter, for dots on faces
 OUTLIERS_SHOWN, CONTACT_FACES, COLUMNS = 24, 60, 12
 GROUP_COLORS = ("#8a5a2b", "#2166ac", "#c51b7d", "#e07b1a", "#4d9221")
-LABELLED_ELSEWHERE_PX = 2.0  # two sources whose mean labels lie farther apart mean two places by one name
-NAMED_KEYPOINTS = 20  # more names or bars than this do not fit beside a picture
+LABELLED_ELSEWHERE_PX = 2.0  # two sources whose mean labels differ by more label different points
+NAMED_KEYPOINTS = 20  # at most so many names or bars fit next to a picture
 
 
 def save_contact_sheet(path: Path, faces: Faces, label_sources: Int64) -> None:
-    """Writes a grid of faces taken evenly from the set, each label in the color of its source."""
+    """Writes a grid of evenly sampled faces, with labels in the color of their source."""
     chosen = evenly_spread(len(faces), CONTACT_FACES)
     layers = layers_by_source(faces.keypoints[chosen], label_sources[chosen], faces.keypoint_set)
     draw.face_grid(path, faces.images[chosen], layers, COLUMNS, title=f"{len(chosen)} of {len(faces):,} faces")
 
 
 def layers_by_source(keypoints: Float32, label_sources: Int64, keypoint_set: KeypointSet) -> list[draw.KeypointLayer]:
-    """Returns a layer of dots for each label source that is there: the labels of its faces."""
+    """Returns a layer of dots for each label source: the labels of its faces."""
     labelled = labelled_points(keypoints)
     return [
         draw.KeypointLayer(
@@ -57,7 +57,7 @@ def mean_image(faces: Faces, chosen: Bool | None = None) -> Float64:
 
 
 def mean_face(faces: Faces, label_sources: Int64, means: Mapping[int, Float32]) -> Figure:
-    """Returns the mean image with the mean labels (K, 2) of each source, and one with all where there are several."""
+    """Returns the mean image with the mean labels (K, 2) of each source; with several sources, also of all together."""
     several = len(means) > 1
     count = len(means) + several
     figure, panels = draw.subplots(1, count, figsize=(4.4 * count, 4.7), layout="constrained")
@@ -86,7 +86,7 @@ def mean_face(faces: Faces, label_sources: Int64, means: Mapping[int, Float32]) 
 
 
 def numbered_keypoints(mean: Float32, keypoint_set: KeypointSet) -> Figure:
-    """Returns a drawing of the mean labels (K, 2) with their numbers from 1, each group in a color of its own."""
+    """Returns a drawing of the mean labels (K, 2) with their numbers from 1, colored by region."""
     beside = len(keypoint_set) <= NAMED_KEYPOINTS
     figure = Figure(figsize=(7.6 if beside else 6.4, 5.4))
     panel = figure.add_axes((0.02, 0.02, 0.62 if beside else 0.96, 0.9))
@@ -109,19 +109,19 @@ def numbered_keypoints(mean: Float32, keypoint_set: KeypointSet) -> Figure:
 
 
 def apart(one: Float32, other: Float32) -> Float64:
-    """Returns the distance in px (K,) between the mean labels (K, 2) of two sources; NaN where one has none."""
+    """Returns the distance in px (K,) between the mean labels (K, 2) of two sources; NaN without labels."""
     return np.asarray(np.hypot(*(one - other).T), np.float64)
 
 
 def keypoint_scatter(faces: Faces) -> Figure:
-    """Returns every label of the set as a dot on the mean image, a color for each keypoint."""
+    """Returns all labels as dots on the mean image, colored by keypoint."""
     names = faces.keypoint_set.names
-    hues = (np.arange(len(names)) * 0.618) % 1  # the golden ratio keeps the hues of neighbors apart
+    hues = (np.arange(len(names)) * 0.618) % 1  # the golden ratio gives neighbors different hues
     figure = Figure(figsize=(8.4, 6))
     panel = figure.add_axes((0.01, 0.01, 0.66, 0.94))
     mean = mean_image(faces)
     _show(panel, mean)
-    panel.images[0].set_clim(mean.min(), mean.min() + 2.5 * np.ptp(mean))  # dark, so that the dots stand out
+    panel.images[0].set_clim(mean.min(), mean.min() + 2.5 * np.ptp(mean))  # dark, so that dots are visible
     for k, (name, hue) in enumerate(zip(names, hues, strict=True)):
         color = [matplotlib.colors.hsv_to_rgb((hue, 0.75, 1))]
         panel.scatter(faces.keypoints[:, k, 0], faces.keypoints[:, k, 1], s=3, c=color, alpha=0.25, linewidths=0)
@@ -133,7 +133,7 @@ def keypoint_scatter(faces: Faces) -> Figure:
 
 
 def visible_keypoints(labelled: Bool, label_sources: Int64, keypoint_set: KeypointSet) -> Figure:
-    """Returns how many faces have 0, 1, ... K labelled keypoints, bars by source; bool (N, K) in."""
+    """Returns bars of the number of faces with 0, 1, ... K labelled keypoints, by source, from bool (N, K)."""
     numbers = np.arange(len(keypoint_set) + 1)
     visible = labelled.sum(axis=1)
     figure, panel = _plain_axes((8, 3.4))
@@ -150,12 +150,12 @@ def visible_keypoints(labelled: Bool, label_sources: Int64, keypoint_set: Keypoi
             panel.annotate(f"{height[number]:,}", at, (0, 3), textcoords="offset points", ha="center", fontsize=8)
     panel.set(xlabel="labelled keypoints of a face", ylabel="faces")
     panel.margins(y=0.1)
-    panel.legend(frameon=False)
+    panel.legend(frameon=False, loc="upper center")
     return figure
 
 
 def labelled_share(labelled: Bool, label_sources: Int64, keypoint_set: KeypointSet) -> Figure:
-    """Returns the share of faces that label each keypoint, a bar for each source; bool (N, K) in."""
+    """Returns bars of the share of faces that label each keypoint, by source, from bool (N, K)."""
     names = keypoint_set.names
     present = np.unique(label_sources)
     figure, panel = _plain_axes((8, 0.9 + 0.26 * len(names)))
@@ -179,7 +179,7 @@ def labelled_share(labelled: Bool, label_sources: Int64, keypoint_set: KeypointS
 
 
 def color_of(label_source: int, colors: Sequence[str]) -> str:
-    """Returns a source's color; a fifth source has that of the first."""
+    """Returns the color of a source; colors repeat after the fourth."""
     return colors[label_source % len(colors)]
 
 

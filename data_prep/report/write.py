@@ -1,4 +1,4 @@
-"""`report.md`: a person understands the set in a minute. N faces, K keypoints."""
+"""Writes `report.md`, an overview of the data. N faces, K keypoints."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +11,7 @@ from data_prep.faces import SPLITS, labelled_mean, never_labelled
 from data_prep.impute import most_common_sparse_label_source
 from data_prep.label_noise import LabelNoise, duplicate_label_noise
 from data_prep.outliers import OUTLIER, outlyingness, outside_image
-from data_prep.prepared import Prepared, who_is_named
+from data_prep.prepared import Prepared, unnamed_inputs
 from data_prep.report import figures
 from data_prep.report.figures import LABELLED_ELSEWHERE_PX, apart
 from data_prep.split import sizes_text
@@ -21,12 +21,12 @@ from facial_keypoints.errors import printable
 ROWS_LISTED = 12
 
 SPLIT_MEANING = {
-    "grouped": "nobody who is named, and no image that occurs twice, is on two sides",
-    "random": "by rows: a person, or a copy of an image, may be on two sides, which flatters every score",
-    "official": "test as the set says, whoever is in its training part; validation is drawn from that part by faces",
-    "published": "the published procedure to the row: forward fill over the whole set, then scikit-learn's shuffle "
-    "with seed 42 (copies and people may be on two sides, which flatters every score)",
-    "all-test": "every row into test, to score a model on a set that it has never seen",
+    "grouped": "all faces of a person, and all copies of an image, are in one split",
+    "random": "by rows: a person, or copies of an image, may be in two splits, so scores are too good",
+    "official": "test is the test set of the data set; val is drawn from its training set by faces, whoever they show",
+    "published": "exactly the published procedure: forward fill over the whole set, then scikit-learn's shuffle with "
+    "seed 42 (people and copies may be in two splits, so scores are too good)",
+    "all-test": "every row in test, to score a model on a data set that it has never seen",
 }
 
 
@@ -53,7 +53,7 @@ def write_report(folder: Path, data: Prepared) -> None:
 
     sections = [
         _summary(data, noise),
-        _figure("contact_sheet.png", "faces from all over the set, with their labels"),
+        _figure("contact_sheet.png", "faces sampled evenly from the set, with their labels"),
         _splits(data),
         _label_sources_of(data, means),
         _visible(data),
@@ -62,10 +62,10 @@ def write_report(folder: Path, data: Prepared) -> None:
         _outside(data),
         _outliers(data, scores, farthest),
         "## The keypoints\n\n" + _figure("keypoints.png", f"the {len(faces.keypoint_set)} keypoints by number"),
-        "## Where each keypoint lies\n\n" + _figure("keypoint_scatter.png", "every label of the set on the mean image"),
+        "## Positions of the keypoints\n\n" + _figure("keypoint_scatter.png", "all labels on the mean image"),
     ]
     if faces.skipped:
-        sections.append("## Faces left out\n\n" + "\n".join(f"- {printable(line)}" for line in faces.skipped))
+        sections.append("## Skipped faces\n\n" + "\n".join(f"- {printable(line)}" for line in faces.skipped))
     (folder / "report.md").write_text("\n\n".join(sections) + "\n", encoding="utf-8")
 
 
@@ -96,13 +96,13 @@ def _summary(data: Prepared, noise: LabelNoise) -> str:
         f"{_count(len(np.unique(data.faces.label_sources)), 'label source')} and "
         f"{_count(len(np.unique(data.groups)), 'group')} that a fair split keeps together.",
     ]
-    lines += [f"**{line}.**" for line in who_is_named(faces)]
+    lines += [f"**{line}.**" for line in unnamed_inputs(faces)]
     if missing := never_labelled(labelled, faces.keypoint_set):
         lines.append(f"**No face has a label for {', '.join(missing)}.**")
     if noise.points:
         lines.append(
             f"**Label noise: {noise.one_label_px:.2f} px** per coordinate, from images that were labelled twice. "
-            "A smaller error cannot be told from that of the labels themselves."
+            "A smaller error cannot be distinguished from label noise."
         )
     if outside := int(outside_image(faces.keypoints, height, width).sum()):
         lines.append(f"{_count(outside, 'label lies', 'labels lie')} outside the image.")
@@ -110,7 +110,9 @@ def _summary(data: Prepared, noise: LabelNoise) -> str:
         share = _percent(hidden / labelled.sum())
         lines.append(f"{_count(hidden, 'label is', 'labels are')} of occluded keypoints ({share} of all labels).")
     if faces.skipped:
-        lines.append(f"{_count(len(faces.skipped), 'face')} left out, listed at the end of this report.")
+        lines.append(
+            f"Skipped {_count(len(faces.skipped), 'face')} that cannot be used, listed at the end of this report."
+        )
     return "# The data\n\n" + "\n".join(f"- {line}" for line in lines)
 
 
@@ -126,8 +128,8 @@ def _splits(data: Prepared) -> str:
     people_column = [] if data.faces.people is None else ["people"]
     header = ["split", "faces", "share", *people_column, "groups", "complete faces", "labelled"]
     method = data.split_method
-    text = f"Split `{method}`: {SPLIT_MEANING[method]}. It gives {sizes_text(method, data.indexes)}."
-    return f"## Parts\n\n{text}\n\n" + table(header, rows)
+    text = f"Split `{method}`: {SPLIT_MEANING[method]}. It has {sizes_text(method, data.indexes)}."
+    return f"## Splits\n\n{text}\n\n" + table(header, rows)
 
 
 def _label_sources_of(data: Prepared, means: Mapping[int, Float32]) -> str:
@@ -158,7 +160,7 @@ def _label_sources_of(data: Prepared, means: Mapping[int, Float32]) -> str:
         rows.append(row + [_distance_text(apart(reference, mean)[k]) for _, mean in others])
     return "\n\n".join(
         [
-            "## Labels, by source",
+            "## Label sources",
             "\n".join(lines),
             _figure("mean_face.png", "mean image and mean labels of each source, numbered as in the table"),
             table(header, rows),
@@ -179,8 +181,8 @@ def _differences(data: Prepared, first: int, reference: Float32, other: int, mea
     ]
     both = f"`{data.source_name(first)}` and `{data.source_name(other)}`"
     if not flagged:
-        return f"- {both} agree on where the keypoints lie."
-    return f"- **{both} label {', '.join(flagged)} differently**: one name, two places on the face."
+        return f"- {both} agree on the positions of the keypoints."
+    return f"- **{both} label {', '.join(flagged)} differently**: one name stands for two positions on the face."
 
 
 def _visible(data: Prepared) -> str:
@@ -205,8 +207,8 @@ def _imputation(data: Prepared) -> str:
     text = f"## Imputation\n\nGaps are filled by `{data.imputer}`; `*_labelled.npy` says which keypoints are labels."
     if missing := never_labelled(data.faces.labelled[data.fitted], data.faces.keypoint_set):
         text += (
-            f" None of the faces that it learns from has a label for {', '.join(missing)}: "
-            "these are put into the middle of the other keypoints of each face."
+            f" None of the faces that it is fitted on has a label for {', '.join(missing)}: "
+            "these are placed at the mean of the other keypoints of each face."
         )
     sparse = most_common_sparse_label_source(data.faces.label_sources)
     if not data.hidden_errors or sparse is None:
@@ -215,12 +217,12 @@ def _imputation(data: Prepared) -> str:
         [f"**{name}**" if name == data.imputer else name, f"{rmse:.2f}"]
         for name, rmse in sorted(data.hidden_errors.items(), key=lambda item: item[1])
     ]
-    how = "Measured on labels that were known and hidden: complete faces of the validation part, only the keypoints"
+    how = "Measured on hidden known labels: complete faces of the val split, only the keypoints"
     return f"{text} {how} of `{data.source_name(sparse)}` left visible.\n\n" + table(["method", "RMSE, px"], rows)
 
 
 def _duplicates(noise: LabelNoise) -> str:
-    text = "## Images that occur more than once\n\n"
+    text = "## Duplicate images\n\n"
     if not noise.copies:
         return text + "None, pixel for pixel."
     text += (
@@ -228,11 +230,11 @@ def _duplicates(noise: LabelNoise) -> str:
         f"({_count(noise.copies, 'extra copy', 'extra copies')})."
     )
     if not noise.points:
-        return text + " Their labels share no keypoint within one source, so the label noise is unknown."
+        return text + " They have no keypoint labelled twice by one source, so the label noise is unknown."
     return text + (
         f" Within one source their labels differ by {noise.rms_px:.2f} px (RMS of a coordinate, "
         f"{_count(noise.points, 'point')}); half of the points lie more than {noise.median_px:.2f} px apart. One "
-        f"label is thus off by about {noise.one_label_px:.2f} px per coordinate (√2 less): **this is the label noise**."
+        f"label is off by about {noise.one_label_px:.2f} px per coordinate (√2 less): **this is the label noise**."
     )
 
 
@@ -249,9 +251,9 @@ def _outside(data: Prepared) -> str:
 
 def _outliers(data: Prepared, scores: Float64, farthest: Int64) -> str:
     return (
-        "## Outliers\n\nThe faces whose labels fit the other shapes of their source least, once shifted, turned and "
-        "scaled onto them. The number behind the row says by how many standard deviations; "
-        f"{int((scores > OUTLIER).sum()):,} of {len(data.faces):,} faces are above {OUTLIER:g}. Wrong labels end up "
+        "## Outliers\n\nThe faces whose shape differs most from the others of their source, after alignment by shift, "
+        "rotation and scale. The number after the row is the difference in standard deviations; "
+        f"{int((scores > OUTLIER).sum()):,} of {len(data.faces):,} faces are above {OUTLIER:g}. Wrong labels appear "
         "here, and so do profiles and wide open mouths.\n\n"
-        + _figure("outliers.png", f"the {len(farthest)} faces farthest from the others, with their rows")
+        + _figure("outliers.png", f"the {len(farthest)} most unusual faces, with their rows")
     )

@@ -1,9 +1,8 @@
-"""Draws one gray face: a solid head with a relief, its skin painted flat, wrapped, lit and photographed.
+"""Draws gray faces: a solid head with a relief, textured with painted skin, lit and photographed.
 
-`person`: who is drawn, in which moment. `features`: where eyes, brows and lips lie. `head`: the solid. `camera`: how a
-pixel sees it. `skin`: what is painted on it. `extras`: hair, glasses and all else around the face. `picture`: all
-together.
+`person`: random people and moments. `features`: positions of eyes, brows and lips. `head`: the solid. `camera`: its
+projection. `skin`: its texture. `extras`: hair, glasses and other objects. `picture`: the whole picture.
 
-Head coordinates are mm from the middle of the head at eye height: x to the person's left (right in a frontal picture),
+Head coordinates are mm from the center of the head at eye height: x to the person's left (right in a frontal picture),
 y down, z towards the camera.
 """

@@ -1,4 +1,4 @@
-"""Polygons, lines and discs on arrays, with soft edges; what the other modules of this package draw with."""
+"""Draws polygons, lines and discs with soft edges on arrays, for the other modules of this package."""
 
 from functools import cache
 from typing import Any
@@ -12,7 +12,7 @@ from facial_keypoints.array_types import Float32, UInt8
 Points = npt.NDArray[np.floating[Any]]  # (n, 2) or (n, 3), floats of 32 or 64 bits
 
 SIZE = 96  # px, height and width of a picture
-BITS = 4  # binary digits below the pixel in OpenCV's drawing calls
+BITS = 4  # fractional bits in OpenCV's drawing calls
 
 
 @cache
@@ -22,7 +22,7 @@ def pixels() -> Float32:
 
 
 def fixed(points: Points) -> npt.NDArray[np.int32]:
-    """Returns points as OpenCV's whole numbers with BITS binary digits below the pixel."""
+    """Returns points as OpenCV's fixed-point integers with BITS fractional bits."""
     whole: npt.NDArray[np.int32] = np.rint(points * 2**BITS).astype(np.int32)
     return whole
 
@@ -41,13 +41,13 @@ def disc(canvas: UInt8, center: Points, radius: float, gray: float) -> None:
 
 
 def mix(canvas: UInt8, layer: UInt8, cover: UInt8) -> None:
-    """Lays the layer over the canvas, in place, where cover (0..255) says."""
+    """Blends the layer into the canvas, in place, with opacity cover (0..255)."""
     weight = cover * np.float32(1 / 255)
     canvas[:] = cv2.blendLinear(layer, canvas, weight, 1 - weight)
 
 
 def blend(canvas: Float32, gray: Points | float, cover: Float32) -> None:
-    """Lays gray over the canvas, in place, where cover (0..1) says."""
+    """Blends a gray level into the canvas, in place, with opacity cover (0..1)."""
     canvas += (gray - canvas) * cover
 
 

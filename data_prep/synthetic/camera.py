@@ -1,4 +1,4 @@
-"""How a camera sees a solid: projection, the point that each pixel meets, and the light there."""
+"""A camera and a light: projects the solid, and finds the point and the brightness of each pixel."""
 
 from dataclasses import dataclass
 
@@ -25,7 +25,7 @@ class View:
 
 
 def view_of(p: Person, m: Moment, head: Float32) -> View:
-    """Returns the camera that sees the middle between the eyes at `m.center`."""
+    """Returns the camera that projects the middle between the eyes to `m.center`."""
     turn = rotation(m)
     eyes = surface(head, np.array([[-p.eye_x, 0], [p.eye_x, 0]], np.float32)).mean(0)
     return View(turn, m.px_per_mm, np.array(m.center, np.float32) - m.px_per_mm * (turn @ eyes)[:2])
@@ -44,10 +44,10 @@ def rotation(m: Moment) -> Float32:
 def strike(maps: Float32, view: View, rounds: int, back: bool = False) -> tuple[Float32, Float32, Float32]:
     """Finds where the line of sight of each pixel meets the solid.
 
-    For a fixed height y the solid is an ellipse and the answer a quadratic; y follows in a few rounds.
+    For a fixed height y the solid is an ellipse, and the equation is quadratic; y converges in a few iterations.
 
     Args:
-        rounds: of the search; hair, which has no nose, takes fewer.
+        rounds: number of iterations; hair, which has no nose, needs fewer.
         back: the far side of the solid instead of the near one.
 
     Returns:
@@ -72,18 +72,18 @@ def strike(maps: Float32, view: View, rounds: int, back: bool = False) -> tuple[
 
 
 def lit(depth: Float32, m: Moment, gloss: float) -> Float32:
-    """Returns float32 (SIZE, SIZE): light on a surface of that depth (mm), about 1 where it faces the light."""
+    """Returns float32 (SIZE, SIZE): brightness of a surface of this depth (mm), about 1 where it faces the light."""
     depth = cv2.GaussianBlur(depth, (0, 0), 0.6)
     gx, gy = (np.clip(cv2.Sobel(depth, cv2.CV_32F, i, 1 - i, scale=m.px_per_mm / 8), -6, 6) for i in (1, 0))
     length = np.sqrt(gx * gx + gy * gy + 1)
     light = np.array(m.light) / np.linalg.norm(m.light)
-    half_way = (light + (0, 0, 1)) / np.linalg.norm(light + (0, 0, 1))  # between light and camera: where skin shines
+    half_way = (light + (0, 0, 1)) / np.linalg.norm(light + (0, 0, 1))  # the direction of highlights
 
     def towards(x: float, y: float, z: float) -> Float32:
         cosine: Float32 = (z - x * gx - y * gy) / length
         return cosine
 
-    soft = np.maximum(towards(*light.tolist()) + 0.35, 0) / 1.35  # light creeps a little round the edge
+    soft = np.maximum(towards(*light.tolist()) + 0.35, 0) / 1.35  # a little light beyond the terminator
     shine: Float32 = cv2.pow(np.maximum(towards(*half_way.tolist()), 0), 24)
     light_seen: Float32 = (1.12 - m.ambient) * soft + gloss * shine + m.ambient
     return light_seen

@@ -1,4 +1,4 @@
-"""The built-in source: faces the project draws itself, with exact keypoints, no download."""
+"""The built-in data set: faces that the project draws, with exact keypoints, without a download."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -18,27 +18,26 @@ from facial_keypoints.keypoint_set import FACE15
 
 NAME = "synthetic"
 SPARSE = FACE15.label_sources[1]  # the label source of the last rows
-THREADS = 2  # OpenCV and NumPy let go of the interpreter for part of the work; more help little
+THREADS = 2  # OpenCV and NumPy release the interpreter lock for part of the work; more threads help little
 MOST = 1_000_000  # faces
-COUNT = 7049  # rows of the published set, whose make-up the shares below follow
+COUNT = 7049  # rows of the published set, whose composition the shares below follow
 FIRST_SOURCE = 2284 / COUNT  # share of rows that the first source labelled, the first rows
 ROWS_PER_PERSON = 5  # on average
 DUPLICATES = 60 / COUNT  # share of rows that repeat the picture of another row
 LABEL_NOISE_PX = 0.4  # standard deviation of each coordinate: two labels of one picture lie 0.7 px apart on average
 # Labelled keypoints -> rows of the first source that have so many, in the published set
 VISIBLE = {5: 2, 8: 2, 9: 5, 10: 3, 11: 8, 12: 9, 13: 28, 14: 87, 15: 2140}
-SPARSE_INCOMPLETE = 10 / 4765  # share of rows with three keypoints in place of four
-# How often of 281 times a keypoint is the one missing, in FACE15's order: outer ends of brows most, the nose never
+SPARSE_INCOMPLETE = 10 / 4765  # share of rows with three keypoints instead of four
+# How often of 281 times each keypoint is missing, in FACE15's order: most often outer ends of brows, never the nose
 MISSED = (10, 13, 13, 17, 16, 16, 14, 59, 14, 48, 0, 15, 14, 9, 23)
 
 
 def read(count: int = COUNT, seed: int = 0) -> Faces:
-    """Draws `count` faces, alike for a seed on every machine; a smaller count is not the beginning of a larger one.
+    """Draws `count` faces, the same for a seed on every machine; a smaller count is not the start of a larger one.
 
-    The first rows come from a source that labels nearly all 15 keypoints, the others from one that labels four. As in
-    the published set, the second takes the base of the nose for its tip and the inner edge of the lower lip for its
-    bottom.
-    Labels carry LABEL_NOISE_PX; a label outside the picture is left out. Groups are the persons.
+    The first rows are of a label source that labels nearly all 15 keypoints, the others of one that labels four. As in
+    the published set, the second labels the base of the nose instead of its tip, and the inner edge of the lower lip
+    instead of its bottom. Labels have noise of LABEL_NOISE_PX and are missing outside the picture. Groups are people.
 
     Raises:
         InputError: count is below 1 or above MOST.
@@ -64,7 +63,7 @@ def read(count: int = COUNT, seed: int = 0) -> Faces:
 
 
 def with_duplicates(count: int, first: int, rng: np.random.Generator) -> Int64:
-    """Returns int64 (count,), the row whose picture each row shows: its own, but for a few; never across sources."""
+    """Returns int64 (count,), the row whose picture each row shows: its own, except for some of the same source."""
     origin = np.arange(count)
     for rows in (origin[:first], origin[first:]):
         pairs = rng.permutation(rows)[: 2 * round(len(rows) * DUPLICATES)].reshape(2, -1)
@@ -73,7 +72,7 @@ def with_duplicates(count: int, first: int, rng: np.random.Generator) -> Int64:
 
 
 def labels(drawn: Float32, first: int, rng: np.random.Generator) -> Float32:
-    """Returns float32 (N, 15, 2): the labels that the two sources give of (N, 17, 2) landmarks, NaN where none."""
+    """Returns the labels of the two sources, float32 (N, 15, 2), NaN if missing, from points (N, 17, 2)."""
     count, points = len(drawn), len(FACE15)
     sources = (np.arange(count) >= first).astype(np.int64)
     keypoints = decode(drawn, sources, output_points(FACE15, (0, 1))).coordinates
@@ -94,6 +93,6 @@ def labels(drawn: Float32, first: int, rng: np.random.Generator) -> Float32:
 
 
 def face(seed: int, person: int, row: int) -> tuple[UInt8, Float32]:
-    """Returns one picture, uint8 (SIZE, SIZE), and its 17 landmarks, float32 (17, 2) px."""
+    """Returns one picture, uint8 (SIZE, SIZE), and its 17 output points, float32 (17, 2) px."""
     someone = a_person(np.random.default_rng([seed, 1, person]))
     return draw(someone, a_moment(np.random.default_rng([seed, 2, row]), someone))

@@ -1,4 +1,4 @@
-"""What lies around and over a face: body, ears, hair, glasses, a hand or a bar in front of it."""
+"""Objects around and in front of a face: body, ears, hair, glasses, a hand or a bar."""
 
 import cv2
 import numpy as np
@@ -13,7 +13,7 @@ THICKNESS = {"short": 7, "fringe": 9, "long": 10, "curly": 20, "beanie": 9}  # m
 
 
 def body(picture: Float32, p: Person, m: Moment, view: View, rng: np.random.Generator) -> None:
-    """Lays neck and clothes under the head, in place; the body stays more upright than the head."""
+    """Draws neck and clothes below the head, in place; the body is more upright than the head."""
     x, y = view.project(np.array([[0, p.chin - 15, 20]], np.float32))[0]
     s = m.px_per_mm
     half = 0.72 * p.head_width * s
@@ -28,7 +28,7 @@ def body(picture: Float32, p: Person, m: Moment, view: View, rng: np.random.Gene
 
 
 def ears(picture: Float32, p: Person, m: Moment, view: View, head: Float32) -> None:
-    """Lays the ears beside the head, in place."""
+    """Draws the ears, in place."""
     light = m.ambient + 0.55 * (1 - m.ambient)
     for side in (-1, 1):
         x, y = view.project(np.array([[side * (p.head_width + 2), 14, -8]], np.float32))[0]
@@ -41,7 +41,7 @@ def ears(picture: Float32, p: Person, m: Moment, view: View, head: Float32) -> N
 
 
 def hair_shell(p: Person, head: Float32) -> Float32:
-    """Returns float32 (rows, 1, 4) like `solid`: the outside of the hair, smooth and so one column wide."""
+    """Returns float32 (rows, 1, 4) like `solid`: the surface of the hair, which is smooth and so one column wide."""
     thick = THICKNESS[p.cut]
     taller = 112 / (112 + 1.5 * thick)
     above = [np.interp(grid_y() * taller, grid_y(), head[:, 0, i]) for i in (0, 1)]
@@ -52,7 +52,7 @@ def hair_shell(p: Person, head: Float32) -> Float32:
 
 
 def hair(picture: Float32, p: Person, m: Moment, view: View, shell: Float32) -> None:
-    """Lays the hair over the head, in place; it begins above a line that runs round the head."""
+    """Draws the hair, in place, above a line around the head."""
     place, depth, cover = strike(shell, view, rounds=2)
     x, y, z = cv2.split(place)
     angle = cv2.phase(z, x, angleInDegrees=True)  # 0 in front, grows to the left
@@ -85,7 +85,7 @@ def hair(picture: Float32, p: Person, m: Moment, view: View, shell: Float32) -> 
 
 
 def glasses(picture: Float32, p: Person, m: Moment, view: View, head: Float32) -> None:
-    """Lays glasses over the face, in place."""
+    """Draws glasses, in place."""
     turn = np.linspace(0, 2 * np.pi, 25)
     rim = np.stack([24 * np.cos(turn), 17 * np.sin(turn) + 2 * np.sin(turn) ** 2], -1) * (1, 1 if p.seed % 2 else 0.8)
     rim = np.sign(rim) * np.abs(rim) ** 0.9 * np.array([24, 17]) ** 0.1
@@ -114,7 +114,7 @@ def glasses(picture: Float32, p: Person, m: Moment, view: View, head: Float32) -
 
 
 def hide(picture: Float32, p: Person, m: Moment, view: View, rng: np.random.Generator) -> None:
-    """Lays a hand or a bar over the face, in place."""
+    """Draws a hand or a bar in front of the face, in place."""
     light = m.ambient + 0.6 * (1 - m.ambient)
     if m.hidden_by == "bar":
         middle, angle = rng.uniform(0, SIZE, 2), rng.uniform(0, np.pi)
@@ -136,7 +136,7 @@ def hide(picture: Float32, p: Person, m: Moment, view: View, rng: np.random.Gene
 
 
 def capsule(picture: Float32, a: Points, b: Points, radius: float, gray: float) -> None:
-    """Lays a rounded stick from a to b (px), darker at its sides, in place."""
+    """Draws a rounded stick from a to b (px), darker at its sides, in place."""
     along = (b - a).astype(np.float32)
     from_a = pixels() - a.astype(np.float32)
     part = np.clip(from_a @ along / (along @ along), 0, 1)

@@ -1,4 +1,4 @@
-"""Where eyes, brows, lips and the keypoints lie on a face, in mm from the middle of the head at eye height."""
+"""Positions of eyes, brows, lips and keypoints on a face, in mm from the center of the head at eye height."""
 
 import numpy as np
 

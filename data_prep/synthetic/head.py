@@ -15,7 +15,7 @@ from data_prep.synthetic.person import Moment, Person
 from facial_keypoints.array_types import Float32
 
 STEP = 1.5  # mm per cell of the maps
-HALF_X, TOP_Y, BOTTOM_Y = 84.0, -120.0, 126.0  # mm, the extent of the maps; their edge goes on for ever
+HALF_X, TOP_Y, BOTTOM_Y = 84.0, -120.0, 126.0  # mm, the extent of the maps; beyond it their edge is repeated
 
 
 @cache
@@ -72,7 +72,7 @@ def relief(p: Person, m: Moment) -> Float32:
 
 
 def hollows(p: Person, m: Moment, h: Float32) -> Float32:
-    """Returns float32 (rows, columns), one cell per STEP mm: what folds, hollows and blemishes leave of the light."""
+    """Returns float32 (rows, columns), one cell per STEP mm: the share of light in folds, hollows and blemishes."""
     soft = np.zeros(h.shape, np.uint8)
     high, low = eye_outline(p, m)
     _, _, _, bottom = lip_lines(p, m)

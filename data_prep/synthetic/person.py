@@ -1,4 +1,4 @@
-"""Who is drawn and in which moment: people and moments at random, as among the published pictures."""
+"""Random people and moments, distributed as in the published pictures."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Person:
-    """What stays the same in every picture of a person. Lengths in mm, grays 0..1 (albedo), `_size` 1 is average."""
+    """The features of a person, the same in every picture. Lengths in mm, grays 0..1 (albedo), `_size` 1 is average."""
 
     head_width: float  # half
     jaw: float  # width of the jaw over that of the head
@@ -41,20 +41,20 @@ class Person:
 
 @dataclass(frozen=True)
 class Moment:
-    """What differs from picture to picture. Angles in radians, lengths in mm unless px is said."""
+    """The features of one picture. Angles in radians, lengths in mm unless marked as px."""
 
     yaw: float  # positive: nose to the right of the picture
     pitch: float  # positive: nose up
     roll: float
     px_per_mm: float
-    center: tuple[float, float]  # px, where the middle between the eyes lands
+    center: tuple[float, float]  # px, the middle between the eyes
     lids: float  # 0 closed .. 1 open
     gaze: tuple[float, float]
     brow_lift: float
     smile: float  # -0.3 .. 1
     mouth_open: float
     light: tuple[float, float, float]  # towards the light, in camera coordinates
-    ambient: float  # share of the light that comes from everywhere
+    ambient: float  # share of ambient light
     gain: float
     gamma: float
     blur: float  # px
@@ -64,7 +64,7 @@ class Moment:
 
 
 def a_person(rng: np.random.Generator) -> Person:
-    """Returns someone; lengths in mm scatter as among people."""
+    """Returns a random person, with lengths in mm that vary as among people."""
     man = rng.random() < 0.55
     age, skin = rng.random() ** 1.3, rng.choice([0.82, 0.74, 0.66, 0.52, 0.36], p=[0.3, 0.28, 0.2, 0.13, 0.09])
     crops_per_face = ["bald", "short", "fringe", "long", "curly", "beanie"]
@@ -115,7 +115,7 @@ def a_person(rng: np.random.Generator) -> Person:
 
 
 def a_moment(rng: np.random.Generator, p: Person) -> Moment:
-    """Returns a picture of someone being taken; place and scale as in the published set."""
+    """Returns a random moment of a person, with position and scale as in the published set."""
     yaw, pitch = float(np.clip(rng.normal(0, 0.21), -0.56, 0.56)), float(np.clip(rng.normal(0, 0.13), -0.34, 0.34))
     smile, opened = (
         float(rng.choice([-0.2, 0.05, 0.35, 0.85], p=[0.12, 0.3, 0.26, 0.32])) + rng.uniform(-0.1, 0.15),

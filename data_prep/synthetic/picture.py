@@ -1,4 +1,4 @@
-"""One picture of one person, and where the landmarks lie in it."""
+"""Draws one picture of a person, with its output points."""
 
 import cv2
 import numpy as np
@@ -16,7 +16,7 @@ FINE = 2  # the skin is sampled on a grid this much finer
 
 
 def draw(p: Person, m: Moment) -> tuple[UInt8, Float32]:
-    """Returns the picture, uint8 (SIZE, SIZE), and where the 17 `landmarks` lie in it, float32 (17, 2) px."""
+    """Returns the picture, uint8 (SIZE, SIZE), and its 17 `output_points`, float32 (17, 2) px."""
     rng = np.random.default_rng(m.seed)
     head = solid(p, m)
     view = view_of(p, m, head)
@@ -44,7 +44,7 @@ def draw(p: Person, m: Moment) -> tuple[UInt8, Float32]:
 
 
 def skin_seen(p: Person, m: Moment, place: Float32) -> Float32:
-    """Returns float32 (SIZE, SIZE): the painted skin wrapped on the head, unlit."""
+    """Returns float32 (SIZE, SIZE): the painted skin on the head, unlit."""
     cells = flat(place[..., :2])
     fine = cv2.resize(cells, None, fx=FINE, fy=FINE, interpolation=cv2.INTER_LINEAR)
     seen = cv2.remap(paint_skin(p, m), fine, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

@@ -1,4 +1,4 @@
-"""The painted skin: the face as if unrolled and lit evenly."""
+"""The painted skin: an unrolled, evenly lit face."""
 
 import cv2
 import numpy as np
@@ -10,11 +10,11 @@ from data_prep.synthetic.person import Moment, Person
 from facial_keypoints.array_types import Float32, UInt8
 
 SKIN_STEP = 0.6  # mm per cell of the painted skin
-SKIN_TOP_Y = -60.0  # mm, where it begins: nothing is painted on the forehead above
+SKIN_TOP_Y = -60.0  # mm, its upper edge; nothing is painted on the forehead above
 
 
 def paint_skin(p: Person, m: Moment) -> UInt8:
-    """Returns uint8 (rows, columns), one cell per SKIN_STEP mm: the face as if unrolled and lit evenly."""
+    """Returns uint8 (rows, columns), one cell per SKIN_STEP mm: an unrolled, evenly lit face."""
     width, height = (flat(np.array([HALF_X, BOTTOM_Y])) + 1).astype(int)
     canvas = np.full((height, width), 255 * p.skin, np.uint8)
     if p.beard or p.moustache:

@@ -1,1 +1,1 @@
-"""What a network sees: filters, activations, sensitivity."""
+"""Inspection of a network: kernels, feature maps, sensitivity."""

@@ -1,6 +1,6 @@
-"""What a network holds and computes: its convolutions, their kernels, the feature maps of a face.
+"""Reads convolutions, kernels and feature maps from a network.
 
-Needs a started backend (`common.backend`). Any Keras model will do, also with models inside or of a class of its own.
+Needs a started backend (`common.backend`). Works for any Keras model, also nested ones and subclasses.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ RESIZING = (keras.layers.MaxPooling2D, keras.layers.AveragePooling2D, keras.laye
 
 
 class Step(NamedTuple):
-    """One layer or operation at work, its arrays as the backend has them."""
+    """One call of a layer or operation, with arrays of the backend."""
 
     operation: Any
     given: Any
@@ -34,7 +34,7 @@ class Convolution(NamedTuple):
 
     Attributes:
         name: of the layer.
-        kernels: float32 (h, w, C, F), C the channels that each of the F filters sees.
+        kernels: float32 (h, w, C, F), F filters of C input channels.
     """
 
     name: str
@@ -42,12 +42,12 @@ class Convolution(NamedTuple):
 
 
 class Stage(NamedTuple):
-    """The last feature map before a network goes on at another resolution.
+    """The last feature maps of a resolution.
 
     Attributes:
-        layer: whose output it is.
+        layer: the name of the layer.
         maps: float32 (h, w, F).
-        reduction: by how much its sides are smaller than those of the picture, the nearest power of two.
+        reduction: the ratio of the image side to theirs, as the nearest power of two.
     """
 
     layer: str
@@ -56,30 +56,30 @@ class Stage(NamedTuple):
 
 
 def steps(model: keras.Model, images: UInt8) -> list[Step]:
-    """Returns what every layer and operation gives for images (N, H, W, C), in order of computation."""
+    """Returns the calls of all layers and operations for images (N, H, W, C), in order of computation."""
     taken: list[Step] = []
     with contextlib.ExitStack() as stack:
-        for operation in {id(split): split for split in _official_splits(model)}.values():
+        for operation in {id(split): split for split in _operations(model)}.values():
             stack.enter_context(_recorded(operation, taken))
         model(images.astype(np.float32), training=False)
     return taken
 
 
-def _official_splits(layer: Any) -> Iterator[Any]:
-    """Yields all layers and operations inside a layer, but no models: those only pass on what is inside them."""
-    if hasattr(layer, "operations"):  # a model made of tensors; its operations are more than its layers
+def _operations(layer: Any) -> Iterator[Any]:
+    """Yields all layers and operations in a layer, but not nested models, which only call their layers."""
+    if hasattr(layer, "operations"):  # a functional model has operations besides its layers
         own = layer.operations
     else:
         own = layer._flatten_layers(include_self=False, recursive=False) if hasattr(layer, "_flatten_layers") else ()
     for split in own:
         if not isinstance(split, keras.Model):
             yield split
-        yield from _official_splits(split)
+        yield from _operations(split)
 
 
 @contextlib.contextmanager
 def _recorded(operation: Any, taken: list[Step]) -> Iterator[None]:
-    """Notes down what an operation is given and gives, as long as the block lasts."""
+    """Records the inputs and outputs of an operation during the block."""
     call = operation.call
 
     def call_and_note(*given: Any, **named: Any) -> Any:
@@ -106,7 +106,7 @@ def kernels(layer: keras.layers.Layer) -> Float32:
     def array(variable: Any) -> Float32:
         return np.asarray(keras.ops.convert_to_numpy(variable), np.float32)
 
-    if isinstance(layer, keras.layers.SeparableConv2D):  # one kernel for each channel, then a mixture of channels
+    if isinstance(layer, keras.layers.SeparableConv2D):  # one kernel per channel, then a mixture of channels
         depthwise, mixture = array(layer.depthwise_kernel), array(layer.pointwise_kernel)[0, 0]
         of_channel = mixture.reshape(*depthwise.shape[2:], -1)
         return np.einsum("hwcm,cmf->hwcf", depthwise, of_channel)
@@ -117,9 +117,9 @@ def kernels(layer: keras.layers.Layer) -> Float32:
 
 
 def color_order(model: keras.Model, shape: tuple[int, int, int]) -> tuple[int, ...] | None:
-    """Returns which channels of its input the first convolution takes for red, green and blue.
+    """Returns the input channels of the first convolution that are red, green and blue.
 
-    None where these are not three mixtures of one color each: networks turn colors around, scale or sum them.
+    None if each channel is not of one color: networks may reorder, scale or mix them.
 
     Args:
         shape: (H, W, C) of the pictures.
@@ -142,11 +142,11 @@ def color_order(model: keras.Model, shape: tuple[int, int, int]) -> tuple[int, .
 
 
 def stages(taken: list[Step], shape: tuple[int, int, int]) -> list[Stage]:
-    """Returns the stages of a network for the first of the images that went through it.
+    """Returns the stages of a network for the first image.
 
-    Feature maps are what convolutions give, and what follows at the same sizes; sizes that differ by the border which
-    a convolution takes away count as one resolution. On the way to the coarsest resolution each has a stage, and
-    again each to which a network comes back from there.
+    Feature maps are the outputs of convolutions, and of later operations of the same size; sizes that differ by the
+    border of an unpadded convolution count as one resolution. Each resolution on the way down to the coarsest is a
+    stage, and so is each on the way up.
 
     Args:
         shape: (H, W, C) of the images.
@@ -160,7 +160,7 @@ def stages(taken: list[Step], shape: tuple[int, int, int]) -> list[Stage]:
 
 
 def _last_of_each(octaves: list[int]) -> list[int]:
-    """Returns where each octave ends before a higher one begins, and after the highest where each ends at last."""
+    """Returns the last index of each octave before a higher one begins, and after the highest the last of each."""
     if not octaves:
         return []
     turn = max(i for i, octave in enumerate(octaves) if octave == max(octaves))
@@ -178,6 +178,6 @@ def _stage(step: Step, reduction: int) -> Stage:
 
 
 def _map_size(output: Any) -> tuple[int, int] | None:
-    """Returns the height and width of feature maps (N, h, w, F) of more than a single place; None of anything else."""
+    """Returns the height and width of feature maps (N, h, w, F) with more than one cell; None of other arrays."""
     shape = tuple(getattr(output, "shape", ()))
     return (int(shape[1]), int(shape[2])) if len(shape) == 4 and shape[1] * shape[2] > 1 else None

@@ -1,4 +1,4 @@
-"""The face on which a network is looked at: cut out of a picture, or drawn."""
+"""The face for an inspection: cropped from a picture, or drawn."""
 
 from pathlib import Path
 
@@ -17,15 +17,15 @@ from models.networks import shape_of, shape_text
 from models.saved import LoadedModel, predict
 
 DRAWN = {"seed": 0, "person": 3, "row": 5}  # of the faces that the project draws
-FINDER = "v2"  # the shipped network that tells faces from what the detector takes for some
-USUAL_PX = 96  # of a network that takes any size
+FINDER = "v2"  # the shipped network that recognizes false detections
+USUAL_PX = 96  # for networks of any input size
 
 
 def keypoint_set_of(loaded: LoadedModel) -> KeypointSet:
-    """Returns the mark-up that a network predicts; of a bare file the one that has as many keypoints.
+    """Returns the keypoint set of a network; of a bare file the one with the same number of keypoints.
 
     Raises:
-        InputError: a bare file gives no keypoints of a known mark-up.
+        InputError: the output of a bare file fits no known keypoint set.
     """
     if loaded.spec:
         return loaded.spec.keypoint_set
@@ -41,13 +41,13 @@ def keypoint_set_of(loaded: LoadedModel) -> KeypointSet:
 
 
 def inspected_face(loaded: LoadedModel, picture: Path | None, detect: bool) -> UInt8:
-    """Returns a face as a network takes it, uint8 (H, W, C): the surest one of a picture, cut as in training.
+    """Returns the input of a network, uint8 (H, W, C): the most certain face of a picture, cropped as in training.
 
-    Of a bare file nobody knows how its training faces were cut: the whole picture is resized for it.
+    The crop of a bare file is unknown, so the whole picture is resized for it.
 
     Args:
-        picture: None: a face that the project draws.
-        detect: False: the whole picture is the face.
+        picture: a picture; None for a face that the project draws.
+        detect: find the face; otherwise the whole picture is the face.
 
     Raises:
         InputError: the picture cannot be read, no face is found, or the network takes no pictures.
@@ -69,8 +69,8 @@ def inspected_face(loaded: LoadedModel, picture: Path | None, detect: bool) -> U
     elif not detect:
         crop = crops.crop_of_whole(shown, loaded.spec)[None]
     else:
-        crop = _level(loaded, shown, _surest(loaded, pixels, picture))
-    return crops.cut(shown, crop, loaded.spec)[0]
+        crop = _level(loaded, shown, _most_certain(loaded, pixels, picture))
+    return crops.crop_faces(shown, crop, loaded.spec)[0]
 
 
 def _input_shape(loaded: LoadedModel) -> tuple[int, int, int]:
@@ -86,17 +86,17 @@ def _mean_eyes(loaded: LoadedModel) -> Float64:
     return crops.eye_centers(loaded.spec.crop.mean_keypoints, loaded.spec.keypoint_set)
 
 
-def _surest(loaded: LoadedModel, pixels: UInt8, path: Path) -> Float64:
-    """Returns the crop (1, 2, 3) of the face whose keypoints are surest, its eyes where those of training faces are."""
+def _most_certain(loaded: LoadedModel, pixels: UInt8, path: Path) -> Float64:
+    """Returns the crop (1, 2, 3) of the face with the most certain keypoints, with eyes as in training faces."""
     faces = Predictor(FINDER).predict(pixels)
     if not faces:
-        raise InputError(f"{path}: no face is found in it; where the whole picture is a face, give --no-detect")
+        raise InputError(f"{path}: no face is found in it; if the whole picture is a face, use --no-detect")
     return geometry.fit_similarity(crops.eye_centers(faces[0].keypoints, FACE15), _mean_eyes(loaded))
 
 
 def _level(loaded: LoadedModel, shown: UInt8, crop: Float64) -> Float64:
-    """Returns the crop (1, 2, 3) that fits the keypoints which the network sees in a first one."""
+    """Returns the crop (1, 2, 3) that fits the keypoints predicted in a first one."""
     assert loaded.spec
-    seen = predict(loaded, crops.cut(shown, crop, loaded.spec), loaded.spec.keypoint_set)
+    seen = predict(loaded, crops.crop_faces(shown, crop, loaded.spec), loaded.spec.keypoint_set)
     keypoints = seen[:, : len(loaded.spec.keypoint_set), :2]
     return crops.crop_of(geometry.transform(keypoints, geometry.inverse(crop)), loaded.spec)

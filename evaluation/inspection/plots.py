@@ -1,4 +1,4 @@
-"""Figures of what a network holds and sees: kernels, convolutions, feature maps, saliency and occlusion."""
+"""Figures of an inspection: kernels, convolutions, feature maps, saliency and occlusion."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,10 +17,10 @@ MAP_COLUMNS, MOST_MAPS = 10, 20
 CELL_PX, GAP_PX = 96, 6  # of a mosaic of kernels or feature maps
 SIGNED = "RdBu_r"  # blue below 0, red above
 HEAT = "inferno"
-BRIGHT_PCT = 99.5  # of the values lie below the brightest color
+BRIGHT_PCT = 99.5  # share of values below the brightest color
 SPREAD = 1 / 64  # standard deviation of the blur of a saliency map, as a fraction of its width
-TINY = 1e-30  # keeps a division by the largest of values that are all 0 finite
-VEIL = 0.65  # how much the brightest color hides of the face
+TINY = 1e-30  # avoids a division by zero
+VEIL = 0.65  # opacity of the brightest color
 
 Groups = Sequence[tuple[str, tuple[int, ...]]]
 
@@ -29,7 +29,7 @@ def draw_kernels(first: Convolution, colors: tuple[int, ...] | None, name: str) 
     """Draws the kernels of the first convolution.
 
     Args:
-        colors: which of its input channels are red, green and blue; None: kernels are summed over their channels.
+        colors: the input channels that are red, green and blue; None to sum kernels over their channels.
     """
     height, width, channels, count = first.kernels.shape
     shown = list(range(min(count, MOST_KERNELS)))
@@ -59,7 +59,7 @@ def _kernel_picture(kernel: Float32, colors: tuple[int, ...] | None) -> UInt8:
 
 
 def draw_convolutions(layers: Sequence[Convolution], name: str) -> Figure:
-    """Draws for each convolution where in their window its filters look on average, and how strong each filter is."""
+    """Draws the mean weights of each convolution over its window, and the strength of each filter."""
     row_inches, wide, head, foot = 0.34, 8.6, 0.62, 0.5
     tall = row_inches * len(layers)
     size = (wide, head + tall + foot)
@@ -95,7 +95,7 @@ def draw_convolutions(layers: Sequence[Convolution], name: str) -> Figure:
 
 
 def draw_feature_maps(face: UInt8, points: Float32, stages: Sequence[Stage], name: str) -> Figure:
-    """Draws the feature maps of each stage that vary most over a face; above, it with its keypoints (K, 2)."""
+    """Draws the most varying feature maps of each stage, below the face with its keypoints (K, 2)."""
     orders = [np.argsort(-stage.maps.std(axis=(0, 1)), kind="stable")[:MOST_MAPS].tolist() for stage in stages]
     mosaics = [
         _mosaic([_map_picture(stage.maps[..., channel]) for channel in order], MAP_COLUMNS)
@@ -160,12 +160,12 @@ def _show_mosaic(ax: Any, mosaic: UInt8, numbers: Sequence[int], columns: int) -
 def draw_sensitivity(
     face: UInt8, points: Float32, groups: Groups, saliency: Float64 | None, occlusion: Float64, name: str
 ) -> Figure:
-    """Draws on a face, for each of G groups, which pixels its keypoints depend on and what covering a place does.
+    """Draws on a face, for each of G regions, the pixels that its keypoints depend on and the effect of occlusion.
 
     Args:
         face: uint8 (H, W, C).
         points: float32 (K, 2), predicted, px.
-        saliency: float64 (G, H, W), px for one gray level; None: no row of it.
+        saliency: float64 (G, H, W), px per gray level; None to omit it.
         occlusion: float64 (G, COVERS, COVERS), px.
     """
     height, width = face.shape[:2]
@@ -197,7 +197,7 @@ def draw_sensitivity(
 
 
 def draw_face(ax: Any, face: UInt8, points: Float32, heat: Float64 | None = None) -> None:
-    """Draws a face with keypoints (n, 2); under heat (h, w), 0 to 1, which may be coarser, it turns gray."""
+    """Draws a face with keypoints (n, 2), in gray under a heat map (h, w), 0 to 1, which may be coarser."""
     height, width, channels = face.shape
     edges = (-0.5, width - 0.5, height - 0.5, -0.5)
     picture = face[..., 0] if channels == 1 else face if heat is None else face.mean(axis=-1)

@@ -1,4 +1,4 @@
-"""What is to be seen of a network, as figures. Needs a started backend (`common.backend`)."""
+"""Inspects a network and returns figures. Needs a started backend (`common.backend`)."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,12 +14,12 @@ from models.saved import load_model, predict
 
 
 class Inspection(NamedTuple):
-    """What is to be seen of a network.
+    """The result of an inspection.
 
     Attributes:
         figures: by file name.
         metrics: its convolutions and stages.
-        notes: sentences about what is not shown and why.
+        notes: sentences about figures that are missing.
         hash: of its weights.
     """
 
@@ -37,7 +37,7 @@ def inspect(path: Path, picture: Path | None, detect: bool) -> Inspection:
         picture, detect: see `inspected_face`.
 
     Raises:
-        InputError: no such model or picture, or no face in it.
+        InputError: the model or the picture is missing, or has no face.
     """
     loaded = load_model(path)
     model, name = loaded.model, path.resolve().name.removesuffix(".keras")
@@ -56,7 +56,7 @@ def inspect(path: Path, picture: Path | None, detect: bool) -> Inspection:
     taken = steps(model, face[None])
     layers, found = convolutions(taken), stages(taken, face.shape)
     if layers:
-        of_colors = layers[0].kernels.shape[2] == face.shape[2]  # not of a depthwise or grouped convolution
+        of_colors = layers[0].kernels.shape[2] == face.shape[2]  # not for depthwise or grouped convolutions
         colors = color_order(model, face.shape) if of_colors else None
         figures["kernels.png"] = draw_kernels(layers[0], colors, name)
         figures["convolutions.png"] = draw_convolutions(layers, name)

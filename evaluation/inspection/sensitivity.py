@@ -1,6 +1,6 @@
-"""Which places of a face a network's keypoints depend on: by gradients, and by covering places.
+"""Measures which parts of a face keypoints depend on, by gradients and by occlusion.
 
-G groups of keypoints, M landmarks. Needs a started backend (`common.backend`).
+G regions of keypoints, M output points. Needs a started backend (`common.backend`).
 """
 
 from collections.abc import Callable, Sequence
@@ -13,17 +13,17 @@ import tqdm
 from facial_keypoints.array_types import Float32, Float64, UInt8
 from facial_keypoints.errors import InputError
 
-Group = Sequence[int]  # of keypoints; of M landmarks those of the first label source, which come first
+Group = Sequence[int]  # of keypoints: the output points of the first label source, which come first
 
 SAMPLES = 16  # noisy copies of the face
-PIXELS_AT_ONCE = 600_000  # of the images of one gradient, all of whose feature maps are held
+PIXELS_AT_ONCE = 600_000  # of the images per gradient, whose feature maps are all in memory
 NOISE = 0.1  # standard deviation of their noise, as a fraction of the range of the face's values
-COVERS = 16  # places of the cover along each side of the face
+COVERS = 16  # positions of the cover along each side of the face
 COVER = 1 / 8  # side of the cover, as a fraction of the face's
 
 
 def saliency(model: keras.Model, face: UInt8, groups: Sequence[Group], output_points: int) -> Float64:
-    """Returns how far a keypoint of each group moves with each pixel: float64 (G, H, W), px for one gray level.
+    """Returns how far the keypoints of each region move with each pixel: float64 (G, H, W), px per gray level.
 
     That is the root mean square, over the group's keypoints, of the length of the derivative of x and y by the pixel's
     values. One gradient of all coordinates with random signs has the sum of their squares for its mean (Hutchinson
@@ -33,7 +33,7 @@ def saliency(model: keras.Model, face: UInt8, groups: Sequence[Group], output_po
 
     Args:
         face: uint8 (H, W, C), as the network takes it.
-        landmarks: M.
+        output_points: M.
     """
     gradient, rng = input_gradient(model), np.random.default_rng(0)
     deviation = NOISE * (float(face.max()) - float(face.min()))
@@ -53,10 +53,10 @@ def saliency(model: keras.Model, face: UInt8, groups: Sequence[Group], output_po
 
 
 def input_gradient(model: keras.Model) -> Callable[[Float32, Float32], Float32]:
-    """Returns a function that gives the gradient of weighted sums of a network's coordinates by its images.
+    """Returns a function for the gradient of weighted sums of a network's coordinates by its images.
 
     It takes images float32 (N, H, W, C) and weights float32 (N, M, 2) of x and y and returns float32 (N, H, W, C), 0
-    where the network does not look or rounds what it sees. The one place that knows backends: Keras has no gradient.
+    if the network ignores or rounds the pixel. It depends on the backend, because Keras has no gradient.
 
     Raises:
         InputError: the backend is neither TensorFlow nor JAX.
@@ -86,18 +86,17 @@ def input_gradient(model: keras.Model) -> Callable[[Float32, Float32], Float32]:
             return np.asarray(compiled(images, weights))
 
     else:
-        raise InputError(f"KERAS_BACKEND={backend}: gradients are known of TensorFlow and JAX; take one of them")
+        raise InputError(f"KERAS_BACKEND={backend}: gradients need TensorFlow or JAX; use one of them")
     return gradient
 
 
 def occlusion(predict: Callable[[UInt8], Float32], face: UInt8, groups: Sequence[Group]) -> Float64:
-    """Returns how far each group moves on average where a place is covered: float64 (G, COVERS, COVERS), px.
+    """Returns how far each region moves on average if a square is covered: float64 (G, COVERS, COVERS), px.
 
-    The cover is a square of the face's mean value (Zeiler and Fergus 2014); row by row its middle goes from edge to
-    edge.
+    The cover has the mean value of the face (Zeiler and Fergus 2014); its center moves row by row from edge to edge.
 
     Args:
-        predict: images (N, H, W, C) to landmarks (N, M, 2 or more).
+        predict: images (N, H, W, C) to output points (N, M, 2 or more).
         face: uint8 (H, W, C).
     """
     height, width, _ = face.shape
@@ -114,7 +113,7 @@ def occlusion(predict: Callable[[UInt8], Float32], face: UInt8, groups: Sequence
 
 
 def cover_middles(side_px: int) -> Float64:
-    """Returns where the middles of the covers lie along a side, float64 (COVERS,), px from its edge."""
+    """Returns the centers of the covers along a side, float64 (COVERS,), px from its edge."""
     return (np.arange(COVERS) + 0.5) * side_px / COVERS
 
 

@@ -1,4 +1,4 @@
-"""Errors of models side by side: cumulative error curves (CED), and MAE with intervals. N faces."""
+"""Plots that compare models: cumulative error curves (CED), and MAE with intervals. N faces."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -45,7 +45,7 @@ def draw_cumulative_error(curves: Mapping[str, Sequence[Curve]]) -> Figure:
 
 
 def draw_comparison(table: pd.DataFrame, curves: Mapping[str, Curve], normalizer: str) -> Figure:
-    """Draws labelled MAE with intervals, best first, beside the cumulative error curves in the same colors.
+    """Draws labelled MAE with intervals, best first, and the cumulative error curves in the same colors.
 
     Args:
         table: `comparison.csv`.

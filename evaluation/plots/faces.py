@@ -1,4 +1,4 @@
-"""Faces with their labels and what was predicted. N faces, K keypoints."""
+"""Grids of faces with labels and predictions. N faces, K keypoints."""
 
 from pathlib import Path
 

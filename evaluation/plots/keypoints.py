@@ -1,4 +1,4 @@
-"""The error of each keypoint, and by label source. N faces, K keypoints; px of the test images."""
+"""Plots of errors by keypoint and by label source. N faces, K keypoints; px of the test images."""
 
 from typing import Any, NamedTuple
 
@@ -14,9 +14,9 @@ from facial_keypoints.array_types import Float32, Float64
 from facial_keypoints.codec import UNKNOWN_LABEL_SOURCE
 from facial_keypoints.keypoint_set import KeypointSet
 
-CLIP_PCT = 99.8  # of the errors an axis shows; the rest lie at its edge
+CLIP_PCT = 99.8  # of the errors that an axis shows; the rest are at its edge
 LEAST_INCHES = 7.5
-NEAR_SHARE = np.array([0.06, 0.09])  # of width and height: a keypoint so near above would be covered by a number
+NEAR_SHARE = np.array([0.06, 0.09])  # of width and height; a number would cover a keypoint so near above
 RUNS = 24  # points of a line of running means
 
 
@@ -28,7 +28,7 @@ class PointTables(NamedTuple):
 
 
 def draw_keypoints(tables: PointTables, reference: PointTables | None, test: Split, name: str) -> Figure:
-    """Draws the mean error of each keypoint: as circles on the mean test image, by group, and as a list.
+    """Draws the mean error of each keypoint: as circles on the mean test image, by region, and as a list.
 
     Args:
         tables: of the model.
@@ -37,7 +37,7 @@ def draw_keypoints(tables: PointTables, reference: PointTables | None, test: Spl
     count = int((tables.keypoints["labels"] == "labelled").sum())
     height = max(LEAST_INCHES, 0.21 * count)
     figure = Figure(figsize=(11, height), layout="constrained")
-    left = {"face": 5.0, "groups": 2.2, ".": max(height - LEAST_INCHES, 0.01)}  # inches; a long list leaves a gap
+    left = {"face": 5.0, "groups": 2.2, ".": max(height - LEAST_INCHES, 0.01)}  # inches; a long list has a gap
     panels: dict[str, Any] = figure.subplot_mosaic(
         [[panel, "keypoints"] for panel in left], height_ratios=list(left.values())
     )
@@ -74,9 +74,9 @@ def _draw_list(axes: Any, rows: pd.DataFrame, column: str, reference: pd.DataFra
 
 
 def _draw_circles(axes: Any, errors: Float64, test: Split) -> None:
-    """Draws a circle of each mean error (K,) around each keypoint's mean place on the mean image.
+    """Draws each mean error (K,) as a circle around the mean position of the keypoint on the mean image.
 
-    Its size is written above it, or below where another keypoint is near above; not at all where keypoints are many.
+    The error is written above it, or below if another keypoint is near above; with many keypoints it is not written.
     """
     means = labelled_mean(test.keypoints, test.labelled, fallback=test.keypoints.mean(0))
     axes.imshow(test.images.mean(0).mean(-1), cmap="gray", interpolation="bicubic")
@@ -97,9 +97,10 @@ def _draw_circles(axes: Any, errors: Float64, test: Split) -> None:
 def draw_error_by_source(
     predicted: Float32, test: Split, keypoint_set: KeypointSet, weights: Float64, *, name: str
 ) -> Figure:
-    """Draws signed errors of the real labels, one color per label source, so that a bias of one source is seen.
+    """Draws signed errors of the real labels, one color per label source, to show their biases.
 
-    Above against the true coordinate, below the mean of each keypoint, or of each group where keypoints are many.
+    The upper panels show them over the true coordinate, the lower ones the mean of each keypoint, or of each region if
+    there are many keypoints.
 
     Args:
         predicted: float32 (N, K, 2) in px.
@@ -151,7 +152,7 @@ def draw_error_by_source(
 
 
 def _running_mean(true: Float32, error: Float64) -> tuple[Float64, Float64]:
-    """Returns mean coordinate and mean error of runs of equally many values in order; none where there are few."""
+    """Returns mean coordinate and mean error of runs of equal size, in order; none for few values."""
     if len(true) < 4 * RUNS:
         return np.empty(0), np.empty(0)
     order = np.array_split(np.argsort(true, kind="stable"), RUNS)

@@ -1,4 +1,4 @@
-"""Truth and prediction on the original pictures. N faces, K keypoints; px of the pictures."""
+"""Plots of labels and predictions on the original pictures. N faces, K keypoints; px of the pictures."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,14 +14,14 @@ from facial_keypoints.keypoint_set import KeypointSet
 ROWS = ("worst", "median", "best")
 OF_EACH = 4  # faces of a row
 CELL_INCHES = 2.6
-AROUND = 0.6  # of the keypoints' box, shown of a picture on each side
+AROUND = 0.6  # of the keypoints' box, shown on each side of it
 
 
 def worst_median_best(nme: Float64) -> list[Int64]:
     """Returns the indexes of the faces to show for each of `ROWS`, at most `OF_EACH`, none twice.
 
     Args:
-        nme: float64 (N,) in %, NaN for a face that has none; it is not shown.
+        nme: float64 (N,) in %, NaN for a face without NME, which is not shown.
     """
     order = np.argsort(-nme, kind="stable")[: np.isfinite(nme).sum()]  # NaN comes last
     each = min(OF_EACH, len(order) // len(ROWS))
@@ -41,14 +41,14 @@ def draw_on_pictures(
 ) -> Figure:
     """Draws faces on their pictures, a row for each of `ROWS`: the real labels green, the prediction magenta.
 
-    Of a large picture, what is around the face.
+    Large pictures are cropped around the face.
 
     Args:
         pictures: of all the faces, in order, each uint8 (H, W, 3).
         faces: for each row, int64 (n,), as `worst_median_best` gives them.
         predicted: float32 (N, K, 2) in px of the pictures.
         test: its keypoints in px of the pictures.
-        side_by_side: each face twice, the truth on the left and the prediction on the right.
+        side_by_side: each face twice, with the labels on the left and the prediction on the right.
     """
     nme = face_nme(predicted, test.keypoints, test.labelled, keypoint_set.normalizers[0])
     beside = 2 if side_by_side else 1
@@ -81,7 +81,7 @@ def draw_on_pictures(
 
 
 def _draw_face(axes: Any, points: Float32, visible: Bool, color: str, width: float, keypoint_set: KeypointSet) -> None:
-    """Draws the visible keypoints (K, 2), and the lines between those that follow each other in the skeleton."""
+    """Draws the visible keypoints (K, 2), and the lines of the skeleton between them."""
     for run in keypoint_set.skeleton:
         line = np.where(visible[list(run), None], points[list(run)], np.nan)
         axes.plot(line[:, 0], line[:, 1], color=color, linewidth=width, alpha=0.8)
@@ -89,7 +89,7 @@ def _draw_face(axes: Any, points: Float32, visible: Bool, color: str, width: flo
 
 
 def _window(picture: UInt8, points: Float32) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Returns what of a picture to show, from and to in x and in y: a square around the points, within the picture."""
+    """Returns the window of a picture to show, from and to in x and in y: a square around the points."""
     height, width = picture.shape[:2]
     low, high = points.min(axis=0), points.max(axis=0)
     half = (0.5 + AROUND) * float((high - low).max())

@@ -1,4 +1,4 @@
-"""Expected against measured error."""
+"""Plot of measured against expected error."""
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ SMALLEST_SHOWN_PX = 1e-3  # a logarithmic axis has no zero
 
 
 def draw_reliability(table: pd.DataFrame, name: str) -> Figure:
-    """Draws the measured error of each bin against the expected one, with intervals: on the diagonal they agree.
+    """Draws the measured error of each bin against the expected one, with intervals; on the diagonal they are equal.
 
     Args:
         table: `reliability.csv`.

@@ -2,29 +2,29 @@
 
 from typing import Any
 
-# Colors of Okabe & Ito 2008: the color-blind tell them apart.
+# Colors of Okabe & Ito 2008, for the color-blind.
 BLUE, VERMILION, GREEN, PURPLE, SKY, ORANGE = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00"
 MODEL_STYLES = tuple(
     (color, style) for style in ("-", "--", "-.") for color in (BLUE, VERMILION, GREEN, PURPLE, SKY, ORANGE)
 )
 BASELINE_STYLES = (("#333333", "--"), ("#777777", ":"), ("#aaaaaa", "-."))
 SOURCE_COLORS = (BLUE, ORANGE, GREEN, PURPLE)
-REFERENCE = "#8a8a8a"  # the mean face beside a model
+REFERENCE = "#8a8a8a"  # the mean face
 MANY = 30  # keypoints
 
 
 def plain(axes: Any) -> None:
-    """Leaves left and lower edge and a faint grid."""
+    """Removes the upper and right edges, and adds a faint grid."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color="#e6e6e6", linewidth=0.6)
     axes.set_axisbelow(True)
 
 
 def name_size(keypoints: int) -> int:
-    """Returns the font size at which a list of so many names stays readable."""
+    """Returns the font size for a list of so many names."""
     return 7 if many(keypoints) else 9
 
 
 def many(keypoints: int) -> bool:
-    """Says whether numbers written beside so many keypoints of a face would cover each other."""
+    """Returns whether numbers at so many keypoints of a face would overlap."""
     return keypoints > MANY

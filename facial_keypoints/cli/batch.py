@@ -1,4 +1,4 @@
-"""What `predict`, `filter` and `align` share: a folder that is filled picture by picture, and goes on after a kill."""
+"""Fills an output folder picture by picture, for `predict`, `filter` and `align`; resumes after a kill."""
 
 import argparse
 import csv
@@ -13,37 +13,37 @@ from typing import Any
 
 import cv2
 
-from facial_keypoints.cli.inputs import Source, check_name
+from facial_keypoints.cli.inputs import Input, check_name
 from facial_keypoints.cli.resume import Unfinished
 from facial_keypoints.errors import InputError, printable
 from facial_keypoints.predictor import Predictor
 
-UNREAD = "unread.csv"  # pictures that could not be read
-MOST_WORKERS = 1024
-UNTOLD = ("main", "out", "overwrite", "paths", "model", "workers")  # options on which no result hangs, or told apart
+UNREAD = "unread.csv"  # the pictures that could not be read
+MAX_WORKERS = 1024
+NO_SETTINGS = ("main", "out", "overwrite", "inputs", "model", "workers")  # they change no result, or count otherwise
 
-Work = Callable[[Source, Path], Any]
+Work = Callable[[Input, Path], Any]
 
 
-def _no_clip(source: Source, _: Path) -> None:
-    raise InputError(f"{source.path}: is a clip; give pictures")
+def _no_clip(clip: Input, _: Path) -> None:
+    raise InputError(f"{clip.path}: is a clip; give pictures")
 
 
 def check_new(out: Path) -> None:
-    """Raises InputError where something stands already."""
+    """Raises InputError if `out` exists and is not an empty folder."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{out}: is there already; choose another --out, or delete it")
+        raise InputError(f"{out}: exists already; choose another --out or delete it")
 
 
-def predictor_of(options: argparse.Namespace, pictures: Sequence[Source]) -> Predictor:
-    """Returns the model that the options name; a core for each worker, or all of them for one picture at once.
+def predictor_of(options: argparse.Namespace, pictures: Sequence[Input]) -> Predictor:
+    """Returns the predictor that the options name; it uses one thread per worker, or all of them for one picture.
 
     Raises:
-        InputError: as `Predictor`, or no workers.
+        InputError: as `Predictor`, or the number of workers is out of range.
     """
-    if not 1 <= options.workers <= MOST_WORKERS:
-        raise InputError(f"--workers {options.workers}: must be at least 1 and at most {MOST_WORKERS}")
-    threads = 1 if len(pictures) > 1 else options.workers  # a picture for each is quicker than a part of one
+    if not 1 <= options.workers <= MAX_WORKERS:
+        raise InputError(f"--workers {options.workers}: must be 1 to {MAX_WORKERS}")
+    threads = 1 if len(pictures) > 1 else options.workers  # a picture per thread is faster than a share of each
     cv2.setNumThreads(threads)
     return Predictor(options.model, threads=threads)
 
@@ -51,30 +51,29 @@ def predictor_of(options: argparse.Namespace, pictures: Sequence[Source]) -> Pre
 def fill_folder(
     options: argparse.Namespace,
     predictor: Predictor,
-    pictures: Sequence[Source],
-    clips: Sequence[Source] = (),
+    pictures: Sequence[Input],
+    clips: Sequence[Input] = (),
     *,
     of_picture: Work,
     finish: Callable[[Path, list[Any], list[Any]], str],
     of_clip: Work = _no_clip,
-    drawn_from: str = "",
+    more_settings: str = "",
 ) -> None:
-    """Fills `--out` whole or not at all; the same command goes on where it was killed. Prints a line.
+    """Writes `--out` whole or not at all and prints a summary; the same command resumes after a kill.
 
     Args:
-        of_picture: reads a picture and writes what is made of it into a folder, from several threads; returns JSON
-            values.
-        finish: writes tables of what all pictures gave, and all clips, each in their order; returns the line.
-        of_clip: reads a clip and writes what is made of it; returns JSON values that are not None.
-        drawn_from: what else the results hang on, besides the options, the network and the sources.
+        of_picture: reads a picture and writes its files into a folder; several threads call it. Returns JSON values.
+        finish: writes the tables from what `of_picture` and `of_clip` returned, in order; returns the summary.
+        of_clip: reads a clip and writes its files; returns JSON values other than None.
+        more_settings: what the results depend on besides the options, the network and the inputs.
 
     Raises:
         InputError: no picture could be read; or some of several, after all else is written.
     """
-    settings = _settings(options, predictor, [*pictures, *clips], drawn_from)
+    settings = _settings(options, predictor, [*pictures, *clips], more_settings)
     with Unfinished(options.out, settings) as unfinished:
-        tell = len(pictures) + len(clips) > 1
-        done, unread = _each_picture(pictures, of_picture, unfinished, options.workers, tell=tell)
+        report = len(pictures) + len(clips) > 1
+        done, unread = _each_picture(pictures, of_picture, unfinished, options.workers, report=report)
         of_clips = []
         for clip in clips:
             if (key := _stamp(clip)) not in unfinished.records:
@@ -83,77 +82,79 @@ def fill_folder(
         if unread and not (done or clips):
             unfinished.discard()
             raise InputError(unread[0][1] if len(unread) == 1 else f"none of {len(unread)} pictures could be read")
-        line = finish(unfinished.folder, done, of_clips)
+        summary = finish(unfinished.folder, done, of_clips)
         if unread:
             with (unfinished.folder / UNREAD).open("w", newline="", encoding="utf-8") as file:
                 csv.writer(file, lineterminator="\n").writerows([("file", "reason"), *unread])
         unfinished.finish()
-    print(f"{options.out}: {line}")
+    print(f"{options.out}: {summary}")
     if unread:
         raise InputError(f"{options.out / UNREAD}: {len(unread)} of {len(pictures)} pictures could not be read")
 
 
 def _settings(
-    options: argparse.Namespace, predictor: Predictor, sources: Sequence[Source], drawn_from: str
+    options: argparse.Namespace, predictor: Predictor, inputs: Sequence[Input], more_settings: str
 ) -> dict[str, Any]:
-    """Returns all that the results hang on, JSON values: a run goes on only with what an equal one left."""
-    given = {name: str(value) for name, value in vars(options).items() if name not in UNTOLD}
+    """Returns all that the results depend on, as JSON values: a run resumes only one with equal settings."""
+    given = {name: str(value) for name, value in vars(options).items() if name not in NO_SETTINGS}
     model = hashlib.sha256(predictor.path.read_bytes()).hexdigest()
-    paths = [(source.name, str(source.path.resolve())) for source in sources]
+    paths = [(one.name, str(one.path.resolve())) for one in inputs]
     command, several = options.main.__module__, options.workers > 1
-    return {**given, "command": command, "model": model, "several": several, "sources": paths, "drawn": drawn_from}
+    return {**given, "command": command, "model": model, "several": several, "inputs": paths, "more": more_settings}
 
 
 def _each_picture(
-    pictures: Sequence[Source], work: Work, unfinished: Unfinished, workers: int, *, tell: bool
+    pictures: Sequence[Input], work: Work, unfinished: Unfinished, workers: int, *, report: bool
 ) -> tuple[list[Any], list[tuple[str, str]]]:
-    """Does the work on each picture that an earlier run has not done.
+    """Does the work on each picture that an earlier run has not finished.
 
-    Returns what it gave for all of them, in their order, and the names of those that could not be read, each with the
-    reason; `tell`: it is told on stderr, too.
+    Returns its results for all of them, in order, and the names of unreadable pictures, each with the reason.
+
+    Args:
+        report: whether to print the unreadable pictures to stderr, too.
     """
 
-    def tried(source: Source) -> Any:
+    def attempt(picture: Input) -> Any:
         try:
-            check_name(source)
-            return work(source, unfinished.folder)
+            check_name(picture)
+            return work(picture, unfinished.folder)
         except InputError as error:  # one bad picture of many does not stop the others
             return error
         except OSError as error:
             if error.errno != errno.ENAMETOOLONG:
                 raise
-            return InputError(f"{source.path}: what is made of it would have too long a name; give it a shorter one")
+            return InputError(f"{picture.path}: the name of its output would be too long; give it a shorter name")
 
     unread: dict[str, str] = {}
-    stamps = {source.name: _stamp(source) for source in pictures}
+    stamps = {picture.name: _stamp(picture) for picture in pictures}
     done = {name: unfinished.records[key] for name, key in stamps.items() if key in unfinished.records}
-    left = [source for source in pictures if source.name not in done]
-    say = functools.partial(print, file=sys.stderr)
+    left = [picture for picture in pictures if picture.name not in done]
+    write_line = functools.partial(print, file=sys.stderr)
     with ThreadPoolExecutor(workers) as pool:
-        results: Iterable[Any] = pool.map(tried, left)
+        results: Iterable[Any] = pool.map(attempt, left)
         if len(pictures) > 1:
-            from tqdm import tqdm  # takes a tenth of a second, which one picture need not wait for
+            from tqdm import tqdm  # its import takes a tenth of a second, which one picture need not wait for
 
             results = tqdm(results, total=len(pictures), initial=len(done), unit="picture", disable=None)
-            say = functools.partial(tqdm.write, file=sys.stderr)
+            write_line = functools.partial(tqdm.write, file=sys.stderr)
         try:
-            for source, result in zip(left, results, strict=True):
+            for picture, result in zip(left, results, strict=True):
                 if isinstance(result, InputError):
-                    unread[printable(source.name)] = printable(str(result))
-                    if tell:
-                        say(f"left out: {printable(str(result))}")
+                    unread[printable(picture.name)] = printable(str(result))
+                    if report:
+                        write_line(f"skipped: {printable(str(result))}")
                 else:
-                    done[source.name] = result
-                    unfinished.keep(stamps[source.name], result)
+                    done[picture.name] = result
+                    unfinished.keep(stamps[picture.name], result)
         finally:
-            pool.shutdown(cancel_futures=True)  # those at work end, none begins
-    return [done[source.name] for source in pictures if source.name in done], sorted(unread.items())
+            pool.shutdown(cancel_futures=True)  # pictures in progress end, no further one begins
+    return [done[picture.name] for picture in pictures if picture.name in done], sorted(unread.items())
 
 
-def _stamp(source: Source) -> str:
-    """Returns what tells a file from another, or from what it was before."""
+def _stamp(given: Input) -> str:
+    """Returns a key that changes with the file's name, size or time of modification."""
     try:
-        state = source.path.stat()
+        state = given.path.stat()
     except OSError:
-        return printable(source.name)
-    return f"{state.st_mtime_ns} {state.st_size} {printable(source.name)}"
+        return printable(given.name)
+    return f"{state.st_mtime_ns} {state.st_size} {printable(given.name)}"

@@ -1,11 +1,11 @@
-"""What an earlier run of `predict` left, which a later one may replace: nothing else is ever deleted."""
+"""What an earlier run of `predict` wrote, which a later one may replace; it never deletes any other file."""
 
 import json
 from pathlib import Path
 
 from facial_keypoints import results
 from facial_keypoints.cli.batch import UNREAD
-from facial_keypoints.cli.inputs import CLIP_SUFFIXES, drawn_name
+from facial_keypoints.cli.inputs import CLIP_SUFFIXES, output_name
 from facial_keypoints.errors import InputError
 from facial_keypoints.folders import OF_FILE_MANAGERS
 from facial_keypoints.video import clips
@@ -14,7 +14,7 @@ OVERLAYS = "overlays"
 
 
 def check_out(out: Path, overwrite: bool) -> None:
-    """Raises InputError where writing `out` would replace what is not to be replaced."""
+    """Raises InputError if writing `out` would replace what must stay."""
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: is a file, not a folder; choose another --out")
     if not out.is_dir() or not any(out.iterdir()):
@@ -29,14 +29,14 @@ def check_out(out: Path, overwrite: bool) -> None:
 
 
 def written_files(out: Path) -> set[str]:
-    """Returns the names, in a folder, of the files that predict wrote as the tables there say."""
+    """Returns the names of the files that predict wrote into a folder, according to the tables there."""
     written: set[str] = set()
     try:
         pictures = json.loads((out / results.JSON_FILE).read_bytes())["pictures"]
-        drawn = {drawn_name(one["file"], max(one["width_px"], one["height_px"])) for one in pictures}
-        written |= {results.CSV_FILE, results.JSON_FILE, UNREAD, *(f"{OVERLAYS}/{name}" for name in drawn)}
+        overlays = {output_name(one["file"], max(one["width_px"], one["height_px"])) for one in pictures}
+        written |= {results.CSV_FILE, results.JSON_FILE, UNREAD, *(f"{OVERLAYS}/{name}" for name in overlays)}
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        pass  # no such table, or none of ours: then those files are none of ours either
+        pass  # there is no such table, or predict did not write it; then it did not write those files either
     for table in out.glob("*.csv"):
         if Path(table.stem).suffix.lower() in CLIP_SUFFIXES and clips.is_table(table):
             written |= {table.name, clips.written_name(table.stem)}

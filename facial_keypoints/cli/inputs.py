@@ -1,8 +1,8 @@
-"""The pictures and clips that a command is given, and the names that what it writes of them has."""
+"""The pictures and clips that a command is given, and the names of what it writes for them."""
 
 import os
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,95 +14,87 @@ from facial_keypoints.video import clips
 CLIP_SUFFIXES = (
     *(".3gp", ".avi", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".webm", ".wmv"),
 )
-WILDCARDS = "*?["  # which other shells replace by the names of files
-JPEG_SUFFIXES = (".jpg", ".jpeg")  # a picture of another name is drawn as JPEG, or as PNG where that is too small
-JPEG_MOST_PX = 65_500  # of a side
+WILDCARDS = "*?["  # which most shells expand
+JPEG_SUFFIXES = (".jpg", ".jpeg")
+JPEG_MAX_PX = 65_500  # of a side; longer pictures are written as PNG
+LISTED_NAMES = 3  # in a warning
 
 
-class Source(NamedTuple):
-    """A picture or clip file; `name` stands in the tables."""
+class Input(NamedTuple):
+    """A picture or clip file; `name` identifies it in the tables."""
 
     name: str
     path: Path
 
 
-def find_sources(paths: list[Path], out: Path, *, takes_clips: bool = True) -> tuple[list[Source], list[Source]]:
-    """Returns the pictures and the clips that are meant: of a folder all its pictures, by name, at any depth.
+def find_inputs(paths: list[Path], out: Path, *, takes_clips: bool = True) -> tuple[list[Input], list[Input]]:
+    """Returns the pictures and the clips that are meant: of a folder all its pictures at any depth, by name.
 
-    Clips in a folder are left out, which is a note in the log.
+    Logs a warning about each kind of file in a folder that it skips, clips included.
 
     Args:
-        takes_clips: whether the note says how to have them done.
+        takes_clips: whether the command processes clips, so that the warning says how to give them.
 
     Raises:
-        InputError: there is none, one lies inside `out`, or two would have the same name in the tables.
+        InputError: a folder has no pictures, an input lies inside `out`, or two inputs would have the same name.
     """
-    pictures: list[Source] = []
-    clips_given: list[Source] = []
+    pictures: list[Input] = []
+    clips_given: list[Input] = []
     for path in paths:
         if any(character in str(path) for character in WILDCARDS) and not path.exists():
-            says = f"{path}: no such file; your shell left the wildcard as it is, or nothing fits it"
+            says = f"{path}: no such file; the shell did not expand the wildcard, or nothing matches it"
             raise InputError(f"{says}; give the folder, or in PowerShell (Get-Item {path})")
         if path.resolve().is_relative_to(out.resolve()):
             raise InputError(f"{path}: lies inside --out {out}; choose another --out")
         if path.is_dir():
             pictures += _in_folder(path, out, takes_clips)
         elif path.suffix.lower() in CLIP_SUFFIXES:
-            clips_given.append(Source(path.name, path))
+            clips_given.append(Input(path.name, path))
         else:
-            pictures.append(Source(path.name, path))
-    names = Counter(source.name for source in pictures)
-    names += Counter(clips.written_name(clip_given.name) for clip_given in clips_given)
+            pictures.append(Input(path.name, path))
+    names = Counter(picture.name for picture in pictures)
+    names += Counter(clips.written_name(clip.name) for clip in clips_given)
     if twice := [name for name, number in names.items() if number > 1]:
         raise InputError(
-            f"{twice[0]}: {names[twice[0]]} files would have this name in --out; give a folder that holds them all, "
-            "whose folders keep them apart, or one at a time"
+            f"{twice[0]}: {names[twice[0]]} inputs would have this name in --out; give one folder that contains them "
+            "all, or run the command for each"
         )
     return pictures, clips_given
 
 
-def _in_folder(folder: Path, out: Path, takes_clips: bool) -> list[Source]:
-    """Returns the pictures of a folder, by name, without hidden ones and those in `out`; tells of all else in it."""
-    inside, closed = _files(folder)
-    named = [(file.relative_to(folder), file) for file in inside if not file.resolve().is_relative_to(out.resolve())]
-    shown = [Source(n.as_posix(), file) for n, file in named if not any(p.startswith(".") for p in n.parts)]
-    known = (*SUFFIXES, *CLIP_SUFFIXES)
-    seen = [source for source in shown if source.path.suffix.lower() in known]
-    unknown = [source for source in shown if source.path.suffix.lower() not in known]
-    others = [source.name for source in unknown if source.path.name not in OF_FILE_MANAGERS]
-    clips_given = [source.name for source in seen if source.path.suffix.lower() in CLIP_SUFFIXES]
-    left_out = f"{count(len(clips_given), 'clip')} in it left out ({', '.join(clips_given)})"
+def _in_folder(folder: Path, out: Path, takes_clips: bool) -> list[Input]:
+    """Returns the pictures of a folder by name, without hidden ones and those in `out`; logs what it skips."""
+    files, closed = _files(folder)
+    named = [(file.relative_to(folder), file) for file in files if not file.resolve().is_relative_to(out.resolve())]
+    visible = [Input(name.as_posix(), file) for name, file in named if not _is_hidden(name)]
+    suffix_of = {one.name: one.path.suffix.lower() for one in visible}
+    pictures = [one for one in visible if suffix_of[one.name] in SUFFIXES]
+    clip_names = [name for name, suffix in suffix_of.items() if suffix in CLIP_SUFFIXES]
+    others = [one.name for one in visible if suffix_of[one.name] not in (*SUFFIXES, *CLIP_SUFFIXES)]
+    others = [name for name in others if Path(name).name not in OF_FILE_MANAGERS]
+    skipped_clips = f"skipped {count(len(clip_names), 'clip')} ({', '.join(clip_names)})"
     if takes_clips:
-        left_out += "; name a clip itself to have it done"
-    if len(clips_given) == len(seen):
+        skipped_clips += "; give a clip itself to process it"
+    if not pictures:
         says = f"{folder}: holds no pictures ({', '.join(SUFFIXES)})"
-        raise InputError(f"{says}; {left_out}" if clips_given else says)
-    if clips_given:
-        notes.warning("%s", printable(f"{folder}: {left_out}"))
+        raise InputError(f"{says}; {skipped_clips}" if clip_names else says)
+    if clip_names:
+        notes.warning("%s", printable(f"{folder}: {skipped_clips}"))
     if closed:
-        some = ", ".join(closed[:3]) + (", ..." if len(closed) > 3 else "")
-        says = f"{count(len(closed), 'folder')} in it left out ({some})"
-        notes.warning("%s", printable(f"{folder}: {says}: links, or cannot be opened; name one itself to have it done"))
+        says = f"skipped {count(len(closed), 'folder')} ({_listed(closed)}), links or without permission to open"
+        notes.warning("%s", printable(f"{folder}: {says}; give such a folder itself to process it"))
     if others:
-        some = ", ".join(others[:3]) + (", ..." if len(others) > 3 else "")
-        says = f"{count(len(others), 'file')} in it left out ({some}): no ending of a picture that can be read"
+        says = f"skipped {count(len(others), 'file')} ({_listed(others)}) without the extension of a picture"
         notes.warning("%s", printable(f"{folder}: {says} ({', '.join(SUFFIXES)})"))
-    return [source for source in seen if source.name not in clips_given]
+    return pictures
 
 
-def read_clips(clips_given: Iterable[Source]) -> dict[str, clips.Clip]:
-    """Returns the clips by name.
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
 
-    Raises:
-        InputError: one cannot be read, or nothing could be written of it.
-    """
-    found = {}
-    for clip_given in clips_given:
-        check_name(clip_given)
-        clip = clips.read_clip(clip_given.path)
-        clips.check_size(clip)
-        found[clip_given.name] = clip
-    return found
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:LISTED_NAMES]) + (", ..." if len(names) > LISTED_NAMES else "")
 
 
 def _files(folder: Path) -> tuple[list[Path], list[str]]:
@@ -113,7 +105,7 @@ def _files(folder: Path) -> tuple[list[Path], list[str]]:
     """
     found: list[Path] = []
     errors: list[OSError] = []
-    links: list[Path] = []  # which might lead round and round
+    links: list[Path] = []  # not followed, since they may form a circle
     for root, folders, names in os.walk(folder, onerror=errors.append):
         found += [Path(root, name) for name in names]
         links += [path for name in folders if (path := Path(root, name)).is_symlink()]
@@ -121,36 +113,52 @@ def _files(folder: Path) -> tuple[list[Path], list[str]]:
     if folder in closed:
         raise InputError(f"{folder}: cannot be opened; change its permissions")
     inside = [path.relative_to(folder) for path in (*closed, *links)]
-    shown = [path.as_posix() for path in inside if not any(part.startswith(".") for part in path.parts)]
-    return sorted(path for path in found if path.is_file()), sorted(shown)
+    not_entered = sorted(path.as_posix() for path in inside if not _is_hidden(path))
+    return sorted(path for path in found if path.is_file()), not_entered
 
 
-def check_name(source: Source) -> None:
-    """Raises InputError where a file's name cannot stand in a table."""
-    if printable(source.name) != source.name:
-        raise InputError(f"{source.path}: {unprintable_name()}")
-
-
-def drawn_file(folder: Path, source: Source, longest_px: int, names: Collection[str]) -> Path:
-    """Returns the file, in a folder that is made for it, of a picture of this longest side that has been drawn on.
-
-    Args:
-        names: of all the pictures.
+def read_clips(clips_given: Iterable[Input]) -> dict[str, clips.Clip]:
+    """Returns the clips by name.
 
     Raises:
-        InputError: another one keeps this name when it is drawn.
+        InputError: a clip cannot be read, or is too small to be written.
     """
-    name = drawn_name(source.name, longest_px)
-    if name != source.name and name in names:
-        raise InputError(f"{source.path}: would be drawn as {name}, which another picture is called; rename one")
+    found = {}
+    for given in clips_given:
+        check_name(given)
+        clip = clips.read_clip(given.path)
+        clips.check_size(clip)
+        found[given.name] = clip
+    return found
+
+
+def check_name(given: Input) -> None:
+    """Raises InputError if a table cannot hold the file's name."""
+    if printable(given.name) != given.name:
+        raise InputError(f"{given.path}: {unprintable_name()}")
+
+
+def output_file(folder: Path, picture: Input, longest_px: int, names: Collection[str]) -> Path:
+    """Returns the file to write for a picture, in a folder that is made if necessary.
+
+    Args:
+        longest_px: the picture's longest side.
+        names: the names of all pictures.
+
+    Raises:
+        InputError: another picture has the name that this one would be written as.
+    """
+    name = output_name(picture.name, longest_px)
+    if name != picture.name and name in names:
+        raise InputError(f"{picture.path}: would be written as {name}, the name of another picture; rename one")
     file = folder / name
     file.parent.mkdir(parents=True, exist_ok=True)
     return file
 
 
-def drawn_name(name: str, longest_px: int = 0) -> str:
-    """Returns what a picture of this name and longest side is called when it has been drawn on."""
-    suffix, fits = Path(name).suffix.lower(), longest_px <= JPEG_MOST_PX
+def output_name(name: str, longest_px: int = 0) -> str:
+    """Returns the name under which a picture of this name and longest side is written: as PNG or JPEG."""
+    suffix, fits = Path(name).suffix.lower(), longest_px <= JPEG_MAX_PX
     if suffix == ".png" or (suffix in JPEG_SUFFIXES and fits):
         return name
     return f"{name}.jpg" if fits else f"{name}.png"

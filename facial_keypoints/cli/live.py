@@ -1,4 +1,4 @@
-"""`facial-keypoints live`: the faces that a camera sees, in a window."""
+"""`facial-keypoints live`: the keypoints of the faces that a camera sees, in a window."""
 
 import argparse
 import contextlib
@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from facial_keypoints.array_types import UInt8
-from facial_keypoints.cli.options import add_detector_options, add_model_option, detector_of
+from facial_keypoints.cli.options import add_detector_options, add_model_options, detector_of, new_parser
 from facial_keypoints.drawing import draw_faces
 from facial_keypoints.errors import InputError
 from facial_keypoints.predictor import Predictor
@@ -22,7 +22,7 @@ from facial_keypoints.video.tracking import Tracker
 
 WINDOW = "Facial keypoints (q ends)"
 END_KEYS = (ord("q"), 27)  # 27: Esc
-MOST_DIGITS = 9  # of a camera's number
+MAX_DIGITS = 9  # of a camera's number
 OPEN_A_WINDOW = "import cv2; cv2.namedWindow('facial-keypoints')"
 
 Show = Callable[[UInt8], bool]
@@ -30,39 +30,40 @@ Show = Callable[[UInt8], bool]
 
 def add_parser(commands: Any) -> None:
     """Adds the command `live`."""
-    p = commands.add_parser("live", help="keypoints of the faces before a camera, in a window")
+    does = "show the keypoints of the faces that a camera sees, in a window"
+    p = new_parser(commands, "live", does, "live --camera 1 --detector yunet")
     p.add_argument("--camera", default="0", metavar="N|URL", help="a camera's number or address (default: %(default)s)")
-    add_model_option(p)
+    p.add_argument("--no-smooth", action="store_true", help="do not smooth the keypoints")
     add_detector_options(p)
-    p.add_argument("--no-smooth", action="store_true", help="the keypoints of each frame as they are")
+    add_model_options(p, workers=False)
     p.set_defaults(main=main)
 
 
 def main(options: argparse.Namespace) -> None:
-    """Shows the faces before a camera until the window is closed, or q or Esc is pressed.
+    """Shows the faces that a camera sees until the window is closed, or q or Esc is pressed.
 
     Raises:
-        InputError: no such model or detector, no camera, no display.
+        InputError: there is no such model, detector or camera, or no display.
     """
-    predictor, detector = Predictor(options.model, threads=1), detector_of(options)  # the other cores detect
+    predictor, detector = Predictor(options.model, threads=1), detector_of(options)  # the detector has the other cores
     with open_camera(options.camera) as camera, ThreadPoolExecutor(1) as pool:
         check_display()
-        cv2.namedWindow(WINDOW, cv2.WINDOW_AUTOSIZE | cv2.WINDOW_GUI_NORMAL)  # without a row of buttons
+        cv2.namedWindow(WINDOW, cv2.WINDOW_AUTOSIZE | cv2.WINDOW_GUI_NORMAL)  # without buttons
         tracker = Tracker(predictor, detector, smooth=not options.no_smooth, background=pool)
-        show_faces(camera_frames(camera, options.camera), tracker, predictor, in_window)
+        show_faces(camera_frames(camera, options.camera), tracker, in_window)
 
 
-def show_faces(frames: Iterator[Frame], tracker: Tracker, predictor: Predictor, show: Show) -> None:
-    """Shows the faces of each frame, until there is none or `show` says that it was the last."""
+def show_faces(frames: Iterator[Frame], tracker: Tracker, show: Show) -> None:
+    """Shows the faces of each frame until the frames end or `show` returns False."""
     for frame in frames:
         faces = tracker.update(*frame)
         numbers = [face.number for face in faces]
-        if not show(draw_faces(frame.picture, faces, predictor.spec.keypoint_set, numbers)):
+        if not show(draw_faces(frame.picture, faces, numbers=numbers)):
             return
 
 
 def in_window(picture: UInt8) -> bool:
-    """Shows a picture, uint8 (H, W, 3) RGB, in the window; returns whether the user wants more of them."""
+    """Shows a picture, uint8 (H, W, 3) RGB, in the window; returns False when the user ends it."""
     cv2.imshow(WINDOW, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
     ended = cv2.waitKey(1) & 0xFF in END_KEYS
     return not ended and cv2.getWindowProperty(WINDOW, cv2.WND_PROP_VISIBLE) >= 1
@@ -70,43 +71,43 @@ def in_window(picture: UInt8) -> bool:
 
 @contextlib.contextmanager
 def open_camera(camera: str) -> Iterator[cv2.VideoCapture]:
-    """Yields a camera by its number or address, and lets it go.
+    """Yields a camera by its number or address, and releases it.
 
     Raises:
-        InputError: there is none, or another program has it.
+        InputError: there is no such camera, or another program uses it.
     """
     with quiet():
-        numbered = camera.isdecimal() and len(camera) <= MOST_DIGITS
+        numbered = camera.isdecimal() and len(camera) <= MAX_DIGITS
         capture = cv2.VideoCapture(int(camera) if numbered else camera)
     try:
         if not capture.isOpened():
-            raise InputError(f"camera {camera}: cannot be opened; connect one, or give another by --camera N|URL")
-        capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # the frame of now, not one that waited
+            raise InputError(f"camera {camera}: cannot be opened; connect it, or choose another with --camera N|URL")
+        capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # the newest frame, not a buffered one
         yield capture
     finally:
         capture.release()
 
 
 def camera_frames(capture: cv2.VideoCapture, camera: str) -> Iterator[Frame]:
-    """Yields what a camera sees, with the time at which it came.
+    """Yields the frames of a camera, each with the time of its arrival.
 
     Raises:
-        InputError: it gives no more pictures.
+        InputError: the camera sends no more frames.
     """
     while True:
         read, picture = capture.read()
         if not read:
-            raise InputError(f"camera {camera}: gives no more pictures; connect it again")
+            raise InputError(f"camera {camera}: sends no more frames; connect it again")
         yield Frame(np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8), time.monotonic())
 
 
 def check_display() -> None:
-    """Raises InputError where no window can be shown.
+    """Raises InputError if no window can be shown.
 
-    Another process tries, for without a display the library behind OpenCV's windows ends the process it is in.
+    Tries it in another process: without a display the library behind OpenCV's windows ends its process.
     """
     if subprocess.run([sys.executable, "-c", OPEN_A_WINDOW], capture_output=True, check=False).returncode:
         raise InputError(
-            "no display: a window cannot be shown here; run it on a desktop, "
+            "no display: a window cannot be shown here; run this on a desktop, "
             "or record a clip and give it to `facial-keypoints predict`"
         )

@@ -1,4 +1,4 @@
-"""`facial-keypoints predict`: the faces of pictures, folders and clips, drawn and in tables."""
+"""`facial-keypoints predict`: tables and overlays of the faces in pictures, folders and clips."""
 
 import argparse
 from collections.abc import Callable, Sequence
@@ -10,8 +10,8 @@ from facial_keypoints.array_types import UInt8
 from facial_keypoints.boxes import Detector
 from facial_keypoints.cli.batch import fill_folder, predictor_of
 from facial_keypoints.cli.earlier import OVERLAYS, check_out
-from facial_keypoints.cli.inputs import Source, count, drawn_file, find_sources, read_clips
-from facial_keypoints.cli.options import add_common_options, detector_of
+from facial_keypoints.cli.inputs import Input, count, find_inputs, output_file, read_clips
+from facial_keypoints.cli.options import add_detector_options, add_inputs, add_model_options, detector_of, new_parser
 from facial_keypoints.drawing import draw_faces
 from facial_keypoints.errors import InputError
 from facial_keypoints.face import Face
@@ -20,28 +20,29 @@ from facial_keypoints.predictor import Predictor
 from facial_keypoints.results import PictureFaces
 from facial_keypoints.video import clips
 
-Finder = Callable[[UInt8], list[Face]]
-
 
 def add_parser(commands: Any) -> None:
     """Adds the command `predict`."""
-    p = commands.add_parser("predict", help="keypoints of the faces in pictures, folders and clips")
-    add_common_options(p, "PICTURE|FOLDER|CLIP", "folder to write: tables and overlays")
-    p.add_argument("--overwrite", action="store_true", help="replace what predict wrote there before")
-    p.add_argument(
+    does = "find faces in pictures, folders and clips and write their keypoints as CSV, JSON and overlays"
+    p = new_parser(commands, "predict", does, "predict photo.jpg photos/ clip.mp4 --out out")
+    output = add_inputs(p, "a picture, a folder of pictures, or a clip", "folder to write")
+    output.add_argument("--overwrite", action="store_true", help="replace an earlier result of predict")
+    output.add_argument("--no-smooth", action="store_true", help="do not smooth the keypoints in clips")
+    faces = add_detector_options(p)
+    faces.add_argument(
         "--box",
         type=box,
         action="append",
         metavar="X,Y,W,H",
-        help="where a face of the one picture is; may be repeated",
+        help="box of a face in the one picture, in px, in place of a detector; may be repeated",
     )
-    p.add_argument("--no-detect", action="store_true", help="each picture is one face, cut out already")
-    p.add_argument("--no-smooth", action="store_true", help="clips: the keypoints of each frame as they are")
+    faces.add_argument("--no-detect", action="store_true", help="each picture shows one face, cropped already")
+    add_model_options(p)
     p.set_defaults(main=main)
 
 
 def box(text: str) -> tuple[float, ...]:
-    """Returns a box given on the command line, for `argparse`."""
+    """Returns a box from the command line, for `argparse`."""
     values = tuple(float(value) for value in text.split(","))
     if len(values) != 4:
         raise argparse.ArgumentTypeError(f"{text} is not four numbers X,Y,W,H")
@@ -49,54 +50,54 @@ def box(text: str) -> tuple[float, ...]:
 
 
 def main(options: argparse.Namespace) -> None:
-    """Predicts, and writes `keypoints.csv`, `keypoints.json`, `overlays/` and annotated clips, or nothing.
+    """Writes `keypoints.csv`, `keypoints.json`, `overlays/` and annotated clips, all or nothing.
 
     Raises:
         InputError: bad options or input; or some of several pictures could not be read, after all else is written.
     """
     check_out(options.out, options.overwrite)
-    pictures, clips_given = find_sources(options.paths, options.out)
+    pictures, clips_given = find_inputs(options.inputs, options.out)
     if options.box and (len(pictures) != 1 or clips_given or options.no_detect):
-        raise InputError("--box: says where the faces of one picture are; give one picture, and no --no-detect")
+        raise InputError("--box: needs exactly one picture, and no --no-detect")
     if clips_given and options.no_detect:
-        raise InputError("--no-detect: is for pictures of one face each; leave it out for clips")
+        raise InputError("--no-detect: works on pictures of one face each; leave it out for clips")
     clip_of = read_clips(clips_given)
     predictor, detector = predictor_of(options, pictures), detector_of(options)
-    spec, find = predictor.spec, finder(options, predictor, detector)
-    names = {source.name for source in pictures}
+    faces_of = face_finder(options, predictor, detector)
+    names = {picture.name for picture in pictures}
 
-    def of_picture(source: Source, folder: Path) -> dict[str, Any]:
-        picture = read_picture(source.path)
-        faces = find(picture)
-        overlay = drawn_file(folder / OVERLAYS, source, max(picture.shape), names)
-        write_picture(overlay, draw_faces(picture, faces, spec.keypoint_set))
-        height, width = picture.shape[:2]
-        return vars(PictureFaces(source.name, width, height, [results.face_values(face) for face in faces]))
+    def of_picture(picture: Input, folder: Path) -> dict[str, Any]:
+        pixels = read_picture(picture.path)
+        faces = faces_of(pixels)
+        overlay = output_file(folder / OVERLAYS, picture, max(pixels.shape), names)
+        write_picture(overlay, draw_faces(pixels, faces))
+        height, width = pixels.shape[:2]
+        return vars(PictureFaces(picture.name, width, height, [results.face_values(face) for face in faces]))
 
-    def of_clip(source: Source, folder: Path) -> list[int]:
-        return clips.annotate_clip(clip_of[source.name], predictor, detector, folder, smooth=not options.no_smooth)
+    def of_clip(clip: Input, folder: Path) -> list[int]:
+        return clips.annotate_clip(clip_of[clip.name], predictor, detector, folder, smooth=not options.no_smooth)
 
     def finish(folder: Path, records: list[dict[str, Any]], of_clips: list[list[int]]) -> str:
         done = [PictureFaces(**record) for record in records]
         if pictures:
-            results.write_csv(folder / results.CSV_FILE, done, spec)
-            results.write_json(folder / results.JSON_FILE, done, spec, str(options.model))
+            results.write_csv(folder / results.CSV_FILE, done, predictor.spec)
+            results.write_json(folder / results.JSON_FILE, done, predictor.spec, str(options.model))
         return summary(done, of_clips)
 
     fill_folder(options, predictor, pictures, clips_given, of_picture=of_picture, of_clip=of_clip, finish=finish)
 
 
-def finder(options: argparse.Namespace, predictor: Predictor, detector: Detector | None) -> Finder:
+def face_finder(
+    options: argparse.Namespace, predictor: Predictor, detector: Detector | None
+) -> Callable[[UInt8], list[Face]]:
     """Returns the function that finds the faces of a picture as the options say."""
     if options.no_detect:
         return lambda picture: predictor.predict_at(picture, crops.crop_of_whole(picture, predictor.spec)[None])
-    if options.box:
-        return lambda picture: predictor.predict(picture, boxes=options.box)
-    return lambda picture: predictor.predict(picture, detector=detector)
+    return lambda picture: predictor.predict(picture, detector=detector, boxes=options.box)
 
 
 def summary(done: Sequence[PictureFaces], of_clips: Sequence[Sequence[int]]) -> str:
-    """Returns what was found, in one line for the user; see `clips.summary`."""
+    """Returns how many faces were found, in one line; see `clips.summary`."""
     parts = []
     if done:
         parts.append(f"{count(sum(len(picture.faces) for picture in done), 'face')} in {count(len(done), 'picture')}")

@@ -1,1 +1,1 @@
-"""Face detectors: each file but `per_thread` holds one, a callable that takes a picture and returns `boxes.Boxes`."""
+"""Face detectors: callables that take a picture and return `boxes.Boxes`."""

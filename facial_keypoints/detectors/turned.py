@@ -1,4 +1,4 @@
-"""Any detector on turned copies of a picture, for faces that lie on their side or stand on their head. F faces."""
+"""Runs a detector on rotated copies of a picture, for faces on their side or upside down. F faces."""
 
 from collections.abc import Sequence
 
@@ -7,43 +7,42 @@ import numpy as np
 
 from facial_keypoints import geometry
 from facial_keypoints.array_types import Float64, UInt8
-from facial_keypoints.boxes import MOST_PX as SEARCHED_PX
-from facial_keypoints.boxes import SHRUNK, Boxes, Detector, joined, scaled, turning
+from facial_keypoints.boxes import MAX_SEARCHED_PX, SHRUNK, Boxes, Detector, joined, scaled, turning
 
-MOST_PX = SEARCHED_PX / SHRUNK  # longest side of a turned copy: the detectors search one that is larger no larger
+MAX_COPY_PX = MAX_SEARCHED_PX / SHRUNK  # longest side of a copy: detectors would shrink a larger one to the same size
 
 
 class Turned:
-    """Finds what a detector finds in turned copies of a picture."""
+    """Detects what another detector finds in rotated copies of a picture."""
 
     def __init__(self, detector: Detector, degrees: Sequence[float]) -> None:
-        """Args: degrees: by which the faces are turned that each copy shows upright, clockwise; 0: the picture."""
+        """Chooses the copies; each shows upright those faces that are rotated clockwise by one of `degrees`."""
         self._detector = detector
         self._degrees = degrees
 
     def __call__(self, picture: UInt8) -> Boxes:
-        """Returns the boxes of all copies; a face may have several."""
+        """Returns the boxes of all copies, in px of the picture; a face may have several."""
         return joined([self._in_copy(picture, degrees) for degrees in self._degrees])
 
     def _in_copy(self, picture: UInt8, degrees: float) -> Boxes:
-        """Returns the boxes of a copy in which a face stands upright that is turned by so much, where they lie here.
+        """Returns the boxes of the copy in which faces rotated by so many degrees are upright, in px of the picture.
 
-        Their width and height stay: a box is that of the upright face, turned about its middle.
+        A box keeps its width and height: it is that of the upright face, rotated about its middle.
         """
         _, width, height = turn_of(picture, -degrees)
-        small = scaled(picture, min(1.0, MOST_PX / max(width, height)))
+        small = scaled(picture, min(1.0, MAX_COPY_PX / max(width, height)))
         matrix, width, height = turn_of(small, -degrees)
         copy = cv2.warpAffine(small, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
         boxes = self._detector(np.asarray(copy, np.uint8).reshape(height, width, picture.shape[2]))
         ratio = np.array(picture.shape[1::-1]) / small.shape[1::-1]
         half = boxes.xywh[:, 2:] / 2
         middle = (geometry.transform(boxes.xywh[:, :2] + half, geometry.inverse(matrix)) + 0.5) * ratio - 0.5
-        half = half * ratio.min()  # of a side that has not come down to a pixel
+        half = half * ratio.min()  # the scale of the longer side; the shorter one is at least a pixel
         return boxes._replace(xywh=np.column_stack([middle - half, 2 * half]), turns=boxes.turns + degrees)
 
 
 def turn_of(picture: UInt8, degrees: float) -> tuple[Float64, int, int]:
-    """Returns the matrix (2, 3) that turns a picture clockwise, and the width and height that then hold all of it."""
+    """Returns the matrix (2, 3) that rotates a picture clockwise, and the width and height of the rotated picture."""
     height, width = picture.shape[:2]
     turn = turning(np.array([degrees]), np.zeros((1, 2)))[0]
     corners = geometry.transform([[0, 0], [width - 1, 0], [width - 1, height - 1], [0, height - 1]], turn)

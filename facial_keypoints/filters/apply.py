@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -12,8 +13,9 @@ from facial_keypoints import geometry
 from facial_keypoints.array_types import Float64, UInt8
 from facial_keypoints.errors import InputError
 from facial_keypoints.face import Face
-from facial_keypoints.filters.files import AFFINE, BLUR, SIMILARITY, Filter, columns
+from facial_keypoints.filters.files import AFFINE, BLUR, SIMILARITY, Filter, columns, load_filter
 from facial_keypoints.keypoint_set import FACE15, FACE68, as_face15
+from facial_keypoints.pictures import Picture, as_rgb
 
 OPAQUE = 255  # alpha
 BLUR_CELLS = 6  # this many averages lie along the longer side of what is blurred
@@ -21,15 +23,25 @@ BOX_COVER = 1.15  # a blur covers at least the ellipse this much larger than the
 SOFT = 1.1  # where that ellipse's soft edge ends, in its half axes
 
 
-def apply_filter(picture: UInt8, faces: Sequence[Face], filter: Filter) -> UInt8:
-    """Returns a copy of a picture, uint8 (H, W, 3) RGB, with a filter on each face, the largest on top.
+def apply_filter(picture: Picture, faces: Sequence[Face], filter: Filter | str | Path) -> UInt8:
+    """Returns a copy of a picture, uint8 (H, W, 3) RGB, with a filter on each face, the largest face on top.
 
     Args:
-        picture: what the faces are in.
-        faces: of 15 or 68 keypoints.
-        filter: `load_filter` gives one.
+        picture: a path, an array or a PIL image, as in `Predictor.predict`.
+        faces: faces of 15 or 68 keypoints in this picture.
+        filter: what `load_filter` returned, or what it takes; for many pictures, load it once.
+
+    Raises:
+        InputError: the picture or the filter cannot be read, or a face has neither 15 nor 68 keypoints.
+
+    Example:
+        >>> from facial_keypoints import Predictor, apply_filter, write_picture
+        >>> faces = Predictor("v2").predict("photo.jpg")
+        >>> write_picture("blurred.jpg", apply_filter("photo.jpg", faces, "blur"))
     """
-    painted = picture.copy()
+    if not isinstance(filter, Filter):
+        filter = load_filter(filter)
+    painted = as_rgb(picture).copy()
     paint = _blur if filter.paint == BLUR else _lay
     for face in sorted(faces, key=lambda face: face.box[2]):
         paint(painted, face, filter)

@@ -54,13 +54,20 @@ def names() -> list[str]:
 
 
 def load_filter(name: str | Path) -> Filter:
-    """Returns a filter.
+    """Returns a filter for `apply_filter`.
 
     Args:
-        name: of a filter that comes with the library, or a PNG file with its anchors file beside it.
+        name: the name of a filter of this library (blur, cat_ears, cat_nose, clown, crown, glasses, hat, moustache,
+            sunglasses), or the path of a PNG with its JSON file beside it (docs/filters.md).
 
     Raises:
-        InputError: there is no such filter, its PNG has no alpha, or its anchors do not say where it goes.
+        InputError: there is no such filter, its PNG has no alpha channel, or its JSON file is wrong.
+
+    Example:
+        >>> from facial_keypoints import Predictor, apply_filter, load_filter
+        >>> predictor, hat = Predictor("v2"), load_filter("hat")
+        >>> for path in ["photo.jpg"]:
+        ...     picture = apply_filter(path, predictor.predict(path), hat)
     """
     path = Path(name)
     if path.suffix.lower() != ".png":
@@ -99,6 +106,8 @@ def _read_rgba(path: Path) -> UInt8:
             if not image.has_transparency_data:
                 raise InputError(f"{path}: has no alpha; save it as a PNG that is transparent around what is drawn")
             return np.asarray(image.convert("RGBA").convert("RGBa"), np.uint8)
+    except InputError:
+        raise
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         raise InputError(f"{path}: is no PNG that can be read; save it again") from None
 

@@ -307,7 +307,7 @@ def annotate_clip(
                 table.writerows([*start, face.number, *results.row(results.face_values(face))] for face in faces)
                 faces_per_frame.append(len(faces))
                 numbers = [face.number for face in faces]
-                yield draw_faces(frame.picture, faces, predictor.spec.keypoint_set, numbers)
+                yield draw_faces(frame.picture, faces, numbers=numbers)
 
         write_clip(out_folder / written_name(name), clip, drawn())
     return [len(faces_per_frame), faces_per_frame.count(0)]

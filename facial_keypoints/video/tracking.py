@@ -52,11 +52,20 @@ class _Track:
 
 
 class Tracker:
-    """Follows the faces of one clip or camera.
+    """Follows the faces of one clip or camera, each with a number of its own.
 
-    A face is in sight while the network expects to err little there; one out of sight is not shown, and forgotten
-    after `FORGET_AFTER` frames. A network that says no expected errors needs the detector to find its faces again each
-    time. A cut to another scene ends all faces.
+    A face is visible while the network expects small errors there. `update` does not return a face that is out of
+    sight, and forgets it after `FORGET_AFTER` frames. If the network does not predict its errors, a face is followed
+    only as long as each detection finds it again. A cut to another scene ends all faces.
+
+    Example:
+        >>> from facial_keypoints import Predictor, Tracker, read_picture
+        >>> tracker = Tracker(Predictor("v2"))
+        >>> frames = [read_picture("photo.jpg")] * 3
+        >>> for number, frame in enumerate(frames):
+        ...     faces = tracker.update(frame, time_s=number / 25)
+        >>> [face.number for face in faces]
+        [0, 1]
     """
 
     def __init__(
@@ -67,13 +76,14 @@ class Tracker:
         smooth: bool = True,
         background: Executor | None = None,
     ) -> None:
-        """Begins with no faces.
+        """Starts without faces.
 
         Args:
-            detector: None: OpenCV's Haar cascade.
-            smooth: whether keypoints go through a one-euro filter.
-            background: where the detector works while frames go on, for a camera; its faces come some frames late.
-                None: each frame waits for it, and equal clips give equal faces.
+            predictor: predicts the keypoints.
+            detector: finds new faces, now and then; None: OpenCV's Haar cascade.
+            smooth: whether to smooth the keypoints by a one-euro filter.
+            background: where the detector runs while frames continue, for a camera; its faces come some frames late.
+                None: each frame waits for the detector, and equal clips give equal faces.
         """
         self._predictor, self._detector = predictor, detector or Haar()  # no second look at frames without a face
         self._smooth, self._background = smooth, background
@@ -85,13 +95,11 @@ class Tracker:
         self._thumbnail: Float64 | None = None
 
     def update(self, frame: UInt8, time_s: float) -> list[TrackedFace]:
-        """Returns the faces in the next frame, by number.
-
-        Their boxes go with their keypoints; both are smoothed, where asked for.
+        """Returns the faces in the next frame, ordered by their numbers.
 
         Args:
-            frame: uint8 (H, W, 3) RGB, of one size always.
-            time_s: when it was taken, later than the one before.
+            frame: uint8 (H, W, 3) RGB, of the same size as the frames before.
+            time_s: when it was taken, in seconds, later than the frame before.
 
         Raises:
             InputError: as `Predictor.predict`.
@@ -189,7 +197,7 @@ class Tracker:
         face = track.face
         keypoints = track.smoothed(face.keypoints, face.box[2], time_s) if self._smooth else face.keypoints
         box = box_of(crop_of(keypoints[None], self._predictor.spec)[0], self._predictor.spec)
-        return TrackedFace(box, keypoints, face.expected_error, face.crop, face.score, track.number)
+        return TrackedFace(box, keypoints, face.expected_error, face.crop, face.keypoint_set, face.score, track.number)
 
 
 def pair(boxes: Sequence[Box], others: Sequence[Box]) -> dict[int, int]:

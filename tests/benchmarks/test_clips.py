@@ -9,6 +9,7 @@ import pytest
 from benchmarks import clips
 from facial_keypoints.array_types import Float64
 from facial_keypoints.errors import InputError
+from facial_keypoints.keypoint_set import FACE15
 from facial_keypoints.video.tracking import TrackedFace
 from tests.facial_keypoints.video.scenes import CLIP_FRAMES, write_clip
 
@@ -22,7 +23,7 @@ def path_of(x: Float64) -> Float64:
 
 def record_of(*frames: list[int]) -> clips.Record:
     """A run whose frames have faces of these numbers; x of their keypoints is the frame's."""
-    face = TrackedFace((0, 0, WIDTH_PX, WIDTH_PX), np.zeros((2, 2), np.float32), None, np.eye(2, 3))
+    face = TrackedFace((0, 0, WIDTH_PX, WIDTH_PX), np.zeros((2, 2), np.float32), None, np.eye(2, 3), FACE15)
     faces = [
         [replace(face, number=n, keypoints=np.full((2, 2), t, np.float32)) for n in numbers]
         for t, numbers in enumerate(frames)
@@ -32,8 +33,8 @@ def record_of(*frames: list[int]) -> clips.Record:
 
 def test_even_motion_does_not_tremble_and_a_parabola_has_a_second_difference_of_two() -> None:
     t = np.arange(10.0)
-    assert clips.trembling_px(path_of(3 * t)) == pytest.approx(0)
-    assert clips.trembling_px(path_of(t**2)) == pytest.approx(np.full((8, 2), 2.0))
+    assert clips.jitter_px(path_of(3 * t)) == pytest.approx(0)
+    assert clips.jitter_px(path_of(t**2)) == pytest.approx(np.full((8, 2), 2.0))
 
 
 def test_speed_is_in_widths_of_the_face_a_frame() -> None:
@@ -68,7 +69,7 @@ def test_a_clip_from_the_file_to_the_lines(tmp_path: Path, capsys: pytest.Captur
     assert sum(values[1:6]) == pytest.approx(values[6], abs=0.04)
     assert values[7] == pytest.approx(1000 / values[6], rel=0.02, abs=0.6)
     assert one.split()[2:] == every.split()[1:]  # the face is there in every frame
-    assert asked.startswith("the detector was asked 1 times")
+    assert asked.startswith("detector: 1 calls")
     assert float(raw.split()[2]) < 0.5  # px; the face moves evenly
     assert float(raw.split()[-1]) == 0 < float(smoothed.split()[-1]) < 1
 

@@ -44,8 +44,8 @@ def test_every_change_has_its_row(drawn: Path, capsys: pytest.CaptureFixture[str
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"), [(["v2-68"], "not what v2-68 takes"), (["v2", "--origin", "x?"], "no test face")]
+    ("arguments", "reason"), [(["v2-68"], "do not fit v2-68"), (["v2", "--origin", "x?"], "no test face")]
 )
-def test_what_does_not_fit_is_one_line(drawn: Path, arguments: list[str], said: str) -> None:
-    with pytest.raises(InputError, match=said):
+def test_what_does_not_fit_is_one_line(drawn: Path, arguments: list[str], reason: str) -> None:
+    with pytest.raises(InputError, match=reason):
         main([*arguments, "--data", str(drawn)])

@@ -12,20 +12,20 @@ from tests.facial_keypoints.drawn import drawn_faces
 
 def photo(width: int, height: int, level: int = 200) -> Scene:
     """A photo whose one face has its eyes 40 px apart, each keypoint elsewhere."""
-    marked = np.column_stack([np.linspace(10, 80, 15), np.linspace(20, 90, 15)])[None]
-    marked[0, :2] = (70, 30), (30, 30)
-    return Scene(np.full((height, width, 3), level, np.uint8), marked, marked.mean(axis=1))
+    labelled = np.column_stack([np.linspace(10, 80, 15), np.linspace(20, 90, 15)])[None]
+    labelled[0, :2] = (70, 30), (30, 30)
+    return Scene(np.full((height, width, 3), level, np.uint8), labelled, labelled.mean(axis=1))
 
 
 def face_at(points: Float64) -> Face:
-    return Face((*points.mean(axis=0) - 50, 100.0, 100.0), points.astype(np.float32), None, np.eye(2, 3))
+    return Face((*points.mean(axis=0) - 50, 100.0, 100.0), points.astype(np.float32), None, np.eye(2, 3), FACE15)
 
 
 def test_a_photo_shrinks_until_its_eyes_are_so_far_apart_and_never_grows() -> None:
     drawn = drawn_faces(1, 1)
     small = shrunk_to(Scene(drawn.picture, drawn.keypoints.astype(np.float64), np.zeros((0, 2))), 20)
     assert small is not None
-    assert eye_distances(small.marked) == pytest.approx(20, abs=0.2)
+    assert eye_distances(small.labelled) == pytest.approx(20, abs=0.2)
     assert small.picture.shape[0] < drawn.picture.shape[0]
     assert shrunk_to(photo(100, 100), 41) is None
 
@@ -35,19 +35,19 @@ def test_photos_lie_side_by_side_then_in_the_next_row_then_in_the_next_scene() -
     assert first.picture.shape == (HEIGHT_PX, WIDTH_PX, 3)
     corners = [(0, 0), (800, 0), (0, 500)]
     assert [int(first.picture[y, x, 0]) for x, y in corners] == [1, 2, 3]
-    moved = first.marked - photo(9, 9).marked
+    moved = first.labelled - photo(9, 9).labelled
     np.testing.assert_allclose(moved[:, 0], corners)
-    np.testing.assert_allclose(first.seen, first.marked.mean(axis=1))
-    assert len(second.marked) == 1
+    np.testing.assert_allclose(first.seen, first.labelled.mean(axis=1))
+    assert len(second.labelled) == 1
     assert second.picture[0, 0, 0] == 4
 
 
 def test_found_missed_and_false_faces_are_told_apart() -> None:
     one = photo(1600, 600)
     (scene,) = composed([one, one])
-    off = scene.marked[0].copy()
+    off = scene.labelled[0].copy()
     off[FACE15.index("mouth_left_corner"), 0] += 4  # a tenth of the eyes' distance, at one of four keypoints
-    far = scene.marked[0] + (900, 100)
+    far = scene.labelled[0] + (900, 100)
     errors, false = measure(scene, [face_at(far), face_at(off)])
     assert errors == pytest.approx([2.5])
     assert false == 1

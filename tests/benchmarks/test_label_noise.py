@@ -84,6 +84,6 @@ def test_outliers_are_set_apart(parts: dict[str, Split], tmp_path: Path, capsys:
     error = np.zeros_like(test.keypoints)
     error[0] = 10
     lines = printed_lines(tmp_path, parts, {"one": error, "other": error}, capsys)
-    assert lines[0] == "pictures that occur twice: none whose labels can be compared"
+    assert lines[0] == "pictures that occur twice: none with labels to compare"
     rmse = 10 * np.sqrt(15 / (24 * 15 + 12 * 4))  # of the labelled points, 15 are off
     assert lines[2:] == [f"{name}: RMSE {rmse:.3f} px, 0.000 px without 1 outliers" for name in ("one", "other")]

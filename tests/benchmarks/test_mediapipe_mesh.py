@@ -31,7 +31,7 @@ def test_the_square_about_points_is_level_with_the_eyes_and_has_margins() -> Non
 def test_what_the_network_sees() -> None:
     image = np.zeros((96, 96, 1), np.uint8)
     image[48:] = 255
-    seen = mediapipe_mesh.seen(image, mediapipe_mesh.fixed_square(image.shape, side=1, center=0.5))
+    seen = mediapipe_mesh.network_input(image, mediapipe_mesh.fixed_square(image.shape, side=1, center=0.5))
     assert seen.shape == (1, SIDE_PX, SIDE_PX, 3)
     assert (seen[0, :94] == 0).all()
     assert (seen[0, 98:] == 1).all()

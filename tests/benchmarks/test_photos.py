@@ -6,6 +6,7 @@ import pytest
 from benchmarks.photos import Photo, eyes_in, near, row_of, turned
 from facial_keypoints.boxes import USUAL_EYES, Boxes
 from facial_keypoints.face import Face
+from facial_keypoints.keypoint_set import FACE15
 
 
 def boxes(*xywh: tuple[float, ...], scores: tuple[float, ...]) -> Boxes:
@@ -13,7 +14,7 @@ def boxes(*xywh: tuple[float, ...], scores: tuple[float, ...]) -> Boxes:
 
 
 def face_at(x: float, size: float) -> Face:
-    return Face((x - size / 2, 0, size, size), np.full((15, 2), x, np.float32), None, np.eye(2, 3))
+    return Face((x - size / 2, 0, size, size), np.full((15, 2), x, np.float32), None, np.eye(2, 3), FACE15)
 
 
 def test_where_a_box_has_the_eyes_is_said_in_its_widths_and_of_the_surest_around_them() -> None:

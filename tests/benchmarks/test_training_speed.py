@@ -27,5 +27,5 @@ def test_ratios_are_within_a_turn() -> None:
     lines = table(results).splitlines()
     assert lines[1].split() == [*PLAIN.split(), "200", "1.00", "1000", "1.00", "1.010"]
     assert lines[6].split()[-5:] == ["90", "0.80", "1000", "1.00", "1.010"]
-    assert lines[-3] == "base, light augmentation: 1.00 of the speed without (wanted: at least 0.95)"
-    assert lines[-2] == "v2, strong augmentation: 0.80 of the speed without (wanted: at least 0.85)"
+    assert lines[-3] == "base, light augmentation: 1.00 of the speed without augmentation (intended: at least 0.95)"
+    assert lines[-2] == "v2, strong augmentation: 0.80 of the speed without augmentation (intended: at least 0.85)"

@@ -68,9 +68,9 @@ START = "from common.backend import start_backend; from facial_keypoints.errors 
         (
             {"KERAS_MAX_EPOCHS": "1"},
             None,
-            "KERAS_MAX_EPOCHS=1: Keras would stop early; leave it out, and choose --epochs",
+            "KERAS_MAX_EPOCHS=1: Keras would stop early; unset it and use --epochs",
         ),
-        ({"KERAS_MAX_STEPS_PER_EPOCH": "x"}, None, "KERAS_MAX_STEPS_PER_EPOCH=x: Keras would stop early; leave it"),
+        ({"KERAS_MAX_STEPS_PER_EPOCH": "x"}, None, "KERAS_MAX_STEPS_PER_EPOCH=x: Keras would stop early; unset it"),
     ],
 )
 def test_what_keeps_keras_from_starting_is_one_line_that_names_it(

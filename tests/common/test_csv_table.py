@@ -120,12 +120,12 @@ BAD: dict[str, tuple[str | bytes | None, str]] = {
         "a;b\n1,5;2\n1.5;2\n",
         r"table\.csv: has decimal commas \(line 2\) and decimal points \(line 3\); write all numbers one way",
     ),
-    "lines in quotes": ('"a,b"\n"1,2"\n', r"line 1: has quotes around all columns, with commas between"),
+    "lines in quotes": ('"a,b"\n"1,2"\n', r"line 1: has quotes around the whole line"),
     "spaces": ("a b\n1 2\n", r"table\.csv, line 1: has columns separated by spaces; save it with commas"),
     "a picture": (b"\x89PNG\r\n\x1a\n\xff\x00", r"table\.csv: is not a CSV file, or neither UTF-8 nor Windows-1252"),
     "UTF-16 without a mark": ("a,b\n1,2\n".encode("utf-16-le"), r"seems to be UTF-16 without a byte order mark; save"),
-    "UTF-16 cut off": ("a,b\n1,2\n".encode("utf-16")[:-1], r"begins as UTF-16 but is cut off or damaged; save it as"),
-    "two encodings": ("a,b\nZoë,1\n".encode() + "José,2".encode("cp1252"), r"line 3: is not UTF-8, as other lines are"),
+    "UTF-16 cut off": ("a,b\n1,2\n".encode("utf-16")[:-1], r"begins as UTF-16 but is damaged; save it as"),
+    "two encodings": ("a,b\nZoë,1\n".encode() + "José,2".encode("cp1252"), r"line 3: is not UTF-8, unlike other lines"),
     "another encoding": ("a,b\nŁódź,1\n".encode("cp852"), r"table\.csv: is not a CSV file, or neither UTF-8 nor"),
     "an endless cell": ('a,b\n1,"' + "x" * 200_000, r"table\.csv: is not a CSV file"),
 }
@@ -169,5 +169,5 @@ def test_a_row_is_a_whole_number(tmp_path: Path, text: str, row: int) -> None:
 @pytest.mark.parametrize("text", ["", "x", "1.5", "nan", "inf", "1e999"])
 def test_any_other_text_is_no_row(tmp_path: Path, text: str) -> None:
     assert whole_number(text) is None
-    with pytest.raises(InputError, match=r"table\.csv, line 9: row '.*' is no whole number"):
+    with pytest.raises(InputError, match=r"table\.csv, line 9: row '.*' is not a whole number"):
         row_number(tmp_path / "table.csv", 9, text)

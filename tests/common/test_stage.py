@@ -57,13 +57,13 @@ def test_a_manifest_tells_missing_and_altered_files(tmp_path: Path) -> None:
     assert manifest["versions"]["onnxruntime"] == importlib.metadata.version("onnxruntime")
     assert None not in manifest["versions"].values()  # what is not installed is not named
     (out / "result.txt").write_text("who", encoding="utf-8")
-    with pytest.raises(InputError, match=r"result\.txt: is cut off or altered; .*prepare INPUT"):
+    with pytest.raises(InputError, match=r"result\.txt: is damaged or altered; .*prepare INPUT"):
         read_manifest(out, PREPARE)
     (out / "result.txt").unlink()
     with pytest.raises(InputError, match=r"result\.txt: is missing"):
         read_manifest(out, PREPARE)
     (out / MANIFEST).write_text("{", encoding="utf-8")
-    with pytest.raises(InputError, match="no whole"):
+    with pytest.raises(InputError, match="no valid"):
         read_manifest(out, PREPARE)
     with pytest.raises(InputError, match="no such folder"):
         read_manifest(tmp_path / "none", PREPARE)

@@ -56,17 +56,17 @@ def with_header(text: str) -> Callable[[Path], object]:
 SHAPE = "{'descr': '|u1', 'fortran_order': False, 'shape': %s}"
 FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "missing": (Path.unlink, "no such file; make the folder again with"),
-    "empty": (lambda path: path.write_bytes(b""), "cut off, damaged or no numpy array"),
-    "cut off": (lambda path: path.write_bytes(path.read_bytes()[:-9]), "cut off, damaged or no numpy array"),
-    "no array": (lambda path: path.write_text("hello", encoding="utf-8"), "cut off, damaged or no numpy array"),
-    "a header that is no Python": (with_header("{'descr': '|u1\n"), "cut off, damaged or no numpy array"),
-    "an open bracket": (with_header("{'descr': ('|u1', 'shape': (5,"), "cut off, damaged or no numpy array"),
-    "more memory than there is": (with_header(SHAPE % "(5, 8, 8, 10**14)"), "cut off, damaged or no numpy array"),
-    "an absurd shape": (with_header(SHAPE % "(99999999999, 99999, 99999, 1)"), "cut off, damaged or no numpy array"),
+    "empty": (lambda path: path.write_bytes(b""), "is damaged or not a valid numpy array"),
+    "cut off": (lambda path: path.write_bytes(path.read_bytes()[:-9]), "is damaged or not a valid numpy array"),
+    "no array": (lambda path: path.write_text("hello", encoding="utf-8"), "is damaged or not a valid numpy array"),
+    "a header that is no Python": (with_header("{'descr': '|u1\n"), "is damaged or not a valid numpy array"),
+    "an open bracket": (with_header("{'descr': ('|u1', 'shape': (5,"), "is damaged or not a valid numpy array"),
+    "more memory than there is": (with_header(SHAPE % "(5, 8, 8, 10**14)"), "is damaged or not a valid numpy array"),
+    "an absurd shape": (with_header(SHAPE % "(99999999999, 99999, 99999, 1)"), "is damaged or not a valid numpy array"),
     "another type": (lambda path: np.save(path, np.zeros((5, 8, 8, 1))), "holds float64 with 4 axes, not uint8 with 4"),
     "an axis too few": (lambda path: np.save(path, np.zeros((5, 8, 8), np.uint8)), "holds uint8 with 3 axes"),
     "a face too few": (lambda path: np.save(path, np.zeros((4, 8, 8, 1), np.uint8)), "differ in length"),
-    "pickled": (lambda path: np.save(path, np.array([{}], object)), "cut off, damaged or no numpy array"),
+    "pickled": (lambda path: np.save(path, np.array([{}], object)), "is damaged or not a valid numpy array"),
 }
 
 

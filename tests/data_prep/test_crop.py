@@ -134,7 +134,7 @@ def test_labels_that_are_missing_do_not_widen_a_crop(pictures: LabelledPictures)
     side = 1.2 * float(np.ptp(labelled, axis=0).max())
     assert faces.crops is not None
     assert faces.crops[0, 0, 0] == pytest.approx(128 / side)
-    with pytest.raises(InputError, match=r"a\.pts: has no label; label its keypoints, or leave the face out"):
+    with pytest.raises(InputError, match=r"a\.pts: has no label; label its keypoints, or skip the face"):
         crop(replace(pictures, faces=[replace(pictures.faces[0], keypoints=points * np.nan)]), CropOptions())
 
 
@@ -150,7 +150,7 @@ def test_an_eye_of_which_a_point_is_missing_still_places_the_crop(pictures: Labe
     np.testing.assert_allclose(faces.crops, whole.crops, atol=1e-5)  # all six points of an eye are in one place
     assert np.flatnonzero(np.isnan(faces.keypoints[0]).any(axis=1)).tolist() == [FACE15.index("right_eye_center")]
     points[36:42] = np.nan
-    with pytest.raises(InputError, match=r"a\.pts: its eye centers are not labelled, or in one place"):
+    with pytest.raises(InputError, match=r"a\.pts: its eye centers are unlabelled or at one point"):
         crop(replace(pictures, faces=[replace(first, keypoints=points)]), CropOptions(as_15=True))
 
 
@@ -178,9 +178,9 @@ def test_crops_that_would_all_be_the_same_are_refused(pictures: LabelledPictures
 def test_keypoints_that_say_no_size_are_told(pictures: LabelledPictures) -> None:
     at_one = np.full((68, 2), 50, np.float32)
     faces = replace(pictures, faces=[replace(pictures.faces[0], keypoints=at_one)])
-    with pytest.raises(InputError, match=r"a\.pts: its keypoints lie in one place, so its size"):
+    with pytest.raises(InputError, match=r"a\.pts: its keypoints are all at one point, so the face has no size"):
         crop(faces, CropOptions())
-    with pytest.raises(InputError, match=r"a\.pts: its eye centers are not labelled, or in one place"):
+    with pytest.raises(InputError, match=r"a\.pts: its eye centers are unlabelled or at one point"):
         crop(faces, CropOptions(as_15=True))
 
 

@@ -53,9 +53,7 @@ def faces_of(source: Path, crop_options: CropOptions) -> tuple[Faces, str]:
 
 def test_such_a_set_is_refused_until_somebody_says_what_its_labels_are_of(photos: Path, tmp_path: Path) -> None:
     for options in ([], ["--skip-bad"], ["--crop", "whole"]):
-        with pytest.raises(
-            InputError, match=r"photos: the EXIF data of 10 of 12 pictures ask for a turn \(as 02\.png\)"
-        ):
+        with pytest.raises(InputError, match=r"photos: 10 of 12 pictures have an EXIF orientation \(such as 02\.png\)"):
             prepared(photos, tmp_path / "data", *options)
         assert not (tmp_path / "data").exists()
 
@@ -65,7 +63,7 @@ def test_such_a_set_is_refused_until_somebody_says_what_its_labels_are_of(photos
 def test_applied_they_give_the_faces_of_upright_pictures(upright: Path, photos: Path, crop: str, color: bool) -> None:
     wanted, _ = faces_of(upright, CropOptions(crop=crop, color=color))
     faces, found = faces_of(photos, CropOptions(crop=crop, color=color, exif=APPLY))
-    assert found.endswith("12 pictures, label source five; the EXIF data of 10 of them ask for a turn, which is made")
+    assert found.endswith("12 pictures, label source five; 10 of them have an EXIF orientation, which is applied")
     np.testing.assert_array_equal(faces.keypoints, wanted.keypoints)
     np.testing.assert_array_equal(faces.images, wanted.images)
     np.testing.assert_array_equal(faces.crops, wanted.crops)
@@ -73,7 +71,7 @@ def test_applied_they_give_the_faces_of_upright_pictures(upright: Path, photos: 
 
 def test_ignored_they_are_as_stored(photos: Path) -> None:
     faces, found = faces_of(photos, CropOptions(exif=IGNORE))
-    assert found.endswith("the EXIF data of 10 of them ask for a turn, which is not made")
+    assert found.endswith("10 of them have an EXIF orientation, which is ignored")
     for name in NAMES[2:]:
         with Image.open(photos / "pictures" / name) as picture:
             pixels = np.asarray(picture)
@@ -99,10 +97,10 @@ def test_upright_pictures_and_faces_that_are_cut_need_no_choice(upright: Path, t
     plain, _ = faces_of(upright, CropOptions())
     for exif in (APPLY, IGNORE):
         np.testing.assert_array_equal(faces_of(upright, CropOptions(exif=exif))[0].images, plain.images)
-    with pytest.raises(InputError, match="its faces are already cut; leave out the options that say how to cut"):
+    with pytest.raises(InputError, match="its faces are already cropped; leave out the options for cropping"):
         main(["synthetic", "--count", "20", "--exif", "apply", "--out", str(tmp_path / "c")])
 
 
 def test_pseudo_labels_ask_for_the_same_choice(photos: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"the EXIF data of 10 of 12 pictures ask for a turn .* --exif apply"):
+    with pytest.raises(InputError, match=r"10 of 12 pictures have an EXIF orientation .* --exif apply"):
         pseudo_label.main([str(photos), "--out", str(tmp_path / "out")])

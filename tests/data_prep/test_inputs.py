@@ -133,7 +133,7 @@ def test_a_picture_that_is_skipped_is_counted(frames: Path, tmp_path: Path, caps
     assert not (tmp_path / "data").exists()
     main([*command, "--skip-bad"])
     said = f"{frames}/training/Person_a_1.jpg: cannot be decoded as a picture"
-    assert f"1 face left out, which cannot be used:\n  {said}" in capsys.readouterr().out
+    assert f"skipped 1 face that cannot be used:\n  {said}" in capsys.readouterr().out
     manifest = read_manifest(tmp_path / "data", PREPARE)
     assert [line.partition(";")[0] for line in manifest["metrics"]["skipped"]] == [said]
     assert f"- {said}" in (tmp_path / "data" / "report.md").read_text(encoding="utf-8")
@@ -141,13 +141,13 @@ def test_a_picture_that_is_skipped_is_counted(frames: Path, tmp_path: Path, caps
 
 
 def test_who_is_not_named_is_said(frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Pictures of which nobody is named count as people of their own, which they need not be."""
+    """Pictures without names of people each count as another person, which may be wrong."""
     save_pts(tmp_path / "pts", list("abcdefghijkl"))
     for sources, named in (([frames], True), ([frames, tmp_path / "pts"], False)):
         main([*map(str, sources), "--out", str(tmp_path / "data")])
         said, report = capsys.readouterr().out, (tmp_path / "data" / "report.md").read_text(encoding="utf-8")
-        assert (f"nobody is named in {tmp_path / 'pts'}: one person may be" in said) != named
-        assert ("nobody is named in" in report) != named
+        assert (f"no people are named in {tmp_path / 'pts'}: one person may be" in said) != named
+        assert ("no people are named in" in report) != named
         assert ("| people |" in report) == named
 
 
@@ -165,12 +165,12 @@ def test_a_face_whose_size_nobody_can_tell_is_left_out_where_that_is_asked(
         main(command)
     main([*command, "--skip-bad"])
     printed = capsys.readouterr().out
-    assert "2 faces left out, which cannot be used:\n" in printed
-    assert "row 1 (line 3): its eye centers are not labelled" in printed
+    assert "skipped 2 faces that cannot be used:\n" in printed
+    assert "row 1 (line 3): its eye centers are unlabelled" in printed
 
 
 FAULTS = {
-    "left is not the person's own": (["swapped"], r"swapped: 12 of 12 faces have left_eye_center on the left of the"),
+    "left is not the person's own": (["swapped"], r"swapped: 12 of 12 faces have the left eye on the left of the"),
     "a label far outside": (
         ["far"],
         r"a\.pts: has jaw_1 at 9998, 11, which lies outside its picture of 130 x 120 px by more than half the size",
@@ -179,7 +179,7 @@ FAULTS = {
     "one source twice": (["frames", "frames"], r"frames: is given twice"),
     "both sources of 68 points": (
         ["frames", "--both-label-sources"],
-        r"--both-label-sources: only where 68 points are taken",
+        r"--both-label-sources: needs --as 15",
     ),
     "both sources of 15 points": (
         ["five", "--as", "15", "--both-label-sources"],
@@ -188,17 +188,17 @@ FAULTS = {
     "too many drawn": (["synthetic", "--count", "100000000000000"], r"--count 1000+: .* at most 1,000,000"),
     "no cuts": (["frames", "--crops-per-face", "0"], r"--crops-per-face 0: .* must be at least 1"),
     "too small": (["frames", "--size", "8"], r"--size 8: give 16 to 1024 px"),
-    "no official split": (["many", "--split", "official"], r"--split official: not all faces are in a training or"),
+    "no official split": (["many", "--split", "official"], r"--split official: not all faces are in an official"),
     "cropped faces": (
         ["synthetic", "--count", "20", "--size", "64"],
         r"synthetic: its faces are already cropped",
     ),
-    "few in training": (["test_only", "--split", "official"], r"--split official: fewer than 10 faces are in its"),
+    "few in training": (["test_only", "--split", "official"], r"--split official: fewer than 10 faces are in the"),
     "68 cuts of one": (["frames", "--crops-per-face", "2"], r"--crops-per-face 2: these crops would all be the same"),
     "the same folder": (["frames", "frames/"], r"frames: is given twice"),
     "nobody named": (
         ["frames", "--leave-out", "nameless"],
-        r"nameless: names nobody in its validation",
+        r"nameless: names no people in its val",
     ),
     "no data folder": (["frames", "--leave-out", "five"], r"five: .*prepare"),
 }

@@ -106,7 +106,7 @@ def test_bad_use_and_bad_sources_leave_nothing_behind(tmp_path: Path) -> None:
     out = tmp_path / "out"
     for arguments, message in (
         (["nowhere"], "nowhere: no such file or folder"),
-        ([str(few)], "5 faces are too few to split"),
+        ([str(few)], "5 faces are not enough to split"),
         ([str(blind)], "holds 20 faces and not one label; bring labelled faces"),
         ([str(few), "--count", "9"], "--count is for the synthetic input only"),
         (["synthetic", "--count", "0"], "must be at least 1"),

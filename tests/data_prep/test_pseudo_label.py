@@ -66,7 +66,7 @@ def test_from_five_points_to_a_data_folder_of_68(tmp_path: Path, capsys: pytest.
     five, out = tmp_path / "five", tmp_path / "five_p"
     labels = save_drawn(five, nose_px=(0, 0, 0, 12, 0, 0, 0, 0))
     main([str(five), "--out", str(out)])
-    told = f"{out}: 7 of 8 faces, the others' labels lie too far from the predictions\n"
+    told = f"{out}: 7 of 8 faces; the others have labels far from the predictions\n"
     assert capsys.readouterr().out == told
     assert read_manifest(out, PSEUDO_LABEL)["metrics"] == {"faces": 8, "kept": 7}
 
@@ -142,8 +142,8 @@ def test_bad_use_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
     for arguments, message in (
         ([five, "--model", "v2"], "five: has labels of face15, and v2 predicts face15; give pictures with some of"),
         ([whole], "whole: has labels of face68, and v2-68 predicts face68; give pictures with some of the 15"),
-        ([one], r"keypoints\.csv: row 1 \(line 3\): has fewer than 2 labels, which say no size; take it out"),
-        ([bad], r"a\.png: cannot be decoded as a picture; fetch it again"),
+        ([one], r"keypoints\.csv: row 1 \(line 3\): has fewer than 2 labels, too few for its size; remove it"),
+        ([bad], r"a\.png: cannot be decoded as a picture; download it again"),
         ([tmp_path / "pts"], r"keypoints\.csv: no such file"),
         ([five, "--model", "v3"], "v3: "),
     ):
@@ -151,5 +151,5 @@ def test_bad_use_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
             main([*map(str, arguments), "--out", str(out)])
         assert "\n" not in str(error.value)
         assert not list(tmp_path.glob("*out*"))
-    with pytest.raises(InputError, match=r"holds .*five, which is read, and would be replaced"):
+    with pytest.raises(InputError, match=r"holds .*five and would be replaced"):
         main([str(five), "--out", str(tmp_path)])

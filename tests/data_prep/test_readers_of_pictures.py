@@ -11,7 +11,7 @@ from data_prep.inputs import read_pictures
 from data_prep.prepare import input_hashes
 from data_prep.readers import frames as frames_reader
 from data_prep.readers import imglab, pictures_csv, pts
-from data_prep.readers.labelled_pictures import NOT_SAID, TEST, TRAINING, picture_id
+from data_prep.readers.labelled_pictures import TEST, TRAINING, UNSPLIT, picture_id
 from data_prep.readers.pictures import read_picture
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import FACE15, FACE68
@@ -87,7 +87,7 @@ def test_faces_cut_from_one_photo_count_as_one_person(tmp_path: Path) -> None:
     folder = save_pts(tmp_path / "afw68", ["111_1", "111_2", "222_1", "image_0001", "image_0002"])
     read = pts.read(folder)
     assert [face.person for face in read.faces] == ["afw:111", "afw:111", "afw:222", "afw:image_0001", "afw:image_0002"]
-    assert {face.split for face in read.faces} == {NOT_SAID}
+    assert {face.split for face in read.faces} == {UNSPLIT}
     assert picture_id("12_3_mirror") == "12"
     assert (picture_id("12_3"), picture_id("image_0001"), picture_id("a")) == ("12", "image_0001", "a")
 
@@ -183,11 +183,11 @@ def rewrite(path: Path, old: str, new: str) -> None:
 FRAMES_FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "a missing picture": (
         lambda f: (f / "training" / "Ann_van_Lee_11.jpg").unlink(),
-        r"training_frames_keypoints\.csv: row 1 \(line 3\): the picture .*Ann_van_Lee_11\.jpg is missing; fetch it",
+        r"training_frames_keypoints\.csv: row 1 \(line 3\): the picture .*Ann_van_Lee_11\.jpg is missing; add it",
     ),
     "a name twice": (
         lambda f: rewrite(f / TRAINING_CSV, "Lee_11", "Lee_10"),
-        r"row 1 \(line 3\): labels .*Lee_10\.jpg again, after .*row 0 \(line 2\); take one of them out",
+        r"row 1 \(line 3\): labels .*Lee_10\.jpg again, after .*row 0 \(line 2\); remove one of them",
     ),
     "135 values": (
         lambda f: (f / TRAINING_CSV).write_text("," * 135 + "\na.jpg" + ",1" * 135 + "\n", encoding="utf-8"),
@@ -199,20 +199,20 @@ FRAMES_FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "text for a number": (
         lambda f: rewrite(f / TRAINING_CSV, "20.0", "left"),
-        r"row 0 \(line 2\): has 'left' as jaw_1_x, which is no number of px; correct it, or empty the cell",
+        r"row 0 \(line 2\): has 'left' as jaw_1_x, which is not a number of px; correct it, or empty the cell",
     ),
     "too large a number": (lambda f: rewrite(f / TRAINING_CSV, "20.0", "1e40"), r"has '1e40' as jaw_1_x, which is no"),
     "a name that leads out": (
         lambda f: rewrite(f / TRAINING_CSV, "Ann_van_Lee_11", "../../Ann_van_Lee_11"),
-        r"row 1 \(line 3\): names the picture '\.\./\.\./Ann_van_Lee_11\.jpg', which is no name below .*training",
+        r"row 1 \(line 3\): names the picture '\.\./\.\./Ann_van_Lee_11\.jpg', which is not a name in .*training",
     ),
     "no name": (
         lambda f: rewrite(f / TRAINING_CSV, "Ann_van_Lee_11.jpg", "."),
-        r"names the picture '\.', which is no name",
+        r"names the picture '\.', which is not a name",
     ),
     "a number for no label": (
         lambda f: rewrite(f / TRAINING_CSV, "20.0,30.0", "0,0"),
-        r"row 0 \(line 2\): has 0, 0 as jaw_1, which often stands for a missing label; empty both cells where",
+        r"row 0 \(line 2\): has 0, 0 as jaw_1, which often stands for a missing label; empty both cells if",
     ),
     "too long a name": (
         lambda f: rewrite(f / TRAINING_CSV, "Lee_11", "e" * 300),
@@ -220,7 +220,7 @@ FRAMES_FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "an absolute name": (
         lambda f: rewrite(f / TRAINING_CSV, "Ann_van_Lee_11", "/etc/passwd"),
-        r"names the picture '/etc/passwd\.jpg', which is no name below",
+        r"names the picture '/etc/passwd\.jpg', which is not a name in",
     ),
 }
 
@@ -235,12 +235,12 @@ def test_each_fault_of_the_frames_is_one_line(frames: Path, fault: str) -> None:
 
 
 PTS_FAULTS: dict[str, tuple[str | bytes, str]] = {
-    "nan": (pts_text(face_68()).replace("21.0 31.0", "nan 31.0"), r"b\.pts: x of point 1 of 68 is 'nan', no number"),
-    "text": (pts_text(face_68()).replace("21.0 31.0", "21.0 up"), r"b\.pts: y of point 1 of 68 is 'up', no number"),
+    "nan": (pts_text(face_68()).replace("21.0 31.0", "nan 31.0"), r"b\.pts: x of point 1 of 68 is 'nan', not a number"),
+    "text": (pts_text(face_68()).replace("21.0 31.0", "21.0 up"), r"b\.pts: y of point 1 of 68 is 'up', not a number"),
     "no text": (b"\x81{", r"b\.pts: is not a \.pts file, or neither UTF-8 nor Windows-1252"),
     "zeros": (pts_text(face_68()).replace("21.0 31.0", "0 0"), r"b\.pts: point 1 of 68 is 0 0, which often stands for"),
     "a point too few": (pts_text(face_68()[:67]), r"b\.pts: holds 134 numbers, expected x and y of 68"),
-    "no picture": (pts_text(face_68()), r"b\.pts: no picture b\.jpg or \.png beside it"),
+    "no picture": (pts_text(face_68()), r"b\.pts: no picture b\.jpg or \.png in its folder"),
 }
 
 
@@ -257,22 +257,25 @@ def test_each_fault_of_a_pts_file_is_one_line(tmp_path: Path, fault: str) -> Non
 XML_FAULTS: dict[str, tuple[str, str]] = {
     "a face without parts": (
         imglab_text(["a.jpg"], parts=0),
-        r"1 \(a\.jpg\): has a face without parts named 0 to 67; mark them, or set the box to ignore",
+        r"1 \(a\.jpg\): has a face without parts named 0 to 67; label them, or set the box to ignore",
     ),
     "another scheme": (imglab_text(["a.jpg"], parts=5), r"no face has parts beyond 04, expected parts named 0 to 67"),
-    "194 points": (imglab_text(["a.jpg"]).replace("'67'", "'68'"), r"has a face with a part 68, expected parts named"),
-    "a part twice": (imglab_text(["a.jpg"]).replace("'67'", "'66'"), r"has a face with two parts 66; take one out"),
+    "194 points": (
+        imglab_text(["a.jpg"]).replace("'67'", "'68'"),
+        r"has a face with a part '68', expected parts",
+    ),
+    "a part twice": (imglab_text(["a.jpg"]).replace("'67'", "'66'"), r"has a face with two parts 66; remove one"),
     "a number for none": (
         imglab_text(["a.jpg"]).replace("x='20.0' y='30.0'", "x='-1' y='-1'"),
-        r"has -1, -1 as jaw_1, which often stands for a missing label; take the part out where it is not labelled",
+        r"has -1, -1 as jaw_1, which often stands for a missing label; remove the part if it is not labelled",
     ),
     "text": (
         imglab_text(["a.jpg"]).replace("x='20.0'", "x='left'"),
-        r"\(a\.jpg\): x of part 00 is 'left', no number of px",
+        r"\(a\.jpg\): x of part 00 is 'left', not a number of px",
     ),
-    "cut off": (imglab_text(["a.jpg"])[:200], r"faces\.xml: is no whole XML file"),
+    "cut off": (imglab_text(["a.jpg"])[:200], r"faces\.xml: is not a complete XML file"),
     "a picture twice": (imglab_text(["a.jpg", "a.jpg"]), r"picture 2 \(a\.jpg\) is there again"),
-    "no face": ("<dataset><images/></dataset>", r"faces\.xml: holds no face in images/image/box"),
+    "no face": ("<dataset><images/></dataset>", r"faces\.xml: has no face in images/image/box"),
     "a name that leads out": (imglab_text(["../a.jpg"]), r"picture 1: names the picture '\.\./a\.jpg'"),
 }
 

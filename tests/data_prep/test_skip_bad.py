@@ -46,7 +46,7 @@ def five(folder: Path) -> tuple[Path, list[str]]:
         "row 7 (line 9): the picture",
         "8.png: cannot be decoded",
         "row 3 (line 5): has mouth_left_corner at 60, 850, which lies outside",
-        "row 6 (line 8): its eye centers are not labelled",
+        "row 6 (line 8): its eye centers are unlabelled",
     ]
 
 
@@ -158,10 +158,10 @@ def test_the_summary_shows_some_and_the_report_all(tmp_path: Path, capsys: pytes
     source, messages = five(tmp_path)
     main([str(source), "--skip-bad", "--split", "all-test", "--out", str(tmp_path / "data")])
     printed, report = capsys.readouterr().out, (tmp_path / "data" / "report.md").read_text(encoding="utf-8")
-    assert "8 faces left out, which cannot be used:\n  " in printed
+    assert "skipped 8 faces that cannot be used:\n  " in printed
     assert "  and 3 more, see report.md" in printed
-    assert "- 8 faces left out, listed at the end of this report." in report
-    listed = report.partition("## Faces left out\n\n")[2].splitlines()
+    assert "- Skipped 8 faces that cannot be used, listed at the end of this report." in report
+    listed = report.partition("## Skipped faces\n\n")[2].splitlines()
     assert len(listed) == len(read_manifest(tmp_path / "data", PREPARE)["metrics"]["skipped"]) == 8
     for line, message in zip(listed, messages, strict=True):
         assert message in line

@@ -362,7 +362,7 @@ def test_the_face_is_taken_not_what_the_detector_is_surer_of(tmp_path: Path, mon
     predictor = Predictor("v2", threads=1)
     (found,) = predictor.predict(picture)
     assert found.box[0] < 200
-    assert np.abs(face - crops.cut(picture, found.crop[None], predictor.spec)[0].astype(int)).mean() < 5
+    assert np.abs(face - crops.crop_faces(picture, found.crop[None], predictor.spec)[0].astype(int)).mean() < 5
 
 
 def test_a_picture_that_is_a_face_is_taken_whole(small: Path, tmp_path: Path) -> None:

@@ -132,7 +132,7 @@ def test_faces_that_were_not_cut_have_no_pictures(data_folder: Path, tmp_path: P
     test = load_split(data_folder, "test")
     write_predictions(tmp_path / "theirs.csv", Keypoints(test.keypoints), test.rows, FACE15)
     arguments = ["--predictions", str(tmp_path / "theirs.csv"), "--in-pictures", "--name", "theirs"]
-    with pytest.raises(InputError, match="were not cut from pictures; leave --in-pictures out"):
+    with pytest.raises(InputError, match="were not cropped from pictures; omit --in-pictures"):
         evaluate.main([*arguments, "--data", str(data_folder), "--out", str(tmp_path / "out")])
 
 
@@ -199,7 +199,7 @@ def test_origins_that_do_not_fit_the_arrays(data68_folder: Path, tmp_path: Path)
     for damaged, message in (
         (text.replace("origin", "from"), "lacks the column origin"),
         (text.replace("test,12,", "test,13,"), "has other test rows than"),
-        (text.replace("test,12,", "test,twelve,"), "'twelve' is no whole number"),
+        (text.replace("test,12,", "test,twelve,"), "'twelve' is not a whole number"),
     ):
         path.write_text(damaged, encoding="utf-8")
         with pytest.raises(InputError, match=message):

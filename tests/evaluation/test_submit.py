@@ -76,9 +76,9 @@ BAD_TESTS = {
     "no column": ("Id,Image\n1,0\n", "has 0 columns ImageId"),
     "training.csv": ("nose_tip_x,Image\n1,0\n", "has 0 columns ImageId"),
     "column twice": ("ImageId,Image,Image\n1,0,0\n", "has 2 columns Image"),
-    "number": (GOOD_TEST.replace("\n2,", "\ntwo,"), r"line 3: ImageId 'two' is no whole number"),
+    "number": (GOOD_TEST.replace("\n2,", "\ntwo,"), r"line 3: ImageId 'two' is not a whole number"),
     "number twice": (GOOD_TEST.replace("\n2,", "\n1,"), r"line 3: repeats ImageId 1 of line 2"),
-    "no square": (GOOD_TEST.replace(" 7", ""), r"line 3 \(ImageId 2\): has 3 pixels, which makes no square"),
+    "no square": (GOOD_TEST.replace(" 7", ""), r"line 3 \(ImageId 2\): has 3 pixels where the first .* 4"),
     "another size": (GOOD_TEST.replace("4 5 6 7", "4"), r"line 3 \(ImageId 2\): has 1 pixels where the first .* 4"),
     "no picture": (GOOD_TEST.replace("4 5 6 7", ""), r"line 3 \(ImageId 2\): has 0 pixels"),
     "gray value": (GOOD_TEST.replace(" 7", " 256"), r"line 3 \(ImageId 2\): has '256' as pixel 4, outside 0\.\.255"),
@@ -122,11 +122,11 @@ BAD_LOOKUPS = {
     "no rows": ("RowId,ImageId,FeatureName,Location\n", "no rows"),
     "no column": (GOOD_LOOKUP.replace("FeatureName", "Feature"), "has 0 columns FeatureName"),
     "unknown image": (GOOD_LOOKUP.replace("2,2,", "2,9,"), "line 3: asks for ImageId 9, which test.csv lacks"),
-    "unknown feature": (GOOD_LOOKUP.replace("tip_y", "tip_z"), "line 3: asks for the FeatureName nose_tip_z, which"),
+    "unknown feature": (GOOD_LOOKUP.replace("tip_y", "tip_z"), "line 3: asks for the FeatureName 'nose_tip_z', which"),
     "asked twice": (GOOD_LOOKUP.replace("2,2,nose_tip_y", "2,1,nose_tip_x"), "line 3: .* again, after line 2"),
     "row twice": (GOOD_LOOKUP.replace("2,2,", "1,2,"), "line 3: repeats RowId 1 of line 2"),
-    "row": (GOOD_LOOKUP.replace("2,2,", "2.5,2,"), r"line 3: RowId '2\.5' is no whole number"),
-    "image": (GOOD_LOOKUP.replace("2,2,", "2,,"), "line 3: ImageId '' is no whole number"),
+    "row": (GOOD_LOOKUP.replace("2,2,", "2.5,2,"), r"line 3: RowId '2\.5' is not a whole number"),
+    "image": (GOOD_LOOKUP.replace("2,2,", "2,,"), "line 3: ImageId '' is not a whole number"),
 }  # fmt: skip
 
 
@@ -153,7 +153,7 @@ def test_what_does_not_fit_ends_in_one_line_and_writes_nothing(
     for arguments, message in (
         ((of_68, test, lookup, "--out", out), "predicts face68, the data has face15"),
         ((model, small, lookup, "--out", out), r"takes images of (N, 96, 96, 1), the data has (N, 2, 2, 1)"),
-        ((model, test, lookup, "--out", theirs), "theirs.csv: is there already and no submission file"),
+        ((model, test, lookup, "--out", theirs), "theirs.csv: exists and is not a submission file"),
         ((model, test, lookup, "--out", tmp_path), "is a folder"),
     ):
         with pytest.raises(SystemExit) as stop:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from facial_keypoints.__main__ import main
-from facial_keypoints.aligning import TEMPLATE_PX, alignment
+from facial_keypoints.aligning import TEMPLATE_PX, align, alignment_matrix
 from facial_keypoints.errors import InputError
 from facial_keypoints.face import Face
 from facial_keypoints.geometry import crop, transform
@@ -27,7 +27,7 @@ def face_at(five: np.ndarray) -> Face:
     """Returns a face whose five keypoints are (5, 2)."""
     keypoints = np.full((15, 2), 9.0, np.float32)
     keypoints[CHOSEN] = five
-    return Face((0, 0, 100, 100), keypoints, None, np.eye(2, 3))
+    return Face((0, 0, 100, 100), keypoints, None, np.eye(2, 3), FACE15)
 
 
 TEMPLATE = np.array(list(TEMPLATE_PX.values()))
@@ -39,14 +39,22 @@ def test_whatever_the_turn_and_size_the_keypoints_come_to_the_template(
 ) -> None:
     step = scale * np.exp(1j * turn)
     moved = transform(TEMPLATE, np.array([[step.real, -step.imag, shift], [step.imag, step.real, -shift]]))
-    found = transform(moved, alignment(face_at(moved), size_px))
+    found = transform(moved, alignment_matrix(face_at(moved), size_px))
     np.testing.assert_allclose((found + 0.5) * 112 / size_px - 0.5, TEMPLATE, atol=0.01)
 
 
 def test_a_margin_keeps_the_middle_and_shows_more_around_it() -> None:
-    matrix = alignment(face_at(TEMPLATE), 112, margin=0.5)  # 112 px more on both sides together: half the scale
+    matrix = alignment_matrix(face_at(TEMPLATE), 112, margin=0.5)  # 112 px more on both sides together: half the scale
     np.testing.assert_allclose(matrix, [[0.5, 0, 27.75], [0, 0.5, 27.75]], atol=1e-4)
     np.testing.assert_allclose(matrix @ (55.5, 55.5, 1), (55.5, 55.5), atol=1e-4)
+
+
+def test_the_crop_is_square_and_as_large_as_asked_for() -> None:
+    gray = np.full((300, 200), 90, np.uint8)
+    crops = align(gray, [face_at(TEMPLATE), face_at(TEMPLATE + 20)], 64)
+    assert crops.shape == (2, 64, 64, 3)
+    assert (crops == 90).all()
+    assert align(gray, [], 64).shape == (0, 64, 64, 3)
 
 
 def test_the_command_writes_level_faces_and_their_matrices(tmp_path: Path) -> None:
@@ -54,13 +62,14 @@ def test_the_command_writes_level_faces_and_their_matrices(tmp_path: Path) -> No
         pytest.skip("no photos")
     out = tmp_path / "out"
     main(["align", str(PHOTO), "--size", "160", "--margin", "0.1", "--out", str(out)])
-    with (out / "faces.csv").open(newline="", encoding="utf-8") as file:
+    with (out / "crops.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [row["crop"] for row in rows] == [f"six_faces.jpg.{number}.png" for number in range(6)]
     picture = read_picture(PHOTO)
     for row, face in zip(rows, Predictor(threads=1).predict(picture), strict=True):
         matrix = np.array([float(row[name]) for name in ("xx", "xy", "x0", "yx", "yy", "y0")]).reshape(2, 3)
         cut = np.asarray(Image.open(out / row["crop"]), int)
+        assert (cut == align(PHOTO, [face], 160, 0.1)[0]).all()
         assert np.abs(cut - crop(picture, matrix, 160, 160)).max() <= 1
         found = transform(face.keypoints[CHOSEN], matrix)
         assert abs(found[0, 1] - found[1, 1]) < 6  # eyes are level
@@ -90,5 +99,5 @@ def test_a_picture_without_faces_gives_an_empty_table(tmp_path: Path, capsys: py
     picture = tmp_path / "gray.png"
     Image.new("L", (50, 50)).save(picture)
     main(["align", str(picture), "--out", str(tmp_path / "out")])
-    assert "0 faces of 1 picture" in capsys.readouterr().out
-    assert (tmp_path / "out" / "faces.csv").read_text(encoding="utf-8") == "file,face,crop,xx,xy,x0,yx,yy,y0\n"
+    assert "0 faces in 1 picture" in capsys.readouterr().out
+    assert (tmp_path / "out" / "crops.csv").read_text(encoding="utf-8") == "file,face,crop,xx,xy,x0,yx,yy,y0\n"

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from facial_keypoints import geometry
 from facial_keypoints.array_types import Float64
-from facial_keypoints.boxes import Boxes, EyesInBox, eye_places, given_boxes, turning
-from facial_keypoints.crops import box_of, crop_of, crop_of_boxes, crop_of_whole, cut, eye_centers, moved_px
+from facial_keypoints.boxes import Boxes, EyesInBox, eyes_in, given_boxes, turning
+from facial_keypoints.crops import box_of, crop_faces, crop_of, crop_of_boxes, crop_of_whole, eye_centers, moved_px
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import FACE15, FACE68
 from facial_keypoints.predictor import Predictor
@@ -39,7 +39,7 @@ def test_a_box_leads_to_a_crop_and_its_crop_to_the_box(x: float, y: float, side:
 def test_eyes_in_boxes_worked_by_hand() -> None:
     eyes = EyesInBox(middle_x=0.5, middle_y=0.25, apart=0.5)
     xywh = np.array([[100.0, 200, 40, 80], [100, 200, 40, 80]])
-    upright, quarter = eye_places(Boxes(xywh, np.ones(2), np.array([0.0, 90]), eyes))
+    upright, quarter = eyes_in(Boxes(xywh, np.ones(2), np.array([0.0, 90]), eyes))
     np.testing.assert_allclose(upright, [[110, 220], [130, 220]])
     np.testing.assert_allclose(quarter, [[140, 230], [140, 250]], atol=1e-9)  # the forehead points to the right
 
@@ -69,23 +69,23 @@ def test_cutting_a_region_first_changes_nothing_but_the_last_digit(place: tuple[
     picture = ((xs + ys) * 255 // 350).astype(np.uint8)[..., None]  # a slope: shrinking it is exact to a gray value
     matrix = geometry.inverse(similarity(place[0] / 3 + 100, place[1] / 3 + 75, place[2] / 5, place[3]))
     whole = geometry.crop(picture, matrix, 96, 96)
-    np.testing.assert_allclose(cut(picture, matrix[None], SPEC)[0].astype(int), whole.astype(int), atol=6)
+    np.testing.assert_allclose(crop_faces(picture, matrix[None], SPEC)[0].astype(int), whole.astype(int), atol=6)
 
 
 def test_a_crop_far_outside_repeats_the_nearest_pixel() -> None:
     picture = np.zeros((4, 6, 1), np.uint8)
     picture[3, 5] = 200
     far = similarity(-5000, -5000, 1, 0)
-    assert (cut(picture, far[None], SPEC) == 200).all()
+    assert (crop_faces(picture, far[None], SPEC) == 200).all()
 
 
 def test_crops_have_the_channels_of_the_network() -> None:
     red = np.zeros((96, 96, 3), np.uint8)
     red[..., 0] = 255
-    assert (cut(red, np.eye(2, 3)[None], SPEC) == 76).all()  # 0.299 of 255
+    assert (crop_faces(red, np.eye(2, 3)[None], SPEC) == 76).all()  # 0.299 of 255
     rgb = ModelSpec(FACE15, (0,), False, Crop(96, 96, 3, SPEC.crop.mean_keypoints))
-    np.testing.assert_array_equal(cut(red, np.eye(2, 3)[None], rgb)[0], red)
-    assert cut(red[..., :1], np.eye(2, 3)[None], rgb).shape == (1, 96, 96, 3)
+    np.testing.assert_array_equal(crop_faces(red, np.eye(2, 3)[None], rgb)[0], red)
+    assert crop_faces(red[..., :1], np.eye(2, 3)[None], rgb).shape == (1, 96, 96, 3)
 
 
 def test_a_whole_picture_as_a_crop() -> None:

@@ -1,10 +1,14 @@
 """Detectors: what they find in drawn and in real pictures, and on turned copies."""
 
 import copy
+import hashlib
 import pickle
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,7 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facial_keypoints.array_types import UInt8
-from facial_keypoints.boxes import Boxes, Detector, EyesInBox, eye_places
+from facial_keypoints.boxes import Boxes, Detector, EyesInBox, eyes_in
+from facial_keypoints.detectors import yunet as yunet_module
+from facial_keypoints.detectors.cache import RemoteFile, cache_folder, cached
+from facial_keypoints.detectors.choose import chosen_detector
 from facial_keypoints.detectors.haar import EYES, Haar
 from facial_keypoints.detectors.turned import Turned
 from facial_keypoints.detectors.yunet import YuNet
@@ -33,7 +40,7 @@ def found(boxes: Boxes, drawn: Drawn) -> int:
     """Returns how many drawn faces have a box whose eyes are where theirs are, within a quarter of their distance."""
     eyes = drawn.keypoints[:, [1, 0]]
     apart = np.linalg.norm(eyes[:, 0] - eyes[:, 1], axis=-1)
-    off = np.linalg.norm(eye_places(boxes)[:, None] - eyes, axis=-1).mean(axis=-1)
+    off = np.linalg.norm(eyes_in(boxes)[:, None] - eyes, axis=-1).mean(axis=-1)
     return int((off.min(axis=0) < apart / 4).sum())
 
 
@@ -93,7 +100,7 @@ def test_what_is_found_in_turned_copies_lies_where_it_is_in_the_picture(x: int, 
     np.testing.assert_allclose(boxes.xywh, [[x - 10, y - 20, 20, 40]] * copies, atol=1)
     np.testing.assert_allclose(boxes.turns, np.arange(copies) * 360 / copies)
     # The eyes are 10 px above the middle of an upright face; turned by a quarter clockwise, right of it.
-    eyes = eye_places(boxes).mean(axis=1)
+    eyes = eyes_in(boxes).mean(axis=1)
     np.testing.assert_allclose(eyes[0], (x, y - 10), atol=1)
     np.testing.assert_allclose(eyes[copies // 4], (x + 10, y), atol=1)
 
@@ -155,3 +162,114 @@ def test_yunet_s_file_is_missing_or_another(tmp_path: Path) -> None:
         (tmp_path / "a.onnx").write_bytes(content)
         with pytest.raises(InputError, match=r"a\.onnx: is no YuNet model that OpenCV can run"):
             YuNet(tmp_path / "a.onnx")
+
+
+class Site:
+    """A local site with one file."""
+
+    def __init__(self, folder: Path, content: bytes) -> None:
+        self.requests = 0
+
+        def handler(*arguments: Any) -> SimpleHTTPRequestHandler:
+            self.requests += 1
+            return Quiet(*arguments, directory=str(folder))
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        (folder / "detector.onnx").write_bytes(content)
+        url = f"http://127.0.0.1:{self.server.server_port}/detector.onnx"
+        self.file = RemoteFile(url, hashlib.sha256(content).hexdigest(), len(content))
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Prints nothing."""
+
+
+CONTENT = b"a detector" * 1000
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("FACIAL_KEYPOINTS_CACHE", str(tmp_path / "cache" / "folder"))
+    return tmp_path / "cache" / "folder"
+
+
+@pytest.fixture
+def site(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Site]:
+    folder = tmp_path / "site"
+    folder.mkdir()
+    site = Site(folder, getattr(request, "param", CONTENT))
+    thread = threading.Thread(target=site.server.serve_forever)
+    thread.start()
+    yield site
+    site.server.shutdown()
+    thread.join()
+    site.server.server_close()
+
+
+def test_a_file_is_fetched_once_and_again_where_it_is_damaged(site: Site, cache: Path) -> None:
+    path = cached(site.file)
+    assert path == cache / "detector.onnx"
+    assert path.read_bytes() == CONTENT
+    assert cached(site.file) == path
+    assert site.requests == 1
+    path.write_bytes(CONTENT[:-1])
+    assert cached(site.file).read_bytes() == CONTENT
+    assert site.requests == 2
+    assert list(cache.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"sha256": "0" * 64}, "is not the expected file (its SHA-256 differs); fetch detector.onnx yourself and give"),
+        ({"size_bytes": 5}, "is not the expected file"),
+        ({"size_bytes": len(CONTENT) + 1}, "is not the expected file"),
+        ({"url": "{site}/missing.onnx"}, "cannot be fetched (File not found); fetch missing.onnx"),
+        ({"url": "http://127.0.0.1:9/detector.onnx"}, "cannot be fetched ([Errno"),
+    ],
+    ids=["hash", "longer", "shorter", "missing", "offline"],
+)
+def test_another_file_or_none_is_one_line_and_nothing_is_stored(
+    site: Site, cache: Path, change: dict[str, Any], says: str
+) -> None:
+    if "url" in change:
+        change = {"url": change["url"].format(site=site.file.url.rpartition("/")[0])}
+    file = site.file._replace(**change)
+    with pytest.raises(InputError) as error:
+        cached(file)
+    assert str(error.value).startswith(f"{file.url}: {says}")
+    assert "--detector FILE.onnx" in str(error.value)
+    assert not cache.exists()
+
+
+def test_a_cache_that_cannot_be_written_is_one_line(site: Site, cache: Path) -> None:
+    cache.parent.write_text("a file", encoding="utf-8")
+    with pytest.raises(InputError, match=r"cannot be written .*; set FACIAL_KEYPOINTS_CACHE to another folder"):
+        cached(site.file)
+
+
+def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("FACIAL_KEYPOINTS_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    assert cache_folder() == Path.home() / ".cache" / "facial-keypoints"
+    monkeypatch.setenv("XDG_CACHE_HOME", "/caches")
+    assert cache_folder() == Path("/caches/facial-keypoints")
+    monkeypatch.setenv("FACIAL_KEYPOINTS_CACHE", "/mine")
+    assert cache_folder() == Path("/mine")
+
+
+YUNET = YUNET_FILE.read_bytes() if YUNET_FILE.is_file() else b""
+
+
+@pytest.mark.skipif(not YUNET, reason="YuNet's file is not here")
+@pytest.mark.parametrize("site", [YUNET], indirect=True, ids=["yunet"])
+def test_yunet_fetches_its_file_when_none_is_given(
+    site: Site, cache: Path, monkeypatch: pytest.MonkeyPatch, drawn: Drawn
+) -> None:
+    assert (site.file.sha256, site.file.size_bytes) == (yunet_module.FILE.sha256, yunet_module.FILE.size_bytes)
+    monkeypatch.setattr(yunet_module, "FILE", site.file)
+    for detector in (YuNet(), chosen_detector("yunet")):
+        assert detector is not None
+        assert found(detector(drawn.picture), drawn) == len(drawn.boxes)
+    assert site.requests == 1

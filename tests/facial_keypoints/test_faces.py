@@ -1,12 +1,16 @@
 """The predictor on whole pictures: drawn ones, whose keypoints are known, and real ones."""
 
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from facial_keypoints import InputError, Predictor
 from facial_keypoints.array_types import Float64, UInt8
@@ -16,7 +20,7 @@ from facial_keypoints.detectors.haar import Haar
 from facial_keypoints.drawing import draw_faces
 from facial_keypoints.face import Face, each_once, uncertainty
 from facial_keypoints.keypoint_set import FACE15
-from facial_keypoints.pictures import read_picture
+from facial_keypoints.pictures import read_picture, write_picture
 from tests.conftest import ROOT
 from tests.facial_keypoints.drawn import Drawn, drawn_faces
 
@@ -91,7 +95,7 @@ def test_turned_faces_are_as_exact_as_upright_ones(predictor: Predictor, drawn: 
     assert errors(faces, turned).mean() < 1.15 * upright
 
 
-def test_a_second_look_finds_a_tilted_face_where_the_first_finds_none(predictor: Predictor) -> None:
+def test_a_tilted_face_is_found_where_the_cascade_finds_no_upright_one(predictor: Predictor) -> None:
     one = drawn_faces(1, 1)
     height, width = one.picture.shape[:2]
     matrix = np.asarray(cv2.getRotationMatrix2D((width / 2, height / 2), 32, 1), np.float64)
@@ -148,9 +152,14 @@ def test_a_picture_of_one_pixel_has_no_faces_and_any_box_is_borne(predictor: Pre
 @pytest.mark.parametrize(
     ("picture", "message"),
     [
-        (np.zeros((4, 4, 3), np.float32), "picture: is float32, expected a numpy array of uint8"),
-        ("a.jpg", "picture: is str, expected a numpy array of uint8"),
-        (np.zeros((4, 4, 4), np.uint8), r"picture: has shape \(4, 4, 4\), expected \(H, W\) or \(H, W, 1\) gray"),
+        (
+            np.zeros((4, 4, 3), np.float32),
+            r"picture: is float32, expected uint8 \(0 black to 255 white\); convert .* \(picture \* 255\)\.round",
+        ),
+        (np.zeros((4, 4, 3), bool), "picture: is bool, expected uint8"),
+        ("a.jpg", r"a\.jpg: no such file; give a picture"),
+        ([[0, 0]], "picture: is list, expected a path, a numpy array of uint8 or a PIL image"),
+        (np.zeros((4, 4, 4), np.uint8), r"picture: has shape \(4, 4, 4\), expected \(H, W, 3\) RGB, or"),
         (np.zeros((0, 4, 3), np.uint8), r"picture: has shape \(0, 4, 3\)"),
         (np.zeros((0, 4), np.uint8), r"picture: has shape \(0, 4\)"),
     ],
@@ -160,6 +169,48 @@ def test_other_pictures_are_refused(predictor: Predictor, picture: UInt8, messag
         predictor.predict(picture)
     with pytest.raises(InputError, match=message):
         predictor.predict_at(picture, np.eye(2, 3)[None])
+
+
+def test_a_path_an_array_and_a_pil_image_have_the_same_faces(
+    predictor: Predictor, drawn: Drawn, tmp_path: Path
+) -> None:
+    path = tmp_path / "faces.png"
+    write_picture(path, drawn.picture)
+    expected = predictor.predict(drawn.picture)
+    gray = Image.fromarray(drawn.picture).convert("L")  # the drawing is gray
+    for picture in (path, str(path), Image.fromarray(drawn.picture), Image.open(path), gray):
+        for face, wanted in zip(predictor.predict(picture), expected, strict=True):
+            np.testing.assert_allclose(face.keypoints, wanted.keypoints, atol=0.01)
+    np.testing.assert_array_equal(draw_faces(path, expected), draw_faces(drawn.picture, expected))
+
+
+def test_a_damaged_pil_image_is_one_line(predictor: Predictor, drawn: Drawn, tmp_path: Path) -> None:
+    path = tmp_path / "faces.png"
+    write_picture(path, drawn.picture)
+    path.write_bytes(path.read_bytes()[:5000])
+    with Image.open(path) as image, pytest.raises(InputError, match="picture: cannot be decoded"):
+        predictor.predict(image)
+
+
+def test_a_keypoint_by_its_name(predictor: Predictor, drawn: Drawn) -> None:
+    (face,) = predictor.predict(drawn.picture, boxes=drawn.boxes[:1])
+    assert predictor.keypoint_names == FACE15.names
+    assert face["nose_tip"] == tuple(face.keypoints[10].tolist())
+    for kind in (InputError, KeyError):
+        with pytest.raises(kind, match=r"^'ear': no such keypoint; the face has left_eye_center, right_eye_center, "):
+            face["ear"]
+
+
+def test_a_face_as_json(predictor: Predictor, drawn: Drawn) -> None:
+    (face,) = predictor.predict(drawn.picture, boxes=drawn.boxes[:1])
+    values = json.loads(json.dumps(face.to_dict()))
+    assert tuple(values["keypoints"]) == FACE15.names
+    assert values["keypoints"]["nose_tip"] == pytest.approx(face["nose_tip"], abs=6e-4)
+    assert face.expected_error is not None
+    assert list(values["expected_error"].values()) == pytest.approx(face.expected_error.tolist(), abs=6e-4)
+    assert values["box"] == pytest.approx(face.box, abs=6e-4)
+    assert values["score"] == 1
+    assert replace(face, expected_error=None).to_dict()["expected_error"] is None
 
 
 def test_threads_share_a_predictor(predictor: Predictor) -> None:
@@ -173,7 +224,7 @@ def test_threads_share_a_predictor(predictor: Predictor) -> None:
 def test_of_faces_in_one_place_the_first_stays() -> None:
     def face(x: float, size: float) -> Face:
         keypoints = np.array([[x, 0], [x, size]], np.float32)
-        return Face((x, 0, size, size), keypoints, None, np.eye(2, 3))
+        return Face((x, 0, size, size), keypoints, None, np.eye(2, 3), FACE15)
 
     first, same, smaller, beside = face(0, 100), face(10, 100), face(60, 10), face(60, 100)
     assert each_once([first, same, beside, smaller]) == [first, beside, smaller]
@@ -184,12 +235,12 @@ def test_of_faces_in_one_place_the_first_stays() -> None:
 def test_faces_are_drawn_on_a_copy(predictor: Predictor, drawn: Drawn) -> None:
     before = drawn.picture.copy()
     faces = predictor.predict(drawn.picture, boxes=drawn.boxes)
-    overlay = draw_faces(drawn.picture, faces, FACE15)
+    overlay = draw_faces(drawn.picture, faces)
     np.testing.assert_array_equal(drawn.picture, before)
     x, y = np.round(faces[0].keypoints[FACE15.index("nose_tip")]).astype(int)
     assert overlay[y, x].tolist() == [255, 0, 255]
     assert (overlay[:5] == before[:5]).all()  # nothing away from the faces
-    np.testing.assert_array_equal(draw_faces(drawn.picture, [], FACE15), before)
+    np.testing.assert_array_equal(draw_faces(drawn.picture, []), before)
 
 
 @cache

@@ -10,6 +10,7 @@ from shutil import copy, copytree
 
 import pytest
 
+import facial_keypoints
 from facial_keypoints.pictures import write_picture
 from tests.conftest import ROOT
 from tests.facial_keypoints.drawn import drawn_faces
@@ -33,6 +34,22 @@ def test_the_library_imports_its_five_dependencies_and_nothing_else() -> None:
                     assert not node.level
                     found.add(str(node.module).partition(".")[0])
     assert found - sys.stdlib_module_names - {"facial_keypoints"} <= ALLOWED
+
+
+@pytest.mark.parametrize("statement", ["import facial_keypoints", "from facial_keypoints import apply_filter"])
+def test_importing_the_library_loads_no_parser_no_database_and_no_clips(statement: str) -> None:
+    code = f"import sys; {statement}; print(*sys.modules)"
+    loaded = _output([sys.executable, "-c", code], ROOT).split()
+    unwanted = ("argparse", "sqlite3", "facial_keypoints.video.clips", "facial_keypoints.cli", "onnxruntime", "tqdm")
+    assert [name for name in loaded if name.startswith(unwanted)] == []
+
+
+def test_every_public_name_is_exported_with_its_type() -> None:
+    stub = ast.parse((LIBRARY / "__init__.pyi").read_text(encoding="utf-8"))
+    typed = [alias.name for node in stub.body if isinstance(node, ast.ImportFrom) for alias in node.names]
+    assert sorted(typed) == sorted(dir(facial_keypoints))
+    assert all(getattr(facial_keypoints, name).__module__ for name in typed)
+    assert not hasattr(facial_keypoints, "Detector")
 
 
 @pytest.fixture(scope="module")

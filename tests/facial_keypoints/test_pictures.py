@@ -302,3 +302,9 @@ def test_an_avif_that_is_cut_off_or_another_such_file_is_one_line(tmp_path: Path
     assert message(path).endswith(("save or fetch it again", "save it as JPEG or PNG"))
     path.write_bytes(b"\0\0\0\x18ftypheic" + bytes(40))  # HEIC begins alike
     assert message(path).startswith("is no picture that can be read")
+
+
+def test_a_file_name_without_a_known_extension_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"out\.xyz: has no extension of a picture format; name it \.jpg or \.png"):
+        write_picture(tmp_path / "out.xyz", np.zeros((4, 4, 3), np.uint8))
+    assert not list(tmp_path.iterdir())

@@ -9,6 +9,7 @@ import sys
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -22,6 +23,7 @@ from facial_keypoints.crops import box_of
 from facial_keypoints.keypoint_set import FACE15
 from facial_keypoints.predictor import TYPICAL_UNCERTAINTY
 from facial_keypoints.pretrained import shipped
+from facial_keypoints.runtime import onnxruntime
 from facial_keypoints.spec import Crop, ModelSpec
 from tests.conftest import ROOT
 from tests.facial_keypoints.small_models import means_of_channels, spec_of
@@ -181,19 +183,19 @@ def test_bad_models_are_one_line_that_names_the_file(tmp_path: Path) -> None:
     assert "manifest.json: does not name model.onnx" in message(tmp_path / "v2")
 
     (tmp_path / "text.onnx").write_text("hello", encoding="utf-8")
-    assert "text.onnx: is no whole ONNX file" in message(tmp_path / "text.onnx")
+    assert "text.onnx: is no complete ONNX file" in message(tmp_path / "text.onnx")
     made = means_of_channels(tmp_path / "old.onnx", 1, None)
     assert "old.onnx: does not say what the network predicts; export it again" in message(made)
     made = means_of_channels(tmp_path / "small.onnx", 1, spec_of(3))
-    assert "small.onnx: says that it takes (4, 5, 3), and takes (4, 5, 1)" in message(made)
+    assert "small.onnx: takes (4, 5, 1), but its metadata promise (4, 5, 3)" in message(made)
     made = means_of_channels(tmp_path / "few.onnx", 1, spec_of(1), given=14)
-    assert "few.onnx: gives (1, 14, 2), but says that it gives (1, 15, 2)" in message(made)
+    assert "few.onnx: gives (1, 14, 2), but its metadata promise (1, 15, 2)" in message(made)
     made = means_of_channels(tmp_path / "nan.onnx", 1, spec_of(1), at=float("nan"))
-    assert "nan.onnx: gives values that are no numbers" in message(made)
+    assert "nan.onnx: gives values that are not finite" in message(made)
     assert "threads: is 0" in message(V2, threads=0)
 
 
-def test_the_usual_doubt_is_the_error_made_in_validation_in_widths_of_the_box(tmp_path: Path) -> None:
+def test_the_typical_uncertainty_is_the_validation_error_in_widths_of_the_box(tmp_path: Path) -> None:
     shutil.copytree(V2, tmp_path / "v2")
     manifest = json.loads((V2 / "manifest.json").read_bytes())
     box_px = box_of(np.eye(2, 3), Predictor(V2).spec)[2]
@@ -229,6 +231,42 @@ def test_a_predictor_is_copied_pickled_and_sent_to_another_process(predictor: Pr
     ):
         np.testing.assert_array_equal(given.coordinates, wanted.coordinates)
         np.testing.assert_array_equal(given.expected_error, wanted.expected_error)
+
+
+AZURE = "AzureExecutionProvider"  # the one that the CPU wheels of onnxruntime have besides their CPU provider
+
+
+def test_providers_are_used_and_pickled(predictor: Predictor, images: UInt8) -> None:
+    if AZURE not in onnxruntime().get_available_providers():
+        pytest.skip("this onnxruntime has no second provider")
+    other = Predictor(threads=1, providers=[(AZURE, {}), "CPUExecutionProvider"])
+    for one in (other, pickle.loads(pickle.dumps(other))):
+        assert one._session.get_providers() == [AZURE, "CPUExecutionProvider"]
+        np.testing.assert_allclose(one.predict_crops(images[:2])[0], predictor.predict_crops(images[:2])[0], atol=1e-4)
+
+
+def test_a_provider_that_is_not_installed_is_refused() -> None:
+    if "CUDAExecutionProvider" in onnxruntime().get_available_providers():
+        pytest.skip("this onnxruntime has CUDA")
+    says = r"providers: CUDAExecutionProvider is not installed; here is onnxruntime .* with .*CPUExec.*\..*-gpu"
+    with pytest.raises(InputError, match=says):
+        Predictor(providers=["CUDAExecutionProvider", "CPUExecutionProvider"])
+
+
+def test_a_provider_that_does_not_start_is_refused_and_not_replaced_by_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = onnxruntime()
+
+    def on_the_cpu(content: bytes, options: Any, providers: list[str], enable_fallback: int) -> Any:
+        """What onnxruntime does where a provider's libraries are missing: it logs that and goes without."""
+        assert (providers, enable_fallback) == (["CUDAExecutionProvider"], 0)
+        return session(content, options, providers=["CPUExecutionProvider"])
+
+    session = module.InferenceSession
+    monkeypatch.setattr(module, "InferenceSession", on_the_cpu)
+    monkeypatch.setattr(module, "get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"])
+    monkeypatch.setattr(module, "preload_dlls", lambda: None, raising=False)
+    with pytest.raises(InputError, match="CUDAExecutionProvider does not start and onnxruntime would use CPUExec"):
+        Predictor(providers=["CUDAExecutionProvider"])
 
 
 def test_what_is_pickled_is_a_name_or_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

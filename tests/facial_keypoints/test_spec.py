@@ -61,6 +61,7 @@ def crop_with(**values: Any) -> dict[str, Any]:
         "face15",
         {},
         changed(keypoint_set={**to_json(SPEC)["keypoint_set"], "keypoints": ["nose_tip"]}),
+        changed(keypoint_set="face15"),
         changed(keypoint_set=["face15"]),
         changed(output_points={"complete": list(range(15)), "strange": list(range(15))}),
         changed(output_points={"complete": list(range(15)), "sparse": list(range(15))}),  # its own places elsewhere
@@ -79,3 +80,20 @@ def test_anything_else_is_one_line_that_names_the_file(values: Any) -> None:
     with pytest.raises(InputError, match=r"^m\.onnx: ") as error:
         from_json(values, "m.onnx")
     assert "\n" not in str(error.value)
+
+
+def of_version_1(keypoint_set: str, keypoints: list[str]) -> dict[str, Any]:
+    """Returns the values as models of the first format have them."""
+    values = {**to_json(SPEC), "keypoint_set": keypoint_set, "keypoints": keypoints}
+    del values["format_version"]
+    values["landmarks"] = values.pop("output_points")
+    return values
+
+
+def test_models_of_the_first_format_are_read() -> None:
+    assert from_json(of_version_1("face15", list(FACE15.names)), "m.onnx") == SPEC
+
+
+def test_an_unknown_keypoint_set_is_named() -> None:
+    with pytest.raises(InputError, match=r"^m\.onnx: has the unknown keypoint set 'face99'; known: face15, face68$"):
+        from_json(of_version_1("face99", []), "m.onnx")

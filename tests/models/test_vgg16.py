@@ -126,14 +126,14 @@ def test_offline_it_is_one_line_with_the_way_out(monkeypatch: pytest.MonkeyPatch
 
 def test_a_file_without_these_weights_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "torn.h5").write_bytes(b"\x89HDF and no more")
-    with pytest.raises(InputError, match=r"torn\.h5: holds no weights of VGG16's convolutions .*; give vgg16_weights"):
+    with pytest.raises(InputError, match=r"torn\.h5: has no weights of VGG16's convolutions .*; give vgg16_weights"):
         load_convolutions(build(SHAPE, 15), tmp_path / "torn.h5")
     other = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
     other.save_weights(tmp_path / "other.weights.h5")
-    with pytest.raises(InputError, match="holds no weights of VGG16's convolutions"):
+    with pytest.raises(InputError, match="has no weights of VGG16's convolutions"):
         load_convolutions(build(SHAPE, 15), tmp_path / "other.weights.h5")
 
 
 def test_a_network_without_these_convolutions_is_refused(learnt: tuple[Path, keras.Model]) -> None:
-    with pytest.raises(InputError, match="has not the convolutions of VGG16; only vgg16 starts from them"):
+    with pytest.raises(InputError, match="does not have the convolutions of VGG16; only vgg16 can start from them"):
         load_convolutions(keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)]), learnt[0])

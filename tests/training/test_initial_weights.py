@@ -69,7 +69,7 @@ def test_vgg16_asks_for_imagenet_and_says_what_to_do_offline(
     arguments = ["vgg16", "--data", str(few_96), "--out", str(tmp_path / "vgg16")]
     with pytest.raises(InputError, match="--initial-weights imagenet: Keras cannot fetch the weights"):
         main(arguments)
-    with pytest.raises(InputError, match="vgg16 would keep convolutions that learnt nothing; add --fine-tune"):
+    with pytest.raises(InputError, match="vgg16 would keep untrained convolutions; add --fine-tune"):
         main([*arguments, "--initial-weights", "none"])
     assert not (tmp_path / "vgg16").exists()
 
@@ -98,12 +98,12 @@ def test_only_a_file_of_the_same_network_fits(tmp_path: Path) -> None:
     assert all(np.array_equal(a, b) for a, b in zip(before, new.get_weights(), strict=True))
     start(new, str(tmp_path / "trained.keras"))
     assert all(np.array_equal(a, b) for a, b in zip(trained.get_weights(), new.get_weights(), strict=True))
-    with pytest.raises(InputError, match=r"trained\.keras: holds no weights that fit base"):
+    with pytest.raises(InputError, match=r"trained\.keras: has no weights that fit base"):
         start(load_build("base")((32, 32, 1), 15), str(tmp_path / "trained.keras"), "base")
     with pytest.raises(InputError, match="imagnet: no such folder"):
         start(new, "imagnet")
     keras.applications.VGG16(include_top=False, weights=None).save_weights(tmp_path / "vgg16.weights.h5")
-    with pytest.raises(InputError, match="cnn5 has not the convolutions of VGG16"):
+    with pytest.raises(InputError, match="cnn5 does not have the convolutions of VGG16"):
         start(new, str(tmp_path / "vgg16.weights.h5"))
 
 
@@ -115,7 +115,7 @@ def test_of_a_bare_file_with_another_number_of_output_points_the_last_layer_star
     trained.save(path := tmp_path / "trained.keras")
     before = kernel(new, "coordinates")
     start(new, str(path))
-    assert capsys.readouterr().out == f"{path}: has 68 output points and no manifest; the 15 wanted start anew\n"
+    assert capsys.readouterr().out == f"{path}: has 68 output points and no manifest; all 15 start untrained\n"
     np.testing.assert_array_equal(kernel(new, "coordinates"), before)
     for number in range(1, 6):
         layer = f"convolution_{number}"
@@ -132,7 +132,7 @@ def test_of_a_model_folder_each_keypoint_keeps_its_weights_and_new_ones_are_name
     np.testing.assert_allclose(said[:, :15], wanted[:, :15], atol=1e-3)
     names = [FACE15.names[keypoint] for keypoint in FACE15.label_sources[2].own]
     listed = ", ".join(f"{name} (label source five)" for name in names)
-    assert capsys.readouterr().out == f"{folder}: does not predict {listed}, which start anew\n"
+    assert capsys.readouterr().out == f"{folder}: does not predict {listed}, which start untrained\n"
 
 
 def test_layers_of_another_shape_start_anew_and_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -141,7 +141,7 @@ def test_layers_of_another_shape_start_anew_and_are_named(tmp_path: Path, capsys
     new = load_build("base")((32, 32, 1), 15)
     before = kernel(new, "dense")
     start(new, str(tmp_path / "trained"), "base")
-    assert capsys.readouterr().out == f"{tmp_path / 'trained'}: does not fit dense of base, which start anew\n"
+    assert capsys.readouterr().out == f"{tmp_path / 'trained'}: does not fit dense of base, which start untrained\n"
     np.testing.assert_array_equal(kernel(new, "dense"), before)
     np.testing.assert_array_equal(kernel(new, "convolution_3"), kernel(trained, "convolution_3"))
     np.testing.assert_array_equal(kernel(new, "coordinates"), kernel(trained, "coordinates")[:, :30])
@@ -156,7 +156,7 @@ def test_a_network_that_cannot_be_built_for_other_points_is_refused_where_they_d
         return load_build("cnn5")((32, 32, 1), points)
 
     spec = ModelSpec(FACE15, (0,), False, CROP)
-    message = r"trained: predicts other output points than are wanted here; .* but own\.py, line 4: no network for 17"
+    message = r"trained: has other output points; .* but own\.py, line 4: no network for 17"
     with pytest.raises(InputError, match=message):
         start_from(build(15), str(tmp_path / "trained"), spec, build, images_of(32))
 
@@ -238,9 +238,9 @@ def test_pictures_that_are_too_small_to_crop_are_told(
 ) -> None:
     main(["naimishnet", "--recipe", "naimishnet", "--data", str(small_data), "--out", str(tmp_path / "model"),
           "--epochs", "1"])  # fmt: skip
-    assert "pictures of 32 x 32 px are left whole: no crop of 224 px fits in" in capsys.readouterr().out
+    assert "images of 32 x 32 px are not cropped: they are no larger than 224 px" in capsys.readouterr().out
 
 
 def test_a_network_that_cannot_crop_is_refused(small_data: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="--crop-px 224: base can only see whole pictures; give --crop-px 0"):
+    with pytest.raises(InputError, match="--crop-px 224: base cannot crop; use --crop-px 0"):
         main(["base", "--recipe", "cnn5", "--data", str(small_data), "--out", str(tmp_path / "base")])

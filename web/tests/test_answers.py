@@ -9,6 +9,7 @@ import pytest
 
 from facial_keypoints.errors import InputError
 from facial_keypoints.face import Face
+from facial_keypoints.keypoint_set import FACE15
 from facial_keypoints.pictures import read_picture, write_picture
 from web.answers import Answer, answer, predictor_of, rows, sentence
 from web.marking import NO_FILTER
@@ -19,13 +20,15 @@ def group(examples: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -
     return answer(examples["group"], "v2", tmp_path_factory.mktemp("out"))
 
 
-@pytest.mark.parametrize(("name", "said"), [("one", "One face."), ("glasses", "One face."), ("leaning", "One face.")])
-def test_faces_of_the_examples_are_found(examples: dict[str, Path], tmp_path: Path, name: str, said: str) -> None:
-    assert answer(examples[name], "v2", tmp_path).said.startswith(said)
+@pytest.mark.parametrize(
+    ("name", "sentence"), [("one", "One face."), ("glasses", "One face."), ("leaning", "One face.")]
+)
+def test_faces_of_the_examples_are_found(examples: dict[str, Path], tmp_path: Path, name: str, sentence: str) -> None:
+    assert answer(examples[name], "v2", tmp_path).sentence.startswith(sentence)
 
 
 def test_table_and_files_hold_every_keypoint_of_every_face(group: Answer, examples: dict[str, Path]) -> None:
-    assert group.said.startswith("6 faces. Expected error: ")
+    assert group.sentence.startswith("6 faces. Expected error: ")
     assert len(group.rows) == 6 * 15
     with group.csv_file.open(newline="", encoding="utf-8") as file:
         table = list(csv.DictReader(file))
@@ -46,7 +49,7 @@ def test_table_and_files_hold_every_keypoint_of_every_face(group: Answer, exampl
 def test_a_picture_without_faces_is_answered(tmp_path: Path) -> None:
     write_picture(tmp_path / "wall.png", np.full((90, 120, 3), 128, np.uint8))
     empty = answer(tmp_path / "wall.png", "v2", tmp_path)
-    assert empty.said.startswith("No face found.")
+    assert empty.sentence.startswith("No face found.")
     assert empty.rows == []
     assert empty.csv_file.read_text(encoding="utf-8").count("\n") == 1
     np.testing.assert_array_equal(empty.picture, 128)
@@ -79,7 +82,7 @@ def test_a_very_large_picture_comes_back_smaller_and_its_keypoints_do_not(
 
 
 def test_a_network_that_says_no_errors_has_none_in_the_table() -> None:
-    face = Face((0, 0, 10, 10), np.zeros((15, 2), np.float32), None, np.eye(2, 3))
+    face = Face((0, 0, 10, 10), np.zeros((15, 2), np.float32), None, np.eye(2, 3), FACE15)
     assert sentence([face]) == "One face."
     assert {row[-1] for row in rows([face], predictor_of("v2").spec)} == {""}
 

@@ -115,9 +115,9 @@ def predict(client: Client, picture: Path | str, model: str = "v2", **more: Any)
 
 
 def test_the_api_answers_with_a_picture_a_sentence_a_table_and_files(client: Client, examples: dict[str, Path]) -> None:
-    shown, said, table, csv_file, json_file = predict(client, examples["group"], filter="hat", keypoints=False)
+    shown, sentence, table, csv_file, json_file = predict(client, examples["group"], filter="hat", keypoints=False)
     assert Path(shown).read_bytes().startswith(b"\xff\xd8")
-    assert said.startswith("6 faces.")
+    assert sentence.startswith("6 faces.")
     assert table["headers"][:2] == ["face", "keypoint"]
     assert len(table["data"]) == 6 * 15
     assert Path(csv_file).read_text(encoding="utf-8").count("\n") == 1 + 6
@@ -145,7 +145,7 @@ def test_no_library_leaves_an_id_in_the_home_folder(client: Client, temporary: P
 
 
 def test_addresses_are_not_fetched(client: Client) -> None:
-    with pytest.raises(AppError, match="Addresses are not fetched"):
+    with pytest.raises(AppError, match="URLs are not supported"):
         predict(client, "http://127.0.0.1:9/face.png")
 
 
@@ -188,18 +188,18 @@ def test_nothing_of_an_upload_stays(examples: dict[str, Path], tmp_path: Path) -
         assert list(tmp_path.glob("facial-keypoints-*")) == []
 
 
-def test_a_port_that_is_taken_is_told_in_one_line() -> None:
+def test_a_port_in_use_gives_one_line() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
         refused = subprocess.run(command("--port", port), cwd=ROOT, capture_output=True, text=True, check=False)
     assert refused.returncode == 2
-    assert refused.stderr == f"error: --port {port}: cannot be used (Address already in use); give another\n"
+    assert refused.stderr == f"error: --port {port}: cannot be used (Address already in use); choose another port\n"
 
 
 @pytest.mark.parametrize("arguments", [("--port", 99_999), ("--keep", 0)])
-def test_numbers_that_cannot_be_are_told_in_one_line(arguments: tuple[object, ...]) -> None:
+def test_invalid_numbers_give_one_line(arguments: tuple[object, ...]) -> None:
     refused = subprocess.run(command(*arguments), cwd=ROOT, capture_output=True, text=True, check=False)
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
     assert refused.stderr.startswith(f"error: {arguments[0]} {arguments[1]}")

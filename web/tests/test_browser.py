@@ -1,4 +1,4 @@
-"""The page in a headless Chromium: what a visitor sees and does. Skipped where there is no Chromium."""
+"""The page in a headless Chromium, used as a visitor does. Skipped without Chromium."""
 
 import shutil
 from collections.abc import Iterator

@@ -43,7 +43,7 @@ def test_a_link_goes_and_what_it_leads_to_stays(tmp_path: Path) -> None:
     assert (outside / "face.jpg").exists()
 
 
-def test_a_sweep_that_fails_is_told_and_the_next_one_comes(
+def test_a_failing_sweep_is_logged_and_repeated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     stop, sweeps = threading.Event(), []

@@ -31,18 +31,18 @@ def test_a_frame_comes_back_in_its_colors() -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "said"),
+    ("url", "reason"),
     [
-        ("", "no JPEG"),
-        ("data:image/jpeg;base64,#", "no JPEG"),
-        (data_url(b"GIF89a"), "no JPEG"),
+        ("", "not JPEG"),
+        ("data:image/jpeg;base64,#", "not JPEG"),
+        (data_url(b"GIF89a"), "not JPEG"),
         (data_url(b"\xff\xd8nothing"), "damaged"),
         (data_url(jpeg(4000, 1001)), "4000 x 1001, more than 4 million pixels"),
         ("data:image/jpeg;base64," + "A" * FRAME_CHARACTERS, "too large"),
     ],
 )
-def test_what_is_no_frame_is_refused_with_a_sentence(url: str, said: str) -> None:
-    with pytest.raises(InputError, match=said) as refused:
+def test_invalid_frames_are_refused_with_a_sentence(url: str, reason: str) -> None:
+    with pytest.raises(InputError, match=reason) as refused:
         decode_frame(url)
     assert str(refused.value).endswith(".")
 

@@ -15,7 +15,7 @@ GRAY = np.full((200, 200, 3), 100, np.uint8)
 
 def face_with_errors(errors: np.ndarray) -> Face:
     keypoints = np.stack(np.meshgrid(np.arange(30, 180, 30), (40, 100, 160)), -1).reshape(15, 2).astype(np.float32)
-    return Face((0, 0, 200, 200), keypoints, errors.astype(np.float32), np.eye(2, 3))
+    return Face((0, 0, 200, 200), keypoints, errors.astype(np.float32), np.eye(2, 3), FACE15)
 
 
 def test_colors_go_from_blue_over_yellow_to_red() -> None:
@@ -27,15 +27,15 @@ def test_colors_go_from_blue_over_yellow_to_red() -> None:
 def test_each_keypoint_has_the_color_of_its_own_error() -> None:
     errors = np.linspace(0, 0.03, 15) * 200
     face = face_with_errors(errors)
-    drawn = mark(GRAY, [face], FACE15)
+    drawn = mark(GRAY, [face])
     at = face.keypoints.astype(int)
     np.testing.assert_array_equal(drawn[at[:, 1], at[:, 0]], error_colors(errors / 200))
 
 
 def test_the_picture_given_stays_as_it_was() -> None:
     before = GRAY.copy()
-    mark(GRAY, [face_with_errors(np.ones(15))], FACE15, filter="blur")
-    plain = mark(GRAY, [], FACE15, keypoints=False)
+    mark(GRAY, [face_with_errors(np.ones(15))], filter="blur")
+    plain = mark(GRAY, [], keypoints=False)
     assert plain is not GRAY
     np.testing.assert_array_equal(GRAY, before)
 
@@ -45,13 +45,11 @@ def test_boxes_on_a_large_picture_are_seen_on_a_phone_and_keypoints_hide_no_face
     """3500 px are shown in 350: a box of 400 px has lines of 10, and not of 2; its keypoints are as on any picture."""
     large, face = np.full((3500, 2000, 3), 100, np.uint8), face_with_errors(np.zeros(15))
     keypoints = face.keypoints * side_px / face.box[2]
-    drawn = mark(large, [replace(face, box=(0, 0, side_px, side_px), keypoints=keypoints)], FACE15)
+    drawn = mark(large, [replace(face, box=(0, 0, side_px, side_px), keypoints=keypoints)])
     edge = (drawn[side_px * 19 // 20, side_px // 2 :] == BOX_RGB).all(axis=-1).sum()
     assert line_px <= edge <= line_px + 2  # OpenCV's lines are a little thicker than asked
     inside = np.s_[side_px // 10 : side_px * 9 // 10, side_px // 10 : side_px * 9 // 10]
-    alone = draw_faces(
-        np.full_like(large, 100), [replace(face, box=(0, 0, side_px, side_px), keypoints=keypoints)], FACE15
-    )
+    alone = draw_faces(np.full_like(large, 100), [replace(face, box=(0, 0, side_px, side_px), keypoints=keypoints)])
     assert (drawn != large)[inside].any(axis=-1).sum() == (alone != large)[inside].any(axis=-1).sum()
 
 

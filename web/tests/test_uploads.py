@@ -18,7 +18,7 @@ def chunk(name: bytes, content: bytes) -> bytes:
 
 
 def write_png_header(path: Path, width: int, height: int) -> Path:
-    """Writes a PNG that says its size and holds nothing."""
+    """Writes a PNG with a size in its header and no content."""
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b""))
     return path
@@ -27,11 +27,11 @@ def write_png_header(path: Path, width: int, height: int) -> Path:
 def refusal(path: Path) -> str:
     with pytest.raises(InputError) as refused:
         read_upload(path)
-    said = str(refused.value)
-    assert said.startswith("The picture ")
-    assert said.endswith(".")
-    assert str(path.parent) not in said
-    return said
+    reason = str(refused.value)
+    assert reason.startswith("The picture ")
+    assert reason.endswith(".")
+    assert str(path.parent) not in reason
+    return reason
 
 
 def test_a_picture_is_read_as_the_library_reads_it(tmp_path: Path) -> None:
@@ -41,11 +41,11 @@ def test_a_picture_is_read_as_the_library_reads_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("width", "height", "said"),
+    ("width", "height", "reason"),
     [(20_000, 20_000, "far more than 40 million"), (8_000, 5_001, "8000 x 5001, more than 40 million")],
 )
-def test_many_pixels_are_refused_by_the_header(tmp_path: Path, width: int, height: int, said: str) -> None:
-    assert said in refusal(write_png_header(tmp_path / "a.png", width, height))
+def test_many_pixels_are_refused_by_the_header(tmp_path: Path, width: int, height: int, reason: str) -> None:
+    assert reason in refusal(write_png_header(tmp_path / "a.png", width, height))
 
 
 def test_many_pixels_behind_a_preview_are_refused(tmp_path: Path) -> None:

@@ -42,11 +42,11 @@ def test_failed_download(monkeypatch: pytest.MonkeyPatch) -> None:
         raise ConnectionError("no route")
 
     install(monkeypatch, refuse)
-    with pytest.raises(InputError, match=r"could not fetch it \(ConnectionError: no route\); .* by hand"):
+    with pytest.raises(InputError, match=r"could not download it \(ConnectionError: no route\); .* by hand"):
         kaggle.read()
 
 
 def test_download_without_faces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, lambda handle: str(tmp_path))
-    with pytest.raises(InputError, match=r"holds no face_images\.npz"):
+    with pytest.raises(InputError, match=r"has no face_images\.npz"):
         kaggle.read()

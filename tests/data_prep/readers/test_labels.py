@@ -70,12 +70,12 @@ def test_further_columns_are_asked_for() -> None:
 
 @pytest.mark.parametrize("text", ["left", "inf", "-inf", "1e39", "1e400", "2000000", "1,5", "\0"])
 def test_what_is_no_place_in_a_picture_is_no_label(text: str) -> None:
-    with pytest.raises(InputError, match=r"^labels\.csv: row 3: has .* as chin_y, which is no number of px"):
+    with pytest.raises(InputError, match=r"^labels\.csv: row 3: has .* as chin_y, which is not a number of px"):
         numbers(["1", text], ["chin_x", "chin_y"], "labels.csv: row 3")
 
 
 def test_the_row_and_the_line_are_told(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"row 1 \(line 4\): has 'up' as chin_y, which is no number of px; correct it"):
+    with pytest.raises(InputError, match=r"row 1 \(line 4\): has 'up' as chin_y, which is not a number of px"):
         read_keypoints(write(tmp_path, EARS.columns, "1,1,1,1,1,1", "", "1,1,1,1,1,up"))
     with pytest.raises(InputError, match="has a header but no rows"):
         read_keypoints(write(tmp_path, EARS.columns))

@@ -48,6 +48,13 @@ def test_pictures_and_labels_come_back_as_stored(folder: Path) -> None:
     assert faces.unnamed == (str(folder),)
 
 
+def test_a_folder_called_allow_pickle_is_not_taken_for_pickled_objects(folder: Path) -> None:
+    folder = folder.rename(folder.with_name("allow_pickle"))
+    save_images(folder, np.zeros((3, 4, 4), np.uint8), key="pictures")
+    with pytest.raises(InputError, match="has no array 'face_images', only pictures"):
+        npz.read(folder)
+
+
 def test_columns_may_stand_in_any_order(folder: Path) -> None:
     before = npz.read(folder).keypoints
     table = pd.read_csv(folder / npz.KEYPOINTS)
@@ -104,7 +111,7 @@ FAULTS: dict[str, tuple[Callable[[Path], Any], str]] = {
     ),
     "text": (
         lambda f: edit_labels(f, 4, "nose_tip_x", "left"),
-        r"row 4 \(line 6\): has 'left' as nose_tip_x, which is no number of px",
+        r"row 4 \(line 6\): has 'left' as nose_tip_x, which is not a number of px",
     ),
     "infinite": (
         lambda f: edit_labels(f, 6, "nose_tip_y", "inf"),
@@ -134,7 +141,7 @@ FAULTS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "wrong dtype": (lambda f: save_images(f, np.zeros((96, 96, COUNT))), "is float64, expected uint8"),
     "wrong shape": (lambda f: save_images(f, np.zeros((COUNT, 96, 96), np.uint8)), r"shape \(12, 96, 96\), expected"),
     "pickled": (lambda f: save_images(f, np.array([{}], object)), "pickled objects"),
-    "cut off": (lambda f: cut(f / npz.IMAGES), "cut off, damaged or no npz"),
+    "cut off": (lambda f: cut(f / npz.IMAGES), "is damaged or not a valid npz"),
     "not a zip": (lambda f: (f / npz.IMAGES).write_text("hello", encoding="utf-8"), "npz"),
     "no faces": (lambda f: save_images(f, np.zeros((96, 96, 0), np.uint8)), r"shape \(96, 96, 0\), expected"),
     "counts differ": (lambda f: save_images(f, np.zeros((96, 96, 5), np.uint8)), "5 pictures but .* 12 rows"),

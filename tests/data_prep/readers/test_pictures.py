@@ -93,7 +93,7 @@ def test_a_set_that_asks_for_turns_is_refused_until_somebody_says_what_its_label
         (Path("a/3.jpg"), Header(4, 3, 3)),
     ]
     with pytest.raises(
-        InputError, match=r"^a: the EXIF data of 2 of 3 pictures ask for a turn \(as 2\.jpg\); .* --exif apply if"
+        InputError, match=r"^a: 2 of 3 pictures have an EXIF orientation \(such as 2\.jpg\); .* --exif apply if"
     ):
         check_exif("a", headers, None)
     assert check_exif("a", headers, APPLY) == check_exif("a", headers, IGNORE) == 2

@@ -100,7 +100,7 @@ BAD_TABLES: dict[str, tuple[str, str]] = {
     "word among the pixels": (with_cell(2, 30, "1 " * 200 + "dog " + "1 " * 55), "row 2 .*'dog' as pixel 201"),
     "pixel above 255": (with_cell(2, 30, "1 " * 255 + "256"), r"row 2 .*'256' as pixel 256, outside 0\.\.255"),
     "negative pixel": (with_cell(2, 30, "1 " * 255 + "-1"), "row 2 .*'-1' as pixel 256"),
-    "keypoint is text": (with_cell(1, 3, "left"), "row 1 .*'left' as right_eye_center_y, which is no number"),
+    "keypoint is text": (with_cell(1, 3, "left"), "row 1 .*'left' as right_eye_center_y, which is not a number"),
     "keypoint is infinite": (with_cell(1, 2, "-inf"), "row 1 .*'-inf' as right_eye_center_x"),
     "keypoint beyond float32": (with_cell(1, 2, "1e99"), "row 1 .*'1e99' as right_eye_center_x"),
     "a number for no label": (
@@ -152,9 +152,9 @@ def flip_a_byte(path: Path) -> None:
 BAD_ZIPS: dict[str, tuple[Callable[[Path], object], str]] = {
     "no csv inside": (lambda path: zipped(path, readme_txt="hello"), "holds no .csv files .*readme.txt"),
     "two csv inside": (lambda path: zipped(path, a_csv="", b_csv=""), "holds 2 .csv files"),
-    "cut off": (cut_off, "cut off, damaged or no plain zip"),
-    "damaged": (flip_a_byte, "cut off, damaged or no plain zip|row 0"),
-    "no zip": (lambda path: path.write_text("hello", encoding="utf-8"), "cut off, damaged or no plain zip"),
+    "cut off": (cut_off, "is damaged or not a valid plain zip"),
+    "damaged": (flip_a_byte, "is damaged or not a valid plain zip|row 0"),
+    "no zip": (lambda path: path.write_text("hello", encoding="utf-8"), "is damaged or not a valid plain zip"),
 }
 
 

@@ -87,7 +87,7 @@ def test_report_of_a_few_color_faces_with_one_source_and_other_keypoints(tmp_pat
     text = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert "3 faces, 30 x 20 px, color, 68 keypoints" in text
     assert "**No face has a label for point_7.**" in text
-    assert "has a label for point_7: these are put into the middle" in text
+    assert "has a label for point_7: these are placed at the mean" in text
     assert "None, pixel for pixel." in text
     assert all((tmp_path / f"{name}.png").is_file() for name in FIGURES)
 

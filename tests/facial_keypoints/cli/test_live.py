@@ -22,7 +22,7 @@ def camera(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def test_without_a_camera_there_is_one_line(run_stage: Callable[..., CompletedProcess[str]]) -> None:
     done = run_stage("facial_keypoints", "live", "--camera", "97")
-    said = "error: camera 97: cannot be opened; connect one, or give another by --camera N|URL\n"
+    said = "error: camera 97: cannot be opened; connect it, or choose another with --camera N|URL\n"
     assert (done.returncode, done.stdout, done.stderr) == (2, "", said)
 
 
@@ -49,7 +49,7 @@ def test_faces_are_shown_until_the_user_ends_it(camera: str) -> None:
 
     predictor = Predictor(threads=1)
     with live.open_camera(camera) as capture:
-        live.show_faces(live.camera_frames(capture, camera), Tracker(predictor), predictor, show)
+        live.show_faces(live.camera_frames(capture, camera), Tracker(predictor), show)
         _, following = capture.read()
     assert len(shown) == 5
     assert following is not None
@@ -63,5 +63,5 @@ def test_a_camera_that_stops_is_told(camera: str) -> None:
         frames = live.camera_frames(capture, camera)
         times = [next(frames).time_s for _ in range(CLIP_FRAMES)]
         assert times == sorted(set(times))
-        with pytest.raises(InputError, match="gives no more pictures"):
+        with pytest.raises(InputError, match="sends no more frames"):
             next(frames)

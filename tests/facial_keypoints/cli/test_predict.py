@@ -124,7 +124,7 @@ def test_one_bad_file_of_a_folder_is_told_and_does_not_stop_the_rest(
     assert len(rows(out)) == 4
     with (out / "unread.csv").open(encoding="utf-8") as file:
         assert [row["file"] for row in csv.DictReader(file)] == ["bad.jpg", "empty.png"]
-    assert f"left out: {folder / 'bad.jpg'}: is no picture that can be read" in capsys.readouterr().err
+    assert f"skipped: {folder / 'bad.jpg'}: is no picture that can be read" in capsys.readouterr().err
 
 
 def unread(out: Path) -> dict[str, str]:
@@ -136,7 +136,7 @@ def unread(out: Path) -> dict[str, str]:
     ("name", "listed", "reason"),
     [
         (b"caf\xe9.png", "caf\\udce9.png", "its name is not valid UTF-8; rename it"),
-        (b"x" * 250 + b".gif", "x" * 250 + ".gif", "what is made of it would have too long a name"),
+        (b"x" * 250 + b".gif", "x" * 250 + ".gif", "the name of its output would be too long"),
     ],
     ids=["not UTF-8", "too long"],
 )
@@ -174,30 +174,32 @@ def test_a_picture_drawn_as_another_is_called_is_told_and_does_not_stop_the_rest
     out = tmp_path / "out"
     assert refused(folder, "--no-detect", "--out", out).endswith("1 of 5 pictures could not be read")
     assert [row["file"] for row in rows(out)] == ["a.png", "b.jpg", "c.gif.jpg", "deep/a.png"]
-    says = "would be drawn as c.gif.jpg, which another picture is called; rename one"
+    says = "would be written as c.gif.jpg, the name of another picture; rename one"
     assert unread(out) == {"c.gif": f"{folder / 'c.gif'}: {says}"}
 
 
 @pytest.mark.parametrize("command", [["predict", "--no-detect"], ["filter", "--filter", "hat"]], ids=lambda c: c[0])
-def test_clips_in_a_folder_are_left_out_and_said(
+def test_clips_in_a_folder_are_skipped_with_a_warning(
     folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, command: list[str]
 ) -> None:
     for name in ("walk.mp4", "deep/run.MOV"):
         (folder / name).touch()
     main([*command, str(folder), "--out", str(tmp_path / "out")])
-    left_out = "2 clips in it left out (deep/run.MOV, walk.mp4); name a clip itself to have it done"
-    others = "1 file in it left out (notes.txt): no ending of a picture that can be read"
-    assert caplog.messages[0] == f"{folder}: {left_out}"
+    skipped = "skipped 2 clips (deep/run.MOV, walk.mp4); give a clip itself to process it"
+    others = "skipped 1 file (notes.txt) without the extension of a picture"
+    assert caplog.messages[0] == f"{folder}: {skipped}"
     assert caplog.messages[1].startswith(f"{folder}: {others} (.bmp, ")
     for path in folder.glob("**/*.*"):
         if path.suffix in (".png", ".jpg", ".gif"):
             path.unlink()
-    assert refused(folder, "--out", tmp_path / "other").endswith(f".webp); {left_out}")
+    assert refused(folder, "--out", tmp_path / "other").endswith(f".webp); {skipped}")
 
 
 def test_a_wildcard_that_the_shell_left_is_told_with_what_to_give_instead(tmp_path: Path) -> None:
     told = refused(tmp_path / "*.jpg", "--out", tmp_path / "out")
-    assert told.startswith(f"{tmp_path / '*.jpg'}: no such file; your shell left the wildcard as it is")
+    assert told.startswith(
+        f"{tmp_path / '*.jpg'}: no such file; the shell did not expand the wildcard, or nothing matches it"
+    )
     assert told.endswith(f"give the folder, or in PowerShell (Get-Item {tmp_path / '*.jpg'})")
     assert list(tmp_path.iterdir()) == []
 
@@ -208,7 +210,7 @@ def test_a_file_with_a_wildcard_in_its_name_is_a_file_like_any_other(picture: Pa
     assert [line["file"] for line in rows(tmp_path / "out")] == ["two[1].png"] * 2
 
 
-def test_folders_that_are_not_entered_are_told(
+def test_folders_that_are_not_entered_have_a_warning(
     folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "elsewhere").mkdir()
@@ -223,8 +225,8 @@ def test_folders_that_are_not_entered_are_told(
 
     monkeypatch.setattr(os, "scandir", scan_but_private)  # root may open any folder
     main(["predict", "--no-detect", str(folder), "--out", str(tmp_path / "out")])
-    says = "2 folders in it left out (link, private): links, or cannot be opened; name one itself to have it done"
-    assert caplog.messages[0] == f"{folder}: {says}"
+    says = "skipped 2 folders (link, private), links or without permission to open; give such a folder itself"
+    assert caplog.messages[0] == f"{folder}: {says} to process it"
 
 
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -301,19 +303,22 @@ def test_a_picture_that_changed_since_the_kill_is_done_again(
         (["{in}/missing.jpg"], "missing.jpg: no such file; give a picture"),
         (["{in}/notes.txt"], "notes.txt: is no picture that can be read"),
         (["{in}/none"], "none: holds no pictures"),
-        (["{in}/a.png", "{in}/deep/a.png"], "a.png: 2 files would have this name in --out"),
-        (["{in}/clip.avi", "{in}/clip.avi.mp4"], "clip.avi.mp4: 2 files would have this name in --out"),
-        (["{in}", "--box", "1,2,3,4"], "--box: says where the faces of one picture are"),
-        (["{in}/a.png", "--box", "1,2,3,4", "--no-detect"], "--box: says where"),
+        (["{in}/a.png", "{in}/deep/a.png"], "a.png: 2 inputs would have this name in --out"),
+        (["{in}/clip.avi", "{in}/clip.avi.mp4"], "clip.avi.mp4: 2 inputs would have this name in --out"),
+        (["{in}", "--box", "1,2,3,4"], "--box: needs exactly one picture, and no --no-detect"),
+        (["{in}/a.png", "--box", "1,2,3,4", "--no-detect"], "--box: needs exactly one"),
         (["{in}/a.png", "--box", "1,2,0,4"], "boxes: [(1.0, 2.0, 0.0, 4.0)] are not x, y, width, height"),
         (["{in}/a.png", "--box", "0,0,1e200,1e200"], "the last two above 0, none beyond 1,000,000"),
         (["{in}/a.png", "--model", "v9"], "v9: no such model; give one of"),
         (["{in}/a.png", "--model", "{in}/net.keras"], "net.keras: is a Keras file; run `python -m training.export"),
         (["{in}/a.png", "--detector", "{in}/y.onnx"], "y.onnx: no such file; give YuNet's"),
-        (["{in}/a.png", "--detector", "hog"], "--detector hog: no such detector; give haar, haar-profile, or YuNet's"),
-        (["{in}/a.png", "--workers", "0"], "--workers 0: must be at least 1"),
-        (["{in}/a.png", "--workers", "99999999999"], "--workers 99999999999: must be at least 1 and at most"),
-        (["{in}/a.png", "clip.mp4", "--no-detect"], "--no-detect: is for pictures of one face each"),
+        (
+            ["{in}/a.png", "--detector", "hog"],
+            "--detector hog: no such detector; give haar, haar-profile, yunet, or",
+        ),
+        (["{in}/a.png", "--workers", "0"], "--workers 0: must be 1 to 1024"),
+        (["{in}/a.png", "--workers", "99999999999"], "--workers 99999999999: must be 1 to 1024"),
+        (["{in}/a.png", "clip.mp4", "--no-detect"], "--no-detect: works on pictures of one face each"),
         (["{in}/clip.mp4"], "clip.mp4"),
     ],
 )
@@ -373,7 +378,7 @@ def test_a_table_that_is_not_ours_is_not_replaced_and_what_file_managers_leave_i
     assert sorted(files(out)) == ["keypoints.csv", "keypoints.json", "overlays/two.png"]
 
 
-def test_a_source_inside_out_is_refused(picture: Path, tmp_path: Path) -> None:
+def test_an_input_inside_out_is_refused(picture: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     main(["predict", str(picture), "--out", str(out), *BOXES])
     for source in (out, out / "overlays", out / "overlays" / "two.png"):
@@ -443,8 +448,8 @@ def test_a_box_on_the_command_line_is_four_numbers(picture: Path, capsys: pytest
 
 
 def test_a_face_without_expected_errors_has_no_such_columns_but_its_keypoints() -> None:
-    face = Face((0, 0, 1, 1), np.array([[1, 2]], np.float32), None, np.eye(2, 3))
-    assert row(face_values(face)) == [0, 0, 1, 1, 1, 2]
+    face = Face((0, 0, 1, 1), np.full((15, 2), (1, 2), np.float32), None, np.eye(2, 3), FACE15)
+    assert row(face_values(face)) == [0, 0, 1, 1, *[1, 2] * 15]
 
 
 def test_a_clip_beside_a_picture(picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -36,7 +36,7 @@ def face_at(places: dict[str, tuple[float, float]], **more: Any) -> Face:
     for name, place in places.items():
         keypoints[FACE15.index(name)] = place
     values: dict[str, Any] = {"box": (0, 0, 10, 10), "keypoints": keypoints, "expected_error": None}
-    return Face(**values | {"crop": np.eye(2, 3)} | more)
+    return Face(**values | {"crop": np.eye(2, 3), "keypoint_set": FACE15} | more)
 
 
 shipped = functools.cache(load_filter)
@@ -289,9 +289,9 @@ def test_the_command_paints_pictures_and_clips_and_goes_on_after_a_bad_one(
     with pytest.raises(InputError, match=r"unread\.csv: 1 of 3 pictures could not be read"):
         main(command)
     said = capsys.readouterr()
-    assert "1 face in 2 pictures; no face found in 1 of them, which is written as before" in said.out
-    assert "; 2 clips of 6 frames, no face found in 3 of them, which are written as before" in said.out
-    assert "left out:" in said.err
+    assert "1 face in 2 pictures; no face found in 1 of them, written unchanged" in said.out
+    assert "; 2 clips of 6 frames, no face found in 3 of them, written unchanged" in said.out
+    assert "skipped:" in said.err
     painted = read_picture(out / "face.png")
     (found,) = Predictor(threads=1).predict(face)
     (eye, other), (x, y) = found.keypoints[:2], found.keypoints[FACE15.index("nose_tip")].astype(int)
@@ -305,7 +305,7 @@ def test_the_command_paints_pictures_and_clips_and_goes_on_after_a_bad_one(
     for frame in frames:  # lossy
         assert np.abs(frame[changed].astype(int) - painted[changed]).mean() < 15
         assert np.abs(frame[changed].astype(int) - face[changed]).mean() > 60
-    with pytest.raises(InputError, match="is there already"):
+    with pytest.raises(InputError, match="exists already"):
         main(command)
 
 

@@ -1,0 +1,83 @@
+"""Fetches a detector's file once and keeps it in a cache folder."""
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+from facial_keypoints.errors import InputError, one_line
+from facial_keypoints.pictures import notes
+
+FOLDER_VARIABLE = "FACIAL_KEYPOINTS_CACHE"
+TIMEOUT_S = 30
+
+
+class RemoteFile(NamedTuple):
+    """A file on the web and what proves that it is the expected one."""
+
+    url: str
+    sha256: str
+    size_bytes: int
+
+
+def cached(file: RemoteFile) -> Path:
+    """Returns the path of a remote file in the cache folder; fetches it if it is not there or damaged.
+
+    Raises:
+        InputError: the file cannot be fetched, is another one, or cannot be stored.
+    """
+    path = cache_folder() / file.url.rpartition("/")[2]
+    if not (path.is_file() and _is(file, path.read_bytes())):
+        content = _fetched(file, path)
+        try:
+            _write_whole(path, content)
+        except OSError as error:
+            says = f"{path.parent}: cannot be written ({one_line(error)})"
+            raise InputError(f"{says}; set {FOLDER_VARIABLE} to another folder") from None
+    return path
+
+
+def cache_folder() -> Path:
+    """Returns `FACIAL_KEYPOINTS_CACHE`, or else `facial-keypoints` in `XDG_CACHE_HOME` or `~/.cache`."""
+    if folder := os.environ.get(FOLDER_VARIABLE):
+        return Path(folder)
+    try:
+        caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:
+        raise InputError(f"this user has no home folder; set {FOLDER_VARIABLE} to a cache folder") from None
+    return caches / "facial-keypoints"
+
+
+def _fetched(file: RemoteFile, path: Path) -> bytes:
+    import http.client  # these take longer than a photo can wait for
+    import urllib.request
+
+    notes.warning("fetching %s (%d kB) into %s", file.url, round(file.size_bytes / 1000), path.parent)
+    instead = f"fetch {path.name} yourself and give it with --detector FILE.onnx"
+    try:
+        with urllib.request.urlopen(file.url, timeout=TIMEOUT_S) as response:
+            content = bytes(response.read(file.size_bytes + 1))
+    except (OSError, http.client.HTTPException) as error:
+        reason = one_line(str(getattr(error, "reason", error)))
+        raise InputError(f"{file.url}: cannot be fetched ({reason}); {instead}") from None
+    if not _is(file, content):
+        raise InputError(f"{file.url}: is not the expected file (its SHA-256 differs); {instead}")
+    return content
+
+
+def _is(file: RemoteFile, content: bytes) -> bool:
+    return len(content) == file.size_bytes and hashlib.sha256(content).hexdigest() == file.sha256
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """Writes a file whole or not at all, even if several processes do so at once."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as opened:
+            opened.write(content)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

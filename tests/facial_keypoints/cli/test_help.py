@@ -1,0 +1,24 @@
+"""The help of each command ends with an example that the command accepts."""
+
+import argparse
+import shlex
+
+import pytest
+
+from facial_keypoints.__main__ import COMMANDS, main
+
+
+@pytest.mark.parametrize("name", [command.__name__.rpartition(".")[2] for command in COMMANDS])
+def test_the_help_ends_with_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main([name, "--help"])
+    assert left.value.code == 0
+    shown, _, example = capsys.readouterr().out.rpartition("\n\n")
+    assert "\nface detection:\n" in shown
+    program, command, *arguments = shlex.split(example.removeprefix("example: "))
+    assert (program, command) == ("facial-keypoints", name)
+    parser = argparse.ArgumentParser()
+    commands = parser.add_subparsers()
+    for module in COMMANDS:
+        module.add_parser(commands)
+    parser.parse_args([command, *arguments])
