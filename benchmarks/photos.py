@@ -231,7 +231,7 @@ def steps_of(photo: Path, predictor: Predictor, turns: int) -> dict[str, float]:
             f"{BATCH} faces: keras.Model.predict": cpu_ms(
                 lambda: model.predict(batch, batch_size=BATCH, verbose=0), turns
             ),
-            "one face: cut and placed back": one_pass - network,
+            "one face: crop and map back": one_pass - network,
             "draw": cpu_ms(lambda: draw_faces(picture, faces), turns),
             "write": cpu_ms(lambda: write_picture(Path(folder) / "a.jpg", picture), turns),
         }

@@ -98,7 +98,7 @@ def _draw_keypoints(drawn: UInt8, face: Face, colors: UInt8) -> None:
     wanted, possible = math.ceil(EXACT_PX / radius), math.isqrt(MAX_ENLARGED_PIXELS // region[..., 0].size)
     times = max(1, min(wanted, possible))
     large = np.asarray(cv2.resize(region, None, fx=times, fy=times, interpolation=cv2.INTER_NEAREST), np.uint8)
-    points = (face.keypoints - (left, top) + 0.5) * times - 0.5  # pixel centers lie at whole numbers
+    points = (face.keypoints - (left, top) + 0.5) * times - 0.5  # pixel centers are at whole numbers
     _draw_skeleton(large, face, points, line_px * times)
     _draw_points(large, points, colors, radius * times)
     region[:] = cv2.resize(large, region.shape[1::-1], interpolation=cv2.INTER_AREA)

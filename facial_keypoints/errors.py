@@ -26,14 +26,14 @@ class InputError(ValueError):
 
 
 def run(main: Callable[[], None]) -> None:
-    """Runs a command and leaves the process with its exit code: 0 done, 2 bad input (one line), 130 Ctrl-C.
+    """Runs a command and exits with its code: 0 done, 2 bad input (one line on stderr), 130 Ctrl-C.
 
-    Every command, stage and page starts here, before it imports a package that might report to its makers.
+    Every command, stage and page starts here, before it imports a package that has telemetry.
     """
     switch_off()
     code = EXIT_DONE
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # what it cannot encode, as a file's name, is escaped
+        if isinstance(stream, io.TextIOWrapper):  # escapes what it cannot encode, for instance in file names
             stream.reconfigure(errors="backslashreplace")
     try:
         main()
@@ -42,7 +42,7 @@ def run(main: Callable[[], None]) -> None:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         code = EXIT_INTERRUPTED
-    except BrokenPipeError:  # whoever read our output has seen enough, as `head` does
+    except BrokenPipeError:  # the reader of the output has ended, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except UnicodeEncodeError as error:
         if sys.getfilesystemencoding() == "utf-8":
@@ -57,34 +57,34 @@ def run(main: Callable[[], None]) -> None:
 
 
 def os_error_reason(error: OSError) -> str | None:
-    """Returns what is wrong and what to do, for the errors of a file system that a user can mend; None for others."""
+    """Returns what is wrong and what to do, for file-system errors that a user can fix; None for others."""
     where, what = error.filename or "the output folder", error.strerror or str(error)
-    if error.errno in (None, errno.ENOSPC, errno.EDQUOT, errno.EFBIG):  # numpy's short writes come without a number
-        return f"{where}: could not be written whole ({what}); free some space or choose another --out"
+    if error.errno in (None, errno.ENOSPC, errno.EDQUOT, errno.EFBIG):  # numpy's incomplete writes have no number
+        return f"{where}: could not be written completely ({what}); free some space or choose another --out"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return f"{where}: {what}; change its permissions or choose another place"
+        return f"{where}: {what}; change its permissions or choose another folder"
     if error.errno == errno.ENAMETOOLONG:
         return f"{where}: {what}; give a shorter name"
     if error.errno in (errno.EEXIST, errno.ENOTDIR, errno.EISDIR):
-        return f"{where}: {what}; a file stands where a folder is needed, or a folder where a file is"
+        return f"{where}: {what}; a file is where a folder is needed, or a folder where a file is needed"
     return None
 
 
 def one_line(error: BaseException | str) -> str:
-    """Returns what another library's error says as one short line; the name of its kind where it says nothing."""
+    """Returns the message of another library's error as one short line; its class name if it has no message."""
     return " ".join(str(error).split())[:SHORT_CHARACTERS] or type(error).__name__
 
 
 def printable(text: str) -> str:
-    """Returns a text that can be printed and written: bytes of a file name that are not UTF-8 become `\\udcff`."""
+    """Returns a text that can be printed and written; escapes bytes that are not UTF-8, as file names may have."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
 def unprintable_name() -> str:
-    """Returns what is wrong with a file's name that `printable` changes, and what to do."""
+    """Returns what is wrong with a file name that `printable` changes, and what to do."""
     if sys.getfilesystemencoding() == "utf-8":
         return "its name is not valid UTF-8; rename it"
-    return "its name has characters that this locale does not know; set PYTHONUTF8=1"
+    return "its name has characters that this locale does not have; set PYTHONUTF8=1"
 
 
 def fail(message: str) -> int:

@@ -27,7 +27,7 @@ class KeypointNameError(InputError, KeyError):
 class Face:
     """A face and its K keypoints. `face["nose_tip"]` is one of them: (x, y).
 
-    Coordinates are px of the picture; pixel centers lie at whole numbers.
+    Coordinates are px of the picture; pixel centers are at whole numbers.
 
     Attributes:
         box: (x, y, width, height) of an upright square around the face, in px; it may reach outside the picture.
@@ -36,7 +36,7 @@ class Face:
             predict it.
         crop: float64 (2, 3), the matrix from the picture to the crop that the network saw.
         keypoint_set: the names of the keypoints, and how they relate.
-        score: the detector's score, higher is surer; 1 for a face that no detector found.
+        score: the detector's score, higher is more certain; 1 for a face that no detector found.
 
     Example:
         >>> from facial_keypoints import Predictor

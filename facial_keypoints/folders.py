@@ -5,22 +5,22 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-OF_FILE_MANAGERS = (".DS_Store", "Thumbs.db", "desktop.ini")  # they leave them wherever they have looked
+OF_FILE_MANAGERS = (".DS_Store", "Thumbs.db", "desktop.ini")  # files that file managers create in the folders they show
 
 
 @contextlib.contextmanager
 def atomic_folder(out: Path) -> Iterator[Path]:
-    """Yields a temporary folder beside `out` that takes its place if the block ends well and is deleted if not.
+    """Yields a temporary folder beside `out` that replaces it if the block succeeds, and is deleted if it fails.
 
-    What `out` held before stands until then; after a kill in between, the next call puts it back. One run at a time
-    may write `out`: the temporary folder has a name of its own for each `out`, not for each run.
+    The old content of `out` stays until then; after a kill in between, the next call restores it. Only one run at a
+    time may write `out`, since the temporary folder's name depends on `out` alone.
     """
-    out = out.resolve()  # a link stays one; `.` has no name
+    out = out.resolve()  # keeps a link a link; `.` has no name
     new = out.with_name(f".{out.name}.partial")
     put_back(out)
     shutil.rmtree(new, ignore_errors=True)  # left by a kill
     try:
-        new.mkdir(parents=True)  # in here: an interrupt just after it must not leave the folder behind
+        new.mkdir(parents=True)  # inside `try`: an interrupt just after it must delete the folder
         yield new
         replace_folder(out, new)
     finally:
@@ -29,7 +29,7 @@ def atomic_folder(out: Path) -> Iterator[Path]:
 
 
 def replace_folder(out: Path, new: Path) -> None:
-    """Moves folder `new` to `out`; what stood there is deleted once it has moved."""
+    """Moves folder `new` to `out`, then deletes the old content of `out`."""
     put_back(out)
     if out.exists():
         out.rename(_old(out))
@@ -38,7 +38,7 @@ def replace_folder(out: Path, new: Path) -> None:
 
 
 def put_back(out: Path) -> None:
-    """Takes back what `out` held where a kill left it missing, and deletes that where it did not."""
+    """Restores the old content of `out` if a kill left `out` missing; otherwise deletes the old content."""
     old = _old(out)
     if old.exists() and not out.exists():
         old.rename(out)
@@ -46,5 +46,5 @@ def put_back(out: Path) -> None:
 
 
 def _old(out: Path) -> Path:
-    """Returns where the folder `out` waits while another one takes its place."""
+    """Returns where the old content of `out` is while `out` is replaced."""
     return out.with_name(f".{out.name}.old")

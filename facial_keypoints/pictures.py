@@ -1,4 +1,4 @@
-"""Picture files, in and out."""
+"""Reads and writes picture files."""
 
 import contextlib
 import importlib
@@ -39,17 +39,17 @@ READERS = (
     PpmImagePlugin.PpmImageFile,
     TiffImagePlugin.TiffImageFile,
     WebPImagePlugin.WebPImageFile,
-)  # of Pillow; all are loaded, for it would load its forty others where one is missing
-FORMATS = tuple(reader.format for reader in READERS)  # some others start programs
+)  # importing all of them keeps Pillow from loading its forty others
+FORMATS = tuple(reader.format for reader in READERS)  # others are refused: some start programs
 TIFF_ONLY = (TiffImagePlugin.TiffImageFile.format,)
 
 
 class LateReader(NamedTuple):
-    """A reader of Pillow's that is loaded when a file begins as its format does: it takes time, and few need it.
+    """A reader of Pillow's that is imported when a file has its signature: the import is slow and seldom needed.
 
     Attributes:
-        format, plugin: as Pillow names them.
-        signature, at: what such a file holds, and where, in bytes.
+        format, plugin: Pillow's names.
+        signature, at: bytes that such a file contains, and their offset.
     """
 
     format: str
@@ -64,12 +64,12 @@ LATE_READERS = (
     LateReader("JPEG2000", "PIL.Jpeg2KImagePlugin", b"\xff\x4f\xff\x51", 0),
 )
 LONGEST_SIGNATURE = 16  # bytes
-MOST_PIXELS = 89_000_000  # decoded they take 267 MB; beyond, Pillow warns of its own accord
+MOST_PIXELS = 89_000_000  # 267 MB when decoded; Pillow itself warns of more
 JPEG_QUALITY = 92
-PNG_LEVEL = 1  # of compression: a little larger, many times quicker
+PNG_LEVEL = 1  # of compression: files a little larger, writing many times faster
 DEEP_MODES = ("I", "I;16", "I;16B", "I;16L", "I;16N")  # Pillow's names for gray pictures of 16 bits
 DEEPEST = 65535
-UPRIGHT = {  # how a picture is turned upright, by its EXIF orientation; 1: it is
+UPRIGHT = {  # the transposition that makes a picture upright, by its EXIF orientation; 1 needs none
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -81,7 +81,7 @@ UPRIGHT = {  # how a picture is turned upright, by its EXIF orientation; 1: it i
 
 Picture = str | Path | npt.NDArray[np.uint8] | Image.Image
 
-notes = logging.getLogger("facial_keypoints")  # what a reader should know; a program may show or silence it
+notes = logging.getLogger("facial_keypoints")  # warnings that a program may show or silence
 
 
 def read_picture(path: str | Path, *, most_pixels: int = MOST_PIXELS) -> UInt8:
@@ -148,7 +148,7 @@ def as_rgb(picture: Picture) -> UInt8:
 
 @contextlib.contextmanager
 def open_picture(path: Path, most_pixels: int = MOST_PIXELS) -> Iterator[Image.Image]:
-    """Yields a picture file as Pillow has opened it, at the picture that is meant; no pixels are decoded yet.
+    """Yields a picture file opened by Pillow, at the picture to read; no pixels are decoded yet.
 
     Raises:
         InputError: as `read_picture`.
@@ -161,7 +161,7 @@ def open_picture(path: Path, most_pixels: int = MOST_PIXELS) -> Iterator[Image.I
         raise
     except Image.DecompressionBombError:
         raise InputError(_too_large(path, most_pixels)) from None
-    except Exception as error:  # Pillow's readers raise whatever they stumble over
+    except Exception as error:  # Pillow's readers raise exceptions of any class
         why = "" if isinstance(error, UnidentifiedImageError) else f" ({one_line(error)})"
         raise InputError(f"{path}: is no picture that can be read{why}; save it as JPEG or PNG") from None
     with image:
@@ -171,7 +171,7 @@ def open_picture(path: Path, most_pixels: int = MOST_PIXELS) -> Iterator[Image.I
 
 
 def _opened(path: Path, most_pixels: int) -> Image.Image:
-    """Returns a picture file after its header has been read; logs a note where it holds further pictures."""
+    """Opens a picture file and reads its header; logs a warning if it holds several pictures."""
     with path.open("rb") as file:
         head = file.read(LONGEST_SIGNATURE)
     if head.startswith(tiff.SIGNATURES):
@@ -180,21 +180,21 @@ def _opened(path: Path, most_pixels: int) -> Image.Image:
     if late:
         importlib.import_module(late.plugin)
     image = Image.open(path, formats=(late.format,) if late else FORMATS)
-    count = getattr(image, "n_frames", 1)  # which reads on to the last of them
-    if count > 1 and image.format != "MPO":  # which is one photo, then helpers of it
+    count = getattr(image, "n_frames", 1)  # reads the file up to the last picture
+    if count > 1 and image.format != "MPO":  # one photo, then auxiliary pictures
         notes.warning("%s: holds %d pictures; the first is taken", path, count)
     return image
 
 
 def _opened_tiff(path: Path, most_pixels: int) -> Image.Image:
-    """Returns a TIFF file at the picture that it is meant to show; logs as `_opened`.
+    """Opens a TIFF file at its main picture; logs as `_opened`.
 
     Raises:
-        InputError: it is a RAW photo.
+        InputError: the file is a RAW photo.
     """
     found = tiff.read_pages(path)
     if found.raw:
-        raise InputError(f"{path}: is a RAW photo, of which only previews can be read; save it as JPEG or PNG")
+        raise InputError(f"{path}: is a RAW photo, whose previews alone can be read; save it as JPEG or PNG")
     page = tiff.main_page(found.pages)
     if page is None or page is found.pages[0]:
         image = Image.open(path, formats=TIFF_ONLY)
@@ -202,7 +202,7 @@ def _opened_tiff(path: Path, most_pixels: int) -> Image.Image:
         raise InputError(_too_large(path, most_pixels, (page.width_px, page.height_px)))
     else:
         image = Image.open(io.BytesIO(tiff.starting_at(page, path.read_bytes())), formats=TIFF_ONLY)
-        if page.parent is not None and not page.orientation:  # then its parent says how both are turned
+        if page.parent is not None and not page.orientation:  # its parent has the orientation of both
             image.getexif()[ExifTags.Base.Orientation] = found.pages[page.parent].orientation
     whole = [other for other in found.pages if other.parent is None and not other.reduced]
     if len(whole) > 1:
@@ -237,10 +237,10 @@ def write_picture(path: str | Path, picture: UInt8) -> None:
 
 
 def _orientation(image: Image.Image) -> int:
-    """Returns the EXIF orientation of a picture, 1 to 8; 1 where none can be read."""
+    """Returns the EXIF orientation of a picture, 1 to 8; 1 if none can be read."""
     try:
         return int(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except Exception:  # a camera's other mistakes in its EXIF data do not spoil the photo
+    except Exception:  # damaged EXIF data do not make the photo unreadable
         return 1
 
 
@@ -251,7 +251,7 @@ def _rgb(image: Image.Image) -> UInt8:
             raise ValueError("has values of 32 bits")
         tags = image.tag_v2 if isinstance(image, TiffImagePlugin.TiffImageFile) else {}
         if tags.get(ExifTags.Base.PhotometricInterpretation) == 0:
-            raise ValueError("has 16 bits of which 0 is white")  # Pillow takes it for black
+            raise ValueError("has 16 bits of which 0 is white")  # Pillow reads it as black
         return np.repeat((values >> 8).astype(np.uint8)[..., None], 3, axis=-1)
     if image.mode == "F":
         raise ValueError("has values of 32 bits")

@@ -1,4 +1,4 @@
-"""Finds the shipped models, alike in a checkout, an editable install and an installed wheel."""
+"""Finds the shipped models in a checkout, an editable install or an installed wheel."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from facial_keypoints.errors import InputError
 
 ONNX_FILE, INT8_FILE, MANIFEST = "model.onnx", "model_int8.onnx", "manifest.json"  # in a model folder
 KERAS_SUFFIX = ".keras"
-KERAS_FILE = "model.keras"  # what they were exported from; it may be left out of what is shipped
+KERAS_FILE = "model.keras"  # the network that the ONNX files were exported from; the wheel has none
 IN_WHEEL = Path(__file__).parent / "pretrained"  # pyproject.toml puts them there
 IN_CHECKOUT = Path(__file__).parents[1] / "artifacts" / "pretrained"
 
@@ -18,13 +18,13 @@ def shipped() -> dict[str, Path]:
 
 
 def find(model: str | Path) -> Path:
-    """Returns the model folder or the `.onnx` file that is meant.
+    """Returns a model folder or an `.onnx` file.
 
     Args:
-        model: the name of a shipped model, which comes first, or a path (`./v2` where a folder has such a name).
+        model: the name of a shipped model, or a path; write `./v2` for a folder that has the name of a shipped model.
 
     Raises:
-        InputError: there is none.
+        InputError: there is no such model.
     """
     known = shipped()
     if isinstance(model, str) and model in known:

@@ -19,9 +19,9 @@ class PictureFaces:
 
     Attributes:
         file: the picture's name.
-        width_px, height_px: of the picture.
-        faces: for each: `box` [x, y, width, height], `keypoints` K pairs [x, y] and `expected_error` K numbers (or
-            null), all in px of the picture, and the detector's `score`.
+        width_px, height_px: its size.
+        faces: for each face `box` [x, y, width, height], `keypoints` K pairs [x, y] and `expected_error` K numbers or
+            null, all in px of the picture, and the detector's `score`.
     """
 
     file: str
@@ -43,19 +43,19 @@ def face_values(face: Face) -> dict[str, Any]:
 
 
 def columns(spec: ModelSpec) -> list[str]:
-    """Returns the columns of a face: its box, its keypoints, the errors to expect where the network says them."""
+    """Returns the columns of a face: its box, its keypoints, and their expected errors if the network predicts them."""
     errors = [f"{name}_expected_error" for name in spec.keypoint_set.names] if spec.expected_error else []
     return ["box_x", "box_y", "box_w", "box_h", *spec.keypoint_set.columns, *errors]
 
 
 def row(face: dict[str, Any]) -> list[float]:
-    """Returns the values of `columns` for what `face_values` gave."""
+    """Returns the values of `columns` from `face_values`."""
     coordinates = [value for point in face["keypoints"] for value in point]
     return [*face["box"], *coordinates, *(face["expected_error"] or [])]
 
 
 def write_csv(path: Path, pictures: Iterable[PictureFaces], spec: ModelSpec) -> None:
-    """Writes one row for each face: `file,face`, then `columns`; a picture without faces has no row."""
+    """Writes one row for each face: `file,face`, then `columns`; none for a picture without faces."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["file", "face", *columns(spec)])
@@ -64,7 +64,7 @@ def write_csv(path: Path, pictures: Iterable[PictureFaces], spec: ModelSpec) -> 
 
 
 def write_json(path: Path, pictures: Sequence[PictureFaces], spec: ModelSpec, model: str) -> None:
-    """Writes the keypoint set, the model's name, and every picture with its faces, one picture a line."""
+    """Writes the model's name, the keypoint set, and each picture with its faces, one picture per line."""
     head = {"model": model, "keypoint_set": spec.keypoint_set.name, "keypoints": spec.keypoint_set.names}
     with path.open("w", encoding="utf-8") as file:
         file.write(json.dumps(head)[:-1] + ', "pictures": [')

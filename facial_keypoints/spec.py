@@ -1,4 +1,4 @@
-"""What a trained network takes and gives, stored with it: in its manifest and as metadata of its ONNX file."""
+"""The inputs and outputs of a trained network, stored in its manifest and in the metadata of its ONNX file."""
 
 import math
 from dataclasses import asdict, dataclass
@@ -15,12 +15,12 @@ CHANNELS = GRAY, RGB = 1, 3
 
 @dataclass(frozen=True)
 class Crop:
-    """The pictures that a network takes.
+    """The crops that a network takes.
 
     Attributes:
-        height_px, width_px: of the picture.
+        height_px, width_px: the size of a crop.
         channels: 1 (gray) or 3 (RGB).
-        mean_keypoints: K pairs (x, y) in px, where the training faces have their keypoints on average.
+        mean_keypoints: K pairs (x, y) in px, the mean keypoints of the training faces.
     """
 
     height_px: int
@@ -36,13 +36,14 @@ class Crop:
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """What a network predicts, and on what it was trained.
+    """What a network predicts, and what it was trained on.
 
     Attributes:
         keypoint_set: K keypoints.
-        label_sources: indexes into `keypoint_set.label_sources`: those that it has output points of their own for.
-        expected_error: whether it predicts the expected error of each output point beside x and y.
-        crop: of its training pictures.
+        label_sources: the label sources that have output points of their own, indexes into
+            `keypoint_set.label_sources`.
+        expected_error: whether the network predicts the expected error of each output point as well as x and y.
+        crop: the crops of its training pictures.
     """
 
     keypoint_set: KeypointSet
@@ -61,12 +62,12 @@ class ModelSpec:
         names: dict[int, tuple[str, str]] = {}
         for label_source, row in zip(self.keypoint_set.label_sources, self.output_points.of_label_source, strict=True):
             for keypoint, output_point in zip(self.keypoint_set.names, row, strict=True):
-                names.setdefault(output_point, (keypoint, label_source.name))  # the first source that means it
+                names.setdefault(output_point, (keypoint, label_source.name))  # the first label source that has it
         return tuple(names[output_point] for output_point in range(len(self.output_points)))
 
 
 def to_json(spec: ModelSpec) -> dict[str, Any]:
-    """Returns JSON values that say it all to a reader who has nothing of this project."""
+    """Returns JSON values that are complete for readers without this project."""
     of_label_source = spec.output_points.of_label_source
     return {
         "format_version": FORMAT_VERSION,
@@ -80,11 +81,11 @@ def to_json(spec: ModelSpec) -> dict[str, Any]:
 
 
 def from_json(values: Any, where: str) -> ModelSpec:
-    """Returns the spec that `to_json` wrote.
+    """Returns the spec from the values of `to_json`.
 
     Args:
         values: JSON values.
-        where: the file, for the message.
+        where: the file, for messages.
 
     Raises:
         InputError: no such values, or a keypoint set whose facts contradict each other.
@@ -98,7 +99,7 @@ def from_json(values: Any, where: str) -> ModelSpec:
         means = tuple((float(x), float(y)) for x, y in crop["mean_keypoints"])
         size = (int(crop["height_px"]), int(crop["width_px"]), int(crop["channels"]))
         spec = ModelSpec(keypoint_set, label_sources, bool(values["expected_error"]), Crop(*size, means))
-        known = {**values, **to_json(spec)} == values  # a later version may say more
+        known = {**values, **to_json(spec)} == values  # a later version may have more keys
         known = known and min(size) > 0 and size[2] in CHANNELS
         known = known and len(means) == len(keypoint_set) and all(math.isfinite(x + y) for x, y in means)
     except InputError:

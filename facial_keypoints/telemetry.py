@@ -1,9 +1,9 @@
-"""Switches off what other packages report to their makers, before they are imported."""
+"""Switches off the telemetry of other packages before they are imported."""
 
 import os
 
 # For each package: the environment variables that stop its reports, its checks for a newer version, and the ids that it
-# would leave in the home folder. A further package is one line here.
+# would store in the home folder. Add one line for a new package.
 OFF = {
     "onnxruntime": {"ORT_DISABLE_TELEMETRY": "1"},  # its wheels report from 1.29 on, and read this only on import
     "gradio": {"GRADIO_ANALYTICS_ENABLED": "False"},  # its check for a newer version, too
@@ -14,7 +14,7 @@ OFF = {
 
 
 def switch_off(*packages: str) -> None:
-    """Sets the variables of OFF for some packages (without any: for all of them) where the user has not set them."""
+    """Sets the variables of OFF for these packages, or for all, unless the user has set them."""
     for package in packages or OFF:
         for name, value in OFF[package].items():
             os.environ.setdefault(name, value)

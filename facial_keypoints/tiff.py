@@ -1,33 +1,33 @@
-"""Which pictures a TIFF file holds. RAW photos are TIFF files too, and their first picture is often a small preview."""
+"""Lists the pictures in a TIFF file. RAW photos are TIFF files too; their first picture is often a small preview."""
 
 import struct
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-MOST_PAGES, MOST_TAGS, MOST_VALUES = 10_000, 65_535, 100  # of a file, of a page, of a tag that is read here
+MAX_PAGES, MAX_TAGS, MAX_VALUES = 10_000, 65_535, 100  # of a file, of a page, of a tag that is read here
 BYTE_ORDERS = {b"II": "<", b"MM": ">"}
 SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-BIG = 43  # the number after the byte order, of files with offsets of 8 bytes
-CANON_RAW = b"CR"  # at byte 8 of a CR2 file, whose sensor page says neither its size nor what it is
+BIG = 43  # the number after the byte order in files with offsets of 8 bytes
+CANON_RAW = b"CR"  # at byte 8 of a CR2 file, whose sensor page has neither a size nor a type
 
-# Tags, and values of theirs (TIFF 6.0, TIFF/EP, DNG).
+# Tags and some of their values (TIFF 6.0, TIFF/EP, DNG).
 NEW_SUBFILE_TYPE, SUBFILE_TYPE, WIDTH, HEIGHT, PHOTOMETRIC, ORIENTATION, SUB_IFDS = 254, 255, 256, 257, 262, 274, 330
 TAGS = (NEW_SUBFILE_TYPE, SUBFILE_TYPE, WIDTH, HEIGHT, PHOTOMETRIC, ORIENTATION, SUB_IFDS)
 REDUCED_OR_MASK, OLD_REDUCED = 1 | 4, 2
-OF_SENSOR = (32803, 34892)  # a value for each photosite, or the same made linear
-INTEGERS = {3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}  # the types of their values
+OF_SENSOR = (32803, 34892)  # color filter array, linear raw
+INTEGERS = {3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}  # the types of integer values, as `struct` names them
 
 
 class Page(NamedTuple):
     """One picture of a TIFF file.
 
     Attributes:
-        offset: where its directory begins, bytes.
-        width_px, height_px: 0 where it does not say.
-        reduced: whether it says that it is a smaller copy of another picture, or a mask.
-        of_sensor: whether its values are what a camera's sensor measured.
-        orientation: as EXIF has it; 0 where it does not say.
-        parent: the page that it belongs to as a SubIFD, an index into `Pages.pages`; None for a page of its own.
+        offset: where its directory begins, in bytes.
+        width_px, height_px: its size; 0 if missing.
+        reduced: whether it is a smaller copy of another picture, or a mask.
+        of_sensor: whether it holds the raw values of a camera's sensor.
+        orientation: its EXIF orientation; 0 if missing.
+        parent: the page whose SubIFD it is, an index into `Pages.pages`; None for a top-level page.
     """
 
     offset: int
@@ -40,16 +40,16 @@ class Page(NamedTuple):
 
 
 class Pages(NamedTuple):
-    """The pictures of a TIFF file, pages in their order, each before its SubIFDs; `raw`: it is a RAW photo."""
+    """The pictures of a TIFF file, each page before its SubIFDs; `raw`: whether the file is a RAW photo."""
 
     pages: list[Page]
     raw: bool
 
 
 class _Layout(NamedTuple):
-    """How a file writes its directories, as `struct` has it: byte order, number of entries, an entry, an offset.
+    """The formats of a file's directories for `struct`: byte order, number of entries, an entry, an offset.
 
-    `first_at`: where the offset of the first directory stands, bytes.
+    `first_at`: the position of the first directory's offset, in bytes.
     """
 
     order: str
@@ -60,7 +60,7 @@ class _Layout(NamedTuple):
 
 
 def read_pages(path: Path) -> Pages:
-    """Returns the pictures of a TIFF file; reads directories only. Those after a damaged directory are left out."""
+    """Returns the pictures of a TIFF file; reads only directories, up to the first damaged one."""
     pages: list[Page] = []
     with path.open("rb") as file:
         head = file.read(16)
@@ -70,7 +70,7 @@ def read_pages(path: Path) -> Pages:
 
         def add(offset: int, parent: int | None) -> tuple[list[int], int]:
             """Adds a page; returns the offsets of its SubIFDs, and that of the page after it."""
-            if not offset or offset in seen or len(pages) >= MOST_PAGES:
+            if not offset or offset in seen or len(pages) >= MAX_PAGES:
                 return [], 0
             seen.add(offset)
             try:
@@ -89,10 +89,9 @@ def read_pages(path: Path) -> Pages:
 
 
 def main_page(pages: list[Page]) -> Page | None:
-    """Returns the picture that a file is meant to show; None where there is none.
+    """Returns the main picture of a file; None if there is none.
 
-    The first one, without those that say that they are smaller copies; or a larger one that belongs to it, of which it
-    is the preview.
+    It is the first that is not a smaller copy, or the largest of that page's SubIFDs if the page is a preview of it.
     """
     whole = [page for page in pages if not page.reduced] or pages
     if not whole:
@@ -103,12 +102,12 @@ def main_page(pages: list[Page]) -> Page | None:
 
 
 def pixels(page: Page) -> int:
-    """Returns how many pixels a picture has."""
+    """Returns the number of pixels of a picture."""
     return page.width_px * page.height_px
 
 
 def starting_at(page: Page, content: bytes) -> bytes:
-    """Returns the bytes of a file so that a reader begins with this picture."""
+    """Returns the bytes of a file, changed so that a reader begins with this picture."""
     layout = _layout(content)
     offset = struct.pack(layout.order + layout.offset, page.offset)
     return content[: layout.first_at] + offset + content[layout.first_at + len(offset) :]
@@ -121,22 +120,22 @@ def _layout(head: bytes) -> _Layout:
 
 
 def _directory(file: BinaryIO, offset: int, layout: _Layout) -> tuple[dict[int, list[int]], int]:
-    """Returns the values of TAGS in a directory, and the offset of the next one, 0 after the last."""
+    """Returns the values of TAGS in a directory, and the offset of the next directory, 0 after the last."""
     order = layout.order
     file.seek(offset)
     (count,) = struct.unpack(order + layout.number, file.read(struct.calcsize(order + layout.number)))
-    if count > MOST_TAGS:
+    if count > MAX_TAGS:
         raise ValueError(f"{count} tags")
     entries = file.read(count * struct.calcsize(order + layout.entry))
     (following,) = struct.unpack(order + layout.offset, file.read(struct.calcsize(order + layout.offset)))
     tags = {}
     for tag, kind, number, content in struct.iter_unpack(order + layout.entry, entries):
-        if tag in TAGS and kind in INTEGERS and number <= MOST_VALUES:
+        if tag in TAGS and kind in INTEGERS and number <= MAX_VALUES:
             numbers = f"{order}{number}{INTEGERS[kind]}"
             size = struct.calcsize(numbers)
             if size <= len(content):
                 values = content[:size]
-            else:  # then the entry says where they lie
+            else:  # the entry holds their offset
                 file.seek(struct.unpack(order + layout.offset, content)[0])
                 values = file.read(size)
             tags[tag] = list(struct.unpack(numbers, values))

@@ -69,7 +69,7 @@ def answer(path: str | Path, model: str, folder: Path, *, filter: str = NO_FILTE
     values = [results.face_values(face) for face in faces]
     found = PictureFaces(Path(path).name, picture.shape[1], picture.shape[0], values)
     marked = mark(picture, faces, filter=filter, keypoints=keypoints)
-    out = Path(tempfile.mkdtemp(dir=folder))  # only now, for folders that stay empty are swept away
+    out = Path(tempfile.mkdtemp(dir=folder))  # only now: empty folders would be deleted by `cache.sweep`
     files = out / results.CSV_FILE, out / results.JSON_FILE
     results.write_csv(files[0], [found], predictor.spec)
     results.write_json(files[1], [found], predictor.spec, model)

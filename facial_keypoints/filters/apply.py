@@ -1,4 +1,4 @@
-"""Filters: drawn things and blur on faces."""
+"""Puts filters on faces: pictures and blur."""
 
 import math
 from collections.abc import Sequence
@@ -18,9 +18,9 @@ from facial_keypoints.keypoint_set import FACE15, FACE68, as_face15
 from facial_keypoints.pictures import Picture, as_rgb
 
 OPAQUE = 255  # alpha
-BLUR_CELLS = 6  # this many averages lie along the longer side of what is blurred
-BOX_COVER = 1.15  # a blur covers at least the ellipse this much larger than the one inside the face's box
-SOFT = 1.1  # where that ellipse's soft edge ends, in its half axes
+BLUR_CELLS = 6  # averages along the longer side of the blurred region
+BOX_COVER = 1.15  # a blur covers at least an ellipse this much larger than the one inside the face's box
+SOFT = 1.1  # the end of that ellipse's soft edge, in half axes
 
 
 def apply_filter(picture: Picture, faces: Sequence[Face], filter: Filter | str | Path) -> UInt8:
@@ -42,41 +42,41 @@ def apply_filter(picture: Picture, faces: Sequence[Face], filter: Filter | str |
     if not isinstance(filter, Filter):
         filter = load_filter(filter)
     painted = as_rgb(picture).copy()
-    paint = _blur if filter.paint == BLUR else _lay
+    paint = _blur if filter.paint == BLUR else _draw
     for face in sorted(faces, key=lambda face: face.box[2]):
         paint(painted, face, filter)
     return painted
 
 
 def fit_filter(filter: Filter, face: Face) -> Float64:
-    """Returns the matrix (2, 3) that takes the px of a filter's PNG to those of the picture a face is in.
+    """Returns the matrix (2, 3) from a filter's PNG to the face's picture, by least squares over the anchors.
 
-    Least squares over the anchors. An anchor that lies a depth z before what is drawn is seen beside its place (x, y)
-    when the head turns: place = linear (x, y) + shift + z * parallax (an affine camera: Koenderink and van Doorn 1991).
-    The parallax is found with the rest, and what is drawn has z = 0: so a hat, whose anchors lie before it, goes back
-    with the skull where the tip of the nose comes forward.
+    When the head turns, an anchor at a depth z before the drawing moves by a parallax: it appears at
+    linear (x, y) + shift + z * parallax (an affine camera: Koenderink and van Doorn 1991). The fit estimates the
+    parallax too, and draws at z = 0. So a hat, whose anchors are before it, moves back with the skull while the tip of
+    the nose moves forward.
     """
     points = points15(face)
     targets = np.stack([points[list(anchor)].mean(axis=0) for anchor in filter.anchors])
     if filter.fit == SIMILARITY:  # complex numbers turn and scale in one product
-        turn, shift = _solution(columns(filter.places, SIMILARITY), targets @ np.array([1, 1j]))
+        turn, shift = _solution(columns(filter.positions, SIMILARITY), targets @ np.array([1, 1j]))
         return np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
-    to_x, to_y, shift = _solution(columns(filter.places, AFFINE), targets)
+    to_x, to_y, shift = _solution(columns(filter.positions, AFFINE), targets)
     return np.stack([to_x, to_y, shift], axis=1)
 
 
 def _solution(known: npt.NDArray[np.inexact[Any]], targets: npt.NDArray[np.inexact[Any]]) -> Any:
-    """Returns the coefficients of all columns but the depth's."""
+    """Returns the least-squares coefficients of all columns except the depth."""
     depth = known.shape[1] - (2 if np.iscomplexobj(known) else 3)
     solution = np.linalg.lstsq(known, targets, rcond=None)[0]
     return solution[: len(solution) - depth]
 
 
 def points15(face: Face) -> Float64:
-    """Returns a face's keypoints as FACE15 has them, float64 (15, 2) in px of the picture.
+    """Returns a face's keypoints in the order of FACE15, float64 (15, 2) in px of the picture.
 
     Raises:
-        InputError: it has neither 15 nor 68.
+        InputError: the face has neither 15 nor 68 keypoints.
     """
     points = face.keypoints.astype(np.float64)
     if len(points) == len(FACE68):
@@ -86,7 +86,7 @@ def points15(face: Face) -> Float64:
     return points
 
 
-def _lay(picture: UInt8, face: Face, filter: Filter) -> None:
+def _draw(picture: UInt8, face: Face, filter: Filter) -> None:
     """Blends a filter's PNG into a picture, in place."""
     matrix = fit_filter(filter, face)
     if (region := _region(_corners(filter, matrix), picture)) is None:
@@ -98,10 +98,10 @@ def _lay(picture: UInt8, face: Face, filter: Filter) -> None:
 
 
 def _blur(picture: UInt8, face: Face, filter: Filter) -> None:
-    """Averages a face away, in place.
+    """Blurs a face beyond recognition, in place.
 
-    Only BLUR_CELLS x BLUR_CELLS averages or fewer are kept of it, so that no sharpening brings it back. The mask grows
-    by the error to expect of the keypoints, and covers the face's box wherever they are.
+    At most BLUR_CELLS x BLUR_CELLS averages remain, so that no sharpening restores it. The mask grows with the expected
+    error of the keypoints and always covers the face's box.
     """
     matrix = _grown(fit_filter(filter, face), filter, face)
     x, y, width, height = face.box
@@ -121,7 +121,7 @@ def _blur(picture: UInt8, face: Face, filter: Filter) -> None:
 
 
 def _grown(matrix: Float64, filter: Filter, face: Face) -> Float64:
-    """Returns a fit that is larger, about the PNG's middle, by the error to expect of the keypoints."""
+    """Returns a fit enlarged about the PNG's middle by the expected error of the keypoints."""
     if face.expected_error is None:
         return matrix
     height, width = filter.rgba.shape[:2]
@@ -133,21 +133,21 @@ def _grown(matrix: Float64, filter: Filter, face: Face) -> Float64:
 
 
 def _ellipse(mask: UInt8, middle: Float64, axes: Float64) -> None:
-    """Makes a mask opaque in an ellipse of half axes (x, y), in place; its edge, outside, is soft."""
+    """Makes a mask opaque inside an ellipse of half axes (x, y), in place; the edge outside it is soft."""
     y, x = np.ogrid[: mask.shape[0], : mask.shape[1]]
     away = np.hypot((x - middle[0]) / axes[0], (y - middle[1]) / axes[1])
     np.maximum(mask, np.clip((SOFT - away) / (SOFT - 1) * OPAQUE, 0, OPAQUE).astype(np.uint8), out=mask)
 
 
 def _corners(filter: Filter, matrix: Float64) -> Float64:
-    """Returns where a filter's corners come to lie, float64 (4, 2)."""
+    """Returns the corners of a filter in the picture, float64 (4, 2)."""
     height, width = filter.rgba.shape[:2]
     outer = [(-1, -1), (width, -1), (width, height), (-1, height)]
     return geometry.transform(np.array(outer, np.float64), matrix)
 
 
 def _region(corners: Float64, picture: UInt8) -> tuple[slice, slice] | None:
-    """Returns the rows and columns of a picture that hold points (P, 2); None where none does."""
+    """Returns the rows and columns of a picture that contain points (P, 2); None if they are outside."""
     height, width = picture.shape[:2]
     left, top = np.floor(corners.min(axis=0)).clip(0, (width, height)).astype(int).tolist()
     right, bottom = np.ceil(corners.max(axis=0) + 1).clip(0, (width, height)).astype(int).tolist()
@@ -155,8 +155,8 @@ def _region(corners: Float64, picture: UInt8) -> tuple[slice, slice] | None:
 
 
 def _warped(filter: Filter, matrix: Float64, region: tuple[slice, slice]) -> UInt8:
-    """Returns a filter under a matrix in a region of the picture, uint8 (h, w, 4), premultiplied."""
-    rgba, matrix = geometry.shrunk(filter.rgba, matrix)  # so that nothing flickers
+    """Returns a filter under a matrix in a region of the picture, uint8 (h, w, 4), premultiplied by alpha."""
+    rgba, matrix = geometry.shrunk(filter.rgba, matrix)  # avoids aliasing
     size = region[1].stop - region[1].start, region[0].stop - region[0].start
     placed = matrix - [[0, 0, region[1].start], [0, 0, region[0].start]]
-    return np.asarray(cv2.warpAffine(rgba, placed, size, flags=cv2.INTER_LINEAR), np.uint8)  # beyond its edges: nothing
+    return np.asarray(cv2.warpAffine(rgba, placed, size, flags=cv2.INTER_LINEAR), np.uint8)

@@ -1,6 +1,6 @@
-"""Reads filters: a PNG and, beside it, a JSON file of the same name that says where a face's keypoints lie in it.
+"""Reads filters: a PNG, and a JSON file of the same name with the positions of a face's keypoints in it.
 
-docs/filters.md tells how to make one; those of this project are in this folder. A anchors.
+docs/filters.md explains how to make one; this folder has those of the library. A anchors.
 """
 
 import hashlib
@@ -21,31 +21,31 @@ FOLDER = Path(__file__).parent
 FITS = SIMILARITY, AFFINE = "similarity", "affine"
 PAINTS = PICTURE, BLUR = "picture", "blur"
 ANCHOR_KEYS = ("keypoints", "x", "y", "depth")
-LARGEST_PX = 4096  # of a side
+MAX_PX = 4096  # of a side
 
 
 @dataclass(frozen=True, eq=False)
 class Filter:
-    """What is laid on a face.
+    """A picture or a blur to put on faces.
 
     Attributes:
-        rgba: uint8 (H, W, 4), colors premultiplied by alpha: so edges have no fringes where it is resampled.
-        anchors: A groups of keypoints, indexes into FACE15; a group means the mean of its keypoints.
-        places: float64 (A, 3): where they lie in the PNG, x and y in its px, and how far before what is drawn.
-        fit: AFFINE, or SIMILARITY.
-        paint: PICTURE: the PNG; BLUR: what the face shows, made unrecognizable where the PNG is opaque.
+        rgba: uint8 (H, W, 4), colors premultiplied by alpha, so that resampled edges have no fringes.
+        anchors: A groups of keypoints, indexes into FACE15; a group stands for the mean of its keypoints.
+        positions: float64 (A, 3), where the anchors are: x and y in px of the PNG, and the depth before the drawing.
+        fit: AFFINE or SIMILARITY.
+        paint: PICTURE draws the PNG; BLUR makes the face unrecognizable where the PNG is opaque.
     """
 
     rgba: UInt8
     anchors: tuple[tuple[int, ...], ...]
-    places: Float64
+    positions: Float64
     fit: str
     paint: str
 
     def digest(self) -> str:
-        """Returns what tells it from any other: a hash of all it holds."""
-        said = repr((self.rgba.shape, self.anchors, self.places.tolist(), self.fit, self.paint))
-        return hashlib.sha256(said.encode() + self.rgba.tobytes()).hexdigest()
+        """Returns a hash of all its values."""
+        values = repr((self.rgba.shape, self.anchors, self.positions.tolist(), self.fit, self.paint))
+        return hashlib.sha256(values.encode() + self.rgba.tobytes()).hexdigest()
 
 
 def names() -> list[str]:
@@ -80,18 +80,17 @@ def load_filter(name: str | Path) -> Filter:
         text = anchors_file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         raise InputError(
-            f"{anchors_file}: cannot be read; it says where keypoints lie in {path.name} (docs/filters.md)"
+            f"{anchors_file}: cannot be read; it must list where keypoints are in {path.name} (docs/filters.md)"
         ) from None
-    anchors, places, fit, paint = _anchors(text, anchors_file)
-    return Filter(rgba, anchors, places, fit, paint)
+    return Filter(rgba, *_anchors(text, anchors_file))
 
 
-def columns(places: Float64, fit: str) -> npt.NDArray[np.inexact[Any]]:
-    """Returns what the least squares solve for, a column each: x and y (or both as one), 1, the depth if it differs."""
-    of_plane = places[:, :2] @ np.array([[1], [1j]]) if fit == SIMILARITY else places[:, :2]
-    found = [of_plane, np.ones((len(places), 1))]
-    if len(places) and np.ptp(places[:, 2]):
-        found.append(places[:, 2:])
+def columns(positions: Float64, fit: str) -> npt.NDArray[np.inexact[Any]]:
+    """Returns the least squares' columns: x and y (or one complex column), 1, and the depth if it varies."""
+    of_plane = positions[:, :2] @ np.array([[1], [1j]]) if fit == SIMILARITY else positions[:, :2]
+    found = [of_plane, np.ones((len(positions), 1))]
+    if len(positions) and np.ptp(positions[:, 2]):
+        found.append(positions[:, 2:])
     return np.concatenate(found, axis=1)
 
 
@@ -101,10 +100,10 @@ def _read_rgba(path: Path) -> UInt8:
         raise InputError(f"{path}: no such file; give one of {', '.join(names())}, or a .png file of your own")
     try:
         with Image.open(path, formats=["PNG"]) as image:
-            if max(image.size) > LARGEST_PX:
-                raise InputError(f"{path}: is {image.width} x {image.height} px; make it at most {LARGEST_PX} wide")
+            if max(image.size) > MAX_PX:
+                raise InputError(f"{path}: is {image.width} x {image.height} px; make its sides at most {MAX_PX} px")
             if not image.has_transparency_data:
-                raise InputError(f"{path}: has no alpha; save it as a PNG that is transparent around what is drawn")
+                raise InputError(f"{path}: has no alpha channel; save a PNG that is transparent around the drawing")
             return np.asarray(image.convert("RGBA").convert("RGBa"), np.uint8)
     except InputError:
         raise
@@ -113,30 +112,30 @@ def _read_rgba(path: Path) -> UInt8:
 
 
 def _anchors(text: str, path: Path) -> tuple[tuple[tuple[int, ...], ...], Float64, str, str]:
-    """Returns what an anchors file says: groups of keypoints, their places (A, 3), the fit and the paint."""
+    """Returns the values of an anchors file: groups of keypoints, their positions (A, 3), the fit and the paint."""
     try:
         values = json.loads(text)
         fit, paint, rows = values.get("fit", SIMILARITY), values.get("paint", PICTURE), values["anchors"]
         keypoints = [list(row["keypoints"]) for row in rows]
-        places = np.array([(row["x"], row["y"], row.get("depth", 0)) for row in rows], np.float64).reshape(-1, 3)
+        positions = np.array([(row["x"], row["y"], row.get("depth", 0)) for row in rows], np.float64).reshape(-1, 3)
         more = set(values) - {"fit", "paint", "anchors"} | {key for row in rows for key in row} - {*ANCHOR_KEYS}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise InputError(f"{path}: does not list anchors, each with keypoints, x and y (docs/filters.md)") from None
     if more:
-        raise InputError(f"{path}: has {sorted(more)[0]!r}, which nothing reads (docs/filters.md)")
+        raise InputError(f"{path}: has {sorted(more)[0]!r}, which is not a known key (docs/filters.md)")
     if fit not in FITS or paint not in PAINTS:
-        raise InputError(f"{path}: fit is one of {', '.join(FITS)}, paint one of {', '.join(PAINTS)}")
-    if not np.isfinite(places).all():
+        raise InputError(f"{path}: fit must be one of {', '.join(FITS)}, and paint one of {', '.join(PAINTS)}")
+    if not np.isfinite(positions).all():
         raise InputError(f"{path}: x, y and depth of an anchor must be numbers")
     for number, group in enumerate(keypoints, 1):
         unknown = [name for name in group if name not in FACE15.names]
         if unknown or not group:
             what = f"the unknown keypoint {unknown[0]!r}" if unknown else "no keypoint"
             raise InputError(f"{path}: anchor {number} has {what}; known: {', '.join(FACE15.names)}")
-    needed = columns(places, fit)
-    if len(places) < needed.shape[1] or np.linalg.matrix_rank(needed) < needed.shape[1]:
+    needed = columns(positions, fit)
+    if len(positions) < needed.shape[1] or np.linalg.matrix_rank(needed) < needed.shape[1]:
         raise InputError(
-            f"{path}: {len(places)} anchors cannot say where it goes; a fit of kind {fit} needs "
-            f"{needed.shape[1]} that are not in one place or on one line"
+            f"{path}: {len(positions)} anchors are too few or coincide; a fit of kind {fit} needs "
+            f"{needed.shape[1]} at different points, not all on one line"
         )
-    return tuple(tuple(FACE15.index(name) for name in group) for group in keypoints), places, fit, paint
+    return tuple(tuple(FACE15.index(name) for name in group) for group in keypoints), positions, fit, paint

@@ -1,1 +1,1 @@
-"""Clips and cameras: frames in, faces followed from frame to frame, annotated clips out."""
+"""Clips and cameras: reads frames, follows faces, writes annotated clips."""

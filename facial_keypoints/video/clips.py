@@ -1,4 +1,4 @@
-"""Clips: frames in, faces by frame, annotated clips out. OpenCV decodes and encodes; sound is left out."""
+"""Reads clips, follows their faces and writes annotated clips without sound. OpenCV decodes and encodes."""
 
 import contextlib
 import csv
@@ -24,27 +24,28 @@ from facial_keypoints.pictures import notes
 from facial_keypoints.predictor import Predictor
 from facial_keypoints.video.tracking import TrackedFace, Tracker
 
-SUFFIX, CODEC = ".mp4", "mp4v"  # MPEG-4 part 2; OpenCV's wheels hold no H.264, and their VP9 takes 70 times as long
-SMALLEST_PX = 2  # of a clip's side that is written
+SUFFIX, CODEC = ".mp4", "mp4v"  # MPEG-4 part 2; OpenCV's wheels have no H.264, and their VP9 takes 70 times as long
+SMALLEST_PX = 2  # side of a clip that can be written
 FASTEST_HZ = 1000
-MOTION_JPEG = ("mjpg", "jpeg")  # the codes of a clip whose frames are JPEG pictures
-UNDECODED = -1  # for cv2.CAP_PROP_FORMAT: frames are given as they stand in the file
-SILENT, QUIET = 0, "-8"  # OpenCV's and FFmpeg's levels at which they print nothing
+MOTION_JPEG = ("mjpg", "jpeg")  # the codec ids of clips whose frames are JPEG pictures
+UNDECODED = -1  # for cv2.CAP_PROP_FORMAT: returns the packets of the file
+SILENT, QUIET = 0, "-8"  # the levels at which OpenCV and FFmpeg print nothing
 DECIMALS = 4  # of a second
 FIRST_COLUMNS = ("frame", "time_s", "face")  # of a table
-ROUNDED_S = 0.002  # to which files round the times of frames
-UNEVEN, MOST_UNEVEN = 0.5, 0.01  # of the usual gap between frames; of all gaps, before a rate is said to vary
-MISSING_S = 1.0  # of a clip, before it is said to be cut off
-MOST_TICKS = 65_535  # in a second, for MPEG-4; a frame lasts a whole number of them
+ROUNDED_S = 0.002  # the precision of the frame times in files
+UNEVEN, MAX_UNEVEN = 0.5, 0.01  # deviation of a gap from the median gap; share of such gaps at a constant rate
+MISSING_S = 1.0  # missing at the end of a clip before a warning
+MAX_TICKS = 65_535  # per second in MPEG-4; a frame lasts a whole number of ticks
 
 
 class Clip(NamedTuple):
-    """What a clip is.
+    """A clip file.
 
     Attributes:
-        width_px, height_px: of its frames.
+        path: the file.
+        width_px, height_px: the size of its frames.
         fps: frames per second, on average.
-        frame_count: as many as are in the file, or more where it says that it once had more; None: not known.
+        frame_count: the number of frames, including those that a cut-off file lacks; None if unknown.
     """
 
     path: Path
@@ -55,12 +56,12 @@ class Clip(NamedTuple):
 
 
 class Rate(NamedTuple):
-    """How fast the frames of a clip follow each other, as their times say.
+    """The frame rate of a clip, computed from the times of its frames.
 
     Attributes:
         fps: frames per second, on average.
-        varies: whether more than MOST_UNEVEN of the gaps between them differ from the usual one.
-        frames: how many there are.
+        varies: whether more than MAX_UNEVEN of the gaps between frames differ from the median gap.
+        frames: the number of frames.
     """
 
     fps: float
@@ -73,7 +74,7 @@ class Frame(NamedTuple):
 
     Attributes:
         picture: uint8 (H, W, 3) RGB.
-        time_s: from the clip's beginning, always later than the frame before.
+        time_s: the time since the clip's beginning, later than that of the frame before.
     """
 
     picture: UInt8
@@ -81,21 +82,21 @@ class Frame(NamedTuple):
 
 
 def read_clip(path: str | Path) -> Clip:
-    """Returns what a clip is, after its first frame has been decoded and the times of all frames have been read.
+    """Opens a clip: decodes its first frame and reads the times of all frames.
 
-    Where the times do not fit the rate that the file says, as in recordings of browsers and phones, all frames are
-    decoded once for their exact times. A rate that varies is a note in the log, and so are pixels that are not square.
+    If the times contradict the file's frame rate, as in recordings of browsers and phones, decodes all frames once for
+    their exact times. Logs a warning if the rate varies or if the pixels are not square.
 
     Raises:
-        InputError: no such file, it cannot be decoded, has no frames, or gives them no times; or it is Motion JPEG
-            whose frames change their size.
+        InputError: the file is missing or cannot be decoded, has no frames, or no times of frames; or it is Motion JPEG
+            with frames of several sizes.
     """
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file; give a clip")
     with _capture(path) as capture:
         read, picture = capture.read()
-        nominal_fps, said = float(capture.get(cv2.CAP_PROP_FPS)), capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        nominal_fps, nominal_count = float(capture.get(cv2.CAP_PROP_FPS)), capture.get(cv2.CAP_PROP_FRAME_COUNT)
         code = int(capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little", signed=True)
         pixel = int(capture.get(cv2.CAP_PROP_SAR_NUM)), int(capture.get(cv2.CAP_PROP_SAR_DEN))
     if not read:
@@ -106,33 +107,33 @@ def read_clip(path: str | Path) -> Clip:
     if rate.varies or rate.fps != nominal_fps:
         rate = frame_rate(_times_s(path, decoded=True), nominal_fps)
     if not 0 < rate.fps <= FASTEST_HZ:
-        raise InputError(f"{path}: does not say how many frames it shows in a second; save it as MP4")
+        raise InputError(f"{path}: has no frame rate; save it as MP4")
     if rate.varies:
-        notes.warning("%s: its frame rate varies; a clip written of it has the mean, %.4g a second", path, rate.fps)
-    if 0 < pixel[0] != pixel[1]:  # 0: the file does not say
-        notes.warning("%s: its pixels are not square (%d:%d); those of a clip written of it are", path, *pixel)
-    # Some files say their number of frames exactly, some how many there would be at the nominal rate, some nothing.
-    missing = said > rate.frames and said / nominal_fps > rate.frames / rate.fps + MISSING_S
-    return Clip(path, picture.shape[1], picture.shape[0], rate.fps, int(said) if missing else rate.frames)
+        notes.warning("%s: its frame rate varies; clips written from it have its mean, %.4g per second", path, rate.fps)
+    if 0 < pixel[0] != pixel[1]:  # 0: unknown
+        notes.warning("%s: its pixels are not square (%d:%d); those of clips written from it are", path, *pixel)
+    # Some files have their exact number of frames, some the number at the nominal rate, some none.
+    missing = nominal_count > rate.frames and nominal_count / nominal_fps > rate.frames / rate.fps + MISSING_S
+    return Clip(path, picture.shape[1], picture.shape[0], rate.fps, int(nominal_count) if missing else rate.frames)
 
 
 def frame_rate(times_s: npt.ArrayLike, nominal_fps: float) -> Rate:
-    """Returns the rate at which as many frames take as long as these.
+    """Returns the mean frame rate of frames at these times.
 
-    It is the nominal one where that differs by less than half a frame, or 2 ms, over the whole clip.
+    It is the nominal rate if that differs by less than half a frame, or 2 ms, over the whole clip.
 
     Args:
-        times_s: (N,), when each frame is shown, in any order.
-        nominal_fps: what the file says, which may be wrong, or no rate at all.
+        times_s: (N,), when each frame begins, in any order.
+        nominal_fps: the rate in the file, which may be wrong or 0.
     """
     gaps_s = np.diff(np.sort(np.asarray(times_s, np.float64)))
     frames, between_s = len(gaps_s) + 1, float(gaps_s.sum())
     if not 0 < between_s < math.inf:
         return Rate(nominal_fps, False, frames)
-    usual_s, mean_s = float(np.median(gaps_s)), between_s / len(gaps_s)
-    uneven = np.abs(gaps_s - usual_s) > max(UNEVEN * usual_s, ROUNDED_S)
-    varies = bool(uneven.mean() > MOST_UNEVEN)
-    last_s = mean_s  # how long the last frame is shown, which no time says
+    median_s, mean_s = float(np.median(gaps_s)), between_s / len(gaps_s)
+    uneven = np.abs(gaps_s - median_s) > max(UNEVEN * median_s, ROUNDED_S)
+    varies = bool(uneven.mean() > MAX_UNEVEN)
+    last_s = mean_s  # the duration of the last frame, which is not in the file
     if 0 < nominal_fps <= FASTEST_HZ:
         if abs(between_s - len(gaps_s) / nominal_fps) <= max(0.5 / nominal_fps, ROUNDED_S):
             return Rate(nominal_fps, varies, frames)
@@ -142,11 +143,11 @@ def frame_rate(times_s: npt.ArrayLike, nominal_fps: float) -> Rate:
 
 
 def _times_s(path: Path, *, decoded: bool) -> list[float]:
-    """Returns when each frame of a clip is shown, in the file's order, without those whose time is not known.
+    """Returns when each frame of a clip begins, in the file's order, without frames of unknown time.
 
     Args:
-        decoded: exactly those that a decoder gives; else all in the file, a hundredth of the time, among which some may
-            be that are never shown.
+        decoded: whether to decode the frames, for exact times; without, it takes a hundredth of the time, and the
+            result may contain frames that are never shown.
     """
     times_s = []
     with _capture(path) as capture:
@@ -158,10 +159,10 @@ def _times_s(path: Path, *, decoded: bool) -> list[float]:
 
 
 def read_frames(clip: Clip) -> Iterator[Frame]:
-    """Yields the frames of a clip, upright as its file says. A clip that ends early is a note in the log.
+    """Yields the frames of a clip, upright by its orientation. Logs a warning if the clip ends early.
 
     Raises:
-        InputError: the size of the frames changes. (FFmpeg's decoder scales all of them to the size of the first.)
+        InputError: the size of the frames changes. (FFmpeg's decoder scales them to the size of the first.)
     """
     time_s, number = -1 / clip.fps, 0
     with _capture(clip.path) as capture:
@@ -172,8 +173,8 @@ def read_frames(clip: Clip) -> Iterator[Frame]:
             if picture.shape != (clip.height_px, clip.width_px, 3):
                 first = clip.width_px, clip.height_px
                 raise _of_another_size(clip.path, number, (picture.shape[1], picture.shape[0]), first)
-            said = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-            time_s = said if said > time_s else time_s + 1 / clip.fps
+            nominal_s = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+            time_s = nominal_s if nominal_s > time_s else time_s + 1 / clip.fps
             yield Frame(np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8), time_s)
             number += 1
     if clip.frame_count and number < clip.frame_count - MISSING_S * clip.fps:
@@ -181,7 +182,7 @@ def read_frames(clip: Clip) -> Iterator[Frame]:
 
 
 def _check_one_size(path: Path) -> None:
-    """Raises InputError where the frames of a Motion JPEG clip change their size, which the decoder hides."""
+    """Raises InputError if the frames of a Motion JPEG clip change their size, which the decoder hides."""
     first = None
     with _capture(path) as capture:
         capture.set(cv2.CAP_PROP_FORMAT, UNDECODED)
@@ -191,7 +192,7 @@ def _check_one_size(path: Path) -> None:
                 return
             try:
                 size = Image.open(io.BytesIO(packet.tobytes()), formats=["JPEG"]).size  # reads the header
-            except Exception:  # a damaged frame, which the decoder leaves out or mends
+            except Exception:  # a damaged frame, which the decoder skips or repairs
                 continue
             first = first or size
             if size != first:
@@ -200,18 +201,18 @@ def _check_one_size(path: Path) -> None:
 
 def _of_another_size(path: Path, number: int, size: tuple[int, int], first: tuple[int, int]) -> InputError:
     says = f"frame {number} is {size[0]} x {size[1]} px, the first {first[0]} x {first[1]}"
-    return InputError(f"{path}: {says}; cut the clip there")
+    return InputError(f"{path}: {says}; split the clip there")
 
 
 def track_clip(
     clip: Clip, predictor: Predictor, detector: Detector | None = None, *, smooth: bool = True
 ) -> Iterator[tuple[Frame, list[TrackedFace]]]:
-    """Yields each frame of a clip with its faces; shows a progress bar where there is a terminal.
+    """Yields each frame of a clip with its faces; shows a progress bar in a terminal.
 
     Raises:
         InputError: as `read_frames`.
     """
-    from tqdm import tqdm  # takes a tenth of a second, which pictures need not wait for
+    from tqdm import tqdm  # its import takes a tenth of a second, which pictures need not wait for
 
     tracker = Tracker(predictor, detector, smooth=smooth)
     for frame in tqdm(read_frames(clip), clip.path.name, clip.frame_count, unit="frame", disable=None):
@@ -219,28 +220,28 @@ def track_clip(
 
 
 def written_name(name: str) -> str:
-    """Returns what a clip of this file name is called when it is written."""
+    """Returns the name under which a clip of this name is written."""
     return name if Path(name).suffix.lower() == SUFFIX else f"{name}{SUFFIX}"
 
 
 def is_table(path: Path) -> bool:
-    """Returns whether a file begins as the tables do that `predict_clip` writes."""
+    """Returns whether a file begins like the tables of `annotate_clip`."""
     start = ",".join(FIRST_COLUMNS).encode()
     with path.open("rb") as file:
         return file.read(len(start)) == start
 
 
 def check_size(clip: Clip) -> None:
-    """Raises InputError where no clip of this size can be written."""
+    """Raises InputError if no clip of this size can be written."""
     if min(clip.width_px, clip.height_px) < SMALLEST_PX:
         size = f"{clip.width_px} x {clip.height_px}"
-        raise InputError(f"{clip.path}: is {size} px, too small for a clip that can be written")
+        raise InputError(f"{clip.path}: is {size} px, too small to be written as a clip")
 
 
 def write_clip(path: Path, clip: Clip, pictures: Iterable[UInt8]) -> None:
     """Writes pictures, uint8 (H, W, 3) RGB, as a clip of the size and frame rate of another; MPEG-4 in `.mp4`.
 
-    OpenCV leaves out the last column or row of an odd width or height. The rate is rounded where MPEG-4 needs it.
+    OpenCV drops the last column or row of an odd width or height. The rate is rounded to what MPEG-4 can store.
 
     Raises:
         InputError: it could not be written.
@@ -248,7 +249,7 @@ def write_clip(path: Path, clip: Clip, pictures: Iterable[UInt8]) -> None:
     check_size(clip)
     size = clip.width_px, clip.height_px
     count = 0
-    fps = round(clip.fps, int(math.log10(MOST_TICKS / clip.fps)))  # OpenCV makes ticks of its decimals
+    fps = round(clip.fps, int(math.log10(MAX_TICKS / clip.fps)))  # OpenCV turns the decimals into ticks
     with quiet():
         writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*CODEC), fps, size)
     try:
@@ -259,12 +260,12 @@ def write_clip(path: Path, clip: Clip, pictures: Iterable[UInt8]) -> None:
             count += 1
     finally:
         writer.release()
-    if _frames_said(path) != count:  # OpenCV does not tell of a full disk
-        raise InputError(f"{path}: could not be written whole; free some space or choose another --out")
+    if _nominal_count(path) != count:  # OpenCV reports no error on a full disk
+        raise InputError(f"{path}: could not be written completely; free some space or choose another --out")
 
 
-def _frames_said(path: Path) -> int:
-    """Returns how many frames a clip says it has; 0 where it cannot be opened."""
+def _nominal_count(path: Path) -> int:
+    """Returns the number of frames that a clip's header has; 0 if it cannot be opened."""
     try:
         with _capture(path) as capture:
             return int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
@@ -272,26 +273,16 @@ def _frames_said(path: Path) -> int:
         return 0
 
 
-def predict_clip(
-    path: Path, predictor: Predictor, detector: Detector | None, out_folder: Path, smooth: bool = True
-) -> list[int]:
-    """Reads a clip and does what `annotate_clip` does.
-
-    Raises:
-        InputError: the clip cannot be read, or the folder not written.
-    """
-    return annotate_clip(read_clip(path), predictor, detector, out_folder, smooth)
-
-
 def annotate_clip(
     clip: Clip, predictor: Predictor, detector: Detector | None, out_folder: Path, smooth: bool = True
 ) -> list[int]:
-    """Returns how many frames a clip has, and how many without a face.
+    """Writes `NAME.mp4`, the clip with its faces drawn, and `NAME.csv`, a table of them, into a folder.
 
-    Writes `NAME.mp4`, the clip with its faces drawn, and `NAME.csv`, its faces by frame, into a folder.
+    NAME is the clip's file name: `walk.mp4` becomes `walk.mp4` and `walk.mp4.csv`. The columns are `frame` (from 0),
+    `time_s`, `face` (its number in the clip), then those of `results.columns`.
 
-    NAME is the clip's file name: `walk.mp4` becomes `walk.mp4` and `walk.mp4.csv`. Columns of the table: `frame` from 0
-    on, `time_s`, `face` (its number in this clip), then those of `results.columns`.
+    Returns:
+        The number of frames, and the number of frames without a face.
 
     Raises:
         InputError: the clip cannot be read, or the folder not written.
@@ -314,7 +305,7 @@ def annotate_clip(
 
 
 def summary(of_clips: Sequence[Sequence[int]]) -> str:
-    """Returns how many frames some clips have, in words for the user; each: frames, and how many without a face."""
+    """Returns a line about clips, each given by its number of frames and of frames without a face."""
     frames, empty = np.sum(of_clips, axis=0).tolist()
     text = f"{len(of_clips)} clip{'s' * (len(of_clips) > 1)} of {frames} frames"
     return text + (f", no face found in {empty} of them" if empty else "")
@@ -322,7 +313,7 @@ def summary(of_clips: Sequence[Sequence[int]]) -> str:
 
 @contextlib.contextmanager
 def _capture(path: Path) -> Iterator[cv2.VideoCapture]:
-    """Yields an opened clip, and closes it.
+    """Opens a clip and closes it in the end.
 
     Raises:
         InputError: it cannot be opened.
@@ -331,7 +322,7 @@ def _capture(path: Path) -> Iterator[cv2.VideoCapture]:
         capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
     try:
         if not capture.isOpened():
-            raise InputError(f"{path}: is no clip that can be decoded, or has no frames; save it as MP4")
+            raise InputError(f"{path}: cannot be decoded as a clip, or has no frames; save it as MP4")
         yield capture
     finally:
         capture.release()
@@ -339,11 +330,11 @@ def _capture(path: Path) -> Iterator[cv2.VideoCapture]:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keeps OpenCV and FFmpeg from printing while they open a clip, which they do beside saying that they failed."""
+    """Keeps OpenCV and FFmpeg from printing while they open a clip."""
     level = cv2.utils.logging.getLogLevel()
     cv2.utils.logging.setLogLevel(SILENT)
     before = os.environ.get("OPENCV_FFMPEG_LOGLEVEL")
-    os.environ["OPENCV_FFMPEG_LOGLEVEL"] = before or QUIET  # which OpenCV reads when it first opens a clip
+    os.environ["OPENCV_FFMPEG_LOGLEVEL"] = before or QUIET  # OpenCV reads it when it first opens a clip
     try:
         yield
     finally:

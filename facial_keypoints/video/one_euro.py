@@ -1,4 +1,4 @@
-"""The one-euro filter, a low-pass that lets fast movements through. K keypoints.
+"""The one-euro filter, a low-pass filter whose cutoff grows with the speed. K keypoints.
 
 Casiez, Roussel and Vogel 2012, "1 Euro Filter: A Simple Speed-based Low-pass Filter for Noisy Input in Interactive
 Systems", CHI 2012.
@@ -8,17 +8,17 @@ import numpy as np
 
 from facial_keypoints.array_types import Float32, Float64
 
-# Chosen on a clip, between what still trembles and what lags behind (docs/clips.md).
-CUTOFF_HZ = 1.0  # of a face that keeps still
-CUTOFF_PER_SPEED = 10.0  # Hz more for each width of the face that a keypoint moves in a second
-SPEED_CUTOFF_HZ = 3.0  # of the speed itself; the paper has 1
+# Chosen on a clip, between trembling and lag (docs/clips.md).
+CUTOFF_HZ = 1.0  # at rest
+CUTOFF_PER_SPEED = 10.0  # Hz more for a speed of one width of the face per second
+SPEED_CUTOFF_HZ = 3.0  # for the speed itself; 1 in the paper
 
 
 class OneEuro:
     """Smooths the keypoints of one face from frame to frame.
 
-    Each keypoint has one cutoff, for x and y. Speeds are in widths of the face, so that near and far faces, and clips
-    of any size, are smoothed alike.
+    Each keypoint has one cutoff for x and y. Speeds are in widths of the face, so that the smoothing does not depend on
+    the size of the face or of the clip.
     """
 
     def __init__(self) -> None:
@@ -27,12 +27,12 @@ class OneEuro:
         self._speeds: Float64 | None = None  # (K, 2), widths of the face per second
 
     def __call__(self, points: Float32, width_px: float, time_s: float) -> Float32:
-        """Returns the keypoints smoothed, float32 (K, 2); the first ones as they are.
+        """Returns smoothed keypoints, float32 (K, 2); the first ones unchanged.
 
         Args:
             points: (K, 2) in px.
-            width_px: of the face.
-            time_s: of the frame, later than that of the one before.
+            width_px: the width of the face.
+            time_s: the time of the frame, later than that of the frame before.
         """
         measured = points.astype(np.float64)
         if self._points is None or self._speeds is None:
@@ -48,6 +48,6 @@ class OneEuro:
 
 
 def _share(cutoff_hz: Float64, passed_s: float) -> Float64:
-    """Returns how much of the way to a new value a low-pass goes."""
+    """Returns the share of the way to a new value that a low-pass filter moves."""
     turns = 2 * np.pi * cutoff_hz * passed_s
     return np.asarray(turns / (turns + 1))

@@ -1,12 +1,13 @@
 """Follows faces from frame to frame, each with a number of its own. F faces, K keypoints.
 
-A face is looked for where its last keypoints were, which costs the network once; the detector, which costs a hundred
-times as much, searches the whole frame now and then.
+The network predicts each face again where its last keypoints were. The detector, which takes a hundred times as long,
+searches the whole frame only every few frames.
 """
 
 from collections.abc import Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,15 +17,16 @@ from facial_keypoints.boxes import Detector
 from facial_keypoints.crops import box_of, crop_of
 from facial_keypoints.detectors.haar import Haar
 from facial_keypoints.face import MAX_UNCERTAINTY, Face, each_once, uncertainty
+from facial_keypoints.pictures import Picture, as_rgb
 from facial_keypoints.predictor import PASSES, Predictor
 from facial_keypoints.video.one_euro import OneEuro
 
 DETECT_EVERY = 30  # frames, while faces are followed
-SEEK_EVERY = 10  # frames, while there is none, or one is out of sight
-FORGET_AFTER = 15  # frames that a face is out of sight; one that turns up later is another
+SEEK_EVERY = 10  # frames, while there is no face, or one is out of sight
+FORGET_AFTER = 15  # frames out of sight; a face that appears later has a new number
 MAX_TRACKED_UNCERTAINTY = 2.6  # typical uncertainties; higher than for a new face, so that faces do not flicker
-OVERLAP = 0.3  # of two boxes, intersection over union, that are one face's
-CUT_LEVELS = 18  # of 255, mean difference of two frames' thumbnails; more is a cut to another scene
+OVERLAP = 0.3  # of two boxes of one face, intersection over union, at least
+CUT_LEVELS = 18  # of 255, mean difference of two thumbnails; a larger one is a cut to another scene
 THUMBNAIL_PX = 32, 18
 
 Box = tuple[float, float, float, float]  # x, y, width, height in px
@@ -35,15 +37,19 @@ class TrackedFace(Face):
     """A face in a frame of a clip.
 
     Attributes:
-        number: from 0 on, the same in every frame; no other face of the clip has it.
+        number: the number of the face, from 0; the same in every frame, and unique in the clip.
     """
 
     number: int = 0
 
+    def to_dict(self) -> dict[str, Any]:
+        """Returns `Face.to_dict` and the `number`."""
+        return {"number": self.number, **super().to_dict()}
+
 
 @dataclass(eq=False)
 class _Track:
-    """What is remembered of a face: as it was seen last, unsmoothed, and for how many frames it has been unseen."""
+    """A face as it was last seen, not smoothed, and for how many frames it has been out of sight."""
 
     number: int
     face: Face
@@ -64,7 +70,7 @@ class Tracker:
         >>> frames = [read_picture("photo.jpg")] * 3
         >>> for number, frame in enumerate(frames):
         ...     faces = tracker.update(frame, time_s=number / 25)
-        >>> [face.number for face in faces]
+        >>> [face.to_dict()["number"] for face in faces]
         [0, 1]
     """
 
@@ -85,25 +91,26 @@ class Tracker:
             background: where the detector runs while frames continue, for a camera; its faces come some frames late.
                 None: each frame waits for the detector, and equal clips give equal faces.
         """
-        self._predictor, self._detector = predictor, detector or Haar()  # no second look at frames without a face
+        self._predictor, self._detector = predictor, detector or Haar()  # no further search in frames without a face
         self._smooth, self._background = smooth, background
         self._tracks: list[_Track] = []
-        self._count = 0  # of faces so far
+        self._count = 0  # the number of faces so far
         self._since_detection = SEEK_EVERY
         self._pending: Future[list[Face]] | None = None
-        self._outdated = False  # whether the pending detection is of a scene that was cut
+        self._outdated = False  # whether the pending detection belongs to the scene before a cut
         self._thumbnail: Float64 | None = None
 
-    def update(self, frame: UInt8, time_s: float) -> list[TrackedFace]:
+    def update(self, frame: Picture, time_s: float) -> list[TrackedFace]:
         """Returns the faces in the next frame, ordered by their numbers.
 
         Args:
-            frame: uint8 (H, W, 3) RGB, of the same size as the frames before.
+            frame: a picture as in `Predictor.predict`, usually uint8 (H, W, 3) RGB, of the same size as the last one.
             time_s: when it was taken, in seconds, later than the frame before.
 
         Raises:
             InputError: as `Predictor.predict`.
         """
+        frame = as_rgb(frame)
         if self._is_cut(frame):
             self._tracks, self._since_detection = [], DETECT_EVERY
             self.forget_pending()
@@ -122,9 +129,9 @@ class Tracker:
         return [self._shown(track, time_s) for track in seen]
 
     def forget_pending(self) -> None:
-        """Cancels the pending detection; one at work ends first, so that there is never more than one of a tracker.
+        """Cancels the pending detection; if it runs already, ignores its result.
 
-        For a tracker that is given up, too: others wait for the same executor.
+        Call it before you drop a tracker whose `background` other trackers share.
         """
         if self._pending is not None:
             self._outdated = not self._pending.cancel()
@@ -138,19 +145,19 @@ class Tracker:
         return before is not None and float(np.abs(small - before).mean()) > CUT_LEVELS
 
     def _follow(self, frame: UInt8) -> bool:
-        """Looks for each face where it was last; returns whether one was lost that the last frame had."""
+        """Predicts each face where it was last; returns whether a face of the last frame was lost."""
         if not self._tracks:
             return False
         before = [track.face for track in self._tracks]
-        faces = self._look(frame, before, passes=1)
+        faces = self._predict_at(frame, before, passes=1)
         stayed = [overlap(face.box, then.box) for face, then in zip(faces, before, strict=True)]
         order = sorted(range(len(faces)), key=lambda number: -stayed[number])
-        sure = [
+        certain = [
             faces[number]
             for number in order
             if uncertainty(faces[number]) < MAX_TRACKED_UNCERTAINTY * self._predictor.typical_uncertainty
         ]
-        kept = each_once(sure)  # of two in one place, one
+        kept = each_once(certain)  # of two tracks on one face, one
         lost = False
         for track, face in zip(self._tracks, faces, strict=True):
             if any(face is one for one in kept):
@@ -171,10 +178,10 @@ class Tracker:
             self._pending = self._background.submit(self._predictor.predict, frame, detector=self._detector)
 
     def _join(self, frame: UInt8, found: list[Face]) -> None:
-        """Gives the faces that the detector found to the tracks they overlap most; the rest are new."""
-        if self._background is not None:  # they are those of an earlier frame
+        """Assigns detected faces to the tracks they overlap most; the rest start new tracks."""
+        if self._background is not None:  # detected in an earlier frame
             limit = MAX_UNCERTAINTY * self._predictor.typical_uncertainty
-            found = each_once(face for face in self._look(frame, found) if uncertainty(face) < limit)
+            found = each_once(face for face in self._predict_at(frame, found) if uncertainty(face) < limit)
         pairs = pair([track.face.box for track in self._tracks], [face.box for face in found])
         for number, other in pairs.items():
             track, face = self._tracks[number], found[other]
@@ -187,8 +194,8 @@ class Tracker:
             self._tracks.append(_Track(self._count, face))
             self._count += 1
 
-    def _look(self, frame: UInt8, faces: Sequence[Face], passes: int = PASSES) -> list[Face]:
-        """Returns what the network sees of each face where it was before."""
+    def _predict_at(self, frame: UInt8, faces: Sequence[Face], passes: int = PASSES) -> list[Face]:
+        """Predicts each face again in the crop of its last keypoints."""
         keypoints = np.array([face.keypoints for face in faces], np.float64)
         crops = crop_of(keypoints, self._predictor.spec) if len(faces) else np.zeros((0, 2, 3))
         return self._predictor.predict_at(frame, crops, passes=passes)
@@ -201,9 +208,9 @@ class Tracker:
 
 
 def pair(boxes: Sequence[Box], others: Sequence[Box]) -> dict[int, int]:
-    """Returns which other box belongs to which box, by their places in the lists: those that overlap most come first.
+    """Pairs boxes with others, those that overlap most first; returns indexes {box: other}.
 
-    Boxes that overlap less than `OVERLAP` do not belong together.
+    Boxes that overlap less than `OVERLAP` are not paired.
     """
     overlaps = [(overlap(box, other), i, j) for i, box in enumerate(boxes) for j, other in enumerate(others)]
     pairs: dict[int, int] = {}

@@ -94,16 +94,20 @@ def test_links_resolve(page: Path) -> None:
             assert anchor in anchors(file), target
 
 
-def test_every_page_is_reached_from_the_readme() -> None:
+def test_every_page_and_picture_is_reached_from_the_readme() -> None:
     reached, waiting = set[Path](), [README]
     while waiting:
         page = waiting.pop()
-        if page in reached or page.suffix != ".md":
+        if page in reached:
             continue
         reached.add(page)
+        if page.suffix != ".md":
+            continue
         links = re.findall(r"\]\(([^)\s#]+)[^)]*\)", without_code(page.read_text(encoding="utf-8")))
         waiting += [(page.parent / link).resolve() for link in links if not link.startswith("http")]
-    assert {page for page in PAGES if page not in reached} == set()
+    pictures = [*DOCS.rglob("*.png"), *DOCS.rglob("*.jpg")]
+    unreached = {file for file in [*PAGES, *pictures] if file not in reached}
+    assert unreached == {DOCS / "example.jpg"}  # only code reads it
 
 
 @by_page

@@ -11,7 +11,7 @@ from facial_keypoints.spec import METADATA_KEY, Crop, ModelSpec, to_json
 
 
 def means_of_channels(path: Path, channels: int, spec: ModelSpec | None, given: int = 15, at: float = 0) -> Path:
-    """Writes a network for 4 x 5 px whose landmark m lies at (at + m, at + m), plus the mean of the last channel."""
+    """Writes a network for 4 x 5 px whose output point m is (at + m, at + m), plus the mean of the last channel."""
     helper, numbers = onnx.helper, onnx.numpy_helper
     places = np.repeat(np.arange(given, dtype=np.float32)[None, :, None] + np.float32(at), 2, axis=2)
     nodes = [

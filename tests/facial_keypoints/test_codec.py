@@ -113,14 +113,14 @@ def test_by_hand() -> None:
 
 
 @pytest.mark.parametrize("sources", [(), (0,), (0, 1), (0, 1, 2)])
-def test_a_face_of_unknown_source_gets_the_places_of_the_15_points(sources: tuple[int, ...]) -> None:
+def test_a_face_of_unknown_label_source_gets_the_keypoints_of_the_first(sources: tuple[int, ...]) -> None:
     of = output_points(FACE15, sources)
     output = np.arange(len(of) * 2, dtype=np.float32).reshape(1, -1, 2)
     decoded = decode(output, np.array([UNKNOWN_LABEL_SOURCE]), of).coordinates
     np.testing.assert_array_equal(decoded, output[:, :15])
 
 
-def test_a_source_that_a_network_does_not_tell_apart_gets_the_places_of_the_first() -> None:
+def test_a_label_source_without_output_points_of_its_own_gets_those_of_the_first() -> None:
     of = output_points(FACE15, (0, 1))
     assert of.of_label_source[2] == of.of_label_source[0]
     assert of.of_label_source[1] != of.of_label_source[0]

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from facial_keypoints.errors import SHORT_CHARACTERS, InputError, one_line, run
+from facial_keypoints.pictures import read_picture
 from tests.conftest import ROOT
 
 
@@ -21,7 +22,7 @@ from tests.conftest import ROOT
         (
             OSError(errno.ENOSPC, "No space left on device", "out/x.npy"),
             2,
-            "error: out/x.npy: could not be written whole (No space left on device)",
+            "error: out/x.npy: could not be written completely (No space left on device)",
         ),
         (PermissionError(errno.EACCES, "Permission denied", "out"), 2, "error: out: Permission denied"),
         (OSError(errno.ENAMETOOLONG, "Name too long", "x"), 2, "error: x: Name too long; give a shorter name"),
@@ -85,5 +86,10 @@ def test_a_terminal_that_knows_ascii_alone_gets_the_rest_escaped() -> None:
 def test_a_file_s_name_that_the_locale_does_not_know_is_one_line() -> None:
     done = in_locale_c(r"def main(): open('/tmp/M\u00fcller.csv', encoding='utf-8')")
     assert done.returncode == 2
-    line = "its name has characters that this locale does not know; set PYTHONUTF8=1"
+    line = "its name has characters that this locale does not have; set PYTHONUTF8=1"
     assert done.stderr == f"error: /tmp/M\\xfcller.csv: {line}\n"
+
+
+def test_callers_can_catch_bad_input_without_importing_its_class() -> None:
+    with pytest.raises(ValueError, match=r"missing\.jpg: no such file"):
+        read_picture("missing.jpg")

@@ -107,7 +107,7 @@ def test_a_tilted_face_is_found_where_the_cascade_finds_no_upright_one(predictor
     assert errors(faces, tilted).mean() < EXACT
 
 
-def test_a_crop_of_known_keypoints_needs_one_pass_and_a_bad_one_is_mended(predictor: Predictor, drawn: Drawn) -> None:
+def test_a_crop_of_known_keypoints_needs_one_pass_and_a_bad_one_improves(predictor: Predictor, drawn: Drawn) -> None:
     known = predictor.predict(drawn.picture, boxes=drawn.boxes)
     crops = crop_of([face.keypoints for face in known], predictor.spec)
     again = predictor.predict_at(drawn.picture, crops, passes=1)
@@ -221,7 +221,7 @@ def test_threads_share_a_predictor(predictor: Predictor) -> None:
             np.testing.assert_array_equal(faces[0].keypoints, alone)
 
 
-def test_of_faces_in_one_place_the_first_stays() -> None:
+def test_of_coinciding_faces_the_first_stays() -> None:
     def face(x: float, size: float) -> Face:
         keypoints = np.array([[x, 0], [x, size]], np.float32)
         return Face((x, 0, size, size), keypoints, None, np.eye(2, 3), FACE15)

@@ -46,7 +46,7 @@ def test_left_becomes_right_in_a_mirrored_face_and_the_middle_stays(keypoint_set
 
 
 @every_set
-def test_the_first_source_marks_all_and_its_places_are_the_set_s_own(keypoint_set: KeypointSet) -> None:
+def test_the_first_label_source_labels_all_keypoints(keypoint_set: KeypointSet) -> None:
     first = keypoint_set.label_sources[0]
     assert first.keypoints == tuple(range(len(keypoint_set)))
     assert first.own == ()
@@ -76,7 +76,7 @@ def test_every_keypoint_is_in_one_group_and_across_from_another_of_it(keypoint_s
 
 
 @every_set
-def test_no_two_sources_mark_the_same_few_keypoints(keypoint_set: KeypointSet) -> None:
+def test_no_two_partial_label_sources_label_the_same_keypoints(keypoint_set: KeypointSet) -> None:
     """Readers tell sources that do not mark all keypoints apart by what they mark."""
     some = [source.keypoints for source in keypoint_set.label_sources if len(source.keypoints) < len(keypoint_set)]
     assert len(set(some)) == len(some)
@@ -88,7 +88,7 @@ def test_the_columns_of_a_label_file() -> None:
     assert FACE15.columns[2 * FACE15.index("nose_tip")] == "nose_tip_x"
 
 
-def test_the_landmarks_of_the_15_points_and_their_sources() -> None:
+def test_the_output_points_of_the_15_points_and_their_label_sources() -> None:
     assert [len(output_points(FACE15, sources)) for sources in [(), (0,), (0, 1), (0, 2), (0, 1, 2)]] == [
         15,
         15,

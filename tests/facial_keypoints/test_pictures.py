@@ -73,7 +73,7 @@ def test_pictures_are_turned_as_exif_says(tmp_path: Path) -> None:
     assert picture[17, 5].tolist() == list(WHITE)
 
 
-def test_of_an_animation_the_first_picture_is_taken_and_that_is_said(
+def test_of_an_animation_the_first_picture_is_read_with_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     first, second = Image.new("RGB", (4, 4), RED), Image.new("RGB", (4, 4), WHITE)
@@ -158,14 +158,14 @@ def test_pages_and_animations_are_one_line_wherever_they_are_cut_off(tmp_path: P
     first, *others = [Image.fromarray(rng.integers(0, 256, (16, 16, 3), np.uint8)) for _ in range(3)]
     first.save(tmp_path / name, save_all=True, append_images=others)
     whole = (tmp_path / name).read_bytes()
-    told = set()
+    refusal = set()
     for length in range(8, len(whole), 7):
         (tmp_path / name).write_bytes(whole[:length])
         with contextlib.suppress(InputError):  # what lacks only later pictures may be read; no other error comes
             assert read_picture(tmp_path / name).shape == (16, 16, 3)
             continue
-        told.add(message(tmp_path / name).rpartition("; ")[2])
-    assert told == {"save or fetch it again", "save it as JPEG or PNG"}
+        refusal.add(message(tmp_path / name).rpartition("; ")[2])
+    assert refusal == {"save or fetch it again", "save it as JPEG or PNG"}
 
 
 def test_formats_that_would_start_another_program_are_not_read(tmp_path: Path) -> None:
@@ -253,7 +253,7 @@ def test_a_raw_photo_is_refused_whatever_previews_it_holds(tmp_path: Path, photo
     file = Tiff()
     sensor = file.directory(FULL, photometric=photometric)
     file.page(PREVIEW, [file.directory(HALF, subfile=1), sensor], subfile=1)
-    says = "is a RAW photo, of which only previews can be read; save it as JPEG or PNG"
+    says = "is a RAW photo, whose previews alone can be read; save it as JPEG or PNG"
     assert message(file.write(tmp_path / "a.nef")) == says
     canon = bytearray(Tiff().write(tmp_path / "a.tif").read_bytes().ljust(16, b"\0"))
     canon[8:10] = b"CR"

@@ -72,9 +72,7 @@ def test_no_pictures_give_no_keypoints(predictor: Predictor) -> None:
     assert expected_error.shape == (0, 15)
 
 
-def test_the_places_of_each_label_source_and_those_of_the_15_points_by_default(
-    predictor: Predictor, images: UInt8
-) -> None:
+def test_the_keypoints_of_each_label_source_and_of_the_first_by_default(predictor: Predictor, images: UInt8) -> None:
     by_default, complete, sparse = (predictor.predict_crops(images, source) for source in (None, "complete", "sparse"))
     np.testing.assert_array_equal(by_default.coordinates, complete.coordinates)
     differ = (sparse.coordinates != complete.coordinates).any(axis=(0, 2))
@@ -174,9 +172,9 @@ def test_bad_models_are_one_line_that_names_the_file(tmp_path: Path) -> None:
     onnx_file.write_bytes(whole)
     keras_file = tmp_path / "v2" / "model.keras"
     keras_file.write_bytes(keras_file.read_bytes() + b"!")
-    told = message(tmp_path / "v2")
-    assert told.startswith(f"{keras_file}: was altered after model.onnx was exported; ")
-    assert "export it again with `python -m training.export" in told
+    refusal = message(tmp_path / "v2")
+    assert refusal.startswith(f"{keras_file}: was altered after model.onnx was exported; ")
+    assert "export it again with `python -m training.export" in refusal
     keras_file.unlink()
     Predictor(tmp_path / "v2")  # needs the ONNX file alone
     (tmp_path / "v2" / "manifest.json").write_text("{}", encoding="utf-8")

@@ -28,14 +28,14 @@ def test_round_trip(spec: ModelSpec) -> None:
     assert from_json(json.loads(json.dumps(to_json(spec))), "m.onnx") == spec
 
 
-def test_it_says_which_landmark_is_which_to_a_reader_who_has_nothing_of_this_project() -> None:
+def test_the_json_values_name_each_output_point() -> None:
     values = to_json(SPEC)
     assert values["keypoint_set"]["keypoints"][10] == "nose_tip"
     assert values["output_points"]["complete"] == list(range(15))
     assert values["output_points"]["sparse"][10] == 15  # the base of the nose comes after the 15 points
 
 
-def test_every_landmark_has_the_name_of_its_keypoint_and_label_source() -> None:
+def test_every_output_point_has_the_name_of_its_keypoint_and_label_source() -> None:
     names = SPEC.point_names
     assert names[:15] == tuple((name, "complete") for name in FACE15.names)
     assert names[15:] == (("nose_tip", "sparse"), ("mouth_center_bottom_lip", "sparse"))

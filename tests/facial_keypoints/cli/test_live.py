@@ -22,8 +22,8 @@ def camera(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def test_without_a_camera_there_is_one_line(run_stage: Callable[..., CompletedProcess[str]]) -> None:
     done = run_stage("facial_keypoints", "live", "--camera", "97")
-    said = "error: camera 97: cannot be opened; connect it, or choose another with --camera N|URL\n"
-    assert (done.returncode, done.stdout, done.stderr) == (2, "", said)
+    printed = "error: camera 97: cannot be opened; connect it, or choose another with --camera N|URL\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", printed)
 
 
 @pytest.mark.parametrize("camera", ["4294967296", "9" * 40])
@@ -58,7 +58,7 @@ def test_faces_are_shown_until_the_user_ends_it(camera: str) -> None:
         assert (abs(picture.astype(int) - (255, 0, 255)).max(axis=-1) < 40).any()  # keypoints are drawn
 
 
-def test_a_camera_that_stops_is_told(camera: str) -> None:
+def test_a_camera_that_stops_is_one_line(camera: str) -> None:
     with live.open_camera(camera) as capture:
         frames = live.camera_frames(capture, camera)
         times = [next(frames).time_s for _ in range(CLIP_FRAMES)]

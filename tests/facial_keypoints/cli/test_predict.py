@@ -96,7 +96,7 @@ def test_tables_and_overlay_say_what_the_predictor_says(picture: Path, tmp_path:
     assert read_picture(tmp_path / "out" / "overlays" / "two.png")[y, x].tolist() == [255, 0, 255]
 
 
-def test_a_folder_of_cut_faces_in_order_whatever_the_workers(folder: Path, tmp_path: Path) -> None:
+def test_a_folder_of_cropped_faces_in_order_whatever_the_workers(folder: Path, tmp_path: Path) -> None:
     for workers in ("1", "3"):
         main(["predict", str(folder), "--no-detect", "--out", str(tmp_path / workers), "--workers", workers])
     assert [row["file"] for row in rows(tmp_path / "1")] == ["a.png", "b.jpg", "c.gif", "deep/a.png"]
@@ -106,7 +106,7 @@ def test_a_folder_of_cut_faces_in_order_whatever_the_workers(folder: Path, tmp_p
         assert float(one["nose_tip_x"]) == pytest.approx(float(three["nose_tip_x"]), abs=2e-3)
 
 
-def test_no_face_is_no_error_and_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_face_is_no_error_and_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_picture(tmp_path / "gray.png", np.full((120, 160, 3), 128, np.uint8))
     main(["predict", str(tmp_path / "gray.png"), "--out", str(tmp_path / "out")])
     assert capsys.readouterr().out == f"{tmp_path / 'out'}: 0 faces in 1 picture; no face found in gray.png\n"
@@ -114,7 +114,7 @@ def test_no_face_is_no_error_and_is_said(tmp_path: Path, capsys: pytest.CaptureF
     assert json.loads((tmp_path / "out" / "keypoints.json").read_bytes())["pictures"][0]["faces"] == []
 
 
-def test_one_bad_file_of_a_folder_is_told_and_does_not_stop_the_rest(
+def test_one_bad_file_of_a_folder_is_reported_and_does_not_stop_the_rest(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (folder / "bad.jpg").write_text("hello", encoding="utf-8")
@@ -163,13 +163,15 @@ def test_a_path_that_is_too_long_is_one_line(
     with pytest.raises(SystemExit) as left:
         run(lambda: main(["predict", given["picture"], "--out", given["--out"], "--model", given["--model"]]))
     assert left.value.code == 2
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1
-    assert "name too long; give a shorter name" in said
+    printed = capsys.readouterr().err
+    assert printed.count("\n") == 1
+    assert "name too long; give a shorter name" in printed
     assert list(tmp_path.iterdir()) == [picture]
 
 
-def test_a_picture_drawn_as_another_is_called_is_told_and_does_not_stop_the_rest(folder: Path, tmp_path: Path) -> None:
+def test_a_picture_written_under_the_name_of_another_is_reported_and_does_not_stop_the_rest(
+    folder: Path, tmp_path: Path
+) -> None:
     (folder / "c.gif.jpg").write_bytes((folder / "b.jpg").read_bytes())
     out = tmp_path / "out"
     assert refused(folder, "--no-detect", "--out", out).endswith("1 of 5 pictures could not be read")
@@ -195,12 +197,12 @@ def test_clips_in_a_folder_are_skipped_with_a_warning(
     assert refused(folder, "--out", tmp_path / "other").endswith(f".webp); {skipped}")
 
 
-def test_a_wildcard_that_the_shell_left_is_told_with_what_to_give_instead(tmp_path: Path) -> None:
-    told = refused(tmp_path / "*.jpg", "--out", tmp_path / "out")
-    assert told.startswith(
+def test_a_wildcard_that_the_shell_did_not_expand_is_refused(tmp_path: Path) -> None:
+    refusal = refused(tmp_path / "*.jpg", "--out", tmp_path / "out")
+    assert refusal.startswith(
         f"{tmp_path / '*.jpg'}: no such file; the shell did not expand the wildcard, or nothing matches it"
     )
-    assert told.endswith(f"give the folder, or in PowerShell (Get-Item {tmp_path / '*.jpg'})")
+    assert refusal.endswith(f"give the folder, or in PowerShell (Get-Item {tmp_path / '*.jpg'})")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -329,8 +331,8 @@ def test_bad_input_is_one_line_and_nothing_is_written(
     (folder / "clip.mp4").write_text("hello", encoding="utf-8")
     (folder / "net.keras").write_text("PK", encoding="utf-8")
     before = {path.name for path in tmp_path.iterdir()}
-    told = refused(*[text.replace("{in}", str(folder)) for text in arguments], "--out", tmp_path / "out")
-    assert message in told
+    refusal = refused(*[text.replace("{in}", str(folder)) for text in arguments], "--out", tmp_path / "out")
+    assert message in refusal
     assert {path.name for path in tmp_path.iterdir()} == before
 
 
@@ -358,8 +360,8 @@ def test_no_file_of_the_user_is_ever_deleted(picture: Path, tmp_path: Path, mine
     (out / mine).parent.mkdir(exist_ok=True)
     (out / mine).write_text("time,place", encoding="utf-8")
     before = files(out)
-    told = refused(picture, "--out", out, "--overwrite")
-    assert told == f"{out}: holds {mine}, which predict did not write; choose an empty or new --out"
+    refusal = refused(picture, "--out", out, "--overwrite")
+    assert refusal == f"{out}: holds {mine}, which predict did not write; choose an empty or new --out"
     assert files(out) == before
 
 
@@ -382,8 +384,8 @@ def test_an_input_inside_out_is_refused(picture: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     main(["predict", str(picture), "--out", str(out), *BOXES])
     for source in (out, out / "overlays", out / "overlays" / "two.png"):
-        told = refused(source, "--out", out, "--overwrite")
-        assert told == f"{source}: lies inside --out {out}; choose another --out"
+        refusal = refused(source, "--out", out, "--overwrite")
+        assert refusal == f"{source}: lies inside --out {out}; choose another --out"
     assert len(rows(out)) == 2
 
 
@@ -413,7 +415,7 @@ def test_a_box_anywhere_is_predicted_and_drawn(picture: Path, tmp_path: Path, bo
     assert all(np.isfinite(float(face[column])) for column in FACE15.columns)
 
 
-def test_one_bad_picture_is_told_once(
+def test_one_bad_picture_is_reported_once(
     tmp_path: Path, run_stage: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
     (tmp_path / "bad.jpg").write_text("hello", encoding="utf-8")

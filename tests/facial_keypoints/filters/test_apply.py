@@ -62,7 +62,7 @@ def test_each_filter_finds_the_move_of_a_face_that_looks_as_it_was_drawn_for(nam
     filter = shipped(name)
     moved = np.array([[0.3, -0.2, 50], [0.2, 0.3, -20]])
     face = face_at({})
-    for group, place in zip(filter.anchors, filter.places, strict=True):
+    for group, place in zip(filter.anchors, filter.positions, strict=True):
         face.keypoints[list(group)] = moved @ (place[0], place[1], 1)
     np.testing.assert_allclose(fit_filter(filter, face), moved, atol=1e-3)
     assert (FOLDER / f"{name}.png").stat().st_size < 100_000
@@ -71,10 +71,10 @@ def test_each_filter_finds_the_move_of_a_face_that_looks_as_it_was_drawn_for(nam
 @given(st.integers(0, 2**32 - 1))
 def test_without_depth_the_fit_is_the_similarity_of_least_squares(seed: int) -> None:
     clown = shipped("clown")
-    flat = replace(clown, places=clown.places * (1, 1, 0))
+    flat = replace(clown, positions=clown.positions * (1, 1, 0))
     face = face_at({}, keypoints=np.random.default_rng(seed).uniform(0, 500, (15, 2)).astype(np.float32))
     targets = face.keypoints[[group[0] for group in flat.anchors]]
-    np.testing.assert_allclose(fit_filter(flat, face), fit_similarity(flat.places[:, :2], targets)[0], atol=1e-3)
+    np.testing.assert_allclose(fit_filter(flat, face), fit_similarity(flat.positions[:, :2], targets)[0], atol=1e-3)
 
 
 @pytest.mark.parametrize("fit", ["similarity", "affine"])
@@ -218,14 +218,14 @@ def test_on_photos_no_face_is_found_where_one_was_blurred() -> None:
         ({}, "does not list anchors"),
         ({"anchors": [{"keypoints": ["nose_tip"], "x": 1}]}, "does not list anchors"),
         ({"anchors": [{"keypoints": ["nose_tip"], "x": "left", "y": 2}]}, "does not list anchors"),
-        ({"anchors": flat_anchors(), "fits": "affine"}, "'fits', which nothing reads"),
-        ({"anchors": flat_anchors(), "fit": "tight"}, "fit is one of similarity, affine"),
+        ({"anchors": flat_anchors(), "fits": "affine"}, "'fits', which is not a known key"),
+        ({"anchors": flat_anchors(), "fit": "tight"}, "fit must be one of similarity, affine"),
         ({"anchors": [anchor("nose", 1, 2)]}, "anchor 1 has the unknown keypoint 'nose'; known: left_eye_center"),
         ({"anchors": [{"keypoints": [], "x": 1, "y": 2}]}, "anchor 1 has no keypoint"),
-        ({"anchors": []}, "0 anchors cannot say where it goes; a fit of kind similarity needs 2"),
-        ({"anchors": flat_anchors()[:1]}, "1 anchors cannot say"),
+        ({"anchors": []}, "0 anchors are too few or coincide; a fit of kind similarity needs 2"),
+        ({"anchors": flat_anchors()[:1]}, "1 anchors are too few"),
         ({"anchors": flat_anchors()[:2], "fit": "affine"}, "a fit of kind affine needs 3"),
-        ({"anchors": flat_anchors(scale=0)}, "not in one place"),
+        ({"anchors": flat_anchors(scale=0)}, "at different points"),
         ({"anchors": [anchor(name, x, 0) for name, (x, _) in EYES_AND_NOSE.items()], "fit": "affine"}, "on one line"),
         ({"anchors": [anchor("nose_tip", float("nan"), 0)]}, "must be numbers"),
     ],
@@ -246,7 +246,7 @@ def test_a_png_without_alpha_or_anchors_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"mine.png: is no PNG"):
         load_filter(path)
     Image.new("RGBA", (5000, 1)).save(path)
-    with pytest.raises(InputError, match=r"is 5000 x 1 px; make it at most 4096"):
+    with pytest.raises(InputError, match=r"is 5000 x 1 px; make its sides at most 4096"):
         load_filter(path)
     Image.new("RGBA", (5, 5)).save(path)
     path.with_suffix(".json").unlink()
@@ -288,10 +288,10 @@ def test_the_command_paints_pictures_and_clips_and_goes_on_after_a_bad_one(
     ]
     with pytest.raises(InputError, match=r"unread\.csv: 1 of 3 pictures could not be read"):
         main(command)
-    said = capsys.readouterr()
-    assert "1 face in 2 pictures; no face found in 1 of them, written unchanged" in said.out
-    assert "; 2 clips of 6 frames, no face found in 3 of them, written unchanged" in said.out
-    assert "skipped:" in said.err
+    printed = capsys.readouterr()
+    assert "1 face in 2 pictures; no face found in 1 of them, written unchanged" in printed.out
+    assert "; 2 clips of 6 frames, no face found in 3 of them, written unchanged" in printed.out
+    assert "skipped:" in printed.err
     painted = read_picture(out / "face.png")
     (found,) = Predictor(threads=1).predict(face)
     (eye, other), (x, y) = found.keypoints[:2], found.keypoints[FACE15.index("nose_tip")].astype(int)
@@ -317,10 +317,10 @@ def test_nothing_is_written_where_nothing_could_be_read(tmp_path: Path, bad: str
     assert [path.name for path in tmp_path.iterdir()] == [bad]
 
 
-def test_a_bad_clip_is_told_before_a_picture_is_painted(tmp_path: Path) -> None:
+def test_a_bad_clip_is_refused_before_a_picture_is_read(tmp_path: Path) -> None:
     Image.new("RGB", (90, 60)).save(tmp_path / "gray.png")
     (tmp_path / "bad.mp4").write_text("hello", encoding="utf-8")
     paths = [str(tmp_path / name) for name in ("gray.png", "bad.mp4")]
-    with pytest.raises(InputError, match=r"bad\.mp4: is no clip"):
+    with pytest.raises(InputError, match=r"bad\.mp4: cannot be decoded as a clip"):
         main(["filter", *paths, "--filter", "hat", "--out", str(tmp_path / "out")])
     assert {path.name for path in tmp_path.iterdir()} == {"gray.png", "bad.mp4"}

@@ -88,7 +88,7 @@ def test_the_table_has_the_faces_of_each_frame(clip_file: Path, written: Path) -
 
 
 def test_keypoints_are_smoothed_unless_asked_otherwise(clip_file: Path, written: Path, tmp_path: Path) -> None:
-    clips.predict_clip(clip_file, Predictor(threads=1), None, tmp_path)
+    clips.annotate_clip(clips.read_clip(clip_file), Predictor(threads=1), None, tmp_path)
     smoothed, raw = (rows_of(folder / "walk.mp4.csv") for folder in (tmp_path, written))
     assert smoothed[0] == raw[0]
     assert float(smoothed[-1]["nose_tip_x"]) < float(raw[-1]["nose_tip_x"])  # a little late
@@ -107,7 +107,7 @@ def test_each_frame_of_a_clip_comes_with_its_faces(clip_file: Path) -> None:
 
 def test_a_clip_of_another_format_becomes_mp4(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "walk.avi", "MJPG")
-    clips.predict_clip(path, Predictor(threads=1), None, tmp_path)
+    clips.annotate_clip(clips.read_clip(path), Predictor(threads=1), None, tmp_path)
     assert clips.read_clip(tmp_path / "walk.avi.mp4")[1:] == clips.read_clip(path)[1:]
     assert len(rows_of(tmp_path / "walk.avi.csv")) == CLIP_FRAMES
 
@@ -163,13 +163,13 @@ def test_clips_that_cannot_be_read_are_one_line_and_leave_nothing(
     damage(path, clip_file)
     done = run_stage("facial_keypoints", "predict", path, "--out", out)
     assert done.returncode == 2
-    reason = "no such file" if damage is nothing else "is no clip that can be decoded, or has no frames; save it as MP4"
+    reason = "no such file" if damage is nothing else "cannot be decoded as a clip, or has no frames; save it as MP4"
     assert done.stderr.startswith(f"error: {path}: {reason}")
     assert done.stderr.count("\n") == 1
     assert set(tmp_path.iterdir()) <= {path}
 
 
-def test_a_clip_that_ends_early_is_read_as_far_as_it_goes_and_said(
+def test_a_clip_that_ends_early_is_read_up_to_its_end_with_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     count = 4 * round(CLIP_FPS)
@@ -188,7 +188,7 @@ def test_motion_jpeg_of_changing_size_is_one_line_and_leaves_nothing(tmp_path: P
     path = tmp_path / "sizes.avi"
     jpegs = [cv2.imencode(".jpg", np.full((*size, 3), 90, np.uint8))[1].tobytes() for size in SIZES]
     path.write_bytes(b"".join(jpegs))
-    with pytest.raises(InputError, match=r"sizes\.avi: frame 3 is 160 x 240 px, the first 160 x 120; cut the clip"):
+    with pytest.raises(InputError, match=r"sizes\.avi: frame 3 is 160 x 240 px, the first 160 x 120; split the clip"):
         commands.main([*command, str(path), "--out", str(tmp_path / "out")])
     assert list(tmp_path.iterdir()) == [path]
 
@@ -201,9 +201,9 @@ def test_damaged_frames_of_motion_jpeg_have_no_size(tmp_path: Path) -> None:
     assert clips.read_clip(path).width_px == WIDTH_PX
 
 
-def test_a_decoder_that_gives_frames_of_another_size_is_told(clip_file: Path) -> None:
+def test_frames_of_another_size_are_refused(clip_file: Path) -> None:
     clip = clips.read_clip(clip_file)._replace(width_px=16)
-    with pytest.raises(InputError, match=r"walk\.mp4: frame 0 is 320 x 144 px, the first 16 x 144; cut the clip there"):
+    with pytest.raises(InputError, match=r"walk\.mp4: frame 0 is 320 x 144 px, the first 16 x 144; split the clip"):
         next(clips.read_frames(clip))
 
 
@@ -242,7 +242,7 @@ def with_nominal_rate(path: Path) -> Path:
 
 
 def with_length(path: Path) -> Path:
-    """Its number of frames is told by its length: 1,020 frames, where there are 12."""
+    """Its number of frames follows from its length: 1,020 frames, where there are 12."""
     times = (np.cumsum((0, *GAPS[:-1])) * 40).astype(int).tolist()
     return write_matroska(path.with_suffix(".webm"), list(moving_face()), times, nominal_fps=1000, duration_ms=1020)
 
@@ -265,7 +265,7 @@ def test_a_clip_of_varying_frame_rate_lasts_as_long_when_it_is_written(
     caplog.clear()
     commands.main([*command, str(path), "--out", str(tmp_path / "out")])
     assert caplog.messages == [
-        f"{path}: its frame rate varies; a clip written of it has the mean, {clip.fps:.4g} a second"
+        f"{path}: its frame rate varies; clips written from it have its mean, {clip.fps:.4g} per second"
     ]
     (written,) = (tmp_path / "out").glob("*.mp4")
     assert duration_s(written) == pytest.approx(lasts_s, abs=1 / CLIP_FPS)
@@ -301,9 +301,7 @@ def test_the_rate_of_frames() -> None:
 
 def test_a_clip_without_times_and_rate_is_one_line(clip_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clips, "frame_rate", lambda *_: clips.Rate(0, False, CLIP_FRAMES))
-    with pytest.raises(
-        InputError, match=r"walk\.mp4: does not say how many frames it shows in a second; save it as MP4"
-    ):
+    with pytest.raises(InputError, match=r"walk\.mp4: has no frame rate; save it as MP4"):
         clips.read_clip(clip_file)
 
 
@@ -311,4 +309,4 @@ def test_pixels_that_are_not_square_are_a_note(tmp_path: Path, caplog: pytest.Lo
     times = [40 * i for i in range(CLIP_FRAMES)]
     path = write_matroska(tmp_path / "a.mkv", list(moving_face()), times, nominal_fps=25, shown_width_px=2 * WIDTH_PX)
     assert clips.read_clip(path).width_px == WIDTH_PX
-    assert caplog.messages == [f"{path}: its pixels are not square (2:1); those of a clip written of it are"]
+    assert caplog.messages == [f"{path}: its pixels are not square (2:1); those of clips written from it are"]

@@ -189,7 +189,7 @@ def test_cuts_never_make_more_than_one_detection_at_a_time_and_drop_what_is_of_a
         np.testing.assert_array_equal(calls[1], new)
 
 
-def test_a_cut_takes_back_a_detection_that_waits(predictor: Predictor) -> None:
+def test_a_cut_cancels_a_pending_detection(predictor: Predictor) -> None:
     go, calls = threading.Event(), []
 
     def noted(picture: UInt8) -> Boxes:
