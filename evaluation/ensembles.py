@@ -8,23 +8,17 @@ from evaluation.bootstrap import paired_difference, resampling_weights
 from evaluation.comparison import Entry, labelled_mae_sums
 from evaluation.inputs import EvaluationData
 from evaluation.tables import COST
-from facial_keypoints.codec import Keypoints
+from facial_keypoints.codec import Keypoints, mean_output
 
 
 def mean_keypoints(predicted: Sequence[Keypoints]) -> Keypoints:
-    """Returns the mean of what several models predict for the same faces, with an expected error if all give one.
-
-    Each keypoint is weighted by 1 / expected error^2, as independent measurements are. Models err alike, so the
-    expected error is the mean of theirs under the same weights, which is never too small if theirs are right.
-    """
+    """Returns the `codec.mean_output` of several models for the same faces; with expected errors if all give them."""
     coordinates = np.stack([each.coordinates for each in predicted])
     errors = [each.expected_error for each in predicted if each.expected_error is not None]
     if len(errors) < len(predicted):
-        return Keypoints(coordinates.mean(axis=0))
-    errors_px = np.stack(errors)
-    weights = 1 / errors_px**2
-    weights /= weights.sum(axis=0)
-    return Keypoints((weights[..., None] * coordinates).sum(axis=0), (weights * errors_px).sum(axis=0))
+        return Keypoints(mean_output(coordinates).astype(np.float32))
+    mean = mean_output(np.concatenate([coordinates, np.stack(errors)[..., None]], axis=-1)).astype(np.float32)
+    return Keypoints(mean[..., :2], mean[..., 2])
 
 
 def total_cost(costs: Sequence[Mapping[str, float | None]]) -> dict[str, float | None]:
