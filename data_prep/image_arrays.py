@@ -81,5 +81,5 @@ def mean(images: UInt8, chosen: Int64) -> Float64:
     """Returns the mean gray image of the chosen ones (n,), float64 (H, W)."""
     total = np.zeros(images.shape[1:3])
     for block in blocks(images, chosen):
-        total += block.mean(axis=3).sum(axis=0)
-    return total / max(len(chosen), 1)
+        total += block.sum(axis=(0, 3), dtype=np.float64)  # without a copy in this type
+    return total / max(images.shape[3] * len(chosen), 1)
