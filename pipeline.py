@@ -34,7 +34,7 @@ from training.recipes import RECIPES, default_recipe, resolve
 
 NETWORKS = ("base", "v1", "v2")
 PREPARE_OPTIONS = (
-    *("images", "keypoints", "as", "size", "crop", "color"),
+    *("images", "keypoints", "category", "reviewed", "as", "size", "crop", "color"),
     *("split", "impute", "count", "seed", "skip_bad", "exif"),
 )
 QUICK_FACES, QUICK_EPOCHS = 2000, 8  # takes some minutes on two cores
@@ -85,6 +85,8 @@ def parser() -> argparse.ArgumentParser:
     data = p.add_argument_group("data", "as in data_prep.prepare")
     data.add_argument("--images", type=Path, metavar="DIR")
     data.add_argument("--keypoints", metavar="FILE.toml")
+    data.add_argument("--category", metavar="NAME")
+    data.add_argument("--reviewed", action="store_true", default=None)
     data.add_argument("--count", type=int, metavar="N")
     data.add_argument("--skip-bad", action="store_true", default=None)
     data.add_argument("--impute", choices=list(IMPUTERS))
