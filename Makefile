@@ -12,7 +12,7 @@ PYTEST = -m pytest -n 2 --dist loadscope
 ONE_THREAD = OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1
 INSTALL = -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run setup test test-long test-lowest test-jax test-web web lint lowest-versions lock clean
+.PHONY: run setup test test-long test-lowest test-jax test-web test-scale web lint lowest-versions lock clean
 
 run: setup
 	$(RUN) pipeline.py $(SIZE)
@@ -78,6 +78,15 @@ test-web: .venv-web/tests-installed
 	.venv-web/bin/python $(INSTALL) -r requirements-web-dev.txt
 	touch $@
 
+# The tests of `scale_out`, in an environment of its own.
+test-scale: .venv-scale/installed
+	$(ONE_THREAD) .venv-scale/bin/python $(PYTEST) tests/scale_out
+
+.venv-scale/installed: requirements-scale.txt requirements-lock.txt
+	$(PYTHON) -m venv .venv-scale
+	.venv-scale/bin/python $(INSTALL) -r requirements-lock.txt -r requirements-scale.txt
+	touch $@
+
 lint: setup
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
@@ -91,4 +100,4 @@ lock:
 	(echo "# The exact set that is installed and tested; written by \`make lock\`."; $(RUN) -m pip freeze --all --exclude pip) > requirements-lock.txt
 
 clean:
-	rm -rf $(VENV) .venv-lowest .venv-jax .venv-web $(filter-out artifacts/pretrained,$(wildcard artifacts/*))
+	rm -rf $(VENV) .venv-lowest .venv-jax .venv-web .venv-scale $(filter-out artifacts/pretrained,$(wildcard artifacts/*))

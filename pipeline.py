@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from common.backend import backend_name
 from common.code import changed_files
@@ -31,6 +31,7 @@ from facial_keypoints.pretrained import KERAS_FILE
 from models.networks import network_file, network_name, network_names
 from models.saved import TRAIN
 from training.recipes import RECIPES, default_recipe, resolve
+from training.train import seed_count
 
 NETWORKS = ("base", "v1", "v2")
 PREPARE_OPTIONS = (
@@ -66,6 +67,20 @@ class Step:
     @property
     def text(self) -> str:
         return shlex.join(["python", "-m", *self.command])
+
+
+class Run(NamedTuple):
+    """A training run.
+
+    Attributes:
+        network: as `training.train` takes it.
+        name: of the folders of its model and its evaluation.
+        seed: None: the default.
+    """
+
+    network: str
+    name: str
+    seed: int | None
 
 
 def parser() -> argparse.ArgumentParser:
@@ -105,6 +120,7 @@ def parser() -> argparse.ArgumentParser:
     )
     training.add_argument("--recipe", choices=list(RECIPES))
     training.add_argument("--epochs", type=int, metavar="N")
+    training.add_argument("--seeds", type=seed_count, metavar="N")
     return p
 
 
@@ -131,6 +147,11 @@ def steps(options: argparse.Namespace) -> list[Step]:
     networks = {network_name(network): network for network in options.networks or networks_for(options.recipe)}
     if options.networks and len(networks) < len(options.networks):
         raise InputError(f"--networks {' '.join(options.networks)}: two networks have one name; rename a file")
+    runs = [
+        Run(network, name, options.seed) if options.seeds is None else Run(network, f"{name}_seed{number}", number)
+        for name, network in networks.items()
+        for number in range(options.seed or 0, (options.seed or 0) + (options.seeds or 1))
+    ]
     data, models, evaluations = (options.out / name for name in ("data", "models", "evaluation"))
 
     def data_input() -> dict[str, str]:
@@ -141,14 +162,15 @@ def steps(options: argparse.Namespace) -> list[Step]:
 
     prepare = ["data_prep.prepare", *inputs, "--out", str(data)]
     todo = [Step(data, PREPARE, prepare + flags(options, *PREPARE_OPTIONS), input_hashes_now)]
-    for name, network in networks.items():
+    for network, name, number in runs:
         out = models / name
         command = ["training.train", network, "--data", str(data), "--out", str(out)]
-        recipe = resolve(name, options.recipe, {"epochs": options.epochs})
+        recipe = resolve(network_name(network), options.recipe, {"epochs": options.epochs})
         settings = {**recipe.parameters(), "backend": backend_name()}
-        command += flags(options, "recipe", "epochs", "seed")
+        command += flags(options, "recipe", "epochs")
+        command += [] if number is None else ["--seed", str(number)]
         todo.append(Step(out, TRAIN, command, data_input, settings, code=(network_file(network),)))
-    for name in networks:
+    for _, name, _ in runs:
         model, out = models / name, evaluations / name
         command = ["evaluation.evaluate", str(model), "--data", str(data), "--out", str(out)]
 

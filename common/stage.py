@@ -62,16 +62,16 @@ class Stage(NamedTuple):
 
 
 @contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, wait_s: float = 0) -> Iterator[None]:
     """Locks the folder for this process.
 
     The lock file is in the system's temporary folder; the operating system releases the lock when the process dies.
 
     Raises:
-        InputError: another process has locked it.
+        InputError: another process has locked it, still after `wait_s` seconds.
     """
     digest = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:16]
-    lock = filelock.FileLock(Path(tempfile.gettempdir()) / f"facial-keypoints-{digest}.lock", timeout=0)
+    lock = filelock.FileLock(Path(tempfile.gettempdir()) / f"facial-keypoints-{digest}.lock", timeout=wait_s)
     try:
         lock.acquire()
     except filelock.Timeout:
@@ -83,10 +83,10 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def stage_folder(out: Path, stage: Stage, reads: Iterable[Path] = ()) -> Iterator[Path]:
+def stage_folder(out: Path, stage: Stage, reads: Iterable[Path] = (), wait_s: float = 0) -> Iterator[Path]:
     """Locks `out` and yields a temporary folder, which replaces it when the block succeeds; see `atomic_folder`."""
     check_out(out, stage, reads)
-    with locked(out), atomic_folder(out) as folder:
+    with locked(out, wait_s), atomic_folder(out) as folder:
         yield folder
 
 

@@ -16,6 +16,7 @@ from data_prep.readers.labelled_pictures import LabelledPicture, LabelledPicture
 from data_prep.readers.pictures import read_picture
 from facial_keypoints import geometry
 from facial_keypoints.array_types import Bool, Float32, Float64, UInt8
+from facial_keypoints.crops import BOX_SCALE, square_crop
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import FACE15, FACE68, Indexes, KeypointSet, as_face15, face15_of_68
 
@@ -24,7 +25,6 @@ Labels = tuple[Float32, Bool]  # keypoints (N, K, 2), and which are occluded (N,
 FACE, WHOLE = "face", "whole"
 CROPS = (FACE, WHOLE)
 DEFAULT_SIZE_PX, DEFAULT_SIZE_15_PX = 128, 96
-BOX_SCALE = 1.2  # side of the crop, of the longer side of the box
 SMALLEST_FACE_PX = 1.0
 
 # Mean and standard deviation of the eye positions of the 7,033 real faces of the 15-point set, in px of 96, without
@@ -204,7 +204,7 @@ def matrix_of(
     """
     if crop_options.crop == WHOLE:
         height, width = shape
-        return _square((width - 1) / 2, (height - 1) / 2, max(shape), side)
+        return square_crop((width - 1) / 2, (height - 1) / 2, max(shape), side, side)
     if eyes is None:
         return by_box(face.keypoints, face.where, side, face.box)
     return _by_eyes(np.stack([_labelled_mean(face.keypoints[list(eye)]) for eye in eyes]), face.where, side, rng)
@@ -244,7 +244,7 @@ def by_box(keypoints: Float32, where: str, side: int, box: Sequence[float] | Non
             f"{where}: its {which} at one point, so the face has no size; {fix}, or skip the face with --skip-bad"
         )
     middle = (low + high) / 2
-    return _square(float(middle[0]), float(middle[1]), BOX_SCALE * longer, side)
+    return square_crop(float(middle[0]), float(middle[1]), BOX_SCALE * longer, side, side)
 
 
 def _by_eyes(eyes: Float32, where: str, side: int, rng: np.random.Generator) -> Float64:
@@ -262,13 +262,6 @@ def _by_eyes(eyes: Float32, where: str, side: int, rng: np.random.Generator) -> 
     target = np.stack([middle + to_left_eye, middle - to_left_eye])
     ratio = side / EYES_SIDE_PX
     return geometry.fit_similarity(eyes, (target + 0.5) * ratio - 0.5)[0]
-
-
-def _square(x: float, y: float, side: float, size: int) -> Float64:
-    """Returns the matrix that scales an upright square of `side` px around (x, y) to `size` px."""
-    scale = size / side
-    middle = (size - 1) / 2
-    return np.array([[scale, 0, middle - scale * x], [0, scale, middle - scale * y]])
 
 
 def _labels(points: Float32, label_source: int) -> Float32:

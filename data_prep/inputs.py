@@ -145,18 +145,21 @@ def read_one(
 
 
 def check_sides(name: str, keypoints: Float32, keypoint_set: KeypointSet) -> None:
-    """Raises InputError if the left eye lies on the left of the picture in most faces (N, K, 2).
+    """Raises InputError if the left eye lies on the left in most faces (N, K, 2), seen with the nose below the eyes.
 
     `left` is the person's own. If it were the picture's, faces would be cropped upside down.
     """
-    if keypoint_set.eyes is None:
+    nose = keypoint_set.role("nose_tip")
+    if keypoint_set.eyes is None or not nose:
         return
-    left, right = (keypoints[:, list(eye), 0].mean(axis=1) for eye in keypoint_set.eyes)
-    both = ~np.isnan(left + right)
-    swapped = int((left < right)[both].sum())
-    if swapped > both.sum() / 2:
+    left, right, below = (keypoints[:, list(role)].mean(axis=1) for role in (*keypoint_set.eyes, nose))
+    across, down = left - right, below - (left + right) / 2
+    turn = across[:, 0] * down[:, 1] - across[:, 1] * down[:, 0]  # above 0 where the left eye is on the right
+    known = ~np.isnan(turn)
+    swapped = int((turn[known] < 0).sum())
+    if swapped > known.sum() / 2:
         raise InputError(
-            f"{name}: {swapped} of {both.sum()} faces have the left eye on the left of the picture; `left` is the "
+            f"{name}: {swapped} of {known.sum()} faces have the left eye on the left of the picture; `left` is the "
             "person's own: swap left and right in the labels"
         )
 

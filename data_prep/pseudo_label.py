@@ -24,22 +24,20 @@ from data_prep.readers.pictures import EXIF, read_picture
 from data_prep.readers.pictures_csv import CSV, FILE, PERSON, PICTURES, read
 from facial_keypoints import crops, geometry
 from facial_keypoints.array_types import Bool, Float32, Float64, UInt8
-from facial_keypoints.codec import flipped_back, output_points
+from facial_keypoints.codec import output_points
 from facial_keypoints.errors import InputError, run
 from facial_keypoints.keypoint_set import FACE15, FACE68, as_face15
 from facial_keypoints.predictor import Predictor
+from facial_keypoints.views import max_views, outputs_of_views, views
 
 PSEUDO_LABEL = Stage("pseudo_label", "data_prep.pseudo_label", "FOLDER --out DIR")
 
-# The predictions for several views of a face, plain and mirrored, are averaged. Arguments of `geometry.about_middle`:
-# rotation in degrees, scale, px to the right, px down.
-VIEWS = ((0, 1.0, 0, 0), (-12, 1.0, 3, 0), (12, 1.0, -3, 0), (0, 0.9, 0, 3), (0, 1.08, 0, -3))
 MIN_LABELS = 2  # for the position and size of a face
 MAX_OFFSET = 0.1  # fraction of the eye distance; faces with a label farther from its prediction are left out
 
 
 def pseudo_labels(predictor: Predictor, picture: UInt8, known: Float32) -> tuple[Float64, Float64, Float64]:
-    """Returns the 68 points of a face, float64 (68, 2), from the plain and from the mirrored `VIEWS`, and its crop.
+    """Returns the 68 points of a face, float64 (68, 2), averaged over plain and over mirrored views, and its crop.
 
     Points are in px of the crop (2, 3), picture to crop.
 
@@ -51,13 +49,14 @@ def pseudo_labels(predictor: Predictor, picture: UInt8, known: Float32) -> tuple
     mean = as_face15(np.array(spec.crop.mean_keypoints))
     crop = geometry.fit_similarity(np.nan_to_num(known), mean, labelled_points(known))
     crop = predictor.predict_at(picture, crop)[0].crop
-    views = np.stack([geometry.about_middle(spec.crop.width_px, *how) for how in VIEWS])
-    images = crops.crop_faces(picture, geometry.chained(crop, views), spec)
-    plain, _ = predictor.predict_crops(images)
-    mirrored, _ = predictor.predict_crops(np.ascontiguousarray(images[:, :, ::-1]))
-    mirrored = flipped_back(mirrored, spec.crop.width_px, output_points(spec.keypoint_set))
-    back = geometry.inverse(views)
-    return geometry.transform(plain, back).mean(axis=0), geometry.transform(mirrored, back).mean(axis=0), crop
+    of_views = views(max_views(mirror=True), spec.crop.width_px, mirror=True)
+
+    def run(images: UInt8) -> Float32:
+        return predictor.predict_crops(images).coordinates
+
+    points = outputs_of_views(run, picture, crop, spec, output_points(spec.keypoint_set), of_views)
+    mirrored = of_views[1]
+    return points[~mirrored].mean(axis=0), points[mirrored].mean(axis=0), crop
 
 
 def agree(points: Float64, known: Float32) -> Bool:

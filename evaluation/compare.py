@@ -17,6 +17,7 @@ from evaluation.baselines import BASELINES
 from evaluation.bootstrap import RESAMPLES, resampling_weights
 from evaluation.comparison import Entry, comparison_table
 from evaluation.comparison_text import markdown_text, terminal_text
+from evaluation.ensembles import ensemble_lines
 from evaluation.inputs import EvaluationData, listed_faces, load_data
 from evaluation.metrics import face_nme
 from evaluation.original_pictures import placed, true_in_pictures
@@ -24,6 +25,7 @@ from evaluation.plots.curves import Curve, draw_comparison, draw_cumulative_erro
 from evaluation.plots.style import BASELINE_STYLES, MODEL_STYLES
 from evaluation.predictions import read_predictions
 from evaluation.ratio_table import ratio_table
+from evaluation.seeds import seed_lines, seeds_table
 from evaluation.stages import COMPARE, EVALUATE
 from evaluation.tables import SUBSET_TABLES, TABLES, MakeTable, accuracy_table, known_cost
 from facial_keypoints import geometry
@@ -65,13 +67,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     entries = [*models, *baselines(data)]
     base = chosen_base(options, entries)
     table, ratios = comparison_table(entries, data, base), ratio_table(entries, data, base)
-    further = further_tables(entries, data)
+    further, seeds, remarks = further_tables(entries, data), seeds_table(table), seed_lines(table)
+    remarks += ensemble_lines(entries, data)
     with stage_folder(options.out, COMPARE) as folder:
         table.to_csv(folder / "comparison.csv", index=False)
         ratios.to_csv(folder / "ratios.csv", index=False)
         for name, rows in further.items():
             rows.to_csv(folder / f"{name}.csv", index=False)
-        text = markdown_text(table, ratios, further, data, base, subset)
+        if len(seeds):
+            seeds.to_csv(folder / "seeds.csv", index=False)
+        text = markdown_text(table, ratios, further, data, base, subset, remarks)
         (folder / "comparison.md").write_text(text, encoding="utf-8")
         by_normalizer = {each.name: curves(entries, data, each) for each in data.keypoint_set.normalizers}
         standard, of_standard = next(iter(by_normalizer.items()))
@@ -84,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parameters |= {"base": base, "rows": str(options.rows) if options.rows else None}
         metrics = {"models": len(models), "left_out": list(left_out), "resamples": RESAMPLES}
         write_manifest(folder, COMPARE, parameters, inputs, metrics, started)
-    print(terminal_text(table, data, base))
+    print(terminal_text(table, data, base, remarks))
     print(f"\nwrote {options.out}")
 
 
@@ -96,7 +101,8 @@ def chosen_base(options: argparse.Namespace, entries: Sequence[Entry]) -> str:
             f"--reference {options.reference}: is not among the evaluations on {options.data}; give one of "
             f"{', '.join(names)}"
         )
-    return options.reference or BASE
+    first_seed = f"{BASE}_seed0"
+    return options.reference or (first_seed if first_seed in names and BASE not in names else BASE)
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -163,7 +169,10 @@ def read_evaluations(folder: Path, data: EvaluationData) -> tuple[dict[str, Entr
             raise InputError(f"{path}: is named {name} like {folder / twin}; evaluate one again with another --name")
         else:
             keypoints = read_predictions(path / "predictions.csv", data.test.rows, data.keypoint_set)
-            models[path.name] = Entry(name, keypoints.coordinates, known_cost(manifest["metrics"]))
+            flip = " mirrored too" if manifest["parameters"].get("flip") else ""
+            hashes = frozenset(value + flip for key, value in inputs.items() if key.startswith("model"))
+            cost = known_cost(manifest["metrics"])
+            models[path.name] = Entry(name, keypoints.coordinates, cost, models=hashes)
     return models, left_out
 
 

@@ -25,12 +25,14 @@ class Entry:
         predicted: float32 (N, K, 2) in px, for the test faces.
         cost: the values of `COST` that are known.
         baseline: one of `BASELINES` instead of a model.
+        models: hashes of the models that predicted; several for an ensemble, none if they are unknown.
     """
 
     name: str
     predicted: Float32
     cost: Mapping[str, float | None]
     baseline: bool = False
+    models: frozenset[str] = frozenset()
 
 
 def comparison_table(entries: Sequence[Entry], data: EvaluationData, base: str) -> pd.DataFrame:
@@ -41,7 +43,7 @@ def comparison_table(entries: Sequence[Entry], data: EvaluationData, base: str) 
     """
     groups = data.test.groups
     weights = resampling_weights(groups)
-    sums = {entry.name: _labelled_mae_sums(entry.predicted, data) for entry in entries}
+    sums = {entry.name: labelled_mae_sums(entry.predicted, data) for entry in entries}
 
     def difference(name: str, other: str) -> Difference | None:
         if name == other or other not in sums:
@@ -64,7 +66,8 @@ def comparison_table(entries: Sequence[Entry], data: EvaluationData, base: str) 
     return pd.concat([table[table["labels"] == labels] for labels in LABELS for table in tables], ignore_index=True)
 
 
-def _labelled_mae_sums(predicted: Float32, data: EvaluationData) -> Float64:
+def labelled_mae_sums(predicted: Float32, data: EvaluationData) -> Float64:
+    """Returns the sums behind the MAE on real labels, float64 (N, 2); see `evaluation.metrics.face_sums`."""
     sums = face_sums(predicted, data.test.keypoints, data.test.labelled, data.keypoint_set.normalizers[0])
     return sums[:, METRICS.index("mae_px")]
 

@@ -45,7 +45,8 @@ HOW_TO_READ = (
     "labelled are left out of these three.",
     "Intervals come from resampling whole groups of test faces, and the difference of two models from the same "
     "resamples for both. `better` and `worse` mean that the 95 % interval of the difference leaves out zero. They "
-    "say how far other test faces of this kind would move a metric, not how far another training run would.",
+    "say how far other test faces of this kind would move a metric, not how far another training run would: train with "
+    "--seeds for that.",
 )
 
 
@@ -87,8 +88,8 @@ def few_groups(test: Split) -> list[str]:
     return [f"Only {groups} groups of test faces: the intervals are narrower than they should be; take them as a hint."]
 
 
-def terminal_text(table: pd.DataFrame, data: EvaluationData, base: str) -> str:
-    """Returns both tables and the verdicts as plain text of at most 100 columns."""
+def terminal_text(table: pd.DataFrame, data: EvaluationData, base: str, remarks: Sequence[str] = ()) -> str:
+    """Returns both tables, the verdicts and further remarks as plain text of at most 100 columns."""
     width = min(NAME_WIDTH, table["name"].str.len().max())
     within = f"within {'/'.join(map(str, THRESHOLDS_PX))} px"
     head = f"{'':{width}}  {'MAE px':<20}  {'RMSE px':<20}  {within:<17}  {'NME %':>6}  {'AUC':>5}"
@@ -102,7 +103,7 @@ def terminal_text(table: pd.DataFrame, data: EvaluationData, base: str) -> str:
             errors = f"{with_interval(row, 'mae_px'):<20}  {with_interval(row, 'rmse_px'):<20}"
             lines.append(f"{name:{width}}  {errors}  {shares:<17}  {row['nme_pct']:6.2f}  {row['auc']:5.3f}")
     warnings = [*base_absent(table, base), *few_groups(data.test), *people_in_both(data)]
-    return "\n".join([*lines, "", *verdict_lines(table), *warnings])
+    return "\n".join([*lines, "", *verdict_lines(table), *remarks, *warnings])
 
 
 def markdown_text(
@@ -112,6 +113,7 @@ def markdown_text(
     data: EvaluationData,
     base: str,
     subset: str = "",
+    remarks: Sequence[str] = (),
 ) -> str:
     """Returns `comparison.md`.
 
@@ -121,6 +123,7 @@ def markdown_text(
         further: `nme.csv`, `per_region.csv`, `by_origin.csv`, `by_condition.csv` and optionally
             `accuracy_pictures.csv`, by name.
         subset: the scored test faces, if not all.
+        remarks: sentences about seeds and ensembles.
     """
     test = data.test
     divisor = f"NME in % of {divisor_text(data.keypoint_set.normalizers[0].name)}"
@@ -133,7 +136,7 @@ def markdown_text(
         f"{_scored(labelled, test)}; {divisor}.",
         _markdown_table(labelled),
         "By MAE on the real labels:",
-        "\n".join(f"- {line}" for line in verdict_lines(table)),
+        "\n".join(f"- {line}" for line in [*verdict_lines(table), *remarks]),
         *ratio_list(ratios, base),
         *base_absent(table, base),
         *few_groups(test),

@@ -21,23 +21,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(arguments)
     started = time.time()
     data = load_data(options.data)
-    label_source = options.model or options.predictions
+    scored = options.models or [options.predictions]
     rows_file = [options.rows] if options.rows else []
-    with stage_folder(options.out, EVALUATE, [options.data, label_source, *rows_file]) as folder:
+    with stage_folder(options.out, EVALUATE, [options.data, *scored, *rows_file]) as folder:
         listed = listed_faces(options.rows, data.test.rows) if options.rows else None
-        if options.model:
+        if options.models:
             start_backend()  # takes seconds, and --predictions does not need it
-            from evaluation.model_predictions import predict_test_faces
+            from evaluation.model_predictions import predict_with_all
 
-            keypoints, cost, notes, weights = predict_test_faces(options.model, data, options.flip)
-            inputs = {"data": data.hash, "model": weights}
+            keypoints, cost, notes, hashes = predict_with_all(options.models, data, options.flip)
+            inputs = {"data": data.hash, **hashes}
         else:
-            keypoints, cost, notes = read_predictions(label_source, data.test.rows, data.keypoint_set), {}, []
+            keypoints, cost, notes = read_predictions(options.predictions, data.test.rows, data.keypoint_set), {}, []
             if options.in_pictures:
                 if data.test.crops is None:
                     raise InputError(f"{options.data}: its faces were not cropped from pictures; omit --in-pictures")
                 keypoints = placed(keypoints, data.test.crops)
-            inputs = {"data": data.hash, "predictions": file_hash(label_source)}
+            inputs = {"data": data.hash, "predictions": file_hash(options.predictions)}
         if notes:
             print("note: " + "\n  ".join(notes))
         if listed is not None:
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print(f"scored on {len(data.test):,} test faces, those of {len(listed):,} that {options.rows} lists")
         metrics, text = write_report(folder, options.name, keypoints, data)
         parameters = {"name": options.name, "data": str(options.data)}
-        parameters |= {"model" if options.model else "predictions": str(label_source), "flip": options.flip}
+        parameters |= {"model" if options.models else "predictions": " ".join(map(str, scored)), "flip": options.flip}
         parameters["in_pictures"] = options.in_pictures
         parameters["rows"] = str(options.rows) if options.rows else None
         write_manifest(folder, EVALUATE, parameters, inputs, metrics | cost, started, {"notes": notes})
@@ -63,7 +63,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "model", nargs="?", type=Path, metavar="MODEL", help="model folder, or a .keras file from elsewhere"
+        "models",
+        nargs="*",
+        type=Path,
+        metavar="MODEL",
+        help="model folder, or a .keras file from elsewhere; several are scored as an ensemble: the mean of their "
+        "predictions, weighted by their expected errors if all give them",
     )
     of_model = parser.add_argument_group("model")
     of_model.add_argument(
@@ -97,7 +102,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     both.add_argument("--out", type=Path, metavar="DIR", help="folder to write (default: artifacts/evaluation/NAME)")
     options = parser.parse_args(arguments)
-    if (options.model is None) == (options.predictions is None):
+    if bool(options.models) == bool(options.predictions):
         parser.error("give either MODEL or --predictions FILE.csv")
     if options.predictions and not options.name:
         parser.error("--predictions needs --name NAME")
@@ -113,8 +118,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def default_name(options: argparse.Namespace) -> str:
-    """Returns the name of the model with its options, such as `v1_flip` or `v1_lfpw`."""
-    words = [options.model.resolve().name.removesuffix(".keras")]
+    """Returns the name of the model (`ensemble` for several) with its options, such as `v1_flip` or `v1_lfpw`."""
+    model, *others = options.models
+    words = ["ensemble" if others else model.resolve().name.removesuffix(".keras")]
     words += ["flip"] if options.flip else []
     words += [options.rows.stem] if options.rows else []
     return "_".join(words)

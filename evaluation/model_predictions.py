@@ -1,11 +1,13 @@
 """Predictions of a trained model for the test faces. Needs a started backend (`common.backend`)."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from common.hashes import file_hash
+from evaluation.ensembles import mean_keypoints, total_cost
 from evaluation.inputs import EvaluationData
 from evaluation.tables import known_cost
 from facial_keypoints.codec import WITH_ERROR, Keypoints, decode, flipped_back
@@ -27,6 +29,30 @@ class ModelResult(NamedTuple):
     cost: dict[str, float | None]
     notes: list[str]
     hash: str
+
+
+def predict_with_all(
+    paths: Sequence[Path], data: EvaluationData, flip: bool
+) -> tuple[Keypoints, dict[str, float | None], list[str], dict[str, str]]:
+    """Returns what one model or an ensemble says of the test faces, its cost, notes, and the hash of each model.
+
+    The hashes are by name: `model`, or `model_1`, `model_2`, ...
+
+    Raises:
+        InputError: a model is given twice; or see `predict_test_faces`.
+    """
+    results = [predict_test_faces(path, data, flip) for path in paths]
+    if len(paths) == 1:
+        (result,) = results
+        return result.keypoints, result.cost, result.notes, {"model": result.hash}
+    hashes = [result.hash for result in results]
+    for number, path in enumerate(paths):
+        if hashes[number] in hashes[:number]:
+            raise InputError(f"{path}: is the same model as {paths[hashes.index(hashes[number])]}; give each once")
+    notes = [f"{path}: {note}" for path, result in zip(paths, results, strict=True) for note in result.notes]
+    by_name = {f"model_{number}": value for number, value in enumerate(hashes, start=1)}
+    keypoints = mean_keypoints([result.keypoints for result in results])
+    return keypoints, total_cost([result.cost for result in results]), notes, by_name
 
 
 def predict_test_faces(path: Path, data: EvaluationData, flip: bool) -> ModelResult:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from facial_keypoints.array_types import Bool, Float32, Int64
+from facial_keypoints.array_types import Bool, Float32, Float64, Int64
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import KeypointSet
 
@@ -93,6 +93,18 @@ def decode(output: Float32, label_sources: Int64, of: OutputPoints) -> Keypoints
     """
     chosen = np.take_along_axis(output, of.of_faces(label_sources)[..., None], axis=1)
     return Keypoints(chosen[..., :2], chosen[..., 2] if output.shape[-1] == WITH_ERROR else None)
+
+
+def mean_output(outputs: Float32 | Float64) -> Float64:
+    """Returns the mean of several outputs for the same faces, (..., 2 or 3); (V, ..., 2 or 3) in.
+
+    With expected errors, each point has the weight 1 / expected error^2, as for independent measurements. Networks and
+    views make similar errors, so the expected error of the mean is the mean of theirs under the same weights.
+    """
+    if outputs.shape[-1] < WITH_ERROR:
+        return np.mean(outputs, axis=0, dtype=np.float64)
+    weights = 1 / outputs[..., 2:].astype(np.float64) ** 2
+    return np.sum(weights * outputs, axis=0) / np.sum(weights, axis=0)
 
 
 def flipped_back(output: Float32, width_px: int, of: OutputPoints) -> Float32:

@@ -13,7 +13,7 @@ from facial_keypoints import crops as cropping
 from facial_keypoints import geometry
 from facial_keypoints.array_types import Float32, Float64, Int64, UInt8
 from facial_keypoints.boxes import Detector, given_boxes
-from facial_keypoints.codec import WITH_ERROR, Keypoints, decode
+from facial_keypoints.codec import WITH_ERROR, Keypoints, decode, mean_output
 from facial_keypoints.detectors.haar import Haar, tilted_or_profile
 from facial_keypoints.errors import InputError, one_line
 from facial_keypoints.face import MAX_FIRST_UNCERTAINTY, MAX_UNCERTAINTY, Face, each_once, uncertainty
@@ -21,6 +21,7 @@ from facial_keypoints.pictures import Picture, as_rgb
 from facial_keypoints.pretrained import INT8_FILE, KERAS_FILE, MANIFEST, ONNX_FILE, find, shipped
 from facial_keypoints.runtime import CPU, Provider, session
 from facial_keypoints.spec import CHANNELS, METADATA_KEY, ModelSpec, from_json
+from facial_keypoints.views import max_views, outputs_of_views, views
 
 BATCH = 64
 PASSES = 3  # at most; each crops again by the keypoints of the pass before
@@ -64,6 +65,7 @@ class Predictor:
         int8: bool = False,
         threads: int | None = None,
         providers: Sequence[Provider] = (CPU,),
+        views: int = 1,
     ) -> None:
         """Loads a network.
 
@@ -75,10 +77,13 @@ class Predictor:
             providers: onnxruntime's execution providers in order of preference, for instance
                 ["CUDAExecutionProvider"], which needs the package `onnxruntime-gpu` in place of `onnxruntime`. Each
                 must start; there is no silent fall-back to the CPU.
+            views: predict each face in so many views, rotated, scaled, shifted and mirrored, and return the mean: up to
+                10, or 5 without mirror pairs. Ten are a little more accurate and take several times as long. For a
+                label source whose labels lie to one side, mirrored views are left out.
 
         Raises:
-            InputError: there is no such model, its file is damaged, the file does not say what it predicts, or a
-                provider is not installed or does not start.
+            InputError: there is no such model, its file is damaged, the file does not say what it predicts, a provider
+                is not installed or does not start, or there are not so many views.
         """
         if threads is not None and threads < 1:
             raise InputError(f"threads: is {threads}, expected at least 1")
@@ -90,9 +95,10 @@ class Predictor:
         self._session = _session(self.path, content, threads or 0, providers)
         by_name = isinstance(model, str) and model in shipped()
         loaded: tuple[str | Path, str] = (model, "") if by_name else (found.absolute(), digest)
-        self._loaded_by = (*loaded, {"int8": int8, "threads": threads, "providers": tuple(providers)})
+        self._loaded_by = (*loaded, {"int8": int8, "threads": threads, "providers": tuple(providers), "views": views})
         self.spec = _spec(self._session, self.path)
         self._output_shape = len(self.spec.output_points), WITH_ERROR if self.spec.expected_error else 2
+        self._views = self._checked_views(views)
         self._box_px = cropping.box_of(np.eye(2, 3), self.spec)[2]  # of the mean face, in its crop
         self.typical_uncertainty = _typical_uncertainty(self.path, self._box_px)
         haar = Haar()
@@ -108,6 +114,12 @@ class Predictor:
     def keypoint_names(self) -> tuple[str, ...]:
         """The names of the K keypoints, in the order of `Face.keypoints`. Left and right are the person's own."""
         return self.spec.keypoint_set.names
+
+    def check_eyes(self, fix: str) -> None:
+        """Raises InputError if the keypoint set has no eyes, without which no face can be found; `fix`: what to do."""
+        if self.spec.keypoint_set.eyes is None:
+            predicts = f"{self.path}: predicts the keypoint set {self.spec.keypoint_set.name}"
+            raise InputError(f"{predicts}, which has no eyes to find faces by; {fix}")
 
     def predict(
         self,
@@ -127,11 +139,13 @@ class Predictor:
             detector: finds the faces, for instance `YuNet()`. None: OpenCV's Haar cascade; if that finds no face, the
                 cascade on copies turned by 25 degrees both ways, and the cascade for profiles.
             boxes: float (F, 4), x, y, width and height of each face in px, in place of a detector. Returns one face for
-                each box, in their order.
+                each box, in their order. Required if the keypoint set has no eyes, by which faces are found: for a
+                hand, a cat or a mouth.
             label_source: as in `predict_crops`.
 
         Raises:
-            InputError: the picture cannot be read or has another type or shape, or a box has no size.
+            InputError: the picture cannot be read or has another type or shape, a box has no size, or there are no
+                boxes although the keypoint set has no eyes.
 
         Example:
             >>> from facial_keypoints import Predictor
@@ -143,6 +157,8 @@ class Predictor:
             >>> bool(abs(same.keypoints - second.keypoints).max() < 3)  # px
             True
         """
+        if boxes is None:
+            self.check_eyes("give the boxes of what it predicts: predict(picture, boxes=[(x, y, width, height)])")
         pixels = as_rgb(picture)
         if boxes is not None:
             return self.predict_at(
@@ -177,7 +193,14 @@ class Predictor:
             (8, 15, 2)
         """
         images = self._checked(images)
-        return decode(self._outputs(images), self._label_sources(len(images), label_source), self.spec.output_points)
+        label_sources = self._label_sources(len(images), label_source)
+        if self._views > 1:
+            whole = np.eye(2, 3)[None]
+            outputs = [self._mean_of_views(image, whole, label_sources[:1]) for image in images]
+            output = np.concatenate([np.zeros((0, *self._output_shape), np.float32), *outputs])
+        else:
+            output = self._outputs(images)
+        return decode(output, label_sources, self.spec.output_points)
 
     def predict_at(
         self, picture: Picture, crops: Float64, *, passes: int = PASSES, label_source: str | None = None
@@ -185,7 +208,8 @@ class Predictor:
         """Returns a face for each crop, in their order.
 
         Each pass crops again by the keypoints of the pass before, so that the face is level and of the size that the
-        network was trained on, until the crop stops moving.
+        network was trained on, until the crop stops moving. If the keypoint set has no eyes, there is one pass: such a
+        network was trained on upright boxes, in which a hand may point anywhere.
 
         Args:
             picture: as in `predict`.
@@ -196,8 +220,9 @@ class Predictor:
         Raises:
             InputError: as `predict`.
         """
-        crops, output = self._settled(as_rgb(picture), crops, passes)
-        return self._faces(crops, output, np.ones(len(crops)), label_source)
+        pixels = as_rgb(picture)
+        crops, output = self._settled(pixels, crops, passes)
+        return self._faces(pixels, crops, output, np.ones(len(crops)), label_source)
 
     def _found(self, picture: UInt8, detector: Detector, label_source: str | None) -> list[Face]:
         """Returns the faces that a detector finds, by uncertainty, then by the detector's score."""
@@ -205,7 +230,7 @@ class Predictor:
         most_first = MAX_FIRST_UNCERTAINTY * self.typical_uncertainty
         crops, output = self._settled(picture, cropping.crop_of_boxes(found, self.spec), PASSES, most_first)
         real = self._uncertainties(output) < MAX_UNCERTAINTY * self.typical_uncertainty
-        faces = self._faces(crops[real], output[real], found.scores[real], label_source)
+        faces = self._faces(picture, crops[real], output[real], found.scores[real], label_source)
         return each_once(sorted(faces, key=lambda face: (uncertainty(face), -face.score)))
 
     def _settled(
@@ -220,7 +245,7 @@ class Predictor:
         moving = np.arange(len(crops))
         for left in range(passes - 1, -1, -1):
             output[moving] = self._outputs(cropping.crop_faces(picture, crops[moving], self.spec))
-            if not left:
+            if not left or self.spec.keypoint_set.eyes is None:
                 break
             moving = moving[self._uncertainties(output[moving]) < max_uncertainty]
             in_crop = output[moving, : len(self.spec.keypoint_set), :2]
@@ -230,9 +255,14 @@ class Predictor:
             crops[moving] = better[moved]
         return crops, output
 
-    def _faces(self, crops: Float64, output: Float32, scores: Float64, label_source: str | None) -> list[Face]:
-        """Returns the faces in crops (F, 2, 3), in px of the picture."""
-        coordinates, errors = decode(output, self._label_sources(len(output), label_source), self.spec.output_points)
+    def _faces(
+        self, picture: UInt8, crops: Float64, output: Float32, scores: Float64, label_source: str | None
+    ) -> list[Face]:
+        """Returns the faces in crops (F, 2, 3), in px of the picture; `output`: of the crops themselves."""
+        label_sources = self._label_sources(len(output), label_source)
+        if self._views > 1:
+            output = self._mean_of_views(picture, crops, label_sources)
+        coordinates, errors = decode(output, label_sources, self.spec.output_points)
         to_picture = geometry.inverse(crops)
         keypoints = geometry.transform(coordinates, to_picture).astype(np.float32)
         scales = np.sqrt(np.abs(np.linalg.det(to_picture[:, :, :2]))).astype(np.float32)
@@ -249,6 +279,30 @@ class Predictor:
         """Returns the network's output for images in batches, float32 (N, M, 2 or 3)."""
         batches = [self._run(images[start : start + BATCH]) for start in range(0, len(images), BATCH)]
         return np.concatenate([np.zeros((0, *self._output_shape), np.float32), *batches])
+
+    def _mean_of_views(self, picture: UInt8, crops: Float64, label_sources: Int64) -> Float32:
+        """Returns the mean output (F, M, 2 or 3) over the views of each crop (F, 2, 3), in px of the crop."""
+        biased = np.isin(label_sources, self.spec.keypoint_set.biased_label_sources).any()
+        matrices, mirrored = views(self._views, self.spec.crop.width_px, self._mirrors)
+        kept = ~mirrored | (not biased)
+        of_views = matrices[kept], mirrored[kept]
+        means = [
+            mean_output(outputs_of_views(self._outputs, picture, crop, self.spec, self.spec.output_points, of_views))
+            for crop in crops
+        ]
+        return np.array(means, np.float32).reshape(len(crops), *self._output_shape)
+
+    @property
+    def _mirrors(self) -> bool:
+        return self.spec.output_points.mirror is not None
+
+    def _checked_views(self, count: int) -> int:
+        """Returns the number of views after a check."""
+        most = max_views(self._mirrors)
+        if not 1 <= count <= most:
+            pairs = "" if self._mirrors else f" (10 with mirror pairs, which {self.path} lacks)"
+            raise InputError(f"views: is {count}, expected 1 to {most}{pairs}")
+        return count
 
     def _uncertainties(self, output: Float32) -> Float32:
         """Returns `face.uncertainty` of each face, float32 (F,), from the network's output."""

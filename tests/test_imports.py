@@ -10,11 +10,12 @@ from data_prep.arrays import PREPARE
 from data_prep.pseudo_label import PSEUDO_LABEL
 from evaluation.stages import COMPARE, EVALUATE, INSPECT
 from models.saved import TRAIN
+from scale_out.sweep import SWEEP
 from tests.common.devices import NO_DEVICE_YET
 from tests.conftest import ROOT
 
 FOLDERS = ("facial_keypoints", "common", "data_prep", "models", "training", "evaluation", "benchmarks")
-STAGES = (PREPARE, PSEUDO_LABEL, TRAIN, EVALUATE, COMPARE, INSPECT, peers.STAGE)
+STAGES = (PREPARE, PSEUDO_LABEL, TRAIN, EVALUATE, COMPARE, INSPECT, SWEEP, peers.STAGE)
 STAGE_MODULES = ["pipeline", "training.export", *(stage.module for stage in STAGES)]
 SLOW = ["keras", "tensorflow", "jax", "onnxruntime"]
 

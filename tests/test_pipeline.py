@@ -28,6 +28,17 @@ def test_options_of_prepare_are_passed_on(tmp_path: Path) -> None:
     assert command[-3:] == ["--skip-bad", "--exif", "apply"]
 
 
+def test_each_seed_is_a_run_of_its_own(tmp_path: Path) -> None:
+    done = [step.command for step in todo(tmp_path, "--networks", "base", "v1", "--seeds", "2", "--seed", "5")]
+    trained = [command for command in done if command[0] == "training.train"]
+    names = ["base_seed5", "base_seed6", "v1_seed5", "v1_seed6"]
+    assert [(command[1], Path(command[5]).name, command[-1]) for command in trained] == [
+        (name.split("_")[0], name, name[-1]) for name in names
+    ]
+    evaluated = [command for command in done if command[0] == "evaluation.evaluate"]
+    assert [Path(command[1]).name for command in evaluated] == [Path(command[5]).name for command in evaluated] == names
+
+
 @pytest.mark.long
 def test_all_stages_run_once_and_again_only_for_a_reason(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -15,8 +15,9 @@ from tests.conftest import ROOT
 
 BOUNDED = re.compile(r"([A-Za-z0-9_-]+)>=([0-9.]+),<([0-9.]+)")
 DISTRIBUTIONS = {"cv2": "opencv-python", "PIL": "Pillow", "sklearn": "scikit-learn"}  # of modules with other names
-OURS = {"facial_keypoints", "common", "data_prep", "models", "training", "evaluation", "benchmarks", "web", "tests"}
-STAGES = ["facial_keypoints", "common", "data_prep", "models", "training", "evaluation", "benchmarks", "pipeline.py"]
+PACKAGES = ["facial_keypoints", "common", "data_prep", "models", "training", "evaluation", "scale_out", "benchmarks"]
+OURS = {*PACKAGES, "web", "tests"}
+STAGES = [*PACKAGES, "pipeline.py"]
 BY_KERAS = {"tf2onnx", "tensorboard"}
 BY_NAME = {"mypy", "pytest-xdist", "ruff", "setuptools"}  # run by the Makefile and the tests, and not imported
 WITH_TENSORFLOW = {"tensorflow", "tensorboard", "onnx", "onnxruntime", "tf2onnx"}  # of no use under JAX
@@ -88,7 +89,12 @@ def test_the_lowest_versions_follow_from_the_bounds() -> None:
 
 
 def test_what_is_imported_is_listed_and_what_is_listed_is_imported() -> None:
-    optional = {*bounds("requirements-kaggle.txt"), "jax", "gradio_client"}  # the last in `benchmarks/web.py`
+    optional = {
+        *bounds("requirements-kaggle.txt"),
+        *bounds("requirements-scale.txt"),
+        "jax",
+        "gradio_client",
+    }  # the last in `benchmarks/web.py`
     assert set(bounds("pyproject.toml")) == imported(["facial_keypoints"])
     assert {*bounds("requirements.txt"), *optional} == imported(STAGES) | BY_KERAS
     tests = {*bounds("requirements.txt"), *bounds("requirements-dev.txt")} - BY_NAME

@@ -43,6 +43,7 @@ examples:
   python -m training.train base
   python -m training.train v1 --recipe published --help
   python -m training.train my_network.py --filters 64
+  python -m training.train base --seeds 3
 """
 
 
@@ -131,6 +132,12 @@ def parser(recipe: Recipe) -> argparse.ArgumentParser:
         )
     runs = p.add_argument_group("run")
     runs.add_argument("--seed", type=seed, default=0, metavar="N", help="random seed (default: %(default)s)")
+    runs.add_argument(
+        "--seeds",
+        type=seed_count,
+        metavar="N",
+        help="train N times, with the seeds from --seed on, and write OUT_seed0, OUT_seed1, ...",
+    )
     runs.add_argument("--resume", action="store_true", help="continue the unfinished run of --out")
     runs.add_argument(
         "--restart",
@@ -138,6 +145,13 @@ def parser(recipe: Recipe) -> argparse.ArgumentParser:
         help="discard the unfinished run of --out; with --resume, only if it cannot be continued",
     )
     return p
+
+
+def seed_count(text: str) -> int:
+    """Returns a number of seeds given on the command line; for `argparse`."""
+    if (count := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return count
 
 
 def option_of(name: str) -> str:
@@ -154,13 +168,18 @@ def add_network_options(
     """
     group, added = p.add_argument_group("network"), []
     for name, parameter in own.items():
-        default, annotation = parameter.default, parameter.annotation
-        kind = annotation if annotation in OPTION_TYPES else type(default)
+        kind = option_type(parameter)
         if name not in taken and kind in OPTION_TYPES:
             how: dict[str, Any] = {"action": argparse.BooleanOptionalAction} if kind is bool else {"type": kind}
+            default = parameter.default
             group.add_argument(option_of(name), default=argparse.SUPPRESS, help=f"(default: {default})", **how)
             added.append(name)
     return added
+
+
+def option_type(parameter: inspect.Parameter) -> Any:
+    """Returns the type of a network's own argument."""
+    return parameter.annotation if parameter.annotation in OPTION_TYPES else type(parameter.default)
 
 
 def tensorboard(logs: Path, out: Path) -> "keras.callbacks.Callback":
@@ -174,24 +193,55 @@ def tensorboard(logs: Path, out: Path) -> "keras.callbacks.Callback":
     return keras.callbacks.TensorBoard(logs)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, dict[str, Any]]:
+    """Returns the options of a command line, and the values that it gives for the recipe and the network.
+
+    Shows the help and ends the program if asked to.
+    """
     known, _ = parser(RECIPES["default"]).parse_known_args(arguments)
     name = network_name(known.network or "base")
     p = parser(resolve(name, known.recipe))
     if known.network is None:
         if known.help:
             p.print_help()
-            return
+            p.exit()
         p.error(f"give a NETWORK: {', '.join(network_names())}, or a FILE.py")
     start_backend()
     own = add_network_options(p, build_options(load_build(known.network)), taken=vars(known))
     if known.help:
         p.print_help()
-        return
+        p.exit()
     options = p.parse_args(arguments)
-    out = options.out or DEFAULT_OUT / name
     given = {field.name: getattr(options, field.name) for field in choice_fields()}
     given |= {option: getattr(options, option) for option in own if option in options}
+    return options, {name: value for name, value in given.items() if value is not None}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options, given = parse(arguments)
+    out = options.out or DEFAULT_OUT / network_name(options.network)
+    if options.seeds is None:
+        train_one(options, given, out)
+    for number in range(options.seed, options.seed + (options.seeds or 0)):
+        train_seed(options, given, number, out.with_name(f"{out.name}_seed{number}"))
+
+
+def train_seed(options: argparse.Namespace, given: Mapping[str, Any], number: int, out: Path) -> None:
+    """Trains with one of several seeds; with `--resume`, skips it if it is finished and begins it if it has not."""
+    import keras
+
+    unfinished = out.with_name(f"{out.name}.unfinished").is_dir()
+    if options.resume and out.is_dir() and not unfinished:
+        print(f"{out}: is finished")
+        return
+    keras.utils.clear_session()  # frees the network of the seed before
+    logs = options.tensorboard and options.tensorboard / out.name
+    own = {"seed": number, "resume": options.resume and unfinished, "tensorboard": logs}
+    train_one(argparse.Namespace(**{**vars(options), **own}), given, out)
+
+
+def train_one(options: argparse.Namespace, given: Mapping[str, Any], out: Path) -> None:
+    """Trains as a command line says."""
     train(
         options.network,
         options.data,

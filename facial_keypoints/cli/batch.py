@@ -46,7 +46,7 @@ def predictor_of(options: argparse.Namespace, pictures: Sequence[Input]) -> Pred
         raise InputError(f"--workers {options.workers}: must be 1 to {MAX_WORKERS}")
     threads = 1 if len(pictures) > 1 else options.workers  # a picture per thread is faster than a share of each
     cv2.setNumThreads(threads)
-    return Predictor(options.model, threads=threads)
+    return Predictor(options.model, threads=threads, views=options.views)
 
 
 def fill_folder(

@@ -46,13 +46,20 @@ def add_detector_options(parser: argparse.ArgumentParser) -> argparse._ArgumentG
 
 
 def add_model_options(parser: argparse.ArgumentParser, *, workers: bool = True) -> None:
-    """Adds `--model` for `Predictor(options.model)`, and `--workers`."""
+    """Adds `--model` and `--views` for `Predictor`, and `--workers`."""
     group = parser.add_argument_group("model")
     group.add_argument(
         "--model",
         default="v2",
         metavar="NAME|DIR|FILE.onnx",
         help="v2: 15 keypoints; v2-68: 68 keypoints; or a model folder or file (default: %(default)s)",
+    )
+    group.add_argument(
+        "--views",
+        type=int,
+        default=1,
+        metavar="N",
+        help="average over N views of each face, 1 to 10; slower and a little more accurate (default: %(default)s)",
     )
     if workers:
         text = "number of pictures to process at once (default: one per core, %(default)s)"

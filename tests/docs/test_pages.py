@@ -133,6 +133,9 @@ def test_flags_of_commands_exist(page: Path, capsys: pytest.CaptureFixture[str],
             continue
         first = command[3] if command[0] != "facial-keypoints" else command[1]
         arguments = [first] if module == "facial_keypoints" else []
+        if module == "scale_out.sweep":  # it takes the options of training.train as well
+            flags -= set(FLAG.findall(help_of("training.train", [first], capsys)))
+            module, arguments = "scale_out.sweep", [first]
         if module == "training.train":
             arguments = [str(write_my_network(tmp_path)) if first == "my_network.py" else first]
         module = "facial_keypoints.__main__" if module == "facial_keypoints" else module

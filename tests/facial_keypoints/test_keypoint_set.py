@@ -244,3 +244,15 @@ def test_a_file_that_contradicts_itself_is_one_line(tmp_path: Path, text: str, m
         read(path)
     assert str(caught.value).startswith(str(path))
     assert "\n" not in str(caught.value)
+
+
+def test_outlines_are_roles_whose_order_counts(tmp_path: Path) -> None:
+    names = ["a", "b", "c", "d"]
+    (tmp_path / "mouth.toml").write_text(f'keypoints = {json.dumps(names)}\n[roles]\ninner_lip = ["c", "b", "a", "d"]')
+    assert read(tmp_path / "mouth.toml").role("inner_lip") == (2, 1, 0, 3)
+
+
+@pytest.mark.parametrize("outline", [["a", "b"], ["a", "b", "c", "d", "e"]])
+def test_an_outline_needs_as_many_keypoints_below_as_above(outline: list[str]) -> None:
+    with pytest.raises(InputError, match=r"mouth.toml: roles.inner_lip has \d keypoints; give an even number"):
+        from_dict({"name": "mouth", "keypoints": list("abcdef"), "roles": {"inner_lip": outline}}, "mouth.toml")

@@ -18,7 +18,17 @@ from facial_keypoints import errors
 from facial_keypoints.telemetry import OFF, switch_off
 from tests.conftest import ROOT
 
-PACKAGES = ("facial_keypoints", "common", "data_prep", "models", "training", "evaluation", "benchmarks", "web")
+PACKAGES = (
+    "facial_keypoints",
+    "common",
+    "data_prep",
+    "models",
+    "training",
+    "evaluation",
+    "scale_out",
+    "benchmarks",
+    "web",
+)
 STAYS_S = 14  # with telemetry on, onnxruntime 1.31 writes its files on import and asks for its host after 10 s
 PREDICT = """
 import numpy as np

@@ -140,6 +140,25 @@ def test_the_folder_a_run_leaves(small_data: Path, tmp_path: Path, capsys: pytes
     assert measured == pytest.approx(manifest["metrics"]["val_mae_px"], abs=1e-3)
 
 
+@pytest.mark.long
+def test_several_seeds_give_what_each_gives_alone(
+    small_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = ["base", "--data", str(small_data), *QUICK]
+    main([*run, "--out", str(tmp_path / "alone"), "--seed", "6"])
+    several = [*run, "--out", str(tmp_path / "base"), "--seed", "5", "--seeds", "2"]
+    broken = KILLED_WHILE_THE_MODEL_IS_WRITTEN.replace(
+        "lambda *arguments:", "lambda path, *_: 'seed6' in str(path) and"
+    )
+    assert train_process(several, broken) == -9
+    assert {p.name for p in tmp_path.iterdir() if p.name.startswith("base")} == {"base_seed5", "base_seed6.unfinished"}
+    capsys.readouterr()
+    main([*several, "--resume"])
+    assert "base_seed5: is finished" in capsys.readouterr().out
+    assert same(tmp_path / "base_seed6", tmp_path / "alone")
+    assert not same(tmp_path / "base_seed5", tmp_path / "alone")
+
+
 def test_a_seed_gives_one_result_and_another_seed_another(small_data: Path, tmp_path: Path) -> None:
     for name, seed in (("a", "1"), ("b", "1"), ("c", "2")):
         main(["base", "--data", str(small_data), "--out", str(tmp_path / name), *QUICK, "--seed", seed])
@@ -379,9 +398,11 @@ def test_options_that_the_network_does_not_have_are_refused(
 
 
 def test_help_shows_the_network_s_own_options(capsys: pytest.CaptureFixture[str]) -> None:
-    main(["--help"])
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
     assert "--width" not in capsys.readouterr().out
-    main(["v2", "--help"])
+    with pytest.raises(SystemExit, match="0"):
+        main(["v2", "--help"])
     assert "--width WIDTH" in capsys.readouterr().out
 
 
@@ -392,7 +413,8 @@ def test_help_shows_the_network_s_own_options(capsys: pytest.CaptureFixture[str]
 def test_help_shows_the_values_of_the_recipe(
     arguments: list[str], recipe: str, epochs: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    main([*arguments, "--help"])
+    with pytest.raises(SystemExit, match="0"):
+        main([*arguments, "--help"])
     shown = capsys.readouterr().out
     assert f"the network's own, here {recipe}" in shown
     assert f"largest number of epochs ({epochs})" in shown

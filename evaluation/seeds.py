@@ -1,0 +1,58 @@
+"""Networks that were trained with several seeds: NAME_seed0, NAME_seed1, ... compared as NAME."""
+
+import itertools
+import re
+
+import pandas as pd
+
+from evaluation.comparison import BASELINE
+
+NAME = re.compile(r"(?P<network>.+)_seed\d+(?P<rest>.*)")  # `rest`: what `evaluate` adds, as in base_seed0_flip
+METRICS = {"mae_px": 3, "rmse_px": 3, "nme_pct": 3, "within_5px_pct": 2}  # decimals
+
+
+def seeds_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Returns `seeds.csv`: for each network of several seeds the mean, lowest and highest value of each metric.
+
+    Args:
+        table: `comparison.csv`; only its rows of real labels count.
+    """
+    rows = []
+    for network, runs in _by_network(table):
+        if len(runs) > 1:
+            row = {"network": network, "seeds": len(runs)}
+            for metric, decimals in METRICS.items():
+                row[metric] = round(runs[metric].mean(), decimals)
+                row[f"{metric}_lowest"], row[f"{metric}_highest"] = runs[metric].min(), runs[metric].max()
+            rows.append(row)
+    columns = [name for metric in METRICS for name in (metric, f"{metric}_lowest", f"{metric}_highest")]
+    return pd.DataFrame(rows, columns=["network", "seeds", *columns]).sort_values("mae_px", ignore_index=True)
+
+
+def seed_lines(table: pd.DataFrame) -> list[str]:
+    """Returns a sentence for each network of several seeds, and one for each pair of networks that seeds may explain.
+
+    The difference of two networks may be one of seeds if it is smaller than the range over the seeds of either.
+    """
+    runs = {network: of_network["mae_px"] for network, of_network in _by_network(table)}
+    lines = [
+        f"{row['network']}: MAE {row['mae_px']:.3f} px, mean of {row['seeds']} seeds from {row['mae_px_lowest']:.3f} "
+        f"to {row['mae_px_highest']:.3f}"
+        for _, row in seeds_table(table).iterrows()
+    ]
+    for (one, of_one), (other, of_other) in itertools.combinations(runs.items(), 2):
+        between_seeds = max(of_one.max() - of_one.min(), of_other.max() - of_other.min())
+        difference = abs(of_one.mean() - of_other.mean())
+        if difference < between_seeds:
+            lines.append(
+                f"{one} and {other} differ by {difference:.3f} px, less than the seeds of one network "
+                f"({between_seeds:.3f} px): this does not show which is better"
+            )
+    return lines
+
+
+def _by_network(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """Returns the rows of real labels of each network, without baselines."""
+    labelled = table[(table["labels"] == "labelled") & (table["verdict"] != BASELINE)]
+    networks = labelled["name"].str.replace(NAME, r"\g<network>\g<rest>", regex=True)
+    return [(str(network), rows) for network, rows in labelled.groupby(networks, sort=False)]

@@ -1,0 +1,62 @@
+"""Several views of a face, rotated, scaled, shifted and mirrored, whose predictions are averaged. V views."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from facial_keypoints import crops, geometry
+from facial_keypoints.array_types import Bool, Float32, Float64, UInt8
+from facial_keypoints.codec import WITH_ERROR, OutputPoints, flipped_back
+from facial_keypoints.spec import ModelSpec
+
+# Arguments of `geometry.about_middle`: rotation in degrees, scale, px to the right, px down.
+PLAIN_VIEWS = ((0, 1.0, 0, 0), (-12, 1.0, 3, 0), (12, 1.0, -3, 0), (0, 0.9, 0, 3), (0, 1.08, 0, -3))
+
+
+def max_views(mirror: bool) -> int:
+    """Returns how many views there are; `mirror`: mirrored ones too."""
+    return len(PLAIN_VIEWS) * (2 if mirror else 1)
+
+
+def views(count: int, side_px: int, mirror: bool) -> tuple[Float64, Bool]:
+    """Returns the first views: matrices (V, 2, 3), crop to view, and which are mirrored afterwards, bool (V,).
+
+    The first is the crop itself. With `mirror`, a mirrored view follows each plain one.
+    """
+    matrices = np.stack([geometry.about_middle(side_px, *how) for how in PLAIN_VIEWS])
+    mirrored = np.zeros(len(matrices), bool)
+    if mirror:
+        matrices, mirrored = np.repeat(matrices, 2, axis=0), np.arange(2 * len(matrices)) % 2 == 1
+    return matrices[:count], mirrored[:count]
+
+
+def outputs_of_views(
+    run: Callable[[UInt8], Float32],
+    picture: UInt8,
+    crop: Float64,
+    spec: ModelSpec,
+    of: OutputPoints,
+    of_views: tuple[Float64, Bool],
+) -> Float64:
+    """Returns the output for each view of a face in px of its crop, (V, M, 2 or 3).
+
+    Args:
+        run: returns the output for images, (N, M, 2 or 3), in px of each.
+        picture: uint8 (H, W, 1 or 3).
+        crop: (2, 3), picture to crop.
+        spec: of the network.
+        of: the output points of `run`.
+        of_views: see `views`.
+    """
+    matrices, mirrored = of_views
+    images = crops.crop_faces(picture, geometry.chained(crop, matrices), spec)
+    images[mirrored] = images[mirrored, :, ::-1]
+    in_views = run(images)
+    if mirrored.any():
+        in_views[mirrored] = flipped_back(in_views[mirrored], spec.crop.width_px, of)
+    output = in_views.astype(np.float64)
+    back = geometry.inverse(matrices)
+    output[..., :2] = geometry.transform(output[..., :2], back)
+    if output.shape[-1] == WITH_ERROR:
+        output[..., 2] *= np.sqrt(np.abs(np.linalg.det(back[:, :, :2])))[:, None]
+    return output

@@ -1,0 +1,1 @@
+"""Runs the training core many times on engines that exist; they need `requirements-scale.txt`."""

@@ -1,0 +1,65 @@
+"""Networks of several seeds: their mean and range, and whether two networks differ by more than their seeds do."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from data_prep.arrays import load_split
+from evaluation.seeds import seed_lines, seeds_table
+from tests.evaluation.test_compare import run_compare, save_evaluation
+
+
+def comparison(errors: dict[str, float]) -> pd.DataFrame:
+    """Returns a comparison in which a name has this MAE on the real labels, and an absurd one on all."""
+    rows = [
+        {"name": name, "labels": labels, "mae_px": mae, "rmse_px": 2 * mae, "nme_pct": 3 * mae, "within_5px_pct": 90.0,
+         "verdict": "baseline" if name == "mean_face" else ""}
+        for labels in ("labelled", "all")
+        for name, mae in errors.items()
+    ]  # fmt: skip
+    frame = pd.DataFrame(rows)
+    frame.loc[frame["labels"] == "all", "mae_px"] = 99.0
+    return frame
+
+
+def test_mean_and_range_over_the_seeds() -> None:
+    table = seeds_table(comparison({"base_seed0": 1.0, "base_seed1": 1.5, "base_seed7": 2.0, "v1": 1.0}))
+    assert table["network"].tolist() == ["base"]
+    row = table.iloc[0]
+    assert (row["seeds"], row["mae_px"], row["mae_px_lowest"], row["mae_px_highest"]) == (3, 1.5, 1.0, 2.0)
+    assert row["rmse_px"] == 3.0
+
+
+def test_what_evaluate_adds_to_a_name_sets_networks_apart() -> None:
+    errors = {"base_seed0": 1.0, "base_seed1": 2.0, "base_seed0_flip": 0.5, "base_seed1_flip": 0.7}
+    table = seeds_table(comparison(errors)).set_index("network")
+    assert table["mae_px"].to_dict() == {"base_flip": 0.6, "base": 1.5}
+
+
+@pytest.mark.parametrize(("v1", "unclear"), [((1.1, 1.15), True), ((1.4, 1.45), False)])
+def test_a_difference_smaller_than_that_between_seeds_is_named(v1: tuple[float, float], unclear: bool) -> None:
+    errors = {"base_seed0": 1.0, "base_seed1": 1.2, "v1_seed0": v1[0], "v1_seed1": v1[1], "mean_face": 1.1}
+    lines = seed_lines(comparison(errors))
+    assert lines[0] == "base: MAE 1.100 px, mean of 2 seeds from 1.000 to 1.200"
+    found = [line for line in lines if line.startswith("base and v1 differ by 0.025 px, less than the seeds")]
+    assert len(found) == len(lines) - 2 == int(unclear)
+
+
+def test_a_network_of_one_seed_is_compared_with_one_of_several() -> None:
+    lines = seed_lines(comparison({"base_seed0": 1.0, "base_seed1": 1.2, "v1": 1.15, "v2": 0.5}))
+    assert [line.partition(",")[0] for line in lines[1:]] == ["base and v1 differ by 0.050 px"]
+    assert seed_lines(comparison({"base": 1.0, "v1": 1.0})) == []
+
+
+def test_compare_writes_them(data_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    true = load_split(data_folder, "test").keypoints
+    for name, off_px in (("base_seed0", 1), ("base_seed1", 2), ("v1_seed0", 1), ("v1_seed1", 3)):
+        save_evaluation(data_folder, name, true + off_px)
+    table = run_compare(tmp_path)
+    assert table.loc[("labelled", "v1_seed1"), "verdict"].endswith("worse than base_seed0")
+    seeds = pd.read_csv(tmp_path / "comparison" / "seeds.csv").set_index("network")
+    assert seeds["mae_px"].round(3).to_dict() == {"base": 1.5, "v1": 2.0}
+    says = "base and v1 differ by 0.500 px, less than the seeds of one network (2.000 px): this does not show which"
+    assert says in capsys.readouterr().out
+    assert says in (tmp_path / "comparison" / "comparison.md").read_text(encoding="utf-8")

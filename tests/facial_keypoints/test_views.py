@@ -1,0 +1,113 @@
+"""Several views of a face: each leads back to the same place, and the predictor returns their weighted mean."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from data_prep.synthetic import dataset
+from facial_keypoints import InputError, Predictor
+from facial_keypoints.__main__ import main
+from facial_keypoints.array_types import Float32, UInt8
+from facial_keypoints.codec import flipped_back, mean_output, output_points
+from facial_keypoints.keypoint_set import FACE15, FACE68
+from facial_keypoints.pictures import write_picture
+from facial_keypoints.spec import Crop, ModelSpec
+from facial_keypoints.views import max_views, outputs_of_views, views
+
+SPEC = ModelSpec(FACE15, (0,), False, Crop(96, 96, 1, ((48.0, 48.0),) * 15))
+LEFT_EYE, RIGHT_EYE = 0, 1
+EYES_PX = {LEFT_EYE: (62, 40), RIGHT_EYE: (35, 44)}  # the person's left eye is on the right of the picture
+
+
+@pytest.fixture(scope="module")
+def images() -> UInt8:
+    return dataset.read(4, seed=3).images
+
+
+def dots(images: UInt8) -> Float32:
+    """A network that finds two bright dots exactly, and takes the right one for the left eye."""
+    output = np.zeros((len(images), 15, 3), np.float32)
+    output[..., 2] = 1
+    for face, image in zip(output, images, strict=True):
+        _, _, _, centers = cv2.connectedComponentsWithStats((image[..., 0] > 60).astype(np.uint8))
+        right, left = sorted(centers[1:], key=lambda center: center[0])
+        face[LEFT_EYE, :2], face[RIGHT_EYE, :2] = left, right
+    return output
+
+
+def test_every_view_leads_back_to_the_same_place() -> None:
+    picture = np.zeros((96, 96, 1), np.uint8)
+    for center in EYES_PX.values():
+        cv2.circle(picture, center, 4, 255, -1)
+    of_views = views(10, 96, mirror=True)
+    output = outputs_of_views(dots, picture, np.eye(2, 3), SPEC, SPEC.output_points, of_views)
+    assert output.shape == (10, 15, 3)
+    for eye, center in EYES_PX.items():
+        np.testing.assert_allclose(output[:, eye, :2], np.tile(center, (10, 1)), atol=0.5)
+    assert output[:, 0, 2].tolist() == pytest.approx(4 * [1] + 2 * [1] + 2 * [1 / 0.9] + 2 * [1 / 1.08])
+
+
+def test_the_first_view_is_the_crop_and_the_second_its_mirror_image() -> None:
+    matrices, mirrored = views(3, 96, mirror=True)
+    np.testing.assert_allclose(matrices[:2], [np.eye(2, 3)] * 2)
+    assert mirrored.tolist() == [False, True, False]
+    matrices, mirrored = views(5, 96, mirror=False)
+    assert len(matrices) == 5
+    assert not mirrored.any()
+    assert (max_views(mirror=True), max_views(mirror=False)) == (10, 5)
+
+
+def test_a_view_that_expects_half_the_error_counts_four_times() -> None:
+    outputs = np.array([[[0, 0, 2]], [[10, 20, 1]]], np.float32)
+    np.testing.assert_allclose(mean_output(outputs), [[8, 16, 6 / 5]])
+    np.testing.assert_allclose(mean_output(outputs[..., :2]), [[5, 10]])
+
+
+def test_two_views_are_the_weighted_mean_of_a_face_and_its_mirror_image(images: UInt8) -> None:
+    one = Predictor("v2", threads=1)
+    single = [np.concatenate([points, errors[..., None]], axis=-1)
+              for points, errors in (one.predict_crops(images), one.predict_crops(images[:, :, ::-1]))
+              if errors is not None]  # fmt: skip
+    expected = mean_output(np.stack([single[0], flipped_back(single[1], 96, output_points(FACE15))]))
+    points, errors = Predictor("v2", threads=1, views=2).predict_crops(images)
+    np.testing.assert_allclose(points, expected[..., :2], atol=1e-3)
+    assert errors is not None
+    np.testing.assert_allclose(errors, expected[..., 2], atol=1e-3)
+    assert np.abs(points - single[0][..., :2]).max() > 0.05
+
+
+def test_faces_of_a_picture_are_averaged_in_px_of_the_picture(images: UInt8) -> None:
+    picture = np.repeat(cv2.resize(images[0], (192, 192))[..., None], 3, axis=-1)
+    (one,) = Predictor("v2", threads=1).predict(picture, boxes=[(10, 10, 172, 172)])
+    (ten,) = Predictor("v2", threads=1, views=10).predict(picture, boxes=[(10, 10, 172, 172)])
+    np.testing.assert_allclose(ten.keypoints, one.keypoints, atol=8)
+    assert np.abs(ten.keypoints - one.keypoints).max() > 0.05
+    np.testing.assert_array_equal(ten.box, one.box)
+
+
+def test_mirrored_views_are_left_out_for_labels_that_lie_to_one_side() -> None:
+    """The mean with the mirror image would cancel what the network knows of such a label source."""
+    one, two = (Predictor("v2-68", threads=1, views=count) for count in (1, 2))
+    (biased,) = FACE68.biased_label_sources
+    name, faces = (
+        FACE68.label_sources[biased].name,
+        np.random.default_rng(0).integers(0, 256, (1, *one.spec.crop.shape)),
+    )
+    images = faces.astype(np.uint8)
+    np.testing.assert_allclose(two.predict_crops(images, name)[0], one.predict_crops(images, name)[0], atol=1e-3)
+    assert np.abs(two.predict_crops(images)[0] - one.predict_crops(images)[0]).max() > 0.05
+
+
+@pytest.mark.parametrize("count", [0, -1, 11])
+def test_a_number_of_views_that_there_is_not(count: int) -> None:
+    with pytest.raises(InputError, match=f"views: is {count}, expected 1 to 10"):
+        Predictor("v2", views=count)
+
+
+def test_no_views_on_the_command_line_are_one_line(tmp_path: Path) -> None:
+    write_picture(tmp_path / "face.png", np.zeros((96, 96, 3), np.uint8))
+    with pytest.raises(InputError, match="views: is 0, expected 1 to 10"):
+        main(["predict", str(tmp_path / "face.png"), "--out", str(tmp_path / "out"), "--views", "0"])
+    assert not (tmp_path / "out").exists()
