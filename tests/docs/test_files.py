@@ -143,10 +143,12 @@ def test_evaluation_and_comparison(folders: Path, keypoint_set: KeypointSet) -> 
 
 def test_commands(pictures: Path, tmp_path: Path) -> None:
     faces, out = str(pictures / "pictures"), tmp_path / "out"
-    facial_keypoints(["predict", str(pictures / "pictures" / "0.png"), "--out", str(out), "--review", "1"])
+    facial_keypoints(
+        ["predict", str(pictures / "pictures" / "0.png"), "--out", str(out), "--review", "1", "--measures"]
+    )
     check(out, "keypoints.csv", FACE15)
     check(out, "review.csv", FACE15)
-    facial_keypoints(["predict", str(pictures / "clip.mp4"), "--out", str(tmp_path / "clip")])
+    facial_keypoints(["predict", str(pictures / "clip.mp4"), "--out", str(tmp_path / "clip"), "--measures"])
     assert written(tmp_path / "clip" / "clip.mp4.csv") == documented("CLIP.mp4.csv")
     facial_keypoints(["align", faces, "--out", str(tmp_path / "crops")])
     (crops,) = (tmp_path / "crops").glob("*.csv")
