@@ -135,7 +135,7 @@ def test_training_csv(tmp_path: Path, form: str, caplog: pytest.LogCaptureFixtur
     [
         (str, "utf-16", r"training\.csv: seems to be UTF-16; save it as UTF-8"),
         (str, "utf-16-le", r"training\.csv: seems to be UTF-16; save it as UTF-8"),
-        (lambda text: text.replace(",", " "), "utf-8", r"the header \(line 1\) lacks Image, "),
+        (lambda text: text.replace(",", " "), "utf-8", r"the header \(line 1\) lacks Image; "),
         (
             lambda text: text.replace(",", ";", 30),
             "utf-8",

@@ -94,6 +94,9 @@ def save_source(folder: Path, count: int) -> Path:
     folder.mkdir()
     np.savez(folder / npz.IMAGES, face_images=rng.integers(0, 256, (96, 96, count), np.uint8))
     labels = pd.DataFrame(rng.uniform(0, 95, (count, 30)), columns=FACE15.columns)
+    labels["left_eye_center_x"], labels["right_eye_center_x"] = 70.5, 30.5
+    labels["left_eye_center_y"] = labels["right_eye_center_y"] = 30.5
+    labels["nose_tip_y"] = 60.5
     labels.to_csv(folder / npz.KEYPOINTS, index=False)
     return folder
 
@@ -184,7 +187,7 @@ def test_a_source_that_lacks_keypoints_is_said_and_not_refused(
 def test_a_reader_may_say_the_label_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sources = np.repeat([0, 2], 15)
     faces = replace(npz.read(save_five_point_source(tmp_path / "five", 30)), label_sources=sources)
-    monkeypatch.setattr(npz, "read", lambda path, bad: faces)
+    monkeypatch.setattr(npz, "read", lambda path, bad, given: faces)
     main([str(tmp_path / "five"), "--split", "all-test", "--out", str(tmp_path / "data")])
     assert arrays.load_split(tmp_path / "data", "test").label_sources.tolist() == sources.tolist()
 

@@ -68,7 +68,7 @@ def pts(folder: Path) -> tuple[Path, list[str]]:
     (source / "00.pts").write_text(pts_text(face_68()[:67]), encoding="utf-8")
     (source / "01.jpg").unlink()
     (source / "02.pts").write_text(pts_text(np.full((68, 2), -2)), encoding="utf-8")
-    return source, ["00.pts: holds 134 numbers", "01.pts: no picture 01.jpg", "02.pts: has no label"]
+    return source, ["01.pts: no picture 01.jpg", "00.pts: holds 67 points", "02.pts: has no label"]
 
 
 def imglab(folder: Path) -> tuple[Path, list[str]]:

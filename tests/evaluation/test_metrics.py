@@ -1,10 +1,14 @@
 """Metrics worked out by hand, and what must hold for any prediction."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data_prep.faces import Split
+from evaluation.bootstrap import resampling_weights
 from evaluation.metrics import (
     KEYPOINT_METRICS,
     METRICS,
@@ -18,8 +22,9 @@ from evaluation.metrics import (
     ratios,
     spans,
 )
+from evaluation.tables import nme_table
 from facial_keypoints.array_types import Bool, Float32
-from facial_keypoints.keypoint_set import BOX_DIAGONAL, Normalizer
+from facial_keypoints.keypoint_set import BOX_DIAGONAL, Normalizer, from_names
 
 PAIR = Normalizer("eyes", (0,), (1,))
 
@@ -118,6 +123,19 @@ def test_the_box_diagonal_is_that_of_the_scored_keypoints() -> None:
     assert spans(true, scored, BOX_DIAGONAL) == pytest.approx([np.hypot(50, 30), np.nan], nan_ok=True)
     scored[0] = [True, False, False]  # a box of no size
     assert np.isnan(spans(true, scored, BOX_DIAGONAL)).all()
+
+
+@pytest.mark.parametrize("normalizer", [PAIR, BOX_DIAGONAL], ids=["pair", "box"])
+def test_faces_whose_normalizer_has_no_length_are_left_out_and_counted(normalizer: Normalizer) -> None:
+    predicted, true, scored = by_hand()
+    true[1] = true[1, 0]  # all at one point
+    n = np.arange(2)
+    test = Split(np.zeros((2, 8, 8, 1), np.uint8), true, scored, n, n, np.zeros_like(n))
+    keypoint_set = replace(from_names("own", ["a", "b", "c"], ""), normalizers=(normalizer,))
+    table = nme_table(predicted, test, keypoint_set, resampling_weights(n)).set_index("labels")
+    assert table.loc["labelled", ["faces", "faces_left_out"]].tolist() == [1, 1]
+    length = 50 if normalizer is PAIR else np.hypot(50, 30)
+    assert table.loc["labelled", "nme_pct"] == pytest.approx(100 * 6 / length, abs=1e-4)
 
 
 def test_nothing_scored_is_no_number_not_zero() -> None:
