@@ -130,7 +130,7 @@ def read_one(
     elif not path.exists():
         raise InputError(f"{name}: no such file or folder, and not one of {SYNTHETIC}, {KAGGLE}")
     elif (pictures := read_pictures(path, bad, label_options)) is not None:
-        pictures, unreviewed = only_reviewed(pictures, label_options.reviewed)
+        pictures, unreviewed = only_reviewed(name, pictures, label_options.reviewed)
         pictures = checked(pictures, crop_options.exif, bad)
         check_sides(name, np.stack([face.keypoints for face in pictures.faces]), pictures.keypoint_set)
         faces = crop(pictures, crop_options, bad, scratch)
