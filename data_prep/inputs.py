@@ -92,6 +92,8 @@ def read(
         raise InputError(
             f"--images {label_options.images}: is for label files that name pictures; {inputs[0]} is none, leave it out"
         )
+    if label_options.category is not None and not any(Path(name).suffix.lower() == ".json" for name in inputs):
+        raise InputError(f"--category {label_options.category}: is for COCO files; {inputs[0]} is none, leave it out")
     read_ones = [read_one(name, count, seed, crop_options, skip_bad, label_options, scratch) for name in inputs]
     given = label_options.keypoint_set
     if given and (other := [name for name, one in zip(inputs, read_ones, strict=True) if one.keypoint_set != given]):
@@ -128,7 +130,7 @@ def read_one(
     elif not path.exists():
         raise InputError(f"{name}: no such file or folder, and not one of {SYNTHETIC}, {KAGGLE}")
     elif (pictures := read_pictures(path, bad, label_options)) is not None:
-        pictures, unreviewed = only_reviewed(pictures, label_options.reviewed)
+        pictures, unreviewed = only_reviewed(name, pictures, label_options.reviewed)
         pictures = checked(pictures, crop_options.exif, bad)
         check_sides(name, np.stack([face.keypoints for face in pictures.faces]), pictures.keypoint_set)
         faces = crop(pictures, crop_options, bad, scratch)
@@ -248,7 +250,9 @@ def read_pictures(
         return pts.read(path, bad, given)
     if labelme.is_labelme(path):
         return labelme.read(path, images, bad, given)
-    raise InputError(f"{path}: none of the known layouts is in this folder ({LAYOUTS}); see docs/preparing.md")
+    label_files = [file for end in ("json", "xml") for at in ("*", "*/*") for file in sorted(path.glob(f"{at}.{end}"))]
+    hint = f"give its label file instead, {label_files[0]}" if label_files else "see docs/preparing.md"
+    raise InputError(f"{path}: none of the known layouts is in this folder ({LAYOUTS}); {hint}")
 
 
 def read_label_file(path: Path, bad: BadFaces, label_options: LabelOptions) -> LabelledPictures | None:

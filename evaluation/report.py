@@ -23,7 +23,7 @@ from evaluation.plots.reliability import draw_reliability
 from evaluation.plots.style import REFERENCE
 from evaluation.predictions import write_predictions
 from evaluation.reliability import reliability_table
-from evaluation.tables import SUBSET_TABLES, TABLES, accuracy_table, with_interval
+from evaluation.tables import OCCLUDED, SUBSET_TABLES, TABLES, VISIBLE, accuracy_table, with_interval
 from facial_keypoints import geometry
 from facial_keypoints.array_types import Float32, Float64
 from facial_keypoints.codec import Keypoints
@@ -56,7 +56,7 @@ def write_report(folder: Path, name: str, keypoints: Keypoints, data: Evaluation
     metrics |= {"faces": len(test), "groups": groups, "nme_faces_labelled": nme_faces, "resamples": RESAMPLES}
     text = summary(name, accuracy.iloc[0], tables["nme"], len(test), groups)
     text += "".join(f"\n  {line}" for line in people_in_both(data))
-    text += parts_summary(tables["by_origin"]) + parts_summary(tables["by_condition"])
+    text += visibility_summary(accuracy) + parts_summary(tables["by_origin"]) + parts_summary(tables["by_condition"])
     if expected_error is not None and test.labelled.any():
         reliability = reliability_table(predicted, expected_error, test, weights)
         reliability.to_csv(folder / "reliability.csv", index=False)
@@ -172,6 +172,15 @@ def _left_out(faces: int) -> str:
 def _within(row: Any) -> str:
     shares = " / ".join(f"{row[f'within_{t}px_pct']:.2f}" for t in THRESHOLDS_PX)
     return f"{' / '.join(map(str, THRESHOLDS_PX))} px: {shares} %"
+
+
+def visibility_summary(accuracy: pd.DataFrame) -> str:
+    """Returns a line each for visible and occluded keypoints, if `accuracy.csv` has such rows."""
+    rows = accuracy[accuracy["labels"].isin([VISIBLE, OCCLUDED])]
+    return "".join(
+        f"\n  {row['labels']} keypoints ({row['coordinates']:,} coordinates): NME {with_interval(row, 'nme_pct')} %"
+        for _, row in rows.iterrows()
+    )
 
 
 def parts_summary(table: pd.DataFrame) -> str:

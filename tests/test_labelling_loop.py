@@ -33,7 +33,7 @@ def predicted(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path.parent.mkdir(exist_ok=True)
         write_picture(path, np.repeat(image, 3, axis=-1))
     out = ["--out", str(folder / "out"), "--write-coco", str(folder / "faces.json"), "--review", "5"]
-    main(["predict", str(folder / "photos"), "--no-detect", *out])
+    main(["predict", str(folder / "photos"), "--no-detect", "--measures", *out])
     return folder
 
 

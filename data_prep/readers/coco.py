@@ -3,6 +3,8 @@
 The format: https://cocodataset.org/#format-data, "keypoint detection".
 """
 
+import contextlib
+import os
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -23,7 +25,7 @@ from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import KeypointSet
 
 NOT_LABELLED, OCCLUDED, VISIBLE = 0, 1, 2  # the third number of a keypoint
-BESIDE = "images"  # the folder of pictures beside a file, as most tools export it
+BESIDE = "images"  # the folder of pictures, as most tools export it
 
 Box = tuple[float, float, float, float]
 
@@ -43,7 +45,7 @@ def read(
 
     Args:
         path: the JSON file.
-        folder: of its pictures; None: `images` beside the file, or the folder of the file.
+        folder: of its pictures; None: that of the file, or `images` there or beside that.
         category: by name; None: the only one that has keypoints.
         bad: what becomes of faces that cannot be used.
         keypoint_set: the set that the names are of; None: a built-in set of these names, else one of their own.
@@ -118,7 +120,7 @@ class Pictures:
 
         Args:
             path: the COCO file.
-            folder: of the pictures; None: `images` beside the file, or the folder of the file.
+            folder: of the pictures; None: that of the file, or `images` there or beside that.
             images: the file's own list.
 
         Raises:
@@ -136,31 +138,25 @@ class Pictures:
             self.names[image_id] = image["file_name"]
         if folder is not None and not folder.is_dir():
             raise InputError(f"{folder}: no such folder; give the one that holds the pictures by --images")
-        self.root = folder or path.parent
-        if folder is None and (beside := path.parent / BESIDE).is_dir() and not self._holds(self.root):
-            self.root = beside
-        self._folder = PictureFolder(self.root)
         self._found: dict[Path, Any] = {}  # the image that each file is of
-        self._last_names = Counter(_last(name) for name in self.names.values())
+        if folder:
+            places = [_Files(folder, self.names.values(), deep=True)]
+        else:
+            beside = [path.parent / BESIDE, path.parent.parent / BESIDE]
+            places = [_Files(path.parent, self.names.values(), deep=False)]
+            places += [_Files(place, self.names.values(), deep=True) for place in beside if place.is_dir()]
+        holds_some = (files for files in places if any(files.look_up(name) for name in self.names.values()))
+        self._files = next(holds_some, places[0])
+        self.root = self._files.root
 
     def find(self, image: Any, where: str) -> Path:
         """Returns the file of an image, by its id.
-
-        Where it is not there under its whole name, a file of the last part of that name will do: tools export names
-        with folders of their own. Not so where two images have the same last part.
 
         Raises:
             InputError: it is missing, its name leads out of the folder, or it is that of another image, too.
         """
         name = self.names[image]
-        last = _last(name)
-        try:
-            file = self._folder.find(name, where)
-        except InputError:
-            beside = self._folder.look_up(PurePosixPath(last)) if last else None
-            if beside is None or self._last_names[last] > 1:
-                raise
-            file = beside
+        file = self._files.look_up(name) or self._files.folder.find(name, where)
         if self._found.setdefault(file, image) != image:
             raise InputError(
                 f"{where}: image {image!r} is the picture {name} of image {self._found[file]!r}; put the annotations "
@@ -168,10 +164,31 @@ class Pictures:
             )
         return file
 
-    def _holds(self, folder: Path) -> bool:
-        """Returns whether the first of the pictures lies in a folder under its whole name."""
-        first = next(iter(self.names.values()), "").replace("\\", "/")
-        return bool(first) and "\0" not in first and (folder / first).is_file()
+
+class _Files:
+    """The files of a folder, by the names that a COCO file has for them.
+
+    If there is no file of the whole name, the only one of the last part of that name will do, at any depth: tools
+    export names with folders of their own, or without.
+    """
+
+    def __init__(self, root: Path, names: Iterable[str], deep: bool) -> None:
+        """Takes a folder, all names, and whether files below it may be found by the last part of their names."""
+        self.root, self.folder = root, PictureFolder(root)
+        self._last_names = Counter(map(_last, names))
+        self._by_last: dict[str, list[Path]] | None = None if deep else {}
+
+    def look_up(self, name: str) -> Path | None:
+        """Returns the file of a name; None if there is none."""
+        with contextlib.suppress(InputError):
+            return self.folder.find(name, "")
+        if self._by_last is None:
+            self._by_last = {}
+            for folder, _, files in os.walk(self.root):
+                for file in files:
+                    self._by_last.setdefault(composed(file), []).append(Path(folder, file))
+        alike = self._by_last.get(composed(_last(name)), [])
+        return alike[0] if len(alike) == 1 and self._last_names[_last(name)] == 1 else None
 
 
 def _last(name: str) -> str:

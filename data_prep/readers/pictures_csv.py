@@ -21,6 +21,7 @@ from data_prep.readers.labelled_pictures import (
 )
 from data_prep.readers.labels import coordinate_columns, keypoint_set_of, numbers, read_rows
 from data_prep.readers.reviewed import REVIEWED, is_reviewed
+from facial_keypoints import measures
 from facial_keypoints.array_types import Float32
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import KeypointSet
@@ -63,7 +64,7 @@ def read(
     images = images or path.parent / PICTURES
     boxes = [name for name in BOX if name in table.header]
     others = [FILE, *(BOX if boxes else [])]
-    known = (PERSON, FACE, UNCERTAINTY, REVIEWED)
+    known = (PERSON, FACE, UNCERTAINTY, REVIEWED, *measures.COLUMNS)
     columns = [name for name in table.header if name not in known and not name.endswith(EXPECTED_ERROR)]
     keypoint_set = keypoint_set_of(path, columns, others, given)
     pictures = PictureFolder(images)

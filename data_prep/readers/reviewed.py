@@ -29,10 +29,11 @@ def is_reviewed(value: object, where: str) -> bool:
     return text in YES
 
 
-def only_reviewed(pictures: LabelledPictures, everything: bool) -> tuple[LabelledPictures, int]:
+def only_reviewed(name: str, pictures: LabelledPictures, everything: bool) -> tuple[LabelledPictures, int]:
     """Returns the faces without predictions that nobody has reviewed, and how many of these there were.
 
     Args:
+        name: of the input, for the message.
         pictures: as a reader returns them.
         everything: a person has been through the whole file, so that all of its predictions count as labels.
 
@@ -45,7 +46,7 @@ def only_reviewed(pictures: LabelledPictures, everything: bool) -> tuple[Labelle
         return pictures, 0
     if not labels:
         raise InputError(
-            f"{pictures.root}: all {left_out:,} faces are predictions that nobody has reviewed, so there is no label; "
+            f"{name}: all {left_out:,} faces are predictions that nobody has reviewed, so there is no label; "
             f"set `{REVIEWED}` to 1 for each face that you have checked, or add --reviewed if a person has been "
             "through the whole file"
         )

@@ -115,6 +115,9 @@ def test_cut_faces_and_pictures_join_where_they_have_one_size(frames: Path, tmp_
     drawn.mkdir()
     np.savez(drawn / npz.IMAGES, face_images=np.zeros((96, 96, 12), np.uint8))
     labels = pd.DataFrame(np.random.default_rng(0).uniform(0, 95, (12, 30)), columns=FACE15.columns)
+    upright = {"left_eye_center": (65, 35), "right_eye_center": (30, 35), "nose_tip": (48, 60)}
+    for name, place in upright.items():
+        labels[[f"{name}_x", f"{name}_y"]] = place
     labels.to_csv(drawn / npz.KEYPOINTS, index=False)
     out = tmp_path / "data"
     main([str(drawn), str(frames), "--as", "15", "--split", "random", "--out", str(out)])

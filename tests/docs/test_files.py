@@ -111,7 +111,7 @@ def test_data_folder(data_folder: Path, folders: Path) -> None:
     for folder in (data_folder, folders / "data68"):
         assert [path.name for path in folder.glob("*.csv")] == ["faces.csv"]
         check(folder, "faces.csv", FACE15)
-        arrays = {path.name.split("_", 1)[1] for path in folder.glob("*.npy")} | {"crops.npy"}
+        arrays = {path.name.split("_", 1)[1] for path in folder.glob("*.npy")} | {"crops.npy", "visible.npy"}
         assert arrays == set(re.findall(r"^\| `\{split\}_(\w+\.npy)`", PAGE.read_text(encoding="utf-8"), re.MULTILINE))
 
 
@@ -143,9 +143,12 @@ def test_evaluation_and_comparison(folders: Path, keypoint_set: KeypointSet) -> 
 
 def test_commands(pictures: Path, tmp_path: Path) -> None:
     faces, out = str(pictures / "pictures"), tmp_path / "out"
-    facial_keypoints(["predict", str(pictures / "pictures" / "0.png"), "--out", str(out)])
+    facial_keypoints(
+        ["predict", str(pictures / "pictures" / "0.png"), "--out", str(out), "--review", "1", "--measures"]
+    )
     check(out, "keypoints.csv", FACE15)
-    facial_keypoints(["predict", str(pictures / "clip.mp4"), "--out", str(tmp_path / "clip")])
+    check(out, "review.csv", FACE15)
+    facial_keypoints(["predict", str(pictures / "clip.mp4"), "--out", str(tmp_path / "clip"), "--measures"])
     assert written(tmp_path / "clip" / "clip.mp4.csv") == documented("CLIP.mp4.csv")
     facial_keypoints(["align", faces, "--out", str(tmp_path / "crops")])
     (crops,) = (tmp_path / "crops").glob("*.csv")

@@ -7,6 +7,7 @@ import pytest
 
 from data_prep.faces import Split
 from evaluation.bootstrap import resampling_weights
+from evaluation.report import visibility_summary
 from evaluation.tables import accuracy_table
 from facial_keypoints.array_types import Float32
 from facial_keypoints.keypoint_set import FACE15
@@ -38,6 +39,16 @@ def test_visible_and_occluded_keypoints_have_rows_of_their_own() -> None:
     assert table.loc["occluded", "mae_px"] == 3.0
     assert table.loc["visible", "nme_pct"] == pytest.approx(10.0)
     assert table.loc["occluded", "nme_pct"] == pytest.approx(20.0)  # though no eye is occluded
+
+
+def test_the_summary_has_a_line_for_each() -> None:
+    test, predicted = faces()
+    table = accuracy_table(predicted, test, FACE15, resampling_weights(test.groups))
+    assert visibility_summary(table) == (
+        "\n  visible keypoints (46 coordinates): NME 10.00 [10.00, 10.00] %"
+        "\n  occluded keypoints (12 coordinates): NME 20.00 [20.00, 20.00] %"
+    )
+    assert visibility_summary(table[:2]) == ""
 
 
 def test_there_are_none_unless_both_occur() -> None:

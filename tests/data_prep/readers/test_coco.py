@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from data_prep import arrays, prepare
+from data_prep.inputs import read_pictures
 from data_prep.readers import coco
 from data_prep.readers.bad_faces import BadFaces
 from facial_keypoints.errors import InputError
@@ -82,6 +84,7 @@ def test_faces_come_by_picture_with_their_set_visibility_and_boxes(tmp_path: Pat
         (None, "a.png", ""),  # beside the file, as Roboflow exports it
         (None, "a.png", "images"),  # as CVAT exports it
         (None, "images/a.png", "images"),  # as Label Studio exports it
+        (".", "a.png", "deep/down"),
     ],
 )
 def test_pictures_are_found_where_the_tools_put_them(tmp_path: Path, given: str | None, named: str, lies: str) -> None:
@@ -91,6 +94,19 @@ def test_pictures_are_found_where_the_tools_put_them(tmp_path: Path, given: str 
     path = write(tmp_path, content, lies)
     read = coco.read(path, tmp_path / given if given else None)
     assert [face.file for face in read.faces][:1] == [tmp_path / lies / "a.png"]
+
+
+def test_pictures_beside_the_folder_of_the_file(tmp_path: Path) -> None:
+    """CVAT: `annotations/NAME.json` and `images/SUBSET/`; one picture may be missing."""
+    path = write(tmp_path / "annotations", values())
+    (tmp_path / "images").mkdir()
+    for name in ("a.png", "b.png"):
+        (path.parent / name).rename(tmp_path / "images" / name)
+    (tmp_path / "images" / "default").mkdir()
+    (tmp_path / "images" / "b.png").rename(tmp_path / "images" / "default" / "b.png")
+    assert [face.file.parent.name for face in coco.read(path).faces] == ["images", "default", "default"]
+    (tmp_path / "images" / "a.png").unlink()
+    assert [face.file.parent.name for face in coco.read(path, bad=BadFaces(skip=True)).faces] == ["default"] * 2
 
 
 def test_a_last_name_that_two_images_share_finds_nothing(tmp_path: Path) -> None:
@@ -257,3 +273,27 @@ def test_damaged_json_is_one_line(tmp_path: Path, text: str) -> None:
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
     assert "is no whole JSON file" in refused(path)
     assert "no such file" in refused(tmp_path / "none.json")
+
+
+def test_the_folder_of_a_coco_file_leads_to_the_file(tmp_path: Path) -> None:
+    path = write(tmp_path / "annotations", values())
+    for folder in (tmp_path, path.parent):
+        with pytest.raises(InputError, match=f"none of the known layouts .* give its label file instead, {path}$"):
+            read_pictures(folder)
+
+
+def test_from_a_coco_file_to_arrays(tmp_path: Path) -> None:
+    """The faces are cropped by their boxes or keypoints; what is occluded is stored beside what is labelled."""
+    path, out = write(tmp_path, values()), tmp_path / "data"
+    prepare.main([str(path), "--split", "all-test", "--out", str(out)])
+    split = arrays.load_split(out, "test", arrays.load_keypoint_set(arrays.load_data_manifest(out), out))
+    assert split.images.shape == (3, 128, 128, 1)
+    assert split.labelled.tolist() == [[True] * 3, [True, True, False], [True] * 3]
+    assert split.visible is not None
+    assert split.visible.tolist() == [[True] * 3, [True, False, False], [True] * 3]
+    assert split.crops is not None
+    scales = split.crops[:, 0, 0]
+    np.testing.assert_allclose(scales, 128 / 1.2 / np.array([50, 50, 12]), rtol=1e-6)  # longer sides of the boxes
+    assert not (out / "scratch").exists()
+    with pytest.raises(InputError, match=r"--category cat: is for COCO files; synthetic is none, leave it out"):
+        prepare.main(["synthetic", "--category", "cat", "--out", str(tmp_path / "other")])
