@@ -84,5 +84,4 @@ def draw(study: optuna.Study, folder: Path) -> list[str]:
                     legend.remove()  # it has a line for each trial
             first.figure.set_layout_engine("constrained")
             save(first.figure, folder / name)
-            matplotlib.pyplot.close("all")  # Optuna has imported pyplot
     return left_out
