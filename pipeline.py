@@ -34,7 +34,10 @@ from training.recipes import RECIPES, default_recipe, resolve
 from training.train import seed_count
 
 NETWORKS = ("base", "v1", "v2")
-PREPARE_OPTIONS = ("as", "size", "crop", "color", "split", "impute", "count", "seed", "skip_bad", "exif")
+PREPARE_OPTIONS = (
+    *("images", "keypoints", "as", "size", "crop", "color"),
+    *("split", "impute", "count", "seed", "skip_bad", "exif"),
+)
 QUICK_FACES, QUICK_EPOCHS = 2000, 8  # takes some minutes on two cores
 RESUME = ["--resume", "--restart"]  # continue an interrupted training, or start over if its settings have changed
 
@@ -95,6 +98,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--force", action="store_true", help="run all stages, even if they are up to date")
     p.add_argument("--seed", type=seed, metavar="N", help="random seed of every stage")
     data = p.add_argument_group("data", "as in data_prep.prepare")
+    data.add_argument("--images", type=Path, metavar="DIR")
+    data.add_argument("--keypoints", metavar="FILE.toml")
     data.add_argument("--count", type=int, metavar="N")
     data.add_argument("--skip-bad", action="store_true", default=None)
     data.add_argument("--impute", choices=list(IMPUTERS))
@@ -151,7 +156,7 @@ def steps(options: argparse.Namespace) -> list[Step]:
         return {"data": data_hash(load_data_manifest(data))}
 
     def input_hashes_now() -> dict[str, str]:
-        return input_hashes(inputs, options.count, options.seed or 0)
+        return input_hashes(inputs, options.count, options.seed or 0, options.keypoints, options.images)
 
     prepare = ["data_prep.prepare", *inputs, "--out", str(data)]
     todo = [Step(data, PREPARE, prepare + flags(options, *PREPARE_OPTIONS), input_hashes_now)]

@@ -28,7 +28,6 @@ from facial_keypoints.detectors.choose import chosen_detector
 from facial_keypoints.drawing import draw_faces
 from facial_keypoints.errors import InputError, run
 from facial_keypoints.face import Face
-from facial_keypoints.filters.apply import points15
 from facial_keypoints.keypoint_set import FACE15, as_face15
 from facial_keypoints.pictures import read_picture, write_picture
 from facial_keypoints.predictor import Predictor
@@ -107,7 +106,7 @@ def _scene(placed: Sequence[tuple[int, int, Scene]]) -> Scene:
 
 def measure(scene: Scene, faces: Sequence[Face]) -> tuple[list[float], int]:
     """Returns the errors in percent of the labelled faces that were found, and the number of false faces."""
-    points = np.array([points15(face) for face in faces]).reshape(-1, len(FACE15), 2)
+    points = np.array([[face.role(name) for name in FACE15.names] for face in faces]).reshape(-1, len(FACE15), 2)
     apart = eye_distances(scene.labelled)
     off = np.linalg.norm(points[:, None] - scene.labelled, axis=-1) / apart[:, None]  # (faces, labelled, 15)
     best = [min(of_face, key=np.mean) for of_face in np.moveaxis(off, 1, 0)] if len(faces) else []

@@ -7,11 +7,14 @@ from typing import Any
 import numpy as np
 
 from common.stage import FORMAT_VERSION, Stage, read_manifest
+from data_prep import image_arrays
 from data_prep.faces import SPLITS, Split
 from data_prep.readers.untrusted import parsing
+from facial_keypoints.array_types import Int64
 from facial_keypoints.codec import UNKNOWN_LABEL_SOURCE
 from facial_keypoints.errors import InputError
-from facial_keypoints.keypoint_set import KEYPOINT_SETS, KeypointSet
+from facial_keypoints.keypoint_set import KeypointSet, from_dict
+from facial_keypoints.pretrained import MANIFEST
 
 PREPARE = Stage("prepare", "data_prep.prepare", "INPUT --out DIR")
 FIX = f"make the folder again with `{PREPARE.command}`"
@@ -23,14 +26,31 @@ ARRAYS: dict[str, tuple[type[np.generic], int]] = {  # dtype and number of axes
     "groups": (np.int64, 1),
     "label_sources": (np.int64, 1),
 }
-CROPS, CROPS_KIND = "crops", (np.float64, 3)  # only if the faces were cropped from pictures
+KEYPOINT_SET = "keypoint_set"  # in the manifest: the values of `facial_keypoints.keypoint_set.to_dict`
+CROPS, VISIBLE = "crops", "visible"
+OPTIONAL: dict[str, tuple[type[np.generic], int]] = {
+    CROPS: (np.float64, 3),  # if the faces were cropped from pictures
+    VISIBLE: (np.bool_, 2),  # if the labels show which keypoints are occluded
+}
 
 
-def save_split(folder: Path, name: str, split: Split) -> None:
-    """Writes the arrays of a split as `{name}_images.npy`, `{name}_keypoints.npy`, and so on."""
-    for each in (*ARRAYS, CROPS):
-        if (array := getattr(split, each)) is not None:
-            np.save(folder / f"{name}_{each}.npy", array)
+def save_split(folder: Path, name: str, split: Split, chosen: Int64 | None = None) -> None:
+    """Writes the arrays of a split as `{name}_images.npy`, `{name}_keypoints.npy`, and so on.
+
+    Args:
+        folder: the data folder.
+        name: of the split.
+        split: the faces.
+        chosen: int64 (n,), indexes of the faces to write; all if None.
+    """
+    chosen = np.arange(len(split)) if chosen is None else chosen
+    for each in (*ARRAYS, *OPTIONAL):
+        if (array := getattr(split, each)) is None:
+            continue
+        if each == "images":
+            image_arrays.save(folder / f"{name}_{each}.npy", array, chosen)
+        else:
+            np.save(folder / f"{name}_{each}.npy", array[chosen])
 
 
 def load_split(folder: Path, name: str, keypoint_set: KeypointSet | None = None) -> Split:
@@ -43,8 +63,9 @@ def load_split(folder: Path, name: str, keypoint_set: KeypointSet | None = None)
         InputError: an array is missing, unreadable, or does not fit the others or the keypoint set.
     """
     arrays = {each: _load_array(folder / f"{name}_{each}.npy", *kind) for each, kind in ARRAYS.items()}
-    if (crops := folder / f"{name}_{CROPS}.npy").exists():
-        arrays[CROPS] = _load_array(crops, *CROPS_KIND)
+    for each, kind in OPTIONAL.items():
+        if (path := folder / f"{name}_{each}.npy").exists():
+            arrays[each] = _load_array(path, *kind)
     split = Split(**arrays)
     count = len(split.images)
     if any(len(array) != count for array in arrays.values()) or split.keypoints.shape != (*split.labelled.shape, 2):
@@ -53,6 +74,10 @@ def load_split(folder: Path, name: str, keypoint_set: KeypointSet | None = None)
         raise InputError(f"{folder / f'{name}_keypoints.npy'}: holds values that are not numbers; {FIX}")
     if split.crops is not None and not (split.crops.shape == (count, 2, 3) and np.isfinite(split.crops).all()):
         raise InputError(f"{folder / f'{name}_{CROPS}.npy'}: does not hold (N, 2, 3) numbers; {FIX}")
+    if split.visible is not None and (
+        split.visible.shape != split.labelled.shape or (split.visible & ~split.labelled).any()
+    ):
+        raise InputError(f"{folder / f'{name}_{VISIBLE}.npy'}: must be of the labelled keypoints; {FIX}")
     if keypoint_set:
         known = (split.label_sources >= UNKNOWN_LABEL_SOURCE) & (split.label_sources < len(keypoint_set.label_sources))
         if split.labelled.shape[1] != len(keypoint_set) or not known.all():
@@ -76,23 +101,17 @@ def load_splits(folder: Path, keypoint_set: KeypointSet | None = None) -> dict[s
 
 
 def load_data_manifest(folder: Path) -> dict[str, Any]:
-    """Returns the manifest of a data folder; checks that its files are unaltered and its keypoint set is known."""
+    """Returns the manifest of a data folder; checks that its files are unaltered and its keypoint set is whole."""
     manifest = read_manifest(folder, PREPARE)
-    if manifest.get("format_version", 1) < FORMAT_VERSION:
+    if manifest.get("format_version", 1) < FORMAT_VERSION or KEYPOINT_SET not in manifest:
         raise InputError(f"{folder}: was written by an earlier version of this project; {FIX}")
-    try:
-        load_keypoint_set(manifest)
-    except InputError as error:
-        raise InputError(f"{folder}: {error}") from None
+    load_keypoint_set(manifest, folder)
     return manifest
 
 
-def load_keypoint_set(manifest: dict[str, Any]) -> KeypointSet:
-    """Returns the keypoint set that a data folder's manifest names; raises InputError if it is unknown."""
-    name = str(manifest["parameters"].get("keypoint_set"))
-    if name not in KEYPOINT_SETS:
-        raise InputError(f"has the unknown keypoint set {name!r}; known: {', '.join(KEYPOINT_SETS)}")
-    return KEYPOINT_SETS[name]
+def load_keypoint_set(manifest: dict[str, Any], folder: Path) -> KeypointSet:
+    """Returns the keypoint set in the manifest of a data folder; raises InputError if its values contradict."""
+    return from_dict(manifest[KEYPOINT_SET], str(folder / MANIFEST))
 
 
 def data_hash(manifest: dict[str, Any]) -> str:

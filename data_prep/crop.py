@@ -3,10 +3,12 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
+from data_prep import image_arrays
 from data_prep.faces import Faces, Origins, labelled_points
 from data_prep.grouping import label_sources
 from data_prep.readers.bad_faces import STRICT, BadFaces
@@ -14,6 +16,7 @@ from data_prep.readers.labelled_pictures import LabelledPicture, LabelledPicture
 from data_prep.readers.pictures import read_picture
 from facial_keypoints import geometry
 from facial_keypoints.array_types import Bool, Float32, Float64, UInt8
+from facial_keypoints.crops import BOX_SCALE, square_crop
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import FACE15, FACE68, Indexes, KeypointSet, as_face15, face15_of_68
 
@@ -21,8 +24,7 @@ Labels = tuple[Float32, Bool]  # keypoints (N, K, 2), and which are occluded (N,
 
 FACE, WHOLE = "face", "whole"
 CROPS = (FACE, WHOLE)
-DEFAULT_SIZE_PX = {FACE15.name: 96, FACE68.name: 128}
-BOX_SCALE = 1.2  # side of the crop, of the longer side of the keypoints' box
+DEFAULT_SIZE_PX, DEFAULT_SIZE_15_PX = 128, 96
 SMALLEST_FACE_PX = 1.0
 
 # Mean and standard deviation of the eye positions of the 7,033 real faces of the 15-point set, in px of 96, without
@@ -39,8 +41,8 @@ class CropOptions:
 
     Attributes:
         size_px: side of the crop; None: the default of the keypoint set.
-        crop: `face`: with 15 keypoints the eyes are placed as those of a random face of the 15-point set; with 68
-            keypoints the crop is a square of BOX_SCALE times their box. `whole`: the whole picture, scaled to fit.
+        crop: `face`: with 15 keypoints the eyes are placed as those of a random face of the 15-point set; all others
+            are cropped to a square of BOX_SCALE times their box. `whole`: the whole picture, scaled to fit.
         color: RGB instead of gray.
         as_15: convert 68 points to the 15 keypoints.
         both_label_sources: with `as_15`, add every crop twice, with the labels of the complete and the sparse source.
@@ -74,46 +76,58 @@ class Crops:
     faces: list[LabelledPicture]
 
 
-def crop(pictures: LabelledPictures, crop_options: CropOptions, bad: BadFaces = STRICT) -> Faces:
+def crop(
+    pictures: LabelledPictures, crop_options: CropOptions, bad: BadFaces = STRICT, scratch: Path | None = None
+) -> Faces:
     """Returns the crops of all faces; a keypoint that falls outside its crop is unlabelled.
 
     Args:
         pictures: as `data_prep.readers.labelled_pictures.checked` returns them.
         crop_options: how they are cropped.
         bad: skips faces that cannot be cropped, or raises their error.
+        scratch: a folder for the images, which may be larger than memory; they are in memory if None.
 
     Raises:
         InputError: no face is left; or a face is not skipped whose picture cannot be decoded, or whose keypoints do not
             show its size.
     """
+    if crop_options.as_15 and pictures.keypoint_set not in (FACE15, FACE68):
+        raise InputError(f"{pictures.root}: has the keypoint set {pictures.keypoint_set.name}; --as 15 takes 68 points")
     keypoint_set = FACE15 if crop_options.as_15 else pictures.keypoint_set
     if crop_options.crops_per_face > 1 and (keypoint_set != FACE15 or crop_options.crop == WHOLE):
         raise InputError(
             f"--crops-per-face {crop_options.crops_per_face}: these crops would all be the same; only crops of 15 "
             "keypoints differ"
         )
-    crops = _crops(pictures, crop_options, crop_options.size_px or DEFAULT_SIZE_PX[keypoint_set.name], bad)
+    default_px = DEFAULT_SIZE_15_PX if keypoint_set == FACE15 else DEFAULT_SIZE_PX
+    crops = _crops(pictures, crop_options, crop_options.size_px or default_px, bad, scratch)
     keypoints = np.stack([face.keypoints for face in crops.faces])
     hidden = _occluded(crops.faces)
     labels: dict[int | None, Labels] = {pictures.label_source: (keypoints, hidden)}
     if crop_options.as_15 and pictures.keypoint_set == FACE68:
         both = (0, 1) if crop_options.both_label_sources else (0,)
         labels = {source: (_labels(keypoints, source), _any_of_68(hidden, source)) for source in both}
-    return _labelled(crops, labels, pictures, keypoint_set)
+    return _labelled(crops, labels, pictures, keypoint_set, scratch)
 
 
-def _crops(pictures: LabelledPictures, crop_options: CropOptions, side: int, bad: BadFaces) -> Crops:
+def _crops(
+    pictures: LabelledPictures, crop_options: CropOptions, side: int, bad: BadFaces, scratch: Path | None
+) -> Crops:
     """Returns the crops of all faces, of `side` px."""
     rng = np.random.default_rng(crop_options.seed)
     by_eyes = crop_options.as_15 or pictures.keypoint_set == FACE15
     eyes = pictures.keypoint_set.eyes if by_eyes else None
     channels = 3 if crop_options.color else 1
-    images = np.empty((len(pictures.faces) * crop_options.crops_per_face, side, side, channels), np.uint8)
+    count = len(pictures.faces) * crop_options.crops_per_face
+    images = image_arrays.empty((count, side, side, channels), scratch)
+    file, picture = None, np.empty((0, 0, channels), np.uint8)  # the last one: its faces often come one after another
     matrices: list[Float64] = []
     faces: list[LabelledPicture] = []
     for face in tqdm(pictures.faces, desc=pictures.root.name, unit="face", disable=None):
         with bad.left_out():
-            picture = read_picture(face.file, crop_options.color, crop_options.exif)
+            if face.file != file:
+                picture = read_picture(face.file, crop_options.color, crop_options.exif)
+                file = face.file
             of_face = [
                 matrix_of(face, eyes, picture.shape[:2], side, crop_options, rng)
                 for _ in range(crop_options.crops_per_face)
@@ -122,12 +136,18 @@ def _crops(pictures: LabelledPictures, crop_options: CropOptions, side: int, bad
                 images[len(faces)] = geometry.crop(picture, matrix, side, side)
                 matrices.append(matrix)
                 faces.append(face)
+                if len(faces) % image_arrays.BLOCK == 0:
+                    images = image_arrays.reopened(images)
     bad.check_some_left(pictures.root, len(faces))
-    return Crops(images[: len(faces)], np.stack(matrices), faces)
+    return Crops(image_arrays.reopened(images)[: len(faces)], np.stack(matrices), faces)
 
 
 def _labelled(
-    crops: Crops, labels: Mapping[int | None, Labels], pictures: LabelledPictures, keypoint_set: KeypointSet
+    crops: Crops,
+    labels: Mapping[int | None, Labels],
+    pictures: LabelledPictures,
+    keypoint_set: KeypointSet,
+    scratch: Path | None,
 ) -> Faces:
     """Returns the crops once for each label source.
 
@@ -140,7 +160,7 @@ def _labelled(
     keypoints = np.concatenate([_inside(of, crops.matrices, side) for of, _ in labels.values()])
     given = [np.full(count, source) for source in labels if source is not None]
     return Faces(
-        images=np.concatenate([crops.images] * times) if times > 1 else crops.images,
+        images=image_arrays.joined([crops.images] * times, scratch) if times > 1 else crops.images,
         keypoints=keypoints,
         rows=np.arange(len(faces)),
         groups=np.array([face.person for face in faces]),
@@ -154,6 +174,7 @@ def _labelled(
         occluded=np.concatenate([of for _, of in labels.values()]) & labelled_points(keypoints),
         crops=np.concatenate([crops.matrices] * times),
         unnamed=() if pictures.names_people else (str(pictures.root),),
+        knows_occluded=any(face.occluded is not None for face in crops.faces),
     )
 
 
@@ -179,13 +200,13 @@ def matrix_of(
     """Returns the matrix (2, 3), picture to crop, of a face in a picture of (H, W) px.
 
     Args:
-        eyes: the keypoints of both eyes, to place the eyes as in the 15-point set; None to place the keypoints' box.
+        eyes: the keypoints of both eyes, to place the eyes as in the 15-point set; None to place the face's box.
     """
     if crop_options.crop == WHOLE:
         height, width = shape
-        return _square((width - 1) / 2, (height - 1) / 2, max(shape), side)
+        return square_crop((width - 1) / 2, (height - 1) / 2, max(shape), side, side)
     if eyes is None:
-        return by_box(face.keypoints, face.where, side)
+        return by_box(face.keypoints, face.where, side, face.box)
     return _by_eyes(np.stack([_labelled_mean(face.keypoints[list(eye)]) for eye in eyes]), face.where, side, rng)
 
 
@@ -195,20 +216,35 @@ def _labelled_mean(points: Float32) -> Float32:
     return some.mean(axis=0) if len(some) else np.full(2, np.nan, np.float32)
 
 
-def by_box(keypoints: Float32, where: str, side: int) -> Float64:
-    """Returns the matrix (2, 3) of an upright square around the keypoints' box, BOX_SCALE times as large."""
+def by_box(keypoints: Float32, where: str, side: int, box: Sequence[float] | None = None) -> Float64:
+    """Returns the matrix (2, 3) of an upright square, BOX_SCALE times the box of a face, around its middle.
+
+    Args:
+        keypoints: float32 (K, 2) in px, NaN where unlabelled.
+        where: file and row of the face, for messages.
+        side: of the crop, px.
+        box: x, y, width and height in px; it grows to hold all labels. None: the box of the labels.
+
+    Raises:
+        InputError: without a box, the labels do not say the size of the face.
+    """
     labelled = keypoints[labelled_points(keypoints)]
+    if box:
+        x, y, width, height = box
+        labelled = np.concatenate([labelled, np.array([(x, y), (x + width, y + height)], np.float32)])
     if not len(labelled):
         raise InputError(f"{where}: has no label; label its keypoints, or skip the face with --skip-bad")
     low, high = labelled.min(axis=0), labelled.max(axis=0)
     longer = float((high - low).max())
     if not longer >= SMALLEST_FACE_PX:
+        which, fix = "keypoints are all", "correct them"
+        if len(keypoints) == 1:
+            which, fix = "keypoint is", "give its box, or take whole pictures with --crop whole"
         raise InputError(
-            f"{where}: its keypoints are all at one point, so the face has no size; correct them, or skip the face "
-            "with --skip-bad"
+            f"{where}: its {which} at one point, so the face has no size; {fix}, or skip the face with --skip-bad"
         )
     middle = (low + high) / 2
-    return _square(float(middle[0]), float(middle[1]), BOX_SCALE * longer, side)
+    return square_crop(float(middle[0]), float(middle[1]), BOX_SCALE * longer, side, side)
 
 
 def _by_eyes(eyes: Float32, where: str, side: int, rng: np.random.Generator) -> Float64:
@@ -226,13 +262,6 @@ def _by_eyes(eyes: Float32, where: str, side: int, rng: np.random.Generator) -> 
     target = np.stack([middle + to_left_eye, middle - to_left_eye])
     ratio = side / EYES_SIDE_PX
     return geometry.fit_similarity(eyes, (target + 0.5) * ratio - 0.5)[0]
-
-
-def _square(x: float, y: float, side: float, size: int) -> Float64:
-    """Returns the matrix that scales an upright square of `side` px around (x, y) to `size` px."""
-    scale = size / side
-    middle = (size - 1) / 2
-    return np.array([[scale, 0, middle - scale * x], [0, scale, middle - scale * y]])
 
 
 def _labels(points: Float32, label_source: int) -> Float32:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from data_prep import image_arrays
 from facial_keypoints.array_types import Bool, Float32, Float64, Int64, UInt8
 from facial_keypoints.keypoint_set import KeypointSet
 
@@ -48,6 +49,8 @@ class Faces:
         crops: float64 (N, 2, 3), original picture to image; None if the images were not cropped from pictures here.
         unnamed: the inputs that name no people, so that one person may be in several of their groups.
         skipped: what is wrong with each face that was left out.
+        knows_occluded: whether the labels of any input say which keypoints are occluded.
+        unreviewed: how many faces were left out because they are predictions that nobody has reviewed.
     """
 
     images: UInt8
@@ -62,6 +65,8 @@ class Faces:
     crops: Float64 | None = None
     unnamed: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
+    knows_occluded: bool = False
+    unreviewed: int = 0
 
     def __len__(self) -> int:
         return len(self.images)
@@ -79,8 +84,9 @@ class Faces:
     def only(self, kept: Bool) -> "Faces":
         """Returns the faces where bool (N,) is true."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        some: dict[str, Any] = {name: value[kept] for name, value in values.items() if isinstance(value, np.ndarray)}
-        return replace(self, origins=self.origins.only(kept), **some)
+        arrays = {name: value for name, value in values.items() if isinstance(value, np.ndarray) and name != "images"}
+        some: dict[str, Any] = {name: value[kept] for name, value in arrays.items()}
+        return replace(self, origins=self.origins.only(kept), images=image_arrays.only(self.images, kept), **some)
 
 
 @dataclass(frozen=True)
@@ -95,6 +101,7 @@ class Split:
         groups: int64 (N,), faces of one number show one person or the same picture.
         label_sources: int64 (N,), the label source of each face, an index into `keypoint_set.label_sources`.
         crops: float64 (N, 2, 3), original picture to image; None if the images were not cropped from pictures here.
+        visible: bool (N, K), the keypoint is labelled and not occluded; None if the labels do not say it.
     """
 
     images: UInt8
@@ -104,6 +111,7 @@ class Split:
     groups: Int64
     label_sources: Int64
     crops: Float64 | None = None
+    visible: Bool | None = None
 
     def __len__(self) -> int:
         return len(self.images)

@@ -5,6 +5,7 @@ import hashlib
 import numpy as np
 
 from data_prep.faces import Text
+from data_prep.image_arrays import blocks
 from facial_keypoints.array_types import Bool, Int64, UInt8
 from facial_keypoints.keypoint_set import KeypointSet
 
@@ -39,7 +40,7 @@ def label_sources(labelled: Bool, keypoint_set: KeypointSet) -> Int64:
 def duplicate_groups(images: UInt8) -> Int64:
     """Returns the index of the first image identical to each, int64 (N,), of images (N, H, W, C)."""
     first: dict[bytes, int] = {}
-    digests = (hashlib.sha256(image.tobytes()).digest() for image in images)
+    digests = (hashlib.sha256(image.tobytes()).digest() for block in blocks(images) for image in block)
     return np.array([first.setdefault(digest, i) for i, digest in enumerate(digests)], np.int64)
 
 

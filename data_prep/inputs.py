@@ -1,24 +1,49 @@
 """Chooses the reader of each INPUT and joins several inputs into one set of faces."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from data_prep import image_arrays
 from data_prep.crop import CropOptions, crop
 from data_prep.faces import Faces, Origins, Text
-from data_prep.readers import frames, imglab, kaggle, npz, pictures_csv, pts, training_csv
+from data_prep.readers import coco, frames, imglab, kaggle, labelme, npz, pictures_csv, pts, training_csv
 from data_prep.readers.bad_faces import STRICT, BadFaces
+from data_prep.readers.keypoint_sets import set_beside
 from data_prep.readers.labelled_pictures import LabelledPictures, checked
+from data_prep.readers.reviewed import only_reviewed
 from data_prep.synthetic import dataset
 from facial_keypoints.array_types import Float32, Float64
 from facial_keypoints.errors import InputError
-from facial_keypoints.keypoint_set import FACE15, FACE68, KeypointSet
+from facial_keypoints.keypoint_set import FACE15, FACE68, KeypointSet, difference
 
 SYNTHETIC, KAGGLE = dataset.NAME, kaggle.NAME
-LAYOUTS = f"{npz.IMAGES}, *{frames.CSV_END}, {pictures_csv.CSV} with {pictures_csv.PICTURES}/, .pts files"
+LAYOUTS = (
+    f"{npz.IMAGES}, *{frames.CSV_END}, {pictures_csv.CSV} with {pictures_csv.PICTURES}/, .pts files, LabelMe's .json"
+)
+
+
+@dataclass(frozen=True)
+class LabelOptions:
+    """What the user says of the label files.
+
+    Attributes:
+        keypoint_set: that of `--keypoints`; None: `keypoints.toml` beside an input, or what its labels say.
+        images: the folder of the pictures that they name; None: where the reader of each kind looks for them.
+        category: of a COCO file, by name; None: the only one that has keypoints.
+        reviewed: a person has been through all predictions in them, so that they count as labels.
+    """
+
+    keypoint_set: KeypointSet | None = None
+    images: Path | None = None
+    category: str | None = None
+    reviewed: bool = False
+
+
+NOTHING_SAID = LabelOptions()
 
 
 class Input(NamedTuple):
@@ -36,7 +61,13 @@ class Input(NamedTuple):
 
 
 def read(
-    inputs: Sequence[str], count: int | None, seed: int, crop_options: CropOptions, skip_bad: bool = False
+    inputs: Sequence[str],
+    count: int | None,
+    seed: int,
+    crop_options: CropOptions,
+    skip_bad: bool = False,
+    label_options: LabelOptions = NOTHING_SAID,
+    scratch: Path | None = None,
 ) -> tuple[Faces, list[str]]:
     """Returns the faces of all inputs, and one line for each that describes it.
 
@@ -46,6 +77,8 @@ def read(
         seed: of drawn faces.
         crop_options: how pictures are cropped.
         skip_bad: leave out faces that cannot be used; `Faces.skipped` lists them.
+        label_options: what the user says of the label files.
+        scratch: a folder for images that are cropped here, which may be larger than memory; None: they are in memory.
 
     Raises:
         InputError: an input does not exist, cannot be read or does not fit the others, or no input uses the options.
@@ -55,7 +88,14 @@ def read(
     paths = [str(Path(name).resolve()) for name in inputs]
     if repeated := [name for name, path in zip(inputs, paths, strict=True) if paths.count(path) > 1]:
         raise InputError(f"{repeated[0]}: is given twice; every face would be there twice")
-    read_ones = [read_one(name, count, seed, crop_options, skip_bad) for name in inputs]
+    if label_options.images is not None and not any(names_images(Path(name)) for name in inputs):
+        raise InputError(
+            f"--images {label_options.images}: is for label files that name pictures; {inputs[0]} is none, leave it out"
+        )
+    read_ones = [read_one(name, count, seed, crop_options, skip_bad, label_options, scratch) for name in inputs]
+    given = label_options.keypoint_set
+    if given and (other := [name for name, one in zip(inputs, read_ones, strict=True) if one.keypoint_set != given]):
+        raise InputError(f"{other[0]}: always has its own keypoint set; leave out --keypoints")
     faces = [one.faces for one in read_ones]
     if crop_options != CropOptions(seed=crop_options.seed) and all(one.crops is None for one in faces):
         raise InputError(f"{inputs[0]}: its faces are already cropped; leave out the options for cropping")
@@ -65,25 +105,37 @@ def read(
         )
     if crop_options.both_label_sources and all(one.keypoint_set != FACE68 for one in read_ones):
         raise InputError("--both-label-sources: no input has the 68 points that hold both; leave it out")
-    return join(inputs, faces), [one.found for one in read_ones]
+    return join(inputs, faces, scratch), [one.found for one in read_ones]
 
 
-def read_one(name: str, count: int | None, seed: int, crop_options: CropOptions, skip_bad: bool = False) -> Input:
+def read_one(
+    name: str,
+    count: int | None,
+    seed: int,
+    crop_options: CropOptions,
+    skip_bad: bool = False,
+    label_options: LabelOptions = NOTHING_SAID,
+    scratch: Path | None = None,
+) -> Input:
     """Returns one input; see `read`."""
     bad, path = BadFaces(skip_bad), Path(name)
+    label_options = replace(label_options, keypoint_set=label_options.keypoint_set or set_beside(path))
+    given = label_options.keypoint_set
     if name == SYNTHETIC:
         faces = dataset.read(dataset.COUNT if count is None else count, seed)
     elif name == KAGGLE:
         faces = kaggle.read(bad)
     elif not path.exists():
         raise InputError(f"{name}: no such file or folder, and not one of {SYNTHETIC}, {KAGGLE}")
-    elif (pictures := read_pictures(path, bad)) is not None:
+    elif (pictures := read_pictures(path, bad, label_options)) is not None:
+        pictures, unreviewed = only_reviewed(pictures, label_options.reviewed)
         pictures = checked(pictures, crop_options.exif, bad)
         check_sides(name, np.stack([face.keypoints for face in pictures.faces]), pictures.keypoint_set)
-        faces = replace(crop(pictures, crop_options, bad), skipped=tuple(bad.lines))
+        faces = crop(pictures, crop_options, bad, scratch)
+        faces = replace(faces, skipped=tuple(bad.lines), unreviewed=unreviewed)
         return Input(faces, f"{name}: {pictures.found}", pictures.keypoint_set)
     else:
-        faces = npz.read(path, bad) if path.is_dir() else training_csv.read(path, bad)
+        faces = npz.read(path, bad, given=given) if path.is_dir() else training_csv.read(path, bad, given)
     if not faces.labelled.any():
         raise InputError(f"{name}: holds {len(faces)} faces and not one label; bring labelled faces")
     check_sides(name, faces.keypoints, faces.keypoint_set)
@@ -91,24 +143,27 @@ def read_one(name: str, count: int | None, seed: int, crop_options: CropOptions,
 
 
 def check_sides(name: str, keypoints: Float32, keypoint_set: KeypointSet) -> None:
-    """Raises InputError if the left eye lies on the left of the picture in most faces (N, K, 2).
+    """Raises InputError if the left eye lies on the left in most faces (N, K, 2), seen with the nose below the eyes.
 
     `left` is the person's own. If it were the picture's, faces would be cropped upside down.
     """
-    if keypoint_set.eyes is None:
+    nose = keypoint_set.role("nose_tip")
+    if keypoint_set.eyes is None or not nose:
         return
-    left, right = (keypoints[:, list(eye), 0].mean(axis=1) for eye in keypoint_set.eyes)
-    both = ~np.isnan(left + right)
-    swapped = int((left < right)[both].sum())
-    if swapped > both.sum() / 2:
+    left, right, below = (keypoints[:, list(role)].mean(axis=1) for role in (*keypoint_set.eyes, nose))
+    across, down = left - right, below - (left + right) / 2
+    turn = across[:, 0] * down[:, 1] - across[:, 1] * down[:, 0]  # above 0 where the left eye is on the right
+    known = ~np.isnan(turn)
+    swapped = int((turn[known] < 0).sum())
+    if swapped > known.sum() / 2:
         raise InputError(
-            f"{name}: {swapped} of {both.sum()} faces have the left eye on the left of the picture; `left` is the "
+            f"{name}: {swapped} of {known.sum()} faces have the left eye on the left of the picture; `left` is the "
             "person's own: swap left and right in the labels"
         )
 
 
-def join(names: Sequence[str], of_inputs: Sequence[Faces]) -> Faces:
-    """Returns the faces of several inputs as one set, with consecutive row numbers.
+def join(names: Sequence[str], of_inputs: Sequence[Faces], scratch: Path | None = None) -> Faces:
+    """Returns the faces of several inputs as one set, with consecutive row numbers; see `read`.
 
     Raises:
         InputError: the inputs have different keypoints, or images of different shapes.
@@ -119,15 +174,16 @@ def join(names: Sequence[str], of_inputs: Sequence[Faces]) -> Faces:
     for name, faces in zip(names, of_inputs, strict=True):
         if faces.keypoint_set != first.keypoint_set:
             raise InputError(
-                f"{name}: has the keypoint set {faces.keypoint_set.name}, {names[0]} has {first.keypoint_set.name}; "
-                "join inputs of one set, or take 68 points as 15 by --as 15"
+                f"{name}: has the keypoint set {faces.keypoint_set.name}, {names[0]} has {first.keypoint_set.name} ("
+                f"{difference(faces.keypoint_set, first.keypoint_set) or 'their keypoints.toml differ'}); join inputs "
+                "of one set, or take 68 points as 15 by --as 15"
             )
         if faces.images.shape[1:] != first.images.shape[1:]:
             theirs, ours = ("x".join(map(str, one.images.shape[1:])) for one in (faces, first))
             raise InputError(f"{name}: has images of {theirs}, {names[0]} of {ours}; give the same --size and --color")
     uncropped = all(faces.crops is None for faces in of_inputs)
     return Faces(
-        images=np.concatenate([faces.images for faces in of_inputs]),
+        images=image_arrays.joined([faces.images for faces in of_inputs], scratch),
         keypoints=np.concatenate([faces.keypoints for faces in of_inputs]),
         rows=np.arange(sum(map(len, of_inputs))),
         groups=np.concatenate([_groups(faces) for faces in of_inputs]),
@@ -142,6 +198,8 @@ def join(names: Sequence[str], of_inputs: Sequence[Faces]) -> Faces:
         crops=None if uncropped else np.concatenate([_crops(faces) for faces in of_inputs]),
         unnamed=tuple(name for faces in of_inputs for name in faces.unnamed),
         skipped=tuple(line for faces in of_inputs for line in faces.skipped),
+        knows_occluded=any(faces.knows_occluded for faces in of_inputs),
+        unreviewed=sum(faces.unreviewed for faces in of_inputs),
     )
 
 
@@ -156,24 +214,48 @@ def _crops(faces: Faces) -> Float64:
     return np.tile(np.eye(2, 3), (len(faces), 1, 1)) if faces.crops is None else faces.crops
 
 
-def read_pictures(path: Path, bad: BadFaces = STRICT) -> LabelledPictures | None:
-    """Returns the marked pictures of a folder or file; None where it holds faces that are cut already.
+def names_images(path: Path) -> bool:
+    """Returns whether an input has labels of pictures that `--images` can say where they lie."""
+    if path.is_dir():
+        return (path / pictures_csv.CSV).is_file() or labelme.is_labelme(path)
+    suffix = path.suffix.lower()
+    return path.is_file() and (suffix == ".json" or (suffix != ".xml" and pictures_csv.is_label_file(path)))
+
+
+def read_pictures(
+    path: Path, bad: BadFaces = STRICT, label_options: LabelOptions = NOTHING_SAID
+) -> LabelledPictures | None:
+    """Returns the labelled pictures of a folder or file; None if it holds faces that are cropped already.
 
     Args:
         path: the folder or file.
         bad: what becomes of faces that cannot be used.
+        label_options: what the user says of the label files.
 
     Raises:
         InputError: it is of no known layout, or its reader found it bad.
     """
     if path.is_file():
-        return imglab.read(path, bad) if path.suffix.lower() == ".xml" else None
+        return read_label_file(path, bad, label_options)
+    given, images = label_options.keypoint_set, label_options.images
     if (path / npz.IMAGES).exists() or (path / npz.KEYPOINTS).exists():
         return None
     if any((path / f"{split}{frames.CSV_END}").is_file() for split in frames.SPLITS):
         return frames.read(path, bad)
     if (path / pictures_csv.CSV).is_file():
-        return pictures_csv.read(path, bad)
+        return pictures_csv.read(path, bad, given, images)
     if any(pts.files(path / folder) for folder in pts.SPLITS):
-        return pts.read(path, bad)
+        return pts.read(path, bad, given)
+    if labelme.is_labelme(path):
+        return labelme.read(path, images, bad, given)
     raise InputError(f"{path}: none of the known layouts is in this folder ({LAYOUTS}); see docs/preparing.md")
+
+
+def read_label_file(path: Path, bad: BadFaces, label_options: LabelOptions) -> LabelledPictures | None:
+    """Returns the labelled pictures of a file; None if it holds the pictures, too. See `read_pictures`."""
+    given, images, suffix = label_options.keypoint_set, label_options.images, path.suffix.lower()
+    if suffix == ".json":
+        return coco.read(path, images, label_options.category, bad, given)
+    if suffix == ".xml":
+        return imglab.read(path, bad, given)
+    return pictures_csv.read(path, bad, given, images) if pictures_csv.is_label_file(path) else None

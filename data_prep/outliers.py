@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from data_prep.faces import labelled_points
+from data_prep.faces import evenly_spread, labelled_points
 from facial_keypoints.array_types import Bool, Float32, Float64, Int64
 from facial_keypoints.geometry import fit_similarity, transform
 
@@ -13,6 +13,7 @@ ALIGN_ROUNDS, FIT_ROUNDS = 3, 3
 TYPICAL_SHARE = 0.9  # the farthest tenth does not count in the spread of shapes
 SMALLEST_VARIANCE_PX2 = 0.25  # half a pixel: smaller deviations mean nothing
 POSE_VARIANCE_PX2 = 1e5  # so large that pose does not count
+MOST_KEYPOINTS = 150  # evenly spread ones stand for more, because the time grows with the third power of their number
 TINY = 1e-9  # avoids divisions by zero
 
 
@@ -25,6 +26,7 @@ def outside_image(keypoints: Float32, height_px: int, width_px: int) -> Bool:
 def outlyingness(keypoints: Float32, label_sources: Int64) -> Float64:
     """Returns `shape_outlyingness` (N,) of each face among those of its label source, int64 (N,)."""
     scores = np.zeros(len(keypoints))
+    keypoints = keypoints[:, evenly_spread(keypoints.shape[1], MOST_KEYPOINTS)]
     for label_source in np.unique(label_sources):
         scores[label_sources == label_source] = shape_outlyingness(keypoints[label_sources == label_source])
     return scores

@@ -1,6 +1,7 @@
 """Stage 1: reads labelled faces, checks, crops, imputes and splits them, and writes numpy arrays."""
 
 import argparse
+import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,16 +16,17 @@ from data_prep.arrays import PREPARE
 from data_prep.crop import CROPS, FACE, CropOptions
 from data_prep.faces import SPLITS, Faces
 from data_prep.impute import DEFAULT_IMPUTER, IMPUTERS
-from data_prep.inputs import KAGGLE, SYNTHETIC
+from data_prep.inputs import KAGGLE, SYNTHETIC, LabelOptions
 from data_prep.prepared import gaps, prepare, summary
-from data_prep.readers import imglab, kaggle
+from data_prep.readers import coco, imglab, kaggle, keypoint_sets, pictures_csv
 from data_prep.readers.pictures import EXIF
 from data_prep.split import SPLIT_METHODS
 from data_prep.synthetic import dataset
 from facial_keypoints.errors import InputError, run
-from facial_keypoints.keypoint_set import KeypointSet
+from facial_keypoints.keypoint_set import KEYPOINT_SETS, to_dict
 
 DEFAULT_OUT = Path("artifacts/data")
+SCRATCH = "scratch"  # a folder for images while they are prepared
 SMALLEST_SIZE_PX, LARGEST_SIZE_PX = 16, 1024
 EPILOG = """examples:
   python -m data_prep.prepare
@@ -45,8 +47,28 @@ def parser() -> argparse.ArgumentParser:
         nargs="*",
         metavar="INPUT",
         help=f"{SYNTHETIC} (default): faces that the project draws; {KAGGLE}: downloaded with kagglehub; the "
-        f"competition's training.csv or training.zip; an imglab .xml; or a folder with {inputs.LAYOUTS}. Several "
-        "inputs of one keypoint set are joined",
+        "competition's training.csv or training.zip; a CSV file with a column `file`; an imglab .xml; or a folder with "
+        f"{inputs.LAYOUTS}. Several inputs of one keypoint set are joined",
+    )
+    labels = p.add_argument_group("label files")
+    labels.add_argument(
+        "--images",
+        type=Path,
+        metavar="DIR",
+        help="the pictures that a label file names (default: pictures/, images/ or the folder beside it)",
+    )
+    labels.add_argument("--category", metavar="NAME", help="of a COCO file with several categories that have keypoints")
+    labels.add_argument(
+        "--reviewed",
+        action="store_true",
+        help="a person has been through all predictions in these files: they count as labels (default: only those "
+        "marked as reviewed)",
+    )
+    labels.add_argument(
+        "--keypoints",
+        metavar="FILE.toml",
+        help=f"keypoint set: a file, or {' or '.join(KEYPOINT_SETS)} (default: keypoints.toml beside the data, "
+        "otherwise what the labels show)",
     )
     p.add_argument("--out", type=Path, default=DEFAULT_OUT, metavar="DIR", help="data folder (default: %(default)s)")
     faces = p.add_argument_group("faces")
@@ -82,7 +104,7 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="with --as 15: add each crop twice, with the labels of the complete and of the sparse label source",
     )
-    how.add_argument("--size", type=int, metavar="PX", help="side of the crop (default: 96 for 15 points, 128 for 68)")
+    how.add_argument("--size", type=int, metavar="PX", help="side of the crop (default: 128, for 15 points 96)")
     how.add_argument("--crop", choices=CROPS, default=FACE, help="part of the picture to use (default: %(default)s)")
     how.add_argument("--color", action="store_true", help="RGB instead of gray")
     how.add_argument(
@@ -118,20 +140,33 @@ def crop_options(options: argparse.Namespace) -> CropOptions:
     )
 
 
-def input_hashes(names: Sequence[str], count: int | None, seed: int) -> dict[str, str]:
+def input_hashes(
+    names: Sequence[str], count: int | None, seed: int, keypoints: str | None = None, images: Path | None = None
+) -> dict[str, str]:
     """Returns the hash of the contents of each input, or the facts that determine them."""
     hashes = {}
     for name in names:
+        path = Path(name)
         if name == SYNTHETIC:
             hashes[name] = f"{dataset.COUNT if count is None else count} faces, seed {seed}"
         elif name == KAGGLE:
             hashes[name] = kaggle.DATASET
-        elif not Path(name).exists():
+        elif not path.exists():
             hashes[name] = "missing"
-        elif Path(name).suffix.lower() == ".xml":
-            hashes[name] = files_hash(Path(name).parent, imglab.files(Path(name)))
+        elif path.suffix.lower() == ".xml":
+            hashes[name] = files_hash(path.parent, imglab.files(path))
         else:
-            hashes[name] = path_hash(Path(name))
+            hashes[name] = path_hash(path)
+        if path.is_file() and path.suffix.lower() == ".json":
+            folder, files = coco.files(path, images)
+            hashes[str(folder)] = files_hash(folder, files)
+        elif inputs.names_images(path) and (images or path.is_file()):
+            folder = images or path.parent / pictures_csv.PICTURES
+            hashes[str(folder)] = path_hash(folder) if folder.exists() else "missing"
+        if path.is_file() and (beside := path.parent / keypoint_sets.FILE).is_file():
+            hashes[str(beside)] = path_hash(beside)
+    if keypoints and Path(keypoints).is_file():
+        hashes["keypoints"] = path_hash(Path(keypoints))
     return hashes
 
 
@@ -158,7 +193,7 @@ def without(faces: Faces, people: set[str]) -> Faces:
     return faces.only(kept)
 
 
-def parameters(options: argparse.Namespace, method: str, keypoint_set: KeypointSet) -> dict[str, Any]:
+def parameters(options: argparse.Namespace, method: str) -> dict[str, Any]:
     """Returns the options that the arrays depend on, for the manifest."""
     return {
         "inputs": options.inputs or [SYNTHETIC],
@@ -166,7 +201,8 @@ def parameters(options: argparse.Namespace, method: str, keypoint_set: KeypointS
         "impute": method,
         "seed": options.seed,
         "count": options.count,
-        "keypoint_set": keypoint_set.name,
+        "keypoints": options.keypoints,
+        "images": options.images and str(options.images),
         "as_15": options.as_15 is not None,
         "both_label_sources": options.both_label_sources,
         "size_px": options.size,
@@ -174,6 +210,8 @@ def parameters(options: argparse.Namespace, method: str, keypoint_set: KeypointS
         "color": options.color,
         "cuts": options.crops_per_face,
         "exif": options.exif,
+        "category": options.category,
+        "reviewed": options.reviewed,
     }
 
 
@@ -192,24 +230,30 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from data_prep.report.write import write_report  # imported here because matplotlib takes a second
 
     method, how, names = imputer(options), crop_options(options), options.inputs or [SYNTHETIC]
-    reads = [Path(name) for name in names if Path(name).exists()] + options.leave_out
+    given = keypoint_sets.given_set(options.keypoints)
+    read_names = [*names, *filter(None, [options.images, options.keypoints])]
+    reads = [Path(name) for name in read_names if Path(name).exists()] + options.leave_out
     with stage_folder(options.out, PREPARE, reads) as folder:
-        hashes = input_hashes(names, options.count, options.seed)
+        hashes = input_hashes(names, options.count, options.seed, options.keypoints, options.images)
         if options.leave_out:
             manifests = [arrays.load_data_manifest(data) for data in options.leave_out]
             hashes["leave_out"] = " ".join(arrays.data_hash(manifest) for manifest in manifests)
-        faces, found = inputs.read(names, options.count, options.seed, how, options.skip_bad)
+        scratch = folder / SCRATCH
+        scratch.mkdir()
+        of_labels = LabelOptions(given, options.images, options.category, options.reviewed)
+        faces, found = inputs.read(names, options.count, options.seed, how, options.skip_bad, of_labels, scratch)
         faces, left_out = without_held_out(faces, options.leave_out)
         data = prepare(faces, options.split, method, options.seed)
         for name in SPLITS:
-            arrays.save_split(folder, name, data.split(name))
+            arrays.save_split(folder, name, data.all_faces(), data.indexes[name])
         faces_csv.write(folder, faces, data.indexes)
         write_report(folder, data)
         missing = gaps(data)
+        shutil.rmtree(scratch, ignore_errors=True)  # Windows keeps files that are mapped
         write_manifest(
             folder,
             PREPARE,
-            parameters=parameters(options, method, faces.keypoint_set),
+            parameters=parameters(options, method),
             inputs=hashes,
             metrics={
                 "faces": len(faces),
@@ -217,11 +261,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 "labelled_pct": round(100 * float(faces.labelled.mean()), 2),
                 "occluded": int(faces.occluded.sum()),
                 "skipped": list(faces.skipped),
+                "unreviewed": faces.unreviewed,
                 **missing,
             },
             started=started,
+            extra={arrays.KEYPOINT_SET: to_dict(faces.keypoint_set)},
         )
-    print(*found, *left_out, *summary(data, missing), sep="\n")
+    print(*found, *keypoint_sets.description(faces.keypoint_set), *left_out, *summary(data, missing), sep="\n")
     print(f"{options.out}: arrays, {faces_csv.NAME}, report.md and pictures")
 
 

@@ -47,10 +47,10 @@ class Prepared:
     def source_name(self, label_source: int) -> str:
         return self.faces.keypoint_set.label_sources[label_source].name
 
-    def split(self, name: str) -> Split:
-        """Returns the faces of `train`, `val` or `test`."""
+    def all_faces(self) -> Split:
+        """Returns the faces of all splits, in the order of `faces`."""
         faces = self.faces
-        everything = Split(
+        return Split(
             images=faces.images,
             keypoints=self.keypoints,
             labelled=faces.labelled,
@@ -58,8 +58,8 @@ class Prepared:
             groups=self.groups,
             label_sources=faces.label_sources,
             crops=faces.crops,
+            visible=faces.labelled & ~faces.occluded if faces.knows_occluded else None,
         )
-        return everything.only(self.indexes[name])
 
 
 def prepare(faces: Faces, split_method: str, imputer: str, seed: int) -> Prepared:

@@ -13,7 +13,7 @@ from evaluation.tables import COST, DECIMALS, LABELS, accuracy_table
 from facial_keypoints.array_types import Float32, Float64
 
 MEAN_FACE = "mean_face"
-TO_BASE = ("mae_minus_base_px", "mae_minus_base_px_low", "mae_minus_base_px_high", "p_value")
+TO_REFERENCE = ("mae_minus_reference_px", "mae_minus_reference_px_low", "mae_minus_reference_px_high", "p_value")
 BASELINE = "baseline"  # the verdict of a baseline
 
 
@@ -57,7 +57,7 @@ def comparison_table(entries: Sequence[Entry], data: EvaluationData, base: str) 
         for key in COST:
             table[key] = entry.cost.get(key)
         to_base = difference(entry.name, base)
-        for column, value in zip(TO_BASE, to_base or [np.nan] * len(TO_BASE), strict=True):
+        for column, value in zip(TO_REFERENCE, to_base or [np.nan] * len(TO_REFERENCE), strict=True):
             table[column] = np.where(table["labels"] == "labelled", np.round(value, DECIMALS), np.nan)
         words = BASELINE if entry.baseline else verdict(difference(entry.name, MEAN_FACE), to_base, base)
         table["verdict"] = np.where(table["labels"] == "labelled", words, "")

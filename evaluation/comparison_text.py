@@ -9,7 +9,7 @@ from common import markdown
 from data_prep.faces import Split
 from evaluation.comparison import BASELINE, MEAN_FACE
 from evaluation.inputs import EvaluationData, people_in_both
-from evaluation.metrics import NME_LIMIT_PCT, THRESHOLDS_PX
+from evaluation.metrics import NME_LIMIT_PCT, PCK, PCK_THRESHOLDS, THRESHOLDS_PX, divisor_text
 from evaluation.ratio_table import ALL_KEYPOINTS
 from evaluation.tables import LABELS, with_interval
 
@@ -19,6 +19,7 @@ TITLES = {"labelled": "Real labels only", "all": "All labels, imputed ones score
 SCORES = {"MAE px": ("mae_px", 2), "RMSE px": ("rmse_px", 2)}  # heading: metric, decimals
 SCORES |= {f"within {t} px, %": (f"within_{t}px_pct", 1) for t in THRESHOLDS_PX}
 SCORES |= {"NME %": ("nme_pct", 2), "AUC": ("auc", 3), "failed %": ("failure_rate_pct", 1)}
+SCORES |= {f"PCK {t:g}, %": (metric, 1) for t, metric in zip(PCK_THRESHOLDS, PCK, strict=True)}
 COSTS = {
     "parameters": ("parameters", 0),
     "epochs": ("epochs", 0),
@@ -36,7 +37,9 @@ HOW_TO_READ = (
     "A model that tells label sources apart (`v2`) is told the source of each test face too; one that does not "
     "(`base`, `v1`) predicts the same points whatever the source.",
     "within: share of single coordinates with an error strictly under that many px. NME: mean point error of a "
-    "face divided by its true distance of the eyes, pupils or outer eye corners. AUC: area under the cumulative error "
+    "face divided by its true distance of the eyes, pupils or outer eye corners, or by the diagonal of its labelled "
+    f"box. PCK: share of points with an error under {' or '.join(f'{t:g}' for t in PCK_THRESHOLDS)} of that distance. "
+    "AUC: area under the cumulative error "
     f"curve up to an NME of {NME_LIMIT_PCT:g} %, where 1 is perfect. Failed: faces with an NME over "
     f"{NME_LIMIT_PCT:g} %. `nme.csv` has both at 10 % too. On the real labels, faces where that distance is not "
     "labelled are left out of these three.",
@@ -52,10 +55,10 @@ def verdict_lines(table: pd.DataFrame) -> list[str]:
     lines = []
     for _, row in table[(table["labels"] == "labelled") & (table["verdict"] != BASELINE)].iterrows():
         line = f"{row['name']}: {row['verdict']}"
-        if np.isfinite(row["mae_minus_base_px"]):
-            low, high = row["mae_minus_base_px_low"], row["mae_minus_base_px_high"]
+        if np.isfinite(row["mae_minus_reference_px"]):
+            low, high = row["mae_minus_reference_px_low"], row["mae_minus_reference_px_high"]
             ends = f" [{low:+.3f}, {high:+.3f}], p = {row['p_value']:.3f}" if np.isfinite(low) else ""
-            line += f" (MAE {row['mae_minus_base_px']:+.3f} px{ends})"
+            line += f" (MAE {row['mae_minus_reference_px']:+.3f} px{ends})"
         lines.append(line)
     return lines
 
@@ -123,7 +126,7 @@ def markdown_text(
         remarks: sentences about seeds and ensembles.
     """
     test = data.test
-    divisor = f"NME in % of the distance of the {data.keypoint_set.normalizers[0].name}"
+    divisor = f"NME in % of {divisor_text(data.keypoint_set.normalizers[0].name)}"
     labelled, all_labels = (table[table["labels"] == labels] for labels in LABELS)
     splits = [
         "# Comparison",
@@ -156,8 +159,8 @@ def further_parts(further: Mapping[str, pd.DataFrame], names: Sequence[str]) -> 
         names: of models and baselines, in order.
     """
     labelled = {name: rows[rows["labels"] == "labelled"] for name, rows in further.items()}
-    splits = ["### NME by the distance that it is divided by, %", _pivot(labelled["nme"], "normaliser", names)]
-    splits += ["### NME of each group of keypoints, %", _pivot(labelled["per_region"], "group", names)]
+    splits = ["### NME by the distance that it is divided by, %", _pivot(labelled["nme"], "normalizer", names)]
+    splits += ["### NME of each region, %", _pivot(labelled["per_region"], "region", names)]
     parts_of_faces = pd.concat([labelled["by_origin"], labelled["by_condition"]])
     for by, rows in parts_of_faces.groupby("by", sort=False):
         if rows["which"].nunique() > 1:

@@ -19,7 +19,7 @@ def conditions(test: Split, keypoint_set: KeypointSet) -> list[tuple[str, str, B
 
     A face whose eyes or nose tip are not labelled has no yaw here.
     """
-    nose = np.abs(nose_beside(test, keypoint_set))
+    nose = np.abs(nose_beside(test, keypoint_set))  # NaN is in none of the three
     dark = test.images.mean(axis=(1, 2, 3)) < DARK
     found = [
         (YAW, "up to 15 degrees", nose < TURNED),

@@ -72,7 +72,7 @@ def load_data(folder: Path) -> EvaluationData:
         InputError: the data folder is missing or damaged, or has no test faces.
     """
     manifest = load_data_manifest(folder)
-    keypoint_set = load_keypoint_set(manifest)
+    keypoint_set = load_keypoint_set(manifest, folder)
     test = load_split(folder, "test", keypoint_set)
     if len(test) == 0:
         raise InputError(f"{folder}: has no test faces; prepare it again with another --split")

@@ -13,7 +13,7 @@ from evaluation.baselines import mean_face
 from evaluation.bootstrap import RESAMPLES, resampling_weights
 from evaluation.comparison import MEAN_FACE
 from evaluation.inputs import EvaluationData, people_in_both
-from evaluation.metrics import NME_LIMIT_PCT, THRESHOLDS_PX, face_nme
+from evaluation.metrics import NME_LIMIT_PCT, PCK, PCK_THRESHOLDS, THRESHOLDS_PX, divisor_text, face_nme
 from evaluation.original_pictures import placed, read_originals, true_in_pictures
 from evaluation.plots.curves import Curve, draw_cumulative_error
 from evaluation.plots.faces import GRID_FACES, draw_faces, worst
@@ -154,13 +154,19 @@ def summary(name: str, labelled: Any, nme: pd.DataFrame, faces: int, groups: int
             f"  RMSE    {with_interval(labelled, 'rmse_px', 3)} px",
             f"  within  {_within(labelled)} of coordinates",
             *(
-                f"  NME     {with_interval(row, 'nme_pct')} % of the distance of the {row['normaliser']} "
-                f"({row['faces']:,} faces)"
+                f"  NME     {with_interval(row, 'nme_pct')} % of {divisor_text(row['normalizer'])} "
+                f"({row['faces']:,} faces{_left_out(row['faces_left_out'])})"
                 for _, row in nme[nme["labels"] == "labelled"].iterrows()
             ),
+            f"  PCK     {' / '.join(map(str, PCK_THRESHOLDS))}: "
+            f"{' / '.join(f'{labelled[name]:.2f}' for name in PCK)} % of points",
             f"  AUC     {auc}, failed {failed} % (the first NME over {NME_LIMIT_PCT:g} %)",
         ]
     )
+
+
+def _left_out(faces: int) -> str:
+    return f"; {faces:,} left out, without that distance" if faces else ""
 
 
 def _within(row: Any) -> str:

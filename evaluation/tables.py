@@ -1,6 +1,7 @@
 """The CSV tables of an evaluation. N faces, K keypoints, B resamples, G groups."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,6 @@ from evaluation.metrics import (
     KEYPOINT_METRICS,
     METRICS,
     NME_METRICS,
-    face_nme,
     face_sums,
     keypoint_sums,
     nme_sums,
@@ -25,8 +25,10 @@ from facial_keypoints.array_types import Bool, Float32, Float64
 from facial_keypoints.keypoint_set import KeypointSet, Normalizer
 
 LABELS = ("labelled", "all")  # real labels only; imputed ones too
+VISIBLE, OCCLUDED = "visible", "occluded"  # the real labels of such keypoints, if there are both
 COST = ("parameters", "epochs", "seconds", "file_mb")  # of training; of `model.keras`, in 1e6 bytes
 DECIMALS = 4
+AT_ONCE = 100  # keypoints whose resamples are in memory: 2,000 of them take 50 MB
 
 
 def known_cost(metrics: Mapping[str, Any]) -> dict[str, float | None]:
@@ -37,22 +39,34 @@ def known_cost(metrics: Mapping[str, Any]) -> dict[str, float | None]:
 def accuracy_table(predicted: Float32, test: Split, keypoint_set: KeypointSet, weights: Float64) -> pd.DataFrame:
     """Returns `accuracy.csv`: a row for each of `LABELS`, every one of `METRICS`, then its `_low` and `_high`.
 
+    If the labels say which keypoints are occluded, and some are, there are rows `visible` and `occluded`, too. For
+    their NME, errors are divided by the distance that all labels of a face say.
+
     Args:
         predicted: float32 (N, K, 2) in px.
         weights: float64 (B, G) of `resampling_weights(test.groups)`.
     """
 
     def sums(scored: Bool) -> Float64:
-        return face_sums(predicted, test.keypoints, scored, keypoint_set.normalizers[0])
+        return face_sums(predicted, test.keypoints, scored, keypoint_set.normalizers[0], scored | test.labelled)
 
     return pd.DataFrame(
         {"labels": labels, "coordinates": 2 * int(scored.sum()), **_cells(METRICS, values)}
-        for labels, scored, values in _by_labels(sums, METRICS, test, weights)
+        for labels, scored, values in _by_labels(sums, METRICS, test, weights, by_visibility(test))
     )
 
 
+def by_visibility(test: Split) -> dict[str, Bool]:
+    """Returns the labels, bool (N, K), of visible and of occluded keypoints; nothing unless both occur."""
+    if test.visible is None or not (occluded := test.labelled & ~test.visible).any() or not test.visible.any():
+        return {}
+    return {VISIBLE: test.visible, OCCLUDED: occluded}
+
+
 def nme_table(predicted: Float32, test: Split, keypoint_set: KeypointSet, weights: Float64) -> pd.DataFrame:
-    """Returns `nme.csv`: a row for each normalizer of the set and each of `LABELS`; `faces` have a known NME.
+    """Returns `nme.csv`: a row for each normalizer of the set and each of `LABELS`.
+
+    `faces` have a known NME; `faces_left_out` have scored keypoints, but not the distance that errors are divided by.
 
     Args: see `accuracy_table`.
     """
@@ -60,12 +74,13 @@ def nme_table(predicted: Float32, test: Split, keypoint_set: KeypointSet, weight
     for normalizer in keypoint_set.normalizers:
 
         def sums(scored: Bool, normalizer: Normalizer = normalizer) -> Float64:
-            return nme_sums(face_nme(predicted, test.keypoints, scored, normalizer))
+            return nme_sums(predicted, test.keypoints, scored, normalizer)
 
         for labels, scored, values in _by_labels(sums, NME_METRICS, test, weights):
-            faces = int(np.isfinite(spans(test.keypoints, scored, normalizer)).sum())
+            known = np.isfinite(spans(test.keypoints, scored, normalizer))
+            counts = {"faces": int(known.sum()), "faces_left_out": int((scored.any(axis=1) & ~known).sum())}
             cells = _cells(NME_METRICS, values)
-            rows.append({"normaliser": normalizer.name, "labels": labels, "faces": faces, **cells})
+            rows.append({"normalizer": normalizer.name, "labels": labels, **counts, **cells})
     return pd.DataFrame(rows)
 
 
@@ -83,7 +98,7 @@ def region_table(predicted: Float32, test: Split, keypoint_set: KeypointSet, wei
 
     Args: see `accuracy_table`.
     """
-    return _point_table("group", keypoint_set.regions, predicted, test, keypoint_set, weights)
+    return _point_table("region", keypoint_set.regions, predicted, test, keypoint_set, weights)
 
 
 def _point_table(
@@ -99,18 +114,23 @@ def _point_table(
     _, *others = keypoint_set.normalizers
     metrics = (*KEYPOINT_METRICS, "nme_pct", *(f"nme_pct_{other.name.replace(' ', '_')}" for other in others))
 
-    def sums(scored: Bool) -> Float64:
-        of_points = keypoint_sums(predicted, test.keypoints, scored)
-        nmes = (point_nme_sums(predicted, test.keypoints, scored, each) for each in keypoint_set.normalizers)
-        both = np.concatenate([of_points, *nmes], axis=2)
-        return np.stack([both[:, list(keypoints)].sum(1) for _, keypoints in members], axis=1)
-
     rows = []
-    for labels, scored, values in _by_labels(sums, metrics, test, weights):
-        for m, (name, keypoints) in enumerate(members):
-            cells = _cells(metrics, Estimate(*(each[m] for each in values)))
-            rows.append({column: name, "labels": labels, "count": int(scored[:, list(keypoints)].sum()), **cells})
-    return pd.DataFrame(rows)
+    for start in range(0, len(members), AT_ONCE):
+        some = members[start : start + AT_ONCE]
+        kept = sorted({k for _, keypoints in some for k in keypoints})
+        at = [[kept.index(k) for k in keypoints] for _, keypoints in some]
+
+        def sums(scored: Bool, kept: list[int] = kept, at: list[list[int]] = at) -> Float64:
+            points = predicted[:, kept], test.keypoints[:, kept], scored[:, kept]
+            distances = [spans(test.keypoints, scored, each) for each in keypoint_set.normalizers]
+            both = np.concatenate([keypoint_sums(*points), *(point_nme_sums(*points, of) for of in distances)], axis=2)
+            return np.stack([both[:, keypoints].sum(1) for keypoints in at], axis=1)
+
+        for labels, scored, values in _by_labels(sums, metrics, test, weights):
+            for m, (name, keypoints) in enumerate(some):
+                cells = _cells(metrics, Estimate(*(each[m] for each in values)))
+                rows.append({column: name, "labels": labels, "count": int(scored[:, list(keypoints)].sum()), **cells})
+    return pd.DataFrame(sorted(rows, key=lambda row: LABELS.index(row["labels"])))
 
 
 def origin_table(predictions: Mapping[str, Float32], data: EvaluationData) -> pd.DataFrame:
@@ -159,11 +179,15 @@ SUBSET_TABLES = {"by_origin": origin_table, "by_condition": condition_table}
 
 
 def _by_labels(
-    sums: Callable[[Bool], Float64], metrics: tuple[str, ...], test: Split, weights: Float64
+    sums: Callable[[Bool], Float64],
+    metrics: tuple[str, ...],
+    test: Split,
+    weights: Float64,
+    others: Mapping[str, Bool] = MappingProxyType({}),
 ) -> Iterator[tuple[str, Bool, Estimate]]:
-    """Yields each of `LABELS`, the keypoints that count under it, bool (N, K), and their metrics."""
-    for labels in LABELS:
-        scored = test.labelled if labels == "labelled" else np.ones_like(test.labelled)
+    """Yields each of `LABELS` and of the others, the keypoints that count under it, bool (N, K), and their metrics."""
+    of_labels = dict(zip(LABELS, (test.labelled, np.ones_like(test.labelled)), strict=True))
+    for labels, scored in {**of_labels, **others}.items():
         yield labels, scored, estimate(sums(scored), metrics, test.groups, weights)
 
 

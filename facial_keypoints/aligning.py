@@ -8,8 +8,7 @@ from facial_keypoints import geometry
 from facial_keypoints.array_types import Float64, UInt8
 from facial_keypoints.crops import shown
 from facial_keypoints.face import Face
-from facial_keypoints.filters.apply import points15
-from facial_keypoints.keypoint_set import FACE15
+from facial_keypoints.keypoint_set import check_roles
 from facial_keypoints.pictures import Picture, as_rgb
 
 SIZE_PX = 112
@@ -32,12 +31,12 @@ def align(picture: Picture, faces: Sequence[Face], size_px: int = SIZE_PX, margi
 
     Args:
         picture: a path, an array or a PIL image, as in `Predictor.predict`.
-        faces: F faces of 15 or 68 keypoints in this picture.
+        faces: F faces in this picture, of a keypoint set that has both eyes, the nose tip and the mouth corners.
         size_px: the side S of the crops.
         margin: how much more to show on each side, as a share of the side without a margin.
 
     Raises:
-        InputError: the picture cannot be read, or a face has neither 15 nor 68 keypoints.
+        InputError: the picture cannot be read, or the keypoint set lacks one of the five.
 
     Example:
         >>> from facial_keypoints import Predictor, align
@@ -58,7 +57,8 @@ def crop_aligned(picture: UInt8, matrix: Float64, size_px: int) -> UInt8:
 
 def alignment_matrix(face: Face, size_px: int = SIZE_PX, margin: float = 0.0) -> Float64:
     """Returns the matrix of `align`, picture to crop, float64 (2, 3)."""
-    points = points15(face)[[FACE15.index(name) for name in TEMPLATE_PX]]
+    check_roles(face.keypoint_set, TEMPLATE_PX, "alignment")
+    points = [face.role(name) for name in TEMPLATE_PX]
     template = (np.array(list(TEMPLATE_PX.values())) + 0.5) / SIZE_PX  # pixel edges, so that it scales with the size
     matrices = geometry.fit_similarity(points, (template + margin) / (1 + 2 * margin) * size_px - 0.5)
     return np.asarray(matrices[0])

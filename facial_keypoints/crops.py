@@ -11,6 +11,7 @@ from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import KeypointSet
 from facial_keypoints.spec import GRAY, RGB, ModelSpec
 
+BOX_SCALE = 1.2  # side of a square crop, in longer sides of the box that it shows
 MARGIN_PX = 2  # around what a crop shows, for the interpolation at its edge
 
 
@@ -23,9 +24,29 @@ def crop_of(keypoints: npt.ArrayLike, spec: ModelSpec) -> Float64:
 
 
 def crop_of_boxes(boxes: Boxes, spec: ModelSpec) -> Float64:
-    """Returns matrices (F, 2, 3), picture to crop, that map the eyes in boxes to those of the mean training face."""
+    """Returns matrices (F, 2, 3), picture to crop, that show what is in boxes as the network saw it in training.
+
+    They map the eyes of a face to those of the mean training face. If the keypoint set has no eyes, they show an
+    upright square, BOX_SCALE times the longer side of the box.
+    """
+    if spec.keypoint_set.eyes is None:
+        size = spec.crop.height_px, spec.crop.width_px
+        squares = [square_crop(x + w / 2, y + h / 2, BOX_SCALE * max(w, h), *size) for x, y, w, h in boxes.xywh]
+        return np.array(squares, np.float64).reshape(-1, 2, 3)
     mean = eye_centers(spec.crop.mean_keypoints, spec.keypoint_set)
     return geometry.fit_similarity(eyes_in(boxes), mean[None])
+
+
+def square_crop(x: float, y: float, side_px: float, height_px: int, width_px: int) -> Float64:
+    """Returns the matrix (2, 3), picture to crop, of an upright square around (x, y), as large as the crop can show it.
+
+    Args:
+        x, y: the middle of the square, in px of the picture.
+        side_px: of the square, in px of the picture.
+        height_px, width_px: of the crop.
+    """
+    scale = min(height_px, width_px) / side_px
+    return np.array([[scale, 0, (width_px - 1) / 2 - scale * x], [0, scale, (height_px - 1) / 2 - scale * y]])
 
 
 def crop_of_whole(picture: UInt8, spec: ModelSpec) -> Float64:
@@ -96,6 +117,11 @@ def box_of(crop: Float64, spec: ModelSpec) -> tuple[float, float, float, float]:
 
     Given as a box (`boxes.given_boxes`), it leads back to the same crop if the face is upright.
     """
+    if spec.keypoint_set.eyes is None:
+        height_px, width_px, _ = spec.crop.shape
+        middle = geometry.transform(np.array([[(width_px - 1) / 2, (height_px - 1) / 2]]), geometry.inverse(crop))[0]
+        side = min(height_px, width_px) / BOX_SCALE / float(np.sqrt(abs(np.linalg.det(crop[:, :2]))))
+        return float(middle[0]) - side / 2, float(middle[1]) - side / 2, side, side
     mean = eye_centers(spec.crop.mean_keypoints, spec.keypoint_set)
     (left, right) = geometry.transform(mean, geometry.inverse(crop))
     across = right - left

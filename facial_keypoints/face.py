@@ -8,7 +8,8 @@ import numpy as np
 
 from facial_keypoints.array_types import Float32, Float64
 from facial_keypoints.errors import InputError
-from facial_keypoints.keypoint_set import KeypointSet
+from facial_keypoints.keypoint_set import KeypointSet, check_roles
+from facial_keypoints.measures import Measures, measures
 
 # Multiples of the network's typical uncertainty (`Predictor.typical_uncertainty`), so that they hold for any network.
 MAX_FIRST_UNCERTAINTY = 10  # above it after the first pass: no face
@@ -66,6 +67,33 @@ class Face:
             raise KeypointNameError(f"{name!r}: no such keypoint; the face has {', '.join(names)}")
         x, y = self.keypoints[names.index(name)].tolist()
         return x, y
+
+    def role(self, name: str) -> tuple[float, float]:
+        """Returns where the keypoint `name` of face15 is, (x, y) in px, whatever the face's own keypoints are called.
+
+        Raises:
+            InputError: no keypoint plays this role.
+
+        Example:
+            >>> from facial_keypoints import Predictor
+            >>> face = Predictor("v2-68").predict("photo.jpg")[0]
+            >>> face.role("nose_tip") == face["nose_bridge_4"]
+            True
+        """
+        check_roles(self.keypoint_set, [name], "Face.role")
+        x, y = self.keypoints[list(self.keypoint_set.role(name))].astype(np.float64).mean(axis=0).tolist()
+        return x, y
+
+    def measures(self) -> Measures:
+        """Returns head pose, openness of eyes and mouth, and the distance of the pupils (docs/measures.md).
+
+        Example:
+            >>> from facial_keypoints import Predictor
+            >>> found = Predictor("v2").predict("photo.jpg")[0].measures()
+            >>> found._fields[:3]
+            ('yaw_deg', 'pitch_deg', 'roll_deg')
+        """
+        return measures(self.keypoints, self.keypoint_set)
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the face as plain Python values, which `json.dumps` takes; px are rounded to thousandths.

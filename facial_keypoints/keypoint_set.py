@@ -16,6 +16,7 @@ import numpy.typing as npt
 from facial_keypoints.errors import InputError
 
 Indexes = tuple[int, ...]
+NAMES_LISTED = 3  # in messages
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,11 @@ class Normalizer:
     second: Indexes
 
 
+# Roles that are closed lines: from one corner along the upper edge to the other corner, and back along the lower edge,
+# which has as many keypoints as the upper one.
+OUTLINES = ("left_eye_lids", "right_eye_lids", "inner_lip")
+MIN_OUTLINE = 4  # keypoints: both corners, one above and one below
+
 BOX_DIAGONAL = Normalizer("box diagonal", (), ())
 
 
@@ -66,7 +72,8 @@ class KeypointSet:
         regions: regions of the face by name, each with its keypoints; every keypoint is in one.
         skeleton: runs of keypoints that are joined when a face is drawn.
         label_sources: the first one labels all keypoints, and its positions are the set's own.
-        roles: keypoints whose mean is a keypoint of face15, by its name, where the set has no keypoint of that name.
+        roles: keypoints whose mean is a keypoint of face15, by its name, where the set has no keypoint of that name;
+            and OUTLINES, by their names.
     """
 
     name: str
@@ -102,7 +109,9 @@ class KeypointSet:
         return self.names.index(name)
 
     def role(self, name: str) -> Indexes:
-        """Returns the keypoints whose mean is the keypoint `name` of face15; () where the set has none.
+        """Returns the keypoints whose mean is the keypoint `name` of face15, or that make an outline, in its order.
+
+        () where the set has none.
 
         Example:
             >>> FACE15.role("nose_tip")
@@ -112,6 +121,15 @@ class KeypointSet:
         """
         of_own_name = (self.index(name),) if name in self.names else ()
         return dict(self.roles).get(name, of_own_name)
+
+
+def check_roles(keypoint_set: KeypointSet, names: Iterable[str], user: str) -> None:
+    """Raises InputError if no keypoint plays one of these roles; `user`: what needs them, for the message."""
+    if missing := [name for name in names if not keypoint_set.role(name)]:
+        raise InputError(
+            f"{user} needs {missing[0]}, which the keypoint set {keypoint_set.name} lacks; if one of its keypoints is "
+            "that, say so under [roles] in keypoints.toml"
+        )
 
 
 # --- From names alone -------------------------------------------------------------------------------------------------
@@ -166,6 +184,31 @@ def _swap(found: re.Match[str]) -> str:
     return other.capitalize() if word[0].isupper() else other
 
 
+def difference(one: KeypointSet, other: KeypointSet) -> str:
+    """Returns in words how the keypoints of two sets differ; empty if names, order and label sources are the same.
+
+    Example:
+        >>> difference(from_names("a", ["nose", "chin"], ""), from_names("b", ["nose", "ear"], ""))
+        'only a has chin; only b has ear'
+    """
+    lacking = [
+        f"only {mine.name} has {listed([name for name in mine.names if name not in theirs.names])}"
+        for mine, theirs in ((one, other), (other, one))
+        if not set(mine.names) <= set(theirs.names)
+    ]
+    if lacking:
+        return "; ".join(lacking)
+    if one.names != other.names:
+        return "the order of the keypoints differs"
+    return "" if one.label_sources == other.label_sources else "the label sources differ"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Returns the first names and the number of the others, for messages."""
+    more = len(names) - NAMES_LISTED
+    return ", ".join(names[:NAMES_LISTED]) + (f" and {more:,} more" if more > 0 else "")
+
+
 # --- Files and metadata -----------------------------------------------------------------------------------------------
 
 
@@ -182,8 +225,9 @@ def read(path: Path) -> KeypointSet:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"{path}: is no TOML file that can be read ({error})") from error
     keypoint_set = from_dict({"name": path.stem, **values}, str(path))
-    if unknown := [role for role, _ in keypoint_set.roles if role not in FACE15.names]:
-        raise InputError(f"{path}: [roles] has {unknown[0]!r}; known roles: {', '.join(FACE15.names)}")
+    known = (*FACE15.names, *OUTLINES)
+    if unknown := [role for role, _ in keypoint_set.roles if role not in known]:
+        raise InputError(f"{path}: [roles] has {unknown[0]!r}; known roles: {', '.join(known)}")
     return keypoint_set
 
 
@@ -276,6 +320,12 @@ def _from_dict(values: dict[str, Any], where: str) -> KeypointSet:
             for role, chosen in {**_aliases(names), **values.get("roles", {})}.items()
         ),
     )
+    for outline in OUTLINES:
+        if (count := len(dict(keypoint_set.roles).get(outline, ()))) and (count < MIN_OUTLINE or count % 2):
+            raise InputError(
+                f"{where}: roles.{outline} has {count} keypoints; give an even number, from one corner along the upper "
+                "edge to the other corner and back along the lower edge"
+            )
     first = keypoint_set.label_sources[0]
     if set(first.keypoints) != set(every) or first.own:
         raise InputError(f"{where}: the first label source, {first.name!r}, must label all keypoints and own none")

@@ -90,7 +90,7 @@ class Predictor:
             raise InputError(f"threads: is {threads}, expected at least 1")
         found = find(model)
         if int8 and not found.is_dir():
-            raise InputError(f"{model}: is a file; int8 chooses a file of a model folder, so leave int8 out")
+            raise InputError(f"{model}: is a file; int8 chooses one of a model folder, so leave int8 out")
         self.path = found / (INT8_FILE if int8 else ONNX_FILE) if found.is_dir() else found
         content, digest = _content(self.path, checked=found.is_dir())
         self._session = _session(self.path, content, threads or 0, providers)
@@ -116,6 +116,12 @@ class Predictor:
         """The names of the K keypoints, in the order of `Face.keypoints`. Left and right are the person's own."""
         return self.spec.keypoint_set.names
 
+    def check_eyes(self, fix: str) -> None:
+        """Raises InputError if the keypoint set has no eyes, without which no face can be found; `fix`: what to do."""
+        if self.spec.keypoint_set.eyes is None:
+            predicts = f"{self.path}: predicts the keypoint set {self.spec.keypoint_set.name}"
+            raise InputError(f"{predicts}, which has no eyes to find faces by; {fix}")
+
     def predict(
         self,
         picture: Picture,
@@ -134,11 +140,13 @@ class Predictor:
             detector: finds the faces, for instance `YuNet()`. None: OpenCV's Haar cascade; if that finds no face, the
                 cascade on copies turned by 25 degrees both ways, and the cascade for profiles.
             boxes: float (F, 4), x, y, width and height of each face in px, in place of a detector. Returns one face for
-                each box, in their order.
+                each box, in their order. Required if the keypoint set has no eyes, by which faces are found: for a
+                hand, a cat or a mouth.
             label_source: as in `predict_crops`.
 
         Raises:
-            InputError: the picture cannot be read or has another type or shape, or a box has no size.
+            InputError: the picture cannot be read or has another type or shape, a box has no size, or there are no
+                boxes although the keypoint set has no eyes.
 
         Example:
             >>> from facial_keypoints import Predictor
@@ -150,6 +158,8 @@ class Predictor:
             >>> bool(abs(same.keypoints - second.keypoints).max() < 3)  # px
             True
         """
+        if boxes is None:
+            self.check_eyes("give the boxes of what it predicts: predict(picture, boxes=[(x, y, width, height)])")
         pixels = as_rgb(picture)
         if boxes is not None:
             return self.predict_at(
@@ -199,7 +209,8 @@ class Predictor:
         """Returns a face for each crop, in their order.
 
         Each pass crops again by the keypoints of the pass before, so that the face is level and of the size that the
-        network was trained on, until the crop stops moving.
+        network was trained on, until the crop stops moving. If the keypoint set has no eyes, there is one pass: such a
+        network was trained on upright boxes, in which a hand may point anywhere.
 
         Args:
             picture: as in `predict`.
@@ -235,7 +246,7 @@ class Predictor:
         moving = np.arange(len(crops))
         for left in range(passes - 1, -1, -1):
             output[moving] = self._outputs(cropping.crop_faces(picture, crops[moving], self.spec))
-            if not left:
+            if not left or self.spec.keypoint_set.eyes is None:
                 break
             moving = moving[self._uncertainties(output[moving]) < max_uncertainty]
             in_crop = output[moving, : len(self.spec.keypoint_set), :2]

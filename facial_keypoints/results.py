@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from facial_keypoints.face import Face
+from facial_keypoints.measures import COLUMNS, Measures
 from facial_keypoints.spec import ModelSpec
 
 CSV_FILE, JSON_FILE = "keypoints.csv", "keypoints.json"
+MEASURE_DECIMALS = 3  # of a degree, of a px, and of an openness
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,8 @@ class PictureFaces:
         file: the picture's name.
         width_px, height_px: its size.
         faces: for each face `box` [x, y, width, height], `keypoints` K pairs [x, y] and `expected_error` K numbers or
-            null, all in px of the picture, and the detector's `score`.
+            null, all in px of the picture, the detector's `score`, and with `measures` also {name: number or null}
+            (`measures.COLUMNS`).
     """
 
     file: str
@@ -30,8 +33,8 @@ class PictureFaces:
     faces: list[dict[str, Any]]
 
 
-def face_values(face: Face) -> dict[str, Any]:
-    """Returns what `PictureFaces` holds of a face: `Face.to_dict` without the names."""
+def face_values(face: Face, *, measures: bool = False) -> dict[str, Any]:
+    """Returns what `PictureFaces` holds of a face: `Face.to_dict` without the names, and its measures if asked for."""
     values = face.to_dict()
     errors = values["expected_error"]
     return {
@@ -39,28 +42,38 @@ def face_values(face: Face) -> dict[str, Any]:
         "keypoints": list(values["keypoints"].values()),
         "expected_error": errors and list(errors.values()),
         "score": values["score"],
+        **({"measures": _rounded(face.measures())} if measures else {}),
     }
 
 
-def columns(spec: ModelSpec) -> list[str]:
-    """Returns the columns of a face: its box, its keypoints, and their expected errors if the network predicts them."""
+def _rounded(measures: Measures) -> dict[str, float | None]:
+    return {
+        name: None if value is None else round(value, MEASURE_DECIMALS) for name, value in measures._asdict().items()
+    }
+
+
+def columns(spec: ModelSpec, *, measures: bool = False) -> list[str]:
+    """Returns the columns of a face: box, keypoints, expected errors if the network predicts them, and measures."""
     errors = [f"{name}_expected_error" for name in spec.keypoint_set.names] if spec.expected_error else []
-    return ["box_x", "box_y", "box_w", "box_h", *spec.keypoint_set.columns, *errors]
+    return ["box_x", "box_y", "box_w", "box_h", *spec.keypoint_set.columns, *errors, *(COLUMNS if measures else ())]
 
 
-def row(face: dict[str, Any]) -> list[float]:
-    """Returns the values of `columns` from `face_values`."""
+def row(face: dict[str, Any], *, measures: bool = False) -> list[float | None]:
+    """Returns the values of `columns` from `face_values`; None is an empty cell."""
     coordinates = [value for point in face["keypoints"] for value in point]
-    return [*face["box"], *coordinates, *(face["expected_error"] or [])]
+    measured = face["measures"].values() if measures else ()
+    return [*face["box"], *coordinates, *(face["expected_error"] or []), *measured]
 
 
-def write_csv(path: Path, pictures: Iterable[PictureFaces], spec: ModelSpec) -> None:
+def write_csv(path: Path, pictures: Iterable[PictureFaces], spec: ModelSpec, *, measures: bool = False) -> None:
     """Writes one row for each face: `file,face`, then `columns`; none for a picture without faces."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["file", "face", *columns(spec)])
+        writer.writerow(["file", "face", *columns(spec, measures=measures)])
         for picture in pictures:
-            writer.writerows([picture.file, number, *row(face)] for number, face in enumerate(picture.faces))
+            writer.writerows(
+                [picture.file, number, *row(face, measures=measures)] for number, face in enumerate(picture.faces)
+            )
 
 
 def write_json(path: Path, pictures: Sequence[PictureFaces], spec: ModelSpec, model: str) -> None:

@@ -11,7 +11,7 @@ from common.stage import Stage, read_manifest
 from facial_keypoints.array_types import Float32, UInt8
 from facial_keypoints.codec import WITH_ERROR, OutputPoints, output_points
 from facial_keypoints.errors import InputError
-from facial_keypoints.keypoint_set import KeypointSet
+from facial_keypoints.keypoint_set import KeypointSet, difference
 from facial_keypoints.pretrained import KERAS_FILE
 from facial_keypoints.spec import ModelSpec, from_json
 from models.networks import is_file, load_build, reason, shape_of, shape_text
@@ -109,10 +109,10 @@ def predict(loaded: LoadedModel, images: UInt8, keypoint_set: KeypointSet) -> Fl
         InputError: the network takes other images or predicts other keypoints, or its output is not valid.
     """
     model, count = loaded.model, len(loaded.output_points(keypoint_set))
-    if loaded.spec and loaded.spec.keypoint_set != keypoint_set:
+    if loaded.spec and (differs := difference(loaded.spec.keypoint_set, keypoint_set)):
         raise InputError(
-            f"{loaded.path}: predicts {loaded.spec.keypoint_set.name}, the data has {keypoint_set.name}; train a model "
-            "on this data"
+            f"{loaded.path}: predicts {loaded.spec.keypoint_set.name}, the data has {keypoint_set.name} ({differs}); "
+            "train a model on this data"
         )
     given = shape_of(model, "output_shape")
     if given not in [(None, count, 2), (None, count, WITH_ERROR), (None, 2 * count)]:

@@ -377,8 +377,11 @@ def of_picture(folder: Path, name: str, picture: str) -> Case:
     pictures, rng = folder / "pictures", np.random.default_rng(0)
     pictures.mkdir()
     cv2.imwrite(str(pictures / picture), rng.integers(0, 256, (60, 60, 3), np.uint8))
-    points = "".join(f"{x:.2f} {y:.2f}\n" for x, y in rng.uniform(5, 55, (68, 2)))
-    (pictures / "face_1.pts").write_text(f"version: 1\nn_points: 68\n{{\n{points}}}\n", encoding="utf-8")
+    points = rng.uniform(5, 55, (68, 2))
+    points[36:42, 0], points[42:48, 0] = 20, 40  # the person's own right and left eye
+    points[36:48, 1], points[30] = 20, (30, 40)
+    text = "".join(f"{x:.2f} {y:.2f}\n" for x, y in points)
+    (pictures / "face_1.pts").write_text(f"version: 1\nn_points: 68\n{{\n{text}}}\n", encoding="utf-8")
     return Case(pictures / name, lambda: cut_all(pictures))
 
 

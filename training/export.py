@@ -26,6 +26,7 @@ from facial_keypoints.codec import decode
 from facial_keypoints.crops import with_channels
 from facial_keypoints.errors import InputError, one_line, run
 from facial_keypoints.folders import atomic_folder
+from facial_keypoints.keypoint_set import difference
 from facial_keypoints.pretrained import INT8_FILE, KERAS_FILE, MANIFEST, ONNX_FILE
 from facial_keypoints.spec import METADATA_KEY, ModelSpec, to_json
 from models.saved import load_model
@@ -134,15 +135,17 @@ def load_faces(folder: Path, spec: ModelSpec) -> Faces:
         InputError: no data folder, none of either, or they are not what the network takes.
     """
     manifest = load_data_manifest(folder)
-    keypoint_set = load_keypoint_set(manifest)
+    keypoint_set = load_keypoint_set(manifest, folder)
     train, val = (load_split(folder, split, keypoint_set) for split in ("train", "val"))
     if not len(train) or not val.labelled.any():
         raise InputError(f"{folder}: has no training faces or no labelled validation faces; give another data folder")
-    if (keypoint_set, train.images.shape[1:3]) != (spec.keypoint_set, spec.crop.shape[:2]):
-        (height, width), (wanted_height, wanted_width) = train.images.shape[1:3], spec.crop.shape[:2]
+    (height, width), (wanted_height, wanted_width) = train.images.shape[1:3], spec.crop.shape[:2]
+    differs = difference(keypoint_set, spec.keypoint_set)
+    if differs or (height, width) != (wanted_height, wanted_width):
         raise InputError(
             f"{folder}: has {keypoint_set.name} in {height} x {width} px, the network is for {spec.keypoint_set.name} "
-            f"in {wanted_height} x {wanted_width} px; give the data folder that it was trained on"
+            f"in {wanted_height} x {wanted_width} px{differs and f' ({differs})'}; give the data folder that it was "
+            "trained on"
         )
     return Faces(train, val, data_hash(manifest))
 

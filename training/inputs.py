@@ -12,7 +12,7 @@ from data_prep.faces import Split, labelled_mean
 from facial_keypoints.array_types import Bool
 from facial_keypoints.codec import output_points
 from facial_keypoints.errors import InputError
-from facial_keypoints.keypoint_set import KeypointSet
+from facial_keypoints.keypoint_set import KeypointSet, difference
 from facial_keypoints.spec import Crop, ModelSpec
 from training.targets import Targets, merged, targets
 
@@ -54,7 +54,7 @@ def load_data(folder: Path, extra: Path | None, labels: str) -> TrainingData:
             fit, or holds people or images of the first one's val or test split.
     """
     manifest = load_data_manifest(folder)
-    keypoint_set = load_keypoint_set(manifest)
+    keypoint_set = load_keypoint_set(manifest, folder)
     train, val = (load_split(folder, split, keypoint_set) for split in ("train", "val"))
     if not len(train) or not len(val):
         raise InputError(f"{folder}: has no faces to train and validate on; prepare it with another --split")
@@ -113,8 +113,8 @@ def load_extra(extra: Path, folder: Path, keypoint_set: KeypointSet, train: Spli
             split.
     """
     manifest = load_data_manifest(extra)
-    if load_keypoint_set(manifest) != keypoint_set:
-        raise InputError(f"{extra}: has other keypoints than {folder}; prepare one like the other")
+    if differs := difference(load_keypoint_set(manifest, extra), keypoint_set):
+        raise InputError(f"{extra}: has other keypoints than {folder} ({differs}); prepare one like the other")
     if both := sorted(faces_csv.people(folder, ("val", "test")) & faces_csv.people(extra)):
         raise InputError(
             f"{extra}: has faces of {len(both)} people (or photos) in val or test of {folder}, the first is "

@@ -6,30 +6,36 @@ from xml.etree import ElementTree
 import numpy as np
 
 from common.csv_table import number, shown
-from data_prep.faces import labelled_points
 from data_prep.readers.bad_faces import STRICT, BadFaces
 from data_prep.readers.check_labels import check_placeholders
+from data_prep.readers.keypoint_sets import set_of_names
 from data_prep.readers.labelled_pictures import LabelledPicture, LabelledPictures, PictureFolder, composed, picture_id
 from facial_keypoints.array_types import Float32
 from facial_keypoints.errors import InputError
-from facial_keypoints.keypoint_set import FACE68
+from facial_keypoints.keypoint_set import FACE68, KeypointSet
 
-LAST = len(FACE68) - 1  # the largest name of a part
-LONGEST_NUMBER = 9  # digits; Python refuses to parse very long numbers
+LONGEST_NAME = 100  # characters; Python refuses to parse very long numbers
 
 
-def read(path: Path, bad: BadFaces = STRICT) -> LabelledPictures:
-    """Returns the faces of an imglab file: parts named 0 to 67 in each box, px from 0; missing parts are unlabelled.
+def read(path: Path, bad: BadFaces = STRICT, given: KeypointSet | None = None) -> LabelledPictures:
+    """Returns the faces of an imglab file: the parts of each box, px from 0; missing parts are unlabelled.
 
     Picture names are relative to the folder of the file. All faces of a picture, and of the photo that it was cropped
     from, count as one person.
 
+    Args:
+        path: the file.
+        bad: skips faces that cannot be used, or raises their error.
+        given: the keypoint set that the user gives, whose names are those of the parts, or whose keypoints they number
+            from 0; otherwise the names of all parts decide (see `_keypoint_set`).
+
     Raises:
-        InputError: the file is not imglab XML, has no face or has parts of another annotation scheme; or a face is not
-            skipped that has no parts, or a part that is repeated, not a number or a placeholder, or whose picture is
-            repeated or missing.
+        InputError: the file is not imglab XML, has no face or has parts that `given` lacks; or a face is not skipped
+            that has no parts, or a part that is repeated, not a number or a placeholder, or whose picture is repeated
+            or missing.
     """
     images = _images(path)
+    keypoint_set, names = _keypoint_set(path, images, given)
     pictures = PictureFolder(path.parent)
     faces: list[LabelledPicture] = []
     seen: set[Path] = set()
@@ -37,7 +43,7 @@ def read(path: Path, bad: BadFaces = STRICT) -> LabelledPictures:
     for nth, image in enumerate(images, start=1):
         name = image.get("file", "")
         where = f"{path}: picture {nth} ({name})"
-        labelled = [box for box in image.findall("box") if box.get("ignore") != "1"]
+        labelled = _boxes(image)
         boxes += len(labelled)
         with bad.left_out():
             file = pictures.find(name, f"{path}: picture {nth}")
@@ -47,12 +53,10 @@ def read(path: Path, bad: BadFaces = STRICT) -> LabelledPictures:
             for box in labelled:
                 with bad.left_out():
                     person = composed(f"{path.stem}:{picture_id(Path(name).stem)}")
-                    faces.append(LabelledPicture(file, person, _parts(box, where), where))
-    _check_scheme(path, faces)
+                    points = _points(box, keypoint_set, names, where)
+                    faces.append(LabelledPicture(file, person, points, where, box=_box(box, keypoint_set)))
     bad.check_some_left(path, len(faces))
-    if not faces:
-        raise InputError(f"{path}: has no face in images/image/box; save it with imglab")
-    return LabelledPictures(path.parent, faces, FACE68, 0, f"{len(images):,} pictures with {boxes:,} faces")
+    return LabelledPictures(path.parent, faces, keypoint_set, 0, f"{len(images):,} pictures with {boxes:,} faces")
 
 
 def files(path: Path) -> set[Path]:
@@ -75,22 +79,63 @@ def _images(path: Path) -> list[ElementTree.Element]:
     return root.findall("./images/image")
 
 
-def _parts(box: ElementTree.Element, where: str) -> Float32:
-    """Returns the parts of a face, float32 (68, 2), NaN for missing ones."""
-    points = np.full((len(FACE68), 2), np.nan, np.float32)
-    seen: set[int] = set()
-    for part in box.findall("part"):
-        name = part.get("name", "")
-        if not name.isdecimal():
-            continue
-        at = int(name) if len(name) <= LONGEST_NUMBER else LAST + 1
-        if at > LAST:
+def _boxes(image: ElementTree.Element) -> list[ElementTree.Element]:
+    return [box for box in image.findall("box") if box.get("ignore") != "1"]
+
+
+def _box(box: ElementTree.Element, keypoint_set: KeypointSet) -> tuple[float, float, float, float] | None:
+    """Returns x, y, width and height of the face to crop; None if one of them is missing or the box is empty.
+
+    None for the 68 points, which are always cropped by the box of the keypoints.
+    """
+    if keypoint_set == FACE68:
+        return None
+    x, y, width, height = (number(box.get(name, "")) for name in ("left", "top", "width", "height"))
+    known = np.isfinite([x, y, width, height]).all() and width > 0 and height > 0
+    return (x, y, width, height) if known else None
+
+
+def _keypoint_set(
+    path: Path, images: list[ElementTree.Element], given: KeypointSet | None
+) -> tuple[KeypointSet, dict[str, int]]:
+    """Returns the keypoint set of a file and the keypoint that each part is, by the name of the part.
+
+    Parts that are numbered up to 67 are the 68 points of 300-W. Other numbers, and all names, are those of a set of its
+    own.
+    """
+    parts = {part.get("name", ""): 0 for image in images for box in _boxes(image) for part in box.findall("part")}
+    parts.pop("", None)
+    if not any(_boxes(image) for image in images):
+        raise InputError(f"{path}: has no face in images/image/box; save it with imglab")
+    if not parts:
+        raise InputError(f"{path}: no box has a part with a name; label the keypoints of each face as parts")
+    if long := [name for name in parts if len(name) > LONGEST_NAME]:
+        raise InputError(f"{path}: has a part {shown(long[0])}; give it a name of at most {LONGEST_NAME} characters")
+    if not all(name.isdecimal() for name in parts):
+        keypoint_set = set_of_names(list(parts), str(path), given)
+        return keypoint_set, {name: keypoint_set.index(name) for name in parts}
+    numbers = {int(name) for name in parts}
+    if given or max(numbers) == len(FACE68) - 1:
+        keypoint_set = given or FACE68
+        if max(numbers) >= len(keypoint_set):
             raise InputError(
-                f"{where}: has a face with a part {shown(name)}, expected parts named 0 to {LAST}; rename it"
+                f"{path}: has a part {max(numbers)}, the {len(keypoint_set)} keypoints of {keypoint_set.name} are "
+                "numbered from 0; correct it, or the keypoint set"
             )
-        if at in seen:
+        return keypoint_set, {name: int(name) for name in parts}
+    names = [str(part) for part in sorted(numbers)]
+    return set_of_names(names, str(path), None), {name: names.index(str(int(name))) for name in parts}
+
+
+def _points(box: ElementTree.Element, keypoint_set: KeypointSet, names: dict[str, int], where: str) -> Float32:
+    """Returns the parts of a face, float32 (K, 2), NaN where there is none."""
+    points = np.full((len(keypoint_set), 2), np.nan, np.float32)
+    for part in box.findall("part"):
+        if not (name := part.get("name", "")):
+            continue
+        at = names[name]
+        if not np.isnan(points[at]).all():
             raise InputError(f"{where}: has a face with two parts {name}; remove one")
-        seen.add(at)
         for axis, axis_name in enumerate("xy"):
             text = part.get(axis_name, "")
             points[at, axis] = number(text)
@@ -99,20 +144,7 @@ def _parts(box: ElementTree.Element, where: str) -> Float32:
                     f"{where}: {axis_name} of part {name} is {shown(text)}, not a number of px; correct it, or "
                     "remove the part if it is not labelled"
                 )
-    if not seen:
-        raise InputError(f"{where}: has a face without parts named 0 to {LAST}; label them, or set the box to ignore")
-    check_placeholders(points, FACE68.names, where, "remove the part")
+    if np.isnan(points).all():
+        raise InputError(f"{where}: has a face without parts; label its keypoints, or set the box to ignore")
+    check_placeholders(points, keypoint_set.names, where, "remove the part")
     return points
-
-
-def _check_scheme(path: Path, faces: list[LabelledPicture]) -> None:
-    """Raises InputError if all faces have only parts 0 to N below 67: those of another annotation scheme."""
-    if not faces:
-        return
-    present = np.flatnonzero(labelled_points(np.stack([face.keypoints for face in faces])).any(axis=0))
-    count = len(present)
-    if count <= LAST and present[-1] == count - 1:
-        raise InputError(
-            f"{path}: no face has parts beyond {count - 1:02}, expected parts named 0 to {LAST}: the {len(FACE68)} "
-            "points of 300-W"
-        )

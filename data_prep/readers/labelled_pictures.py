@@ -29,6 +29,8 @@ class LabelledPicture:
         where: file and row of the label, for messages.
         split: TRAINING, TEST or UNSPLIT.
         occluded: bool (K,), the label is that of an occluded keypoint; None if the format does not show it.
+        box: the face's own box in the label file, x, y, width and height in px; None if there is none.
+        reviewed: False for a prediction that nobody has checked; it is not a label.
     """
 
     file: Path
@@ -37,6 +39,8 @@ class LabelledPicture:
     where: str
     split: str = UNSPLIT
     occluded: Bool | None = None
+    box: tuple[float, float, float, float] | None = None
+    reviewed: bool = True
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,12 @@ class LabelledPictures:
 def composed(name: str) -> str:
     """Returns a name in Unicode's composed form (NFC): macOS writes `é` as two characters, most systems as one."""
     return unicodedata.normalize("NFC", name)
+
+
+def counted(number: int, noun: str) -> str:
+    """Returns `1 face`, `2,000 faces`, `2 annotations without a label`: the first word of the noun gets the `s`."""
+    first, *others = noun.split(" ")
+    return " ".join([f"{number:,} {first}" + ("" if number == 1 else "s"), *others])
 
 
 class PictureFolder:
@@ -121,23 +131,29 @@ class PictureFolder:
         return self._names[folder]
 
 
-def without_repeats(faces: Sequence[LabelledPicture], bad: BadFaces) -> list[LabelledPicture]:
+def without_repeats(
+    faces: Sequence[LabelledPicture], bad: BadFaces, numbers: Sequence[str] | None = None
+) -> list[LabelledPicture]:
     """Returns the faces without repeated pictures, whose labels are ambiguous, and without unprintable file names.
+
+    Args:
+        faces: the faces.
+        bad: skips the others, or raises their error.
+        numbers: of each face in its picture, which may then have several; it has one if None.
 
     Raises:
         InputError: there is such a face, and it is not skipped.
     """
-    first: dict[Path, str] = {}
+    first: dict[tuple[Path, str], str] = {}
     kept = []
-    for face in faces:
+    for face, number in zip(faces, numbers or [""] * len(faces), strict=True):
         with bad.left_out():
             if printable(str(face.file)) != str(face.file):
                 raise InputError(f"{face.file}: {unprintable_name()}")
-            if face.file in first:
-                raise InputError(
-                    f"{face.where}: labels {face.file} again, after {first[face.file]}; remove one of them"
-                )
-            first[face.file] = face.where
+            again = f"face {number} of {face.file}" if number else str(face.file)
+            if earlier := first.get((face.file, number)):
+                raise InputError(f"{face.where}: labels {again} again, after {earlier}; remove one of them")
+            first[face.file, number] = face.where
             kept.append(face)
     return kept
 

@@ -8,9 +8,10 @@ import numpy as np
 
 from common.csv_table import INFINITY, Table, nameless_columns, number, read_table, shown, shown_names
 from data_prep.readers.bad_faces import STRICT, BadFaces
+from data_prep.readers.keypoint_sets import set_of_names
 from facial_keypoints.array_types import Bool, Float32, Float64
 from facial_keypoints.errors import InputError
-from facial_keypoints.keypoint_set import KEYPOINT_SETS, KeypointSet
+from facial_keypoints.keypoint_set import KeypointSet
 
 
 class Labels(NamedTuple):
@@ -29,11 +30,12 @@ class Labels(NamedTuple):
     table: Table
 
 
-def read_keypoints(path: Path, bad: BadFaces = STRICT) -> Labels:
+def read_keypoints(path: Path, bad: BadFaces = STRICT, given: KeypointSet | None = None) -> Labels:
     """Returns the labels of a file whose rows are in the order of the faces.
 
     Args:
         bad: skips rows that cannot be read, or raises their error.
+        given: the keypoint set that the user gives; see `keypoint_set_of`.
 
     Raises:
         InputError: the file is missing, has no rows, or lacks columns or has unknown ones; or a row is not skipped that
@@ -41,7 +43,7 @@ def read_keypoints(path: Path, bad: BadFaces = STRICT) -> Labels:
     """
     table = read_table(path, skip_empty=False)
     table.check_order()
-    keypoint_set = keypoint_set_of(path, table.header)
+    keypoint_set = keypoint_set_of(path, table.header, given=given)
     if not len(table):
         raise InputError(f"{path}: has a header but no rows; it needs a row for each face")
     keypoints, usable = read_rows(table, keypoint_set, bad)
@@ -76,38 +78,35 @@ def coordinate_columns(header: Sequence[str], keypoint_set: KeypointSet) -> tupl
     return names, [header.index(name) for name in names]
 
 
-def keypoint_set_of(path: Path, columns: Sequence[str], others: Sequence[str] = ()) -> KeypointSet:
-    """Returns the keypoint set whose columns a file has, in any order.
-
-    Both columns of a keypoint may be missing; then no face has a label for it.
+def keypoint_set_of(
+    path: Path, columns: Sequence[str], others: Sequence[str] = (), given: KeypointSet | None = None
+) -> KeypointSet:
+    """Returns the keypoint set whose columns a file has, in any order; see `data_prep.readers.keypoint_sets`.
 
     Args:
         path: the file, for the message.
         columns: its header.
         others: further required columns.
+        given: the keypoint set that the user gives; the columns of a keypoint may be missing.
 
     Raises:
-        InputError: missing, unknown or repeated columns; the message names the keypoint set that fits best.
+        InputError: missing, unknown or repeated columns.
     """
-    found = set(columns)
-    best = min(KEYPOINT_SETS.values(), key=lambda one: (len(found.difference(one.columns)), len(one)))
-    wanted = [*others, *best.columns]  # keypoints may be missing, `others` may not
-    missing = [name for name in wanted if name not in found]
-    halves = [name for name in best.names if (f"{name}_x" in found) != (f"{name}_y" in found)]
+    coordinates = [name for name in columns if name not in others and name.endswith(("_x", "_y")) and len(name) > 2]
+    names = list(dict.fromkeys(name[:-2] for name in coordinates))
+    pairs = [f"{name}_{axis}" for name in names for axis in "xy"]
     faults = {
-        "lacks": missing,
-        "does not know": [name or "(no name)" for name in columns if name not in wanted],
-        "repeats": [name for name in wanted if columns.count(name) > 1],
+        "lacks": [name for name in [*others, *pairs] if name not in columns],
+        "does not know": [name or "(no name)" for name in columns if name not in [*others, *coordinates]],
+        "repeats": [name for name in dict.fromkeys(columns) if columns.count(name) > 1],
     }
-    nothing = found.isdisjoint(best.columns)
-    if halves or nothing or set(missing) & set(others) or faults["does not know"] or faults["repeats"]:
-        found_faults = "; ".join(f"{verb} {shown_names(names)}" for verb, names in faults.items() if names)
+    if not names or any(faults.values()):
+        told = [f"{verb} {shown_names(found)}" for verb, found in faults.items() if found]
+        told += [] if names else ["names no keypoint"]
         needs = " and ".join(["NAME_x and NAME_y of each keypoint", *others])
-        hint = " (with index=False pandas writes no column without a name)" if nameless_columns(columns) else ""
-        raise InputError(
-            f"{path}: the header (line 1) {found_faults}; a label file of {best.name} has the columns {needs}{hint}"
-        )
-    return best
+        hint = " (pandas adds no column without a name with index=False)" if nameless_columns(columns) else ""
+        raise InputError(f"{path}: the header (line 1) {'; '.join(told)}; a label file has the columns {needs}{hint}")
+    return set_of_names(names, str(path), given)
 
 
 def numbers(cells: Sequence[str], names: Sequence[str], where: str) -> list[float]:

@@ -14,18 +14,20 @@ from data_prep.readers.labels import read_keypoints
 from data_prep.readers.untrusted import parsing
 from facial_keypoints.array_types import Bool, UInt8
 from facial_keypoints.errors import InputError
+from facial_keypoints.keypoint_set import KeypointSet
 
 IMAGES, KEYPOINTS, GROUPS = "face_images.npz", "facial_keypoints.csv", "groups.csv"
 KEY, PERSON = "face_images", "person"
 
 
-def read(folder: Path, bad: BadFaces = STRICT, origin: str | None = None) -> Faces:
+def read(folder: Path, bad: BadFaces = STRICT, origin: str | None = None, given: KeypointSet | None = None) -> Faces:
     """Returns the faces of a folder: `face_images.npz`, `facial_keypoints.csv` and optionally `groups.csv`.
 
     Args:
         folder: the folder.
         bad: skips faces that cannot be used, or raises their error.
         origin: the name of the input; by default that of the folder.
+        given: the keypoint set that the user says.
 
     Raises:
         InputError: a file is missing, damaged or of another shape, or the files differ in length; or a face is not
@@ -33,7 +35,7 @@ def read(folder: Path, bad: BadFaces = STRICT, origin: str | None = None) -> Fac
             person.
     """
     images = _read_images(folder / IMAGES)
-    labels = read_keypoints(folder / KEYPOINTS, bad)
+    labels = read_keypoints(folder / KEYPOINTS, bad, given)
     if len(images) != len(labels.keypoints):
         raise InputError(
             f"{folder}: {IMAGES} holds {len(images)} pictures but {KEYPOINTS} {len(labels.keypoints)} rows; "

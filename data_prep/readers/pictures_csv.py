@@ -1,5 +1,9 @@
-"""Reads pictures with a CSV file: `keypoints.csv` and a folder `pictures`."""
+"""Reads pictures with a CSV file: `keypoints.csv` and a folder `pictures`, or any file with `--images DIR`.
 
+The tables that `facial-keypoints predict` writes are read, too: a row is a label once a person has reviewed it.
+"""
+
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,59 +16,109 @@ from data_prep.readers.labelled_pictures import (
     LabelledPictures,
     PictureFolder,
     composed,
+    counted,
     without_repeats,
 )
-from data_prep.readers.labels import coordinate_columns, keypoint_set_of, read_rows
+from data_prep.readers.labels import coordinate_columns, keypoint_set_of, numbers, read_rows
+from data_prep.readers.reviewed import REVIEWED, is_reviewed
 from facial_keypoints.array_types import Float32
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import KeypointSet
 
 CSV, PICTURES = "keypoints.csv", "pictures"
 FILE, PERSON = "file", "person"
+BOX = ("box_x", "box_y", "box_w", "box_h")
+FACE, UNCERTAINTY, EXPECTED_ERROR = "face", "uncertainty", "_expected_error"  # columns that `predict` writes, the last
+# after the names of keypoints
+LOOKED_AT_BYTES = 100_000
+FILE_CELL = re.compile(rb"""(^|[,;\t|"\n\xef\xbb\xbf\xff\xfe]) *file *([,;\t|"\r\n]|$)""")
 
 
-def read(folder: Path, bad: BadFaces = STRICT) -> LabelledPictures:
-    """Returns the faces of a folder of pictures with named keypoints: `file`, `person`, then `NAME_x`, `NAME_y`, ...
+def read(
+    source: Path, bad: BadFaces = STRICT, given: KeypointSet | None = None, images: Path | None = None
+) -> LabelledPictures:
+    """Returns the faces of a CSV file with `file`, perhaps `person`, then `NAME_x`, `NAME_y`, ...
 
     Without a column `person`, each picture counts as another person. The columns show the keypoint set, and the label
-    source if they are exactly its keypoints.
+    source if they are exactly its keypoints. `box_x`, `box_y`, `box_w`, `box_h` are the face's box, or empty.
+
+    A file with the column `face` or a column `NAME_expected_error` holds predictions. They are labels where the column
+    `reviewed` says 1; in other files all rows are labels, except where this column says 0. With the column `face`, a
+    picture may have several rows. The boxes of predictions are not used: they are not labels.
+
+    Args:
+        source: the file, or a folder that has `keypoints.csv`.
+        bad: skips faces that cannot be used, or raises their error.
+        given: the keypoint set that the user gives.
+        images: the folder of the pictures; by default `pictures` in the folder of the file.
 
     Raises:
         InputError: the columns are wrong or there is no face; or a face is not skipped whose row has the wrong length,
             a cell that is not a number, a placeholder, a repeated name, or a missing picture.
     """
-    path = folder / CSV
+    path = source / CSV if source.is_dir() else source
     table = read_table(path)
-    keypoint_set = keypoint_set_of(path, [name for name in table.header if name != PERSON], others=[FILE])
-    pictures = PictureFolder(folder / PICTURES)
+    if images is None and not (path.parent / PICTURES).is_dir():
+        raise InputError(f"{path}: there is no folder {PICTURES} beside it; give that of its pictures by --images DIR")
+    images = images or path.parent / PICTURES
+    boxes = [name for name in BOX if name in table.header]
+    others = [FILE, *(BOX if boxes else [])]
+    known = (PERSON, FACE, UNCERTAINTY, REVIEWED)
+    columns = [name for name in table.header if name not in known and not name.endswith(EXPECTED_ERROR)]
+    keypoint_set = keypoint_set_of(path, columns, others, given)
+    pictures = PictureFolder(images)
     keypoints, usable = read_rows(table, keypoint_set, bad)
-    faces = []
+    faces, rows = [], []
     for row in np.flatnonzero(usable).tolist():
         with bad.left_out():
             faces.append(_face(table, row, keypoints[row], keypoint_set, pictures))
-    faces = without_repeats(faces, bad)
-    bad.check_some_left(folder, len(faces))
+            rows.append(row)
+    numbered = [table.cells(row)[table.header.index(FACE)] for row in rows] if FACE in table.header else None
+    faces = without_repeats(faces, bad, numbered)
+    bad.check_some_left(path, len(faces))
     if not faces:
         raise InputError(f"{path}: has a header but no rows; it needs a row for each face")
     table.log_assumptions()
     label_source = label_source_of(coordinate_columns(table.header, keypoint_set)[0], keypoint_set)
-    found = f"{len(faces):,} pictures"
+    found = counted(len({face.file for face in faces}), "picture")
+    found += f" with {counted(len(faces), 'face')}" if FACE in table.header else ""
     if label_source is not None:
         found += f", label source {keypoint_set.label_sources[label_source].name}"
-    return LabelledPictures(folder, faces, keypoint_set, label_source, found, names_people=PERSON in table.header)
+    root = path.parent if images.is_relative_to(path.parent) else images
+    return LabelledPictures(root, faces, keypoint_set, label_source, found, names_people=PERSON in table.header)
+
+
+def is_label_file(path: Path) -> bool:
+    """Returns whether a CSV file names pictures: its first lines have a cell `file`."""
+    with path.open("rb") as file:
+        head = file.read(LOOKED_AT_BYTES).replace(b"\0", b"")  # which UTF-16 has after each letter
+    return bool(FILE_CELL.search(head))
 
 
 def _face(
     table: Table, row: int, keypoints: Float32, keypoint_set: KeypointSet, pictures: PictureFolder
 ) -> LabelledPicture:
     """Returns the face of a row with keypoints (K, 2); raises InputError if it cannot be used."""
-    cells, where = table.cells(row), table.where(row)
+    cells, where = dict(zip(table.header, table.cells(row), strict=True)), table.where(row)
     check_placeholders(keypoints, keypoint_set.names, where, EMPTY_CELLS)
-    name = cells[table.header.index(FILE)]
-    person = f"{table.path.parent.resolve().name}:{name}"
-    if PERSON in table.header and not (person := cells[table.header.index(PERSON)].strip()):
+    person = f"{table.path.parent.resolve().name}:{cells[FILE]}"
+    if PERSON in cells and not (person := cells[PERSON].strip()):
         raise InputError(f"{where}: names no person; give every face one")
-    return LabelledPicture(pictures.find(name, where), composed(person), keypoints, where)
+    predicted = FACE in cells or any(name.endswith(EXPECTED_ERROR) for name in cells)
+    reviewed = is_reviewed(cells[REVIEWED], where) if REVIEWED in cells else not predicted
+    box = _box(cells, where) if BOX[0] in cells and not predicted else None
+    file = pictures.find(cells[FILE], where)
+    return LabelledPicture(file, composed(person), keypoints, where, box=box, reviewed=reviewed)
+
+
+def _box(cells: dict[str, str], where: str) -> tuple[float, float, float, float] | None:
+    """Returns the box of a face, None if its cells are empty; raises InputError if it has no area."""
+    x, y, width, height = numbers([cells[name] for name in BOX], BOX, where)
+    if np.isnan([x, y, width, height]).all():
+        return None
+    if not (width > 0 and height > 0 and np.isfinite(x + y)):
+        raise InputError(f"{where}: has a box without area; correct it, or empty its four cells")
+    return x, y, width, height
 
 
 def label_source_of(columns: list[str], keypoint_set: KeypointSet) -> int | None:

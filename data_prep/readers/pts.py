@@ -1,5 +1,7 @@
 """Reads ibug's `.pts` files, one for each picture."""
 
+import re
+from collections import Counter
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -8,6 +10,7 @@ from common.csv_table import number, shown
 from common.hidden import is_hidden
 from common.text import read_text
 from data_prep.readers.bad_faces import STRICT, BadFaces
+from data_prep.readers.keypoint_sets import set_of_count
 from data_prep.readers.labelled_pictures import (
     TEST,
     TRAINING,
@@ -20,22 +23,28 @@ from data_prep.readers.labelled_pictures import (
 )
 from facial_keypoints.array_types import Bool, Float32
 from facial_keypoints.errors import InputError
-from facial_keypoints.keypoint_set import FACE68
+from facial_keypoints.keypoint_set import KeypointSet
 
 ENDS = (".jpg", ".png", ".jpeg", ".bmp")
 SPLITS = {"": UNSPLIT, "trainset": TRAINING, "testset": TEST}  # folders, as 300-W names them
+N_POINTS = re.compile(r"n_points:\s*(\d{1,6})\s")
 UNLABELLED = -1  # as both coordinates, in the files of MERL-RAV
 
 
-def read(folder: Path, bad: BadFaces = STRICT) -> LabelledPictures:
+def read(folder: Path, bad: BadFaces = STRICT, given: KeypointSet | None = None) -> LabelledPictures:
     """Returns the faces of `NAME.pts` with `NAME.jpg` or `.png`, in a folder or in its `trainset` and `testset`.
 
     The files name no people: faces cropped from one photo count as one person, all others as different people. Names of
     people begin with the name of the folder without trailing digits, so sets of different names share none.
 
+    Args:
+        folder: the folder.
+        bad: skips faces that cannot be used, or raises their error.
+        given: the keypoint set that the user gives; otherwise the number of points decides.
+
     Raises:
-        InputError: there is no face; or a face is not skipped that has another number of points, a point that is not a
-            number, or no picture.
+        InputError: there is no face, or `given` has another number of keypoints; or a face is not skipped that has
+            another number of points than most, a point that is not a number, or no picture.
     """
     faces = []
     prefix = composed(folder.resolve().name).rstrip("0123456789")
@@ -45,9 +54,20 @@ def read(folder: Path, bad: BadFaces = STRICT) -> LabelledPictures:
             with bad.left_out():
                 person = f"{prefix}:{picture_id(composed(path.stem))}"
                 keypoints, occluded = read_points(path)
-                faces.append(LabelledPicture(_picture(path, pictures), person, keypoints, str(path), split, occluded))
+                known = occluded if occluded.any() else None  # most sets do not say what is occluded
+                faces.append(LabelledPicture(_picture(path, pictures), person, keypoints, str(path), split, known))
     bad.check_some_left(folder, len(faces))
-    return LabelledPictures(folder, faces, FACE68, 0, f"{len(faces):,} pictures with a .pts file")
+    ((count, _),) = Counter(len(face.keypoints) for face in faces).most_common(1)
+    keypoint_set = set_of_count(count, str(folder), given)
+    alike = []
+    for face in faces:
+        with bad.left_out():
+            if len(face.keypoints) != count:
+                raise InputError(
+                    f"{face.where}: holds {len(face.keypoints)} points, most files here hold {count}; download it again"
+                )
+            alike.append(face)
+    return LabelledPictures(folder, alike, keypoint_set, 0, f"{len(alike):,} pictures with a .pts file")
 
 
 def files(folder: Path) -> list[Path]:
@@ -56,33 +76,37 @@ def files(folder: Path) -> list[Path]:
 
 
 def read_points(path: Path) -> tuple[Float32, Bool]:
-    """Returns the points of a `.pts` file, float32 (68, 2) in px, counted from 0, and which are occluded, bool (68,).
+    """Returns the points of a `.pts` file, float32 (K, 2) in px, counted from 0, and which are occluded, bool (K,).
 
     The file counts from 1. The lines `version`, `n_points` and the braces are optional. As in MERL-RAV (Kumar et al.
     2020, LUVLi face alignment), `-1 -1` is a missing label, NaN here, and a label with two negative coordinates is that
     of an occluded keypoint at the positive coordinates.
 
     Raises:
-        InputError: the number of points is wrong, one is not a number of px, or one is the placeholder `0 0`.
+        InputError: there is no point, the number of points is not `n_points`, one is not a number of px, or one is the
+            placeholder `0 0`.
     """
     text, _ = read_text(path, ".pts file")
     inside = text.partition("{")[2].partition("}")[0] if "{" in text else text
     cells = " ".join(line for line in inside.splitlines() if ":" not in line).split()
-    if len(cells) != 2 * len(FACE68):
+    said = N_POINTS.search(text)
+    count = int(said[1]) if said else len(cells) // 2
+    if not cells or len(cells) != 2 * count:
         raise InputError(
-            f"{path}: holds {len(cells)} numbers, expected x and y of {len(FACE68)} points; download it again"
+            f"{path}: holds {len(cells)} numbers, expected x and y of {f'{count} points' if count else 'each point'}; "
+            "download it again"
         )
     values = [number(cell) for cell in cells]
     for i, (cell, value) in enumerate(zip(cells, values, strict=True)):
         if not np.isfinite(value):
             raise InputError(
-                f"{path}: {'xy'[i % 2]} of point {i // 2 + 1} of {len(FACE68)} is {shown(cell)}, not a number "
+                f"{path}: {'xy'[i % 2]} of point {i // 2 + 1} of {count} is {shown(cell)}, not a number "
                 "of px; correct it, or write -1 -1 if it is not labelled"
             )
     written = np.array(values, np.float32).reshape(-1, 2)
     if (zero := np.flatnonzero((written == 0).all(axis=1))).size:
         raise InputError(
-            f"{path}: point {zero[0] + 1} of {len(FACE68)} is 0 0, which often stands for a missing label; write -1 -1 "
+            f"{path}: point {zero[0] + 1} of {count} is 0 0, which often stands for a missing label; write -1 -1 "
             "if it is not labelled"
         )
     missing = (written == UNLABELLED).all(axis=1)
@@ -97,6 +121,4 @@ def _picture(path: Path, pictures: PictureFolder) -> Path:
         for name in (path.with_suffix(end).name, path.with_suffix(end.upper()).name):
             if (picture := pictures.look_up(PurePosixPath(name))) is not None:
                 return picture
-    raise InputError(
-        f"{path}: has no picture {path.stem}{ENDS[0]} or {ENDS[1]} in its folder; add it, or remove the file"
-    )
+    raise InputError(f"{path}: no picture {path.stem}{ENDS[0]} or {ENDS[1]} in its folder; add it, or remove the file")

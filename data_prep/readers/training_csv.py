@@ -38,6 +38,7 @@ from data_prep.readers.labels import coordinate_columns, keypoint_set_of, keypoi
 from data_prep.readers.untrusted import parsing
 from facial_keypoints.array_types import UInt8
 from facial_keypoints.errors import InputError, printable
+from facial_keypoints.keypoint_set import KeypointSet
 
 IMAGE = "Image"
 BUFFER_BYTES = 1 << 20
@@ -46,7 +47,7 @@ AROUND = b'" \r\n'  # allowed around a field
 ZERO, SPACE = ord("0"), ord(" ")
 
 
-def read(path: Path, bad: BadFaces = STRICT) -> Faces:
+def read(path: Path, bad: BadFaces = STRICT, given: KeypointSet | None = None) -> Faces:
     """Returns the faces of `training.csv`, or of a zip that holds it; gray, uint8 (N, H, H, 1).
 
     Columns may be in any order and fields may be quoted; an empty field is an unlabelled coordinate. Separators,
@@ -55,6 +56,7 @@ def read(path: Path, bad: BadFaces = STRICT) -> Faces:
     Args:
         path: the file.
         bad: skips rows that cannot be used, or raises their error.
+        given: the keypoint set that the user gives.
 
     Raises:
         InputError: the file is missing, empty, truncated, in another encoding or not that table; or a row is not
@@ -68,7 +70,7 @@ def read(path: Path, bad: BadFaces = STRICT) -> Faces:
         header_line, columns, separator = _header(path, file)
         bar.update(file.tell())
         index = [at for nth, at in enumerate(nameless_columns(columns)) if at == nth]  # before all other columns
-        keypoint_set = keypoint_set_of(path, columns[len(index) :], others=[IMAGE])
+        keypoint_set = keypoint_set_of(path, columns[len(index) :], [IMAGE], given)
         names, at = coordinate_columns(columns, keypoint_set)
         image_at = columns.index(IMAGE)
         pictures: list[UInt8] = []  # one per row; the text is not kept

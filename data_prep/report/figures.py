@@ -1,5 +1,6 @@
 """The figures of `report.md`. N faces, K keypoints; label sources as indexes into the keypoint set's."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import numpy as np
 
 from common import draw
 from common.draw import Figure, matplotlib
+from data_prep import image_arrays
 from data_prep.faces import Faces, evenly_spread, labelled_points
 from facial_keypoints.array_types import Bool, Float32, Float64, Int64
 from facial_keypoints.keypoint_set import KeypointSet
@@ -18,6 +20,7 @@ OUTLIERS_SHOWN, CONTACT_FACES, COLUMNS = 24, 60, 12
 GROUP_COLORS = ("#8a5a2b", "#2166ac", "#c51b7d", "#e07b1a", "#4d9221")
 LABELLED_ELSEWHERE_PX = 2.0  # two sources whose mean labels differ by more label different points
 NAMED_KEYPOINTS = 20  # at most so many names or bars fit next to a picture
+LISTED_KEYPOINTS = 150  # at most so many, evenly spread, have a number, a color or a bar
 
 
 def save_contact_sheet(path: Path, faces: Faces, label_sources: Int64) -> None:
@@ -52,8 +55,7 @@ def save_outliers(path: Path, faces: Faces, scores: Float64) -> Int64:
 
 def mean_image(faces: Faces, chosen: Bool | None = None) -> Float64:
     """Returns the mean gray image of the chosen faces, float64 (H, W), black 0 to white 255."""
-    images = faces.images if chosen is None else faces.images[chosen]
-    return images.mean(axis=(0, 3))
+    return image_arrays.mean(faces.images, np.arange(len(faces)) if chosen is None else np.flatnonzero(chosen))
 
 
 def mean_face(faces: Faces, label_sources: Int64, means: Mapping[int, Float32]) -> Figure:
@@ -70,7 +72,7 @@ def mean_face(faces: Faces, label_sources: Int64, means: Mapping[int, Float32]) 
         for line in faces.keypoint_set.skeleton:
             panel.plot(*mean[list(line)].T, color=color, lw=1.2, alpha=0.6)
         panel.plot(*mean.T, "o", color=color, ms=5, mec="black", mew=0.6)
-        _write_numbers(panel, mean)
+        _write_numbers(panel, mean, faces.keypoint_set)
         panel.set_title(f"{names[label_source]}: {chosen.sum():,} faces", fontsize=11)
     if several:
         _show(panels[-1], mean_image(faces))
@@ -92,18 +94,23 @@ def numbered_keypoints(mean: Float32, keypoint_set: KeypointSet) -> Figure:
     panel = figure.add_axes((0.02, 0.02, 0.62 if beside else 0.96, 0.9))
     for line in keypoint_set.skeleton:
         panel.plot(*mean[list(line)].T, color="#b8b8b8", lw=1, zorder=1)
-    for (name, keypoints), color in zip(keypoint_set.regions, GROUP_COLORS, strict=False):
+    numbered = evenly_spread(len(keypoint_set), LISTED_KEYPOINTS)
+    for (name, keypoints), color in zip(keypoint_set.regions, itertools.cycle(GROUP_COLORS), strict=False):
         panel.plot(*mean[list(keypoints)].T, "o", color=color, ms=4, label=name, zorder=2)
-        for k in keypoints:
-            at = mean[k], (0, 4)
-            panel.annotate(str(k + 1), *at, textcoords="offset points", ha="center", color=color, fontsize=8)
+        for k in np.intersect1d(keypoints, numbered):
+            if np.isfinite(mean[k]).all():
+                at = mean[k], (0, 4)
+                panel.annotate(
+                    number_of(k, keypoint_set), *at, textcoords="offset points", ha="center", color=color, fontsize=8
+                )
     if keypoint_set.regions:
-        panel.legend(loc="upper center", bbox_to_anchor=(0.5, 1.1), ncols=len(keypoint_set.regions), frameon=False)
+        columns = min(len(keypoint_set.regions), len(GROUP_COLORS))
+        panel.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=columns, frameon=False)
     panel.set_aspect("equal")
     panel.invert_yaxis()
     panel.axis("off")
     if beside:
-        names = [f"{k + 1}  {name.replace('_', ' ')}" for k, name in enumerate(keypoint_set.names)]
+        names = [numbered_name(k, keypoint_set).replace("_", " ") for k in range(len(keypoint_set))]
         figure.text(0.67, 0.5, "\n".join(names), va="center", fontsize=9, linespacing=1.6)
     return figure
 
@@ -122,10 +129,10 @@ def keypoint_scatter(faces: Faces) -> Figure:
     mean = mean_image(faces)
     _show(panel, mean)
     panel.images[0].set_clim(mean.min(), mean.min() + 2.5 * np.ptp(mean))  # dark, so that dots are visible
-    for k, (name, hue) in enumerate(zip(names, hues, strict=True)):
-        color = [matplotlib.colors.hsv_to_rgb((hue, 0.75, 1))]
+    for k in evenly_spread(len(names), LISTED_KEYPOINTS):
+        color = [matplotlib.colors.hsv_to_rgb((hues[k], 0.75, 1))]
         panel.scatter(faces.keypoints[:, k, 0], faces.keypoints[:, k, 1], s=3, c=color, alpha=0.25, linewidths=0)
-        panel.scatter([], [], s=40, c=color, label=f"{k + 1}  {name.replace('_', ' ')}")
+        panel.scatter([], [], s=40, c=color, label=numbered_name(k, faces.keypoint_set).replace("_", " "))
     if len(names) <= NAMED_KEYPOINTS:
         panel.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9)
     panel.set_title(f"Every label of {len(faces):,} faces", fontsize=11, loc="left")
@@ -156,12 +163,13 @@ def visible_keypoints(labelled: Bool, label_sources: Int64, keypoint_set: Keypoi
 
 def labelled_share(labelled: Bool, label_sources: Int64, keypoint_set: KeypointSet) -> Figure:
     """Returns bars of the share of faces that label each keypoint, by source, from bool (N, K)."""
-    names = keypoint_set.names
+    listed = evenly_spread(len(keypoint_set), LISTED_KEYPOINTS)
+    names = [keypoint_set.names[k] for k in listed]
     present = np.unique(label_sources)
     figure, panel = _plain_axes((8, 0.9 + 0.26 * len(names)))
     thickness = 0.8 / len(present)
     for i, label_source in enumerate(present):
-        share = 100 * labelled[label_sources == label_source].mean(axis=0)
+        share = 100 * labelled[label_sources == label_source][:, listed].mean(axis=0)
         y = np.arange(len(names)) + (i - (len(present) - 1) / 2) * thickness
         panel.barh(
             y,
@@ -178,6 +186,17 @@ def labelled_share(labelled: Bool, label_sources: Int64, keypoint_set: KeypointS
     return figure
 
 
+def number_of(k: int, keypoint_set: KeypointSet) -> str:
+    """Returns the number by which figures show a keypoint: counted from 1, or its name if the names are numbers."""
+    return keypoint_set.names[k] if all(map(str.isdecimal, keypoint_set.names)) else str(k + 1)
+
+
+def numbered_name(k: int, keypoint_set: KeypointSet) -> str:
+    """Returns the number and the name of a keypoint."""
+    number, name = number_of(k, keypoint_set), keypoint_set.names[k]
+    return number if number == name else f"{number} {name}"
+
+
 def color_of(label_source: int, colors: Sequence[str]) -> str:
     """Returns the color of a source; colors repeat after the fourth."""
     return colors[label_source % len(colors)]
@@ -189,10 +208,12 @@ def _show(panel: Any, image: Float64) -> None:
     panel.axis("off")
 
 
-def _write_numbers(panel: Any, points: Float32) -> None:
-    for number, point in enumerate(points, start=1):
-        if np.isfinite(point).all():
-            panel.annotate(str(number), point, (0, 6), textcoords="offset points", ha="center", **_ink())
+def _write_numbers(panel: Any, points: Float32, keypoint_set: KeypointSet) -> None:
+    for k in evenly_spread(len(points), LISTED_KEYPOINTS):
+        if np.isfinite(points[k]).all():
+            panel.annotate(
+                number_of(k, keypoint_set), points[k], (0, 6), textcoords="offset points", ha="center", **_ink()
+            )
 
 
 def _write_distances(panel: Any, one: Float32, other: Float32) -> None:

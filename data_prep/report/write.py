@@ -133,7 +133,6 @@ def _splits(data: Prepared) -> str:
 
 
 def _label_sources_of(data: Prepared, means: Mapping[int, Float32]) -> str:
-    names = data.faces.keypoint_set.names
     lines = []
     for label_source in means:
         labelled = data.faces.labelled[data.faces.label_sources == label_source]
@@ -150,8 +149,8 @@ def _label_sources_of(data: Prepared, means: Mapping[int, Float32]) -> str:
         header += [f"missing, {data.source_name(label_source)}", "mean x", "mean y"]
     header += [f"{data.source_name(first)} to {data.source_name(other)}, px" for other, _ in others]
     rows = []
-    for k, name in enumerate(names):
-        row = [f"{k + 1} {name}"]
+    for k in range(len(data.faces.keypoint_set)):
+        row = [figures.numbered_name(k, data.faces.keypoint_set)]
         for label_source, mean in means.items():
             row += [
                 f"{int((~data.faces.labelled[data.faces.label_sources == label_source, k]).sum()):,}",

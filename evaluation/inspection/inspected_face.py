@@ -5,6 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from data_prep.readers.keypoint_sets import set_of_count
 from data_prep.synthetic.dataset import face as drawn
 from facial_keypoints import crops, geometry
 from facial_keypoints.array_types import Float64, UInt8
@@ -22,22 +23,25 @@ USUAL_PX = 96  # for networks of any input size
 
 
 def keypoint_set_of(loaded: LoadedModel) -> KeypointSet:
-    """Returns the keypoint set of a network; of a bare file the one with the same number of keypoints.
+    """Returns the keypoint set of a network; of a bare file a built-in one of as many keypoints, or a numbered one.
 
     Raises:
-        InputError: the output of a bare file fits no known keypoint set.
+        InputError: the output of a bare file is not that of keypoints.
     """
     if loaded.spec:
         return loaded.spec.keypoint_set
-    given = shape_of(loaded.model, "output_shape")
-    for known in KEYPOINT_SETS.values():
-        if given in [(None, len(known), 2), (None, len(known), 3), (None, 2 * len(known))]:
-            return known
-    numbers = " or ".join(str(len(known)) for known in KEYPOINT_SETS.values())
-    raise InputError(
-        f"{loaded.path}: gives {shape_text(given)}, not x and y of {numbers} keypoints; give the "
-        "model folder where the file is from one"
-    )
+    match shape_of(loaded.model, "output_shape"):
+        case (None, int(count), 2 | 3):
+            pass
+        case (None, int(numbers)) if numbers and numbers % 2 == 0:
+            count = numbers // 2
+        case given:
+            raise InputError(
+                f"{loaded.path}: gives {shape_text(given)}, not x and y of keypoints; give the model folder where the "
+                "file is from one"
+            )
+    built_in = [known for known in KEYPOINT_SETS.values() if len(known) == count]
+    return built_in[0] if built_in else set_of_count(count, str(loaded.path), None)
 
 
 def inspected_face(loaded: LoadedModel, picture: Path | None, detect: bool) -> UInt8:
@@ -50,9 +54,15 @@ def inspected_face(loaded: LoadedModel, picture: Path | None, detect: bool) -> U
         detect: find the face; otherwise the whole picture is the face.
 
     Raises:
-        InputError: the picture cannot be read, no face is found, or the network takes no pictures.
+        InputError: the picture cannot be read, no face is found, or the network takes no pictures; or, where a face
+            would have to be found, the keypoint set has no eyes.
     """
     height, width, channels = _input_shape(loaded)
+    if loaded.spec and loaded.spec.keypoint_set.eyes is None and (detect or not picture):
+        raise InputError(
+            f"{loaded.path}: its keypoint set has no eyes, by which a face would be found; give a PICTURE that is "
+            "cropped as for training, and --no-detect"
+        )
     if picture:
         pixels = read_picture(picture)
     else:

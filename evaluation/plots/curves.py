@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from common.draw import Figure, subplots
-from evaluation.metrics import NME_LIMIT_PCT, NME_LIMITS_PCT
+from evaluation.metrics import NME_LIMIT_PCT, NME_LIMITS_PCT, divisor_text
 from evaluation.plots.style import plain
 from evaluation.tables import with_interval
 from facial_keypoints.array_types import Float64
@@ -66,7 +66,8 @@ def draw_comparison(table: pd.DataFrame, curves: Mapping[str, Curve], normalizer
     left.set(title="Error on the real labels", xlabel="mean absolute error of a coordinate (px), 95 % interval")
     plain(left)
     _draw_curves(right, [curves[name] for name in rows["name"]], normalizer)
-    right.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), **LEGEND)
+    if right.get_legend_handles_labels()[0]:  # none if no face has an NME
+        right.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), **LEGEND)
     return figure
 
 
@@ -81,7 +82,7 @@ def _draw_curves(axes: Any, curves: Sequence[Curve], normalizer: str) -> None:
     axes.set(xlim=(0, NME_SHOWN_PCT), ylim=(0, 101))
     axes.set_title("Cumulative error on the real labels", pad=16)
     axes.set(
-        xlabel=f"mean point error / distance of the {normalizer} (NME, %)",
+        xlabel=f"mean point error / {divisor_text(normalizer).removeprefix('the ')} (NME, %)",
         ylabel="test faces within that error (%)",
     )
     plain(axes)

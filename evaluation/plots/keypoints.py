@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from common.draw import PREDICTION, TRUTH, Figure, matplotlib, subplots
-from data_prep.faces import Split, labelled_mean
+from data_prep.faces import Split, evenly_spread, labelled_mean
 from evaluation.bootstrap import estimate
 from evaluation.metrics import KEYPOINT_METRICS, keypoint_sums
 from evaluation.plots.style import REFERENCE, SOURCE_COLORS, many, name_size, plain
@@ -16,6 +16,7 @@ from facial_keypoints.keypoint_set import KeypointSet
 
 CLIP_PCT = 99.8  # of the errors that an axis shows; the rest are at its edge
 LEAST_INCHES = 7.5
+MOST_LISTED = 150  # keypoints
 NEAR_SHARE = np.array([0.06, 0.09])  # of width and height; a number would cover a keypoint so near above
 RUNS = 24  # points of a line of running means
 
@@ -24,7 +25,7 @@ class PointTables(NamedTuple):
     """`per_keypoint.csv` and `per_region.csv` of one prediction; their `labelled` rows are drawn."""
 
     keypoints: pd.DataFrame
-    groups: pd.DataFrame
+    regions: pd.DataFrame
 
 
 def draw_keypoints(tables: PointTables, reference: PointTables | None, test: Split, name: str) -> Figure:
@@ -34,14 +35,14 @@ def draw_keypoints(tables: PointTables, reference: PointTables | None, test: Spl
         tables: of the model.
         reference: of the mean face, or None.
     """
-    count = int((tables.keypoints["labels"] == "labelled").sum())
+    count = min(int((tables.keypoints["labels"] == "labelled").sum()), MOST_LISTED)
     height = max(LEAST_INCHES, 0.21 * count)
     figure = Figure(figsize=(11, height), layout="constrained")
-    left = {"face": 5.0, "groups": 2.2, ".": max(height - LEAST_INCHES, 0.01)}  # inches; a long list has a gap
+    left = {"face": 5.0, "regions": 2.2, ".": max(height - LEAST_INCHES, 0.01)}  # inches; a long list has a gap
     panels: dict[str, Any] = figure.subplot_mosaic(
         [[panel, "keypoints"] for panel in left], height_ratios=list(left.values())
     )
-    listed = {"keypoints": (tables.keypoints, "keypoint"), "groups": (tables.groups, "group")}
+    listed = {"keypoints": (tables.keypoints, "keypoint"), "regions": (tables.regions, "region")}
     for panel, (table, column) in listed.items():
         of_mean_face = None if reference is None else getattr(reference, panel)
         _draw_list(panels[panel], _labelled(table), column, None if of_mean_face is None else _labelled(of_mean_face))
@@ -59,11 +60,15 @@ def _labelled(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _draw_list(axes: Any, rows: pd.DataFrame, column: str, reference: pd.DataFrame | None) -> None:
-    """Draws the mean error of each row with its interval, first on top, and that of the mean face."""
-    count = len(rows)
+    """Draws the mean error of each row with its interval, first on top, and that of the mean face.
+
+    Of very many rows, MOST_LISTED evenly spread ones.
+    """
+    shown = evenly_spread(len(rows), MOST_LISTED)
+    rows, count = rows.iloc[shown], len(shown)
     position = np.arange(count)
     if reference is not None:
-        error = reference["point_error_px"]
+        error = reference["point_error_px"].iloc[shown]
         axes.scatter(error, position, marker="|", s=70, color=REFERENCE, label="reference")
     error, low, high = (rows[f"point_error_px{end}"] for end in ("", "_low", "_high"))
     axes.hlines(position, low, high, color=PREDICTION, linewidth=2)

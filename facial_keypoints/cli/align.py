@@ -5,11 +5,12 @@ import csv
 from pathlib import Path
 from typing import Any
 
-from facial_keypoints.aligning import SIZE_PX, alignment_matrix, crop_aligned
+from facial_keypoints.aligning import SIZE_PX, TEMPLATE_PX, alignment_matrix, crop_aligned
 from facial_keypoints.cli.batch import check_new, fill_folder, predictor_of
 from facial_keypoints.cli.inputs import Input, count, find_inputs
 from facial_keypoints.cli.options import add_detector_options, add_inputs, add_model_options, detector_of, new_parser
 from facial_keypoints.errors import InputError
+from facial_keypoints.keypoint_set import check_roles
 from facial_keypoints.pictures import read_picture, write_picture
 
 MAX_SIZE_PX = 4096
@@ -52,6 +53,8 @@ def main(options: argparse.Namespace) -> None:
     if clips_given:
         raise InputError(f"{clips_given[0].path}: is a clip; align takes pictures")
     predictor, detector = predictor_of(options, pictures), detector_of(options)
+    predictor.check_eyes("align needs a model of faces")
+    check_roles(predictor.spec.keypoint_set, TEMPLATE_PX, "alignment")
 
     def of_picture(picture: Input, folder: Path) -> list[list[Any]]:
         pixels = read_picture(picture.path)

@@ -20,7 +20,8 @@ from facial_keypoints.predictor import Predictor
 
 UNREAD = "unread.csv"  # the pictures that could not be read
 MAX_WORKERS = 1024
-NO_SETTINGS = ("main", "out", "overwrite", "inputs", "model", "workers")  # they change no result, or count otherwise
+# They change no result that a resumed run keeps, or count otherwise.
+NO_SETTINGS = ("main", "out", "overwrite", "inputs", "model", "workers", "write_coco", "review")
 
 Work = Callable[[Input, Path], Any]
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from facial_keypoints import results
 from facial_keypoints.cli.batch import UNREAD
 from facial_keypoints.cli.inputs import CLIP_SUFFIXES, output_name
+from facial_keypoints.cli.review import REVIEW_CSV, REVIEW_PNG, has_reviewed
 from facial_keypoints.errors import InputError
 from facial_keypoints.folders import OF_FILE_MANAGERS
 from facial_keypoints.video import clips
@@ -22,6 +23,8 @@ def check_out(out: Path, overwrite: bool) -> None:
     ours = written_files(out)
     for path in sorted(out.rglob("*")):
         inside = path.relative_to(out).as_posix()
+        if path.name in (results.CSV_FILE, REVIEW_CSV) and has_reviewed(path):
+            raise InputError(f"{path}: has faces that a person has reviewed; move it, or choose another --out")
         if (path.is_symlink() or not path.is_dir()) and path.name not in OF_FILE_MANAGERS and inside not in ours:
             raise InputError(f"{out}: holds {inside}, which predict did not write; choose an empty or new --out")
     if not overwrite:
@@ -34,7 +37,8 @@ def written_files(out: Path) -> set[str]:
     try:
         pictures = json.loads((out / results.JSON_FILE).read_bytes())["pictures"]
         overlays = {output_name(one["file"], max(one["width_px"], one["height_px"])) for one in pictures}
-        written |= {results.CSV_FILE, results.JSON_FILE, UNREAD, *(f"{OVERLAYS}/{name}" for name in overlays)}
+        written |= {results.JSON_FILE, UNREAD, REVIEW_PNG, *(f"{OVERLAYS}/{name}" for name in overlays)}
+        written |= {name for name in (results.CSV_FILE, REVIEW_CSV) if not has_reviewed(out / name)}
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         pass  # there is no such table, or predict did not write it; then it did not write those files either
     for table in out.glob("*.csv"):

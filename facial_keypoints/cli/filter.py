@@ -12,6 +12,7 @@ from facial_keypoints.cli.options import add_detector_options, add_inputs, add_m
 from facial_keypoints.face import Face
 from facial_keypoints.filters.apply import apply_filter
 from facial_keypoints.filters.files import load_filter, names
+from facial_keypoints.keypoint_set import check_roles
 from facial_keypoints.pictures import read_picture, write_picture
 from facial_keypoints.video import clips
 
@@ -46,6 +47,9 @@ def main(options: argparse.Namespace) -> None:
     clip_of = read_clips(clips_given)
     names_given = {picture.name for picture in pictures}
     predictor, detector = predictor_of(options, pictures), detector_of(options)
+    predictor.check_eyes("filters need a model of faces")
+    for filter in filters:
+        check_roles(predictor.spec.keypoint_set, filter.roles, "the filter")
 
     def filtered(pixels: UInt8, faces: Sequence[Face]) -> UInt8:
         for filter in filters:

@@ -45,10 +45,9 @@ def main(options: argparse.Namespace) -> None:
     Raises:
         InputError: there is no such model, detector or camera, or no display.
     """
-    predictor, detector = (
-        Predictor(options.model, threads=1, views=options.views),
-        detector_of(options),
-    )  # the detector has the other cores
+    predictor = Predictor(options.model, threads=1, views=options.views)  # the detector has the other cores
+    predictor.check_eyes("live needs a model of faces")
+    detector = detector_of(options)
     with open_camera(options.camera) as camera, ThreadPoolExecutor(1) as pool:
         check_display()
         cv2.namedWindow(WINDOW, cv2.WINDOW_AUTOSIZE | cv2.WINDOW_GUI_NORMAL)  # without buttons

@@ -1,6 +1,6 @@
 """YuNet (Wu, Peng and Yu 2023, "YuNet: A Tiny Millisecond-level Face Detector"), which OpenCV runs.
 
-It is 5 to 10 times as fast as the Haar cascade and finds twice as many small faces.
+It is 5 to 10 times as fast as the Haar cascade and finds more small faces.
 """
 
 from pathlib import Path
@@ -28,7 +28,7 @@ SAME_FACE_OVERLAP = 0.3  # of two boxes, intersection over union
 class YuNet:
     """Detects faces from the front and from the side, rotated by up to 50 degrees.
 
-    It is 5 to 10 times as fast as `Haar` and finds twice as many small faces. Several threads may use it at once. It is
+    It is 5 to 10 times as fast as `Haar` and finds more small faces. Several threads may use it at once. It is
     a callable that takes a picture and returns `boxes.Boxes`, for `Predictor.predict(detector=...)`.
 
     Example:

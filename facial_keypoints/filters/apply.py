@@ -11,10 +11,9 @@ import numpy.typing as npt
 
 from facial_keypoints import geometry
 from facial_keypoints.array_types import Float64, UInt8
-from facial_keypoints.errors import InputError
 from facial_keypoints.face import Face
 from facial_keypoints.filters.files import AFFINE, BLUR, SIMILARITY, Filter, columns, load_filter
-from facial_keypoints.keypoint_set import FACE15, FACE68, as_face15
+from facial_keypoints.keypoint_set import FACE15, check_roles
 from facial_keypoints.pictures import Picture, as_rgb
 
 OPAQUE = 255  # alpha
@@ -28,11 +27,11 @@ def apply_filter(picture: Picture, faces: Sequence[Face], filter: Filter | str |
 
     Args:
         picture: a path, an array or a PIL image, as in `Predictor.predict`.
-        faces: faces of 15 or 68 keypoints in this picture.
+        faces: faces in this picture, of a keypoint set that has what the filter is anchored to.
         filter: what `load_filter` returned, or what it takes; for many pictures, load it once.
 
     Raises:
-        InputError: the picture or the filter cannot be read, or a face has neither 15 nor 68 keypoints.
+        InputError: the picture or the filter cannot be read, or the keypoint set lacks what the filter is anchored to.
 
     Example:
         >>> from facial_keypoints import Predictor, apply_filter, write_picture
@@ -56,8 +55,8 @@ def fit_filter(filter: Filter, face: Face) -> Float64:
     parallax too, and draws at z = 0. So a hat, whose anchors are before it, moves back with the skull while the tip of
     the nose moves forward.
     """
-    points = points15(face)
-    targets = np.stack([points[list(anchor)].mean(axis=0) for anchor in filter.anchors])
+    check_roles(face.keypoint_set, filter.roles, "the filter")
+    targets = np.array([np.mean([face.role(FACE15.names[k]) for k in anchor], axis=0) for anchor in filter.anchors])
     if filter.fit == SIMILARITY:  # complex numbers turn and scale in one product
         turn, shift = _solution(columns(filter.positions, SIMILARITY), targets @ np.array([1, 1j]))
         return np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
@@ -70,20 +69,6 @@ def _solution(known: npt.NDArray[np.inexact[Any]], targets: npt.NDArray[np.inexa
     depth = known.shape[1] - (2 if np.iscomplexobj(known) else 3)
     solution = np.linalg.lstsq(known, targets, rcond=None)[0]
     return solution[: len(solution) - depth]
-
-
-def points15(face: Face) -> Float64:
-    """Returns a face's keypoints in the order of FACE15, float64 (15, 2) in px of the picture.
-
-    Raises:
-        InputError: the face has neither 15 nor 68 keypoints.
-    """
-    points = face.keypoints.astype(np.float64)
-    if len(points) == len(FACE68):
-        return np.asarray(as_face15(points), np.float64)
-    if len(points) != len(FACE15):
-        raise InputError(f"a face of {len(points)} keypoints; expected {len(FACE15)} or {len(FACE68)}")
-    return points
 
 
 def _draw(picture: UInt8, face: Face, filter: Filter) -> None:

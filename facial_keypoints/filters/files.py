@@ -42,6 +42,11 @@ class Filter:
     fit: str
     paint: str
 
+    @property
+    def roles(self) -> list[str]:
+        """The names of the keypoints of face15 that a face needs to carry it (`KeypointSet.role`)."""
+        return [FACE15.names[k] for k in sorted({k for anchor in self.anchors for k in anchor})]
+
     def digest(self) -> str:
         """Returns a hash of all its values."""
         values = repr((self.rgba.shape, self.anchors, self.positions.tolist(), self.fit, self.paint))

@@ -274,12 +274,18 @@ def _nominal_count(path: Path) -> int:
 
 
 def annotate_clip(
-    clip: Clip, predictor: Predictor, detector: Detector | None, out_folder: Path, smooth: bool = True
+    clip: Clip,
+    predictor: Predictor,
+    detector: Detector | None,
+    out_folder: Path,
+    smooth: bool = True,
+    measures: bool = False,
 ) -> list[int]:
     """Writes `NAME.mp4`, the clip with its faces drawn, and `NAME.csv`, a table of them, into a folder.
 
     NAME is the clip's file name: `walk.mp4` becomes `walk.mp4` and `walk.mp4.csv`. The columns are `frame` (from 0),
     `time_s`, `face` (its number in the clip), then those of `results.columns`.
+    With `measures`, head pose comes from the smoothed keypoints and openness from those of each frame.
 
     Returns:
         The number of frames, and the number of frames without a face.
@@ -290,12 +296,14 @@ def annotate_clip(
     name, faces_per_frame = clip.path.name, []
     with (out_folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, lineterminator="\n")
-        table.writerow([*FIRST_COLUMNS, *results.columns(predictor.spec)])
+        table.writerow([*FIRST_COLUMNS, *results.columns(predictor.spec, measures=measures)])
 
         def drawn() -> Iterator[UInt8]:
             for number, (frame, faces) in enumerate(track_clip(clip, predictor, detector, smooth=smooth)):
                 start = [number, round(frame.time_s, DECIMALS)]
-                table.writerows([*start, face.number, *results.row(results.face_values(face))] for face in faces)
+                for face in faces:
+                    values = results.face_values(face, measures=measures)
+                    table.writerow([*start, face.number, *results.row(values, measures=measures)])
                 faces_per_frame.append(len(faces))
                 numbers = [face.number for face in faces]
                 yield draw_faces(frame.picture, faces, numbers=numbers)

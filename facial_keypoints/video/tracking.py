@@ -12,11 +12,12 @@ from typing import Any
 import cv2
 import numpy as np
 
-from facial_keypoints.array_types import Float64, UInt8
+from facial_keypoints.array_types import Float32, Float64, UInt8
 from facial_keypoints.boxes import Detector
 from facial_keypoints.crops import box_of, crop_of
 from facial_keypoints.detectors.haar import Haar
 from facial_keypoints.face import MAX_UNCERTAINTY, Face, each_once, uncertainty
+from facial_keypoints.measures import Measures, measures
 from facial_keypoints.pictures import Picture, as_rgb
 from facial_keypoints.predictor import PASSES, Predictor
 from facial_keypoints.video.one_euro import OneEuro
@@ -38,9 +39,15 @@ class TrackedFace(Face):
 
     Attributes:
         number: the number of the face, from 0; the same in every frame, and unique in the clip.
+        unsmoothed: float32 (K, 2), the keypoints of this frame alone; None if they are not smoothed.
     """
 
     number: int = 0
+    unsmoothed: Float32 | None = None
+
+    def measures(self) -> Measures:
+        """Returns the measures; pose by the smoothed keypoints, openness by those of this frame: no blink is missed."""
+        return measures(self.keypoints, self.keypoint_set, self.unsmoothed)
 
     def to_dict(self) -> dict[str, Any]:
         """Returns `Face.to_dict` and the `number`."""
@@ -90,7 +97,11 @@ class Tracker:
             smooth: whether to smooth the keypoints by a one-euro filter.
             background: where the detector runs while frames continue, for a camera; its faces come some frames late.
                 None: each frame waits for the detector, and equal clips give equal faces.
+
+        Raises:
+            InputError: the predictor's keypoint set has no eyes, by which faces are found.
         """
+        predictor.check_eyes("clips and cameras need a model of faces")
         self._predictor, self._detector = predictor, detector or Haar()  # no further search in frames without a face
         self._smooth, self._background = smooth, background
         self._tracks: list[_Track] = []
@@ -204,7 +215,16 @@ class Tracker:
         face = track.face
         keypoints = track.smoothed(face.keypoints, face.box[2], time_s) if self._smooth else face.keypoints
         box = box_of(crop_of(keypoints[None], self._predictor.spec)[0], self._predictor.spec)
-        return TrackedFace(box, keypoints, face.expected_error, face.crop, face.keypoint_set, face.score, track.number)
+        return TrackedFace(
+            box,
+            keypoints,
+            face.expected_error,
+            face.crop,
+            face.keypoint_set,
+            face.score,
+            track.number,
+            face.keypoints if self._smooth else None,
+        )
 
 
 def pair(boxes: Sequence[Box], others: Sequence[Box]) -> dict[int, int]:

@@ -14,7 +14,7 @@ from data_prep.faces import Split
 from evaluation.predictions import write_predictions
 from facial_keypoints.array_types import Float32
 from facial_keypoints.codec import Keypoints
-from facial_keypoints.keypoint_set import FACE15
+from facial_keypoints.keypoint_set import FACE15, to_dict
 from tests.evaluation.conftest import make_split
 
 
@@ -43,7 +43,7 @@ def save(folder: Path, parts: dict[str, Split]) -> Path:
     with stage_folder(folder, PREPARE) as out:
         for name, part in parts.items():
             arrays.save_split(out, name, part)
-        write_manifest(out, PREPARE, {"keypoint_set": FACE15.name}, {}, {}, time.time())
+        write_manifest(out, PREPARE, {}, {}, {}, time.time(), {"keypoint_set": to_dict(FACE15)})
     return folder
 
 

@@ -83,7 +83,7 @@ def test_a_stage_replaces_only_its_own_folders_and_never_what_it_reads(tmp_path:
         write(folder, "data")
     with pytest.raises(InputError, match=r"was written by `python"):
         check_out(out, TRAIN)
-    with pytest.raises(InputError, match="which is read"):
+    with pytest.raises(InputError, match="holds the input"):
         check_out(out, PREPARE, [out / "source"])
     (out / "notes.txt").write_text("mine", encoding="utf-8")
     with pytest.raises(InputError, match=r"holds notes\.txt, which `python -m data_prep\.prepare .* did not write"):

@@ -1,5 +1,6 @@
 """The data folder on disk: what is stored comes back, and damaged arrays are one line."""
 
+import time
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
@@ -7,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_prep.arrays import load_keypoint_set, load_split, save_split
+from common.stage import stage_folder, write_manifest
+from data_prep.arrays import PREPARE, load_data_manifest, load_keypoint_set, load_split, save_split
 from data_prep.faces import Split
 from facial_keypoints.errors import InputError
+from facial_keypoints.keypoint_set import FACE15, to_dict
 
 IMAGES = "test_images.npy"
 
@@ -26,6 +29,7 @@ def part() -> Split:
         n,
         n,
         np.random.default_rng(0).random((5, 2, 3)),
+        np.random.default_rng(0).random((5, 3)) < 0.5,
     )
 
 
@@ -35,6 +39,23 @@ def test_what_is_stored_comes_back(part: Split, tmp_path: Path) -> None:
         stored, given = (getattr(one, field.name) for one in (load_split(tmp_path, "test"), part))
         assert stored.dtype == given.dtype
         np.testing.assert_array_equal(stored, given)
+
+
+def test_only_the_chosen_faces_are_stored(part: Split, tmp_path: Path) -> None:
+    save_split(tmp_path, "test", part, np.array([4, 1]))
+    stored, given = load_split(tmp_path, "test"), part.only(np.array([4, 1]))
+    for field in fields(Split):
+        np.testing.assert_array_equal(getattr(stored, field.name), getattr(given, field.name))
+
+
+def test_what_is_visible_is_stored_where_it_is_known(part: Split, tmp_path: Path) -> None:
+    save_split(tmp_path, "test", replace(part, visible=None))
+    assert load_split(tmp_path, "test").visible is None
+    nothing = np.zeros((5, 3), bool)
+    for wrong in (replace(part, labelled=nothing), replace(part, visible=nothing[:, :2])):
+        save_split(tmp_path, "test", wrong)
+        with pytest.raises(InputError, match=r"test_visible\.npy: must be of the labelled keypoints; make the folder"):
+            load_split(tmp_path, "test")
 
 
 def test_faces_that_were_not_cut_have_no_crops(part: Split, tmp_path: Path) -> None:
@@ -99,7 +120,14 @@ def test_any_damage_is_one_line_or_no_damage(part: Split, tmp_path: Path) -> Non
     assert refused > 100
 
 
-@pytest.mark.parametrize("parameters", [{}, {"keypoint_set": None}, {"keypoint_set": ["x"]}, {"keypoint_set": "x"}])
-def test_an_unknown_keypoint_set_is_told(parameters: dict[str, object]) -> None:
-    with pytest.raises(InputError, match=r"unknown keypoint set .*; known: face15"):
-        load_keypoint_set({"parameters": parameters})
+def test_a_keypoint_set_that_contradicts_itself_is_one_line(tmp_path: Path) -> None:
+    values = {**to_dict(FACE15), "skeleton": [["nose_tip", "left_ear"]]}
+    with pytest.raises(InputError, match=r"data/manifest\.json: skeleton has 'left_ear', which is not one of the 15"):
+        load_keypoint_set({"keypoint_set": values}, tmp_path / "data")
+
+
+def test_a_folder_that_only_names_its_keypoint_set_is_made_again(tmp_path: Path) -> None:
+    with stage_folder(tmp_path / "data", PREPARE) as folder:
+        write_manifest(folder, PREPARE, {"keypoint_set": "face15"}, {}, {}, time.time())
+    with pytest.raises(InputError, match="was written by an earlier version of this project; make the folder again"):
+        load_data_manifest(tmp_path / "data")

@@ -7,15 +7,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data_prep.crop import WHOLE, CropOptions, crop
+from data_prep.crop import WHOLE, CropOptions, by_box, crop
 from data_prep.readers import frames, npz, pictures_csv, pts
 from data_prep.readers.bad_faces import BadFaces
 from data_prep.readers.labelled_pictures import LabelledPictures
 from data_prep.readers.labels import read_keypoints
 from facial_keypoints import geometry
 from facial_keypoints.array_types import Float32
+from facial_keypoints.boxes import given_boxes
+from facial_keypoints.crops import crop_of_boxes
 from facial_keypoints.errors import InputError
-from facial_keypoints.keypoint_set import FACE15, FACE68, as_face15
+from facial_keypoints.keypoint_set import FACE15, FACE68, as_face15, from_names
+from facial_keypoints.spec import Crop, ModelSpec
 from tests.data_prep.pictures import face_68, save_five, save_frames, save_picture, save_pts
 
 NOSE = FACE15.index("nose_tip")
@@ -24,6 +27,14 @@ NOSE = FACE15.index("nose_tip")
 @pytest.fixture
 def pictures(tmp_path: Path) -> LabelledPictures:
     return pts.read(save_pts(tmp_path / "set68", ["a", "b", "c"]))
+
+
+def test_prepare_and_predict_crop_a_box_alike() -> None:
+    """So that a model without eyes sees in prediction what it saw in training."""
+    hand, box = from_names("hand", ["thumb", "wrist"], "hand.csv"), (10.0, 20.0, 40.0, 30.0)
+    trained = by_box(np.full((2, 2), np.nan, np.float32), "hand.csv", 64, box)
+    spec = ModelSpec(hand, (0,), False, Crop(64, 64, 1, ((1.0, 1.0), (2.0, 2.0))))
+    np.testing.assert_allclose(crop_of_boxes(given_boxes([box]), spec), [trained])
 
 
 def test_68_points_fill_a_square_of_1_2_times_their_box(pictures: LabelledPictures) -> None:
@@ -165,7 +176,7 @@ def test_a_picture_that_cannot_be_decoded_is_named_or_skipped_as_asked(tmp_path:
     assert len(crop(pictures, CropOptions(), bad)) == 1
     assert [line.partition(":")[0] for line in bad.lines] == [str(folder / "training" / "A_1.jpg")]
     (folder / "training" / "B_1.jpg").write_bytes(b"")
-    with pytest.raises(InputError, match=r"not one of its faces can be used; the first: .*A_1\.jpg: cannot be decoded"):
+    with pytest.raises(InputError, match=r"none of its faces can be used; the first: .*A_1\.jpg: cannot be decoded"):
         crop(pictures, CropOptions(), BadFaces(skip=True))
 
 

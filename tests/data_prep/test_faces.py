@@ -13,7 +13,7 @@ def test_only_some_faces_are_kept_in_every_array() -> None:
     images = np.zeros((4, 8, 8, 1), np.uint8) + n[:, None, None, None].astype(np.uint8)
     keypoints = (np.ones((4, 3, 2)) * n[:, None, None]).astype(np.float32)
     crops = np.ones((4, 2, 3)) * n[:, None, None]
-    part = Split(images, keypoints, np.ones((4, 3), bool), n, n + 10, n % 2, crops)
+    part = Split(images, keypoints, np.ones((4, 3), bool), n, n + 10, n % 2, crops, crops[:, 0] > 1)
     for kept, rows in ((np.array([False, True, False, True]), [1, 3]), (np.array([2, 0, 0]), [2, 0, 0])):
         some = part.only(kept)
         assert some.rows.tolist() == rows

@@ -110,7 +110,7 @@ def test_bad_use_and_bad_sources_leave_nothing_behind(tmp_path: Path) -> None:
         ([str(blind)], "holds 20 faces and not one label; bring labelled faces"),
         ([str(few), "--count", "9"], "--count is for the synthetic input only"),
         (["synthetic", "--count", "0"], "must be at least 1"),
-        (["synthetic", "--split", "published", "--impute", "knn"], "leave --impute out"),
+        (["synthetic", "--split", "published", "--impute", "knn"], "omit --impute"),
     ):
         with pytest.raises(InputError, match=message):
             main([*arguments, "--out", str(out)])

@@ -81,7 +81,7 @@ def test_from_five_points_to_a_data_folder_of_68(tmp_path: Path, capsys: pytest.
 
     prepare.main([str(out), "--split", "all-test", "--out", str(tmp_path / "data")])
     manifest = read_manifest(tmp_path / "data", PREPARE)
-    assert manifest["parameters"]["keypoint_set"] == FACE68.name
+    assert manifest["keypoint_set"]["name"] == FACE68.name
     assert manifest["metrics"]["sources"] == {"pictures": {"faces": 7, "never_labelled": []}}
 
 

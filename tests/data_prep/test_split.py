@@ -70,7 +70,7 @@ def test_too_few_faces_or_groups_are_refused() -> None:
 def test_sizes_are_as_near_as_whole_groups_allow() -> None:
     threes = split("grouped", np.arange(45) // 3, seed=0)  # test wants 5 of 45 faces: 6 is nearer than 3
     assert [len(indexes) for indexes in threes.values()] == [36, 3, 6]
-    assert sizes_text("grouped", threes) == "as near to 36/4/5 as whole groups allow: 36/3/6 faces to train/val/test"
+    assert sizes_text("grouped", threes) == "as close to 36/4/5 as whole groups allow: 36/3/6 faces to train/val/test"
     assert sizes_text("random", split("random", np.arange(45), seed=0)) == "exactly 36/4/5 faces to train/val/test"
     four = np.arange(200) // 50
     assert [len(indexes) for indexes in split("grouped", four, seed=0).values()] == [100, 50, 50]

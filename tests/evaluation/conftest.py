@@ -17,7 +17,7 @@ from common.stage import stage_folder, write_manifest
 from data_prep.arrays import PREPARE, data_hash, load_data_manifest, save_split
 from data_prep.faces import Split
 from facial_keypoints.array_types import Float32
-from facial_keypoints.keypoint_set import FACE15, FACE68, KeypointSet
+from facial_keypoints.keypoint_set import FACE15, FACE68, KeypointSet, to_dict
 from facial_keypoints.spec import Crop, ModelSpec, to_json
 from models.saved import TRAIN
 
@@ -44,7 +44,7 @@ def save_data(folder: Path, seed: int = 1) -> Path:
     with stage_folder(folder, PREPARE) as out:
         for first_row, count, split in ((0, 20, "train"), (20, 4, "val"), (24, 36, "test")):
             save_split(out, split, make_split(first_row, count, rng))
-        write_manifest(out, PREPARE, {"keypoint_set": FACE15.name}, {}, {}, time.time())
+        write_manifest(out, PREPARE, {}, {}, {}, time.time(), {"keypoint_set": to_dict(FACE15)})
     return folder
 
 
@@ -83,7 +83,7 @@ def save_data68(folder: Path) -> Path:
             save_split(out, split, Split(images, keypoints, labelled, rows, rows // 2, sources, crops))
         with (out / "faces.csv").open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([["split", "row", "origin", "file", "person", "label_source"], *lines])
-        write_manifest(out, PREPARE, {"keypoint_set": FACE68.name}, {}, {}, time.time())
+        write_manifest(out, PREPARE, {}, {}, {}, time.time(), {"keypoint_set": to_dict(FACE68)})
     return folder
 
 

@@ -6,7 +6,7 @@ import pytest
 from data_prep.faces import Split
 from evaluation.conditions import conditions, nose_beside
 from facial_keypoints.array_types import Float32
-from facial_keypoints.keypoint_set import FACE15, FACE68, KeypointSet, face15_of_68
+from facial_keypoints.keypoint_set import FACE15, FACE68, KeypointSet, face15_of_68, from_names
 
 NOSE = FACE15.index("nose_tip")
 
@@ -34,6 +34,12 @@ def test_yaw_and_light_by_hand() -> None:
         ("light", "dark"): [0, 3],
         ("light", "not dark"): [1, 2],
     }
+
+
+def test_without_eyes_or_nose_only_the_light_is_known() -> None:
+    test = faces([52, 42], [69, 200])
+    cat = from_names("cat", [f"p{k}" for k in range(15)], "")
+    assert [(by, which) for by, which, _ in conditions(test, cat)] == [("light", "dark"), ("light", "not dark")]
 
 
 @pytest.mark.parametrize("keypoint_set", [FACE15, FACE68])

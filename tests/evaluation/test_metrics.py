@@ -16,9 +16,10 @@ from evaluation.metrics import (
     nme_sums,
     point_nme_sums,
     ratios,
+    spans,
 )
 from facial_keypoints.array_types import Bool, Float32
-from facial_keypoints.keypoint_set import Normalizer
+from facial_keypoints.keypoint_set import BOX_DIAGONAL, Normalizer
 
 PAIR = Normalizer("eyes", (0,), (1,))
 
@@ -49,6 +50,8 @@ def test_every_metric_as_worked_by_hand() -> None:
         "nme_pct": 6.5,
         "auc": (0 + 7 / 8) / 2,
         "failure_rate_pct": 50.0,
+        "pck_at_0.05_pct": 60.0,  # 0, 1 and 0 px of 50
+        "pck_at_0.1_pct": 60.0,  # 5 is not under 5
     }
     assert metrics(*by_hand()) == pytest.approx(expected)
     assert mae_rmse(*by_hand()) == pytest.approx((expected["mae_px"], expected["rmse_px"]))
@@ -74,8 +77,12 @@ def test_keypoint_metrics_as_worked_by_hand() -> None:
 
 
 def test_area_and_failures_at_both_limits() -> None:
-    nme = np.array([2.0, 9.0, np.nan, 40.0])  # the third face has none
-    values = dict(zip(NME_METRICS, ratios(nme_sums(nme).sum(0), NME_METRICS), strict=True))
+    true = np.array([[[100, 0], [0, 0], [50, 50]]] * 4, np.float32)
+    predicted, scored = true.copy(), np.ones((4, 3), bool)
+    predicted[:, 2, 0] += (6, 27, 0, 120)  # NME 2, 9 and 40 %
+    scored[2, 0] = False  # the third face has none
+    sums = nme_sums(predicted, true, scored, PAIR).sum(0)
+    values = dict(zip(NME_METRICS, ratios(sums, NME_METRICS), strict=True))
     assert values == pytest.approx(
         {
             "nme_pct": 17.0,
@@ -83,16 +90,18 @@ def test_area_and_failures_at_both_limits() -> None:
             "failure_rate_at_8_pct": 200 / 3,
             "auc_at_10": (0.8 + 0.1) / 3,
             "failure_rate_at_10_pct": 100 / 3,
+            "pck_at_0.05_pct": 600 / 9,
+            "pck_at_0.1_pct": 700 / 9,
         }
     )
 
 
 def test_nme_of_each_keypoint_leaves_out_faces_without_the_distance() -> None:
     predicted, true, scored = by_hand()
-    of_points = ratios(point_nme_sums(predicted, true, scored, PAIR).sum(0), ("nme_pct",))
+    of_points = ratios(point_nme_sums(predicted, true, scored, spans(true, scored, PAIR)).sum(0), ("nme_pct",))
     assert of_points[:, 0] == pytest.approx([(5 + 1) / 2 / 50 * 100, 0, 26])
     scored[0, 1] = False
-    of_points = ratios(point_nme_sums(predicted, true, scored, PAIR).sum(0), ("nme_pct",))
+    of_points = ratios(point_nme_sums(predicted, true, scored, spans(true, scored, PAIR)).sum(0), ("nme_pct",))
     assert of_points[:, 0] == pytest.approx([2, 0, np.nan], nan_ok=True)
 
 
@@ -100,6 +109,15 @@ def test_the_distance_may_lie_between_means_of_keypoints() -> None:
     predicted, true, scored = by_hand()
     both = Normalizer("means", (0, 1), (2,))  # (45, 40) to (45, 70)
     assert face_nme(predicted, true, scored, both)[0] == pytest.approx(100 * 6 / 30)
+
+
+def test_the_box_diagonal_is_that_of_the_scored_keypoints() -> None:
+    _, true, scored = by_hand()
+    assert spans(true, scored, BOX_DIAGONAL) == pytest.approx([np.hypot(50, 30), 50])
+    scored[1] = False
+    assert spans(true, scored, BOX_DIAGONAL) == pytest.approx([np.hypot(50, 30), np.nan], nan_ok=True)
+    scored[0] = [True, False, False]  # a box of no size
+    assert np.isnan(spans(true, scored, BOX_DIAGONAL)).all()
 
 
 def test_nothing_scored_is_no_number_not_zero() -> None:

@@ -170,7 +170,7 @@ def test_every_normalizer_and_every_group(data68_folder: Path) -> None:
     wrong = test.keypoints.copy()
     wrong[:, :JAW, 1] += 6
     weights = resampling_weights(test.groups, resamples=50)
-    nme = nme_table(wrong, test, FACE68, weights).set_index(["normaliser", "labels"])
+    nme = nme_table(wrong, test, FACE68, weights).set_index(["normalizer", "labels"])
     # a quarter of the points is 6 px off; the outer corners are 30 px apart, the pupils (5 * 20 + 30) / 6 px
     assert nme["nme_pct"]["outer eye corners", "labelled"] == pytest.approx(100 * 6 / 4 / 30, abs=1e-3)
     assert nme["nme_pct"]["pupils", "labelled"] == pytest.approx(100 * 6 / 4 / (130 / 6), abs=1e-3)
@@ -182,7 +182,7 @@ def test_every_normalizer_and_every_group(data68_folder: Path) -> None:
         assert of_standard[f"auc_at_8{end}"] == standard[f"auc{end}"]
         assert of_standard[f"failure_rate_at_8_pct{end}"] == standard[f"failure_rate_pct{end}"]
 
-    groups = region_table(wrong, test, FACE68, weights).set_index(["group", "labels"])
+    groups = region_table(wrong, test, FACE68, weights).set_index(["region", "labels"])
     assert groups["nme_pct"]["jaw", "labelled"] == pytest.approx(20, abs=1e-3)
     assert groups["nme_pct_pupils"]["jaw", "labelled"] == pytest.approx(100 * 6 / (130 / 6), abs=1e-3)
     assert groups["point_error_px"]["jaw", "labelled"] == pytest.approx(6, abs=1e-4)

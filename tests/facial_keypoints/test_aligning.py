@@ -14,7 +14,7 @@ from facial_keypoints.aligning import TEMPLATE_PX, align, alignment_matrix
 from facial_keypoints.errors import InputError
 from facial_keypoints.face import Face
 from facial_keypoints.geometry import crop, transform
-from facial_keypoints.keypoint_set import FACE15
+from facial_keypoints.keypoint_set import FACE15, from_names
 from facial_keypoints.pictures import read_picture
 from facial_keypoints.predictor import Predictor
 from tests.conftest import ROOT
@@ -41,6 +41,17 @@ def test_whatever_the_turn_and_size_the_keypoints_come_to_the_template(
     moved = transform(TEMPLATE, np.array([[step.real, -step.imag, shift], [step.imag, step.real, -shift]]))
     found = transform(moved, alignment_matrix(face_at(moved), size_px))
     np.testing.assert_allclose((found + 0.5) * 112 / size_px - 0.5, TEMPLATE, atol=0.01)
+
+
+def test_the_five_roles_are_enough_and_one_that_is_missing_is_named() -> None:
+    five = from_names("five", list(TEMPLATE_PX), "five.csv")
+    face = Face((0, 0, 100, 100), TEMPLATE.astype(np.float32), None, np.eye(2, 3), five)
+    np.testing.assert_allclose(alignment_matrix(face), np.eye(2, 3), atol=1e-4)
+    four = Face(
+        (0, 0, 100, 100), np.zeros((4, 2), np.float32), None, np.eye(2, 3), from_names("four", five.names[:4], "f")
+    )
+    with pytest.raises(InputError, match="alignment needs mouth_left_corner, which the keypoint set four lacks"):
+        alignment_matrix(four)
 
 
 def test_a_margin_keeps_the_middle_and_shows_more_around_it() -> None:

@@ -10,7 +10,7 @@ from facial_keypoints.array_types import Float64
 from facial_keypoints.boxes import Boxes, EyesInBox, eyes_in, given_boxes, turning
 from facial_keypoints.crops import box_of, crop_faces, crop_of, crop_of_boxes, crop_of_whole, eye_centers, moved_px
 from facial_keypoints.errors import InputError
-from facial_keypoints.keypoint_set import FACE15, FACE68
+from facial_keypoints.keypoint_set import FACE15, FACE68, from_names
 from facial_keypoints.predictor import Predictor
 from facial_keypoints.spec import Crop, ModelSpec
 
@@ -34,6 +34,22 @@ def test_the_crop_of_a_face_of_mean_shape_shows_it_where_training_faces_are(plac
 def test_a_box_leads_to_a_crop_and_its_crop_to_the_box(x: float, y: float, side: float) -> None:
     crop = crop_of_boxes(given_boxes([[x, y, side, side]]), SPEC)[0]
     np.testing.assert_allclose(box_of(crop, SPEC), (x, y, side, side), atol=1e-6)
+
+
+HAND = ModelSpec(from_names("hand", ["0", "1"], "hand.csv"), (0,), False, Crop(4, 6, 1, ((1.0, 2.0), (2.0, 1.0))))
+
+
+def test_a_box_without_eyes_is_cropped_as_a_square_around_its_middle() -> None:
+    crop = crop_of_boxes(given_boxes([[10, 20, 40, 30]]), HAND)[0]  # a square of 48 px around (30, 35), seen with 4 px
+    np.testing.assert_allclose(crop, [[1 / 12, 0, 2.5 - 30 / 12], [0, 1 / 12, 1.5 - 35 / 12]])
+    np.testing.assert_allclose(box_of(crop, HAND), (10, 15, 40, 40))
+    assert crop_of_boxes(given_boxes([]), HAND).shape == (0, 2, 3)
+
+
+@given(st.floats(-500, 500), st.floats(-500, 500), st.floats(4, 900))
+def test_a_square_box_without_eyes_leads_to_a_crop_and_back(x: float, y: float, side: float) -> None:
+    crop = crop_of_boxes(given_boxes([[x, y, side, side]]), HAND)[0]
+    np.testing.assert_allclose(box_of(crop, HAND), (x, y, side, side), atol=1e-6)
 
 
 def test_eyes_in_boxes_worked_by_hand() -> None:

@@ -19,7 +19,8 @@ from facial_keypoints.crops import box_of, crop_of, crop_of_boxes
 from facial_keypoints.detectors.haar import Haar
 from facial_keypoints.drawing import draw_faces
 from facial_keypoints.face import Face, each_once, uncertainty
-from facial_keypoints.keypoint_set import FACE15
+from facial_keypoints.keypoint_set import FACE15, FACE68
+from facial_keypoints.measures import measures
 from facial_keypoints.pictures import read_picture, write_picture
 from tests.conftest import ROOT
 from tests.facial_keypoints.drawn import Drawn, drawn_faces
@@ -199,6 +200,23 @@ def test_a_keypoint_by_its_name(predictor: Predictor, drawn: Drawn) -> None:
     for kind in (InputError, KeyError):
         with pytest.raises(kind, match=r"^'ear': no such keypoint; the face has left_eye_center, right_eye_center, "):
             face["ear"]
+
+
+def test_a_role_is_a_keypoint_by_the_name_of_face15() -> None:
+    points = np.arange(136, dtype=np.float32).reshape(68, 2)
+    face = Face((0, 0, 9, 9), points, None, np.eye(2, 3), FACE68)
+    assert face.role("nose_tip") == (60, 61)
+    assert face.role("left_eye_center") == ((84 + 94) / 2, (85 + 95) / 2)
+    with pytest.raises(InputError, match="needs tail, which the keypoint set face68 lacks"):
+        face.role("tail")
+
+
+def test_a_face_measures_itself(predictor: Predictor, drawn: Drawn) -> None:
+    face = predictor.predict(drawn.picture)[0]
+    found = face.measures()
+    assert found == measures(face.keypoints, FACE15)
+    apart = np.hypot(*np.subtract(face["left_eye_center"], face["right_eye_center"]))
+    assert found.pupil_distance_px == pytest.approx(float(apart))
 
 
 def test_a_face_as_json(predictor: Predictor, drawn: Drawn) -> None:

@@ -1,6 +1,7 @@
 """Keypoint sets: the built-in ones are consistent; those of a user say what they can and refuse contradictions."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from facial_keypoints.keypoint_set import (
     KeypointSet,
     Normalizer,
     as_face15,
+    difference,
     from_dict,
     from_names,
     mirror_of_names,
@@ -182,6 +184,17 @@ def test_a_set_without_eyes_aligns_nothing() -> None:
         eye_centers(np.zeros((2, 2)), from_names("hand", ["0", "1"], "hand.csv"))
 
 
+def test_sets_differ_by_keypoints_order_or_label_sources() -> None:
+    one = from_names("one", ["a", "b", "c"], "one.csv")
+    assert difference(one, replace(from_names("other", ["a", "b", "c"], "x"), skeleton=((0, 1),))) == ""
+    assert difference(one, from_names("other", ["c", "b", "a"], "x")) == "the order of the keypoints differs"
+    assert difference(one, from_names("other", ["a"], "x")) == "only one has b, c"
+    assert difference(from_names("hand", [str(k) for k in range(21)], "x"), one) == (
+        "only hand has 0, 1, 2 and 18 more; only one has a, b, c"
+    )
+    assert difference(FACE15, replace(FACE15, label_sources=FACE15.label_sources[:1])) == "the label sources differ"
+
+
 def test_a_file_says_what_names_cannot(tmp_path: Path) -> None:
     (tmp_path / "mouth.toml").write_text(
         """keypoints = ["a", "b", "top", "bottom"]
@@ -231,3 +244,15 @@ def test_a_file_that_contradicts_itself_is_one_line(tmp_path: Path, text: str, m
         read(path)
     assert str(caught.value).startswith(str(path))
     assert "\n" not in str(caught.value)
+
+
+def test_outlines_are_roles_whose_order_counts(tmp_path: Path) -> None:
+    names = ["a", "b", "c", "d"]
+    (tmp_path / "mouth.toml").write_text(f'keypoints = {json.dumps(names)}\n[roles]\ninner_lip = ["c", "b", "a", "d"]')
+    assert read(tmp_path / "mouth.toml").role("inner_lip") == (2, 1, 0, 3)
+
+
+@pytest.mark.parametrize("outline", [["a", "b"], ["a", "b", "c", "d", "e"]])
+def test_an_outline_needs_as_many_keypoints_below_as_above(outline: list[str]) -> None:
+    with pytest.raises(InputError, match=r"mouth.toml: roles.inner_lip has \d keypoints; give an even number"):
+        from_dict({"name": "mouth", "keypoints": list("abcdef"), "roles": {"inner_lip": outline}}, "mouth.toml")

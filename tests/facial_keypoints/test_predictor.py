@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 
 from data_prep.synthetic import dataset
-from facial_keypoints import InputError, Predictor
+from facial_keypoints import InputError, Predictor, Tracker
 from facial_keypoints.array_types import UInt8
 from facial_keypoints.codec import decode, output_points
 from facial_keypoints.crops import box_of
-from facial_keypoints.keypoint_set import FACE15
+from facial_keypoints.keypoint_set import FACE15, from_names
 from facial_keypoints.predictor import TYPICAL_UNCERTAINTY
 from facial_keypoints.pretrained import shipped
 from facial_keypoints.runtime import onnxruntime
@@ -139,6 +139,32 @@ def test_what_is_predicted_is_what_the_codec_makes_of_the_network_s_output(tmp_p
     output = np.repeat(np.arange(17, dtype=np.float32)[None, :, None], 2, axis=2)
     wanted = decode(output, np.array([1]), output_points(FACE15, (0, 1))).coordinates
     np.testing.assert_array_equal(made.predict_crops(np.zeros((1, 4, 5, 1), np.uint8), "sparse")[0], wanted)
+
+
+@pytest.fixture
+def hand(tmp_path: Path) -> Predictor:
+    """A network for crops of 4 x 5 px that puts two keypoints without eyes at (0, 0) and (1, 1)."""
+    mean = ((3.0, 3.0), (1.0, 1.0))  # turned round, and larger: the crop must not follow it
+    spec = ModelSpec(from_names("hand", ["thumb", "wrist"], "hand.csv"), (0,), False, Crop(4, 5, 1, mean))
+    return Predictor(means_of_channels(tmp_path / "hand.onnx", 1, spec, given=2))
+
+
+def test_what_has_no_eyes_is_predicted_in_the_square_of_its_box(hand: Predictor) -> None:
+    picture = np.zeros((100, 100), np.uint8)
+    first, second = hand.predict(picture, boxes=[(10, 20, 40, 30), (0, 0, 10, 10)])
+    np.testing.assert_allclose(first.keypoints, [(6, 17), (18, 29)], atol=1e-4)  # a square of 48 px, 12 for one of 4
+    assert first.box == pytest.approx((10, 15, 40, 40))
+    assert second.box == pytest.approx((0, 0, 10, 10))
+    assert first.measures() == (None,) * 7
+
+
+def test_what_has_no_eyes_needs_boxes(hand: Predictor) -> None:
+    with pytest.raises(
+        InputError, match=r"hand\.onnx: predicts the keypoint set hand, which has no eyes to find .*boxes="
+    ):
+        hand.predict(np.zeros((9, 9), np.uint8))
+    with pytest.raises(InputError, match="no eyes to find faces by; clips and cameras need a model of faces"):
+        Tracker(hand)
 
 
 def test_a_shipped_name_comes_first_and_a_path_is_written_as_one(

@@ -117,7 +117,7 @@ BAD_FILES = {  # what is in the file -> what is said of it
     "def build(input_shape, keypoints):\n    raise ValueError('too small')\n": r"net\.py, line 2: .*\(too small\)",
     DENSE.format("input_shape", FLAT): r"gives \(N, 30\); it must give \(N, 15, 2\)",
     DENSE.format("(32, 32, 1)", POINTS): r"takes \(N, 32, 32, 1\); it must begin with keras.Input\(input_shape\)",
-    DENSE.format("input_shape", f"keras.layers.Lambda(lambda x: x), {POINTS}"): "could not load this network again",
+    DENSE.format("input_shape", f"keras.layers.Lambda(lambda x: x), {POINTS}"): "cannot load this network after saving",
     OWN.replace("@keras.saving.register_keras_serializable()", ""): r"give a class of your own @keras\.saving\.",
 }
 

@@ -103,7 +103,9 @@ def test_images_and_keypoints_that_do_not_fit(tmp_path: Path) -> None:
         predict(load_model(tmp_path / "68.keras"), images(1), FACE15)
 
 
-@pytest.mark.parametrize(("always", "said"), [(-1.0, "an expected error that is not above 0"), (np.nan, "no numbers")])
+@pytest.mark.parametrize(
+    ("always", "said"), [(-1.0, "an expected error that is not above 0"), (np.nan, "values that are not finite")]
+)
 def test_what_is_no_keypoint_is_refused(always: float, said: str, tmp_path: Path) -> None:
     numbers = [keras.layers.Flatten(), keras.layers.Dense(45), keras.layers.Reshape((15, 3))]
     keras.Sequential([keras.Input(SHAPE), *numbers, keras.layers.Rescaling(0, always)]).save(tmp_path / "model.keras")

@@ -12,7 +12,7 @@ from common.stage import stage_folder, write_manifest
 from data_prep import arrays, faces_csv, prepare
 from data_prep.arrays import PREPARE
 from data_prep.faces import Split
-from facial_keypoints.keypoint_set import FACE15, KeypointSet
+from facial_keypoints.keypoint_set import FACE15, KeypointSet, to_dict
 
 
 @pytest.fixture(scope="session")
@@ -47,7 +47,7 @@ def write_data(out: Path, parts: dict[str, Split], keypoint_set: KeypointSet = F
             people += [(split, f"{out}:{group}") for group in part.groups]  # of no other folder
         with (folder / faces_csv.NAME).open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows(people)
-        write_manifest(folder, PREPARE, {"keypoint_set": keypoint_set.name}, {}, {}, time.time())
+        write_manifest(folder, PREPARE, {}, {}, {}, time.time(), {"keypoint_set": to_dict(keypoint_set)})
     return out
 
 

@@ -278,9 +278,9 @@ def test_bad_data_folders_are_told_in_one_line(small_data: Path, tmp_path: Path)
         main(["base", "--data", str(copy), "--out", str(tmp_path / "out")])
     (copy / "moved.npy").rename(copy / "val_keypoints.npy")
     manifest = json.loads((small_data / "manifest.json").read_text(encoding="utf-8"))
-    manifest["parameters"]["keypoint_set"] = "ears"
+    manifest["keypoint_set"]["mirror"] = [["ears", "nose_tip"]]
     (copy / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
-    with pytest.raises(InputError, match="ears"):
+    with pytest.raises(InputError, match=r"manifest\.json: mirror has 'ears'"):
         main(["base", "--data", str(copy), "--out", str(tmp_path / "out")])
     assert not list(tmp_path.glob("*out*"))
 

@@ -1,22 +1,17 @@
 """Label files: which keypoint set their columns tell, and what is no label."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from data_prep.readers import labels
 from data_prep.readers.labels import keypoint_set_of, numbers, read_keypoints
 from facial_keypoints.errors import InputError
-from facial_keypoints.keypoint_set import FACE15, KeypointSet, LabelSource
+from facial_keypoints.keypoint_set import FACE15, from_names
 
 PATH = Path("labels.csv")
-EARS = KeypointSet("ears", ("left_ear", "right_ear", "chin"), (1, 0, 2), (), (), (), (LabelSource("all", (0, 1, 2)),))
-
-
-@pytest.fixture(autouse=True)
-def two_sets(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(labels, "KEYPOINT_SETS", {"face15": FACE15, "ears": EARS})
+EARS = from_names("ears", ["left_ear", "right_ear", "chin"], "ears.toml")
 
 
 def write(folder: Path, header: list[str], *rows: str) -> Path:
@@ -25,15 +20,29 @@ def write(folder: Path, header: list[str], *rows: str) -> Path:
     return path
 
 
-def test_the_columns_tell_the_keypoint_set_in_any_order(tmp_path: Path) -> None:
+def test_the_columns_are_found_in_any_order(tmp_path: Path) -> None:
     header = ["chin_y", "chin_x", "left_ear_x", "left_ear_y", "right_ear_x", "right_ear_y"]
-    keypoints, keypoint_set, *_ = read_keypoints(write(tmp_path, header, "6,5,1,2,3,4", ",,,,,", "6,5,NA,nan,,4"))
+    path = write(tmp_path, header, "6,5,1,2,3,4", ",,,,,", "6,5,NA,nan,,4")
+    keypoints, keypoint_set, *_ = read_keypoints(path, given=EARS)
     assert keypoint_set == EARS
     assert keypoints.dtype == np.float32
     gap = np.nan
     expected = [[[1, 2], [3, 4], [5, 6]], [[gap, gap]] * 3, [[gap, gap], [gap, 4], [5, 6]]]
     np.testing.assert_array_equal(keypoints, expected)
     assert keypoint_set_of(PATH, FACE15.columns[::-1]) == FACE15
+
+
+def test_other_names_are_a_set_of_their_own(tmp_path: Path) -> None:
+    assert keypoint_set_of(PATH, EARS.columns) == replace(EARS, name="custom_3")
+    assert keypoint_set_of(PATH, FACE15.columns[:28]).names == FACE15.names[:14]  # no label source labels these
+
+
+def test_a_given_set_may_have_further_keypoints(tmp_path: Path) -> None:
+    keypoints, keypoint_set, *_ = read_keypoints(write(tmp_path, ["chin_x", "chin_y"], "5,6"), given=EARS)
+    assert keypoint_set == EARS
+    np.testing.assert_array_equal(keypoints, [[[np.nan, np.nan]] * 2 + [[5, 6]]])
+    with pytest.raises(InputError, match=r"labels\.csv: has jaw, not among the 3 keypoints of ears; rename"):
+        keypoint_set_of(PATH, ["jaw_x", "jaw_y"], given=EARS)
 
 
 def test_a_file_without_columns_for_a_keypoint_has_no_labels_for_it(tmp_path: Path) -> None:
@@ -45,23 +54,23 @@ def test_a_file_without_columns_for_a_keypoint_has_no_labels_for_it(tmp_path: Pa
 
 
 FAULTS: dict[str, tuple[list[str], str]] = {
-    "half a keypoint": (["left_ear_x", "left_ear_y", "chin_x"], "lacks right_ear_x, right_ear_y, chin_y; a label file"),
-    "another name": ([*EARS.columns[:4], "jaw_x", "jaw_y"], "lacks chin_x, chin_y; does not know jaw_x, jaw_y;"),
-    "a column twice": ([*EARS.columns, "chin_x"], "repeats chin_x; a label file of ears has the columns NAME_x"),
-    "nothing known": (["file", "Image"], r"lacks left_ear_x, .* and 1 more; does not know file, Image;"),
-    "most of the other set": ([*FACE15.columns[:29], "chin_x"], "lacks mouth_center_bottom_lip_y; does not know chin"),
+    "half a keypoint": (["left_ear_x", "left_ear_y", "chin_x"], "lacks chin_y; a label file has the columns NAME_x"),
+    "no coordinate": ([*EARS.columns, "age"], "does not know age;"),
+    "a keypoint twice": ([*EARS.columns, "chin_x", "chin_y"], "repeats chin_x, chin_y; a label file has the columns"),
+    "no keypoint": (["file", "Image"], r"does not know file, Image; names no keypoint;"),
+    "a keypoint without a name": (["_x", "_y"], r"does not know _x, _y; names no keypoint;"),
 }
 
 
 @pytest.mark.parametrize(("header", "message"), FAULTS.values(), ids=FAULTS)
-def test_other_columns_are_told_by_the_set_that_fits_best(header: list[str], message: str) -> None:
+def test_each_fault_of_a_header_is_one_line(header: list[str], message: str) -> None:
     with pytest.raises(InputError, match=rf"labels\.csv: the header \(line 1\) {message}") as error:
         keypoint_set_of(PATH, header)
     assert "\n" not in str(error.value)
 
 
 def test_further_columns_are_asked_for() -> None:
-    assert keypoint_set_of(PATH, [*EARS.columns, "Image"], others=["Image"]) == EARS
+    assert keypoint_set_of(PATH, [*EARS.columns, "Image"], others=["Image"]).names == EARS.names
     with pytest.raises(
         InputError, match=r"lacks Image; .* has the columns NAME_x and NAME_y of each keypoint and Image"
     ):

@@ -103,11 +103,11 @@ FAULTS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "header alone": (lambda f: (f / npz.KEYPOINTS).write_text(",".join(FACE15.columns), encoding="utf-8"), "no rows"),
     "missing column": (
         lambda f: pd.read_csv(f / npz.KEYPOINTS).drop(columns="nose_tip_y").to_csv(f / npz.KEYPOINTS, index=False),
-        "lacks nose_tip_y; a label file of face15",
+        "lacks nose_tip_y; a label file has",
     ),
     "unknown column": (
         lambda f: pd.read_csv(f / npz.KEYPOINTS).assign(ear_x=1).to_csv(f / npz.KEYPOINTS, index=False),
-        "does not know ear_x",
+        "lacks ear_y",
     ),
     "text": (
         lambda f: edit_labels(f, 4, "nose_tip_x", "left"),

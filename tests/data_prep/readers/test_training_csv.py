@@ -52,8 +52,10 @@ def test_reads_zip(tmp_path: Path) -> None:
     check_whole(path)
 
 
-def test_keypoints_without_columns_are_unlabelled(tmp_path: Path) -> None:
-    faces = read(write(tmp_path, table([cells(row)[2:] for row in range(3)], COLUMNS[2:])))
+def test_keypoints_of_a_given_set_without_columns_are_unlabelled(tmp_path: Path) -> None:
+    path = write(tmp_path, table([cells(row)[2:] for row in range(3)], COLUMNS[2:]))
+    assert read(path).keypoint_set.names == FACE15.names[1:]
+    faces = read(path, given=FACE15)
     assert np.isnan(faces.keypoints[:, 0]).all()
     np.testing.assert_array_equal(faces.keypoints[1, 1:], np.full((14, 2), 1.25))
 
@@ -91,8 +93,8 @@ def with_cell(row: int, column: int, text: str) -> str:
 BAD_TABLES: dict[str, tuple[str, str]] = {
     "empty file": ("", "is empty"),
     "only a header": (table([]), "no rows below the header"),
-    "missing columns": (table([], COLUMNS[3:]), "lacks left_eye_center_x, left_eye_center_y, right_eye_center_x;"),
-    "another file": ("a,b\n1,2\n", "lacks Image, left_eye_center_x, .* and 26 more; does not know a, b"),
+    "missing columns": (table([], COLUMNS[3:]), "lacks right_eye_center_x;"),
+    "another file": ("a,b\n1,2\n", "lacks Image; does not know a, b; names no keypoint"),
     "repeated column": (table([], [*COLUMNS, "Image"]), "repeats Image"),
     "a pixel too few": (with_cell(1, 30, "1 " * 255), r"row 1 \(line 3\).* 255 pixels where the first row has 256"),
     "first row a pixel short": (with_cell(0, 30, "1 " * 9215), r"row 0 \(line 2\).* 9,215 pixels"),

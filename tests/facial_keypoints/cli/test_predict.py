@@ -21,6 +21,7 @@ from facial_keypoints.cli import filter, predict
 from facial_keypoints.errors import InputError, run
 from facial_keypoints.face import Face
 from facial_keypoints.keypoint_set import FACE15
+from facial_keypoints.measures import COLUMNS
 from facial_keypoints.pictures import read_picture, write_picture
 from facial_keypoints.predictor import Predictor
 from facial_keypoints.results import face_values, row
@@ -307,8 +308,8 @@ def test_a_picture_that_changed_since_the_kill_is_done_again(
         (["{in}/none"], "none: holds no pictures"),
         (["{in}/a.png", "{in}/deep/a.png"], "a.png: 2 inputs would have this name in --out"),
         (["{in}/clip.avi", "{in}/clip.avi.mp4"], "clip.avi.mp4: 2 inputs would have this name in --out"),
-        (["{in}", "--box", "1,2,3,4"], "--box: needs exactly one picture, and no --no-detect"),
-        (["{in}/a.png", "--box", "1,2,3,4", "--no-detect"], "--box: needs exactly one"),
+        (["{in}", "--box", "1,2,3,4"], "--box: needs exactly one picture; for several give --boxes FILE"),
+        (["{in}/a.png", "--box", "1,2,3,4", "--no-detect"], "--box, --boxes, --no-detect: give one"),
         (["{in}/a.png", "--box", "1,2,0,4"], "boxes: [(1.0, 2.0, 0.0, 4.0)] are not x, y, width, height"),
         (["{in}/a.png", "--box", "0,0,1e200,1e200"], "the last two above 0, none beyond 1,000,000"),
         (["{in}/a.png", "--model", "v9"], "v9: no such model; give one of"),
@@ -320,7 +321,7 @@ def test_a_picture_that_changed_since_the_kill_is_done_again(
         ),
         (["{in}/a.png", "--workers", "0"], "--workers 0: must be 1 to 1024"),
         (["{in}/a.png", "--workers", "99999999999"], "--workers 99999999999: must be 1 to 1024"),
-        (["{in}/a.png", "clip.mp4", "--no-detect"], "--no-detect: works on pictures of one face each"),
+        (["{in}/a.png", "clip.mp4", "--no-detect"], "clip.mp4: is a clip, in which faces must be detected"),
         (["{in}/clip.mp4"], "clip.mp4"),
     ],
 )
@@ -452,6 +453,34 @@ def test_a_box_on_the_command_line_is_four_numbers(picture: Path, capsys: pytest
 def test_a_face_without_expected_errors_has_no_such_columns_but_its_keypoints() -> None:
     face = Face((0, 0, 1, 1), np.full((15, 2), (1, 2), np.float32), None, np.eye(2, 3), FACE15)
     assert row(face_values(face)) == [0, 0, 1, 1, *[1, 2] * 15]
+
+
+def test_measures_are_columns_of_the_tables_and_empty_where_the_set_has_no_lids(picture: Path, tmp_path: Path) -> None:
+    main(["predict", str(picture), "--out", str(tmp_path / "out"), *BOXES, "--measures"])
+    faces = Predictor().predict(read_picture(picture), boxes=[[40, 40, 192, 192], [272, 40, 192, 192]])
+    written = json.loads((tmp_path / "out" / "keypoints.json").read_bytes())["pictures"][0]["faces"]
+    for face, of_face, values in zip(faces, rows(tmp_path / "out"), written, strict=True):
+        assert list(of_face)[-7:] == list(COLUMNS)
+        assert list(values["measures"]) == list(COLUMNS)
+        for name, measured in face.measures()._asdict().items():
+            expected = None if measured is None else pytest.approx(measured, abs=0.02)
+            assert values["measures"][name] == expected
+            assert (float(of_face[name]) if of_face[name] else None) == expected
+        assert of_face["mouth_openness"] == ""
+        assert of_face["yaw_deg"] != ""
+
+
+def test_measures_of_a_clip_are_in_its_table(tmp_path: Path) -> None:
+    frame = drawn_faces(1, 1).picture
+    writer = cv2.VideoWriter(str(tmp_path / "walk.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 25, frame.shape[1::-1])
+    for _ in range(2):
+        writer.write(frame)
+    writer.release()
+    main(["predict", str(tmp_path / "walk.avi"), "--out", str(tmp_path / "out"), "--measures", "--model", "v2-68"])
+    with (tmp_path / "out" / "walk.avi.csv").open(encoding="utf-8") as file:
+        table = list(csv.DictReader(file))
+    assert len(table) == 2
+    assert all(0 < float(row[name]) < 1 for row in table for name in COLUMNS if "eye" in name)
 
 
 def test_a_clip_beside_a_picture(picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

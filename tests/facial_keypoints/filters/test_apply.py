@@ -20,7 +20,7 @@ from facial_keypoints.face import Face
 from facial_keypoints.filters.apply import apply_filter, fit_filter
 from facial_keypoints.filters.files import FOLDER, load_filter, names
 from facial_keypoints.geometry import fit_similarity, transform
-from facial_keypoints.keypoint_set import FACE15, as_face15
+from facial_keypoints.keypoint_set import FACE15, FACE68, as_face15, from_names
 from facial_keypoints.pictures import read_picture
 from facial_keypoints.predictor import Predictor
 from facial_keypoints.video import clips
@@ -146,14 +146,25 @@ def test_the_larger_face_is_in_front(tmp_path: Path) -> None:
 
 def test_68_keypoints_carry_a_filter_as_15_do() -> None:
     points = np.random.default_rng(0).uniform(60, 140, (68, 2)).astype(np.float32)
-    face68, face15 = face_at({}, keypoints=points), face_at({}, keypoints=as_face15(points))
+    face68 = face_at({}, keypoints=points, keypoint_set=FACE68)
+    face15 = face_at({}, keypoints=as_face15(points))
     picture = np.zeros((200, 200, 3), np.uint8)
     for name in ("hat", "sunglasses"):
         painted = [apply_filter(picture, [face], load_filter(name)) for face in (face68, face15)]
         assert painted[0].any()
         np.testing.assert_allclose(painted[0], painted[1], atol=1)
-    with pytest.raises(InputError, match="a face of 5 keypoints"):
-        apply_filter(picture, [face_at({}, keypoints=points[:5])], load_filter("hat"))
+
+
+def test_any_set_with_the_keypoints_of_a_filter_carries_it_and_others_are_one_line() -> None:
+    points = np.random.default_rng(0).uniform(60, 140, (15, 2)).astype(np.float32)
+    sunglasses, picture = load_filter("sunglasses"), np.zeros((200, 200, 3), np.uint8)
+    used = sorted({k for group in sunglasses.anchors for k in group})
+    some = from_names("some", [FACE15.names[k] for k in used], "some.csv")
+    carried = apply_filter(picture, [face_at({}, keypoints=points[used], keypoint_set=some)], sunglasses)
+    np.testing.assert_array_equal(carried, apply_filter(picture, [face_at({}, keypoints=points)], sunglasses))
+    few = face_at({}, keypoints=points[:2], keypoint_set=from_names("two", FACE15.names[:2], "two.csv"))
+    with pytest.raises(InputError, match=r"the filter needs .*, which the keypoint set two lacks; .*keypoints\.toml"):
+        apply_filter(picture, [few], "moustache")
 
 
 @pytest.mark.parametrize("name", names())

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from facial_keypoints.array_types import UInt8
 from facial_keypoints.boxes import Boxes, given_boxes
 from facial_keypoints.detectors.haar import Haar
-from facial_keypoints.keypoint_set import FACE15
+from facial_keypoints.keypoint_set import FACE15, FACE68
+from facial_keypoints.measures import measures
 from facial_keypoints.predictor import Predictor
 from facial_keypoints.spec import METADATA_KEY, Crop, ModelSpec, to_json
 from facial_keypoints.video.clips import read_clip, read_frames
@@ -92,8 +93,19 @@ def test_smoothing_moves_what_is_shown_and_not_what_is_followed(predictor: Predi
     assert numbers(raw) == numbers(smoothed) == [[0]] * 12
     for (one,), (other,) in zip(raw, smoothed, strict=True):
         assert one.crop == pytest.approx(other.crop)
+        assert one.unsmoothed is None
+        np.testing.assert_array_equal(other.unsmoothed, one.keypoints)
     late = raw[-1][0].keypoints - smoothed[-1][0].keypoints
     assert 0 < late[:, 0].mean() < 6  # px; less than a frame
+
+
+def test_openness_is_that_of_the_frame_and_pose_that_of_the_smoothed_keypoints() -> None:
+    smoothed = np.random.default_rng(0).normal(100, 30, (68, 2)).astype(np.float32)
+    of_frame = smoothed + np.random.default_rng(1).normal(0, 5, (68, 2)).astype(np.float32)
+    face = TrackedFace((0, 0, 99, 99), smoothed, None, np.eye(2, 3), FACE68, unsmoothed=of_frame)
+    found, at_once = face.measures(), measures(of_frame, FACE68)
+    assert found[:3] == measures(smoothed, FACE68)[:3] != at_once[:3]
+    assert found[3:6] == at_once[3:6]
 
 
 def test_a_face_that_leaves_is_not_shown_and_another_later_is_another(predictor: Predictor, detector: Counted) -> None:

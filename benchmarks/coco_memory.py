@@ -1,0 +1,89 @@
+"""Measures the time and the peak memory of `prepare` on a large COCO file.
+
+    python -m benchmarks.coco_memory [--annotations 100000] [--pictures 1000]
+
+Drawn faces are written as PNGs with a COCO file into a temporary folder. Each picture has many annotations: the labels
+of its face, each time with other noise. `prepare` runs in a process of its own.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from benchmarks.memory import peak_mb
+from data_prep.faces import labelled_points
+from data_prep.synthetic import dataset
+from facial_keypoints.errors import run
+
+NOISE_PX = 1.0
+
+
+def write_coco(folder: Path, annotations: int, pictures: int) -> Path:
+    """Writes drawn pictures and a COCO file with their labels; returns the file."""
+    rng = np.random.default_rng(0)
+    faces = dataset.read(pictures)
+    labelled = labelled_points(faces.keypoints)
+    (folder / "images").mkdir()
+    images = []
+    for number, image in enumerate(faces.images):
+        name = f"{number:06}.png"
+        cv2.imwrite(str(folder / "images" / name), image)
+        images.append({"id": number, "file_name": name, "width": image.shape[1], "height": image.shape[0]})
+    path = folder / "faces.json"
+    names = [f"my_{name}" for name in faces.keypoint_set.names]  # a keypoint set of one's own
+    head = {"images": images, "categories": [{"id": 1, "name": "face", "keypoints": names, "skeleton": []}]}
+    with path.open("w", encoding="utf-8") as file:
+        file.write(json.dumps(head)[:-1] + ', "annotations": [')
+        for number in range(annotations):
+            at = number * pictures // annotations
+            noisy = np.nan_to_num(faces.keypoints[at]) + rng.normal(0, NOISE_PX, (len(names), 2))
+            values = np.where(labelled[at][:, None], np.column_stack([noisy.round(2), np.full(len(names), 2)]), 0)
+            annotation = {"id": number, "image_id": at, "category_id": 1, "keypoints": values.ravel().tolist()}
+            file.write((",\n" if number else "\n") + json.dumps(annotation))
+        file.write("]}\n")
+    return path
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--annotations", type=int, default=100_000)
+    parser.add_argument("--pictures", type=int, default=1_000)
+    parser.add_argument("options", nargs="*", help="of prepare, after --")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        # In a process of its own: Linux counts the parent's memory at the start of a child as the child's.
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+            path = pool.submit(write_coco, folder, options.annotations, options.pictures).result()
+        print(f"{path.stat().st_size / 1e6:.0f} MB of JSON")
+        command = [
+            sys.executable,
+            "-m",
+            "data_prep.prepare",
+            str(path),
+            "--out",
+            str(folder / "data"),
+            *options.options,
+        ]
+        started = time.perf_counter()
+        process = subprocess.Popen(command)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            raise subprocess.CalledProcessError(process.returncode, command)
+        print(f"{options.annotations:,} annotations: {seconds:.0f} s, {peak_mb(usage):.0f} MB at most")
+
+
+if __name__ == "__main__":
+    run(main)

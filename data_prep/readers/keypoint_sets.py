@@ -1,0 +1,99 @@
+"""Which keypoint set an input has: the one that is given, a built-in one, or one of the user's own."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from facial_keypoints.errors import InputError
+from facial_keypoints.keypoint_set import FACE68, KEYPOINT_SETS, KeypointSet, from_names, listed, read
+
+FILE = "keypoints.toml"  # beside the data
+SIMILAR_SHARE = 0.5  # of the names: so many of a built-in set, and a wrong name is likely
+
+
+def given_set(option: str | None) -> KeypointSet | None:
+    """Returns the keypoint set of `--keypoints`: the name of a built-in set or a TOML file; None without the option."""
+    if option is None:
+        return None
+    if option in KEYPOINT_SETS:
+        return KEYPOINT_SETS[option]
+    if not Path(option).is_file():
+        raise InputError(
+            f"--keypoints {option}: no such file, and not one of {', '.join(KEYPOINT_SETS)}; give a .toml file as "
+            "docs/your-keypoints.md shows it"
+        )
+    return read(Path(option))
+
+
+def set_beside(path: Path) -> KeypointSet | None:
+    """Returns the keypoint set of `keypoints.toml` in a folder, or beside a file; None if there is no such file."""
+    file = (path if path.is_dir() else path.parent) / FILE
+    return read(file) if file.is_file() else None
+
+
+def set_of_names(names: Sequence[str], where: str, given: KeypointSet | None) -> KeypointSet:
+    """Returns the keypoint set of named labels.
+
+    Args:
+        names: of the labelled keypoints, in the order of the file.
+        where: the file, for messages.
+        given: the set that `--keypoints` or `keypoints.toml` says; it may have further keypoints.
+
+    Returns:
+        `given`; otherwise the built-in set of which one label source labels exactly these keypoints; otherwise a set
+        of these names.
+
+    Raises:
+        InputError: `given` lacks a name, or a name is there twice.
+    """
+    if given:
+        if unknown := [name for name in names if name not in given.names]:
+            raise InputError(
+                f"{where}: has {listed(unknown)}, not among the {len(given)} keypoints of {given.name}; rename, or "
+                f"correct {FILE} or --keypoints"
+            )
+        return given
+    for known in KEYPOINT_SETS.values():
+        for label_source in known.label_sources:
+            if sorted(names) == sorted(known.names[k] for k in label_source.keypoints):
+                return known
+    return from_names(f"custom_{len(names)}", names, where)
+
+
+def set_of_count(count: int, where: str, given: KeypointSet | None) -> KeypointSet:
+    """Returns the keypoint set of numbered labels: `given`, the built-in 68, or one with the names 0, 1, 2, ...
+
+    Raises:
+        InputError: `given` has another number of keypoints.
+    """
+    if given and len(given) != count:
+        raise InputError(
+            f"{where}: has {count} points, the keypoint set {given.name} has {len(given)} keypoints; correct {FILE} or "
+            "--keypoints"
+        )
+    if given or count == len(FACE68):
+        return given or FACE68
+    return from_names(f"custom_{count}", [str(k) for k in range(count)], where)
+
+
+def description(keypoint_set: KeypointSet) -> list[str]:
+    """Returns lines that say which set was found; of a set of the user's own also what is not known of it."""
+    count = len(keypoint_set)
+    lines = [f"keypoint set {keypoint_set.name}: {count:,} {'keypoint' if count == 1 else 'keypoints'}"]
+    if keypoint_set in KEYPOINT_SETS.values():
+        return lines
+    lines[0] += f" ({listed(keypoint_set.names)})"
+    if keypoint_set.mirror is None:
+        lines.append(f"  mirror pairs are not known, so training does not mirror faces; list them in {FILE}")
+    elif pairs := [(k, m) for k, m in enumerate(keypoint_set.mirror) if k < m]:
+        shown = [f"{keypoint_set.names[k]} - {keypoint_set.names[m]}" for k, m in pairs]
+        lines.append(f"  mirror pairs: {listed(shown)}")
+    if keypoint_set.eyes is None:
+        lines.append("  no eyes: `predict` does not look for faces but takes boxes or whole pictures")
+    lines.append(f"  errors are divided by: {', '.join(each.name for each in keypoint_set.normalizers)}")
+    for known in KEYPOINT_SETS.values():
+        others = [name for name in keypoint_set.names if name not in known.names]
+        if SIMILAR_SHARE * count <= count - len(others) < count:
+            lines.append(
+                f"  note: {count - len(others)} of the names are those of {known.name}, but not {listed(others)}"
+            )
+    return lines

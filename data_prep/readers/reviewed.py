@@ -1,0 +1,53 @@
+"""Predictions in label files: only those that a person has reviewed are labels."""
+
+from dataclasses import replace
+
+from data_prep.readers.labelled_pictures import LabelledPictures
+from facial_keypoints.errors import InputError
+
+REVIEWED = "reviewed"  # the column of a CSV file, and the attribute of a COCO annotation
+YES, NO = ("1", "true", "yes"), ("", "0", "false", "no")  # in lower case
+
+
+def is_reviewed(value: object, where: str) -> bool:
+    """Returns whether a person has reviewed a face, as a cell of a table or a value in JSON says.
+
+    Args:
+        value: text, a JSON value, or None.
+        where: file and row, for the message.
+
+    Raises:
+        InputError: the value is neither yes nor no.
+    """
+    text = "" if value is None else str(value).strip().lower()
+    if text.endswith(".0"):  # a spreadsheet's number
+        text = text[:-2]
+    if text not in (*YES, *NO):
+        raise InputError(
+            f"{where}: has {str(value)[:20]!r} as {REVIEWED}; write 1 if a person has checked the face, else 0"
+        )
+    return text in YES
+
+
+def only_reviewed(pictures: LabelledPictures, everything: bool) -> tuple[LabelledPictures, int]:
+    """Returns the faces without predictions that nobody has reviewed, and how many of these there were.
+
+    Args:
+        pictures: as a reader returns them.
+        everything: a person has been through the whole file, so that all of its predictions count as labels.
+
+    Raises:
+        InputError: all faces are predictions that nobody has reviewed.
+    """
+    labels = [face for face in pictures.faces if everything or face.reviewed]
+    left_out = len(pictures.faces) - len(labels)
+    if not left_out:
+        return pictures, 0
+    if not labels:
+        raise InputError(
+            f"{pictures.root}: all {left_out:,} faces are predictions that nobody has reviewed, so there is no label; "
+            f"set `{REVIEWED}` to 1 for each face that you have checked, or add --reviewed if a person has been "
+            "through the whole file"
+        )
+    says = f"{left_out:,} of {len(pictures.faces):,} faces left out as unlabelled: predictions that nobody has reviewed"
+    return replace(pictures, faces=labels, found=f"{pictures.found}; {says}"), left_out

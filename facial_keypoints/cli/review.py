@@ -1,0 +1,130 @@
+"""The faces that a person should look at first: `review.csv` and a contact sheet. K keypoints."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from facial_keypoints import geometry, results
+from facial_keypoints.array_types import UInt8
+from facial_keypoints.coco import REVIEWED
+from facial_keypoints.crops import shown
+from facial_keypoints.drawing import draw_faces
+from facial_keypoints.errors import InputError, printable
+from facial_keypoints.face import Face
+from facial_keypoints.pictures import read_picture
+from facial_keypoints.results import PictureFaces
+from facial_keypoints.spec import ModelSpec
+
+REVIEW_CSV, REVIEW_PNG = "review.csv", "review.png"
+UNCERTAINTY = "uncertainty"  # the column: mean expected error in widths of the face's box
+UNCERTAINTY_DECIMALS = 4
+
+TILE_PX, CAPTION_PX, GAP_PX = 192, 18, 6
+COLUMNS, MOST_TILES = 6, 60
+AROUND_BOX = 1.3  # what a tile shows, in widths of the face's box
+BACKGROUND_RGB, TEXT_RGB = (255, 255, 255), (20, 20, 20)
+FONT_PX = 12
+LONGEST_CAPTION = 28  # characters
+
+
+class Reviewed(NamedTuple):
+    """A face to review: its picture, its number there, its values (`results.face_values`) and its uncertainty."""
+
+    file: str
+    number: int
+    values: dict[str, Any]
+    uncertainty: float
+
+
+def check_review(number: int, spec: ModelSpec) -> None:
+    """Raises InputError where so many pictures cannot be chosen, or the network does not say how sure it is."""
+    if number < 1:
+        raise InputError(f"--review {number}: give how many pictures to review, at least 1")
+    if not spec.expected_error:
+        raise InputError("--review: this network predicts no expected errors, so no picture is known to be uncertain")
+
+
+def has_reviewed(table: Path) -> bool:
+    """Returns whether a person has marked a row of a CSV file as reviewed; False if there is no such file."""
+    try:
+        with table.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+            return any((row.get(REVIEWED) or "").strip() not in ("", "0") for row in csv.DictReader(file))
+    except (OSError, csv.Error):
+        return False
+
+
+def most_uncertain(pictures: Sequence[PictureFaces], number: int) -> list[Reviewed]:
+    """Returns the faces of the most uncertain pictures, by picture, the most uncertain picture first.
+
+    A picture is as uncertain as its most uncertain face. Pictures without a face are not among them.
+
+    Args:
+        pictures: whose faces have expected errors.
+        number: of pictures, at most.
+    """
+    of_pictures = [
+        [
+            Reviewed(picture.file, place, values, float(np.mean(values["expected_error"])) / values["box"][2])
+            for place, values in enumerate(picture.faces)
+        ]
+        for picture in pictures
+        if picture.faces
+    ]
+    of_pictures.sort(key=lambda faces: -max(face.uncertainty for face in faces))  # equal ones stay in their order
+    return [face for faces in of_pictures[:number] for face in faces]
+
+
+def write_review(folder: Path, faces: Sequence[Reviewed], paths: Mapping[str, Path], spec: ModelSpec) -> None:
+    """Writes `review.csv` and `review.png`.
+
+    The table has the columns of `keypoints.csv`, then the uncertainty and `reviewed`, which is 0: whoever has corrected
+    a face sets it to 1, and `prepare` takes the file.
+
+    Args:
+        folder: to write into.
+        faces: in the order in which they should be reviewed.
+        paths: of the pictures, by their names.
+    """
+    with (folder / REVIEW_CSV).open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["file", "face", *results.columns(spec), UNCERTAINTY, REVIEWED])
+        for face in faces:
+            uncertainty = round(face.uncertainty, UNCERTAINTY_DECIMALS)
+            writer.writerow([face.file, face.number, *results.row(face.values), uncertainty, 0])
+    if faces:
+        contact_sheet(faces[:MOST_TILES], paths, spec).save(folder / REVIEW_PNG)
+
+
+def contact_sheet(faces: Sequence[Reviewed], paths: Mapping[str, Path], spec: ModelSpec) -> Image.Image:
+    """Returns a picture of the faces with their keypoints in rows of COLUMNS, line by line as in `review.csv`."""
+    rows = -(-len(faces) // COLUMNS)
+    step_x, step_y = TILE_PX + GAP_PX, TILE_PX + CAPTION_PX + GAP_PX
+    width = GAP_PX + min(len(faces), COLUMNS) * step_x
+    sheet = Image.new("RGB", (width, GAP_PX + rows * step_y), BACKGROUND_RGB)
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(FONT_PX)
+    for place, face in enumerate(faces):
+        left, top = GAP_PX + place % COLUMNS * step_x, GAP_PX + place // COLUMNS * step_y
+        sheet.paste(Image.fromarray(_tile(read_picture(paths[face.file]), face.values, place + 1, spec)), (left, top))
+        name = printable(face.file)
+        name = name if len(name) <= LONGEST_CAPTION else "..." + name[3 - LONGEST_CAPTION :]
+        pen.text((left, top + TILE_PX + 2), name, TEXT_RGB, font)
+    return sheet
+
+
+def _tile(picture: UInt8, values: dict[str, Any], number: int, spec: ModelSpec) -> UInt8:
+    """Returns the surroundings of a face with its keypoints and a number, uint8 (TILE_PX, TILE_PX, 3)."""
+    x, y, side, height = values["box"]
+    scale = TILE_PX / (AROUND_BOX * side)
+    middle = np.array([x + side / 2, y + height / 2])
+    linear = scale * np.eye(2)
+    matrix = np.column_stack([linear, (TILE_PX - 1) / 2 - linear @ middle])
+    region, shifted = shown(picture, matrix, TILE_PX, TILE_PX)
+    tile = geometry.crop(region, shifted, TILE_PX, TILE_PX)
+    keypoints = geometry.transform(values["keypoints"], matrix).astype(np.float32)
+    left, top = geometry.transform([[x, y]], matrix)[0].tolist()
+    face = Face((left, top, scale * side, scale * height), keypoints, None, matrix, spec.keypoint_set)
+    return draw_faces(tile, [face], numbers=[number])

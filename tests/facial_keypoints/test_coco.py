@@ -1,0 +1,61 @@
+"""Predictions as COCO: the category, and each face as an annotation that nobody has reviewed."""
+
+import json
+from pathlib import Path
+
+from facial_keypoints.coco import is_ours, write_coco
+from facial_keypoints.keypoint_set import FACE15, from_dict
+from facial_keypoints.results import PictureFaces
+
+CAT = {"name": "cat", "keypoints": ["left_ear", "chin", "right_ear"], "skeleton": [["left_ear", "chin", "right_ear"]]}
+
+
+def test_each_face_is_an_annotation_that_is_not_reviewed(tmp_path: Path) -> None:
+    face = {"box": [1.0, 2.0, 9.0, 9.0], "keypoints": [[8.5, 3], [5, 9.25], [2, 4]], "score": 0.75}
+    pictures = [PictureFaces("none.png", 30, 20, []), PictureFaces("two.png", 40, 50, [face, face])]
+    write_coco(tmp_path / "cats.json", pictures, from_dict(CAT, "cat"), "mine")
+    written = json.loads((tmp_path / "cats.json").read_bytes())
+    assert written["images"] == [
+        {"id": 1, "file_name": "none.png", "width": 30, "height": 20},
+        {"id": 2, "file_name": "two.png", "width": 40, "height": 50},
+    ]
+    (category,) = written["categories"]
+    assert category["name"] == "cat"
+    assert category["keypoints"] == CAT["keypoints"]
+    assert category["skeleton"] == [[1, 2], [2, 3]]  # a run of three is two lines, counted from 1
+    first, second = written["annotations"]
+    assert first == {
+        "id": 1,
+        "image_id": 2,
+        "category_id": category["id"],
+        "keypoints": [8.5, 3, 2, 5, 9.25, 2, 2, 4, 2],
+        "num_keypoints": 3,
+        "bbox": [2, 3, 6.5, 6.25],
+        "area": 40.625,
+        "iscrowd": 0,
+        "segmentation": [],
+        "score": 0.75,
+        "attributes": {"reviewed": False},
+    }
+    assert second == {**first, "id": 2}
+
+
+def test_keypoints_that_span_no_box_have_that_of_the_face(tmp_path: Path) -> None:
+    face = {"box": [1, 2, 9, 9], "keypoints": [[8.5, 3]], "score": 1}
+    write_coco(
+        tmp_path / "a.json",
+        [PictureFaces("a.png", 9, 9, [face])],
+        from_dict({**CAT, "keypoints": ["x"], "skeleton": []}, ""),
+        "m",
+    )
+    (annotation,) = json.loads((tmp_path / "a.json").read_bytes())["annotations"]
+    assert annotation["bbox"] == [1, 2, 9, 9]
+
+
+def test_a_file_of_ours_is_known(tmp_path: Path) -> None:
+    write_coco(tmp_path / "ours.json", [], FACE15, "v2")
+    assert is_ours(tmp_path / "ours.json")
+    for name, text in {"a": "{", "b": "[]", "c": '{"info": {"description": "labels"}}'}.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        assert not is_ours(tmp_path / name)
+    assert not is_ours(tmp_path / "none.json")
