@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from common import tracking
 from common.draw import save
 from common.hashes import file_hash
 from common.stage import check_out, read_manifest, stage_folder, write_manifest
@@ -40,6 +41,7 @@ BASE = "base"
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(arguments)
+    tracking.check(options.mlflow)
     started = time.time()
     rows_file = [options.rows] if options.rows else []
     check_out(options.out, COMPARE, [options.data, options.evaluations, *rows_file])
@@ -91,6 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         write_manifest(folder, COMPARE, parameters, inputs, metrics, started)
     print(terminal_text(table, data, base, remarks))
     print(f"\nwrote {options.out}")
+    tracking.log_folder(options.mlflow, options.out, COMPARE)
 
 
 def chosen_base(options: argparse.Namespace, entries: Sequence[Entry]) -> str:
@@ -127,6 +130,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="DIR",
         help="folder to write (default: artifacts/comparison, with --rows artifacts/comparison_FILE)",
     )
+    tracking.add_mlflow_option(parser)
     parser.add_argument("--reference", metavar="NAME", help=f"model that others are compared to (default: {BASE})")
     parser.add_argument(
         "--rows",

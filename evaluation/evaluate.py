@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from common import tracking
 from common.backend import start_backend
 from common.hashes import file_hash
 from common.stage import stage_folder, write_manifest
@@ -19,6 +20,7 @@ from facial_keypoints.errors import InputError, run
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(arguments)
+    tracking.check(options.mlflow)
     started = time.time()
     data = load_data(options.data)
     scored = options.models or [options.predictions]
@@ -51,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parameters["rows"] = str(options.rows) if options.rows else None
         write_manifest(folder, EVALUATE, parameters, inputs, metrics | cost, started, {"notes": notes})
     print(f"{text}\nwrote {options.out}")
+    tracking.log_folder(options.mlflow, options.out, EVALUATE)
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -100,6 +103,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="NAME",
         help="name in tables and plots (default: that of MODEL, with _flip and the name of the --rows file)",
     )
+    tracking.add_mlflow_option(both)
     both.add_argument("--out", type=Path, metavar="DIR", help="folder to write (default: artifacts/evaluation/NAME)")
     options = parser.parse_args(arguments)
     if bool(options.models) == bool(options.predictions):

@@ -21,13 +21,11 @@ def max_views(mirror: bool) -> int:
 def views(count: int, side_px: int, mirror: bool) -> tuple[Float64, Bool]:
     """Returns the first views: matrices (V, 2, 3), crop to view, and which are mirrored afterwards, bool (V,).
 
-    The first is the crop itself. With `mirror`, a mirrored view follows each plain one.
+    The first is the crop itself. With `mirror`, the same views follow mirrored.
     """
-    matrices = np.stack([geometry.about_middle(side_px, *how) for how in PLAIN_VIEWS])
-    mirrored = np.zeros(len(matrices), bool)
-    if mirror:
-        matrices, mirrored = np.repeat(matrices, 2, axis=0), np.arange(2 * len(matrices)) % 2 == 1
-    return matrices[:count], mirrored[:count]
+    plain = np.stack([geometry.about_middle(side_px, *how) for how in PLAIN_VIEWS])
+    matrices = np.concatenate([plain, plain] if mirror else [plain])
+    return matrices[:count], (np.arange(len(matrices)) >= len(plain))[:count]
 
 
 def outputs_of_views(

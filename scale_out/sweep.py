@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from common import tracking
 from common.stage import Stage, check_out, stage_code, stage_folder, write_manifest
 from data_prep.arrays import data_hash, load_data_manifest
 from facial_keypoints.errors import InputError, run
@@ -33,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     started = time.time()
     if importlib.util.find_spec("optuna") is None:
         raise InputError("Optuna is not installed; install it with `pip install -r requirements-scale.txt`")
+    tracking.check(options.mlflow)
     words = [options.network, "--data", str(options.data), *rest]
     shared, given = train.parse(words)
     check_shared(shared)
@@ -64,8 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "seed": shared.seed,
         **given,
     }
+    until = options.minutes and started + 60 * options.minutes
     try:
-        search(study, space, arguments_of_all, options.trials, options.minutes and started + 60 * options.minutes)
+        search(study, space, arguments_of_all, options.trials, until, options.mlflow)
     finally:
         if studies.finished(study):
             write(study, options, words, facts, started)
@@ -99,6 +102,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE|URL",
         help="journal file or database of the study, which workers share (default: DIR.journal)",
     )
+    tracking.add_mlflow_option(p)
     return p
 
 
@@ -125,7 +129,14 @@ def own_values(recipe: Recipe, space: Space) -> dict[str, Any] | None:
     return own if all(value in space[name] for name, value in own.items()) else None
 
 
-def search(study: "optuna.Study", space: Space, arguments: Mapping[str, Any], trials: int, until: float | None) -> None:
+def search(
+    study: "optuna.Study",
+    space: Space,
+    arguments: Mapping[str, Any],
+    trials: int,
+    until: float | None = None,
+    mlflow: str | None = None,
+) -> None:
     """Runs trials until the study has so many, or until a time; see `scale_out.trial.run_trial`.
 
     Raises:
@@ -136,13 +147,13 @@ def search(study: "optuna.Study", space: Space, arguments: Mapping[str, Any], tr
     failures = 0
     while studies.taken(study) < trials and (until is None or time.time() < until):
         with studies.asked(study, space, arguments["seed"]) as (trial, values):
-            reason = run_one(study, trial, {**arguments, **values})
+            reason = run_one(study, trial, {**arguments, **values}, mlflow)
         failures = failures + 1 if reason else 0
         if failures == FAILURES_IN_A_ROW:
             raise InputError(f"the last {failures} trials failed: {reason}")
 
 
-def run_one(study: "optuna.Study", trial: "optuna.Trial", arguments: Mapping[str, Any]) -> str:
+def run_one(study: "optuna.Study", trial: "optuna.Trial", arguments: Mapping[str, Any], mlflow: str | None) -> str:
     """Runs a trial, tells the study how it ended, prints a line, and returns why it failed ("" if it did not)."""
     from optuna.trial import TrialState
 
@@ -150,7 +161,10 @@ def run_one(study: "optuna.Study", trial: "optuna.Trial", arguments: Mapping[str
     from scale_out.study import METRICS, REASON, used
     from scale_out.trial import run_trial
 
+    curve: list[tuple[int, float]] = []
+
     def goes_on(epoch: int, val_mae: float) -> bool:
+        curve.append((epoch, val_mae))
         trial.report(round(val_mae, 4), epoch)
         return not trial.should_prune()
 
@@ -167,6 +181,10 @@ def run_one(study: "optuna.Study", trial: "optuna.Trial", arguments: Mapping[str
         study.tell(trial, state=TrialState.PRUNED)
         says = "pruned"
     values = ", ".join(f"{name} {value}" for name, value in used(trial.params).items())
+    if mlflow:
+        tags = {"stage": "trial", "study": study.study_name, "ended": says}
+        name = f"{study.study_name} trial {trial.number}"
+        tracking.log_run(mlflow, name, tags, arguments, metrics, {"val_mae": curve})
     best = best_trial(study)
     print(f"trial {trial.number}: {says} ({values})" + (f"; best: trial {best.number}" if best else ""), flush=True)
     return reason
@@ -192,6 +210,7 @@ def write(
                 text += f"\nnot drawn until {results.FEWEST_COMPLETE} trials are complete: {', '.join(left_out)}"
         write_manifest(folder, SWEEP, facts, {"data": facts["data"]}, metrics, started)
     print(f"{text}\n{options.out}: {len(table)} trials in trials.csv")
+    tracking.log_folder(options.mlflow, options.out, SWEEP)
 
 
 if __name__ == "__main__":

@@ -7,10 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from common import tracking
 from common.backend import start_backend
 from common.stage import seed
 from facial_keypoints.errors import InputError, run
 from models.networks import Build, build_options, load_build, network_name, network_names
+from models.saved import TRAIN
 from training.recipes import CHOICES, IMAGENET, NONE, RECIPES, Recipe, choice_fields, resolve
 
 if TYPE_CHECKING:
@@ -119,6 +121,7 @@ def parser(recipe: Recipe) -> argparse.ArgumentParser:
         "--out", type=Path, metavar="DIR", help=f"model folder to write (default: {DEFAULT_OUT}/NETWORK)"
     )
     files.add_argument("--tensorboard", type=Path, metavar="DIR", help="write TensorBoard logs here")
+    tracking.add_mlflow_option(files)
     values = p.add_argument_group("recipe")
     values.add_argument("--recipe", choices=list(RECIPES), help=f"(default: the network's own, here {recipe.name})")
     for field in choice_fields():
@@ -219,6 +222,7 @@ def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, dict[str
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options, given = parse(arguments)
+    tracking.check(options.mlflow)
     out = options.out or DEFAULT_OUT / network_name(options.network)
     if options.seeds is None:
         train_one(options, given, out)
@@ -255,6 +259,7 @@ def train_one(options: argparse.Namespace, given: Mapping[str, Any], out: Path) 
         **given,
     )
     print(f"{out}: model.keras, summary.txt, history.csv, loss_curves.png")
+    tracking.log_folder(options.mlflow, out, TRAIN)
 
 
 if __name__ == "__main__":
