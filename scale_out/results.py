@@ -1,5 +1,6 @@
 """What a sweep leaves: a table of its trials, plots of what mattered, the best trial as a command."""
 
+import importlib
 import logging
 import shlex
 import warnings
@@ -67,8 +68,6 @@ def best_command(words: Sequence[str], values: Mapping[str, Any]) -> str:
 def draw(study: optuna.Study, folder: Path) -> list[str]:
     """Writes the plots of a study that has a complete trial, and returns the names of those that need more trials."""
     matplotlib.use("Agg")
-    from matplotlib import pyplot as plt  # Optuna draws with it
-
     logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # it names each font that is not installed
     plots = optuna.visualization.matplotlib
     makes = {"history.png": plots.plot_optimization_history, "curves.png": plots.plot_intermediate_values}
@@ -86,5 +85,5 @@ def draw(study: optuna.Study, folder: Path) -> list[str]:
                     legend.remove()  # it has a line for each trial
             first.figure.set_layout_engine("constrained")
             save(first.figure, folder / name)
-            plt.close("all")
+            importlib.import_module("matplotlib.pyplot").close("all")  # Optuna draws with pyplot
     return left_out

@@ -248,7 +248,8 @@ def test_a_file_that_contradicts_itself_is_one_line(tmp_path: Path, text: str, m
 
 def test_outlines_are_roles_whose_order_counts(tmp_path: Path) -> None:
     names = ["a", "b", "c", "d"]
-    (tmp_path / "mouth.toml").write_text(f'keypoints = {json.dumps(names)}\n[roles]\ninner_lip = ["c", "b", "a", "d"]')
+    text = f'keypoints = {json.dumps(names)}\n[roles]\ninner_lip = ["c", "b", "a", "d"]'
+    (tmp_path / "mouth.toml").write_text(text, encoding="utf-8")
     assert read(tmp_path / "mouth.toml").role("inner_lip") == (2, 1, 0, 3)
 
 

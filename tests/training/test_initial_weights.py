@@ -163,7 +163,13 @@ def test_a_network_that_cannot_be_built_for_other_points_is_refused_where_they_d
 
 def of_two_label_sources(part: Split) -> Split:
     """The faces as one label source labels them, all keypoints, and upside down as another one does, some of them."""
-    both = Split(*(np.concatenate([getattr(part, field.name)] * 2) for field in fields(Split) if field.name != "crops"))
+    both = Split(
+        *(
+            np.concatenate([getattr(part, field.name)] * 2)
+            for field in fields(Split)
+            if getattr(part, field.name) is not None
+        )
+    )
     second = np.arange(len(both)) >= len(part)
     images = np.where(second[:, None, None, None], both.images[:, ::-1], both.images)
     labelled = ~second[:, None] | np.isin(np.arange(15), FACE15.label_sources[1].keypoints)
