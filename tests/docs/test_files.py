@@ -90,6 +90,8 @@ def folders(tmp_path_factory: pytest.TempPathFactory, pictures: Path, data_folde
     labels = out / "labelled"
     shutil.copytree(pictures / "pictures", labels / "pictures")
     mean = np.array([[48 + 30 * np.cos(k), 48 + 30 * np.sin(k)] for k in range(len(FACE68))]) + 32
+    mean[36:42], mean[42:48], mean[30] = (65, 65), (95, 65), (80, 85)  # the right eye, the left one and the nose
+    mean[[36, 45], 0] = 60, 100  # outer corners
     table = pd.DataFrame([mean.ravel()] * FACES, columns=FACE68.columns)
     table.insert(0, "file", [f"{i}.png" for i in range(FACES)])
     table.to_csv(labels / "keypoints.csv", index=False)
