@@ -17,8 +17,8 @@ from common.csv_table import FARTHEST_PX, shown_names
 from data_prep.readers.bad_faces import STRICT, BadFaces
 from data_prep.readers.check_labels import check_placeholders
 from data_prep.readers.json_file import COCO, WHAT_TO_DO, kind_of, read_json
+from data_prep.readers.keypoint_sets import label_source_of, set_of_names
 from data_prep.readers.labelled_pictures import LabelledPicture, LabelledPictures, PictureFolder, composed, counted
-from data_prep.readers.named_sets import NamedSet, named_set
 from data_prep.readers.reviewed import REVIEWED, is_reviewed
 from facial_keypoints.array_types import Bool, Float32
 from facial_keypoints.errors import InputError
@@ -57,8 +57,9 @@ def read(
     """
     values = _coco(path)
     chosen = _category(path, values.get("categories"), category)
-    names, skeleton = _names(path, chosen), chosen.get("skeleton") or []
-    found_set = named_set(str(chosen["name"]), names, str(path), keypoint_set, _skeleton(path, names, skeleton))
+    names = _names(path, chosen)
+    skeleton = _skeleton(path, names, chosen.get("skeleton") or [])
+    keypoint_set = set_of_names(names, str(path), keypoint_set, str(chosen["name"]), skeleton)
     pictures = Pictures(path, folder, values["images"])
     by_image: dict[Any, list[tuple[str, dict[str, Any]]]] = {image: [] for image in pictures.names}
     left_out: Counter[str] = Counter()
@@ -80,7 +81,7 @@ def read(
         person = composed(f"{path.stem}:{pictures.names[image]}")
         for where, annotation in annotations:
             with bad.left_out():
-                keypoints, occluded = _keypoints(annotation["keypoints"], found_set, names, where)
+                keypoints, occluded = _keypoints(annotation["keypoints"], keypoint_set, names, where)
                 box, reviewed = _box(annotation.get("bbox"), where), _reviewed(annotation, where)
                 file = pictures.find(image, where)
                 face = LabelledPicture(file, person, keypoints, where, occluded=occluded, box=box, reviewed=reviewed)
@@ -92,7 +93,7 @@ def read(
     found = f"{images} with {counted(len(faces), 'face')} of the category {chosen['name']}"
     if left_out:
         found += "; left out: " + ", ".join(counted(count, noun) for noun, count in left_out.items())
-    return LabelledPictures(pictures.root, faces, found_set.keypoint_set, found_set.label_source, found)
+    return LabelledPictures(pictures.root, faces, keypoint_set, label_source_of(names, keypoint_set), found)
 
 
 def files(path: Path, folder: Path | None = None) -> tuple[Path, set[Path]]:
@@ -277,7 +278,7 @@ def _numbers(values: Any, what: str, where: str) -> list[float]:
     return [float(value) for value in values]
 
 
-def _keypoints(values: Any, found: NamedSet, names: Sequence[str], where: str) -> tuple[Float32, Bool]:
+def _keypoints(values: Any, keypoint_set: KeypointSet, names: Sequence[str], where: str) -> tuple[Float32, Bool]:
     """Returns the keypoints of an annotation in px, float32 (K, 2), and which are occluded, bool (K,)."""
     if not isinstance(values, list | array) or len(values) != 3 * len(names):
         count = len(values) if isinstance(values, list | array) else "no list of"
@@ -292,13 +293,13 @@ def _keypoints(values: Any, found: NamedSet, names: Sequence[str], where: str) -
             f"{where}: has the visibility {visibility[odd[0]]:g} for {names[odd[0]]}; expected 0 (not labelled), "
             "1 (occluded) or 2 (visible)"
         )
-    keypoints = np.full((len(found.keypoint_set), 2), np.nan, np.float32)
+    keypoints = np.full((len(keypoint_set), 2), np.nan, np.float32)
     occluded = np.zeros(len(keypoints), bool)
     labelled = visibility != NOT_LABELLED
-    at = np.array(found.indexes)
+    at = np.array([keypoint_set.index(name) for name in names])
     keypoints[at[labelled]] = written[labelled, :2]
     occluded[at] = visibility == OCCLUDED
-    check_placeholders(keypoints, found.keypoint_set.names, where, "set its visibility to 0")
+    check_placeholders(keypoints, keypoint_set.names, where, "set its visibility to 0")
     return keypoints, occluded
 
 

@@ -1,10 +1,10 @@
 """Which keypoint set an input has: the one that is given, a built-in one, or one of the user's own."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from facial_keypoints.errors import InputError
-from facial_keypoints.keypoint_set import FACE68, KEYPOINT_SETS, KeypointSet, from_names, listed, read
+from facial_keypoints.keypoint_set import FACE68, KEYPOINT_SETS, KeypointSet, from_dict, from_names, listed, read
 
 FILE = "keypoints.toml"  # beside the data
 SIMILAR_SHARE = 0.5  # of the names: so many of a built-in set, and a wrong name is likely
@@ -30,13 +30,21 @@ def set_beside(path: Path) -> KeypointSet | None:
     return read(file) if file.is_file() else None
 
 
-def set_of_names(names: Sequence[str], where: str, given: KeypointSet | None) -> KeypointSet:
+def set_of_names(
+    names: Sequence[str],
+    where: str,
+    given: KeypointSet | None,
+    own_name: str | None = None,
+    skeleton: Sequence[Sequence[str]] = (),
+) -> KeypointSet:
     """Returns the keypoint set of named labels.
 
     Args:
         names: of the labelled keypoints, in the order of the file.
         where: the file, for messages.
         given: the set that `--keypoints` or `keypoints.toml` says; it may have further keypoints.
+        own_name: of a set of these names; by default `custom_N`, N being their number.
+        skeleton: runs of names that are joined when a face is drawn, for a set of these names.
 
     Returns:
         `given`; otherwise the built-in set of which one label source labels exactly these keypoints; otherwise a set
@@ -56,7 +64,19 @@ def set_of_names(names: Sequence[str], where: str, given: KeypointSet | None) ->
         for label_source in known.label_sources:
             if sorted(names) == sorted(known.names[k] for k in label_source.keypoints):
                 return known
-    return from_names(f"custom_{len(names)}", names, where)
+    values = {"name": own_name or f"custom_{len(names)}", "keypoints": list(names)}
+    return from_dict({**values, "skeleton": [list(run) for run in skeleton]}, where)
+
+
+def label_source_of(names: Collection[str], keypoint_set: KeypointSet) -> int | None:
+    """Returns the label source that labels exactly the keypoints of these names, an index.
+
+    None if there is none, or if they are all keypoints of the set.
+    """
+    if len(names) == len(keypoint_set):
+        return None
+    of_sources = [{keypoint_set.names[k] for k in source.keypoints} for source in keypoint_set.label_sources]
+    return of_sources.index(set(names)) if set(names) in of_sources else None
 
 
 def set_of_count(count: int, where: str, given: KeypointSet | None) -> KeypointSet:

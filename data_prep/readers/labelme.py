@@ -10,6 +10,7 @@ from common.hidden import is_hidden
 from data_prep.readers.bad_faces import STRICT, BadFaces
 from data_prep.readers.check_labels import check_placeholders
 from data_prep.readers.json_file import LABELME, kind_of, read_json
+from data_prep.readers.keypoint_sets import label_source_of, set_of_names
 from data_prep.readers.labelled_pictures import (
     LabelledPicture,
     LabelledPictures,
@@ -17,7 +18,6 @@ from data_prep.readers.labelled_pictures import (
     composed,
     counted,
 )
-from data_prep.readers.named_sets import NamedSet, named_set
 from facial_keypoints.array_types import Bool, Float32
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import KeypointSet
@@ -76,19 +76,19 @@ def read(
         raise InputError(f"{folder}: its LabelMe files hold no points; label keypoints with shapes of the type point")
     if all(name.isdecimal() for name in names):
         names.sort(key=int)
-    named = named_set(folder.resolve().name, names, str(folder), keypoint_set)
+    keypoint_set = set_of_names(names, str(folder), keypoint_set, folder.resolve().name)
     faces = []
     for file, path_text, group_id, group in groups:
         where = path_text + (f", group {group_id}" if group_id else "")
         with bad.left_out():
-            keypoints, occluded = _keypoints(group[POINT], named, names, where)
+            keypoints, occluded = _keypoints(group[POINT], keypoint_set, where)
             box = _box(group[RECTANGLE], where)
             person = composed(f"{folder.resolve().name}:{file.relative_to(found.folder).as_posix()}")
             faces.append(LabelledPicture(file, person, keypoints, where, occluded=occluded, box=box))
     bad.check_some_left(folder, len(faces))
     images = counted(len({face.file for face in faces}), "picture")
     says = f"{images} with {counted(len(faces), 'face')} of LabelMe's files"
-    return LabelledPictures(found.folder, faces, named.keypoint_set, named.label_source, says)
+    return LabelledPictures(found.folder, faces, keypoint_set, label_source_of(names, keypoint_set), says)
 
 
 def _picture(path: Path, values: dict[str, Any], found: PictureFolder) -> Path:
@@ -124,13 +124,13 @@ def _corners(shape: dict[str, Any], count: int, where: str) -> Float32:
     return np.array(points, np.float32)
 
 
-def _keypoints(points: list[dict[str, Any]], named: NamedSet, names: list[str], where: str) -> tuple[Float32, Bool]:
+def _keypoints(points: list[dict[str, Any]], keypoint_set: KeypointSet, where: str) -> tuple[Float32, Bool]:
     """Returns the keypoints of a face in px, float32 (K, 2), and which are occluded, bool (K,)."""
-    keypoints = np.full((len(named.keypoint_set), 2), np.nan, np.float32)
+    keypoints = np.full((len(keypoint_set), 2), np.nan, np.float32)
     occluded = np.zeros(len(keypoints), bool)
     for shape in points:
         label = str(shape.get("label"))
-        at = named.indexes[names.index(label)]
+        at = keypoint_set.index(label)
         if not np.isnan(keypoints[at]).all():
             raise InputError(
                 f"{where}: has two points {label!r}; give the points of each face in a picture a `group_id` of its own"
@@ -138,7 +138,7 @@ def _keypoints(points: list[dict[str, Any]], named: NamedSet, names: list[str], 
         keypoints[at] = _corners(shape, 1, where)
         flags = shape.get("flags")
         occluded[at] = isinstance(flags, dict) and bool(flags.get(HIDDEN_FLAG))
-    check_placeholders(keypoints, named.keypoint_set.names, where, "delete the point")
+    check_placeholders(keypoints, keypoint_set.names, where, "delete the point")
     return keypoints, occluded
 
 

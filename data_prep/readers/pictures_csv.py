@@ -11,6 +11,7 @@ import numpy as np
 from common.csv_table import Table, read_table
 from data_prep.readers.bad_faces import STRICT, BadFaces
 from data_prep.readers.check_labels import EMPTY_CELLS, check_placeholders
+from data_prep.readers.keypoint_sets import label_source_of
 from data_prep.readers.labelled_pictures import (
     LabelledPicture,
     LabelledPictures,
@@ -19,7 +20,7 @@ from data_prep.readers.labelled_pictures import (
     counted,
     without_repeats,
 )
-from data_prep.readers.labels import coordinate_columns, keypoint_set_of, numbers, read_rows
+from data_prep.readers.labels import keypoint_set_of, numbers, read_rows
 from data_prep.readers.reviewed import REVIEWED, is_reviewed
 from facial_keypoints import measures
 from facial_keypoints.array_types import Float32
@@ -80,7 +81,8 @@ def read(
     if not faces:
         raise InputError(f"{path}: has a header but no rows; it needs a row for each face")
     table.log_assumptions()
-    label_source = label_source_of(coordinate_columns(table.header, keypoint_set)[0], keypoint_set)
+    names = [name for name in keypoint_set.names if f"{name}_x" in table.header]
+    label_source = label_source_of(names, keypoint_set)
     found = counted(len({face.file for face in faces}), "picture")
     found += f" with {counted(len(faces), 'face')}" if FACE in table.header else ""
     if label_source is not None:
@@ -120,12 +122,3 @@ def _box(cells: dict[str, str], where: str) -> tuple[float, float, float, float]
     if not (width > 0 and height > 0 and np.isfinite(x + y)):
         raise InputError(f"{where}: has a box without area; correct it, or empty its four cells")
     return x, y, width, height
-
-
-def label_source_of(columns: list[str], keypoint_set: KeypointSet) -> int | None:
-    """Returns the label source that labels exactly the keypoints of the columns, and not all; None if there is none."""
-    labelled = tuple(k for k, name in enumerate(keypoint_set.names) if f"{name}_x" in columns)
-    for number, source in enumerate(keypoint_set.label_sources):
-        if source.keypoints == labelled and len(labelled) < len(keypoint_set):
-            return number
-    return None
