@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from facial_keypoints import geometry, results
 from facial_keypoints.array_types import UInt8
 from facial_keypoints.coco import REVIEWED
-from facial_keypoints.crops import shown
+from facial_keypoints.crops import shown, square_crop
 from facial_keypoints.drawing import draw_faces
 from facial_keypoints.errors import InputError, printable
 from facial_keypoints.face import Face
@@ -119,9 +119,7 @@ def _tile(picture: UInt8, values: dict[str, Any], number: int, spec: ModelSpec) 
     """Returns the surroundings of a face with its keypoints and a number, uint8 (TILE_PX, TILE_PX, 3)."""
     x, y, side, height = values["box"]
     scale = TILE_PX / (AROUND_BOX * side)
-    middle = np.array([x + side / 2, y + height / 2])
-    linear = scale * np.eye(2)
-    matrix = np.column_stack([linear, (TILE_PX - 1) / 2 - linear @ middle])
+    matrix = square_crop(x + side / 2, y + height / 2, AROUND_BOX * side, TILE_PX, TILE_PX)
     region, shifted = shown(picture, matrix, TILE_PX, TILE_PX)
     tile = geometry.crop(region, shifted, TILE_PX, TILE_PX)
     keypoints = geometry.transform(values["keypoints"], matrix).astype(np.float32)
