@@ -208,7 +208,7 @@ def parameters(options: argparse.Namespace, method: str) -> dict[str, Any]:
         "size_px": options.size,
         "crop": options.crop,
         "color": options.color,
-        "cuts": options.crops_per_face,
+        "crops_per_face": options.crops_per_face,
         "exif": options.exif,
         "category": options.category,
         "reviewed": options.reviewed,
