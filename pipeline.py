@@ -17,7 +17,6 @@ from common.backend import backend_name
 from common.code import changed_files
 from common.hashes import file_hash
 from common.stage import Stage, read_manifest, seconds_text, seed, stage_code
-from common.text import listed
 from data_prep.arrays import PREPARE, data_hash, load_data_manifest
 from data_prep.crop import CROPS
 from data_prep.impute import IMPUTERS
@@ -26,7 +25,7 @@ from data_prep.prepare import input_hashes
 from data_prep.readers.pictures import EXIF
 from data_prep.split import SPLIT_METHODS
 from evaluation.stages import COMPARE, EVALUATE
-from facial_keypoints.errors import InputError, run
+from facial_keypoints.errors import InputError, listed, run
 from facial_keypoints.pretrained import KERAS_FILE
 from models.networks import network_file, network_name, network_names
 from models.saved import TRAIN

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from common.text import WINDOWS, listed, read_text
-from facial_keypoints.errors import InputError, printable
+from common.text import WINDOWS, read_text
+from facial_keypoints.errors import InputError, listed, printable
 
 ROW = "row"  # the column that holds a face's row in the data
 FARTHEST_PX = 1e6  # beyond any picture; larger values would overflow when distances are squared

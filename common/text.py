@@ -1,8 +1,7 @@
-"""Text: reads files in the encodings that common programs write, and lists names in messages."""
+"""Reads text files in the encodings that common programs write."""
 
 import codecs
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 from facial_keypoints.errors import InputError
@@ -19,7 +18,6 @@ CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")  # found in pictures and z
 UNDECODED = re.compile("[\udc80-\udcff]")  # a byte that is not UTF-8
 DECODED = re.compile("[\x80-\ud7ff\ue000-\U0010ffff]")  # two bytes or more of UTF-8
 CHECKED_BYTES = 1000
-NAMES_SHOWN = 5  # in a message
 NUL_SHARE = 0.25  # least share of NUL bytes in UTF-16 text of a Latin alphabet
 
 
@@ -71,9 +69,3 @@ def looks_like_utf16(content: bytes) -> bool:
     head = content[:CHECKED_BYTES]
     has_mark = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     return has_mark or head.count(0) > max(NUL_SHARE * len(head), 1)
-
-
-def listed(names: Sequence[str]) -> str:
-    """Returns the first names, and the number of others."""
-    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
-    return ", ".join(names[:NAMES_SHOWN]) + more

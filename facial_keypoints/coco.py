@@ -12,8 +12,8 @@ from facial_keypoints.keypoint_set import KeypointSet
 from facial_keypoints.results import PictureFaces
 
 DESCRIPTION = "predictions of facial-keypoints"  # by which such a file is known
-REVIEWED = "reviewed"  # the attribute of an annotation; a label only if it is true
-VISIBLE = 2  # not known to be occluded
+REVIEWED = "reviewed"  # the attribute of an annotation, and the column of a CSV file; a label only if it is true
+NOT_LABELLED, OCCLUDED, VISIBLE = 0, 1, 2  # the third number of a keypoint
 CATEGORY_ID = 1
 
 

@@ -4,12 +4,13 @@ import errno
 import io
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from facial_keypoints.telemetry import switch_off
 
 EXIT_DONE, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 0, 2, 130
 SHORT_CHARACTERS = 240
+NAMES_SHOWN = 5  # in a message
 
 
 class InputError(ValueError):
@@ -73,6 +74,12 @@ def os_error_reason(error: OSError) -> str | None:
 def one_line(error: BaseException | str) -> str:
     """Returns the message of another library's error as one short line; its class name if it has no message."""
     return " ".join(str(error).split())[:SHORT_CHARACTERS] or type(error).__name__
+
+
+def listed(names: Sequence[str], most: int = NAMES_SHOWN) -> str:
+    """Returns the first names and the number of the others, for messages."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def printable(text: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from facial_keypoints.errors import InputError
+from facial_keypoints.errors import InputError, listed
 
 Indexes = tuple[int, ...]
 NAMES_LISTED = 3  # in messages
@@ -192,7 +192,7 @@ def difference(one: KeypointSet, other: KeypointSet) -> str:
         'only a has chin; only b has ear'
     """
     lacking = [
-        f"only {mine.name} has {listed([name for name in mine.names if name not in theirs.names])}"
+        f"only {mine.name} has {listed([name for name in mine.names if name not in theirs.names], NAMES_LISTED)}"
         for mine, theirs in ((one, other), (other, one))
         if not set(mine.names) <= set(theirs.names)
     ]
@@ -201,12 +201,6 @@ def difference(one: KeypointSet, other: KeypointSet) -> str:
     if one.names != other.names:
         return "the order of the keypoints differs"
     return "" if one.label_sources == other.label_sources else "the label sources differ"
-
-
-def listed(names: Sequence[str]) -> str:
-    """Returns the first names and the number of the others, for messages."""
-    more = len(names) - NAMES_LISTED
-    return ", ".join(names[:NAMES_LISTED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 # --- Files and metadata -----------------------------------------------------------------------------------------------

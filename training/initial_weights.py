@@ -5,9 +5,8 @@ from pathlib import Path
 
 import keras
 
-from common.text import listed
 from facial_keypoints.array_types import UInt8
-from facial_keypoints.errors import InputError
+from facial_keypoints.errors import InputError, listed
 from facial_keypoints.spec import ModelSpec
 from models.expected_error import calibration_of, with_calibration
 from models.networks import predicts_error, shape_of

@@ -13,18 +13,18 @@ from typing import Any
 
 import numpy as np
 
-from common.csv_table import FARTHEST_PX, shown_names
+from common.csv_table import shown_names
 from data_prep.readers.bad_faces import STRICT, BadFaces
 from data_prep.readers.check_labels import check_placeholders
-from data_prep.readers.json_file import COCO, WHAT_TO_DO, kind_of, read_json
+from data_prep.readers.json_file import COCO, WHAT_TO_DO, is_px, kind_of, read_json
 from data_prep.readers.keypoint_sets import label_source_of, set_of_names
 from data_prep.readers.labelled_pictures import LabelledPicture, LabelledPictures, PictureFolder, composed, counted
-from data_prep.readers.reviewed import REVIEWED, is_reviewed
+from data_prep.readers.reviewed import is_reviewed
 from facial_keypoints.array_types import Bool, Float32
+from facial_keypoints.coco import NOT_LABELLED, OCCLUDED, REVIEWED, VISIBLE
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import KeypointSet
 
-NOT_LABELLED, OCCLUDED, VISIBLE = 0, 1, 2  # the third number of a keypoint
 BESIDE = "images"  # the folder of pictures, as most tools export it
 
 Box = tuple[float, float, float, float]
@@ -273,7 +273,7 @@ def _of_image(by_image: dict[Any, list[Any]], annotation: dict[str, Any], where:
 def _numbers(values: Any, what: str, where: str) -> list[float]:
     """Returns a list of numbers of px; raises InputError where a value is none, or lies beyond any picture."""
     for place, value in enumerate(values):
-        if type(value) not in (int, float) or not -FARTHEST_PX <= value <= FARTHEST_PX:  # NaN is in no range
+        if not is_px(value):
             raise InputError(f"{where}: has {str(value)[:20]!r} as value {place} of `{what}`, which is no number of px")
     return [float(value) for value in values]
 

@@ -6,6 +6,7 @@ from array import array
 from pathlib import Path
 from typing import Any
 
+from common.csv_table import FARTHEST_PX
 from facial_keypoints.errors import InputError, one_line
 
 COCO, LABELME, PREDICTIONS, RESULTS, TASKS = "COCO", "LabelMe", "predict", "COCO results", "Label Studio"
@@ -41,6 +42,11 @@ def _compact(values: dict[str, Any]) -> dict[str, Any]:
         with contextlib.suppress(OverflowError):  # which a reader refuses
             values["keypoints"] = array("d", numbers)
     return values
+
+
+def is_px(value: Any) -> bool:
+    """Returns whether a JSON value is a number of px: not text, a truth value, NaN, or beyond any picture."""
+    return type(value) in (int, float) and -FARTHEST_PX <= value <= FARTHEST_PX
 
 
 def kind_of(values: Any) -> str | None:

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from facial_keypoints.errors import InputError
-from facial_keypoints.keypoint_set import FACE68, KEYPOINT_SETS, KeypointSet, from_dict, from_names, listed, read
+from facial_keypoints.errors import InputError, listed
+from facial_keypoints.keypoint_set import FACE68, KEYPOINT_SETS, NAMES_LISTED, KeypointSet, from_dict, from_names, read
 
 FILE = "keypoints.toml"  # beside the data
 SIMILAR_SHARE = 0.5  # of the names: so many of a built-in set, and a wrong name is likely
@@ -56,8 +56,8 @@ def set_of_names(
     if given:
         if unknown := [name for name in names if name not in given.names]:
             raise InputError(
-                f"{where}: has {listed(unknown)}, not among the {len(given)} keypoints of {given.name}; rename, or "
-                f"correct {FILE} or --keypoints"
+                f"{where}: has {listed(unknown, NAMES_LISTED)}, not among the {len(given)} keypoints of {given.name}; "
+                f"rename, or correct {FILE} or --keypoints"
             )
         return given
     for known in KEYPOINT_SETS.values():
@@ -101,12 +101,12 @@ def description(keypoint_set: KeypointSet) -> list[str]:
     lines = [f"keypoint set {keypoint_set.name}: {count:,} {'keypoint' if count == 1 else 'keypoints'}"]
     if keypoint_set in KEYPOINT_SETS.values():
         return lines
-    lines[0] += f" ({listed(keypoint_set.names)})"
+    lines[0] += f" ({listed(keypoint_set.names, NAMES_LISTED)})"
     if keypoint_set.mirror is None:
         lines.append(f"  mirror pairs are not known, so training does not mirror faces; list them in {FILE}")
     elif pairs := [(k, m) for k, m in enumerate(keypoint_set.mirror) if k < m]:
         shown = [f"{keypoint_set.names[k]} - {keypoint_set.names[m]}" for k, m in pairs]
-        lines.append(f"  mirror pairs: {listed(shown)}")
+        lines.append(f"  mirror pairs: {listed(shown, NAMES_LISTED)}")
     if keypoint_set.eyes is None:
         lines.append("  no eyes: `predict` does not look for faces but takes boxes or whole pictures")
     lines.append(f"  errors are divided by: {', '.join(each.name for each in keypoint_set.normalizers)}")
@@ -114,6 +114,7 @@ def description(keypoint_set: KeypointSet) -> list[str]:
         others = [name for name in keypoint_set.names if name not in known.names]
         if SIMILAR_SHARE * count <= count - len(others) < count:
             lines.append(
-                f"  note: {count - len(others)} of the names are those of {known.name}, but not {listed(others)}"
+                f"  note: {count - len(others)} of the names are those of {known.name}, but not "
+                f"{listed(others, NAMES_LISTED)}"
             )
     return lines

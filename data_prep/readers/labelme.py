@@ -5,11 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from common.csv_table import FARTHEST_PX
 from common.hidden import is_hidden
 from data_prep.readers.bad_faces import STRICT, BadFaces
 from data_prep.readers.check_labels import check_placeholders
-from data_prep.readers.json_file import LABELME, kind_of, read_json
+from data_prep.readers.json_file import LABELME, is_px, kind_of, read_json
 from data_prep.readers.keypoint_sets import label_source_of, set_of_names
 from data_prep.readers.labelled_pictures import (
     LabelledPicture,
@@ -119,7 +118,7 @@ def _corners(shape: dict[str, Any], count: int, where: str) -> Float32:
     if not isinstance(points, list) or [len(point) for point in points if isinstance(point, list)] != [2] * count:
         raise InputError(f"{where}: {label!r} has {str(points)[:40]} as `points`, expected {count} times x and y")
     for value in (value for point in points for value in point):
-        if type(value) not in (int, float) or not -FARTHEST_PX <= value <= FARTHEST_PX:  # NaN is in no range
+        if not is_px(value):
             raise InputError(f"{where}: {label!r} has {str(value)[:20]!r} as x or y, which is no number of px")
     return np.array(points, np.float32)
 

@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from data_prep.readers.labelled_pictures import LabelledPictures
+from facial_keypoints.coco import REVIEWED
 from facial_keypoints.errors import InputError
 
-REVIEWED = "reviewed"  # the column of a CSV file, and the attribute of a COCO annotation
 YES, NO = ("1", "true", "yes"), ("", "0", "false", "no")  # in lower case
 
 
