@@ -47,9 +47,17 @@ def parser() -> argparse.ArgumentParser:
         nargs="*",
         metavar="INPUT",
         help=f"{SYNTHETIC} (default): faces that the project draws; {KAGGLE}: downloaded with kagglehub; the "
-        "competition's training.csv or training.zip; a CSV file with a column `file`; an imglab .xml; or a folder with "
-        f"{inputs.LAYOUTS}. Several inputs of one keypoint set are joined",
+        "competition's training.csv or training.zip; a CSV file with a column `file`; an imglab .xml or a COCO "
+        f".json; or a folder with {inputs.LAYOUTS}. Several inputs of one keypoint set are joined",
     )
+    add_label_options(p)
+    p.add_argument("--out", type=Path, default=DEFAULT_OUT, metavar="DIR", help="data folder (default: %(default)s)")
+    add_face_options(p)
+    add_crop_options(p)
+    return p
+
+
+def add_label_options(p: argparse.ArgumentParser) -> None:
     labels = p.add_argument_group("label files")
     labels.add_argument(
         "--images",
@@ -70,7 +78,9 @@ def parser() -> argparse.ArgumentParser:
         help=f"keypoint set: a file, or {' or '.join(KEYPOINT_SETS)} (default: keypoints.toml beside the data, "
         "otherwise what the labels show)",
     )
-    p.add_argument("--out", type=Path, default=DEFAULT_OUT, metavar="DIR", help="data folder (default: %(default)s)")
+
+
+def add_face_options(p: argparse.ArgumentParser) -> None:
     faces = p.add_argument_group("faces")
     faces.add_argument(
         "--count", type=int, metavar="N", help=f"number of {SYNTHETIC} faces to draw (default: {dataset.COUNT})"
@@ -97,6 +107,9 @@ def parser() -> argparse.ArgumentParser:
         "--split", choices=SPLIT_METHODS, default="grouped", help="how to split the faces (default: %(default)s)"
     )
     faces.add_argument("--seed", type=seed, default=0, metavar="N", help="random seed (default: %(default)s)")
+
+
+def add_crop_options(p: argparse.ArgumentParser) -> None:
     how = p.add_argument_group("cropping of pictures")
     how.add_argument("--as", dest="as_15", choices=["15"], help="convert 68 points to the 15 keypoints")
     how.add_argument(
@@ -115,7 +128,6 @@ def parser() -> argparse.ArgumentParser:
         choices=EXIF,
         help="apply or ignore the EXIF orientation of pictures (default: refuse pictures that have one)",
     )
-    return p
 
 
 def crop_options(options: argparse.Namespace) -> CropOptions:
