@@ -27,16 +27,15 @@ COSTS = {
     "file MB": ("file_mb", 1),
 }
 HOW_TO_READ = (
-    "`labelled` scores only the coordinates that the label file marks. `all` scores the imputed ones too, as if a "
-    "guess that filled a gap were the truth; it is often published, and it flatters whatever repeats the guess. Trust "
-    "`labelled`.",
-    f"A mean face predicts the same points for everybody: `{MEAN_FACE}` the mean of the real training labels, "
-    "`mean_face_imputed` the mean of all training values, imputed ones too, `mean_face_per_source` the mean of the "
-    "face's own label source, which it has to be told. A model that is no better than the mean face of the real "
-    "labels has not learnt to look.",
-    "A model that tells label sources apart (`v2`) is told the source of each test face too; one that does not "
-    "(`base`, `v1`) predicts the same points whatever the source.",
-    "within: share of single coordinates with an error strictly under that many px. NME: mean point error of a "
+    "`labelled` scores real labels only. `all` also scores imputed values as if they were labels; it is often "
+    "published, and favors models that repeat these values. Rely on `labelled`.",
+    f"A mean face predicts the same points for every face: `{MEAN_FACE}` the mean of the real training labels, "
+    "`mean_face_imputed` the mean of all training values with the imputed ones, `mean_face_per_source` the mean of the "
+    "face's own label source, which it gets as input. A model that is no better than the mean face of the real labels "
+    "does not use the image.",
+    "A model with several label sources (`v2`) also gets the label source of each test face. Others (`base`, `v1`) "
+    "predict the same points for every label source.",
+    "within: share of single coordinates with an error below that many px. NME: mean point error of a "
     "face divided by its true distance of the eyes, pupils or outer eye corners, or by the diagonal of its labelled "
     f"box. PCK: share of points with an error under {' or '.join(f'{t:g}' for t in PCK_THRESHOLDS)} of that distance. "
     "AUC: area under the cumulative error "
@@ -44,9 +43,8 @@ HOW_TO_READ = (
     f"{NME_LIMIT_PCT:g} %. `nme.csv` has both at 10 % too. On the real labels, faces where that distance is not "
     "labelled are left out of these three.",
     "Intervals come from resampling whole groups of test faces, and the difference of two models from the same "
-    "resamples for both. `better` and `worse` mean that the 95 % interval of the difference leaves out zero. They "
-    "say how far other test faces of this kind would move a metric, not how far another training run would: train with "
-    "--seeds for that.",
+    "resamples for both. `better` and `worse` mean that the 95 % interval of the difference excludes 0. "
+    "Intervals describe other test faces of this kind, not other training runs; for these, train with --seeds.",
 )
 
 

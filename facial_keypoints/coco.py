@@ -67,9 +67,9 @@ def check_coco_file(path: Path, out: Path, overwrite: bool) -> None:
         overwrite: an earlier file of `write_coco` may be replaced; no other file ever.
     """
     if path.resolve().is_relative_to(out.resolve()):
-        raise InputError(f"--write-coco {path}: lies inside --out {out}; choose another place")
+        raise InputError(f"--write-coco {path}: lies inside --out {out}; choose another folder")
     if not path.parent.is_dir():
-        raise InputError(f"--write-coco {path}: there is no folder {path.parent}; make it, or choose another place")
+        raise InputError(f"--write-coco {path}: there is no folder {path.parent}; make it, or choose another folder")
     if path.is_dir() or (path.exists() and not is_ours(path)):
         raise InputError(f"--write-coco {path}: predict did not write what is there; choose another name")
     if path.exists() and not overwrite:
