@@ -128,7 +128,7 @@ def check_roles(keypoint_set: KeypointSet, names: Iterable[str], user: str) -> N
     if missing := [name for name in names if not keypoint_set.role(name)]:
         raise InputError(
             f"{user} needs {missing[0]}, which the keypoint set {keypoint_set.name} lacks; if one of its keypoints is "
-            "that, say so under [roles] in keypoints.toml"
+            "that, name it under [roles] in keypoints.toml"
         )
 
 

@@ -92,7 +92,7 @@ def check_space(space: Space, network: str, recipe: str | None, shared: Mapping[
     own = build_options(load_build(network))
     for name, values in space.items():
         if name in shared:
-            raise InputError(f"{where}: {name} is also an option of the command; give it in one of the two places")
+            raise InputError(f"{where}: {name} is also an option of the command; give it only once")
         if name not in of_recipe and name not in own:
             names = ", ".join([*of_recipe, *own])
             raise InputError(f"{where}: {name} is no option of {network}; give some of {names}")

@@ -123,7 +123,7 @@ def check_shared(shared: argparse.Namespace) -> None:
     """Raises InputError for options of `training.train` that trials cannot share."""
     for name in ("tensorboard", "seeds", "resume", "restart"):
         if getattr(shared, name):
-            again = " (a sweep goes on where it stopped)" if name == "resume" else ""
+            again = " (the same command continues a sweep)" if name == "resume" else ""
             raise InputError(f"--{name}: is not an option of a sweep{again}; leave it out")
 
 

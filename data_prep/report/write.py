@@ -203,7 +203,7 @@ def _visible(data: Prepared) -> str:
 
 
 def _imputation(data: Prepared) -> str:
-    text = f"## Imputation\n\nGaps are filled by `{data.imputer}`; `*_labelled.npy` says which keypoints are labels."
+    text = f"## Imputation\n\nMissing labels are imputed by `{data.imputer}`; `*_labelled.npy` shows the real ones."
     if missing := never_labelled(data.faces.labelled[data.fitted], data.faces.keypoint_set):
         text += (
             f" None of the faces that it is fitted on has a label for {', '.join(missing)}: "

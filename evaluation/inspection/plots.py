@@ -175,10 +175,10 @@ def draw_sensitivity(
     size = (cell * (len(groups) + 1) + 0.9, cell * len(rows) * height / width + 0.25 * len(rows) + 0.75)
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots(len(rows), len(groups) + 1, squeeze=False)
-    figure.suptitle(f"{name}: which places of this face its keypoints depend on", fontsize=12, x=0.01, ha="left")
+    figure.suptitle(f"{name}: which parts of this face its keypoints depend on", fontsize=12, x=0.01, ha="left")
     units = {
         "saliency": "px that a keypoint moves when\na pixel changes by 100 of 255",
-        "occlusion": "px that a keypoint moves when\nthe place is covered",
+        "occlusion": "px that a keypoint moves when\nthis part is covered",
     }
     for (kind, values), row in zip(rows, axes, strict=True):
         brightest = max(float(np.percentile(values, BRIGHT_PCT)), TINY)

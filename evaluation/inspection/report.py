@@ -51,7 +51,7 @@ def inspect(path: Path, picture: Path | None, detect: bool) -> Inspection:
     output = output_points(face[None])[0]
     points = output[: len(keypoint_set), :2]
     if loaded.spec is None:
-        notes.append(f"{path} does not say how its faces were cut; the whole picture is resized for it")
+        notes.append(f"{path} does not describe its crop; the whole picture is resized")
     figures: dict[str, Figure] = {}
     taken = steps(model, face[None])
     layers, found = convolutions(taken), stages(taken, face.shape)

@@ -103,7 +103,7 @@ def main(options: argparse.Namespace) -> None:
     if clips_given:
         predictor.check_eyes("clips need a model of faces")
     if not (options.box or options.boxes or options.no_detect):
-        predictor.check_eyes("say where they are: --box X,Y,W,H, --boxes FILE, or --no-detect for whole pictures")
+        predictor.check_eyes("give --box X,Y,W,H, --boxes FILE, or --no-detect for whole pictures")
     names = {picture.name for picture in pictures}
     faces_of = face_finder(options, predictor, detector, names)
 

@@ -324,7 +324,7 @@ def test_a_bare_file_takes_the_whole_picture(
     assert face[:, 0].tolist() == [[255, 0, 0]] * 32
     assert face[:, -1].tolist() == [[0, 0, 255]] * 32
     main_is_run(tmp_path / "theirs.keras", tmp_path / "half.png", "--out", tmp_path / "out")
-    assert "does not say how its faces were cut" in capsys.readouterr().out
+    assert "does not describe its crop" in capsys.readouterr().out
 
 
 def test_the_drawn_face_has_its_eyes_where_training_faces_have_them(tmp_path: Path) -> None:

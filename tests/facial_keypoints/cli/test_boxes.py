@@ -153,7 +153,7 @@ def test_a_file_that_is_no_coco_file_is_one_line(pictures: Path, hand: Path, tmp
 
 def test_what_has_no_eyes_needs_to_be_said_where_it_is(pictures: Path, hand: Path, tmp_path: Path) -> None:
     assert refused(pictures, hand) == (
-        f"{hand}: predicts the keypoint set hand, which has no eyes to find faces by; say where they are: "
+        f"{hand}: predicts the keypoint set hand, which has no eyes to find faces by; give "
         "--box X,Y,W,H, --boxes FILE, or --no-detect for whole pictures"
     )
     assert len(predict(pictures, hand, "--no-detect")) == 2
