@@ -43,7 +43,7 @@ from training.initial_weights import start_from
 from training.inputs import TrainingData, load_data
 from training.losses import masked_loss, masked_mae
 from training.plots import loss_curves
-from training.recipes import IMAGENET, NONE, Recipe
+from training.recipes import FINETUNE, IMAGENET, NONE, Recipe
 
 CANNOT_TRAIN = ("numpy", "openvino")  # backends of Keras that only predict
 COMPARED_IMAGES = 4  # on which a network must predict the same as the one that it starts from
@@ -127,6 +127,8 @@ def train(
     """
     if (backend := keras.backend.backend()) in CANNOT_TRAIN:
         raise InputError(f"KERAS_BACKEND={backend}: cannot train; use tensorflow, jax or torch")
+    if config.recipe.name == FINETUNE and config.recipe.initial_weights == NONE:
+        raise InputError("--recipe finetune: starts from a trained network; add --initial-weights NAME or DIR")
     build = config.build
     check_out(out, TRAIN, config.files())
     data = load_data(config.data, config.extra_data, config.recipe.labels)

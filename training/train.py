@@ -35,9 +35,9 @@ HELP = {  # of the values of a recipe
     "warmup_epochs": "epochs in which the learning rate rises from 0",
     "flip_epochs_fraction": "fraction of the epochs in which half of the faces are mirrored",
     "precision": "Keras dtype policy during training",
-    "initial_weights": "weights to start from: a model folder, a .keras file or an .h5 file of VGG16",
+    "initial_weights": "weights to start from: a shipped model, a model folder, a .keras file or an .h5 file of VGG16",
 }
-METAVARS: dict[Any, str] = {int: "N", float: "X", str: f"{NONE}|{IMAGENET}|FILE"}
+METAVARS: dict[Any, str] = {int: "N", float: "X", str: f"{NONE}|{IMAGENET}|NAME|PATH"}
 OPTION_TYPES = (bool, int, float, str)  # of a network's own arguments
 EPILOG = """The options of a recipe show the values of the network's own recipe, or of --recipe NAME.
 
@@ -46,6 +46,7 @@ examples:
   python -m training.train v1 --recipe published --help
   python -m training.train my_network.py --filters 64
   python -m training.train base --seeds 3
+  python -m training.train v2 --recipe finetune --initial-weights v2-68
 """
 
 
