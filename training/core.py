@@ -44,9 +44,10 @@ from training.inputs import TrainingData, load_data
 from training.losses import masked_loss, masked_mae
 from training.plots import loss_curves
 from training.recipes import FINETUNE, IMAGENET, NONE, Recipe
+from training.targets import Targets
 
 CANNOT_TRAIN = ("numpy", "openvino")  # backends of Keras that only predict
-COMPARED_IMAGES = 4  # on which a network must predict the same as the one that it starts from
+COMPARED_FACES = 100  # at most, on which a network must predict the same as the one that it starts from
 START = 0  # the epoch before any training
 
 
@@ -206,8 +207,9 @@ def untrained(config: TrainingConfig, data: TrainingData) -> keras.Model:
         with precision("float32"):
             return built(config, data, points)
 
-    spec, images = data.spec(predicts_error(model)), data.val.images[:COMPARED_IMAGES]
-    model = start_from(model, recipe.initial_weights, spec, build_for, images)
+    some = np.linspace(0, len(data.train.images) - 1, COMPARED_FACES).astype(int)
+    faces = Targets(*(array[np.unique(some)] for array in data.train))
+    model = start_from(model, recipe.initial_weights, data.spec(predicts_error(model)), build_for, faces)
     compile_model(model, recipe, steps_per_epoch(data.train, recipe))
     return model
 
