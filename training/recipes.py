@@ -129,11 +129,11 @@ RECIPES = {
         # For few faces of one's own: a hundred take minutes. The best epoch may be the one before any training.
         Recipe(
             name=FINETUNE,
-            epochs=60,
+            epochs=100,
             batch_size=8,
             learning_rate=5e-4,
             schedule="cosine",
-            patience=60,
+            patience=25,
             loss="laplace",
             labels="by_source",
             augment="light",
