@@ -115,7 +115,7 @@ def parser() -> argparse.ArgumentParser:
         "--networks",
         nargs="+",
         metavar="NETWORK",
-        help=f"(default: {' '.join(NETWORKS)}, or those that --recipe is for)",
+        help=f"networks to train (default: {' '.join(NETWORKS)}, or those that --recipe is for)",
     )
     training.add_argument("--recipe", choices=list(RECIPES))
     training.add_argument("--epochs", type=int, metavar="N")

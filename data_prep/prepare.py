@@ -46,9 +46,9 @@ def parser() -> argparse.ArgumentParser:
         "inputs",
         nargs="*",
         metavar="INPUT",
-        help=f"{SYNTHETIC} (default): faces that the project draws; {KAGGLE}: downloaded with kagglehub; the "
-        "competition's training.csv or training.zip; a CSV file with a column `file`; an imglab .xml or a COCO "
-        f".json; or a folder with {inputs.LAYOUTS}. Several inputs of one keypoint set are joined",
+        help=f"{SYNTHETIC} (default): faces that the project draws; {KAGGLE}: a data set that kagglehub downloads; "
+        "training.csv or training.zip of the Kaggle competition; a CSV file with a column `file`; an imglab .xml or a "
+        f"COCO .json; or a folder with {inputs.LAYOUTS}. Several inputs of one keypoint set are joined",
     )
     add_label_options(p)
     p.add_argument("--out", type=Path, default=DEFAULT_OUT, metavar="DIR", help="data folder (default: %(default)s)")
@@ -63,20 +63,22 @@ def add_label_options(p: argparse.ArgumentParser) -> None:
         "--images",
         type=Path,
         metavar="DIR",
-        help="the pictures that a label file names (default: pictures/, images/ or the folder beside it)",
+        help="folder of the pictures that a label file names (default: pictures/ or images/ beside it, or its folder)",
     )
-    labels.add_argument("--category", metavar="NAME", help="of a COCO file with several categories that have keypoints")
+    labels.add_argument(
+        "--category", metavar="NAME", help="category to read, if a COCO file has several with keypoints"
+    )
     labels.add_argument(
         "--reviewed",
         action="store_true",
-        help="a person has been through all predictions in these files: they count as labels (default: only those "
+        help="use all predictions in these files as labels, because a person has checked them (default: only those "
         "marked as reviewed)",
     )
     labels.add_argument(
         "--keypoints",
         metavar="FILE.toml",
         help=f"keypoint set: a file, or {' or '.join(KEYPOINT_SETS)} (default: keypoints.toml beside the data, "
-        "otherwise what the labels show)",
+        "otherwise derived from the labels)",
     )
 
 
@@ -96,12 +98,12 @@ def add_face_options(p: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="DIR",
-        help="leave out the people in val or test of this data folder; may be given several times",
+        help="leave out the people in val or test of this data folder; may be repeated",
     )
     faces.add_argument(
         "--impute",
         choices=list(IMPUTERS),
-        help=f"method that fills gaps (default: {DEFAULT_IMPUTER}; with --split published always ffill on all faces)",
+        help=f"how to fill in missing labels (default: {DEFAULT_IMPUTER}; --split published always takes ffill)",
     )
     faces.add_argument(
         "--split", choices=SPLIT_METHODS, default="grouped", help="how to split the faces (default: %(default)s)"
@@ -111,17 +113,17 @@ def add_face_options(p: argparse.ArgumentParser) -> None:
 
 def add_crop_options(p: argparse.ArgumentParser) -> None:
     how = p.add_argument_group("cropping of pictures")
-    how.add_argument("--as", dest="as_15", choices=["15"], help="convert 68 points to the 15 keypoints")
+    how.add_argument("--as", dest="as_15", choices=["15"], help="convert 68 keypoints to the 15")
     how.add_argument(
         "--both-label-sources",
         action="store_true",
         help="with --as 15: add each crop twice, with the labels of the complete and of the sparse label source",
     )
-    how.add_argument("--size", type=int, metavar="PX", help="side of the crop (default: 128, for 15 points 96)")
+    how.add_argument("--size", type=int, metavar="PX", help="side of the crop (default: 128; 96 for the 15 keypoints)")
     how.add_argument("--crop", choices=CROPS, default=FACE, help="part of the picture to use (default: %(default)s)")
-    how.add_argument("--color", action="store_true", help="RGB instead of gray")
+    how.add_argument("--color", action="store_true", help="RGB instead of grayscale")
     how.add_argument(
-        "--crops-per-face", type=int, default=1, metavar="N", help="crops of each face, 15 points only (default: 1)"
+        "--crops-per-face", type=int, default=1, metavar="N", help="crops of each face, 15 keypoints only (default: 1)"
     )
     how.add_argument(
         "--exif",

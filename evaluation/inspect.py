@@ -35,7 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Returns the options with their defaults filled in."""
     parser = argparse.ArgumentParser(
-        prog="python -m evaluation.inspect", description="Shows what a trained network sees in a face."
+        prog="python -m evaluation.inspect",
+        description="Shows what a trained network sees in a face.",
+        epilog="example: python -m evaluation.inspect artifacts/models/base photo.jpg",
     )
     parser.add_argument("model", type=Path, metavar="MODEL", help="model folder, or a .keras file from elsewhere")
     parser.add_argument(
@@ -43,10 +45,10 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         nargs="?",
         type=Path,
         metavar="PICTURE",
-        help="picture; the face with the most certain keypoints is used (default: a face that the project draws)",
+        help="picture; its face with the lowest expected error is used (default: a face that the project draws)",
     )
     parser.add_argument(
-        "--no-detect", dest="detect", action="store_false", help="the whole picture is the face, already cropped"
+        "--no-detect", dest="detect", action="store_false", help="treat the picture as one cropped face"
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder to write (default: artifacts/inspection/NAME)")
     options = parser.parse_args(arguments)

@@ -18,8 +18,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     parser = argparse.ArgumentParser(
         prog="facial-keypoints",
-        description="Find faces in pictures, clips and cameras and predict their keypoints.",
-        epilog="example: facial-keypoints predict photo.jpg --out out; options: facial-keypoints predict --help",
+        description="Finds faces in pictures, clips and cameras and predicts their keypoints.",
+        epilog="example: facial-keypoints predict photo.jpg --out out; its options: facial-keypoints predict --help",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in COMMANDS:

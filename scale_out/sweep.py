@@ -78,25 +78,29 @@ def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="python -m scale_out.sweep",
         description="Searches for a network's best recipe with Optuna, by the error on the validation faces.",
-        epilog="Further options are those of training.train that all trials share, for instance --epochs 10.",
+        epilog="Options of training.train apply to every trial. "
+        "example: python -m scale_out.sweep base --out artifacts/sweep --minutes 180 --epochs 10",
         allow_abbrev=False,
     )
     p.add_argument("network", metavar="NETWORK", help="as in training.train")
     p.add_argument(
         "--data", type=Path, default=train.DEFAULT_DATA, metavar="DIR", help="data folder (default: %(default)s)"
     )
-    p.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="folder to write; its name is that of the study"
-    )
+    p.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write; the study has its name")
     p.add_argument(
         "--trials",
         type=_positive(int),
         default=40,
         metavar="N",
-        help="of the study, all workers together (%(default)s)",
+        help="number of trials, of all workers together (default: %(default)s)",
     )
-    p.add_argument("--minutes", type=_positive(float), metavar="X", help="after these, no further trial begins")
-    p.add_argument("--space", type=Path, metavar="FILE.toml", help="the values to try (default: those of a recipe)")
+    p.add_argument("--minutes", type=_positive(float), metavar="X", help="begin no further trial after this time")
+    p.add_argument(
+        "--space",
+        type=Path,
+        metavar="FILE.toml",
+        help="options to search and their values (default: those of a recipe)",
+    )
     p.add_argument(
         "--storage",
         metavar="FILE|URL",

@@ -58,7 +58,7 @@ class Faces:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m training.export",
-        description=f"Adds {ONNX_FILE} to a model folder; with options, the formats that they name.",
+        description=f"Adds {ONNX_FILE} to a model folder; options add further formats.",
         epilog="example: python -m training.export artifacts/models/v2 --int8 artifacts/data",
     )
     parser.add_argument("model", type=Path, metavar="MODEL_DIR", help="folder that training wrote")

@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 DEFAULT_DATA = Path("artifacts/data")
 DEFAULT_OUT = Path("artifacts/models")
 HELP = {  # of the values of a recipe
-    "epochs": "largest number of epochs",
+    "epochs": "maximum number of epochs",
     "batch_size": "faces per batch",
-    "learning_rate": "learning rate of Adam, at its highest",
+    "learning_rate": "highest learning rate of Adam",
     "schedule": "learning rate schedule",
     "patience": "epochs without improvement before training stops",
     "loss": "loss function",
-    "labels": "real labels only, imputed labels too, or real labels of each label source apart",
+    "labels": "masked: real labels only; imputed: imputed labels too; by_source: real labels, each label source apart",
     "augment": "strength of the augmentation",
     "crop_px": "side of the random crop in px; 0: the whole image",
-    "faces_per_group": "largest number of faces of one group in an epoch; 0: all",
+    "faces_per_group": "maximum number of faces of one group (person) in an epoch; 0: all",
     "weight_decay": "decoupled weight decay",
     "warmup_epochs": "epochs in which the learning rate rises from 0",
     "flip_epochs_fraction": "fraction of the epochs in which half of the faces are mirrored",
@@ -39,7 +39,7 @@ HELP = {  # of the values of a recipe
 }
 METAVARS: dict[Any, str] = {int: "N", float: "X", str: f"{NONE}|{IMAGENET}|NAME|PATH"}
 OPTION_TYPES = (bool, int, float, str)  # of a network's own arguments
-EPILOG = """The options of a recipe show the values of the network's own recipe, or of --recipe NAME.
+EPILOG = """The defaults of a recipe's options are those of the network's own recipe, or of --recipe NAME.
 
 examples:
   python -m training.train base
@@ -124,7 +124,11 @@ def parser(recipe: Recipe) -> argparse.ArgumentParser:
     files.add_argument("--tensorboard", type=Path, metavar="DIR", help="write TensorBoard logs here")
     tracking.add_mlflow_option(files)
     values = p.add_argument_group("recipe")
-    values.add_argument("--recipe", choices=list(RECIPES), help=f"(default: the network's own, here {recipe.name})")
+    values.add_argument(
+        "--recipe",
+        choices=list(RECIPES),
+        help=f"set of values for these options (default: the network's own, here {recipe.name})",
+    )
     for field in choice_fields():
         choices = CHOICES.get(field.name)
         values.add_argument(
@@ -132,7 +136,7 @@ def parser(recipe: Recipe) -> argparse.ArgumentParser:
             type=field.type,
             choices=choices,
             metavar=None if choices else METAVARS[field.type],
-            help=f"{HELP[field.name]} ({getattr(recipe, field.name)})",
+            help=f"{HELP[field.name]} (default: {getattr(recipe, field.name)})",
         )
     runs = p.add_argument_group("run")
     runs.add_argument("--seed", type=seed, default=0, metavar="N", help="random seed (default: %(default)s)")
@@ -170,7 +174,7 @@ def add_network_options(
     The type is that of the annotation, else of the default. An argument keeps its default if its type cannot be given
     on the command line, or if it has the name of an option of every network.
     """
-    group, added = p.add_argument_group("network"), []
+    group, added = p.add_argument_group("network", "arguments of its build"), []
     for name, parameter in own.items():
         kind = option_type(parameter)
         if name not in taken and kind in OPTION_TYPES:

@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m web.app",
         description="Serves the web page on this computer.",
-        epilog="Example: python -m web.app --port 8080",
+        epilog="example: python -m web.app --port 8080",
     )
     parser.add_argument("--port", type=int, default=7860, metavar="N", help="port of the page (default: %(default)s)")
     parser.add_argument(

@@ -22,7 +22,7 @@ MATRIX_COLUMNS = ("xx", "xy", "x0", "yx", "yy", "y0")
 
 def add_parser(commands: Any) -> None:
     """Adds the command `align`."""
-    does = "crop faces, level and centered as face recognition expects them"
+    does = "crops faces, upright and centered as face recognition networks expect them"
     p = new_parser(commands, "align", does, "align photos/ --size 160 --out crops")
     output = add_inputs(p, "a picture or a folder of pictures", f"new folder to write: PNGs and {TABLE}")
     output.add_argument("--size", type=int, default=SIZE_PX, metavar="PX", help="side of a crop (default: %(default)s)")
@@ -31,7 +31,7 @@ def add_parser(commands: Any) -> None:
         type=float,
         default=0.0,
         metavar="SHARE",
-        help="how much more to show on each side; 0.1: 10 %% of the crop without a margin (default: %(default)s)",
+        help="extra border on each side; 0.1: 10 %% of the crop without a margin (default: %(default)s)",
     )
     add_detector_options(p)
     add_model_options(p)

@@ -19,7 +19,7 @@ from facial_keypoints.video import clips
 
 def add_parser(commands: Any) -> None:
     """Adds the command `filter`."""
-    does = "put hats, glasses or blur on the faces in pictures and clips"
+    does = "draws hats or glasses on the faces in pictures and clips, or blurs them"
     p = new_parser(commands, "filter", does, "filter photos/ clip.mp4 --filter blur --out blurred")
     output = add_inputs(p, "a picture, a folder of pictures, or a clip", "new folder to write")
     output.add_argument(

@@ -30,7 +30,7 @@ Show = Callable[[UInt8], bool]
 
 def add_parser(commands: Any) -> None:
     """Adds the command `live`."""
-    does = "show the keypoints of the faces that a camera sees, in a window"
+    does = "shows the faces before a camera and their keypoints in a window"
     p = new_parser(commands, "live", does, "live --camera 1 --detector yunet")
     p.add_argument("--camera", default="0", metavar="N|URL", help="a camera's number or address (default: %(default)s)")
     p.add_argument("--no-smooth", action="store_true", help="do not smooth the keypoints")

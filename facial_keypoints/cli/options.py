@@ -38,8 +38,8 @@ def add_detector_options(parser: argparse.ArgumentParser) -> argparse._ArgumentG
         default=HAAR,
         metavar=f"{'|'.join(NAMES)}|FILE.onnx",
         help="haar: OpenCV's cascade for frontal faces; haar-profile: also faces from the side; yunet: 5 to 10 times "
-        "as fast as haar, finds more small faces, fetches its file (233 kB) once; FILE.onnx: YuNet from this "
-        "file (default: %(default)s)",
+        "as fast as haar, finds more small faces, downloads 233 kB once; FILE.onnx: YuNet from this file "
+        "(default: %(default)s)",
     )
     group.add_argument("--any-angle", action="store_true", help="also find faces on their side or upside down")
     return group

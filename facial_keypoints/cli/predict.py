@@ -26,10 +26,10 @@ from facial_keypoints.video import clips
 
 def add_parser(commands: Any) -> None:
     """Adds the command `predict`."""
-    does = "find faces in pictures, folders and clips and write their keypoints as CSV, JSON and overlays"
+    does = "finds faces in pictures, folders and clips and writes their keypoints as CSV, JSON and overlays"
     p = new_parser(commands, "predict", does, "predict photo.jpg photos/ clip.mp4 --out out")
-    output = add_inputs(p, "a picture, a folder of pictures, or a clip", "folder to write")
-    output.add_argument("--overwrite", action="store_true", help="replace an earlier result of predict")
+    output = add_inputs(p, "a picture, a folder of pictures, or a clip", "folder to write, new or empty")
+    output.add_argument("--overwrite", action="store_true", help="replace an earlier result of predict in DIR")
     output.add_argument(
         "--measures",
         action="store_true",
@@ -54,15 +54,15 @@ def add_parser(commands: Any) -> None:
         type=box,
         action="append",
         metavar="X,Y,W,H",
-        help="box of a face in the one picture, in px, in place of a detector; may be repeated",
+        help="box of a face in the one picture, in px, instead of a detector; may be repeated",
     )
     faces.add_argument(
         "--boxes",
         type=Path,
         metavar="FILE",
-        help="boxes in the pictures, in px, in place of a detector: a CSV file (file,x,y,w,h) or a COCO JSON file",
+        help="boxes in the pictures, in px, instead of a detector: a CSV file (file,x,y,w,h) or a COCO JSON file",
     )
-    faces.add_argument("--no-detect", action="store_true", help="each picture shows one face, cropped already")
+    faces.add_argument("--no-detect", action="store_true", help="treat each picture as one cropped face")
     add_model_options(p)
     p.set_defaults(main=main)
 

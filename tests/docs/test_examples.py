@@ -34,7 +34,7 @@ def test_the_readme_example_prints_the_output_shown(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("page", "number"), [("python", 0), ("python", 1), ("python", 2), ("filters", 0)])
+@pytest.mark.parametrize(("page", "number"), [("python", 0), ("python", 1), ("python", 2)])
 def test_examples_run(page: str, number: int, tmp_path: Path) -> None:
     """The cascade stands in for YuNet, whose file would be downloaded."""
     code = examples(ROOT / "docs" / f"{page}.md")[number]

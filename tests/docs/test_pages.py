@@ -26,6 +26,7 @@ NAMES = (
     "python",
 )
 GUIDE = [DOCS / f"{name}.md" for name in NAMES]
+SHORT_SENTENCES = [*GUIDE, DOCS / "measures.md", DOCS / "scale-out.md", DOCS / "networks.md"]
 README, CONTRIBUTING = ROOT / "README.md", ROOT / "CONTRIBUTING.md"
 CARDS = sorted((ROOT / "artifacts" / "pretrained").glob("*/README.md"))
 PAGES = [README, CONTRIBUTING, *sorted(DOCS.rglob("*.md")), *CARDS]
@@ -80,10 +81,10 @@ def help_of(module: str, arguments: list[str], capsys: pytest.CaptureFixture[str
 
 def test_a_reader_has_the_time() -> None:
     assert len(README.read_text(encoding="utf-8").split()) < 900
-    assert sum(len(page.read_text(encoding="utf-8").split()) for page in GUIDE) < 7300
+    assert sum(len(page.read_text(encoding="utf-8").split()) for page in GUIDE) < 6000
 
 
-@pytest.mark.parametrize("page", GUIDE, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", SHORT_SENTENCES, ids=lambda page: page.stem)
 def test_guide_sentences_have_at_most_30_words(page: Path) -> None:
     long = [sentence for sentence in sentences(page.read_text(encoding="utf-8")) if len(words(sentence)) > 30]
     assert not long
