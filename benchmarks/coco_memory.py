@@ -7,7 +7,6 @@ of its face, each time with other noise. Each stage runs in a process of its own
 the data decide.
 """
 
-import argparse
 import contextlib
 import json
 import os
@@ -23,6 +22,7 @@ import cv2
 import numpy as np
 
 from benchmarks.memory import peak_mb
+from common.options import stage_parser
 from data_prep.faces import labelled_points
 from data_prep.synthetic import dataset
 from facial_keypoints.errors import run
@@ -68,7 +68,7 @@ def write_coco(folder: Path, annotations: int, pictures: int) -> Path:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = stage_parser("benchmarks.coco_memory", __doc__)
     parser.add_argument("--annotations", type=int, default=100_000)
     parser.add_argument("--pictures", type=int, default=1_000)
     parser.add_argument("options", nargs="*", help="of prepare, after --")

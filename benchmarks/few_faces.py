@@ -10,7 +10,6 @@ of 96 px) and from `v2-68` (128 px), with three seeds each. The error is the NME
 keypoints. A run that was interrupted goes on when the command is repeated.
 """
 
-import argparse
 import csv
 import time
 from collections.abc import Iterator, Sequence
@@ -19,6 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from common.options import stage_parser
 from common.stage import stage_folder, write_manifest
 from data_prep.arrays import KEYPOINT_SET, PREPARE, load_split, save_split
 from data_prep.faces import Split
@@ -211,9 +211,7 @@ def print_tables(out: Path, pictures: dict[str, Pictures]) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.few_faces", description=(__doc__ or "").partition("\n")[0]
-    )
+    parser = stage_parser("benchmarks.few_faces", __doc__)
     for name, default in (("faces68", "faces68/data"), ("pictures15", "pictures15/data"), ("out", "few_faces")):
         parser.add_argument(
             f"--{name}", type=Path, default=Path("artifacts") / default, metavar="DIR", help="(default: %(default)s)"

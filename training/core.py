@@ -18,7 +18,7 @@ from tqdm.keras import TqdmCallback
 from common.hashes import path_hash
 from common.opencv import one_opencv_thread
 from common.stage import check_out, locked, seconds_text, stage_code, write_manifest
-from facial_keypoints.errors import InputError
+from facial_keypoints.errors import InputError, counted
 from facial_keypoints.folders import atomic_folder
 from facial_keypoints.pretrained import KERAS_FILE
 from facial_keypoints.spec import to_json
@@ -146,7 +146,7 @@ def train(
             fit(model, data, config, state, path, callbacks)
         except KeyboardInterrupt:
             if state.epochs:
-                print(f"kept {counted(state.epochs)}; run the same command with --resume to continue")
+                print(f"kept {counted(state.epochs, 'epoch')}; run the same command with --resume to continue")
             raise
         finally:
             if not state.epochs:  # nothing to resume
@@ -174,16 +174,11 @@ def check_unfinished(path: Path, resume: bool, restart: bool) -> None:
     """
     if path.is_file() and not (resume or restart) and (done := checkpoint.epochs_done(path)):
         raise InputError(
-            f"{path.parent}: holds an unfinished run of {counted(done)}; "
+            f"{path.parent}: holds an unfinished run of {counted(done, 'epoch')}; "
             "continue it with --resume, or discard it with --restart"
         )
     if resume and not restart and not path.is_file():
         raise InputError(f"{path.parent}: holds no unfinished run; omit --resume to start one")
-
-
-def counted(epochs: int) -> str:
-    """Returns `1 epoch`, `2 epochs`, ..."""
-    return f"{epochs} epoch{'' if epochs == 1 else 's'}"
 
 
 def untrained(config: TrainingConfig, data: TrainingData) -> keras.Model:
@@ -383,6 +378,6 @@ def write_model(
     )
     outcome = f"best is epoch {best}" if best != START else "no epoch was better than the start, which is kept"
     print(
-        f"{counted(state.epochs)} in {seconds_text(state.seconds)}; {outcome}: "
+        f"{counted(state.epochs, 'epoch')} in {seconds_text(state.seconds)}; {outcome}: "
         f"validation MAE {best_mae:.3f} px ({'all labels' if recipe.labels == 'imputed' else 'real labels'})"
     )
