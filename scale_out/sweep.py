@@ -100,7 +100,6 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE.toml",
         help="options to search and their values (default: those of a recipe)",
     )
-    p.add_argument("--minutes", type=positive(float), metavar="X", help="begin no further trial after this time")
     p.add_argument(
         "--storage",
         metavar="FILE|URL",
