@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 from common.backend import backend_name
 from common.code import changed_files
 from common.hashes import file_hash
-from common.stage import Stage, read_manifest, seconds_text, seed, stage_code
+from common.options import positive, seed
+from common.stage import Stage, read_manifest, seconds_text, stage_code
 from data_prep.arrays import PREPARE, data_hash, load_data_manifest
 from data_prep.crop import CROPS
 from data_prep.impute import IMPUTERS
@@ -30,7 +31,6 @@ from facial_keypoints.pretrained import KERAS_FILE
 from models.networks import network_file, network_name, network_names
 from models.saved import TRAIN
 from training.recipes import RECIPES, default_recipe, resolve
-from training.train import seed_count
 
 NETWORKS = ("base", "v1", "v2")
 PREPARE_OPTIONS = (
@@ -119,7 +119,7 @@ def parser() -> argparse.ArgumentParser:
     )
     training.add_argument("--recipe", choices=list(RECIPES))
     training.add_argument("--epochs", type=int, metavar="N")
-    training.add_argument("--seeds", type=seed_count, metavar="N")
+    training.add_argument("--seeds", type=positive(int), metavar="N")
     return p
 
 

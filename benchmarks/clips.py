@@ -8,7 +8,6 @@ cores is an estimate: half of the detector's time, which OpenCV splits, plus all
 T frames, K keypoints.
 """
 
-import argparse
 import contextlib
 import tempfile
 import time
@@ -19,6 +18,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from common.options import stage_parser
 from facial_keypoints.array_types import Bool, Float64, UInt8
 from facial_keypoints.boxes import Boxes, Detector
 from facial_keypoints.detectors.choose import HAAR, chosen_detector
@@ -171,11 +171,7 @@ def smoothing_lines(raw: Record, smoothed: Record) -> list[str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.clips",
-        description=(__doc__ or "").partition("\n")[0],
-        epilog="Example: python -m benchmarks.clips walk.mp4 --detector yunet",
-    )
+    parser = stage_parser("benchmarks.clips", __doc__, "walk.mp4 --detector yunet")
     parser.add_argument("clip", type=Path, metavar="CLIP")
     parser.add_argument("--model", default="v2", metavar="NAME|DIR|FILE", help="model (default: %(default)s)")
     parser.add_argument(

@@ -1,12 +1,13 @@
-"""Measures the time and the peak memory of `prepare` on a large COCO file.
+"""Measures the time and the peak memory of `prepare` on a large COCO file, and of training on the result.
 
     python -m benchmarks.coco_memory [--annotations 100000] [--pictures 1000]
 
 Drawn faces are written as PNGs with a COCO file into a temporary folder. Each picture has many annotations: the labels
-of its face, each time with other noise. `prepare` runs in a process of its own.
+of its face, each time with other noise. Each stage runs in a process of its own. The network has one layer, so that
+the data decide.
 """
 
-import argparse
+import contextlib
 import json
 import os
 import subprocess
@@ -21,11 +22,23 @@ import cv2
 import numpy as np
 
 from benchmarks.memory import peak_mb
+from common.options import stage_parser
 from data_prep.faces import labelled_points
 from data_prep.synthetic import dataset
 from facial_keypoints.errors import run
 
 NOISE_PX = 1.0
+SAMPLE_S = 0.1
+NETWORK = """import keras
+
+
+def build(input_shape=(128, 128, 1), keypoints=15):
+    images = keras.Input(input_shape)
+    x = keras.layers.AveragePooling2D(16)(keras.layers.Rescaling(1 / 255)(images))
+    x = keras.layers.Dense(2 * keypoints)(keras.layers.Flatten()(x))
+    x = keras.layers.Reshape((keypoints, 2))(x)
+    return keras.Model(images, keras.layers.Rescaling(input_shape[0], offset=input_shape[0] / 2)(x))
+"""
 
 
 def write_coco(folder: Path, annotations: int, pictures: int) -> Path:
@@ -55,7 +68,7 @@ def write_coco(folder: Path, annotations: int, pictures: int) -> Path:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = stage_parser("benchmarks.coco_memory", __doc__)
     parser.add_argument("--annotations", type=int, default=100_000)
     parser.add_argument("--pictures", type=int, default=1_000)
     parser.add_argument("options", nargs="*", help="of prepare, after --")
@@ -66,23 +79,40 @@ def main() -> None:
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
             path = pool.submit(write_coco, folder, options.annotations, options.pictures).result()
         print(f"{path.stat().st_size / 1e6:.0f} MB of JSON")
-        command = [
-            sys.executable,
-            "-m",
-            "data_prep.prepare",
-            str(path),
-            "--out",
-            str(folder / "data"),
-            *options.options,
-        ]
-        started = time.perf_counter()
-        process = subprocess.Popen(command)
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - started
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            raise subprocess.CalledProcessError(process.returncode, command)
-        print(f"{options.annotations:,} annotations: {seconds:.0f} s, {peak_mb(usage):.0f} MB at most")
+        data = folder / "data"
+        seconds, peak, own = measured(["data_prep.prepare", str(path), "--out", str(data), *options.options])
+        print(
+            f"prepare, {options.annotations:,} annotations: {seconds:.0f} s, {peak:.0f} MB at most ({own:.0f} MB own)"
+        )
+        network = folder / "small.py"
+        network.write_text(NETWORK, encoding="utf-8")
+        train = ["training.train", str(network), "--data", str(data), "--out", str(folder / "model"), "--epochs", "1"]
+        seconds, peak, own = measured([*train, "--augment", "none", "--batch-size", "256"])
+        print(f"train, one epoch: {seconds:.0f} s, {peak:.0f} MB at most ({own:.0f} MB own, without mapped files)")
+
+
+def measured(module: list[str]) -> tuple[float, float, float]:
+    """Runs a module in a process of its own.
+
+    Returns:
+        Seconds, and the largest resident memory in MB: with pages mapped from files, which the system takes back when
+        others need memory, and without them (sampled).
+    """
+    command = [sys.executable, "-m", *module]
+    started, own = time.perf_counter(), 0.0
+    process = subprocess.Popen(command)
+    while True:
+        with contextlib.suppress(OSError, StopIteration):  # Linux only; gone when the process ends
+            lines = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii").splitlines()
+            own = max(own, next(int(line.split()[1]) for line in lines if line.startswith("RssAnon")) / 1e3)
+        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+        if pid:
+            break
+        time.sleep(SAMPLE_S)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return time.perf_counter() - started, peak_mb(usage), own
 
 
 if __name__ == "__main__":

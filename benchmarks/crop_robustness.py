@@ -8,14 +8,13 @@ crop is not refined. Errors are the mean distance of the labelled keypoints, in 
 distance, compared with the error in the original crop.
 """
 
-import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
 from common.markdown import table
+from common.options import add_data_option, stage_parser
 from data_prep.faces import Origins
 from evaluation.inputs import EvaluationData, load_data
 from evaluation.metrics import face_nme
@@ -63,15 +62,9 @@ def chosen(origins: Origins | None, text: str) -> Bool:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.crop_robustness",
-        description=(__doc__ or "").partition("\n")[0],
-        epilog="Example: python -m benchmarks.crop_robustness v2 --data artifacts/extra --origin helen68",
-    )
+    parser = stage_parser("benchmarks.crop_robustness", __doc__, "v2 --data artifacts/extra --origin helen68")
     parser.add_argument("model", help="a shipped model, a model folder or an .onnx file")
-    parser.add_argument(
-        "--data", type=Path, default=Path("artifacts/data"), metavar="DIR", help="data folder (default: %(default)s)"
-    )
+    add_data_option(parser)
     parser.add_argument("--origin", metavar="TEXT", help="only faces from folders with this text in their name")
     options = parser.parse_args(arguments)
     predictor, data = Predictor(options.model), load_data(options.data)

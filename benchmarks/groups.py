@@ -10,7 +10,6 @@ faces that were found, in percent of the distance between the eyes. Another dete
 not find it in the photo before it was shrunk.
 """
 
-import argparse
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ import numpy as np
 
 from benchmarks.photos import FOUND, MS, faces_of
 from common.markdown import table
+from common.options import stage_parser
 from facial_keypoints.array_types import Float64, UInt8
 from facial_keypoints.boxes import Detector, scaled
 from facial_keypoints.crops import eye_centers
@@ -140,11 +140,7 @@ def row_of(scenes: Sequence[Scene], predictor: Predictor, detector: Detector | N
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Prints a table with one row per distance between the eyes and detector."""
-    p = argparse.ArgumentParser(
-        prog="python -m benchmarks.groups",
-        description=(__doc__ or "").partition("\n")[0],
-        epilog="Example: python -m benchmarks.groups photos/ --detector yunet --eyes 20 40",
-    )
+    p = stage_parser("benchmarks.groups", __doc__, "photos/ --detector yunet --eyes 20 40")
     p.add_argument(
         "folders", nargs="+", type=Path, metavar="FOLDER", help="photos with 68 labelled keypoints of one face each"
     )

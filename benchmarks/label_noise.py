@@ -7,12 +7,12 @@ common: the error that they share comes from the labels, or from faces that are 
 without the faces whose shape differs most from the others.
 """
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from common.options import add_data_option, stage_parser
 from data_prep.arrays import load_split
 from data_prep.faces import Split
 from data_prep.grouping import duplicate_groups
@@ -49,17 +49,13 @@ def shared_error(first: Float64, second: Float64) -> tuple[float, float]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.label_noise",
-        description=(__doc__ or "").partition("\n")[0],
-        epilog="Example: python -m benchmarks.label_noise artifacts/evaluation/v2 artifacts/evaluation/dlib_calibrated",
+    parser = stage_parser(
+        "benchmarks.label_noise", __doc__, "artifacts/evaluation/v2 artifacts/evaluation/dlib_calibrated"
     )
     parser.add_argument(
         "evaluations", nargs=2, type=Path, metavar="EVALUATION", help="folders written by evaluation.evaluate"
     )
-    parser.add_argument(
-        "--data", type=Path, default=Path("artifacts/data"), metavar="DIR", help="data folder (default: %(default)s)"
-    )
+    add_data_option(parser)
     parser.add_argument("--rows", type=Path, metavar="FILE.csv", help="only the test faces listed in this file")
     options = parser.parse_args(arguments)
 

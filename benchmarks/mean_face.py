@@ -7,12 +7,12 @@ face, then the mean face given all poses, left and right alike. Points far off t
 of MEAN_FACE, in mm: the pupils PUPILS_MM apart, the median photo at pitch 0, the tip of the nose at the origin.
 """
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from common.options import stage_parser
 from data_prep.readers import pts
 from facial_keypoints.array_types import Float32, Float64
 from facial_keypoints.errors import InputError, run
@@ -68,9 +68,7 @@ def keypoints_of(folder: Path) -> Float32:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.mean_face", description=(__doc__ or "").partition("\n")[0]
-    )
+    parser = stage_parser("benchmarks.mean_face", __doc__)
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="`.pts` files beside their pictures")
     options = parser.parse_args(arguments)
     seen = np.asarray(as_face15(np.concatenate([keypoints_of(folder) for folder in options.folders])), np.float64)

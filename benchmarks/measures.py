@@ -8,13 +8,13 @@ faces that are turned more; by how much roll misses the angle by which a picture
 of the eyes separates closed eyes from open ones (area under the ROC curve; 0.5 is chance, 1 is perfect).
 """
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from common.markdown import table
+from common.options import stage_parser
 from data_prep.synthetic.person import Moment, a_moment, a_person
 from data_prep.synthetic.picture import draw
 from facial_keypoints import geometry
@@ -124,9 +124,7 @@ def row(name: str, found: Sequence[Measures], faces: Sequence[DrawnFace], roll_e
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.measures", description=(__doc__ or "").partition("\n")[0]
-    )
+    parser = stage_parser("benchmarks.measures", __doc__)
     parser.add_argument("--count", type=int, default=400, metavar="N", help="faces (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=7, help="of the faces (default: %(default)s)")
     parser.add_argument("--model", action="append", help="shipped model, model folder or .onnx file; may be repeated")

@@ -13,7 +13,6 @@ its box and picture prepared.
 The other programs are optional: `pip install -r requirements-peers.txt`.
 """
 
-import argparse
 import contextlib
 import statistics
 import time
@@ -24,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import dlib68, mediapipe_mesh
+from common.options import positive, stage_parser
 from data_prep.synthetic import dataset
 from facial_keypoints.errors import InputError, run
 from facial_keypoints.predictor import Predictor
@@ -154,16 +154,12 @@ def table(models: Sequence[str], peers: Sequence[str], seconds: Mapping[tuple[st
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.network_speed",
-        description=(__doc__ or "").partition("\n")[0],
-        epilog="Example: python -m benchmarks.network_speed artifacts/pretrained/v2/model.onnx",
-    )
+    parser = stage_parser("benchmarks.network_speed", __doc__, "artifacts/pretrained/v2/model.onnx")
     parser.add_argument("models", nargs="+", type=Path, metavar="MODEL.onnx", help="ONNX models to time")
-    parser.add_argument("--turns", type=int, default=10, metavar="N", help="repetitions (default: %(default)s)")
+    parser.add_argument(
+        "--turns", type=positive(int), default=10, metavar="N", help="repetitions (default: %(default)s)"
+    )
     options = parser.parse_args(arguments)
-    if options.turns < 1:
-        parser.error("--turns must be at least 1")
     models = {name: way for path in options.models for name, way in ways(path).items()}
     peers: dict[str, Call] = {}
     for name, make in ((DLIB, dlib_call), (MEDIAPIPE, mediapipe_call)):

@@ -19,7 +19,6 @@ timed in turns, as in `benchmarks.network_speed`.
 The packages are optional: `pip install -r requirements-peers.txt`; `--peers` chooses some.
 """
 
-import argparse
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ from benchmarks import dlib68, dlib_trained, mediapipe_mesh
 from benchmarks.calibration import Fits, by_hand, calibrated, fit
 from benchmarks.network_speed import Call, in_turns, singles_and_batches, table, ways
 from benchmarks.optional import optional
+from common.options import add_data_option, stage_parser
 from common.stage import Stage, stage_folder, write_manifest
 from data_prep.arrays import load_split
 from data_prep.faces import Split, evenly_spread
@@ -154,14 +154,8 @@ def check(folder: Path, data: EvaluationData, val: Split, chosen: Sequence[str])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.peers",
-        description=(__doc__ or "").partition("\n")[0],
-        epilog="Example: python -m benchmarks.peers --peers dlib --data artifacts/data --out artifacts/peers",
-    )
-    parser.add_argument(
-        "--data", type=Path, default=Path("artifacts/data"), metavar="DIR", help="data folder (default: %(default)s)"
-    )
+    parser = stage_parser("benchmarks.peers", __doc__, "--peers dlib --data artifacts/data --out artifacts/peers")
+    add_data_option(parser)
     parser.add_argument(
         "--out",
         type=Path,

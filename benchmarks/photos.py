@@ -35,6 +35,7 @@ import numpy as np
 from tqdm import tqdm
 
 from common.markdown import table
+from common.options import stage_parser
 from data_prep.faces import evenly_spread
 from data_prep.readers import frames, pts
 from data_prep.readers.labelled_pictures import LabelledPicture
@@ -270,11 +271,7 @@ def speed_report(options: argparse.Namespace) -> None:
 
 
 def parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(
-        prog="python -m benchmarks.photos",
-        description=(__doc__ or "").partition("\n")[0],
-        epilog="Example: python -m benchmarks.photos photos/ --half all --detector yunet",
-    )
+    p = stage_parser("benchmarks.photos", __doc__, "photos/ --half all --detector yunet")
     p.add_argument(
         "folders", nargs="*", type=Path, metavar="FOLDER", help="photos with 68 labelled keypoints of one face each"
     )

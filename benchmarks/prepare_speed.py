@@ -7,7 +7,6 @@ MB for 7,049 faces). Every way of reading it runs in its own process, in turns. 
 (start of Python included) and peak memory.
 """
 
-import argparse
 import os
 import statistics
 import subprocess
@@ -22,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.memory import peak_mb
+from common.options import stage_parser
 from data_prep.readers import npz
 from data_prep.readers.training_csv import IMAGE
 from data_prep.synthetic import dataset
@@ -77,11 +77,7 @@ def measure(code: str, path: Path) -> tuple[float, float]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.prepare_speed",
-        description=(__doc__ or "").partition("\n")[0],
-        epilog="Example: python -m benchmarks.prepare_speed synthetic --turns 3",
-    )
+    parser = stage_parser("benchmarks.prepare_speed", __doc__, "synthetic --turns 3")
     parser.add_argument(
         "input", nargs="?", default="synthetic", metavar="INPUT", help="a folder of faces (default: %(default)s)"
     )

@@ -23,6 +23,7 @@ import numpy as np
 
 from benchmarks.memory import peak_mb
 from common.backend import start_backend
+from common.options import add_data_option, positive, stage_parser
 from common.stage import write_manifest
 from data_prep import arrays
 from data_prep.arrays import PREPARE
@@ -156,14 +157,8 @@ def table(results: Mapping[str, Sequence[Result]]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.training_speed",
-        description=(__doc__ or "").partition("\n")[0],
-        epilog="Example: python -m benchmarks.training_speed --networks v2 --faces 960 --turns 2",
-    )
-    parser.add_argument(
-        "--data", type=Path, default=Path("artifacts/data"), metavar="DIR", help="data folder (default: %(default)s)"
-    )
+    parser = stage_parser("benchmarks.training_speed", __doc__, "--networks v2 --faces 960 --turns 2")
+    add_data_option(parser)
     networks = sorted({network for network, _, _ in WAYS.values()})
     parser.add_argument(
         "--networks",
@@ -173,13 +168,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         help="networks to time (default: %(default)s)",
     )
     parser.add_argument(
-        "--faces", type=int, default=5639, metavar="N", help="train on the first N (default: %(default)s)"
+        "--faces", type=positive(int), default=5639, metavar="N", help="train on the first N (default: %(default)s)"
     )
-    parser.add_argument("--turns", type=int, default=3, metavar="N", help="repetitions (default: %(default)s)")
+    parser.add_argument(
+        "--turns", type=positive(int), default=3, metavar="N", help="repetitions (default: %(default)s)"
+    )
     parser.add_argument("--one", choices=WAYS, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
-    if options.turns < 1 or options.faces < 1:
-        parser.error("--turns and --faces must be at least 1")
     if options.one:
         print(json.dumps(time_one(options.one, options.data, options.faces)))
         return

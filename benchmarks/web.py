@@ -5,7 +5,6 @@
 Needs the environment of `make test-web`, and Linux, because it reads memory from /proc.
 """
 
-import argparse
 import os
 import re
 import signal
@@ -20,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from common.options import stage_parser
 from web.examples import write_examples
 
 STEPS = 10  # parts of the run; memory is read after each
@@ -27,11 +27,7 @@ STEPS = 10  # parts of the run; memory is read after each
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Prints the number of failed requests, the seconds per request, and the server's memory over time."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.web",
-        description=(__doc__ or "").partition("\n")[0],
-        epilog="Example: .venv-web/bin/python -m benchmarks.web --requests 100",
-    )
+    parser = stage_parser("benchmarks.web", __doc__, "--requests 100")
     parser.add_argument("--requests", type=int, default=1000, metavar="N", help="number (default: %(default)s)")
     parser.add_argument(
         "--at-once", type=int, default=8, metavar="N", help="clients in parallel (default: %(default)s)"

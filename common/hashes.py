@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from common.hidden import is_hidden
+from facial_keypoints.folders import is_hidden
 
 
 def file_hash(path: Path) -> str:

@@ -1,6 +1,5 @@
 """What every stage does: lock its output folder, and write the manifest of how the folder was made."""
 
-import argparse
 import contextlib
 import hashlib
 import importlib.metadata
@@ -38,7 +37,6 @@ KINDS: dict[str, tuple[type, Any]] = {  # type and default of each entry of a ma
     "code": (dict, {}),  # the shipped model was trained before this entry existed
 }
 RECORDED_OTHERWISE = {"training/recipes.py": ("RECIPES",)}  # the manifest holds the values of the recipe that was used
-LARGEST_SEED = 2**32 - 1
 FORMAT_VERSION = 2  # of folders and manifests; 1: before `format_version` was written
 
 
@@ -220,14 +218,6 @@ def read_manifest(folder: Path, stage: Stage) -> dict[str, Any]:
         if file_hash(folder / name) != expected:
             raise InputError(f"{folder / name}: is damaged or altered; {fix}")
     return manifest
-
-
-def seed(text: str) -> int:
-    """Parses a seed of the command line, for `argparse`."""
-    number = int(text)
-    if not 0 <= number <= LARGEST_SEED:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and {LARGEST_SEED}")
-    return number
 
 
 def seconds_text(seconds: float) -> str:

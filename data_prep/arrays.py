@@ -2,7 +2,7 @@
 
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -54,7 +54,7 @@ def save_split(folder: Path, name: str, split: Split, chosen: Int64 | None = Non
 
 
 def load_split(folder: Path, name: str, keypoint_set: KeypointSet | None = None) -> Split:
-    """Returns one split (train, val or test) of a data folder.
+    """Returns one split (train, val or test) of a data folder. Its images are mapped from the file, read-only.
 
     Args:
         keypoint_set: the keypoint set that it must have; any if None.
@@ -86,8 +86,9 @@ def load_split(folder: Path, name: str, keypoint_set: KeypointSet | None = None)
 
 
 def _load_array(path: Path, dtype: type[np.generic], axes: int) -> Any:
+    mapped: Literal["r"] | None = "r" if path.stem.endswith("images") else None  # they may be larger than memory
     with parsing(path, "numpy array", FIX):
-        array = np.load(path, allow_pickle=False)
+        array = np.load(path, mapped, allow_pickle=False)
         if array.dtype != dtype or array.ndim != axes:
             raise InputError(
                 f"{path}: holds {array.dtype} with {array.ndim} axes, not {dtype.__name__} with {axes}; {FIX}"

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from common.hashes import files_hash, path_hash
-from common.stage import seed, stage_folder, write_manifest
+from common.options import DEFAULT_DATA, seed, stage_parser
+from common.stage import stage_folder, write_manifest
 from data_prep import arrays, faces_csv, inputs
 from data_prep.arrays import PREPARE
 from data_prep.crop import CROPS, FACE, CropOptions
@@ -25,7 +26,6 @@ from data_prep.synthetic import dataset
 from facial_keypoints.errors import InputError, run
 from facial_keypoints.keypoint_set import KEYPOINT_SETS, to_dict
 
-DEFAULT_OUT = Path("artifacts/data")
 SCRATCH = "scratch"  # a folder for images while they are prepared
 SMALLEST_SIZE_PX, LARGEST_SIZE_PX = 16, 1024
 EPILOG = """examples:
@@ -36,11 +36,8 @@ EPILOG = """examples:
 
 
 def parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(
-        prog="python -m data_prep.prepare",
-        description=__doc__,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    p = stage_parser(
+        "data_prep.prepare", __doc__, "", "training.csv --out artifacts/data", "helen lfpw --as 15 --size 96"
     )
     p.add_argument(
         "inputs",
@@ -51,7 +48,7 @@ def parser() -> argparse.ArgumentParser:
         f"COCO .json; or a folder with {inputs.LAYOUTS}. Several inputs of one keypoint set are joined",
     )
     add_label_options(p)
-    p.add_argument("--out", type=Path, default=DEFAULT_OUT, metavar="DIR", help="data folder (default: %(default)s)")
+    p.add_argument("--out", type=Path, default=DEFAULT_DATA, metavar="DIR", help="data folder (default: %(default)s)")
     add_face_options(p)
     add_crop_options(p)
     return p

@@ -13,7 +13,7 @@ from data_prep.impute import hidden_label_errors, impute
 from data_prep.outliers import outside_image
 from data_prep.split import sizes_text, split
 from facial_keypoints.array_types import Bool, Float32, Int64
-from facial_keypoints.errors import InputError
+from facial_keypoints.errors import InputError, counted
 
 SKIPPED_SHOWN = 5  # skipped faces in the printed summary; the report lists all
 
@@ -126,7 +126,7 @@ def summary(data: Prepared, gaps: Mapping[str, Any]) -> list[str]:
     if hidden := int(faces.occluded.sum()):
         lines.append(f"{hidden:,} labels are of occluded keypoints; they count as labelled")
     if skipped := faces.skipped:
-        lines.append(f"skipped {len(skipped):,} {'face' if len(skipped) == 1 else 'faces'} that cannot be used:")
+        lines.append(f"skipped {counted(len(skipped), 'face')} that cannot be used:")
         lines += [f"  {line}" for line in skipped[:SKIPPED_SHOWN]]
         if len(skipped) > SKIPPED_SHOWN:
             lines.append(f"  and {len(skipped) - SKIPPED_SHOWN:,} more, see report.md")

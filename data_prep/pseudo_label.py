@@ -5,7 +5,6 @@ with 68 points each, which `data_prep.prepare` reads. A network that learns from
 augmentation can become better than that one (Xie et al. 2020, arXiv 1911.04252). N faces.
 """
 
-import argparse
 import csv
 import shutil
 import time
@@ -16,6 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from common.hashes import path_hash
+from common.options import stage_parser
 from common.stage import Stage, stage_folder, write_manifest
 from data_prep.faces import labelled_points
 from data_prep.readers.bad_faces import STRICT
@@ -75,11 +75,7 @@ def agree(points: Float64, known: Float32) -> Bool:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m data_prep.pseudo_label",
-        description=(__doc__ or "").partition("\n")[0],
-        epilog="example: python -m data_prep.pseudo_label my_faces --out my_faces_68",
-    )
+    parser = stage_parser("data_prep.pseudo_label", __doc__, "my_faces --out my_faces_68")
     parser.add_argument("folder", type=Path, metavar="FOLDER", help=f"folder with {CSV} and {PICTURES}/")
     parser.add_argument(
         "--model", default="v2-68", metavar="NAME|DIR", help="shipped model or model folder (default: %(default)s)"

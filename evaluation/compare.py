@@ -12,6 +12,7 @@ import pandas as pd
 from common import tracking
 from common.draw import save
 from common.hashes import file_hash
+from common.options import add_data_option, stage_parser
 from common.stage import check_out, read_manifest, stage_folder, write_manifest
 from data_prep.faces import Split
 from evaluation.baselines import BASELINES
@@ -109,11 +110,7 @@ def chosen_base(options: argparse.Namespace, entries: Sequence[Entry]) -> str:
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m evaluation.compare",
-        description=__doc__,
-        epilog="example: python -m evaluation.compare --rows some_faces.csv",
-    )
+    parser = stage_parser("evaluation.compare", __doc__, "--rows some_faces.csv")
     parser.add_argument(
         "--evaluations",
         type=Path,
@@ -121,9 +118,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="DIR",
         help="folder of evaluations (default: %(default)s)",
     )
-    parser.add_argument(
-        "--data", type=Path, default=Path("artifacts/data"), metavar="DIR", help="data folder (default: %(default)s)"
-    )
+    add_data_option(parser)
     parser.add_argument(
         "--out",
         type=Path,

@@ -8,6 +8,7 @@ from pathlib import Path
 from common import tracking
 from common.backend import start_backend
 from common.hashes import file_hash
+from common.options import add_data_option, stage_parser
 from common.stage import stage_folder, write_manifest
 from evaluation.baselines import BASELINES
 from evaluation.inputs import listed_faces, load_data
@@ -58,12 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Returns the options with their defaults filled in."""
-    parser = argparse.ArgumentParser(
-        prog="python -m evaluation.evaluate",
-        description=__doc__,
-        epilog="examples:\n  python -m evaluation.evaluate artifacts/models/base\n"
-        "  python -m evaluation.evaluate --predictions theirs.csv --name theirs",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = stage_parser(
+        "evaluation.evaluate", __doc__, "artifacts/models/base", "--predictions theirs.csv --name theirs"
     )
     parser.add_argument(
         "models",
@@ -88,9 +85,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "different crops on one data folder",
     )
     both = parser.add_argument_group("evaluation")
-    both.add_argument(
-        "--data", type=Path, default=Path("artifacts/data"), metavar="DIR", help="data folder (default: %(default)s)"
-    )
+    add_data_option(both)
     both.add_argument(
         "--rows",
         type=Path,

@@ -8,6 +8,7 @@ from pathlib import Path
 from common.backend import start_backend
 from common.draw import save
 from common.hashes import file_hash
+from common.options import stage_parser
 from common.stage import seconds_text, stage_folder, write_manifest
 from evaluation.stages import INSPECT
 from facial_keypoints.errors import run
@@ -34,10 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Returns the options with their defaults filled in."""
-    parser = argparse.ArgumentParser(
-        prog="python -m evaluation.inspect",
-        description="Shows what a trained network sees in a face.",
-        epilog="example: python -m evaluation.inspect artifacts/models/base photo.jpg",
+    parser = stage_parser(
+        "evaluation.inspect", "Shows what a trained network sees in a face.", "artifacts/models/base photo.jpg"
     )
     parser.add_argument("model", type=Path, metavar="MODEL", help="model folder, or a .keras file from elsewhere")
     parser.add_argument(

@@ -14,6 +14,7 @@ import numpy as np
 
 from common.backend import start_backend
 from common.csv_table import Line, read_lines, shown, whole_cell
+from common.options import stage_parser
 from data_prep.readers.training_csv import IMAGE, square_picture
 from facial_keypoints.array_types import Bool, Float32, Int64, UInt8
 from facial_keypoints.codec import decode
@@ -73,11 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m evaluation.submit",
-        description=(__doc__ or "").partition("\n")[0],
-        epilog="example: python -m evaluation.submit artifacts/pretrained/v2 test.csv IdLookupTable.csv",
-    )
+    parser = stage_parser("evaluation.submit", __doc__, "artifacts/pretrained/v2 test.csv IdLookupTable.csv")
     parser.add_argument("model", type=Path, metavar="MODEL", help="model folder, or a .keras file")
     parser.add_argument("test", type=Path, metavar="test.csv", help="images of the competition")
     parser.add_argument("lookup", type=Path, metavar="IdLookupTable.csv", help="coordinates that it asks for")

@@ -13,6 +13,7 @@ from facial_keypoints.results import PictureFaces
 
 DESCRIPTION = "predictions of facial-keypoints"  # by which such a file is known
 REVIEWED = "reviewed"  # the attribute of an annotation, and the column of a CSV file; a label only if it is true
+YES, NO = ("1", "true", "yes"), ("", "0", "false", "no")  # what `reviewed` may say, in lower case
 NOT_LABELLED, OCCLUDED, VISIBLE = 0, 1, 2  # the third number of a keypoint
 CATEGORY_ID = 1
 
@@ -44,6 +45,12 @@ def write_coco(path: Path, pictures: Sequence[PictureFaces], keypoint_set: Keypo
             file.write(f', "{name}": [' + ",".join("\n" + json.dumps(value) for value in values) + "\n]")
         file.write("}\n")
     unfinished.replace(path)
+
+
+def reviewed(value: object) -> bool | None:
+    """Returns whether a cell of a table or a value in JSON says that a person has reviewed a face; None: neither."""
+    text = "" if value is None else str(value).strip().lower().removesuffix(".0")  # of a spreadsheet's number
+    return text in YES if text in (*YES, *NO) else None
 
 
 def category(keypoint_set: KeypointSet) -> dict[str, Any]:

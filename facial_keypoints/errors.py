@@ -82,6 +82,12 @@ def listed(names: Sequence[str], most: int = NAMES_SHOWN) -> str:
     return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """Returns `1 face`, `2,000 faces`, `2 labels without a name`; without `many`, the first word of `one` gets an s."""
+    first, *others = one.split(" ")
+    return f"{number:,} {one if number == 1 else many or ' '.join([first + 's', *others])}"
+
+
 def printable(text: str) -> str:
     """Returns a text that can be printed and written; escapes bytes that are not UTF-8, as file names may have."""
     return text.encode("utf-8", "backslashreplace").decode()

@@ -1,11 +1,22 @@
-"""Output folders that are written whole or not at all."""
+"""Output folders that are written whole or not at all, and the files in a folder that are nobody's data."""
 
 import contextlib
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 
+OF_MACOS_ZIP = "__MACOSX"  # the folder of `._` files in a zip from macOS
 OF_FILE_MANAGERS = (".DS_Store", "Thumbs.db", "desktop.ini")  # files that file managers create in the folders they show
+
+
+def is_hidden(below: PurePath) -> bool:
+    """Returns whether a path is hidden or was left by a file manager: `.cache/a.png`, `__MACOSX/a.csv`, `Thumbs.db`.
+
+    Args:
+        below: the path relative to the folder or zip; the name of the folder itself does not count.
+    """
+    hidden = any(part.startswith(".") or part == OF_MACOS_ZIP for part in below.parts)
+    return hidden or below.name in OF_FILE_MANAGERS
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from common import tracking
+from common.options import add_data_option, positive
 from common.stage import Stage, check_out, stage_code, stage_folder, write_manifest
 from data_prep.arrays import data_hash, load_data_manifest
 from facial_keypoints.errors import InputError, run
@@ -83,18 +84,16 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     p.add_argument("network", metavar="NETWORK", help="as in training.train")
-    p.add_argument(
-        "--data", type=Path, default=train.DEFAULT_DATA, metavar="DIR", help="data folder (default: %(default)s)"
-    )
+    add_data_option(p)
     p.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write; the study has its name")
     p.add_argument(
         "--trials",
-        type=_positive(int),
+        type=positive(int),
         default=40,
         metavar="N",
         help="number of trials, of all workers together (default: %(default)s)",
     )
-    p.add_argument("--minutes", type=_positive(float), metavar="X", help="begin no further trial after this time")
+    p.add_argument("--minutes", type=positive(float), metavar="X", help="begin no further trial after this time")
     p.add_argument(
         "--space",
         type=Path,
@@ -108,15 +107,6 @@ def parser() -> argparse.ArgumentParser:
     )
     tracking.add_mlflow_option(p)
     return p
-
-
-def _positive(kind: type[int] | type[float]) -> Any:
-    def number(text: str) -> float:
-        if not 0 < (value := kind(text)) < float("inf"):
-            raise argparse.ArgumentTypeError(f"{text} is not above 0")
-        return value
-
-    return number
 
 
 def check_shared(shared: argparse.Namespace) -> None:

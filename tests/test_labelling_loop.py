@@ -18,7 +18,6 @@ from facial_keypoints.array_types import Float64
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import FACE15
 from facial_keypoints.pictures import write_picture
-from tests.conftest import ROOT
 
 FACES, CORRECTED = 20, [3, 8, 15]
 SHIFT_PX = (2.5, -1.5)  # what a person corrects
@@ -134,6 +133,5 @@ def test_a_network_is_tuned_on_the_corrected_faces_alone(predicted: Path, data_f
         np.testing.assert_array_equal(both.train.points[at, :15], keypoints)
         assert both.train.weights[at, :15].all()
     command = ["v2", "--data", str(data_folder), "--extra-data", str(extra), "--epochs", "1"]
-    weights = ROOT / "artifacts" / "pretrained" / "v2"
-    train([*command, "--initial-weights", str(weights), "--out", str(tmp_path / "model")])
+    train([*command, "--recipe", "finetune", "--initial-weights", "v2", "--out", str(tmp_path / "model")])
     assert (tmp_path / "model" / "model.keras").is_file()

@@ -18,7 +18,7 @@ from tqdm.keras import TqdmCallback
 from common.hashes import path_hash
 from common.opencv import one_opencv_thread
 from common.stage import check_out, locked, seconds_text, stage_code, write_manifest
-from facial_keypoints.errors import InputError
+from facial_keypoints.errors import InputError, counted
 from facial_keypoints.folders import atomic_folder
 from facial_keypoints.pretrained import KERAS_FILE
 from facial_keypoints.spec import to_json
@@ -43,10 +43,11 @@ from training.initial_weights import start_from
 from training.inputs import TrainingData, load_data
 from training.losses import masked_loss, masked_mae
 from training.plots import loss_curves
-from training.recipes import IMAGENET, NONE, Recipe
+from training.recipes import FINETUNE, IMAGENET, NONE, Recipe
+from training.targets import Targets
 
 CANNOT_TRAIN = ("numpy", "openvino")  # backends of Keras that only predict
-COMPARED_IMAGES = 4  # on which a network must predict the same as the one that it starts from
+COMPARED_FACES = 100  # at most, on which a network must predict the same as the one that it starts from
 START = 0  # the epoch before any training
 
 
@@ -127,6 +128,8 @@ def train(
     """
     if (backend := keras.backend.backend()) in CANNOT_TRAIN:
         raise InputError(f"KERAS_BACKEND={backend}: cannot train; use tensorflow, jax or torch")
+    if config.recipe.name == FINETUNE and config.recipe.initial_weights == NONE:
+        raise InputError("--recipe finetune: starts from a trained network; add --initial-weights NAME or DIR")
     build = config.build
     check_out(out, TRAIN, config.files())
     data = load_data(config.data, config.extra_data, config.recipe.labels)
@@ -143,7 +146,7 @@ def train(
             fit(model, data, config, state, path, callbacks)
         except KeyboardInterrupt:
             if state.epochs:
-                print(f"kept {counted(state.epochs)}; run the same command with --resume to continue")
+                print(f"kept {counted(state.epochs, 'epoch')}; run the same command with --resume to continue")
             raise
         finally:
             if not state.epochs:  # nothing to resume
@@ -171,16 +174,11 @@ def check_unfinished(path: Path, resume: bool, restart: bool) -> None:
     """
     if path.is_file() and not (resume or restart) and (done := checkpoint.epochs_done(path)):
         raise InputError(
-            f"{path.parent}: holds an unfinished run of {counted(done)}; "
+            f"{path.parent}: holds an unfinished run of {counted(done, 'epoch')}; "
             "continue it with --resume, or discard it with --restart"
         )
     if resume and not restart and not path.is_file():
         raise InputError(f"{path.parent}: holds no unfinished run; omit --resume to start one")
-
-
-def counted(epochs: int) -> str:
-    """Returns `1 epoch`, `2 epochs`, ..."""
-    return f"{epochs} epoch{'' if epochs == 1 else 's'}"
 
 
 def untrained(config: TrainingConfig, data: TrainingData) -> keras.Model:
@@ -204,8 +202,9 @@ def untrained(config: TrainingConfig, data: TrainingData) -> keras.Model:
         with precision("float32"):
             return built(config, data, points)
 
-    spec, images = data.spec(predicts_error(model)), data.val.images[:COMPARED_IMAGES]
-    model = start_from(model, recipe.initial_weights, spec, build_for, images)
+    some = np.linspace(0, len(data.train.images) - 1, COMPARED_FACES).astype(int)
+    faces = Targets(*(array[np.unique(some)] for array in data.train))
+    model = start_from(model, recipe.initial_weights, data.spec(predicts_error(model)), build_for, faces)
     compile_model(model, recipe, steps_per_epoch(data.train, recipe))
     return model
 
@@ -379,6 +378,6 @@ def write_model(
     )
     outcome = f"best is epoch {best}" if best != START else "no epoch was better than the start, which is kept"
     print(
-        f"{counted(state.epochs)} in {seconds_text(state.seconds)}; {outcome}: "
+        f"{counted(state.epochs, 'epoch')} in {seconds_text(state.seconds)}; {outcome}: "
         f"validation MAE {best_mae:.3f} px ({'all labels' if recipe.labels == 'imputed' else 'real labels'})"
     )

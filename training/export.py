@@ -4,7 +4,6 @@ python -m training.export artifacts/models/v2
 python -m training.export artifacts/models/v2 --int8 artifacts/data --litert --savedmodel
 """
 
-import argparse
 import json
 import shutil
 import warnings
@@ -17,6 +16,7 @@ import numpy as np
 
 from common.backend import start_backend
 from common.hashes import file_hash
+from common.options import stage_parser
 from common.quiet import native_stderr_silenced
 from common.stage import locked
 from data_prep.arrays import data_hash, load_data_manifest, load_keypoint_set, load_split
@@ -56,10 +56,10 @@ class Faces:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m training.export",
-        description=f"Adds {ONNX_FILE} to a model folder; options add further formats.",
-        epilog="example: python -m training.export artifacts/models/v2 --int8 artifacts/data",
+    parser = stage_parser(
+        "training.export",
+        f"Adds {ONNX_FILE} to a model folder; options add further formats.",
+        "artifacts/models/v2 --int8 artifacts/data",
     )
     parser.add_argument("model", type=Path, metavar="MODEL_DIR", help="folder that training wrote")
     parser.add_argument(

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import keras
 
-from facial_keypoints.array_types import UInt8
 from facial_keypoints.errors import InputError, listed
 from facial_keypoints.spec import ModelSpec
 from models.expected_error import calibration_of, with_calibration
@@ -14,6 +13,7 @@ from models.saved import LoadedModel, load_model
 from models.vgg16 import load_convolutions
 from training.recipes import IMAGENET, NONE
 from training.take_over import take_over
+from training.targets import Targets
 
 # Range of the calibration's factor of the logarithm of the expected error. Networks with other factors have learnt
 # little of their errors: v2 has 111 after three epochs on 100 faces, and further training would diverge.
@@ -21,7 +21,7 @@ SMALLEST_SCALE, LARGEST_SCALE = 0.5, 2.0
 
 
 def start_from(
-    model: keras.Model, weights: str, spec: ModelSpec, build: Callable[[int], keras.Model], images: UInt8
+    model: keras.Model, weights: str, spec: ModelSpec, build: Callable[[int], keras.Model], faces: Targets
 ) -> keras.Model:
     """Returns a new network with the weights to start from.
 
@@ -31,7 +31,7 @@ def start_from(
             of an `.h5` file with these, or of a `.keras` file or model folder of the same network.
         spec: what the network predicts.
         build: returns a network like `model` in float32, with new weights, for any number of output points.
-        images: uint8 (N, H, W, C), input of `model` for a comparison.
+        faces: some training faces, to compare predictions.
 
     Raises:
         InputError: the weights cannot be loaded, or no layer fits the network.
@@ -41,18 +41,19 @@ def start_from(
     elif weights.endswith(".h5"):
         load_convolutions(model, Path(weights))
     elif weights != NONE:
-        return start_from_trained(model, load_model(Path(weights)), spec, build, images)
+        return start_from_trained(model, load_model(Path(weights)), spec, build, faces)
     return model
 
 
 def start_from_trained(
-    model: keras.Model, trained: LoadedModel, spec: ModelSpec, build: Callable[[int], keras.Model], images: UInt8
+    model: keras.Model, trained: LoadedModel, spec: ModelSpec, build: Callable[[int], keras.Model], faces: Targets
 ) -> keras.Model:
     """Returns a new network with the weights of a trained one and the calibration of its expected error.
 
     Output points get the weights of the output point of the same keypoint and label source, whatever their order and
-    number. A bare `.keras` file with the same number of output points is assumed to have the same ones. Output points
-    that the trained network lacks keep their new weights, as do layers of another shape; it prints both.
+    number. A bare `.keras` file with the same number of output points is assumed to have the same ones. An output point
+    that the trained network lacks starts from the trained one whose predictions are nearest to its labels, which few
+    faces can move; layers of another shape keep their new weights. It prints both.
 
     Raises:
         InputError: no layer fits.
@@ -61,7 +62,7 @@ def start_from_trained(
     theirs = trained.spec.point_names if trained.spec else bare_points(trained.model, ours)
     pairs = [(index, theirs.index(point)) for index, point in enumerate(ours) if point in theirs]
     try:
-        left = take_over(model, trained.model, pairs, len(theirs), build, images)
+        left = take_over(model, trained.model, pairs, len(theirs), build, faces)
     except InputError as error:
         raise InputError(
             f"{trained.path}: has other output points; to find the weights of each, the network must be "
@@ -74,16 +75,16 @@ def start_from_trained(
         )
     if left.misfits:
         print(f"{trained.path}: does not fit {listed(left.misfits)} of {model.name}, which start untrained")
-    new = [name_of(point, (*ours, *theirs)) for point in ours if point not in theirs]
+    new = {name_of(point, (*ours, *theirs)): n in left.nearest for n, point in enumerate(ours) if point not in theirs}
     if left.unmatched:
         names = listed(left.unmatched)
         print(f"{trained.path}: {names} of {model.name} start untrained: their weights cannot be assigned to keypoints")
-    elif trained.spec is None and new:
-        print(f"{trained.path}: has {len(theirs)} output points and no manifest; all {len(ours)} start untrained")
-    elif not pairs:
-        print(f"{trained.path}: predicts none of these keypoints; they start untrained")
-    elif new:
-        print(f"{trained.path}: does not predict {listed(new)}, which start untrained")
+    else:
+        lacks = f"{trained.path}: {'does not predict' if trained.spec else 'has no manifest, and does not name'}"
+        if known := [name for name, near in new.items() if near]:
+            print(f"{lacks} {listed(known)}; each starts from the nearest keypoint")
+        if unknown := [name for name, near in new.items() if not near]:
+            print(f"{lacks} {listed(unknown)}, which start untrained")
     calibration = calibration_of(trained.model) if predicts_error(model) else None
     if calibration is None:
         return model

@@ -5,6 +5,7 @@ from dataclasses import Field, dataclass, fields, replace
 from typing import Any
 
 from facial_keypoints.errors import InputError
+from facial_keypoints.pretrained import shipped
 
 SCHEDULES = ("constant", "cosine")
 PRECISIONS = ("float32", "mixed_bfloat16")
@@ -12,6 +13,7 @@ LABELS = ("masked", "imputed", "by_source")
 LOSSES = ("mse", "mae", "huber", "wing", "laplace")  # of `training.losses`
 LEVELS = ("none", "light", "strong", "wide", "elastic")  # of `training.augment`
 NONE, IMAGENET = "none", "imagenet"  # initial weights other than a file
+FINETUNE = "finetune"  # the recipe for networks that start from trained weights
 MAY_BE_ZERO = ("weight_decay", "warmup_epochs", "flip_epochs_fraction", "crop_px", "faces_per_group")
 CHOICES = {"schedule": SCHEDULES, "precision": PRECISIONS, "labels": LABELS, "loss": LOSSES, "augment": LEVELS}
 
@@ -42,7 +44,7 @@ class Recipe:
             hides a horizontal bias of the labels from the network; it can learn the bias in the last epochs
             (`docs/v2.md`).
         precision: the Keras dtype policy of training; the saved model is float32.
-        initial_weights: `none`, `imagenet` or a file, see `training.initial_weights`.
+        initial_weights: `none`, `imagenet` or a path, see `training.initial_weights`.
     """
 
     name: str
@@ -124,6 +126,19 @@ RECIPES = {
             warmup_epochs=2,
             flip_epochs_fraction=0.625,
         ),
+        # For few faces of one's own: a hundred take minutes. The best epoch may be the one before any training.
+        Recipe(
+            name=FINETUNE,
+            epochs=100,
+            batch_size=8,
+            learning_rate=5e-4,
+            schedule="cosine",
+            patience=25,
+            loss="laplace",
+            labels="by_source",
+            augment="light",
+            warmup_epochs=1,
+        ),
         # As published for fully labelled faces of 68 keypoints; without early stopping.
         Recipe(
             name="vgg16",
@@ -176,6 +191,9 @@ def default_recipe(name: str) -> str:
 def resolve(name: str, recipe: str | None = None, choices: Mapping[str, Any] | None = None) -> Recipe:
     """Returns the recipe of a training run.
 
+    The name of a shipped model in `initial_weights` becomes its path. Networks other than `v2` are fine-tuned with
+    `mse`, since they predict no expected error.
+
     Args:
         name: of the network.
         recipe: a name in RECIPES; the default of the network if None.
@@ -202,4 +220,8 @@ def resolve(name: str, recipe: str | None = None, choices: Mapping[str, Any] | N
         raise InputError(f"--flip-epochs-fraction {own['flip_epochs_fraction']}: give a fraction from 0 to 1")
     if recipe == "default" and name in DEFAULT_RATES:
         own = {"learning_rate": DEFAULT_RATES[name], **own}
+    if recipe == FINETUNE and name != "v2":
+        own = {"loss": "mse", **own}
+    if (weights := own.get("initial_weights")) in shipped():
+        own["initial_weights"] = str(shipped()[weights])
     return replace(RECIPES[recipe], **own)

@@ -15,6 +15,7 @@ import numpy as np
 
 from facial_keypoints.array_types import Float32, UInt8
 from models.networks import shape_of
+from training.targets import Targets
 
 MAX_DIFFERENCE_PX = 1e-3  # between the predictions of two networks for the same output point
 
@@ -24,15 +25,17 @@ Pairs = Sequence[tuple[int, int]]  # the same output point: its index in the new
 
 
 class Left(NamedTuple):
-    """The names of the layers that keep their new weights.
+    """What does not follow from the pairs of output points.
 
     Attributes:
-        misfits: the trained network has no layer of this name and shape.
-        unmatched: nothing tells which of their weights belong to which output point.
+        misfits: layers that keep their new weights: the trained network has none of this name and shape.
+        unmatched: layers that keep their new weights: nothing tells which of them belong to which output point.
+        nearest: the indexes of output points without a pair that start from the nearest one.
     """
 
     misfits: list[str]
     unmatched: list[str]
+    nearest: list[int]
 
 
 class Layout(NamedTuple):
@@ -71,12 +74,14 @@ def take_over(
     pairs: Pairs,
     trained_points: int,
     build: Callable[[int], keras.Model],
-    images: UInt8,
+    faces: Targets,
 ) -> Left | None:
-    """Gives a new network the weights of a trained one; returns what was not changed, or None if nothing fits.
+    """Gives a new network the weights of a trained one; returns what is left, or None if nothing fits.
 
     The trained weights go into a network for the images of `model` and the output points of `trained`, and from there
-    to `model`. Those of output points are kept only where both networks then predict the same.
+    to `model`. Those of output points are kept only where both networks then predict the same. An output point without
+    a pair gets the weights of the trained one whose predictions lie nearest to its labels, so that few faces are enough
+    to move it.
 
     Args:
         model: the new network, of M output points.
@@ -84,7 +89,7 @@ def take_over(
         pairs: the output points that both have.
         trained_points: M'.
         build: returns a network like `model` in float32, with new weights, for any number of output points.
-        images: uint8 (N, H, W, C), some that `model` takes, to compare predictions.
+        faces: some that `model` is trained on.
     """
     points = model.output_shape[1]
     label_source, target = build(trained_points), build(points)
@@ -94,15 +99,22 @@ def take_over(
     taken = copy(trained, label_source, without=of_size)
     if not taken:
         return None
+    paired = {index for index, _ in pairs}
+    close = nearest(predictions(label_source, faces.images), faces)
+    added = [(index, of) for index, of in close.items() if index not in paired]
     misfits = [key for key in layers_of(label_source) if key not in taken | of_size]
     unmatched: list[Key] = []
     if (trained_points, [*pairs]) == (points, [(point, point) for point in range(points)]):
         copy(label_source, target)
     else:
-        unmatched = move(label_source, target, build(points + 1), pairs, images)
+        unmatched = move(label_source, target, build(points + 1), [*pairs, *added], faces.images)
     model.set_weights(target.get_weights())
     names = {key: layer.name for key, layer in layers_of(model).items()}
-    return Left([names[key] for key in misfits if key in names], [names[key] for key in unmatched])
+    return Left(
+        [names[key] for key in misfits if key in names],
+        [names[key] for key in unmatched],
+        [index for index, _ in added],
+    )
 
 
 def move(label_source: keras.Model, target: keras.Model, grown: keras.Model, pairs: Pairs, images: UInt8) -> list[Key]:
@@ -226,6 +238,21 @@ def constants(one: keras.Model, other: keras.Model) -> set[Key]:
         and shapes(layer) == shapes(found[key])
         and all(np.array_equal(*arrays) for arrays in zip(layer.get_weights(), found[key].get_weights(), strict=True))
     }
+
+
+def nearest(predicted: Float32, faces: Targets) -> dict[int, int]:
+    """Returns for each labelled output point the predicted one that lies nearest to its labels on average.
+
+    Args:
+        predicted: float32 (N, M', 2 or 3) in px.
+        faces: N faces with the labels of M output points.
+    """
+    indexes = {}
+    for index, (labels, weights) in enumerate(zip(faces.points.swapaxes(0, 1), faces.weights.T, strict=True)):
+        if (labelled := weights > 0).any():
+            distances = np.linalg.norm(predicted[labelled, :, :2] - labels[labelled, None], axis=-1)  # (n, M')
+            indexes[index] = int(distances.mean(axis=0).argmin())
+    return indexes
 
 
 def layers_of(network: keras.Model) -> dict[Key, Any]:

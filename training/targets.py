@@ -1,7 +1,7 @@
 """Training targets: the coordinates and weights of output points. N faces, K keypoints, M output points."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -40,12 +40,17 @@ def targets(split: Split, labels: str, output_points: OutputPoints, keypoint_set
     return Targets(split.images, points, weights.astype(np.float32), may_flip, split.groups)
 
 
+def joined(arrays: Sequence[Any]) -> Any:
+    """Returns arrays one after another; a single one as it is, because images may be mapped from a file."""
+    return np.concatenate(arrays) if len(arrays) > 1 else arrays[0]
+
+
 def merged(several: Sequence[Targets]) -> Targets:
     """Returns each distinct image once, with the mean of its coordinates that count.
 
     The group is that of the first occurrence; targets of different data folders must have different group numbers.
     """
-    images, points, weights, may_flip, groups = (np.concatenate(arrays) for arrays in zip(*several, strict=True))
+    images, points, weights, may_flip, groups = map(joined, zip(*several, strict=True))
     first, face = np.unique(duplicate_groups(images), return_inverse=True)
     counts, sums = np.zeros((len(first), weights.shape[1])), np.zeros((len(first), *points.shape[1:]))
     np.add.at(counts, face, weights)
@@ -53,4 +58,5 @@ def merged(several: Sequence[Targets]) -> Targets:
     means = sums / np.maximum(counts, 1)[..., None]
     flips = np.ones(len(first), bool)
     np.logical_and.at(flips, face, may_flip)
-    return Targets(images[first], means.astype(np.float32), (counts > 0).astype(np.float32), flips, groups[first])
+    chosen = images if len(first) == len(images) else images[first]  # not copied where nothing is left out
+    return Targets(chosen, means.astype(np.float32), (counts > 0).astype(np.float32), flips, groups[first])

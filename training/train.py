@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from common import tracking
 from common.backend import start_backend
-from common.stage import seed
+from common.options import DEFAULT_DATA, add_data_option, positive, seed
 from facial_keypoints.errors import InputError, run
 from models.networks import Build, build_options, load_build, network_name, network_names
 from models.saved import TRAIN
@@ -18,7 +18,6 @@ from training.recipes import CHOICES, IMAGENET, NONE, RECIPES, Recipe, choice_fi
 if TYPE_CHECKING:
     import keras
 
-DEFAULT_DATA = Path("artifacts/data")
 DEFAULT_OUT = Path("artifacts/models")
 HELP = {  # of the values of a recipe
     "epochs": "maximum number of epochs",
@@ -35,9 +34,9 @@ HELP = {  # of the values of a recipe
     "warmup_epochs": "epochs in which the learning rate rises from 0",
     "flip_epochs_fraction": "fraction of the epochs in which half of the faces are mirrored",
     "precision": "Keras dtype policy during training",
-    "initial_weights": "weights to start from: a model folder, a .keras file or an .h5 file of VGG16",
+    "initial_weights": "weights to start from: a shipped model, a model folder, a .keras file or an .h5 file of VGG16",
 }
-METAVARS: dict[Any, str] = {int: "N", float: "X", str: f"{NONE}|{IMAGENET}|FILE"}
+METAVARS: dict[Any, str] = {int: "N", float: "X", str: f"{NONE}|{IMAGENET}|NAME|PATH"}
 OPTION_TYPES = (bool, int, float, str)  # of a network's own arguments
 EPILOG = """The defaults of a recipe's options are those of the network's own recipe, or of --recipe NAME.
 
@@ -46,6 +45,7 @@ examples:
   python -m training.train v1 --recipe published --help
   python -m training.train my_network.py --filters 64
   python -m training.train base --seeds 3
+  python -m training.train v2 --recipe finetune --initial-weights v2-68
 """
 
 
@@ -111,9 +111,7 @@ def parser(recipe: Recipe) -> argparse.ArgumentParser:
     )
     p.add_argument("-h", "--help", action="store_true", help="show this help and the options of NETWORK")
     files = p.add_argument_group("folders")
-    files.add_argument(
-        "--data", type=Path, default=DEFAULT_DATA, metavar="DIR", help="data folder (default: %(default)s)"
-    )
+    add_data_option(files)
     files.add_argument(
         "--extra-data", type=Path, metavar="DIR", help="second data folder; all its faces are added to the training set"
     )
@@ -141,7 +139,7 @@ def parser(recipe: Recipe) -> argparse.ArgumentParser:
     runs.add_argument("--seed", type=seed, default=0, metavar="N", help="random seed (default: %(default)s)")
     runs.add_argument(
         "--seeds",
-        type=seed_count,
+        type=positive(int),
         metavar="N",
         help="train N times, with the seeds from --seed on, and write OUT_seed0, OUT_seed1, ...",
     )
@@ -152,13 +150,6 @@ def parser(recipe: Recipe) -> argparse.ArgumentParser:
         help="discard the unfinished run of --out; with --resume, only if it cannot be continued",
     )
     return p
-
-
-def seed_count(text: str) -> int:
-    """Returns a number of seeds given on the command line; for `argparse`."""
-    if (count := int(text)) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
-    return count
 
 
 def option_of(name: str) -> str:

@@ -3,7 +3,6 @@
 python -m web.app [--port N]
 """
 
-import argparse
 import atexit
 import os
 import shutil
@@ -14,6 +13,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from common.options import stage_parser
 from facial_keypoints import pretrained
 from facial_keypoints.errors import InputError, run
 
@@ -28,11 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Raises:
         InputError: the port is in use, or Gradio is not installed.
     """
-    parser = argparse.ArgumentParser(
-        prog="python -m web.app",
-        description="Serves the web page on this computer.",
-        epilog="example: python -m web.app --port 8080",
-    )
+    parser = stage_parser("web.app", "Serves the web page on this computer.", "--port 8080")
     parser.add_argument("--port", type=int, default=7860, metavar="N", help="port of the page (default: %(default)s)")
     parser.add_argument(
         "--keep",

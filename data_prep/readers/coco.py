@@ -18,11 +18,11 @@ from data_prep.readers.bad_faces import STRICT, BadFaces
 from data_prep.readers.check_labels import check_placeholders
 from data_prep.readers.json_file import COCO, WHAT_TO_DO, is_px, kind_of, read_json
 from data_prep.readers.keypoint_sets import label_source_of, set_of_names
-from data_prep.readers.labelled_pictures import LabelledPicture, LabelledPictures, PictureFolder, composed, counted
+from data_prep.readers.labelled_pictures import LabelledPicture, LabelledPictures, PictureFolder, composed
 from data_prep.readers.reviewed import is_reviewed
 from facial_keypoints.array_types import Bool, Float32
 from facial_keypoints.coco import NOT_LABELLED, OCCLUDED, REVIEWED, VISIBLE
-from facial_keypoints.errors import InputError
+from facial_keypoints.errors import InputError, counted
 from facial_keypoints.keypoint_set import KeypointSet
 
 BESIDE = "images"  # the folder of pictures, as most tools export it

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 
 from common.csv_table import read_table
-from common.hidden import is_hidden
 from data_prep.readers.bad_faces import STRICT, BadFaces
 from data_prep.readers.check_labels import EMPTY_CELLS, check_placeholders
 from data_prep.readers.labelled_pictures import (
@@ -19,6 +18,7 @@ from data_prep.readers.labelled_pictures import (
 )
 from data_prep.readers.labels import numbers
 from facial_keypoints.errors import InputError
+from facial_keypoints.folders import is_hidden
 from facial_keypoints.keypoint_set import FACE68
 
 CSV_END = "_frames_keypoints.csv"

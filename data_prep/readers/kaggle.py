@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from common.hidden import is_hidden
 from data_prep.faces import Faces
 from data_prep.readers import npz
 from data_prep.readers.bad_faces import STRICT, BadFaces
 from facial_keypoints.errors import InputError
+from facial_keypoints.folders import is_hidden
 
 NAME = "kaggle"
 DATASET = "nagasai524/facial-keypoint-detection"

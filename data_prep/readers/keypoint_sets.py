@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from facial_keypoints.errors import InputError, listed
+from facial_keypoints.errors import InputError, counted, listed
 from facial_keypoints.keypoint_set import FACE68, KEYPOINT_SETS, NAMES_LISTED, KeypointSet, from_dict, from_names, read
 
 FILE = "keypoints.toml"  # beside the data
@@ -98,7 +98,7 @@ def set_of_count(count: int, where: str, given: KeypointSet | None) -> KeypointS
 def description(keypoint_set: KeypointSet) -> list[str]:
     """Returns lines that say which set was found; of a set of the user's own also what is not known of it."""
     count = len(keypoint_set)
-    lines = [f"keypoint set {keypoint_set.name}: {count:,} {'keypoint' if count == 1 else 'keypoints'}"]
+    lines = [f"keypoint set {keypoint_set.name}: {counted(count, 'keypoint')}"]
     if keypoint_set in KEYPOINT_SETS.values():
         return lines
     lines[0] += f" ({listed(keypoint_set.names, NAMES_LISTED)})"

@@ -69,12 +69,6 @@ def composed(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-def counted(number: int, noun: str) -> str:
-    """Returns `1 face`, `2,000 faces`, `2 annotations without a label`: the first word of the noun gets the `s`."""
-    first, *others = noun.split(" ")
-    return " ".join([f"{number:,} {first}" + ("" if number == 1 else "s"), *others])
-
-
 class PictureFolder:
     """Finds the pictures of a folder by name, in any Unicode form."""
 

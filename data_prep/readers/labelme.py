@@ -5,20 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from common.hidden import is_hidden
 from data_prep.readers.bad_faces import STRICT, BadFaces
 from data_prep.readers.check_labels import check_placeholders
 from data_prep.readers.json_file import LABELME, is_px, kind_of, read_json
 from data_prep.readers.keypoint_sets import label_source_of, set_of_names
-from data_prep.readers.labelled_pictures import (
-    LabelledPicture,
-    LabelledPictures,
-    PictureFolder,
-    composed,
-    counted,
-)
+from data_prep.readers.labelled_pictures import LabelledPicture, LabelledPictures, PictureFolder, composed
 from facial_keypoints.array_types import Bool, Float32
-from facial_keypoints.errors import InputError
+from facial_keypoints.errors import InputError, counted
+from facial_keypoints.folders import is_hidden
 from facial_keypoints.keypoint_set import KeypointSet
 
 POINT, RECTANGLE = "point", "rectangle"  # the shapes that are read; others are ignored

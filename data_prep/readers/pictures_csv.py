@@ -17,7 +17,6 @@ from data_prep.readers.labelled_pictures import (
     LabelledPictures,
     PictureFolder,
     composed,
-    counted,
     without_repeats,
 )
 from data_prep.readers.labels import keypoint_set_of, numbers, read_rows
@@ -25,7 +24,7 @@ from data_prep.readers.reviewed import is_reviewed
 from facial_keypoints import measures
 from facial_keypoints.array_types import Float32
 from facial_keypoints.coco import REVIEWED
-from facial_keypoints.errors import InputError
+from facial_keypoints.errors import InputError, counted
 from facial_keypoints.keypoint_set import KeypointSet
 
 CSV, PICTURES = "keypoints.csv", "pictures"

@@ -7,7 +7,6 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from common.csv_table import number, shown
-from common.hidden import is_hidden
 from common.text import read_text
 from data_prep.readers.bad_faces import STRICT, BadFaces
 from data_prep.readers.keypoint_sets import set_of_count
@@ -23,6 +22,7 @@ from data_prep.readers.labelled_pictures import (
 )
 from facial_keypoints.array_types import Bool, Float32
 from facial_keypoints.errors import InputError
+from facial_keypoints.folders import is_hidden
 from facial_keypoints.keypoint_set import KeypointSet
 
 ENDS = (".jpg", ".png", ".jpeg", ".bmp")

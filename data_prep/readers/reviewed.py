@@ -3,10 +3,8 @@
 from dataclasses import replace
 
 from data_prep.readers.labelled_pictures import LabelledPictures
-from facial_keypoints.coco import REVIEWED
+from facial_keypoints.coco import REVIEWED, reviewed
 from facial_keypoints.errors import InputError
-
-YES, NO = ("1", "true", "yes"), ("", "0", "false", "no")  # in lower case
 
 
 def is_reviewed(value: object, where: str) -> bool:
@@ -19,14 +17,11 @@ def is_reviewed(value: object, where: str) -> bool:
     Raises:
         InputError: the value is neither yes nor no.
     """
-    text = "" if value is None else str(value).strip().lower()
-    if text.endswith(".0"):  # a spreadsheet's number
-        text = text[:-2]
-    if text not in (*YES, *NO):
+    if (answer := reviewed(value)) is None:
         raise InputError(
             f"{where}: has {str(value)[:20]!r} as {REVIEWED}; write 1 if a person has checked the face, else 0"
         )
-    return text in YES
+    return answer
 
 
 def only_reviewed(name: str, pictures: LabelledPictures, everything: bool) -> tuple[LabelledPictures, int]:

@@ -28,7 +28,6 @@ from common.csv_table import (
     shown_names,
     whole_number,
 )
-from common.hidden import is_hidden
 from common.text import looks_like_utf16
 from data_prep.faces import Faces
 from data_prep.readers.bad_faces import STRICT, BadFaces
@@ -38,6 +37,7 @@ from data_prep.readers.labels import coordinate_columns, keypoint_set_of, keypoi
 from data_prep.readers.untrusted import parsing
 from facial_keypoints.array_types import UInt8
 from facial_keypoints.errors import InputError, printable
+from facial_keypoints.folders import is_hidden
 from facial_keypoints.keypoint_set import KeypointSet
 
 IMAGE = "Image"

@@ -16,7 +16,7 @@ from data_prep.report import figures
 from data_prep.report.figures import LABELLED_ELSEWHERE_PX, apart
 from data_prep.split import sizes_text
 from facial_keypoints.array_types import Float32, Float64, Int64
-from facial_keypoints.errors import printable
+from facial_keypoints.errors import counted, printable
 
 ROWS_LISTED = 12
 
@@ -81,20 +81,16 @@ def _px(distance: float) -> str:
     return "" if np.isnan(distance) else f"{distance:.1f}"
 
 
-def _count(number: int, one: str, many: str = "") -> str:
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
-
-
 def _summary(data: Prepared, noise: LabelNoise) -> str:
     faces, labelled = data.faces, data.faces.labelled
     count, height, width, channels = faces.images.shape
-    people = "" if faces.people is None else f" of {_count(len(np.unique(faces.people)), 'person', 'people')}"
+    people = "" if faces.people is None else f" of {counted(len(np.unique(faces.people)), 'person', 'people')}"
     lines = [
-        f"{_count(count, 'face')}{people}, {width} x {height} px, {'gray' if channels == 1 else 'color'}, "
+        f"{counted(count, 'face')}{people}, {width} x {height} px, {'gray' if channels == 1 else 'color'}, "
         f"{len(faces.keypoint_set)} keypoints ({faces.keypoint_set.name}); {_percent(labelled.mean())} of them "
-        f"are labelled, {_count(int(labelled.all(axis=1).sum()), 'face')} completely.",
-        f"{_count(len(np.unique(data.faces.label_sources)), 'label source')} and "
-        f"{_count(len(np.unique(data.groups)), 'group')} that a fair split keeps together.",
+        f"are labelled, {counted(int(labelled.all(axis=1).sum()), 'face')} completely.",
+        f"{counted(len(np.unique(data.faces.label_sources)), 'label source', 'label sources')} and "
+        f"{counted(len(np.unique(data.groups)), 'group')} that a fair split keeps together.",
     ]
     lines += [f"**{line}.**" for line in unnamed_inputs(faces)]
     if missing := never_labelled(labelled, faces.keypoint_set):
@@ -105,13 +101,13 @@ def _summary(data: Prepared, noise: LabelNoise) -> str:
             "A smaller error cannot be distinguished from label noise."
         )
     if outside := int(outside_image(faces.keypoints, height, width).sum()):
-        lines.append(f"{_count(outside, 'label lies', 'labels lie')} outside the image.")
+        lines.append(f"{counted(outside, 'label lies', 'labels lie')} outside the image.")
     if hidden := int(faces.occluded.sum()):
         share = _percent(hidden / labelled.sum())
-        lines.append(f"{_count(hidden, 'label is', 'labels are')} of occluded keypoints ({share} of all labels).")
+        lines.append(f"{counted(hidden, 'label is', 'labels are')} of occluded keypoints ({share} of all labels).")
     if faces.skipped:
         lines.append(
-            f"Skipped {_count(len(faces.skipped), 'face')} that cannot be used, listed at the end of this report."
+            f"Skipped {counted(len(faces.skipped), 'face')} that cannot be used, listed at the end of this report."
         )
     return "# The data\n\n" + "\n".join(f"- {line}" for line in lines)
 
@@ -136,7 +132,7 @@ def _label_sources_of(data: Prepared, means: Mapping[int, Float32]) -> str:
     lines = []
     for label_source in means:
         labelled = data.faces.labelled[data.faces.label_sources == label_source]
-        size = f"{_count(len(labelled), 'face')}, {_percent(len(labelled) / len(data.faces))}"
+        size = f"{counted(len(labelled), 'face')}, {_percent(len(labelled) / len(data.faces))}"
         missing = never_labelled(labelled, data.faces.keypoint_set)
         lines.append(
             f"- `{data.source_name(label_source)}` ({size}) labels {labelled.sum(axis=1).mean():.1f} keypoints a face"
@@ -225,14 +221,14 @@ def _duplicates(noise: LabelNoise) -> str:
     if not noise.copies:
         return text + "None, pixel for pixel."
     text += (
-        f"{_count(noise.images, 'image occurs', 'images occur')} more than once, pixel for pixel "
-        f"({_count(noise.copies, 'extra copy', 'extra copies')})."
+        f"{counted(noise.images, 'image occurs', 'images occur')} more than once, pixel for pixel "
+        f"({counted(noise.copies, 'extra copy', 'extra copies')})."
     )
     if not noise.points:
         return text + " They have no keypoint labelled twice by one source, so the label noise is unknown."
     return text + (
         f" Within one source their labels differ by {noise.rms_px:.2f} px (RMS of a coordinate, "
-        f"{_count(noise.points, 'point')}); half of the points lie more than {noise.median_px:.2f} px apart. One "
+        f"{counted(noise.points, 'point')}); half of the points lie more than {noise.median_px:.2f} px apart. One "
         f"label is off by about {noise.one_label_px:.2f} px per coordinate (√2 less): **this is the label noise**."
     )
 
@@ -245,7 +241,7 @@ def _outside(data: Prepared) -> str:
     rows = data.faces.rows[beyond.any(axis=1)]
     more = f" and {len(rows) - ROWS_LISTED:,} more" if len(rows) > ROWS_LISTED else ""
     listed = ", ".join(map(str, rows[:ROWS_LISTED])) + more
-    return text + f"{_count(int(beyond.sum()), 'label')} in {_count(len(rows), 'face')}: row {listed} (from 0)."
+    return text + f"{counted(int(beyond.sum()), 'label')} in {counted(len(rows), 'face')}: row {listed} (from 0)."
 
 
 def _outliers(data: Prepared, scores: Float64, farthest: Int64) -> str:

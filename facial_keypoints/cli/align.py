@@ -7,9 +7,9 @@ from typing import Any
 
 from facial_keypoints.aligning import SIZE_PX, TEMPLATE_PX, alignment_matrix, crop_aligned
 from facial_keypoints.cli.batch import check_new, fill_folder, predictor_of
-from facial_keypoints.cli.inputs import Input, count, find_inputs
+from facial_keypoints.cli.inputs import Input, find_inputs
 from facial_keypoints.cli.options import add_detector_options, add_inputs, add_model_options, detector_of, new_parser
-from facial_keypoints.errors import InputError
+from facial_keypoints.errors import InputError, counted
 from facial_keypoints.keypoint_set import check_roles
 from facial_keypoints.pictures import read_picture, write_picture
 
@@ -71,6 +71,6 @@ def main(options: argparse.Namespace) -> None:
         rows = [row for of_one in done for row in of_one]
         with (folder / TABLE).open("w", newline="", encoding="utf-8") as file:
             csv.writer(file, lineterminator="\n").writerows([["file", "face", "crop", *MATRIX_COLUMNS], *rows])
-        return f"{count(len(rows), 'face')} in {count(len(done), 'picture')}"
+        return f"{counted(len(rows), 'face')} in {counted(len(done), 'picture')}"
 
     fill_folder(options, predictor, pictures, of_picture=of_picture, finish=finish)

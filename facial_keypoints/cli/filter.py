@@ -7,8 +7,9 @@ from typing import Any
 
 from facial_keypoints.array_types import UInt8
 from facial_keypoints.cli.batch import check_new, fill_folder, predictor_of
-from facial_keypoints.cli.inputs import Input, count, find_inputs, output_file, read_clips
+from facial_keypoints.cli.inputs import Input, find_inputs, output_file, read_clips
 from facial_keypoints.cli.options import add_detector_options, add_inputs, add_model_options, detector_of, new_parser
+from facial_keypoints.errors import counted
 from facial_keypoints.face import Face
 from facial_keypoints.filters.apply import apply_filter
 from facial_keypoints.filters.files import load_filter, names
@@ -89,7 +90,7 @@ def summary(faces_per_picture: Sequence[int], of_clips: Sequence[Sequence[int]])
     """Returns how many faces got a filter, in one line; see `clips.summary`."""
     parts = []
     if faces_per_picture:
-        parts.append(f"{count(sum(faces_per_picture), 'face')} in {count(len(faces_per_picture), 'picture')}")
+        parts.append(f"{counted(sum(faces_per_picture), 'face')} in {counted(len(faces_per_picture), 'picture')}")
     if empty := faces_per_picture.count(0):
         parts.append(f"no face found in {empty} of them, written unchanged")
     if of_clips:

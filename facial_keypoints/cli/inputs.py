@@ -2,12 +2,12 @@
 
 import os
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from facial_keypoints.errors import InputError, printable, unprintable_name
-from facial_keypoints.folders import OF_FILE_MANAGERS
+from facial_keypoints.errors import InputError, counted, listed, printable, unprintable_name
+from facial_keypoints.folders import is_hidden
 from facial_keypoints.pictures import SUFFIXES, notes
 from facial_keypoints.video import clips
 
@@ -17,7 +17,6 @@ CLIP_SUFFIXES = (
 WILDCARDS = "*?["  # which most shells expand
 JPEG_SUFFIXES = (".jpg", ".jpeg")
 JPEG_MAX_PX = 65_500  # of a side; longer pictures are written as PNG
-LISTED_NAMES = 3  # in a warning
 
 
 class Input(NamedTuple):
@@ -66,13 +65,12 @@ def _in_folder(folder: Path, out: Path, takes_clips: bool) -> list[Input]:
     """Returns the pictures of a folder by name, without hidden ones and those in `out`; logs what it skips."""
     files, closed = _files(folder)
     named = [(file.relative_to(folder), file) for file in files if not file.resolve().is_relative_to(out.resolve())]
-    visible = [Input(name.as_posix(), file) for name, file in named if not _is_hidden(name)]
+    visible = [Input(name.as_posix(), file) for name, file in named if not is_hidden(name)]
     suffix_of = {one.name: one.path.suffix.lower() for one in visible}
     pictures = [one for one in visible if suffix_of[one.name] in SUFFIXES]
     clip_names = [name for name, suffix in suffix_of.items() if suffix in CLIP_SUFFIXES]
     others = [one.name for one in visible if suffix_of[one.name] not in (*SUFFIXES, *CLIP_SUFFIXES)]
-    others = [name for name in others if Path(name).name not in OF_FILE_MANAGERS]
-    skipped_clips = f"skipped {count(len(clip_names), 'clip')} ({', '.join(clip_names)})"
+    skipped_clips = f"skipped {counted(len(clip_names), 'clip')} ({', '.join(clip_names)})"
     if takes_clips:
         skipped_clips += "; give a clip itself to process it"
     if not pictures:
@@ -81,20 +79,12 @@ def _in_folder(folder: Path, out: Path, takes_clips: bool) -> list[Input]:
     if clip_names:
         notes.warning("%s", printable(f"{folder}: {skipped_clips}"))
     if closed:
-        says = f"skipped {count(len(closed), 'folder')} ({_listed(closed)}), links or without permission to open"
+        says = f"skipped {counted(len(closed), 'folder')} ({listed(closed)}), links or without permission to open"
         notes.warning("%s", printable(f"{folder}: {says}; give such a folder itself to process it"))
     if others:
-        says = f"skipped {count(len(others), 'file')} ({_listed(others)}) without the extension of a picture"
+        says = f"skipped {counted(len(others), 'file')} ({listed(others)}) without the extension of a picture"
         notes.warning("%s", printable(f"{folder}: {says} ({', '.join(SUFFIXES)})"))
     return pictures
-
-
-def _is_hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:LISTED_NAMES]) + (", ..." if len(names) > LISTED_NAMES else "")
 
 
 def _files(folder: Path) -> tuple[list[Path], list[str]]:
@@ -113,7 +103,7 @@ def _files(folder: Path) -> tuple[list[Path], list[str]]:
     if folder in closed:
         raise InputError(f"{folder}: cannot be opened; change its permissions")
     inside = [path.relative_to(folder) for path in (*closed, *links)]
-    not_entered = sorted(path.as_posix() for path in inside if not _is_hidden(path))
+    not_entered = sorted(path.as_posix() for path in inside if not is_hidden(path))
     return sorted(path for path in found if path.is_file()), not_entered
 
 
@@ -162,8 +152,3 @@ def output_name(name: str, longest_px: int = 0) -> str:
     if suffix == ".png" or (suffix in JPEG_SUFFIXES and fits):
         return name
     return f"{name}.jpg" if fits else f"{name}.png"
-
-
-def count(number: int, noun: str) -> str:
-    """Returns `1 face`, `2 faces`."""
-    return f"{number} {noun}" + ("" if number == 1 else "s")

@@ -11,12 +11,12 @@ from facial_keypoints.boxes import Detector
 from facial_keypoints.cli.batch import fill_folder, predictor_of
 from facial_keypoints.cli.boxes import read_boxes
 from facial_keypoints.cli.earlier import OVERLAYS, check_out
-from facial_keypoints.cli.inputs import Input, count, find_inputs, output_file, read_clips
+from facial_keypoints.cli.inputs import Input, find_inputs, output_file, read_clips
 from facial_keypoints.cli.options import add_detector_options, add_inputs, add_model_options, detector_of, new_parser
 from facial_keypoints.cli.review import check_review, most_uncertain, write_review
 from facial_keypoints.coco import check_coco_file, write_coco
 from facial_keypoints.drawing import draw_faces
-from facial_keypoints.errors import InputError
+from facial_keypoints.errors import InputError, counted
 from facial_keypoints.face import Face
 from facial_keypoints.pictures import read_picture, write_picture
 from facial_keypoints.predictor import Predictor
@@ -160,7 +160,9 @@ def summary(done: Sequence[PictureFaces], of_clips: Sequence[Sequence[int]]) -> 
     """Returns how many faces were found, in one line; see `clips.summary`."""
     parts = []
     if done:
-        parts.append(f"{count(sum(len(picture.faces) for picture in done), 'face')} in {count(len(done), 'picture')}")
+        parts.append(
+            f"{counted(sum(len(picture.faces) for picture in done), 'face')} in {counted(len(done), 'picture')}"
+        )
     if empty := [picture.file for picture in done if not picture.faces]:
         parts.append(f"no face found in {empty[0] if len(empty) == 1 else f'{len(empty)} of them'}")
     if of_clips:

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from facial_keypoints import geometry, results
 from facial_keypoints.array_types import UInt8
-from facial_keypoints.coco import REVIEWED
+from facial_keypoints.coco import REVIEWED, reviewed
 from facial_keypoints.crops import shown, square_crop
 from facial_keypoints.drawing import draw_faces
 from facial_keypoints.errors import InputError, printable
@@ -49,10 +49,10 @@ def check_review(number: int, spec: ModelSpec) -> None:
 
 
 def has_reviewed(table: Path) -> bool:
-    """Returns whether a person has marked a row of a CSV file as reviewed; False if there is no such file."""
+    """Returns whether a row of a CSV file says anything but no as `reviewed`; False if there is no such file."""
     try:
         with table.open(newline="", encoding="utf-8-sig", errors="replace") as file:
-            return any((row.get(REVIEWED) or "").strip() not in ("", "0") for row in csv.DictReader(file))
+            return any(reviewed(row.get(REVIEWED)) is not False for row in csv.DictReader(file))
     except (OSError, csv.Error):
         return False
 

@@ -19,7 +19,7 @@ from facial_keypoints import results
 from facial_keypoints.array_types import UInt8
 from facial_keypoints.boxes import Detector
 from facial_keypoints.drawing import draw_faces
-from facial_keypoints.errors import InputError
+from facial_keypoints.errors import InputError, counted
 from facial_keypoints.pictures import notes
 from facial_keypoints.predictor import Predictor
 from facial_keypoints.video.tracking import TrackedFace, Tracker
@@ -315,7 +315,7 @@ def annotate_clip(
 def summary(of_clips: Sequence[Sequence[int]]) -> str:
     """Returns a line about clips, each given by its number of frames and of frames without a face."""
     frames, empty = np.sum(of_clips, axis=0).tolist()
-    text = f"{len(of_clips)} clip{'s' * (len(of_clips) > 1)} of {frames} frames"
+    text = f"{counted(len(of_clips), 'clip')} of {counted(frames, 'frame')}"
     return text + (f", no face found in {empty} of them" if empty else "")
 
 

@@ -41,6 +41,15 @@ def test_what_is_stored_comes_back(part: Split, tmp_path: Path) -> None:
         np.testing.assert_array_equal(stored, given)
 
 
+def test_images_are_mapped_and_cannot_be_changed(part: Split, tmp_path: Path) -> None:
+    save_split(tmp_path, "test", part)
+    stored = load_split(tmp_path, "test")
+    assert isinstance(stored.images, np.memmap)
+    assert not isinstance(stored.keypoints, np.memmap)
+    with pytest.raises(ValueError, match="read-only"):
+        stored.images[0] = 0
+
+
 def test_only_the_chosen_faces_are_stored(part: Split, tmp_path: Path) -> None:
     save_split(tmp_path, "test", part, np.array([4, 1]))
     stored, given = load_split(tmp_path, "test"), part.only(np.array([4, 1]))

@@ -24,6 +24,7 @@ from tests.conftest import ROOT
 from tests.models.folders import write_model_folder
 from tests.training.conftest import write_data
 from training.initial_weights import start_from
+from training.targets import Targets
 from training.train import main
 
 
@@ -81,13 +82,19 @@ def images_of(side: int) -> UInt8:
     return np.random.default_rng(0).integers(0, 256, (3, side, side, 1), np.uint8)
 
 
+def faces_of(side: int) -> Targets:
+    """Three faces without labels."""
+    points = np.zeros((3, 15, 2), np.float32)
+    return Targets(images_of(side), points, points[..., 0], np.ones(3, bool), np.arange(3))
+
+
 def start(
     model: keras.Model, weights: str, network: str = "cnn5", label_sources: tuple[int, ...] = (0,)
 ) -> keras.Model:
     """Starts a network for 15 keypoints on pictures of 32 px."""
     build = load_build(network)
     spec = ModelSpec(FACE15, label_sources, False, CROP)
-    return start_from(model, weights, spec, lambda points: build((32, 32, 1), points), images_of(32))
+    return start_from(model, weights, spec, lambda points: build((32, 32, 1), points), faces_of(32))
 
 
 def test_only_a_file_of_the_same_network_fits(tmp_path: Path) -> None:
@@ -115,7 +122,8 @@ def test_of_a_bare_file_with_another_number_of_output_points_the_last_layer_star
     trained.save(path := tmp_path / "trained.keras")
     before = kernel(new, "coordinates")
     start(new, str(path))
-    assert capsys.readouterr().out == f"{path}: has 68 output points and no manifest; all 15 start untrained\n"
+    listed = f"{', '.join(FACE15.names[:5])} and 10 more"
+    assert capsys.readouterr().out == f"{path}: has no manifest, and does not name {listed}, which start untrained\n"
     np.testing.assert_array_equal(kernel(new, "coordinates"), before)
     for number in range(1, 6):
         layer = f"convolution_{number}"
@@ -158,7 +166,7 @@ def test_a_network_that_cannot_be_built_for_other_points_is_refused_where_they_d
     spec = ModelSpec(FACE15, (0,), False, CROP)
     message = r"trained: has other output points; .* but own\.py, line 4: no network for 17"
     with pytest.raises(InputError, match=message):
-        start_from(build(15), str(tmp_path / "trained"), spec, build, images_of(32))
+        start_from(build(15), str(tmp_path / "trained"), spec, build, faces_of(32))
 
 
 def of_two_label_sources(part: Split) -> Split:
@@ -219,7 +227,7 @@ def test_a_correction_of_the_expected_error_that_is_too_large_is_left_out(
 
     for scale, expected in ((1.5, (0.5, 1.5)), (100.0, calibration_of(build(15)))):
         with_calibration(build(15), 0.5, scale).save(path := tmp_path / f"{scale}.keras")
-        started = start_from(build(15), str(path), spec, build, images_of(32))
+        started = start_from(build(15), str(path), spec, build, faces_of(32))
         assert calibration_of(started) == expected
         assert ("starts without it" in capsys.readouterr().out) == (scale == 100)
 

@@ -1,14 +1,16 @@
 """A recipe is what its name says, with the choices put in its place; what the learning rate does with it."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
 from facial_keypoints.errors import InputError
+from facial_keypoints.pretrained import shipped
 from training import augment, losses
-from training.core import compile_model
+from training.core import TrainingConfig, compile_model, train
 from training.recipes import CHOICES, RECIPES, resolve
 
 
@@ -45,6 +47,24 @@ def test_what_was_published_goes_by_the_name_of_its_network() -> None:
     assert resolve("vgg16") == RECIPES["vgg16"]
     assert resolve("cnn5") == resolve("naimishnet") == replace(RECIPES["default"], learning_rate=1e-3)
     assert resolve("cnn5", "default", {"learning_rate": 3e-4}) == RECIPES["default"]
+
+
+def test_fine_tuning_starts_from_a_shipped_model_by_its_name_or_from_a_path() -> None:
+    recipe = resolve("v2", "finetune", {"initial_weights": "v2-68"})
+    assert Path(recipe.initial_weights) == shipped()["v2-68"]
+    assert (recipe.loss, recipe.monitor) == ("laplace", "val_mae")
+    assert resolve("v2", "finetune", {"initial_weights": "./v2"}).initial_weights == "./v2"
+
+
+def test_networks_without_an_expected_error_are_fine_tuned_by_squares() -> None:
+    assert resolve("base", "finetune").loss == "mse"
+    assert resolve("base", "finetune", {"loss": "mae"}).loss == "mae"
+
+
+def test_fine_tuning_needs_weights_to_start_from(tmp_path: Path) -> None:
+    config = TrainingConfig("v2", resolve("v2", "finetune"), tmp_path)
+    with pytest.raises(InputError, match=r"--recipe finetune: .* add --initial-weights NAME or DIR"):
+        train(config, tmp_path / "out")
 
 
 def test_the_names_of_losses_and_augmentations_are_those_that_exist() -> None:

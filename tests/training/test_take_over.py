@@ -7,9 +7,10 @@ import keras
 import numpy as np
 import pytest
 
-from facial_keypoints.array_types import UInt8
+from facial_keypoints.array_types import Float32, UInt8
 from models.networks import load_build
-from training.take_over import Layout, take_over
+from training.take_over import Layout, nearest, take_over
+from training.targets import Targets
 
 SHAPE = (32, 32, 1)
 FEWER = [(point, 20 - 3 * point) for point in range(6)]  # of 21 trained output points, some, in another order
@@ -89,6 +90,13 @@ def images(shape: tuple[int, int, int]) -> UInt8:
     return np.random.default_rng(0).integers(0, 256, (3, *shape), np.uint8)
 
 
+def faces(shape: tuple[int, int, int], points: Float32 | None = None) -> Targets:
+    """Three faces with these labels, float32 (3, M, 2) in px, NaN without a label; without any for 6 output points."""
+    points = np.full((3, 6, 2), np.nan, np.float32) if points is None else points
+    weights = np.isfinite(points).all(axis=2).astype(np.float32)
+    return Targets(images(shape), np.nan_to_num(points), weights, np.ones(3, bool), np.arange(3))
+
+
 @pytest.mark.parametrize(
     ("network", "count", "pairs"),
     [(network, count, pairs) for network in OF_USERS for count, pairs in ((21, FEWER), (6, TURNED), (4, SOME))]
@@ -102,8 +110,8 @@ def test_points_that_both_have_are_predicted_alike(
     build = load_build(network) if isinstance(network, str) else network
     old, new = trained(build, shape, count), build(shape, 6)
     untouched = np.asarray(new.predict(images(shape), verbose=0))
-    left = take_over(new, old, pairs, count, lambda points: build(shape, points), images(shape))
-    assert left == ([], [])
+    left = take_over(new, old, pairs, count, lambda points: build(shape, points), faces(shape))
+    assert left == ([], [], [])
     ours, theirs = ([pair[side] for pair in pairs] for side in (0, 1))
     said, wanted = (np.asarray(model.predict(images(shape), verbose=0)) for model in (new, old))
     np.testing.assert_allclose(said[:, ours], wanted[:, theirs], atol=1e-3)
@@ -114,7 +122,7 @@ def test_points_that_both_have_are_predicted_alike(
 def test_weights_that_cannot_be_assigned_to_points_start_anew(network: Network) -> None:
     old, new = trained(network, SHAPE, 21), network(SHAPE, 6)
     before = [layer.get_weights() for layer in new.layers]
-    left = take_over(new, old, FEWER, 21, lambda points: network(SHAPE, points), images(SHAPE))
+    left = take_over(new, old, FEWER, 21, lambda points: network(SHAPE, points), faces(SHAPE))
     assert left is not None
     assert left.unmatched
     for layer, weights in zip(new.layers, before, strict=True):
@@ -127,7 +135,7 @@ def test_weights_that_cannot_be_assigned_to_points_start_anew(network: Network) 
 def test_the_same_points_in_the_same_order_need_no_assignment(network: Network) -> None:
     old, new = trained(network, SHAPE, 6), network(SHAPE, 6)
     same = [(point, point) for point in range(6)]
-    assert take_over(new, old, same, 6, lambda points: network(SHAPE, points), images(SHAPE)) == ([], [])
+    assert take_over(new, old, same, 6, lambda points: network(SHAPE, points), faces(SHAPE)) == ([], [], [])
     assert all(np.array_equal(a, b) for a, b in zip(new.get_weights(), old.get_weights(), strict=True))
 
 
@@ -137,19 +145,41 @@ def test_for_pictures_of_another_size_all_that_fits_is_taken_and_a_grid_of_cells
     old, new = trained(build, (48, 96, 1), 21), build((96, 48, 1), 6)
     places = new.get_layer("cell_centres_px").get_weights()[0]
     assert places.shape == old.get_layer("cell_centres_px").get_weights()[0].shape
-    left = take_over(new, old, FEWER, 21, lambda points: build((96, 48, 1), points), images((96, 48, 1)))
-    assert left == ([], [])
+    left = take_over(new, old, FEWER, 21, lambda points: build((96, 48, 1), points), faces((96, 48, 1)))
+    assert left == ([], [], [])
     np.testing.assert_array_equal(new.get_layer("cell_centres_px").get_weights()[0], places)
     np.testing.assert_array_equal(new.get_layer("stem_1").get_weights(), old.get_layer("stem_1").get_weights())
     wanted = old.get_layer("attention_logits").get_weights()[1][[theirs for _, theirs in FEWER]]
     np.testing.assert_array_equal(new.get_layer("attention_logits").get_weights()[1], wanted)
 
 
+def test_the_nearest_prediction_is_that_of_the_smallest_mean_distance_to_the_labels() -> None:
+    """Predictions 0 and 1 are at x = 10 and 30; labels of point 0 at 19 and 20, of 1 at 28, of 2 nowhere."""
+    predicted = np.array([[[10, 0], [30, 0]]] * 3, np.float32)
+    labels = np.full((3, 3, 2), np.nan, np.float32)
+    labels[:2, 0] = (19, 0), (20, 0)
+    labels[2, 1] = (28, 0)
+    assert nearest(predicted, faces(SHAPE, labels)) == {0: 0, 1: 1}
+
+
+def test_a_new_point_starts_from_the_nearest_of_the_trained_ones() -> None:
+    """Of six points, 2 and 5 have a pair. The labels of point 0 are what the trained network predicts for point 1."""
+    build = load_build("cnn5")
+    old, new = trained(build, SHAPE, 4), build(SHAPE, 6)
+    wanted = np.asarray(old.predict(images(SHAPE), verbose=0))
+    labels = np.full((3, 6, 2), np.nan, np.float32)
+    labels[:, [0, 2]] = wanted[:, [1, 1]]
+    left = take_over(new, old, SOME, 4, lambda points: build(SHAPE, points), faces(SHAPE, labels))
+    assert left == ([], [], [0])
+    said = np.asarray(new.predict(images(SHAPE), verbose=0))
+    np.testing.assert_allclose(said[:, [0, 2, 5]], wanted[:, [1, 0, 3]], atol=1e-3)
+
+
 def test_what_is_new_keeps_the_weights_of_the_seed() -> None:
     build = load_build("cnn5")
     old, new = trained(build, SHAPE, 4), build(SHAPE, 6)
     before = new.get_layer("coordinates").get_weights()[0]
-    take_over(new, old, SOME, 4, lambda points: build(SHAPE, points), images(SHAPE))
+    take_over(new, old, SOME, 4, lambda points: build(SHAPE, points), faces(SHAPE))
     after = new.get_layer("coordinates").get_weights()[0]
     moved = [4, 5, 10, 11]  # x and y of the points 2 and 5
     np.testing.assert_array_equal(np.delete(after, moved, axis=1), np.delete(before, moved, axis=1))
@@ -159,7 +189,7 @@ def test_another_network_has_nothing_that_fits() -> None:
     build = load_build("base")
     old, new = load_build("cnn5")(SHAPE, 6), build(SHAPE, 6)
     before = new.get_weights()
-    assert take_over(new, old, TURNED, 6, lambda points: build(SHAPE, points), images(SHAPE)) is None
+    assert take_over(new, old, TURNED, 6, lambda points: build(SHAPE, points), faces(SHAPE)) is None
     assert all(np.array_equal(a, b) for a, b in zip(new.get_weights(), before, strict=True))
 
 

@@ -88,3 +88,11 @@ def test_merging_pictures_that_are_all_different_changes_nothing_that_counts() -
     assert np.array_equal(made.may_flip, may_flip)
     assert np.array_equal(made.groups, groups)
     assert np.array_equal(made.points[weights > 0], points[weights > 0])
+
+
+def test_images_of_one_data_folder_are_not_copied_unless_one_occurs_twice() -> None:
+    """They are mapped from a file that may be larger than memory."""
+    one = one_face(5, a=(1, 2))
+    assert merged([one]).images is one.images
+    twice = one._replace(**{name: np.repeat(getattr(one, name), 2, axis=0) for name in one._fields})
+    assert len(merged([twice]).images) == 1

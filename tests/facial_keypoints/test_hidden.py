@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from common.hashes import path_hash
-from common.hidden import is_hidden
+from facial_keypoints.folders import is_hidden
 
 HIDDEN = ["._a.pts", ".DS_Store", ".git/a.csv", "__MACOSX/._training.csv", "a/__MACOSX/b.csv", "a/Thumbs.db"]
 
