@@ -21,8 +21,9 @@ import numpy as np
 from benchmarks.photos import FOUND, MS, faces_of
 from common.markdown import table
 from common.options import stage_parser
+from facial_keypoints import geometry
 from facial_keypoints.array_types import Float64, UInt8
-from facial_keypoints.boxes import Detector, scaled
+from facial_keypoints.boxes import Detector
 from facial_keypoints.crops import eye_centers
 from facial_keypoints.detectors.choose import chosen_detector
 from facial_keypoints.drawing import draw_faces
@@ -71,7 +72,7 @@ def shrunk_to(photo: Scene, eyes_px: float) -> Scene | None:
     scale = eyes_px / float(eye_distances(photo.labelled)[0])
     if scale > 1:
         return None
-    picture = scaled(photo.picture, scale)
+    picture = geometry.scaled(photo.picture, scale)
     if picture.shape[0] > HEIGHT_PX or picture.shape[1] > WIDTH_PX:
         return None
     ratio = np.array(picture.shape[1::-1]) / photo.picture.shape[1::-1]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from common.environment import MATPLOTLIB_BACKEND, without_variable
+from common.process import MATPLOTLIB_BACKEND, without_variable
 from facial_keypoints.array_types import Bool, Float32, UInt8
 
 with without_variable(MATPLOTLIB_BACKEND):

@@ -4,7 +4,6 @@ The competition asks for some coordinates of each image. N images, K keypoints, 
 """
 
 import argparse
-import csv
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from data_prep.readers.training_csv import IMAGE, square_picture
 from facial_keypoints.array_types import Bool, Float32, Int64, UInt8
 from facial_keypoints.codec import decode
 from facial_keypoints.errors import InputError, run
+from facial_keypoints.folders import atomic_file, write_rows
 from facial_keypoints.keypoint_set import FACE15
 
 IMAGE_ID, ROW_ID, FEATURE, LOCATION = "ImageId", "RowId", "FeatureName", "Location"
@@ -185,16 +185,10 @@ def write_submission(path: Path, lookup: Lookup, keypoints: Float32) -> None:
         keypoints: float32 (N, K, 2) in px.
     """
     locations = keypoints.reshape(len(keypoints), -1)[lookup.faces, lookup.columns]
+    rows = zip(lookup.rows, map(str, locations), strict=True)  # the shortest text of a float32
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with partial.open("w", newline="", encoding="utf-8") as file:
-            table = csv.writer(file, lineterminator="\n")
-            table.writerow(SUBMISSION)
-            table.writerows(zip(lookup.rows, map(str, locations), strict=True))  # the shortest text of a float32
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with atomic_file(path) as partial:
+        write_rows(partial, [SUBMISSION, *rows])
 
 
 def _columns(path: Path, header: Sequence[str], names: Sequence[str]) -> list[int]:

@@ -1,7 +1,6 @@
 """Fills an output folder picture by picture, for `predict`, `filter` and `align`; resumes after a kill."""
 
 import argparse
-import csv
 import errno
 import functools
 import hashlib
@@ -16,6 +15,7 @@ import cv2
 from facial_keypoints.cli.inputs import Input, check_name
 from facial_keypoints.cli.resume import Unfinished
 from facial_keypoints.errors import InputError, printable
+from facial_keypoints.folders import write_rows
 from facial_keypoints.predictor import Predictor
 
 UNREAD = "unread.csv"  # the pictures that could not be read
@@ -85,8 +85,7 @@ def fill_folder(
             raise InputError(unread[0][1] if len(unread) == 1 else f"none of {len(unread)} pictures could be read")
         summary = finish(unfinished.folder, done, of_clips)
         if unread:
-            with (unfinished.folder / UNREAD).open("w", newline="", encoding="utf-8") as file:
-                csv.writer(file, lineterminator="\n").writerows([("file", "reason"), *unread])
+            write_rows(unfinished.folder / UNREAD, [("file", "reason"), *unread])
         unfinished.finish()
     print(f"{options.out}: {summary}")
     if unread:
