@@ -7,19 +7,14 @@ of its face, each time with other noise. `prepare` runs in a process of its own.
 """
 
 import json
-import os
-import subprocess
 import sys
 import tempfile
-import time
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from benchmarks.memory import peak_mb
+from benchmarks.memory import in_own_process, peak_mb, run_measured
 from common.options import stage_parser
 from data_prep.faces import labelled_points
 from data_prep.synthetic import dataset
@@ -62,26 +57,10 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        # In a process of its own: Linux counts the parent's memory at the start of a child as the child's.
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-            path = pool.submit(write_coco, folder, options.annotations, options.pictures).result()
+        path = in_own_process(write_coco, folder, options.annotations, options.pictures)
         print(f"{path.stat().st_size / 1e6:.0f} MB of JSON")
-        command = [
-            sys.executable,
-            "-m",
-            "data_prep.prepare",
-            str(path),
-            "--out",
-            str(folder / "data"),
-            *options.options,
-        ]
-        started = time.perf_counter()
-        process = subprocess.Popen(command)
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - started
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            raise subprocess.CalledProcessError(process.returncode, command)
+        prepare = [sys.executable, "-m", "data_prep.prepare", str(path), "--out", str(folder / "data")]
+        seconds, usage = run_measured([*prepare, *options.options])
         print(f"{options.annotations:,} annotations: {seconds:.0f} s, {peak_mb(usage):.0f} MB at most")
 
 

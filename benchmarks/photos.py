@@ -21,7 +21,6 @@ one face and for 64.
 
 import argparse
 import itertools
-import resource
 import subprocess
 import sys
 import tempfile
@@ -34,6 +33,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from benchmarks.memory import run_measured
 from common.markdown import table
 from common.options import stage_parser
 from data_prep.faces import evenly_spread
@@ -241,21 +241,9 @@ def steps_of(photo: Path, predictor: Predictor, turns: int) -> dict[str, float]:
 def from_shell(photo: Path, model: str) -> tuple[float, float]:
     """Returns the seconds of `facial-keypoints predict` for a photo: by the clock, and CPU time."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [
-            sys.executable,
-            "-m",
-            "facial_keypoints",
-            "predict",
-            str(photo),
-            "--model",
-            model,
-            "--out",
-            f"{folder}/out",
-        ]
-        before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        seconds, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
-    return seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        predict = [sys.executable, "-m", "facial_keypoints", "predict", str(photo), "--model", model]
+        seconds, usage = run_measured([*predict, "--out", f"{folder}/out"], subprocess.DEVNULL)
+    return seconds, usage.ru_utime + usage.ru_stime
 
 
 def speed_report(options: argparse.Namespace) -> None:
