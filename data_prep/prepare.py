@@ -5,7 +5,6 @@ import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -202,28 +201,6 @@ def without(faces: Faces, people: set[str]) -> Faces:
     return faces.only(kept)
 
 
-def parameters(options: argparse.Namespace, method: str) -> dict[str, Any]:
-    """Returns the options that the arrays depend on, for the manifest."""
-    return {
-        "inputs": options.inputs or [SYNTHETIC],
-        "split": options.split,
-        "impute": method,
-        "seed": options.seed,
-        "count": options.count,
-        "keypoints": options.keypoints,
-        "images": options.images and str(options.images),
-        "as_15": options.as_15 is not None,
-        "both_label_sources": options.both_label_sources,
-        "size_px": options.size,
-        "crop": options.crop,
-        "color": options.color,
-        "crops_per_face": options.crops_per_face,
-        "exif": options.exif,
-        "category": options.category,
-        "reviewed": options.reviewed,
-    }
-
-
 def imputer(options: argparse.Namespace) -> str:
     """Returns the method that fills gaps; raises InputError if the split does not allow the chosen one."""
     if options.split != "published":
@@ -262,7 +239,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         write_manifest(
             folder,
             PREPARE,
-            parameters=parameters(options, method),
+            parameters={
+                **vars(how),
+                **{name: getattr(options, name) for name in ("split", "count", "keypoints", "category", "reviewed")},
+                "inputs": names,
+                "images": options.images and str(options.images),
+                "impute": method,
+            },
             inputs=hashes,
             metrics={
                 "faces": len(faces),
