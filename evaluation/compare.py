@@ -29,7 +29,7 @@ from evaluation.predictions import read_predictions
 from evaluation.ratio_table import ratio_table
 from evaluation.seeds import seed_lines, seeds_table
 from evaluation.stages import COMPARE, EVALUATE
-from evaluation.tables import SUBSET_TABLES, TABLES, MakeTable, accuracy_table, known_cost
+from evaluation.tables import TABLES, MakeTable, accuracy_table, known_cost, subset_tables
 from facial_keypoints import geometry
 from facial_keypoints.array_types import Float32
 from facial_keypoints.codec import Keypoints
@@ -183,7 +183,7 @@ def baselines(data: EvaluationData) -> list[Entry]:
 
 
 def further_tables(entries: Sequence[Entry], data: EvaluationData) -> dict[str, pd.DataFrame]:
-    """Returns `TABLES` and `SUBSET_TABLES` of all entries, with a column `name`; accuracy is in `comparison.csv`."""
+    """Returns `TABLES` and `subset_tables` of all entries, with a column `name`; accuracy is in `comparison.csv`."""
     test, keypoint_set = data.test, data.keypoint_set
     weights = resampling_weights(test.groups)
     predictions = {entry.name: entry.predicted for entry in entries}
@@ -193,7 +193,7 @@ def further_tables(entries: Sequence[Entry], data: EvaluationData) -> dict[str, 
         return pd.concat(tables, names=["name"]).reset_index("name")
 
     tables = {each: side_by_side(make, predictions, test) for each, make in TABLES.items() if each != "accuracy"}
-    tables |= {each: make(predictions, data) for each, make in SUBSET_TABLES.items()}
+    tables |= subset_tables(predictions, data)
     if test.crops is not None:
         true = true_in_pictures(test, test.crops)
         in_pictures = {

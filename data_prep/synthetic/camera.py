@@ -9,6 +9,7 @@ from data_prep.synthetic.brush import SIZE, pixels
 from data_prep.synthetic.head import look_up, surface
 from data_prep.synthetic.person import Moment, Person
 from facial_keypoints.array_types import Float32
+from facial_keypoints.head_pose import rotations
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,7 @@ def view_of(p: Person, m: Moment, head: Float32) -> View:
 
 def rotation(m: Moment) -> Float32:
     """Returns float32 (3, 3), head to camera: yaw, then pitch, then roll."""
-    (cy, cp, cr), (sy, sp, sr) = np.cos([m.yaw, m.pitch, m.roll]), np.sin([m.yaw, m.pitch, m.roll])
-    yaw = [[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]]
-    pitch = [[1, 0, 0], [0, cp, -sp], [0, sp, cp]]
-    roll = [[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]]
-    return (np.array(roll) @ np.array(pitch) @ np.array(yaw)).astype(np.float32)
+    return rotations(np.degrees([[m.yaw, m.pitch, m.roll]]))[0].astype(np.float32)
 
 
 def strike(maps: Float32, view: View, rounds: int, back: bool = False) -> tuple[Float32, Float32, Float32]:
