@@ -2,7 +2,9 @@
 
 import contextlib
 import csv
+import os
 import shutil
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePath
 
@@ -28,8 +30,11 @@ def write_rows(path: Path, rows: Iterable[Sequence[object]]) -> None:
 
 @contextlib.contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """Yields a temporary file beside `path` that replaces it if the block succeeds, and is deleted if it fails."""
-    partial = path.with_name(f".{path.name}.partial")
+    """Yields a temporary file beside `path` that replaces it if the block succeeds, and is deleted if it fails.
+
+    Several processes and threads may write `path` at once.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.partial")
     try:
         yield partial
         partial.replace(path)

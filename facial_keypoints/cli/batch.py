@@ -1,6 +1,7 @@
 """Fills an output folder picture by picture, for `predict`, `filter` and `align`; resumes after a kill."""
 
 import argparse
+import contextlib
 import errno
 import functools
 import hashlib
@@ -58,7 +59,7 @@ def fill_folder(
     of_picture: Work,
     finish: Callable[[Path, list[Any], list[Any]], str],
     of_clip: Work = _no_clip,
-    more_settings: str = "",
+    more: str = "",
 ) -> None:
     """Writes `--out` whole or not at all and prints a summary; the same command resumes after a kill.
 
@@ -66,13 +67,13 @@ def fill_folder(
         of_picture: reads a picture and writes its files into a folder; several threads call it. Returns JSON values.
         finish: writes the tables from what `of_picture` and `of_clip` returned, in order; returns the summary.
         of_clip: reads a clip and writes its files; returns JSON values other than None.
-        more_settings: what the results depend on besides the options, the network and the inputs.
+        more: what the results depend on besides the options, the network and the inputs.
 
     Raises:
         InputError: no picture could be read; or some of several, after all else is written.
     """
-    settings = _settings(options, predictor, [*pictures, *clips], more_settings)
-    with Unfinished(options.out, settings) as unfinished:
+    settings = _settings(options, predictor, [*pictures, *clips], more)
+    with contextlib.closing(Unfinished(options.out, settings)) as unfinished:
         report = len(pictures) + len(clips) > 1
         done, unread = _each_picture(pictures, of_picture, unfinished, options.workers, report=report)
         of_clips = []
@@ -92,15 +93,13 @@ def fill_folder(
         raise InputError(f"{options.out / UNREAD}: {len(unread)} of {len(pictures)} pictures could not be read")
 
 
-def _settings(
-    options: argparse.Namespace, predictor: Predictor, inputs: Sequence[Input], more_settings: str
-) -> dict[str, Any]:
+def _settings(options: argparse.Namespace, predictor: Predictor, inputs: Sequence[Input], more: str) -> dict[str, Any]:
     """Returns all that the results depend on, as JSON values: a run resumes only one with equal settings."""
     given = {name: str(value) for name, value in vars(options).items() if name not in NO_SETTINGS}
     model = hashlib.sha256(predictor.path.read_bytes()).hexdigest()
     paths = [(one.name, str(one.path.resolve())) for one in inputs]
     command, several = options.main.__module__, options.workers > 1
-    return {**given, "command": command, "model": model, "several": several, "inputs": paths, "more": more_settings}
+    return {**given, "command": command, "model": model, "several": several, "inputs": paths, "more": more}
 
 
 def _each_picture(
