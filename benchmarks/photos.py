@@ -258,11 +258,18 @@ def speed_report(options: argparse.Namespace) -> None:
         print(f"\n{faces}: keras.Model.predict takes {ratio:.1f} times as long as the network")
 
 
+def add_photo_options(p: argparse.ArgumentParser, *, required: bool) -> None:
+    """Adds FOLDER, `--detector` and `--model`; `required`: folders and a detector must be given."""
+    says = "photos with 68 labelled keypoints of one face each"
+    p.add_argument("folders", nargs="+" if required else "*", type=Path, metavar="FOLDER", help=says)
+    says = "compare the cascade with YuNet; YuNet also decides which faces are false"
+    p.add_argument("--detector", required=required, metavar="yunet|FILE.onnx", help=says)
+    p.add_argument("--model", default="v2", metavar="NAME|DIR|FILE", help="model (default: %(default)s)")
+
+
 def parser() -> argparse.ArgumentParser:
     p = stage_parser("benchmarks.photos", __doc__, "photos/ --half all --detector yunet")
-    p.add_argument(
-        "folders", nargs="*", type=Path, metavar="FOLDER", help="photos with 68 labelled keypoints of one face each"
-    )
+    add_photo_options(p, required=False)
     p.add_argument(
         "--half",
         choices=("first", "second", "all"),
@@ -271,15 +278,9 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--most", type=int, metavar="N", help="at most N photos per folder, evenly taken")
     p.add_argument(
-        "--detector",
-        metavar="yunet|FILE.onnx",
-        help="compare the cascade with YuNet; YuNet also decides which faces are false",
-    )
-    p.add_argument(
         "--turned", nargs="+", type=float, default=[0.0], metavar="DEGREES", help="rotations (default: %(default)s)"
     )
     p.add_argument("--any-angle", action="store_true", help="the detectors also search rotated copies")
-    p.add_argument("--model", default="v2", metavar="NAME|DIR|FILE", help="model (default: %(default)s)")
     p.add_argument("--speed", type=Path, metavar="PHOTO", help="measure the time of one photo instead")
     p.add_argument("--turns", type=int, default=10, help="repetitions of each time measurement (default: %(default)s)")
     return p

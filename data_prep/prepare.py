@@ -179,26 +179,22 @@ def input_hashes(
 
 
 def without_held_out(faces: Faces, folders: Sequence[Path]) -> tuple[Faces, list[str]]:
-    """Returns the faces of people in no validation or test split of these folders, and a line for each folder."""
-    lines = []
-    for folder in folders:
-        before, faces = len(faces), without(faces, faces_csv.held_out_people(folder))
-        lines.append(f"{before - len(faces):,} faces left out: they are in val or test of {folder}")
-    return faces, lines
-
-
-def without(faces: Faces, people: set[str]) -> Faces:
-    """Returns the faces of all other people.
+    """Returns the faces of people in no validation or test split of these folders, and a line for each folder.
 
     Raises:
-        InputError: no face is left, or the inputs name no people.
+        InputError: no face is left, or the inputs or a folder name no people.
     """
-    if not (faces.groups != "").any():
-        raise InputError("--leave-out: the inputs name no people, so nobody can be left out by name")
-    kept = ~np.isin(faces.groups, list(people))
-    if not kept.any():
-        raise InputError("--leave-out: all people in the inputs are in val or test there; bring more people")
-    return faces.only(kept)
+    lines = []
+    for folder in folders:
+        people = faces_csv.held_out_people(folder)
+        if not (faces.groups != "").any():
+            raise InputError("--leave-out: the inputs name no people, so nobody can be left out by name")
+        kept = ~np.isin(faces.groups, list(people))
+        if not kept.any():
+            raise InputError("--leave-out: all people in the inputs are in val or test there; bring more people")
+        faces = faces.only(kept)
+        lines.append(f"{(~kept).sum():,} faces left out: they are in val or test of {folder}")
+    return faces, lines
 
 
 def imputer(options: argparse.Namespace) -> str:

@@ -206,13 +206,8 @@ def draw_sunglasses() -> None:
     shine = np.zeros_like(lenses)
     for middle in (0.56, -0.56):
         for left, right, strength in ((-0.2, 0.02, 0.2), (0.07, 0.13, 0.14)):
-            band = [
-                (middle + left + 0.12, -0.5),
-                (middle + right + 0.12, -0.5),
-                (middle + right - 0.14, 0.5),
-                (middle + left - 0.14, 0.5),
-            ]
-            shine += c.fill(band) * strength
+            band = np.array([(left + 0.12, -0.5), (right + 0.12, -0.5), (right - 0.14, 0.5), (left - 0.14, 0.5)])
+            shine += c.fill(band + (middle, 0)) * strength
     c.paint(lenses * c.blurred(shine, 0.012) * (1 - 0.75 * down), (235, 242, 255))
     inner_shadow = c.blurred(frame_only, 0.035) * lenses
     c.paint(inner_shadow, (0, 0, 0), 0.6)
@@ -236,11 +231,8 @@ def draw_glasses() -> None:
     bridge = c.stroke(
         smooth([(-0.16, -0.02), (-0.09, -0.1), (0, -0.13), (0.09, -0.1), (0.16, -0.02)], closed=False), 0.052
     )
-    hinges = [[(0.915, -0.045), (1.02, -0.085), (1.14, -0.09), (1.14, -0.03), (1.02, -0.025), (0.92, 0.02)]]
-    metal = np.maximum(ring, bridge)
-    metal = np.maximum(
-        metal, c.fill(*[smooth(h) for h in hinges], *[smooth(list(map(tuple, mirrored(h)))) for h in hinges])
-    )
+    hinge = smooth([(0.915, -0.045), (1.02, -0.085), (1.14, -0.09), (1.14, -0.03), (1.02, -0.025), (0.92, 0.02)])
+    metal = np.maximum(np.maximum(ring, bridge), c.fill(hinge, mirrored(hinge)))
     c.paint(c.blurred(metal, 0.02), (20, 10, 0), 0.28)
     c.paint(glass, (225, 238, 255), 0.1)
     for middle_x in (0.53, -0.53):
@@ -316,15 +308,8 @@ def draw_hat() -> None:
     side = [(1.12, -1.1), (1.07, -1.6), (1.1, -2.2), (1.22, -2.85)]
     top_middle, top = -2.85, (1.22, 0.17)
     bottom = arc((0, -1.06), (1.12, 0.2), 0, 180)
-    wall = np.concatenate(
-        [
-            smooth(side, closed=False)[::-1],
-            bottom,
-            mirrored(smooth(side, closed=False)),
-            arc((0, top_middle), top, 180, 360),
-        ]
-    )
-    crown = c.fill(wall)
+    right = smooth(side, closed=False)
+    crown = c.fill(np.concatenate([right[::-1], bottom, mirrored(right), arc((0, top_middle), top, 180, 360)]))
     front = [(0, -0.64), (0.9, -0.71), (1.5, -0.9), (1.78, -1.2)]
     behind = [(1.86, -1.24), (1.62, -1.26), (1.1, -1.12), (0, -1.06)]
     brim_mask = c.fill(smooth(both_sides([*front, *behind])))
