@@ -2,6 +2,7 @@
 
 import argparse
 import itertools
+import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -70,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     entries = [*models, *baselines(data)]
     base = chosen_base(options, entries)
     table, ratios = comparison_table(entries, data, base), ratio_table(entries, data, base)
-    further, seeds, remarks = further_tables(entries, data), seeds_table(table), seed_lines(table)
+    further, seeds, remarks = further_tables(entries, data), seeds_table(table, entries), seed_lines(table, entries)
     remarks += ensemble_lines(entries, data)
     with stage_folder(options.out, COMPARE) as folder:
         table.to_csv(folder / "comparison.csv", index=False)
@@ -105,8 +106,7 @@ def chosen_base(options: argparse.Namespace, entries: Sequence[Entry]) -> str:
             f"--reference {options.reference}: is not among the evaluations on {options.data}; give one of "
             f"{', '.join(names)}"
         )
-    first_seed = f"{BASE}_seed0"
-    return options.reference or (first_seed if first_seed in names and BASE not in names else BASE)
+    return options.reference or next((entry.name for entry in entries if entry.network == BASE), BASE)
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -168,10 +168,13 @@ def read_evaluations(folder: Path, data: EvaluationData) -> tuple[dict[str, Entr
             raise InputError(f"{path}: is named {name} like {folder / twin}; evaluate one again with another --name")
         else:
             keypoints = read_predictions(path / "predictions.csv", data.test.rows, data.keypoint_set)
-            flip = " mirrored too" if manifest["parameters"].get("flip") else ""
-            hashes = frozenset(value + flip for key, value in inputs.items() if key.startswith("model"))
+            flip, training = manifest["parameters"].get("flip"), manifest.get("training") or {}
+            trained = json.dumps({**training, "seed": None, "flip": flip}) if training else ""
+            mirrored = " mirrored too" if flip else ""
+            hashes = frozenset(value + mirrored for key, value in inputs.items() if key.startswith("model"))
             cost = known_cost(manifest["metrics"])
-            models[path.name] = Entry(name, keypoints.coordinates, cost, models=hashes)
+            seed = training.get("seed")
+            models[path.name] = Entry(name, keypoints.coordinates, cost, False, hashes, seed, trained)
     return models, left_out
 
 
