@@ -27,13 +27,6 @@ SPARSE = [label_source.name for label_source in FACE15.label_sources].index("spa
 AGAIN = "download it again"
 
 
-class TestImages(NamedTuple):
-    """`test.csv`: the number of each image, and the images, uint8 (N, H, H, 1)."""
-
-    ids: list[int]
-    images: UInt8
-
-
 class Lookup(NamedTuple):
     """`IdLookupTable.csv`: the requested coordinates, row by row.
 
@@ -51,9 +44,9 @@ class Lookup(NamedTuple):
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(arguments)
     check_out(options.out)
-    test = read_test(options.test)
-    lookup = read_lookup(options.lookup, test.ids)
-    asked = np.zeros((len(test.ids), len(FACE15.columns)), bool)
+    ids, images = read_test(options.test)
+    lookup = read_lookup(options.lookup, ids)
+    asked = np.zeros((len(ids), len(FACE15.columns)), bool)
     asked[lookup.faces, lookup.columns] = True
     of_faces = label_sources(asked)
 
@@ -63,9 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     loaded = load_model(options.model)
     if said := notes(loaded):
         print("note: " + "\n  ".join(said))
-    output = predict(loaded, test.images, FACE15)
+    output = predict(loaded, images, FACE15)
     keypoints, _ = decode(output, of_faces, loaded.output_points(FACE15))
-    write_submission(options.out, lookup, inside(keypoints, test.images.shape[1]))
+    write_submission(options.out, lookup, inside(keypoints, images.shape[1]))
     print(
         f"{options.out}: {len(lookup.rows):,} coordinates of {len(np.unique(lookup.faces)):,} images, "
         f"{int((of_faces == SPARSE).sum()):,} of them as the label source {FACE15.label_sources[SPARSE].name} means "
@@ -98,8 +91,10 @@ def check_out(out: Path) -> None:
                 raise InputError(f"{out}: exists and is not a submission file; choose another --out")
 
 
-def read_test(path: Path) -> TestImages:
-    """Returns the images of `test.csv`: columns ImageId and Image, gray values separated by spaces.
+def read_test(path: Path) -> tuple[list[int], UInt8]:
+    """Returns the numbers of the images of `test.csv`, and the images, uint8 (N, H, H, 1).
+
+    Its columns are ImageId and Image, gray values separated by spaces.
 
     Raises:
         InputError: the file is missing or has other columns, an image is not a square or not of the size of the first,
@@ -115,7 +110,7 @@ def read_test(path: Path) -> TestImages:
         where = f"{path}, line {line} ({IMAGE_ID} {number})"
         pictures.append(square_picture(cells[at_image].encode(), pictures[0] if pictures else None, where))
     side = math.isqrt(len(pictures[0]))
-    return TestImages(ids, np.stack(pictures).reshape(-1, side, side, 1))
+    return ids, np.stack(pictures).reshape(-1, side, side, 1)
 
 
 def read_lookup(path: Path, ids: Sequence[int]) -> Lookup:

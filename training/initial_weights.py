@@ -72,11 +72,12 @@ def start_from_trained(
             f"{trained.path}: has no weights that fit {model.name}; give a .keras file or a model folder of this "
             "network"
         )
-    if left.misfits:
-        print(f"{trained.path}: does not fit {listed(left.misfits)} of {model.name}, which start untrained")
+    misfits, unmatched = left
+    if misfits:
+        print(f"{trained.path}: does not fit {listed(misfits)} of {model.name}, which start untrained")
     new = [name_of(point, (*ours, *theirs)) for point in ours if point not in theirs]
-    if left.unmatched:
-        names = listed(left.unmatched)
+    if unmatched:
+        names = listed(unmatched)
         print(f"{trained.path}: {names} of {model.name} start untrained: their weights cannot be assigned to keypoints")
     elif trained.spec is None and new:
         print(f"{trained.path}: has {len(theirs)} output points and no manifest; all {len(ours)} start untrained")

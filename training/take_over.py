@@ -23,18 +23,6 @@ Kind = tuple[str, tuple[tuple[int, ...], ...]]  # of layers: the name without nu
 Pairs = Sequence[tuple[int, int]]  # the same output point: its index in the new network and in the trained one
 
 
-class Left(NamedTuple):
-    """The names of the layers that keep their new weights.
-
-    Attributes:
-        misfits: the trained network has no layer of this name and shape.
-        unmatched: nothing tells which of their weights belong to which output point.
-    """
-
-    misfits: list[str]
-    unmatched: list[str]
-
-
 class Layout(NamedTuple):
     """A possible order of the weights of output points along an axis.
 
@@ -72,8 +60,8 @@ def take_over(
     trained_points: int,
     build: Callable[[int], keras.Model],
     images: UInt8,
-) -> Left | None:
-    """Gives a new network the weights of a trained one; returns what was not changed, or None if nothing fits.
+) -> tuple[list[str], list[str]] | None:
+    """Gives a new network the weights of a trained one.
 
     The trained weights go into a network for the images of `model` and the output points of `trained`, and from there
     to `model`. Those of output points are kept only where both networks then predict the same.
@@ -85,6 +73,10 @@ def take_over(
         trained_points: M'.
         build: returns a network like `model` in float32, with new weights, for any number of output points.
         images: uint8 (N, H, W, C), some that `model` takes, to compare predictions.
+
+    Returns:
+        The names of the layers that keep their new weights: those that the trained network lacks in this shape, and
+        those of which nothing tells which weights belong to which output point. None if nothing fits.
     """
     points = model.output_shape[1]
     source, target = build(trained_points), build(points)
@@ -102,7 +94,7 @@ def take_over(
         unmatched = move(source, target, build(points + 1), pairs, images)
     model.set_weights(target.get_weights())
     names = {key: layer.name for key, layer in layers_of(model).items()}
-    return Left([names[key] for key in misfits if key in names], [names[key] for key in unmatched])
+    return [names[key] for key in misfits if key in names], [names[key] for key in unmatched]
 
 
 def move(source: keras.Model, target: keras.Model, grown: keras.Model, pairs: Pairs, images: UInt8) -> list[Key]:

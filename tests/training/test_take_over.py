@@ -116,11 +116,11 @@ def test_weights_that_cannot_be_assigned_to_points_start_anew(network: Network) 
     before = [layer.get_weights() for layer in new.layers]
     left = take_over(new, old, FEWER, 21, lambda points: network(SHAPE, points), images(SHAPE))
     assert left is not None
-    assert left.unmatched
+    assert left[1]
     for layer, weights in zip(new.layers, before, strict=True):
         if weights:
             kept = all(np.array_equal(a, b) for a, b in zip(layer.get_weights(), weights, strict=True))
-            assert kept == (layer.name in left.unmatched)
+            assert kept == (layer.name in left[1])
 
 
 @pytest.mark.parametrize("network", [points_that_depend_on_each_other, pairs_of_points])
