@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from common.backend import backend_name
 from common.code import changed_files
@@ -66,20 +66,6 @@ class Step:
     @property
     def text(self) -> str:
         return shlex.join(["python", "-m", *self.command])
-
-
-class Run(NamedTuple):
-    """A training run.
-
-    Attributes:
-        network: as `training.train` takes it.
-        name: of the folders of its model and its evaluation.
-        seed: None: the default.
-    """
-
-    network: str
-    name: str
-    seed: int | None
 
 
 def parser() -> argparse.ArgumentParser:
@@ -146,8 +132,8 @@ def steps(options: argparse.Namespace) -> list[Step]:
     networks = {network_name(network): network for network in options.networks or networks_for(options.recipe)}
     if options.networks and len(networks) < len(options.networks):
         raise InputError(f"--networks {' '.join(options.networks)}: two networks have one name; rename a file")
-    runs = [
-        Run(network, name, options.seed) if options.seeds is None else Run(network, f"{name}_seed{number}", number)
+    runs: list[tuple[str, str, int | None]] = [  # network, name of its folders, seed if one is given
+        (network, name, options.seed) if options.seeds is None else (network, f"{name}_seed{number}", number)
         for name, network in networks.items()
         for number in range(options.seed or 0, (options.seed or 0) + (options.seeds or 1))
     ]

@@ -15,10 +15,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from common.options import stage_parser
+from common.process import one_opencv_thread
 from facial_keypoints.array_types import Bool, Float64, UInt8
 from facial_keypoints.boxes import Boxes, Detector
 from facial_keypoints.detectors.choose import HAAR, chosen_detector
@@ -180,15 +180,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     clip, predictor = clips.read_clip(options.clip), Predictor(options.model, threads=1)
     detector: Detector = chosen_detector(options.detector) or Haar()
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            raw, smoothed = (
-                measure(clip, predictor, detector, smooth=smooth, folder=Path(folder)) for smooth in (False, True)
-            )
-    finally:
-        cv2.setNumThreads(threads)
+    with one_opencv_thread(), tempfile.TemporaryDirectory() as folder:
+        raw, smoothed = (
+            measure(clip, predictor, detector, smooth=smooth, folder=Path(folder)) for smooth in (False, True)
+        )
     if not raw.detections:
         raise InputError(f"{clip.path}: has too few frames to measure; give a longer clip")
     numbers = {face.number for faces in smoothed.faces for face in faces}

@@ -14,14 +14,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from benchmarks.memory import peak_mb
+from benchmarks.memory import in_own_process, peak_mb
 from common.options import stage_parser
 from data_prep.faces import labelled_points
 from data_prep.synthetic import dataset
@@ -75,9 +73,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        # In a process of its own: Linux counts the parent's memory at the start of a child as the child's.
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-            path = pool.submit(write_coco, folder, options.annotations, options.pictures).result()
+        path = in_own_process(write_coco, folder, options.annotations, options.pictures)
         print(f"{path.stat().st_size / 1e6:.0f} MB of JSON")
         data = folder / "data"
         seconds, peak, own = measured(["data_prep.prepare", str(path), "--out", str(data), *options.options])

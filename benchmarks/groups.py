@@ -18,11 +18,12 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from benchmarks.photos import FOUND, MS, faces_of
+from benchmarks.photos import FOUND, MS, add_photo_options, faces_of
 from common.markdown import table
 from common.options import stage_parser
+from facial_keypoints import geometry
 from facial_keypoints.array_types import Float64, UInt8
-from facial_keypoints.boxes import Detector, scaled
+from facial_keypoints.boxes import Detector
 from facial_keypoints.crops import eye_centers
 from facial_keypoints.detectors.choose import chosen_detector
 from facial_keypoints.drawing import draw_faces
@@ -71,7 +72,7 @@ def shrunk_to(photo: Scene, eyes_px: float) -> Scene | None:
     scale = eyes_px / float(eye_distances(photo.labelled)[0])
     if scale > 1:
         return None
-    picture = scaled(photo.picture, scale)
+    picture = geometry.scaled(photo.picture, scale)
     if picture.shape[0] > HEIGHT_PX or picture.shape[1] > WIDTH_PX:
         return None
     ratio = np.array(picture.shape[1::-1]) / photo.picture.shape[1::-1]
@@ -141,15 +142,7 @@ def row_of(scenes: Sequence[Scene], predictor: Predictor, detector: Detector | N
 def main(arguments: Sequence[str] | None = None) -> None:
     """Prints a table with one row per distance between the eyes and detector."""
     p = stage_parser("benchmarks.groups", __doc__, "photos/ --detector yunet --eyes 20 40")
-    p.add_argument(
-        "folders", nargs="+", type=Path, metavar="FOLDER", help="photos with 68 labelled keypoints of one face each"
-    )
-    p.add_argument(
-        "--detector",
-        required=True,
-        metavar="yunet|FILE.onnx",
-        help="compare the cascade with YuNet; YuNet also decides which faces are false",
-    )
+    add_photo_options(p, required=True)
     p.add_argument(
         "--eyes",
         nargs="+",
@@ -158,7 +151,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         metavar="PX",
         help="distances between the eyes (default: %(default)s)",
     )
-    p.add_argument("--model", default="v2", metavar="NAME|DIR|FILE", help="model (default: %(default)s)")
     p.add_argument(
         "--pictures", type=Path, metavar="DIR", help="write the scenes with the faces that the cascade finds"
     )

@@ -1,10 +1,35 @@
-"""Measures the memory of processes."""
+"""Measures the time and the memory of processes."""
 
+import os
 import resource
+import subprocess
 import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import Any
 
 
 def peak_mb(usage: resource.struct_rusage | None = None) -> float:
-    """Returns the peak memory in MB of this process, or of one for which `os.wait4` returned `usage`."""
+    """Returns the peak memory in MB of this process, or of one for which `run_measured` returned `usage`."""
     unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
     return (usage or resource.getrusage(resource.RUSAGE_SELF)).ru_maxrss * unit / 1e6
+
+
+def run_measured(command: Sequence[str], stdout: int | None = None) -> tuple[float, resource.struct_rusage]:
+    """Runs a command; returns its seconds by the clock and its use of resources. `stdout` as in `subprocess`."""
+    started = time.perf_counter()
+    process = subprocess.Popen(command, stdout=stdout)
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - started
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return seconds, usage
+
+
+def in_own_process(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Runs a function in a new process, so that its memory is not counted as that of the next child, as on Linux."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(function, *arguments).result()

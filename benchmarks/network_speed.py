@@ -27,7 +27,7 @@ from common.options import positive, stage_parser
 from data_prep.synthetic import dataset
 from facial_keypoints.errors import InputError, run
 from facial_keypoints.predictor import Predictor
-from facial_keypoints.runtime import onnxruntime
+from facial_keypoints.runtime import session
 
 BATCH = 64
 DTYPES = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32}
@@ -42,11 +42,8 @@ def load_session(path: Path) -> Any:
     """Returns an onnxruntime session that uses one thread; raises InputError if the file is not an ONNX model."""
     if not path.is_file():
         raise InputError(f"{path}: no such file; give an ONNX model")
-    module = onnxruntime()
-    settings = module.SessionOptions()
-    settings.intra_op_num_threads = settings.inter_op_num_threads = 1
     try:
-        return module.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
+        return session(path.read_bytes(), threads=1)
     except Exception as error:  # onnxruntime's errors have no common base class
         raise InputError(f"{path}: onnxruntime cannot load it ({error}); export the model again") from None
 

@@ -21,7 +21,6 @@ one face and for 64.
 
 import argparse
 import itertools
-import resource
 import subprocess
 import sys
 import tempfile
@@ -34,6 +33,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from benchmarks.memory import run_measured
 from common.markdown import table
 from common.options import stage_parser
 from data_prep.faces import evenly_spread
@@ -241,21 +241,9 @@ def steps_of(photo: Path, predictor: Predictor, turns: int) -> dict[str, float]:
 def from_shell(photo: Path, model: str) -> tuple[float, float]:
     """Returns the seconds of `facial-keypoints predict` for a photo: by the clock, and CPU time."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [
-            sys.executable,
-            "-m",
-            "facial_keypoints",
-            "predict",
-            str(photo),
-            "--model",
-            model,
-            "--out",
-            f"{folder}/out",
-        ]
-        before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        seconds, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
-    return seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        predict = [sys.executable, "-m", "facial_keypoints", "predict", str(photo), "--model", model]
+        seconds, usage = run_measured([*predict, "--out", f"{folder}/out"], subprocess.DEVNULL)
+    return seconds, usage.ru_utime + usage.ru_stime
 
 
 def speed_report(options: argparse.Namespace) -> None:
@@ -270,11 +258,18 @@ def speed_report(options: argparse.Namespace) -> None:
         print(f"\n{faces}: keras.Model.predict takes {ratio:.1f} times as long as the network")
 
 
+def add_photo_options(p: argparse.ArgumentParser, *, required: bool) -> None:
+    """Adds FOLDER, `--detector` and `--model`; `required`: folders and a detector must be given."""
+    says = "photos with 68 labelled keypoints of one face each"
+    p.add_argument("folders", nargs="+" if required else "*", type=Path, metavar="FOLDER", help=says)
+    says = "compare the cascade with YuNet; YuNet also decides which faces are false"
+    p.add_argument("--detector", required=required, metavar="yunet|FILE.onnx", help=says)
+    p.add_argument("--model", default="v2", metavar="NAME|DIR|FILE", help="model (default: %(default)s)")
+
+
 def parser() -> argparse.ArgumentParser:
     p = stage_parser("benchmarks.photos", __doc__, "photos/ --half all --detector yunet")
-    p.add_argument(
-        "folders", nargs="*", type=Path, metavar="FOLDER", help="photos with 68 labelled keypoints of one face each"
-    )
+    add_photo_options(p, required=False)
     p.add_argument(
         "--half",
         choices=("first", "second", "all"),
@@ -283,15 +278,9 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--most", type=int, metavar="N", help="at most N photos per folder, evenly taken")
     p.add_argument(
-        "--detector",
-        metavar="yunet|FILE.onnx",
-        help="compare the cascade with YuNet; YuNet also decides which faces are false",
-    )
-    p.add_argument(
         "--turned", nargs="+", type=float, default=[0.0], metavar="DEGREES", help="rotations (default: %(default)s)"
     )
     p.add_argument("--any-angle", action="store_true", help="the detectors also search rotated copies")
-    p.add_argument("--model", default="v2", metavar="NAME|DIR|FILE", help="model (default: %(default)s)")
     p.add_argument("--speed", type=Path, metavar="PHOTO", help="measure the time of one photo instead")
     p.add_argument("--turns", type=int, default=10, help="repetitions of each time measurement (default: %(default)s)")
     return p

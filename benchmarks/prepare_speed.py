@@ -7,20 +7,15 @@ MB for 7,049 faces). Every way of reading it runs in its own process, in turns. 
 (start of Python included) and peak memory.
 """
 
-import os
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.memory import peak_mb
+from benchmarks.memory import in_own_process, peak_mb, run_measured
 from common.options import stage_parser
 from data_prep.readers import npz
 from data_prep.readers.training_csv import IMAGE
@@ -66,13 +61,7 @@ def write_training_csv(path: Path, given: str) -> None:
 
 def measure(code: str, path: Path) -> tuple[float, float]:
     """Runs Python code on a file in a new process and returns its wall seconds and its peak memory in MB."""
-    started = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "-c", code, str(path)])
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - started
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, process.args)
+    seconds, usage = run_measured([sys.executable, "-c", code, str(path)])
     return seconds, peak_mb(usage)
 
 
@@ -86,9 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "training.csv"
-        # In its own process: Linux counts the parent's memory at the start of a child as the child's.
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-            pool.submit(write_training_csv, path, options.input).result()
+        in_own_process(write_training_csv, path, options.input)
         print(f"{path.stat().st_size / 1e6:.0f} MB of text, {options.turns} turns")
         turns = [{name: measure(code, path) for name, code in WAYS.items()} for _ in range(options.turns)]
 

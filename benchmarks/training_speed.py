@@ -132,8 +132,7 @@ def measure(way: str, data: Path, faces: int) -> Result:
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, encoding="utf-8")
     if done.returncode != EXIT_DONE:
         sys.exit(done.returncode)  # it has printed the reason
-    result: Result = json.loads(done.stdout.splitlines()[-1])
-    return result
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def speed_ratio(runs: Sequence[Result], others: Sequence[Result], key: str = "faces_per_second") -> float:

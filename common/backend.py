@@ -5,8 +5,7 @@ import json
 import os
 from pathlib import Path
 
-from common.environment import MATPLOTLIB_BACKEND, without_variable
-from common.quiet import native_stderr_silenced
+from common.process import MATPLOTLIB_BACKEND, native_stderr_silenced, without_variable
 from facial_keypoints.errors import InputError, one_line
 from facial_keypoints.telemetry import switch_off
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from common.environment import MATPLOTLIB_BACKEND, without_variable
+from common.process import MATPLOTLIB_BACKEND, without_variable
 from facial_keypoints.array_types import Bool, Float32, UInt8
 
 with without_variable(MATPLOTLIB_BACKEND):
@@ -67,7 +67,14 @@ def face_grid(
     for image, (top, left) in zip(images, corners, strict=True):
         canvas[top : top + height, left : left + width] = image  # a gray channel is broadcast to three
 
-    figure, axes = _bare_axes(canvas, columns * CELL_INCHES, title, bool(layers))
+    width_inches, head_inches = columns * CELL_INCHES, 0.35 if title or layers else 0.0
+    height_inches = width_inches * canvas.shape[0] / canvas.shape[1]
+    figure = Figure(figsize=(width_inches, height_inches + head_inches), dpi=DPI)
+    axes = figure.add_axes((0, 0, 1, height_inches / (height_inches + head_inches)))
+    axes.imshow(canvas, interpolation="bicubic")
+    axes.axis("off")
+    if title:
+        axes.set_title(title, fontsize=10, loc="left")
     for layer in layers:
         shown = np.isfinite(layer.keypoints).all(-1) if layer.shown is None else layer.shown
         inside = (layer.keypoints >= -0.5).all(-1) & (layer.keypoints < (width - 0.5, height - 0.5)).all(-1)
@@ -82,18 +89,6 @@ def face_grid(
             loc="lower right", bbox_to_anchor=(1, 1), ncols=len(layers), frameon=False, fontsize=8, markerscale=2.5
         )
     save(figure, path)
-
-
-def _bare_axes(canvas: UInt8, width_inches: float, title: str, legend: bool) -> tuple[Any, Any]:
-    height_inches = width_inches * canvas.shape[0] / canvas.shape[1]
-    head_inches = 0.35 if title or legend else 0.0
-    figure = Figure(figsize=(width_inches, height_inches + head_inches), dpi=DPI)
-    axes = figure.add_axes((0, 0, 1, height_inches / (height_inches + head_inches)))
-    axes.imshow(canvas, interpolation="bicubic")
-    axes.axis("off")
-    if title:
-        axes.set_title(title, fontsize=10, loc="left")
-    return figure, axes
 
 
 def subplots(rows: int = 1, columns: int = 1, **options: Any) -> tuple[Figure, Any]:

@@ -21,6 +21,7 @@ from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import FACE15, FACE68, Indexes, KeypointSet, as_face15, face15_of_68
 
 Labels = tuple[Float32, Bool]  # keypoints (N, K, 2), and which are occluded (N, K)
+Crops = tuple[UInt8, Float64, list[LabelledPicture]]  # images (N, S, S, C), matrices picture to crop (N, 2, 3), faces
 
 FACE, WHOLE = "face", "whole"
 CROPS = (FACE, WHOLE)
@@ -61,21 +62,6 @@ class CropOptions:
     seed: int = 0
 
 
-@dataclass(frozen=True)
-class Crops:
-    """N crops of faces.
-
-    Attributes:
-        images: uint8 (N, side, side, C).
-        matrices: float64 (N, 2, 3), picture to crop.
-        faces: the face in each crop.
-    """
-
-    images: UInt8
-    matrices: Float64
-    faces: list[LabelledPicture]
-
-
 def crop(
     pictures: LabelledPictures, crop_options: CropOptions, bad: BadFaces = STRICT, scratch: Path | None = None
 ) -> Faces:
@@ -101,8 +87,10 @@ def crop(
         )
     default_px = DEFAULT_SIZE_15_PX if keypoint_set == FACE15 else DEFAULT_SIZE_PX
     crops = _crops(pictures, crop_options, crop_options.size_px or default_px, bad, scratch)
-    keypoints = np.stack([face.keypoints for face in crops.faces])
-    hidden = _occluded(crops.faces)
+    faces = crops[2]
+    keypoints = np.stack([face.keypoints for face in faces])
+    nowhere = np.zeros(keypoints.shape[1], bool)
+    hidden = np.stack([nowhere if face.occluded is None else face.occluded for face in faces])
     labels: dict[int | None, Labels] = {pictures.label_source: (keypoints, hidden)}
     if crop_options.as_15 and pictures.keypoint_set == FACE68:
         both = (0, 1) if crop_options.both_label_sources else (0,)
@@ -113,7 +101,7 @@ def crop(
 def _crops(
     pictures: LabelledPictures, crop_options: CropOptions, side: int, bad: BadFaces, scratch: Path | None
 ) -> Crops:
-    """Returns the crops of all faces, of `side` px."""
+    """Returns the crops of all faces, of `side` px, their matrices and the face in each."""
     rng = np.random.default_rng(crop_options.seed)
     by_eyes = crop_options.as_15 or pictures.keypoint_set == FACE15
     eyes = pictures.keypoint_set.eyes if by_eyes else None
@@ -139,7 +127,7 @@ def _crops(
                 if len(faces) % image_arrays.BLOCK == 0:
                     images = image_arrays.reopened(images)
     bad.check_some_left(pictures.root, len(faces))
-    return Crops(image_arrays.reopened(images)[: len(faces)], np.stack(matrices), faces)
+    return image_arrays.reopened(images)[: len(faces)], np.stack(matrices), faces
 
 
 def _labelled(
@@ -155,12 +143,13 @@ def _labelled(
         labels: keypoints in px of the pictures and which are occluded, by label source; None if the pattern of labels
             has to show it.
     """
-    times, count, side = len(labels), len(crops.faces), crops.images.shape[1]
-    faces = crops.faces * times
-    keypoints = np.concatenate([_inside(of, crops.matrices, side) for of, _ in labels.values()])
+    images, matrices, of_crops = crops
+    times, count = len(labels), len(of_crops)
+    faces = of_crops * times
+    keypoints = np.concatenate([_inside(of, matrices, images.shape[1]) for of, _ in labels.values()])
     given = [np.full(count, source) for source in labels if source is not None]
     return Faces(
-        images=image_arrays.joined([crops.images] * times, scratch) if times > 1 else crops.images,
+        images=image_arrays.joined([images] * times, scratch) if times > 1 else images,
         keypoints=keypoints,
         rows=np.arange(len(faces)),
         groups=np.array([face.person for face in faces]),
@@ -172,16 +161,10 @@ def _labelled(
         ),
         official_splits=np.array([face.split for face in faces]),
         occluded=np.concatenate([of for _, of in labels.values()]) & labelled_points(keypoints),
-        crops=np.concatenate([crops.matrices] * times),
+        crops=np.concatenate([matrices] * times),
         unnamed=() if pictures.names_people else (str(pictures.root),),
-        knows_occluded=any(face.occluded is not None for face in crops.faces),
+        knows_occluded=any(face.occluded is not None for face in of_crops),
     )
-
-
-def _occluded(faces: Sequence[LabelledPicture]) -> Bool:
-    """Returns bool (N, K): the label is that of an occluded keypoint."""
-    nowhere = np.zeros(len(faces[0].keypoints), bool)
-    return np.stack([nowhere if face.occluded is None else face.occluded for face in faces])
 
 
 def _any_of_68(occluded: Bool, label_source: int) -> Bool:

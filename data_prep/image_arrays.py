@@ -5,7 +5,7 @@ touched as memory of this process until the map is closed. `reopened` closes it:
 All functions take arrays in memory as well. N images of H x W px and C channels.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -46,12 +46,7 @@ def blocks(images: UInt8, chosen: Int64 | None = None) -> Iterator[UInt8]:
 def joined(several: Sequence[UInt8], folder: Path | None) -> UInt8:
     """Returns arrays of images of one shape as one array, in a new file in a folder, or in memory for None."""
     everything = empty((sum(map(len, several)), *several[0].shape[1:]), folder)
-    start = 0
-    for block in (block for images in several for block in blocks(images)):
-        everything[start : start + len(block)] = block
-        start += len(block)
-        everything = reopened(everything)
-    return everything
+    return _filled(everything, (block for images in several for block in blocks(images)))
 
 
 def only(images: UInt8, kept: Bool) -> UInt8:
@@ -59,13 +54,17 @@ def only(images: UInt8, kept: Bool) -> UInt8:
     if not isinstance(images, np.memmap) or images.filename is None:
         return images[kept]
     chosen = np.flatnonzero(kept)
-    some = empty((len(chosen), *images.shape[1:]), Path(images.filename).parent)
+    return _filled(empty((len(chosen), *images.shape[1:]), Path(images.filename).parent), blocks(images, chosen))
+
+
+def _filled(images: UInt8, parts: Iterable[UInt8]) -> UInt8:
+    """Returns the array with these images in it, one block after another."""
     start = 0
-    for block in blocks(images, chosen):
-        some[start : start + len(block)] = block
+    for block in parts:
+        images[start : start + len(block)] = block
         start += len(block)
-        some = reopened(some)
-    return some
+        images = reopened(images)
+    return images
 
 
 def save(path: Path, images: UInt8, chosen: Int64) -> None:

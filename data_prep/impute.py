@@ -49,13 +49,22 @@ def _forward_fill(flat: Float64, training: Bool, _: Bool) -> Float64:
     return np.take_along_axis(flat, filled_from, axis=0)
 
 
-def _by_scikit_learn(make_imputer: Callable[[], Any]) -> Imputer:
+def _by_scikit_learn(name: str) -> Imputer:
     def fill(flat: Float64, training: Bool, wanted: Bool) -> Float64:
         from sklearn import config_context
         from sklearn.exceptions import ConvergenceWarning
+        from sklearn.experimental import enable_iterative_imputer  # noqa: F401  (the switch for IterativeImputer)
+        from sklearn.impute import IterativeImputer, KNNImputer, SimpleImputer
+        from sklearn.linear_model import BayesianRidge
         from threadpoolctl import threadpool_limits
 
-        imputer, filled = make_imputer(), flat.copy()
+        if name == "knn":
+            imputer: Any = KNNImputer(n_neighbors=NEIGHBORS)
+        elif name == "iterative":
+            imputer = IterativeImputer(BayesianRidge(), random_state=0)
+        else:
+            imputer = SimpleImputer(strategy=name)
+        filled = flat.copy()
         with warnings.catch_warnings(), config_context(working_memory=WORKING_MEMORY_MB), threadpool_limits(1):
             # One thread: with matrices this small, threads wait for each other a hundred times longer than they work.
             warnings.simplefilter("ignore", ConvergenceWarning)  # `iterative` is measured with ten rounds
@@ -64,26 +73,6 @@ def _by_scikit_learn(make_imputer: Callable[[], Any]) -> Imputer:
         return filled
 
     return fill
-
-
-def _simple(strategy: str) -> Any:
-    from sklearn.impute import SimpleImputer
-
-    return SimpleImputer(strategy=strategy)
-
-
-def _knn() -> Any:
-    from sklearn.impute import KNNImputer
-
-    return KNNImputer(n_neighbors=NEIGHBORS)
-
-
-def _iterative() -> Any:
-    from sklearn.experimental import enable_iterative_imputer  # noqa: F401  (scikit-learn's switch for the next line)
-    from sklearn.impute import IterativeImputer
-    from sklearn.linear_model import BayesianRidge
-
-    return IterativeImputer(BayesianRidge(), random_state=0)
 
 
 def _similarity(flat: Float64, training: Bool, _: Bool) -> Float64:
@@ -131,11 +120,11 @@ def _complete_faces(flat: Float64, training: Bool) -> Float64:
 
 IMPUTERS: dict[str, Imputer] = {
     "ffill": _forward_fill,
-    "mean": _by_scikit_learn(lambda: _simple("mean")),
-    "median": _by_scikit_learn(lambda: _simple("median")),
+    "mean": _by_scikit_learn("mean"),
+    "median": _by_scikit_learn("median"),
     "similarity": _similarity,
-    "knn": _by_scikit_learn(_knn),
-    "iterative": _by_scikit_learn(_iterative),
+    "knn": _by_scikit_learn("knn"),
+    "iterative": _by_scikit_learn("iterative"),
     "ridge": _ridge,
 }
 DEFAULT_IMPUTER = "ridge"  # the lowest error on the real label file, see the table in report.md

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -46,20 +45,6 @@ class LabelOptions:
 NOTHING_SAID = LabelOptions()
 
 
-class Input(NamedTuple):
-    """One input.
-
-    Attributes:
-        faces: its faces, cropped if it holds pictures.
-        found: one line that describes it.
-        keypoint_set: that of its labels, before `--as 15`.
-    """
-
-    faces: Faces
-    found: str
-    keypoint_set: KeypointSet
-
-
 def read(
     inputs: Sequence[str],
     count: int | None,
@@ -95,19 +80,20 @@ def read(
     if label_options.category is not None and not any(Path(name).suffix.lower() == ".json" for name in inputs):
         raise InputError(f"--category {label_options.category}: is for COCO files; {inputs[0]} is none, leave it out")
     read_ones = [read_one(name, count, seed, crop_options, skip_bad, label_options, scratch) for name in inputs]
+    keypoint_sets = [keypoint_set for _, _, keypoint_set in read_ones]
     given = label_options.keypoint_set
-    if given and (other := [name for name, one in zip(inputs, read_ones, strict=True) if one.keypoint_set != given]):
+    if given and (other := [name for name, own in zip(inputs, keypoint_sets, strict=True) if own != given]):
         raise InputError(f"{other[0]}: always has its own keypoint set; leave out --keypoints")
-    faces = [one.faces for one in read_ones]
+    faces = [of_one for of_one, _, _ in read_ones]
     if crop_options != CropOptions(seed=crop_options.seed) and all(one.crops is None for one in faces):
         raise InputError(f"{inputs[0]}: its faces are already cropped; leave out the options for cropping")
     if crop_options.as_15 and any(one.keypoint_set != FACE15 for one in faces):
         raise InputError(
             "--as 15: takes 68 points of labelled pictures; leave out inputs whose faces are cropped already"
         )
-    if crop_options.both_label_sources and all(one.keypoint_set != FACE68 for one in read_ones):
+    if crop_options.both_label_sources and FACE68 not in keypoint_sets:
         raise InputError("--both-label-sources: no input has the 68 points that hold both; leave it out")
-    return join(inputs, faces, scratch), [one.found for one in read_ones]
+    return join(inputs, faces, scratch), [found for _, found, _ in read_ones]
 
 
 def read_one(
@@ -118,8 +104,8 @@ def read_one(
     skip_bad: bool = False,
     label_options: LabelOptions = NOTHING_SAID,
     scratch: Path | None = None,
-) -> Input:
-    """Returns one input; see `read`."""
+) -> tuple[Faces, str, KeypointSet]:
+    """Returns the faces of one input, a line that describes it, and its keypoint set before `--as 15`; see `read`."""
     bad, path = BadFaces(skip_bad), Path(name)
     label_options = replace(label_options, keypoint_set=label_options.keypoint_set or set_beside(path))
     given = label_options.keypoint_set
@@ -135,13 +121,13 @@ def read_one(
         check_sides(name, np.stack([face.keypoints for face in pictures.faces]), pictures.keypoint_set)
         faces = crop(pictures, crop_options, bad, scratch)
         faces = replace(faces, skipped=tuple(bad.lines), unreviewed=unreviewed)
-        return Input(faces, f"{name}: {pictures.found}", pictures.keypoint_set)
+        return faces, f"{name}: {pictures.found}", pictures.keypoint_set
     else:
         faces = npz.read(path, bad, given=given) if path.is_dir() else training_csv.read(path, bad, given)
     if not faces.labelled.any():
         raise InputError(f"{name}: holds {len(faces)} faces and not one label; bring labelled faces")
     check_sides(name, faces.keypoints, faces.keypoint_set)
-    return Input(replace(faces, skipped=tuple(bad.lines)), f"{name}: {len(faces):,} faces", faces.keypoint_set)
+    return replace(faces, skipped=tuple(bad.lines)), f"{name}: {len(faces):,} faces", faces.keypoint_set
 
 
 def check_sides(name: str, keypoints: Float32, keypoint_set: KeypointSet) -> None:

@@ -5,7 +5,6 @@ import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -182,48 +181,22 @@ def input_hashes(
 
 
 def without_held_out(faces: Faces, folders: Sequence[Path]) -> tuple[Faces, list[str]]:
-    """Returns the faces of people in no validation or test split of these folders, and a line for each folder."""
-    lines = []
-    for folder in folders:
-        before, faces = len(faces), without(faces, faces_csv.held_out_people(folder))
-        lines.append(f"{before - len(faces):,} faces left out: they are in val or test of {folder}")
-    return faces, lines
-
-
-def without(faces: Faces, people: set[str]) -> Faces:
-    """Returns the faces of all other people.
+    """Returns the faces of people in no validation or test split of these folders, and a line for each folder.
 
     Raises:
-        InputError: no face is left, or the inputs name no people.
+        InputError: no face is left, or the inputs or a folder name no people.
     """
-    if not (faces.groups != "").any():
-        raise InputError("--leave-out: the inputs name no people, so nobody can be left out by name")
-    kept = ~np.isin(faces.groups, list(people))
-    if not kept.any():
-        raise InputError("--leave-out: all people in the inputs are in val or test there; bring more people")
-    return faces.only(kept)
-
-
-def parameters(options: argparse.Namespace, method: str) -> dict[str, Any]:
-    """Returns the options that the arrays depend on, for the manifest."""
-    return {
-        "inputs": options.inputs or [SYNTHETIC],
-        "split": options.split,
-        "impute": method,
-        "seed": options.seed,
-        "count": options.count,
-        "keypoints": options.keypoints,
-        "images": options.images and str(options.images),
-        "as_15": options.as_15 is not None,
-        "both_label_sources": options.both_label_sources,
-        "size_px": options.size,
-        "crop": options.crop,
-        "color": options.color,
-        "crops_per_face": options.crops_per_face,
-        "exif": options.exif,
-        "category": options.category,
-        "reviewed": options.reviewed,
-    }
+    lines = []
+    for folder in folders:
+        people = faces_csv.held_out_people(folder)
+        if not (faces.groups != "").any():
+            raise InputError("--leave-out: the inputs name no people, so nobody can be left out by name")
+        kept = ~np.isin(faces.groups, list(people))
+        if not kept.any():
+            raise InputError("--leave-out: all people in the inputs are in val or test there; bring more people")
+        faces = faces.only(kept)
+        lines.append(f"{(~kept).sum():,} faces left out: they are in val or test of {folder}")
+    return faces, lines
 
 
 def imputer(options: argparse.Namespace) -> str:
@@ -264,7 +237,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         write_manifest(
             folder,
             PREPARE,
-            parameters=parameters(options, method),
+            parameters={
+                **vars(how),
+                **{name: getattr(options, name) for name in ("split", "count", "keypoints", "category", "reviewed")},
+                "inputs": names,
+                "images": options.images and str(options.images),
+                "impute": method,
+            },
             inputs=hashes,
             metrics={
                 "faces": len(faces),

@@ -64,9 +64,8 @@ def split(method: str, groups: Int64, seed: int, official: Text | None = None) -
             raise InputError("--split official: not all faces are in an official training or test set; choose another")
         if (official == TRAINING).sum() < MIN_FACES:
             raise InputError(f"--split official: fewer than {MIN_FACES} faces are in the training set; bring more")
-        share = (
-            HELD_OUT_FRACTION / 2 / (1 - HELD_OUT_FRACTION / 2)
-        )  # of the training set: 0.1 of all faces, as in the other splits
+        # Of the training set: 0.1 of all faces, as in the other splits.
+        share = HELD_OUT_FRACTION / 2 / (1 - HELD_OUT_FRACTION / 2)
         train, val = train_test_split(np.flatnonzero(official == TRAINING), test_size=share, random_state=seed)
         return {"train": train, "val": val, "test": test}
     shuffle_seed = PUBLISHED_SEED if method == "published" else seed

@@ -45,8 +45,7 @@ BASELINES: dict[str, Callable[[Split, Split], Float32]] = {
 
 
 def _mean(keypoints: Float32) -> Float32:
-    mean: Float32 = keypoints.mean(0, dtype=np.float64).astype(np.float32)
-    return mean
+    return keypoints.mean(0, dtype=np.float64).astype(np.float32)
 
 
 def _for_each(test: Split, face: Float32) -> Float32:

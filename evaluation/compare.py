@@ -2,6 +2,7 @@
 
 import argparse
 import itertools
+import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -29,7 +30,7 @@ from evaluation.predictions import read_predictions
 from evaluation.ratio_table import ratio_table
 from evaluation.seeds import seed_lines, seeds_table
 from evaluation.stages import COMPARE, EVALUATE
-from evaluation.tables import SUBSET_TABLES, TABLES, MakeTable, accuracy_table, known_cost
+from evaluation.tables import TABLES, MakeTable, accuracy_table, known_cost, subset_tables
 from facial_keypoints import geometry
 from facial_keypoints.array_types import Float32
 from facial_keypoints.codec import Keypoints
@@ -70,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     entries = [*models, *baselines(data)]
     base = chosen_base(options, entries)
     table, ratios = comparison_table(entries, data, base), ratio_table(entries, data, base)
-    further, seeds, remarks = further_tables(entries, data), seeds_table(table), seed_lines(table)
+    further, seeds, remarks = further_tables(entries, data), seeds_table(table, entries), seed_lines(table, entries)
     remarks += ensemble_lines(entries, data)
     with stage_folder(options.out, COMPARE) as folder:
         table.to_csv(folder / "comparison.csv", index=False)
@@ -105,8 +106,7 @@ def chosen_base(options: argparse.Namespace, entries: Sequence[Entry]) -> str:
             f"--reference {options.reference}: is not among the evaluations on {options.data}; give one of "
             f"{', '.join(names)}"
         )
-    first_seed = f"{BASE}_seed0"
-    return options.reference or (first_seed if first_seed in names and BASE not in names else BASE)
+    return options.reference or next((entry.name for entry in entries if entry.network == BASE), BASE)
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -168,10 +168,13 @@ def read_evaluations(folder: Path, data: EvaluationData) -> tuple[dict[str, Entr
             raise InputError(f"{path}: is named {name} like {folder / twin}; evaluate one again with another --name")
         else:
             keypoints = read_predictions(path / "predictions.csv", data.test.rows, data.keypoint_set)
-            flip = " mirrored too" if manifest["parameters"].get("flip") else ""
-            hashes = frozenset(value + flip for key, value in inputs.items() if key.startswith("model"))
+            flip, training = manifest["parameters"].get("flip"), manifest.get("training") or {}
+            trained = json.dumps({**training, "seed": None, "flip": flip}) if training else ""
+            mirrored = " mirrored too" if flip else ""
+            hashes = frozenset(value + mirrored for key, value in inputs.items() if key.startswith("model"))
             cost = known_cost(manifest["metrics"])
-            models[path.name] = Entry(name, keypoints.coordinates, cost, models=hashes)
+            seed = training.get("seed")
+            models[path.name] = Entry(name, keypoints.coordinates, cost, False, hashes, seed, trained)
     return models, left_out
 
 
@@ -183,7 +186,7 @@ def baselines(data: EvaluationData) -> list[Entry]:
 
 
 def further_tables(entries: Sequence[Entry], data: EvaluationData) -> dict[str, pd.DataFrame]:
-    """Returns `TABLES` and `SUBSET_TABLES` of all entries, with a column `name`; accuracy is in `comparison.csv`."""
+    """Returns `TABLES` and `subset_tables` of all entries, with a column `name`; accuracy is in `comparison.csv`."""
     test, keypoint_set = data.test, data.keypoint_set
     weights = resampling_weights(test.groups)
     predictions = {entry.name: entry.predicted for entry in entries}
@@ -193,7 +196,7 @@ def further_tables(entries: Sequence[Entry], data: EvaluationData) -> dict[str, 
         return pd.concat(tables, names=["name"]).reset_index("name")
 
     tables = {each: side_by_side(make, predictions, test) for each, make in TABLES.items() if each != "accuracy"}
-    tables |= {each: make(predictions, data) for each, make in SUBSET_TABLES.items()}
+    tables |= subset_tables(predictions, data)
     if test.crops is not None:
         true = true_in_pictures(test, test.crops)
         in_pictures = {

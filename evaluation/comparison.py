@@ -26,6 +26,8 @@ class Entry:
         cost: the values of `COST` that are known.
         baseline: one of `BASELINES` instead of a model.
         models: hashes of the models that predicted; several for an ensemble, none if they are unknown.
+        seed: of its training; None if unknown.
+        trained: how it was trained, equal for runs that differ only in their seeds; empty if unknown.
     """
 
     name: str
@@ -33,6 +35,13 @@ class Entry:
     cost: Mapping[str, float | None]
     baseline: bool = False
     models: frozenset[str] = frozenset()
+    seed: int | None = None
+    trained: str = ""
+
+    @property
+    def network(self) -> str:
+        """The name without the seed that `training.train --seeds` appends."""
+        return self.name.replace(f"_seed{self.seed}", "")
 
 
 def comparison_table(entries: Sequence[Entry], data: EvaluationData, base: str) -> pd.DataFrame:

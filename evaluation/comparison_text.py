@@ -126,7 +126,7 @@ def markdown_text(
     test = data.test
     divisor = f"NME in % of {divisor_text(data.keypoint_set.normalizers[0].name)}"
     labelled, all_labels = (table[table["labels"] == labels] for labels in LABELS)
-    splits = [
+    sections = [
         "# Comparison",
         f"Scored on {len(test):,} test faces{subset and f' ({subset})'} in {len(np.unique(test.groups)):,} groups "
         "(a group is one person, or copies of one picture). In brackets: 95 % intervals.",
@@ -146,7 +146,7 @@ def markdown_text(
         "## How to read this",
         *HOW_TO_READ,
     ]
-    return "\n\n".join(splits) + "\n"
+    return "\n\n".join(sections) + "\n"
 
 
 def further_parts(further: Mapping[str, pd.DataFrame], names: Sequence[str]) -> list[str]:
@@ -157,13 +157,13 @@ def further_parts(further: Mapping[str, pd.DataFrame], names: Sequence[str]) -> 
         names: of models and baselines, in order.
     """
     labelled = {name: rows[rows["labels"] == "labelled"] for name, rows in further.items()}
-    splits = ["### NME by the distance that it is divided by, %", _pivot(labelled["nme"], "normalizer", names)]
-    splits += ["### NME of each region, %", _pivot(labelled["per_region"], "region", names)]
+    sections = ["### NME by the distance that it is divided by, %", _pivot(labelled["nme"], "normalizer", names)]
+    sections += ["### NME of each region, %", _pivot(labelled["per_region"], "region", names)]
     parts_of_faces = pd.concat([labelled["by_origin"], labelled["by_condition"]])
     for by, rows in parts_of_faces.groupby("by", sort=False):
         if rows["which"].nunique() > 1:
             faces = rows.assign(which=[f"{row['which']} ({row['faces']:,} faces)" for _, row in rows.iterrows()])
-            splits += [f"### NME on the faces of each {by}, %", _pivot(faces, "which", names)]
+            sections += [f"### NME on the faces of each {by}, %", _pivot(faces, "which", names)]
     if "accuracy_pictures" in labelled:
         rows = labelled["accuracy_pictures"].set_index("name").loc[list(names)]
         columns = {heading: score for heading, score in SCORES.items() if score[0].endswith(("px", "px_pct"))}
@@ -171,8 +171,8 @@ def further_parts(further: Mapping[str, pd.DataFrame], names: Sequence[str]) -> 
             [f"`{name}`", *(with_interval(row, metric, decimals) for metric, decimals in columns.values())]
             for name, row in rows.iterrows()
         ]
-        splits += ["### In px of the original pictures", markdown.table(["", *columns], cells)]
-    return splits
+        sections += ["### In px of the original pictures", markdown.table(["", *columns], cells)]
+    return sections
 
 
 def _pivot(rows: pd.DataFrame, column: str, names: Sequence[str]) -> str:

@@ -32,10 +32,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             start_backend()  # takes seconds, and --predictions does not need it
             from evaluation.model_predictions import predict_with_all
 
-            keypoints, cost, notes, hashes = predict_with_all(options.models, data, options.flip)
+            keypoints, cost, notes, hashes, training = predict_with_all(options.models, data, options.flip)
             inputs = {"data": data.hash, **hashes}
         else:
-            keypoints, cost, notes = read_predictions(options.predictions, data.test.rows, data.keypoint_set), {}, []
+            keypoints = read_predictions(options.predictions, data.test.rows, data.keypoint_set)
+            cost, notes, training = {}, [], {}
             if options.in_pictures:
                 if data.test.crops is None:
                     raise InputError(f"{options.data}: its faces were not cropped from pictures; omit --in-pictures")
@@ -52,7 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parameters |= {"model" if options.models else "predictions": " ".join(map(str, scored)), "flip": options.flip}
         parameters["in_pictures"] = options.in_pictures
         parameters["rows"] = str(options.rows) if options.rows else None
-        write_manifest(folder, EVALUATE, parameters, inputs, metrics | cost, started, {"notes": notes})
+        about = {"notes": notes, "training": training}
+        write_manifest(folder, EVALUATE, parameters, inputs, metrics | cost, started, about)
     print(f"{text}\nwrote {options.out}")
     tracking.log_folder(options.mlflow, options.out, EVALUATE)
 

@@ -21,16 +21,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from evaluation.inspection.report import inspect
 
     with stage_folder(options.out, INSPECT, [options.model, *filter(None, [options.picture])]) as folder:
-        found = inspect(options.model, options.picture, options.detect)
-        for name, figure in found.figures.items():
+        figures, metrics, notes, model_hash = inspect(options.model, options.picture, options.detect)
+        for name, figure in figures.items():
             save(figure, folder / name)
-        inputs = {"model": found.hash} | ({"picture": file_hash(options.picture)} if options.picture else {})
+        inputs = {"model": model_hash} | ({"picture": file_hash(options.picture)} if options.picture else {})
         parameters = {"model": str(options.model), "detect": options.detect}
         parameters["picture"] = str(options.picture) if options.picture else None
-        write_manifest(folder, INSPECT, parameters, inputs, found.metrics, started, {"notes": found.notes})
-    for note in found.notes:
+        write_manifest(folder, INSPECT, parameters, inputs, metrics, started, {"notes": notes})
+    for note in notes:
         print(f"note: {note}")
-    print(f"wrote {', '.join(found.figures)} to {options.out} in {seconds_text(time.time() - started)}")
+    print(f"wrote {', '.join(figures)} to {options.out} in {seconds_text(time.time() - started)}")
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:

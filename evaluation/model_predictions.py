@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,37 +22,34 @@ class ModelResult(NamedTuple):
         keypoints: of the N test faces.
         cost: the values of `COST`, None where unknown.
         notes: sentences about unknown facts.
-        hash: of its weights.
+        hashes: of the weights of each model, by `model`, or `model_1`, `model_2`, ...
+        training: the parameters of its training; empty for several models and for a bare file.
     """
 
     keypoints: Keypoints
     cost: dict[str, float | None]
     notes: list[str]
-    hash: str
+    hashes: dict[str, str]
+    training: dict[str, Any]
 
 
-def predict_with_all(
-    paths: Sequence[Path], data: EvaluationData, flip: bool
-) -> tuple[Keypoints, dict[str, float | None], list[str], dict[str, str]]:
-    """Returns what one model or an ensemble says of the test faces, its cost, notes, and the hash of each model.
-
-    The hashes are by name: `model`, or `model_1`, `model_2`, ...
+def predict_with_all(paths: Sequence[Path], data: EvaluationData, flip: bool) -> ModelResult:
+    """Returns what one model or an ensemble predicts for the test faces.
 
     Raises:
         InputError: a model is given twice; or see `predict_test_faces`.
     """
     results = [predict_test_faces(path, data, flip) for path in paths]
     if len(paths) == 1:
-        (result,) = results
-        return result.keypoints, result.cost, result.notes, {"model": result.hash}
-    hashes = [result.hash for result in results]
+        return results[0]
+    hashes = [result.hashes["model"] for result in results]
     for number, path in enumerate(paths):
         if hashes[number] in hashes[:number]:
             raise InputError(f"{path}: is the same model as {paths[hashes.index(hashes[number])]}; give each once")
     notes = [f"{path}: {note}" for path, result in zip(paths, results, strict=True) for note in result.notes]
     by_name = {f"model_{number}": value for number, value in enumerate(hashes, start=1)}
     keypoints = mean_keypoints([result.keypoints for result in results])
-    return keypoints, total_cost([result.cost for result in results]), notes, by_name
+    return ModelResult(keypoints, total_cost([result.cost for result in results]), notes, by_name, {})
 
 
 def predict_test_faces(path: Path, data: EvaluationData, flip: bool) -> ModelResult:
@@ -78,9 +75,9 @@ def predict_test_faces(path: Path, data: EvaluationData, flip: bool) -> ModelRes
         )
     if loaded.spec is None and output.shape[-1] == WITH_ERROR:
         said.append("the third number that it gives of each keypoint; taken as the expected error in px")
-    return ModelResult(
-        decode(output, data.test.label_sources, output_points), cost_of(loaded), said, file_hash(loaded.file)
-    )
+    keypoints, hashes = decode(output, data.test.label_sources, output_points), {"model": file_hash(loaded.file)}
+    training = loaded.manifest["parameters"] if loaded.manifest else {}
+    return ModelResult(keypoints, cost_of(loaded), said, hashes, training)
 
 
 def training_notes(loaded: LoadedModel, data: EvaluationData) -> list[str]:

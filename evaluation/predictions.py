@@ -4,7 +4,7 @@ Its columns are `row`, those of a label file in px, and optionally `NAME_expecte
 N faces, K keypoints.
 """
 
-import csv
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from common.csv_table import ROW, Line, number, read_table, row_number, shown, s
 from facial_keypoints.array_types import Bool, Int64
 from facial_keypoints.codec import Keypoints
 from facial_keypoints.errors import InputError
+from facial_keypoints.folders import write_rows
 from facial_keypoints.keypoint_set import KeypointSet
 
 ROWS_WANTED = "give the rows of test_rows.npy"
@@ -37,11 +38,9 @@ def write_predictions(path: Path, keypoints: Keypoints, rows: Int64, keypoint_se
     if keypoints.expected_error is not None:
         columns = columns + expected_error_columns(keypoint_set)
         values = np.concatenate([values, keypoints.expected_error.astype(np.float32)], axis=1)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([ROW, *columns])
-        for row, face in zip(rows.tolist(), values, strict=True):
-            writer.writerow([row, *map(str, face)])  # the shortest text of this float32
+    # The shortest texts of these float32 values.
+    lines = ([row, *map(str, face)] for row, face in zip(rows.tolist(), values, strict=True))
+    write_rows(path, itertools.chain([[ROW, *columns]], lines))
 
 
 def read_predictions(path: Path, rows: Int64, keypoint_set: KeypointSet) -> Keypoints:

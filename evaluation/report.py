@@ -23,7 +23,7 @@ from evaluation.plots.reliability import draw_reliability
 from evaluation.plots.style import REFERENCE
 from evaluation.predictions import write_predictions
 from evaluation.reliability import reliability_table
-from evaluation.tables import OCCLUDED, SUBSET_TABLES, TABLES, VISIBLE, accuracy_table, with_interval
+from evaluation.tables import OCCLUDED, TABLES, VISIBLE, accuracy_table, subset_tables, with_interval
 from facial_keypoints import geometry
 from facial_keypoints.array_types import Float32, Float64
 from facial_keypoints.codec import Keypoints
@@ -43,7 +43,7 @@ def write_report(folder: Path, name: str, keypoints: Keypoints, data: Evaluation
     reference = mean_face(data.train, test) if len(data.train) else None
     scored = {name: predicted} | ({} if reference is None else {MEAN_FACE: reference})
     tables = {each: make(predicted, test, keypoint_set, weights) for each, make in TABLES.items()}
-    tables |= {each: make(scored, data) for each, make in SUBSET_TABLES.items()}
+    tables |= subset_tables(scored, data)
     write_predictions(folder / "predictions.csv", keypoints, test.rows, keypoint_set)
     for table_name, table in tables.items():
         table.to_csv(folder / f"{table_name}.csv", index=False)

@@ -1,24 +1,25 @@
-"""Networks that were trained with several seeds: NAME_seed0, NAME_seed1, ... compared as NAME."""
+"""Networks that were trained with several seeds, compared as one."""
 
 import itertools
-import re
+from collections import defaultdict
+from collections.abc import Sequence
 
 import pandas as pd
 
-from evaluation.comparison import BASELINE
+from evaluation.comparison import Entry
 
-NAME = re.compile(r"(?P<network>.+)_seed\d+(?P<rest>.*)")  # `rest`: what `evaluate` adds, as in base_seed0_flip
 METRICS = {"mae_px": 3, "rmse_px": 3, "nme_pct": 3, "within_5px_pct": 2}  # decimals
 
 
-def seeds_table(table: pd.DataFrame) -> pd.DataFrame:
+def seeds_table(table: pd.DataFrame, entries: Sequence[Entry]) -> pd.DataFrame:
     """Returns `seeds.csv`: for each network of several seeds the mean, lowest and highest value of each metric.
 
     Args:
         table: `comparison.csv`; only its rows of real labels count.
+        entries: what it compares.
     """
     rows = []
-    for network, runs in _by_network(table):
+    for network, runs in _by_network(table, entries):
         if len(runs) > 1:
             row = {"network": network, "seeds": len(runs)}
             for metric, decimals in METRICS.items():
@@ -29,16 +30,16 @@ def seeds_table(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["network", "seeds", *columns]).sort_values("mae_px", ignore_index=True)
 
 
-def seed_lines(table: pd.DataFrame) -> list[str]:
+def seed_lines(table: pd.DataFrame, entries: Sequence[Entry]) -> list[str]:
     """Returns a sentence for each network of several seeds, and one for each pair of networks that seeds may explain.
 
     The difference of two networks may be one of seeds if it is smaller than the range over the seeds of either.
     """
-    runs = {network: of_network["mae_px"] for network, of_network in _by_network(table)}
+    runs = {network: of_network["mae_px"] for network, of_network in _by_network(table, entries)}
     lines = [
         f"{row['network']}: MAE {row['mae_px']:.3f} px, mean of {row['seeds']} seeds from {row['mae_px_lowest']:.3f} "
         f"to {row['mae_px_highest']:.3f}"
-        for _, row in seeds_table(table).iterrows()
+        for _, row in seeds_table(table, entries).iterrows()
     ]
     for (one, of_one), (other, of_other) in itertools.combinations(runs.items(), 2):
         between_seeds = max(of_one.max() - of_one.min(), of_other.max() - of_other.min())
@@ -51,8 +52,14 @@ def seed_lines(table: pd.DataFrame) -> list[str]:
     return lines
 
 
-def _by_network(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """Returns the rows of real labels of each network, without baselines."""
-    labelled = table[(table["labels"] == "labelled") & (table["verdict"] != BASELINE)]
-    networks = labelled["name"].str.replace(NAME, r"\g<network>\g<rest>", regex=True)
-    return [(str(network), rows) for network, rows in labelled.groupby(networks, sort=False)]
+def _by_network(table: pd.DataFrame, entries: Sequence[Entry]) -> list[tuple[str, pd.DataFrame]]:
+    """Returns the name and the rows of real labels of each network, without baselines.
+
+    Runs that differ only in their seeds are one network.
+    """
+    labelled = table[table["labels"] == "labelled"].set_index("name")
+    networks: defaultdict[str, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        if not entry.baseline:
+            networks[entry.trained or entry.name].append(entry)
+    return [(runs[0].network, labelled.loc[[run.name for run in runs]]) for runs in networks.values()]

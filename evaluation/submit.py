@@ -4,7 +4,6 @@ The competition asks for some coordinates of each image. N images, K keypoints, 
 """
 
 import argparse
-import csv
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,19 +18,13 @@ from data_prep.readers.training_csv import IMAGE, square_picture
 from facial_keypoints.array_types import Bool, Float32, Int64, UInt8
 from facial_keypoints.codec import decode
 from facial_keypoints.errors import InputError, run
+from facial_keypoints.folders import atomic_file, write_rows
 from facial_keypoints.keypoint_set import FACE15
 
 IMAGE_ID, ROW_ID, FEATURE, LOCATION = "ImageId", "RowId", "FeatureName", "Location"
 SUBMISSION = [ROW_ID, LOCATION]
 SPARSE = [label_source.name for label_source in FACE15.label_sources].index("sparse")
 AGAIN = "download it again"
-
-
-class TestImages(NamedTuple):
-    """`test.csv`: the number of each image, and the images, uint8 (N, H, H, 1)."""
-
-    ids: list[int]
-    images: UInt8
 
 
 class Lookup(NamedTuple):
@@ -51,9 +44,9 @@ class Lookup(NamedTuple):
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(arguments)
     check_out(options.out)
-    test = read_test(options.test)
-    lookup = read_lookup(options.lookup, test.ids)
-    asked = np.zeros((len(test.ids), len(FACE15.columns)), bool)
+    ids, images = read_test(options.test)
+    lookup = read_lookup(options.lookup, ids)
+    asked = np.zeros((len(ids), len(FACE15.columns)), bool)
     asked[lookup.faces, lookup.columns] = True
     of_faces = label_sources(asked)
 
@@ -63,9 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     loaded = load_model(options.model)
     if said := notes(loaded):
         print("note: " + "\n  ".join(said))
-    output = predict(loaded, test.images, FACE15)
+    output = predict(loaded, images, FACE15)
     keypoints, _ = decode(output, of_faces, loaded.output_points(FACE15))
-    write_submission(options.out, lookup, inside(keypoints, test.images.shape[1]))
+    write_submission(options.out, lookup, inside(keypoints, images.shape[1]))
     print(
         f"{options.out}: {len(lookup.rows):,} coordinates of {len(np.unique(lookup.faces)):,} images, "
         f"{int((of_faces == SPARSE).sum()):,} of them as the label source {FACE15.label_sources[SPARSE].name} means "
@@ -98,8 +91,10 @@ def check_out(out: Path) -> None:
                 raise InputError(f"{out}: exists and is not a submission file; choose another --out")
 
 
-def read_test(path: Path) -> TestImages:
-    """Returns the images of `test.csv`: columns ImageId and Image, gray values separated by spaces.
+def read_test(path: Path) -> tuple[list[int], UInt8]:
+    """Returns the numbers of the images of `test.csv`, and the images, uint8 (N, H, H, 1).
+
+    Its columns are ImageId and Image, gray values separated by spaces.
 
     Raises:
         InputError: the file is missing or has other columns, an image is not a square or not of the size of the first,
@@ -115,7 +110,7 @@ def read_test(path: Path) -> TestImages:
         where = f"{path}, line {line} ({IMAGE_ID} {number})"
         pictures.append(square_picture(cells[at_image].encode(), pictures[0] if pictures else None, where))
     side = math.isqrt(len(pictures[0]))
-    return TestImages(ids, np.stack(pictures).reshape(-1, side, side, 1))
+    return ids, np.stack(pictures).reshape(-1, side, side, 1)
 
 
 def read_lookup(path: Path, ids: Sequence[int]) -> Lookup:
@@ -185,16 +180,10 @@ def write_submission(path: Path, lookup: Lookup, keypoints: Float32) -> None:
         keypoints: float32 (N, K, 2) in px.
     """
     locations = keypoints.reshape(len(keypoints), -1)[lookup.faces, lookup.columns]
+    rows = zip(lookup.rows, map(str, locations), strict=True)  # the shortest text of a float32
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with partial.open("w", newline="", encoding="utf-8") as file:
-            table = csv.writer(file, lineterminator="\n")
-            table.writerow(SUBMISSION)
-            table.writerows(zip(lookup.rows, map(str, locations), strict=True))  # the shortest text of a float32
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with atomic_file(path) as partial:
+        write_rows(partial, [SUBMISSION, *rows])
 
 
 def _columns(path: Path, header: Sequence[str], names: Sequence[str]) -> list[int]:

@@ -133,14 +133,16 @@ def _point_table(
     return pd.DataFrame(sorted(rows, key=lambda row: LABELS.index(row["labels"])))
 
 
-def origin_table(predictions: Mapping[str, Float32], data: EvaluationData) -> pd.DataFrame:
-    """Returns `by_origin.csv`: the rows of `accuracy.csv` for each label source and each origin."""
-    return _table_of_subsets(predictions, data, data.subsets())
+def subset_tables(predictions: Mapping[str, Float32], data: EvaluationData) -> dict[str, pd.DataFrame]:
+    """Returns `by_origin.csv` and `by_condition.csv`: the rows of `accuracy.csv` for subsets of the faces.
 
+    The first has each label source and each origin, the second each of `evaluation.conditions`.
 
-def condition_table(predictions: Mapping[str, Float32], data: EvaluationData) -> pd.DataFrame:
-    """Returns `by_condition.csv`: the rows of `accuracy.csv` for each of `evaluation.conditions`."""
-    return _table_of_subsets(predictions, data, conditions(data.test, data.keypoint_set))
+    Args:
+        predictions: of each model or baseline, by name: float32 (N, K, 2) in px.
+    """
+    subsets = {"by_origin": data.subsets(), "by_condition": conditions(data.test, data.keypoint_set)}
+    return {name: _table_of_subsets(predictions, data, some) for name, some in subsets.items()}
 
 
 def _table_of_subsets(
@@ -151,7 +153,6 @@ def _table_of_subsets(
     `by` is the kind of the subset and `which` its name; the intervals resample `groups`.
 
     Args:
-        predictions: of each model or baseline, by name: float32 (N, K, 2) in px.
         subsets: `by`, `which`, and the faces, bool (N,).
     """
     tables = []
@@ -167,7 +168,7 @@ def _table_of_subsets(
     return pd.concat(tables, ignore_index=True)
 
 
-# Every table of an evaluation, by the name of its file.
+# The tables of one prediction, by the name of their file.
 MakeTable = Callable[[Float32, Split, KeypointSet, Float64], pd.DataFrame]
 TABLES: dict[str, MakeTable] = {
     "accuracy": accuracy_table,
@@ -175,7 +176,6 @@ TABLES: dict[str, MakeTable] = {
     "per_keypoint": keypoint_table,
     "per_region": region_table,
 }
-SUBSET_TABLES = {"by_origin": origin_table, "by_condition": condition_table}
 
 
 def _by_labels(

@@ -29,20 +29,7 @@ _MODULES = {
     "write_picture": "pictures",
 }
 
-__all__ = [
-    "Face",
-    "Haar",
-    "InputError",
-    "Predictor",
-    "Tracker",
-    "YuNet",
-    "align",
-    "apply_filter",
-    "draw_faces",
-    "load_filter",
-    "read_picture",
-    "write_picture",
-]
+__all__ = ["InputError", *_MODULES]  # noqa: PLE0604 (all of them are strings)
 
 
 def __getattr__(name: str) -> Any:

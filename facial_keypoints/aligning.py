@@ -6,7 +6,7 @@ import numpy as np
 
 from facial_keypoints import geometry
 from facial_keypoints.array_types import Float64, UInt8
-from facial_keypoints.crops import shown
+from facial_keypoints.crops import crop_square
 from facial_keypoints.face import Face
 from facial_keypoints.keypoint_set import check_roles
 from facial_keypoints.pictures import Picture, as_rgb
@@ -45,14 +45,8 @@ def align(picture: Picture, faces: Sequence[Face], size_px: int = SIZE_PX, margi
         (2, 160, 160, 3)
     """
     pixels = as_rgb(picture)
-    crops = [crop_aligned(pixels, alignment_matrix(face, size_px, margin), size_px) for face in faces]
+    crops = [crop_square(pixels, alignment_matrix(face, size_px, margin), size_px) for face in faces]
     return np.stack(crops) if crops else np.zeros((0, size_px, size_px, 3), np.uint8)
-
-
-def crop_aligned(picture: UInt8, matrix: Float64, size_px: int) -> UInt8:
-    """Returns the square crop of a picture (H, W, 3) under a matrix (2, 3), uint8 (S, S, 3)."""
-    region, shifted = shown(picture, matrix, size_px, size_px)
-    return geometry.crop(region, shifted, size_px, size_px)
 
 
 def alignment_matrix(face: Face, size_px: int = SIZE_PX, margin: float = 0.0) -> Float64:

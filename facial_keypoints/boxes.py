@@ -7,7 +7,6 @@ new file in `detectors/`.
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -82,16 +81,7 @@ def given_boxes(xywh: npt.ArrayLike) -> Boxes:
 def shrunk(picture: UInt8) -> UInt8:
     """Returns a picture (H, W, C) at the smallest size at which detectors still find all useful faces."""
     longest = max(picture.shape[:2])
-    return scaled(picture, min(1.0, np.clip(SHRUNK * longest, MIN_SEARCHED_PX, MAX_SEARCHED_PX) / longest))
-
-
-def scaled(picture: UInt8, scale: float) -> UInt8:
-    """Returns a picture (H, W, C) with its sides multiplied by `scale` (at most 1), each at least a pixel."""
-    if scale == 1:
-        return picture
-    height, width, channels = picture.shape
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8).reshape(*size[::-1], channels)
+    return geometry.scaled(picture, min(1.0, np.clip(SHRUNK * longest, MIN_SEARCHED_PX, MAX_SEARCHED_PX) / longest))
 
 
 def eyes_in(boxes: Boxes) -> Float64:

@@ -8,6 +8,7 @@ from typing import Any
 
 from facial_keypoints.errors import InputError
 from facial_keypoints.face import DECIMALS
+from facial_keypoints.folders import atomic_file
 from facial_keypoints.keypoint_set import KeypointSet
 from facial_keypoints.results import PictureFaces
 
@@ -38,13 +39,11 @@ def write_coco(path: Path, pictures: Sequence[PictureFaces], keypoint_set: Keypo
         "categories": [category(keypoint_set)],
         "annotations": [{"id": number, **each} for number, each in enumerate(_annotations(pictures), start=1)],
     }
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    with unfinished.open("w", encoding="utf-8") as file:
+    with atomic_file(path) as partial, partial.open("w", encoding="utf-8") as file:
         file.write(json.dumps({"info": {"description": DESCRIPTION, "model": model}, "licenses": []})[:-1])
         for name, values in lists.items():
             file.write(f', "{name}": [' + ",".join("\n" + json.dumps(value) for value in values) + "\n]")
         file.write("}\n")
-    unfinished.replace(path)
 
 
 def reviewed(value: object) -> bool | None:

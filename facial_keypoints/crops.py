@@ -95,6 +95,12 @@ def shown(picture: UInt8, matrix: Float64, height_px: int, width_px: int) -> tup
     return picture[low[1] : high[1], low[0] : high[0]], shifted
 
 
+def crop_square(picture: UInt8, matrix: Float64, side_px: int) -> UInt8:
+    """Returns the square crop of a picture (H, W, C) under a matrix (2, 3), picture to crop, uint8 (S, S, C)."""
+    region, shifted = shown(picture, matrix, side_px, side_px)
+    return geometry.crop(region, shifted, side_px, side_px)
+
+
 def with_channels(images: UInt8, channels: int) -> UInt8:
     """Returns images (N, H, W, 1 or 3) as gray (1) or RGB (3)."""
     if images.shape[-1] == channels:

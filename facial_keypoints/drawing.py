@@ -118,5 +118,4 @@ def _draw_points(drawn: UInt8, keypoints: Float32 | Float64, colors: UInt8, radi
 
 
 def _subpixels(points: Float32 | Float64) -> npt.NDArray[np.int32]:
-    rounded: npt.NDArray[np.int32] = np.round(points * 2**SUBPIXEL_BITS).clip(-(2**30), 2**30).astype(np.int32)
-    return rounded
+    return np.round(points * 2**SUBPIXEL_BITS).clip(-(2**30), 2**30).astype(np.int32)

@@ -1,8 +1,11 @@
-"""Output folders that are written whole or not at all, and the files in a folder that are nobody's data."""
+"""Output folders and files that are written whole or not at all, and the files in a folder that are nobody's data."""
 
 import contextlib
+import csv
+import os
 import shutil
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePath
 
 OF_MACOS_ZIP = "__MACOSX"  # the folder of `._` files in a zip from macOS
@@ -17,6 +20,26 @@ def is_hidden(below: PurePath) -> bool:
     """
     hidden = any(part.startswith(".") or part == OF_MACOS_ZIP for part in below.parts)
     return hidden or below.name in OF_FILE_MANAGERS
+
+
+def write_rows(path: Path, rows: Iterable[Sequence[object]]) -> None:
+    """Writes a CSV file: UTF-8, commas, a line feed after each row."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file, lineterminator="\n").writerows(rows)
+
+
+@contextlib.contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """Yields a temporary file beside `path` that replaces it if the block succeeds, and is deleted if it fails.
+
+    Several processes and threads may write `path` at once.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.partial")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

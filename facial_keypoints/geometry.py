@@ -65,6 +65,15 @@ def chained(first: Float64, second: Float64) -> Float64:
     return np.concatenate([linear, second[..., :2] @ first[..., 2:] + second[..., 2:]], axis=-1)
 
 
+def scaled(picture: UInt8, scale: float) -> UInt8:
+    """Returns a picture (H, W) or (H, W, C) with its sides multiplied by `scale` (at most 1), each at least a pixel."""
+    if scale == 1:
+        return picture
+    height, width = (max(1, round(side * scale)) for side in picture.shape[:2])
+    smaller = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+    return np.asarray(smaller, np.uint8).reshape(height, width, *picture.shape[2:])  # OpenCV drops a single channel
+
+
 def shrunk(picture: UInt8, matrix: Float64) -> tuple[UInt8, Float64]:
     """Returns a picture shrunk to the scale of a matrix (2, 3) by averaging areas, and the matrix that remains.
 
@@ -73,10 +82,8 @@ def shrunk(picture: UInt8, matrix: Float64) -> tuple[UInt8, Float64]:
     scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
     if scale >= 1:
         return picture, matrix
-    height, width = picture.shape[:2]
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    smaller = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
-    ratio = np.array([width / size[0], height / size[1]])
+    smaller = scaled(picture, scale)
+    ratio = np.array(picture.shape[1::-1]) / smaller.shape[1::-1]
     linear = matrix[:, :2] * ratio  # for the smaller picture, whose pixel centers are elsewhere
     shift = matrix[:, :2] @ (ratio - 1) / 2 + matrix[:, 2]
     return smaller, np.column_stack([linear, shift])

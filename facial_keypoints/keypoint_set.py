@@ -16,6 +16,7 @@ import numpy.typing as npt
 from facial_keypoints.errors import InputError, listed
 
 Indexes = tuple[int, ...]
+LookUp = Callable[[str, list[str]], Indexes]  # the keypoints of these names; the first argument says where they stand
 NAMES_LISTED = 3  # in messages
 
 
@@ -330,9 +331,7 @@ def _aliases(names: list[str]) -> dict[str, list[str]]:
     return {role: [name] for name, role in _ALIASES.items() if name in names and role not in names}
 
 
-def _mirror(
-    values: dict[str, Any], names: list[str], indexes: Callable[[str, list[str]], Indexes], where: str
-) -> Indexes | None:
+def _mirror(values: dict[str, Any], names: list[str], indexes: LookUp, where: str) -> Indexes | None:
     if "mirror" not in values:
         return mirror_of_names(names)
     if values["mirror"] is None:
@@ -347,7 +346,7 @@ def _mirror(
 
 
 def _regions(
-    values: dict[str, list[str]], every: Indexes, indexes: Callable[[str, list[str]], Indexes], where: str
+    values: dict[str, list[str]], every: Indexes, indexes: LookUp, where: str
 ) -> tuple[tuple[str, Indexes], ...]:
     regions = [(region, indexes(f"regions.{region}", chosen)) for region, chosen in values.items()]
     used = [k for _, keypoints in regions for k in keypoints]
@@ -359,7 +358,7 @@ def _regions(
 
 
 def _normalizers(
-    values: dict[str, Any], keypoint_set: KeypointSet, indexes: Callable[[str, list[str]], Indexes], where: str
+    values: dict[str, Any], keypoint_set: KeypointSet, indexes: LookUp, where: str
 ) -> tuple[Normalizer, ...]:
     normalizers = []
     for each in values.get("normalizers", []):

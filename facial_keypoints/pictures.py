@@ -6,7 +6,6 @@ import io
 import logging
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -44,25 +43,12 @@ FORMATS = tuple(reader.format for reader in READERS)  # others are refused: some
 TIFF_ONLY = (TiffImagePlugin.TiffImageFile.format,)
 
 
-class LateReader(NamedTuple):
-    """A reader of Pillow's that is imported when a file has its signature: the import is slow and seldom needed.
-
-    Attributes:
-        format, plugin: Pillow's names.
-        signature, at: bytes that such a file contains, and their offset.
-    """
-
-    format: str
-    plugin: str
-    signature: bytes
-    at: int
-
-
-LATE_READERS = (
-    LateReader("AVIF", "PIL.AvifImagePlugin", b"ftyp", 4),
-    LateReader("JPEG2000", "PIL.Jpeg2KImagePlugin", b"\0\0\0\x0cjP  \r\n\x87\n", 0),
-    LateReader("JPEG2000", "PIL.Jpeg2KImagePlugin", b"\xff\x4f\xff\x51", 0),
-)
+# Readers of Pillow's that are imported when a file has their signature: the import is slow and seldom needed.
+LATE_READERS = {  # by the bytes that such a file contains and their offset: Pillow's names of format and module
+    (b"ftyp", 4): ("AVIF", "PIL.AvifImagePlugin"),
+    (b"\0\0\0\x0cjP  \r\n\x87\n", 0): ("JPEG2000", "PIL.Jpeg2KImagePlugin"),
+    (b"\xff\x4f\xff\x51", 0): ("JPEG2000", "PIL.Jpeg2KImagePlugin"),
+}
 LONGEST_SIGNATURE = 16  # bytes
 MOST_PIXELS = 89_000_000  # 267 MB when decoded; Pillow itself warns of more
 JPEG_QUALITY = 92
@@ -176,10 +162,12 @@ def _opened(path: Path, most_pixels: int) -> Image.Image:
         head = file.read(LONGEST_SIGNATURE)
     if head.startswith(tiff.SIGNATURES):
         return _opened_tiff(path, most_pixels)
-    late = next((reader for reader in LATE_READERS if head.startswith(reader.signature, reader.at)), None)
-    if late:
-        importlib.import_module(late.plugin)
-    image = Image.open(path, formats=(late.format,) if late else FORMATS)
+    formats = FORMATS
+    for signature, (late_format, module) in LATE_READERS.items():
+        if head.startswith(*signature):
+            importlib.import_module(module)
+            formats = (late_format,)
+    image = Image.open(path, formats=formats)
     count = getattr(image, "n_frames", 1)  # reads the file up to the last picture
     if count > 1 and image.format != "MPO":  # one photo, then auxiliary pictures
         notes.warning("%s: holds %d pictures; the first is taken", path, count)

@@ -99,6 +99,7 @@ class Predictor:
         self._loaded_by = (*loaded, {"int8": int8, "threads": threads, "providers": tuple(providers), "views": views})
         self.spec = _spec(self._session, self.path)
         self._output_shape = len(self.spec.output_points), WITH_ERROR if self.spec.expected_error else 2
+        self._mirrors = self.spec.output_points.mirror is not None
         self._views = self._checked_views(views)
         self._box_px = cropping.box_of(np.eye(2, 3), self.spec)[2]  # of the mean face, in its crop
         self.typical_uncertainty = _typical_uncertainty(self.path, self._box_px)
@@ -292,10 +293,6 @@ class Predictor:
             for crop in crops
         ]
         return np.array(means, np.float32).reshape(len(crops), *self._output_shape)
-
-    @property
-    def _mirrors(self) -> bool:
-        return self.spec.output_points.mirror is not None
 
     def _checked_views(self, count: int) -> int:
         """Returns the number of views after a check."""

@@ -1,6 +1,6 @@
 """Tables of the faces in pictures: keypoints.csv, keypoints.json. K keypoints."""
 
-import csv
+import itertools
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from facial_keypoints.face import Face
+from facial_keypoints.folders import write_rows
 from facial_keypoints.measures import COLUMNS, Measures
 from facial_keypoints.spec import ModelSpec
 
@@ -67,13 +68,12 @@ def row(face: dict[str, Any], *, measures: bool = False) -> list[float | None]:
 
 def write_csv(path: Path, pictures: Iterable[PictureFaces], spec: ModelSpec, *, measures: bool = False) -> None:
     """Writes one row for each face: `file,face`, then `columns`; none for a picture without faces."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["file", "face", *columns(spec, measures=measures)])
-        for picture in pictures:
-            writer.writerows(
-                [picture.file, number, *row(face, measures=measures)] for number, face in enumerate(picture.faces)
-            )
+    rows = (
+        [picture.file, number, *row(face, measures=measures)]
+        for picture in pictures
+        for number, face in enumerate(picture.faces)
+    )
+    write_rows(path, itertools.chain([["file", "face", *columns(spec, measures=measures)]], rows))
 
 
 def write_json(path: Path, pictures: Sequence[PictureFaces], spec: ModelSpec, model: str) -> None:

@@ -84,7 +84,10 @@ def load_build(network: str) -> Build:
         InputError: there is no such network, its file cannot be run, or its `build` takes other arguments.
     """
     path = network_file(network)
-    module = _run_file(path) if is_file(network) else importlib.import_module(f"models.{network}")
+    if is_file(network):
+        module = _run_file(path, path.stat().st_mtime_ns)
+    else:
+        module = importlib.import_module(f"models.{network}")
     build = getattr(module, "build", None)
     if not inspect.isfunction(build) and not isinstance(build, functools.partial):
         raise InputError(f"{path}: has no function `build`; {CONTRACT}")
@@ -96,8 +99,9 @@ def load_build(network: str) -> Build:
     return build
 
 
-def _run_file(path: Path) -> ModuleType:
-    """Returns a user's file as a module."""
+@functools.cache
+def _run_file(path: Path, changed_ns: int) -> ModuleType:
+    """Returns a user's file as a module; runs it again only after a change (`changed_ns`: when it was last changed)."""
     spec = importlib.util.spec_from_file_location(f"network_file_{path.stem}", path.resolve())
     if spec is None or spec.loader is None:
         raise InputError(f"{path}: is no Python file; {CONTRACT}")

@@ -115,24 +115,15 @@ class Canvas:
         rgba[alpha < 0.5 / 255] = 0
         image = Image.fromarray(np.rint(rgba.clip(0, 255)).astype(np.uint8))
         image.save(FILTERS / f"{name}.png", optimize=True)
-        values = {
-            "fit": fit,
-            "paint": paint,
-            "anchors": [self._anchor(keypoints, depth) for keypoints, depth in anchors],
-        }
-        (FILTERS / f"{name}.json").write_text(as_json(values), encoding="utf-8")
+        rows = ",\n    ".join(json.dumps(self._anchor(*anchor)) for anchor in anchors)  # one anchor per line
+        text = f'{json.dumps({"fit": fit, "paint": paint})[:-1]}, "anchors": [\n    {rows}\n]}}\n'
+        (FILTERS / f"{name}.json").write_text(text, encoding="utf-8")
 
     def _anchor(self, keypoints: list[str], depth: float) -> dict[str, Any]:
         position = np.mean([FACE[keypoint] for keypoint in keypoints], axis=0)
         x, y = (position - self.origin) * self.scale - 0.5
         values = {"keypoints": keypoints, "x": round(float(x), 1), "y": round(float(y), 1)}
         return values | ({"depth": round(depth * self.scale, 1)} if depth else {})
-
-
-def as_json(values: dict[str, Any]) -> str:
-    """Returns the text of an anchors file, one anchor per line."""
-    anchors = ",\n    ".join(json.dumps(anchor) for anchor in values.pop("anchors"))
-    return f'{json.dumps(values)[:-1]}, "anchors": [\n    {anchors}\n]}}\n'
 
 
 def smooth(points: Sequence[tuple[float, float]], closed: bool = True, steps: int = 24) -> Points:
@@ -166,6 +157,12 @@ def between(first: Color, second: Color, share: Mask) -> npt.NDArray[np.float32]
     """Returns the mix of two colors (H, W, 3)."""
     share = np.clip(share, 0, 1)[..., None]
     return np.asarray(np.asarray(first, np.float32) * (1 - share) + np.asarray(second, np.float32) * share, np.float32)
+
+
+def shaded(base: Color, light: Mask, bright: Color, dark: Color, most: tuple[float, float]) -> npt.NDArray[np.float32]:
+    """Returns a color (H, W, 3), brighter where `light` is above 0 and darker below; `most`: the largest shares."""
+    brighter = between(base, bright, light.clip(0, 1) * most[0])
+    return between(brighter, dark, (-light).clip(0, 1) * most[1])
 
 
 def draw_sunglasses() -> None:
@@ -209,21 +206,12 @@ def draw_sunglasses() -> None:
     shine = np.zeros_like(lenses)
     for middle in (0.56, -0.56):
         for left, right, strength in ((-0.2, 0.02, 0.2), (0.07, 0.13, 0.14)):
-            band = [
-                (middle + left + 0.12, -0.5),
-                (middle + right + 0.12, -0.5),
-                (middle + right - 0.14, 0.5),
-                (middle + left - 0.14, 0.5),
-            ]
-            shine += c.fill(band) * strength
+            band = np.array([(left + 0.12, -0.5), (right + 0.12, -0.5), (right - 0.14, 0.5), (left - 0.14, 0.5)])
+            shine += c.fill(band + (middle, 0)) * strength
     c.paint(lenses * c.blurred(shine, 0.012) * (1 - 0.75 * down), (235, 242, 255))
     inner_shadow = c.blurred(frame_only, 0.035) * lenses
     c.paint(inner_shadow, (0, 0, 0), 0.6)
-    light = c.lit(frame_only, 0.03)
-    c.paint(
-        frame_only,
-        between(between((24, 24, 27), (175, 178, 188), light.clip(0, 1) * 0.75), (0, 0, 0), (-light).clip(0, 1) * 0.6),
-    )
+    c.paint(frame_only, shaded((24, 24, 27), c.lit(frame_only, 0.03), (175, 178, 188), (0, 0, 0), (0.75, 0.6)))
     for side in (1, -1):
         for dot in ((0.985, -0.265), (1.035, -0.26)):
             c.paint(c.fill(arc((dot[0] * side, dot[1]), (0.017, 0.017))), (205, 208, 214))
@@ -243,11 +231,8 @@ def draw_glasses() -> None:
     bridge = c.stroke(
         smooth([(-0.16, -0.02), (-0.09, -0.1), (0, -0.13), (0.09, -0.1), (0.16, -0.02)], closed=False), 0.052
     )
-    hinges = [[(0.915, -0.045), (1.02, -0.085), (1.14, -0.09), (1.14, -0.03), (1.02, -0.025), (0.92, 0.02)]]
-    metal = np.maximum(ring, bridge)
-    metal = np.maximum(
-        metal, c.fill(*[smooth(h) for h in hinges], *[smooth(list(map(tuple, mirrored(h)))) for h in hinges])
-    )
+    hinge = smooth([(0.915, -0.045), (1.02, -0.085), (1.14, -0.09), (1.14, -0.03), (1.02, -0.025), (0.92, 0.02)])
+    metal = np.maximum(np.maximum(ring, bridge), c.fill(hinge, mirrored(hinge)))
     c.paint(c.blurred(metal, 0.02), (20, 10, 0), 0.28)
     c.paint(glass, (225, 238, 255), 0.1)
     for middle_x in (0.53, -0.53):
@@ -255,9 +240,7 @@ def draw_glasses() -> None:
             path = arc((middle_x, middle[1]), (r, r), start, end)
             taper = np.sin(np.linspace(0, np.pi, len(path))) ** 0.5 * width + 1e-3
             c.paint(c.blurred(c.stroke(path, taper), 0.006) * glass, (255, 255, 255), 0.5)
-    light = c.lit(metal, 0.018)
-    gold = between(between((176, 128, 48), (255, 240, 180), light.clip(0, 1)), (84, 52, 10), (-light).clip(0, 1) * 0.9)
-    c.paint(metal, gold)
+    c.paint(metal, shaded((176, 128, 48), c.lit(metal, 0.018), (255, 240, 180), (84, 52, 10), (1, 0.9)))
     c.save("glasses", PLANE, fit="affine")
 
 
@@ -325,43 +308,16 @@ def draw_hat() -> None:
     side = [(1.12, -1.1), (1.07, -1.6), (1.1, -2.2), (1.22, -2.85)]
     top_middle, top = -2.85, (1.22, 0.17)
     bottom = arc((0, -1.06), (1.12, 0.2), 0, 180)
-    wall = np.concatenate(
-        [
-            smooth(side, closed=False)[::-1],
-            bottom,
-            mirrored(smooth(side, closed=False)),
-            arc((0, top_middle), top, 180, 360),
-        ]
-    )
-    crown = c.fill(wall)
-    edge = smooth(
-        [
-            (1.78, -1.2),
-            (1.5, -0.9),
-            (0.9, -0.71),
-            (0, -0.64),
-            (-0.9, -0.71),
-            (-1.5, -0.9),
-            (-1.78, -1.2),
-            (-1.86, -1.24),
-            (-1.62, -1.26),
-            (-1.1, -1.12),
-            (0, -1.06),
-            (1.1, -1.12),
-            (1.62, -1.26),
-            (1.86, -1.24),
-        ]
-    )
-    brim_mask = c.fill(edge)
+    right = smooth(side, closed=False)
+    crown = c.fill(np.concatenate([right[::-1], bottom, mirrored(right), arc((0, top_middle), top, 180, 360)]))
+    front = [(0, -0.64), (0.9, -0.71), (1.5, -0.9), (1.78, -1.2)]
+    behind = [(1.86, -1.24), (1.62, -1.26), (1.1, -1.12), (0, -1.06)]
+    brim_mask = c.fill(smooth(both_sides([*front, *behind])))
     sheen = np.exp(-(((c.x + 0.45) / 0.3) ** 2)) * 0.6 + np.exp(-(((c.x - 0.75) / 0.16) ** 2)) * 0.25 + 0 * c.y
     felt = between((22, 22, 27), (98, 98, 112), sheen.astype(np.float32))
     dark_sides = np.clip((np.abs(c.x) - 0.7) / 0.5, 0, 1) + 0 * c.y
     felt = between(felt, (6, 6, 9), dark_sides * 0.7)
-    light = c.lit(brim_mask, 0.05)
-    brim_color = between(
-        between((26, 26, 31), (122, 122, 136), light.clip(0, 1) * 0.8), (0, 0, 0), (-light).clip(0, 1) * 0.55
-    )
-    c.paint(brim_mask, brim_color)
+    c.paint(brim_mask, shaded((26, 26, 31), c.lit(brim_mask, 0.05), (122, 122, 136), (0, 0, 0), (0.8, 0.55)))
     contact = c.blurred(crown, 0.06) * brim_mask
     c.paint(contact, (0, 0, 0), 0.55)
     c.paint(crown, felt)
@@ -372,9 +328,7 @@ def draw_hat() -> None:
     band = crown * ((c.y > -1.46 + curve) & (c.y < -1.04 + curve)).astype(np.float32)
     red = between((150, 20, 34), (232, 92, 98), sheen.astype(np.float32))
     red = between(red, (62, 4, 12), dark_sides * 0.8)
-    folds = np.clip(1 - np.abs((c.y - (-1.46 + curve)) / 0.03), 0, 1) + np.clip(
-        1 - np.abs((c.y - (-1.04 + curve)) / 0.03), 0, 1
-    )
+    folds = sum(np.clip(1 - np.abs((c.y - (y + curve)) / 0.03), 0, 1) for y in (-1.46, -1.04))
     c.paint(cv2.GaussianBlur(band, (0, 0), 1.2), between(red, (60, 4, 12), folds * 0.7))
     c.save("hat", HEAD)
 
@@ -399,38 +353,20 @@ def draw_crown() -> None:
         mid = (np.array(a) + b) / 2 + np.array([0, 0.07])
         upper.append((1 - t) ** 2 * np.array(a) + 2 * t * (1 - t) * mid + t**2 * np.array(b))
     front = c.fill(np.concatenate([np.stack([xs, low(xs)], axis=1)[::-1], *upper]))
-    back_points = [
-        (-1.12, -1.1),
-        (-1.05, -1.78),
-        (-0.68, -1.42),
-        (-0.36, -1.86),
-        (0.0, -1.42),
-        (0.36, -1.86),
-        (0.68, -1.42),
-        (1.05, -1.78),
-        (1.12, -1.1),
-    ]
-    back = c.fill(back_points)
+    back = c.fill(both_sides([(0, -1.42), (0.36, -1.86), (0.68, -1.42), (1.05, -1.78), (1.12, -1.1)]))
     c.paint(back, between((128, 84, 16), (70, 42, 4), (c.y + 1.9) / 0.8 + 0 * c.x))
     sheen = np.exp(-(((c.x + 0.4) / 0.26) ** 2)) + 0.5 * np.exp(-(((c.x - 0.72) / 0.14) ** 2)) + 0 * c.y
     gold = between((222, 160, 40), (255, 240, 170), sheen.astype(np.float32))
     gold = between(gold, (120, 70, 8), np.clip((np.abs(c.x) - 0.75) / 0.5, 0, 1) * 0.75 + 0 * c.y)
-    light = c.lit(front, 0.035)
-    gold = between(between(gold, (255, 250, 215), light.clip(0, 1) * 0.8), (104, 60, 4), (-light).clip(0, 1) * 0.7)
+    gold = shaded(gold, c.lit(front, 0.035), (255, 250, 215), (104, 60, 4), (0.8, 0.7))
     c.paint(c.blurred(front, 0.05) * back * (1 - front), (40, 20, 0), 0.5)
     c.paint(front, gold)
     rail = c.y - low(c.x)
     for y in (-0.3, -0.035):  # two rails
         bar = front * np.clip(1.4 - np.abs((rail - y) / 0.035), 0, 1)
         c.paint(bar, between((255, 238, 160), (130, 80, 10), (rail - y) / 0.06 + 0.45), 0.95)
-    gems = [
-        (0.0, (200, 24, 48)),
-        (-0.46, (24, 96, 200)),
-        (0.46, (24, 96, 200)),
-        (-0.86, (20, 150, 90)),
-        (0.86, (20, 150, 90)),
-    ]
-    for x, color in gems:
+    red, blue, green = (200, 24, 48), (24, 96, 200), (20, 150, 90)
+    for x, color in ((0.0, red), (-0.46, blue), (0.46, blue), (-0.86, green), (0.86, green)):
         turn = float(np.sqrt(1 - (x / half) ** 2))
         _gem(c, (x, float(low(x)) - 0.167), (0.1 * turn + 0.01, 0.085), color)
     for x, y in tips:
@@ -484,9 +420,7 @@ def draw_cat_ears() -> None:
         )
         ear, pink = c.fill(outer), c.fill(inner)
         fade = np.clip((-1.08 - c.y) / 0.28, 0, 1) + 0 * c.x  # fades into the hair below
-        light = c.lit(ear, 0.07)
-        fur = between(between((72, 66, 66), (150, 140, 138), light.clip(0, 1)), (28, 24, 26), (-light).clip(0, 1) * 0.8)
-        c.paint(ear * fade, fur)
+        c.paint(ear * fade, shaded((72, 66, 66), c.lit(ear, 0.07), (150, 140, 138), (28, 24, 26), (1, 0.8)))
         c.paint(
             c.blurred(pink, 0.03) * ear * fade, between((250, 176, 180), (196, 104, 118), (c.y + 1.7) / 0.8 + 0 * c.x)
         )
@@ -507,11 +441,7 @@ def draw_cat_nose() -> None:
     nose = smooth(both_sides([(0, 0.5), (0.1, 0.475), (0.2, 0.5), (0.19, 0.585), (0.08, 0.69), (0, 0.72)]))
     tip = c.fill(nose)
     c.paint(c.blurred(tip, 0.03), (60, 20, 20), 0.3)
-    light = c.lit(tip, 0.05)
-    c.paint(
-        tip,
-        between(between((226, 116, 132), (255, 214, 216), light.clip(0, 1)), (128, 44, 62), (-light).clip(0, 1) * 0.8),
-    )
+    c.paint(tip, shaded((226, 116, 132), c.lit(tip, 0.05), (255, 214, 216), (128, 44, 62), (1, 0.8)))
     c.paint(c.blurred(c.fill(arc((-0.06, 0.535), (0.05, 0.018))), 0.01), (255, 255, 255), 0.75)
     for side in (1, -1):
         for y, rise, reach in ((0.66, -0.2, 1.28), (0.73, -0.02, 1.36), (0.8, 0.17, 1.24)):

@@ -12,6 +12,7 @@ import numpy as np
 from common.code import changed_files
 from facial_keypoints.array_types import Float32
 from facial_keypoints.errors import InputError
+from facial_keypoints.folders import atomic_file
 
 STATE_FILE = "state.npz"
 
@@ -46,23 +47,12 @@ def save(path: Path, model: keras.Model, state: State) -> None:
     """Saves the state of a run after an epoch; if it is killed, `path` holds the old or the new state."""
     arrays: dict[str, Any] = {f"variable_{i}": keras.ops.convert_to_numpy(v) for i, v in enumerate(_variables(model))}
     arrays |= {f"best_{i}": weights for i, weights in enumerate(state.best_weights)}
-    facts = {
-        "settings": state.settings,
-        "code": state.code,
-        "history": state.history,
-        "seconds": state.seconds,
-        "early_stopping": state.early_stopping,
-    }
+    facts = {name: value for name, value in vars(state).items() if name != "best_weights"}
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    try:
-        with partial.open("wb") as file:
-            np.savez(file, facts=np.frombuffer(json.dumps(facts).encode(), np.uint8), **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with atomic_file(path) as partial, partial.open("wb") as file:
+        np.savez(file, facts=np.frombuffer(json.dumps(facts).encode(), np.uint8), **arrays)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def restore(path: Path, model: keras.Model, settings: dict[str, Any], code: dict[str, str]) -> State:

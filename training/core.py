@@ -16,7 +16,7 @@ import numpy as np
 from tqdm.keras import TqdmCallback
 
 from common.hashes import path_hash
-from common.opencv import one_opencv_thread
+from common.process import one_opencv_thread
 from common.stage import check_out, locked, seconds_text, stage_code, write_manifest
 from facial_keypoints.errors import InputError, counted
 from facial_keypoints.folders import atomic_folder

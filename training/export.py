@@ -8,7 +8,6 @@ import json
 import shutil
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,7 @@ import numpy as np
 from common.backend import start_backend
 from common.hashes import file_hash
 from common.options import stage_parser
-from common.quiet import native_stderr_silenced
+from common.process import native_stderr_silenced
 from common.stage import locked
 from data_prep.arrays import data_hash, load_data_manifest, load_keypoint_set, load_split
 from data_prep.faces import Split
@@ -34,25 +33,13 @@ from models.saved import load_model
 if TYPE_CHECKING:
     import keras
 
+Call = Callable[[UInt8], Float32]  # of a written network, for images (N, H, W, C)
+Write = Callable[["keras.Model", ModelSpec, Path], Call]
+
 LITERT_FILE, SAVED_MODEL = "model.tflite", "saved_model"
 CHECKED_IMAGES = 16
 LARGEST_DIFFERENCE_PX = 0.01
 LARGEST_INT8_LOSS_PX = 0.02
-
-
-@dataclass(frozen=True)
-class Faces:
-    """Faces to calibrate and test the 8-bit file.
-
-    Attributes:
-        train: to measure the range of the values of each layer.
-        val: to measure the loss of accuracy.
-        hash: of the data folder's arrays.
-    """
-
-    train: Split
-    val: Split
-    hash: str
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -99,27 +86,21 @@ def export(folder: Path, int8: Path | None = None, *, litert: bool = False, save
         if spec is None or manifest is None:
             raise InputError(f"{folder}: does not say what the network predicts; give a folder that training wrote")
         faces = load_faces(int8, spec) if int8 else None
-        metrics = manifest["metrics"]
+        onnx = not (int8 or litert or savedmodel) or ONNX_FILE not in manifest["files"]
+        wanted = {ONNX_FILE: onnx, LITERT_FILE: litert, SAVED_MODEL: savedmodel}
+        metrics, written = manifest["metrics"], {}
         with atomic_folder(folder) as new:
             shutil.copytree(folder, new, dirs_exist_ok=True)
-            written = []
-            if not (faces or litert or savedmodel) or ONNX_FILE not in manifest["files"]:
-                metrics["onnx_difference_px"] = write_onnx(model, spec, new / ONNX_FILE)
-                written.append((ONNX_FILE, f"within {metrics['onnx_difference_px']:.0e} px of {KERAS_FILE}"))
+            for name in (name for name in FORMATS if wanted[name]):
+                kind, metric, write = FORMATS[name]
+                metrics[metric] = difference_px(model, spec, new / name, kind, write)
+                written[name] = f"within {metrics[metric]:.0e} px of {KERAS_FILE}"
             if faces:
-                metrics["int8"] = write_int8(new / ONNX_FILE, spec, faces, new / INT8_FILE)
-                written.append(
-                    (INT8_FILE, "MAE {val_mae_loss_px:+.4f} px on validation faces".format(**metrics["int8"]))
-                )
-            if litert:
-                metrics["litert_difference_px"] = write_litert(model, spec, new / LITERT_FILE)
-                written.append((LITERT_FILE, f"within {metrics['litert_difference_px']:.0e} px of {KERAS_FILE}"))
-            if savedmodel:
-                metrics["savedmodel_difference_px"] = write_savedmodel(model, spec, new / SAVED_MODEL)
-                written.append((SAVED_MODEL, f"within {metrics['savedmodel_difference_px']:.0e} px of {KERAS_FILE}"))
-            manifest["files"] |= {name: file_hash(new / name) for name, _ in written if name != SAVED_MODEL}
+                metrics["int8"] = write_int8(new / ONNX_FILE, new / INT8_FILE, spec, *faces)
+                written[INT8_FILE] = "MAE {val_mae_loss_px:+.4f} px on validation faces".format(**metrics["int8"])
+            manifest["files"] |= {name: file_hash(new / name) for name in written if name != SAVED_MODEL}
             (new / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
-    return [f"{folder / name}: {megabytes(folder / name):.1f} MB, {text}" for name, text in written]
+    return [f"{folder / name}: {megabytes(folder / name):.1f} MB, {text}" for name, text in written.items()]
 
 
 def megabytes(path: Path) -> float:
@@ -128,8 +109,8 @@ def megabytes(path: Path) -> float:
     return sum(file.stat().st_size for file in files if file.is_file()) / 1e6
 
 
-def load_faces(folder: Path, spec: ModelSpec) -> Faces:
-    """Returns the training and validation faces of a data folder.
+def load_faces(folder: Path, spec: ModelSpec) -> tuple[Split, Split, str]:
+    """Returns the training and validation faces of a data folder, and the hash of its arrays.
 
     Raises:
         InputError: no data folder, none of either, or they are not what the network takes.
@@ -147,60 +128,52 @@ def load_faces(folder: Path, spec: ModelSpec) -> Faces:
             f"in {wanted_height} x {wanted_width} px{differs and f' ({differs})'}; give the data folder that it was "
             "trained on"
         )
-    return Faces(train, val, data_hash(manifest))
+    return train, val, data_hash(manifest)
 
 
-def write_onnx(model: "keras.Model", spec: ModelSpec, path: Path) -> float:
-    """Writes a network as an ONNX file; returns the largest difference between the two in px.
+def write_onnx(model: "keras.Model", spec: ModelSpec, path: Path) -> Call:
+    """Writes a network as an ONNX file whose metadata hold the spec as JSON; returns its call.
 
     The file has one input, images float32 (N, H, W, C) with values 0..255 and N open, and one output, float32 (N, M, 2)
-    or (N, M, 3). Its metadata hold the spec as JSON.
-
-    Raises:
-        InputError: the converter fails, or they differ by more than `LARGEST_DIFFERENCE_PX` on images of noise.
+    or (N, M, 3).
     """
+    import onnx
 
-    def write() -> Callable[[UInt8], Float32]:
-        import onnx
+    from training.int8 import run_onnx
 
-        from training.int8 import run_onnx
-
-        model.export(path, format="onnx", verbose=False, input_signature=signature(spec))
-        file = onnx.load(path)
-        onnx.helper.set_model_props(file, {METADATA_KEY: json.dumps(to_json(spec))})
-        onnx.save(file, path)
-        return lambda images: run_onnx(path, images)
-
-    return difference_px(model, spec, path, "ONNX", write)
+    model.export(path, format="onnx", verbose=False, input_signature=signature(spec))
+    file = onnx.load(path)
+    onnx.helper.set_model_props(file, {METADATA_KEY: json.dumps(to_json(spec))})
+    onnx.save(file, path)
+    return lambda images: run_onnx(path, images)
 
 
-def write_litert(model: "keras.Model", spec: ModelSpec, path: Path) -> float:
-    """Writes a network for LiteRT; input, output, return value and errors are those of `write_onnx`."""
+def write_litert(model: "keras.Model", spec: ModelSpec, path: Path) -> Call:
+    """Writes a network for LiteRT, with the input and output of `write_onnx`; returns its call."""
+    import tensorflow as tf
 
-    def write() -> Callable[[UInt8], Float32]:
-        import tensorflow as tf
-
-        model.export(path, format="litert", verbose=False, input_signature=signature(spec))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # TensorFlow announces that its interpreter will move to another package
-            call: Any = tf.lite.Interpreter(str(path)).get_signature_runner()
-        return lambda images: next(iter(call(images=images.astype(np.float32)).values()))
-
-    return difference_px(model, spec, path, "LiteRT", write)
+    model.export(path, format="litert", verbose=False, input_signature=signature(spec))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # TensorFlow announces that its interpreter will move to another package
+        call: Any = tf.lite.Interpreter(str(path)).get_signature_runner()
+    return lambda images: next(iter(call(images=images.astype(np.float32)).values()))
 
 
-def write_savedmodel(model: "keras.Model", spec: ModelSpec, path: Path) -> float:
-    """Writes a network as a SavedModel folder; input, output, return value and errors are those of `write_onnx`."""
+def write_savedmodel(model: "keras.Model", spec: ModelSpec, path: Path) -> Call:
+    """Writes a network as a SavedModel folder, with the input and output of `write_onnx`; returns its call."""
+    import tensorflow as tf
 
-    def write() -> Callable[[UInt8], Float32]:
-        import tensorflow as tf
+    shutil.rmtree(path, ignore_errors=True)
+    model.export(path, format="tf_saved_model", verbose=False, input_signature=signature(spec))
+    served: Any = tf.saved_model.load(str(path))
+    return lambda images: np.asarray(served.serve(images.astype(np.float32)))
 
-        shutil.rmtree(path, ignore_errors=True)
-        model.export(path, format="tf_saved_model", verbose=False, input_signature=signature(spec))
-        served: Any = tf.saved_model.load(str(path))
-        return lambda images: np.asarray(served.serve(images.astype(np.float32)))
 
-    return difference_px(model, spec, path, "a SavedModel", write)
+FORMATS: dict[str, tuple[str, str, Write]] = {  # by file: the format for messages, the metric, what writes it
+    ONNX_FILE: ("ONNX", "onnx_difference_px", write_onnx),
+    LITERT_FILE: ("LiteRT", "litert_difference_px", write_litert),
+    SAVED_MODEL: ("a SavedModel", "savedmodel_difference_px", write_savedmodel),
+}
 
 
 def signature(spec: ModelSpec) -> list[Any]:
@@ -210,15 +183,13 @@ def signature(spec: ModelSpec) -> list[Any]:
     return [keras.InputSpec(shape=(None, *spec.crop.shape), dtype="float32", name="images")]
 
 
-def difference_px(
-    model: "keras.Model", spec: ModelSpec, path: Path, kind: str, write: Callable[[], Callable[[UInt8], Float32]]
-) -> float:
-    """Returns the largest difference in px between a written network and the one in Keras, on images of noise.
+def difference_px(model: "keras.Model", spec: ModelSpec, path: Path, kind: str, write: Write) -> float:
+    """Writes a network; returns the largest difference in px between it and the one in Keras, on images of noise.
 
     Args:
-        path: what is written, for messages.
+        path: what is written.
         kind: its format, for messages.
-        write: writes it and returns its call, images uint8 (N, H, W, C) in.
+        write: a function of FORMATS.
 
     Raises:
         InputError: it cannot be written or called, or differs by more than `LARGEST_DIFFERENCE_PX`.
@@ -227,7 +198,7 @@ def difference_px(
     wanted = model.predict(images, verbose=0)
     try:
         with native_stderr_silenced():  # the converters' libraries print warnings
-            call = write()
+            call = write(model, spec, path)
             given = np.concatenate([call(images[:1]), call(images[1:])])  # any N
     except Exception as error:  # converters and runtimes raise errors of many kinds
         raise InputError(
@@ -239,32 +210,40 @@ def difference_px(
     return largest
 
 
-def write_int8(onnx_file: Path, spec: ModelSpec, faces: Faces, path: Path) -> dict[str, Any]:
+def write_int8(
+    onnx_file: Path, path: Path, spec: ModelSpec, train: Split, val: Split, hash_of_data: str
+) -> dict[str, Any]:
     """Writes an ONNX file with 8-bit integers (`training.int8`); returns its data and its loss of accuracy.
+
+    Args:
+        onnx_file: the float file.
+        path: the file to write.
+        train: to measure the range of the values of each layer.
+        val: to measure the loss of accuracy.
 
     Raises:
         InputError: it cannot be written, or its MAE on the validation faces is larger by `LARGEST_INT8_LOSS_PX`.
     """
     from training.int8 import CALIBRATION_FACES, quantize, run_onnx
 
-    train, val = (with_channels(split.images, spec.crop.channels) for split in (faces.train, faces.val))
+    channels = spec.crop.channels
     try:
         with native_stderr_silenced():
-            quantize(onnx_file, train, path)
-            outputs = [run_onnx(file, val) for file in (onnx_file, path)]
+            quantize(onnx_file, with_channels(train.images, channels), path)
+            outputs = [run_onnx(file, with_channels(val.images, channels)) for file in (onnx_file, path)]
     except InputError:
         raise
     except Exception as error:  # the error classes of onnxruntime have no common base
         raise InputError(
             f"{path.name}: this network cannot be quantized ({one_line(error)}); nothing is written"
         ) from None
-    before, after = (decode(output, faces.val.label_sources, spec.output_points).coordinates for output in outputs)
-    labelled, true = faces.val.labelled, faces.val.keypoints
+    before, after = (decode(output, val.label_sources, spec.output_points).coordinates for output in outputs)
+    labelled, true = val.labelled, val.keypoints
     loss = float(np.abs(after - true)[labelled].mean() - np.abs(before - true)[labelled].mean())
     if not loss < LARGEST_INT8_LOSS_PX:
         raise InputError(f"{path.name}: loses {loss:.3g} px of MAE on the validation faces; nothing is written")
     return {
-        "data": faces.hash,
+        "data": hash_of_data,
         "calibration_faces": min(len(train), CALIBRATION_FACES),
         "val_mae_loss_px": loss,
         "val_mean_difference_px": float(np.abs(after - before).mean()),

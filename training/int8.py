@@ -6,7 +6,6 @@ Static quantization by `onnxruntime.quantization` (Jacob et al. 2018, arXiv 1712
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -14,7 +13,7 @@ import onnx
 from data_prep.faces import evenly_spread
 from facial_keypoints.array_types import Float32, UInt8
 from facial_keypoints.errors import InputError
-from facial_keypoints.runtime import onnxruntime
+from facial_keypoints.runtime import onnxruntime, session
 
 CALIBRATION_FACES = 128  # on v2, 32 and 512 give the same error to 0.002 px
 BATCH = 16
@@ -80,7 +79,7 @@ def quantize(path: Path, images: UInt8, out: Path) -> None:
 
 def run_onnx(path: Path, images: UInt8) -> Float32:
     """Returns the first output of an ONNX file for images uint8 (N, H, W, C), float32 (N, M, 2 or 3)."""
-    session: Any = onnxruntime().InferenceSession(path, providers=["CPUExecutionProvider"])
-    name = session.get_inputs()[0].name
+    loaded = session(path.read_bytes())
+    name = loaded.get_inputs()[0].name
     batches = [images[start : start + BATCH].astype(np.float32) for start in range(0, len(images), BATCH)]
-    return np.concatenate([np.asarray(session.run(None, {name: batch})[0], np.float32) for batch in batches])
+    return np.concatenate([np.asarray(loaded.run(None, {name: batch})[0], np.float32) for batch in batches])

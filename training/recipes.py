@@ -53,9 +53,9 @@ class Recipe:
     learning_rate: float
     schedule: str
     patience: int
-    loss: str
-    labels: str
-    augment: str
+    loss: str = "mse"
+    labels: str = "masked"
+    augment: str = "none"
     crop_px: int = 0
     faces_per_group: int = 0
     weight_decay: float = 0.0
@@ -97,8 +97,6 @@ RECIPES = {
             learning_rate=3e-4,
             schedule="cosine",
             patience=40,
-            loss="mse",
-            labels="masked",
             augment="light",
         ),
         Recipe(
@@ -108,9 +106,7 @@ RECIPES = {
             learning_rate=1e-5,
             schedule="constant",
             patience=10,
-            loss="mse",
             labels="imputed",
-            augment="none",
         ),
         Recipe(
             name="v2",
@@ -148,8 +144,6 @@ RECIPES = {
             schedule="constant",
             patience=10,
             loss="mae",
-            labels="masked",
-            augment="none",
             initial_weights=IMAGENET,
         ),
         Recipe(
@@ -159,9 +153,6 @@ RECIPES = {
             learning_rate=1e-3,
             schedule="constant",
             patience=10,
-            loss="mse",
-            labels="masked",
-            augment="none",
             crop_px=224,
         ),
         Recipe(
@@ -171,9 +162,6 @@ RECIPES = {
             learning_rate=1e-3,
             schedule="constant",
             patience=5,
-            loss="mse",
-            labels="masked",
-            augment="none",
             crop_px=224,
         ),
     )

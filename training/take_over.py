@@ -92,22 +92,22 @@ def take_over(
         faces: some that `model` is trained on.
     """
     points = model.output_shape[1]
-    label_source, target = build(trained_points), build(points)
-    of_size = constants(label_source, target) if shape_of(trained, "input_shape") != model.input_shape else set()
+    source, target = build(trained_points), build(points)
+    of_size = constants(source, target) if shape_of(trained, "input_shape") != model.input_shape else set()
     target.set_weights(model.get_weights())
-    copy(target, label_source)
-    taken = copy(trained, label_source, without=of_size)
+    copy(target, source)
+    taken = copy(trained, source, without=of_size)
     if not taken:
         return None
     paired = {index for index, _ in pairs}
-    close = nearest(predictions(label_source, faces.images), faces)
+    close = nearest(predictions(source, faces.images), faces)
     added = [(index, of) for index, of in close.items() if index not in paired]
-    misfits = [key for key in layers_of(label_source) if key not in taken | of_size]
+    misfits = [key for key in layers_of(source) if key not in taken | of_size]
     unmatched: list[Key] = []
     if (trained_points, [*pairs]) == (points, [(point, point) for point in range(points)]):
-        copy(label_source, target)
+        copy(source, target)
     else:
-        unmatched = move(label_source, target, build(points + 1), [*pairs, *added], faces.images)
+        unmatched = move(source, target, build(points + 1), [*pairs, *added], faces.images)
     model.set_weights(target.get_weights())
     names = {key: layer.name for key, layer in layers_of(model).items()}
     return Left(
@@ -117,7 +117,7 @@ def take_over(
     )
 
 
-def move(label_source: keras.Model, target: keras.Model, grown: keras.Model, pairs: Pairs, images: UInt8) -> list[Key]:
+def move(source: keras.Model, target: keras.Model, grown: keras.Model, pairs: Pairs, images: UInt8) -> list[Key]:
     """Gives `target` all weights of `source`, except those of output points without a pair.
 
     Args:
@@ -126,15 +126,15 @@ def move(label_source: keras.Model, target: keras.Model, grown: keras.Model, pai
     Returns:
         The layers that depend on M and keep their weights, because no layout makes both networks predict the same.
     """
-    slots = slots_of_points(label_source, target, grown)
+    slots = slots_of_points(source, target, grown)
     of_points = {id(layer) for slot in slots for layer in slot.ours}
     depending = [key for key, layer in layers_of(target).items() if id(layer) in of_points]
-    copy(label_source, target, without=depending)
-    counts = target.output_shape[1], label_source.output_shape[1]
+    copy(source, target, without=depending)
+    counts = target.output_shape[1], source.output_shape[1]
     if not all(slot.fits(counts) for slot in slots):
         return depending
     ours, theirs = ([pair[side] for pair in pairs] for side in (0, 1))
-    before, wanted = target.get_weights(), predictions(label_source, images)[:, theirs]
+    before, wanted = target.get_weights(), predictions(source, images)[:, theirs]
     for layout in LAYOUTS:
         for slot in slots:
             slot.move((ours, theirs), counts, layout)
@@ -182,11 +182,11 @@ class Slot(NamedTuple):
             layer.set_weights([array[number] for array in arrays])
 
 
-def slots_of_points(label_source: keras.Model, target: keras.Model, grown: keras.Model) -> list[Slot]:
+def slots_of_points(source: keras.Model, target: keras.Model, grown: keras.Model) -> list[Slot]:
     """Returns the layers that depend on the number of output points; the networks are for M', M and M + 1."""
     few, many = layers_of(target), layers_of(grown)
     repeated = {kind_of(key, layer) for key, layer in many.items() if key not in few}
-    theirs, ours, more = (grouped(network, repeated) for network in (label_source, target, grown))
+    theirs, ours, more = (grouped(network, repeated) for network in (source, target, grown))
     slots = []
     for name, layers in ours.items():
         before, after = stacked(layers), stacked(more.get(name, []))
@@ -213,9 +213,9 @@ def stacked(layers: Sequence[Any]) -> list[Float32]:
     return [np.stack(arrays) for arrays in zip(*(layer.get_weights() for layer in layers), strict=True)]
 
 
-def copy(label_source: keras.Model, target: keras.Model, without: Collection[Key] = ()) -> set[Key]:
+def copy(source: keras.Model, target: keras.Model, without: Collection[Key] = ()) -> set[Key]:
     """Gives the layers of `target` the weights of layers of the same name and shape; returns the changed ones."""
-    found, given = layers_of(label_source), set()
+    found, given = layers_of(source), set()
     for key, layer in layers_of(target).items():
         if key in found and key not in without and shapes(found[key]) == shapes(layer):
             layer.set_weights(found[key].get_weights())

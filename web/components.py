@@ -49,8 +49,7 @@ class Image(gr.Image):  # type: ignore[misc]  # the linters run where Gradio is 
         """Refuses URLs, which Gradio would download regardless of size."""
         if str(url_or_file_path).startswith(("http:", "https:")):
             raise gr.Error("URLs are not supported. Please upload the picture itself.", print_exception=False)
-        moved: str | None = await super().async_move_resource_to_block_cache(url_or_file_path)
-        return moved
+        return await super().async_move_resource_to_block_cache(url_or_file_path)
 
 
 def decode_frame(url: str) -> UInt8:

@@ -3,7 +3,6 @@
 import functools
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 
 from facial_keypoints.array_types import Float32, Float64, UInt8
@@ -11,6 +10,7 @@ from facial_keypoints.drawing import draw_faces
 from facial_keypoints.face import Face
 from facial_keypoints.filters.apply import apply_filter
 from facial_keypoints.filters.files import Filter, load_filter
+from facial_keypoints.geometry import scaled
 
 NO_FILTER = "none"
 LONGEST_PX = 1600  # longer side of a returned picture; keypoints are found in the full picture
@@ -60,9 +60,4 @@ def error_colors(shares: Float32 | Float64) -> UInt8:
 
 def shrunk(picture: UInt8, longest_px: int = LONGEST_PX) -> UInt8:
     """Returns a picture (H, W, 3) whose longer side is at most `longest_px`."""
-    height, width = picture.shape[:2]
-    scale = longest_px / max(height, width)
-    if scale >= 1:
-        return picture
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return scaled(picture, min(1.0, longest_px / max(picture.shape[:2])))

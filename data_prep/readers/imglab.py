@@ -1,5 +1,6 @@
 """Reads the XML of dlib's imglab: pictures with boxes, and the parts of the face in each box."""
 
+import contextlib
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -64,10 +65,8 @@ def files(path: Path) -> set[Path]:
     pictures = PictureFolder(path.parent)
     found = set()
     for image in _images(path):
-        try:
+        with contextlib.suppress(InputError):  # `read` reports it
             found.add(pictures.find(image.get("file", ""), str(path)))
-        except InputError:  # `read` reports it
-            continue
     return {path, *found}
 
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from PIL import ExifTags, Image, TiffImagePlugin
 
-from common.quiet import native_stderr_silenced
+from common.process import native_stderr_silenced
 from facial_keypoints.array_types import UInt8
 from facial_keypoints.errors import InputError
 from facial_keypoints.pictures import UPRIGHT, open_picture

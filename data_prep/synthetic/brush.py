@@ -23,8 +23,7 @@ def pixels() -> Float32:
 
 def fixed(points: Points) -> npt.NDArray[np.int32]:
     """Returns points as OpenCV's fixed-point integers with BITS fractional bits."""
-    whole: npt.NDArray[np.int32] = np.rint(points * 2**BITS).astype(np.int32)
-    return whole
+    return np.rint(points * 2**BITS).astype(np.int32)
 
 
 def fill(canvas: UInt8, points: Points, gray: float) -> None:

@@ -9,6 +9,7 @@ from data_prep.synthetic.brush import SIZE, pixels
 from data_prep.synthetic.head import look_up, surface
 from data_prep.synthetic.person import Moment, Person
 from facial_keypoints.array_types import Float32
+from facial_keypoints.head_pose import rotations
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,7 @@ def view_of(p: Person, m: Moment, head: Float32) -> View:
 
 def rotation(m: Moment) -> Float32:
     """Returns float32 (3, 3), head to camera: yaw, then pitch, then roll."""
-    (cy, cp, cr), (sy, sp, sr) = np.cos([m.yaw, m.pitch, m.roll]), np.sin([m.yaw, m.pitch, m.roll])
-    yaw = [[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]]
-    pitch = [[1, 0, 0], [0, cp, -sp], [0, sp, cp]]
-    roll = [[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]]
-    turn: Float32 = (np.array(roll) @ np.array(pitch) @ np.array(yaw)).astype(np.float32)
-    return turn
+    return rotations(np.degrees([[m.yaw, m.pitch, m.roll]]))[0].astype(np.float32)
 
 
 def strike(maps: Float32, view: View, rounds: int, back: bool = False) -> tuple[Float32, Float32, Float32]:
@@ -80,10 +76,8 @@ def lit(depth: Float32, m: Moment, gloss: float) -> Float32:
     half_way = (light + (0, 0, 1)) / np.linalg.norm(light + (0, 0, 1))  # the direction of highlights
 
     def towards(x: float, y: float, z: float) -> Float32:
-        cosine: Float32 = (z - x * gx - y * gy) / length
-        return cosine
+        return (z - x * gx - y * gy) / length
 
     soft = np.maximum(towards(*light.tolist()) + 0.35, 0) / 1.35  # a little light beyond the terminator
     shine: Float32 = cv2.pow(np.maximum(towards(*half_way.tolist()), 0), 24)
-    light_seen: Float32 = (1.12 - m.ambient) * soft + gloss * shine + m.ambient
-    return light_seen
+    return (1.12 - m.ambient) * soft + gloss * shine + m.ambient

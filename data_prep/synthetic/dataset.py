@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import tqdm
 
-from common.opencv import one_opencv_thread
+from common.process import one_opencv_thread
 from data_prep.faces import Faces
 from data_prep.readers.face_arrays import faces_of
 from data_prep.synthetic.brush import SIZE

@@ -39,8 +39,7 @@ def solid(p: Person, m: Moment) -> Float32:
     c = np.interp(grid_y(), y_c, [30, 62, 86, 94, 95, 91, 87, 76, 60])
     a, c = (cv2.GaussianBlur(v.astype(np.float32)[:, None], (1, 0), sigmaX=1, sigmaY=5) for v in (a, c))
     h = relief(p, m)
-    maps: Float32 = cv2.merge([cv2.repeat(a, 1, len(grid_x())), cv2.repeat(c, 1, len(grid_x())), h, hollows(p, m, h)])
-    return maps
+    return cv2.merge([cv2.repeat(a, 1, len(grid_x())), cv2.repeat(c, 1, len(grid_x())), h, hollows(p, m, h)])
 
 
 def bump(x: float, y: float, width: float, height: float, mm: float) -> Float32:
@@ -111,5 +110,4 @@ def surface(head: Float32, xy: Points) -> Float32:
 def look_up(maps: Float32, x: Float32, y: Float32) -> Float32:
     """Returns float32 (H, W, ...): the maps at x and y, float32 (H, W) mm."""
     at = (x + HALF_X) / STEP, (y - TOP_Y) / STEP
-    values: Float32 = cv2.remap(maps, *at, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return values
+    return cv2.remap(maps, *at, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

@@ -67,7 +67,8 @@ def a_person(rng: np.random.Generator) -> Person:
     """Returns a random person, with lengths in mm that vary as among people."""
     man = rng.random() < 0.55
     age, skin = rng.random() ** 1.3, rng.choice([0.82, 0.74, 0.66, 0.52, 0.36], p=[0.3, 0.28, 0.2, 0.13, 0.09])
-    crops_per_face = ["bald", "short", "fringe", "long", "curly", "beanie"]
+    cuts = ["bald", "short", "fringe", "long", "curly", "beanie"]
+    of_cuts = [0.15, 0.6, 0.1, 0.03, 0.05, 0.07] if man else [0, 0.1, 0.17, 0.51, 0.17, 0.05]
     hair = (
         rng.choice([0.06, 0.12, 0.22, 0.4, 0.62], p=[0.25, 0.3, 0.2, 0.15, 0.1])
         if skin > 0.6
@@ -100,11 +101,7 @@ def a_person(rng: np.random.Generator) -> Person:
         skin=float(skin * rng.uniform(0.93, 1.07)),
         lips=float(rng.uniform(0.66, 0.86) if man else rng.uniform(0.5, 0.78)),
         hair=float(0.75 if age > 0.85 else hair),
-        cut=str(
-            rng.choice(
-                crops_per_face, p=[0.15, 0.6, 0.1, 0.03, 0.05, 0.07] if man else [0, 0.1, 0.17, 0.51, 0.17, 0.05]
-            )
-        ),
+        cut=str(rng.choice(cuts, p=of_cuts)),
         hairline=about(-57, 7),
         parting=float(rng.uniform(-1, 1)),
         beard=float(rng.choice([0, 0.3, 0.6, 1])) if hairy else 0.0,
@@ -117,10 +114,8 @@ def a_person(rng: np.random.Generator) -> Person:
 def a_moment(rng: np.random.Generator, p: Person) -> Moment:
     """Returns a random moment of a person, with position and scale as in the published set."""
     yaw, pitch = float(np.clip(rng.normal(0, 0.21), -0.56, 0.56)), float(np.clip(rng.normal(0, 0.13), -0.34, 0.34))
-    smile, opened = (
-        float(rng.choice([-0.2, 0.05, 0.35, 0.85], p=[0.12, 0.3, 0.26, 0.32])) + rng.uniform(-0.1, 0.15),
-        rng.random(),
-    )
+    smile = float(rng.choice([-0.2, 0.05, 0.35, 0.85], p=[0.12, 0.3, 0.26, 0.32])) + rng.uniform(-0.1, 0.15)
+    opened = rng.random()
     side, height = rng.normal(0, 0.6), rng.uniform(-0.9, 0.15)
     least = 3.5 if smile > 0.6 and opened < 0.7 else 0.3  # a broad smile mostly shows the teeth
     return Moment(

@@ -48,8 +48,7 @@ def skin_seen(p: Person, m: Moment, place: Float32) -> Float32:
     cells = flat(place[..., :2])
     fine = cv2.resize(cells, None, fx=FINE, fy=FINE, interpolation=cv2.INTER_LINEAR)
     seen = cv2.remap(paint_skin(p, m), fine, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    skin: Float32 = cv2.resize(seen, (SIZE, SIZE), interpolation=cv2.INTER_AREA).astype(np.float32)
-    return skin
+    return cv2.resize(seen, (SIZE, SIZE), interpolation=cv2.INTER_AREA).astype(np.float32)
 
 
 def background(rng: np.random.Generator) -> Float32:
@@ -63,8 +62,7 @@ def background(rng: np.random.Generator) -> Float32:
             cv2.rectangle(picture, (x, y), (x + w, y + h), gray, -1)
         else:
             cv2.circle(picture, (x, y), w // 2, gray, -1)
-    picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(1, 5))
-    return picture
+    return cv2.GaussianBlur(picture, (0, 0), rng.uniform(1, 5))
 
 
 def photograph(picture: Float32, m: Moment, rng: np.random.Generator) -> UInt8:
@@ -73,5 +71,4 @@ def photograph(picture: Float32, m: Moment, rng: np.random.Generator) -> UInt8:
     if m.blur > 0.2:
         exposed = cv2.GaussianBlur(exposed, (0, 0), m.blur)
     exposed += rng.standard_normal((SIZE, SIZE), np.float32) * np.float32(m.noise)
-    photo: UInt8 = np.clip(exposed + 0.5, 0, 255).astype(np.uint8)
-    return photo
+    return np.clip(exposed + 0.5, 0, 255).astype(np.uint8)

@@ -59,7 +59,7 @@ def steps(model: keras.Model, images: UInt8) -> list[Step]:
     """Returns the calls of all layers and operations for images (N, H, W, C), in order of computation."""
     taken: list[Step] = []
     with contextlib.ExitStack() as stack:
-        for operation in {id(split): split for split in _operations(model)}.values():
+        for operation in {id(each): each for each in _operations(model)}.values():
             stack.enter_context(_recorded(operation, taken))
         model(images.astype(np.float32), training=False)
     return taken
@@ -71,10 +71,10 @@ def _operations(layer: Any) -> Iterator[Any]:
         own = layer.operations
     else:
         own = layer._flatten_layers(include_self=False, recursive=False) if hasattr(layer, "_flatten_layers") else ()
-    for split in own:
-        if not isinstance(split, keras.Model):
-            yield split
-        yield from _operations(split)
+    for operation in own:
+        if not isinstance(operation, keras.Model):
+            yield operation
+        yield from _operations(operation)
 
 
 @contextlib.contextmanager

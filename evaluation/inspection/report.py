@@ -1,7 +1,7 @@
 """Inspects a network and returns figures. Needs a started backend (`common.backend`)."""
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from common.draw import Figure
 from common.hashes import file_hash
@@ -13,24 +13,8 @@ from facial_keypoints.array_types import Float32, UInt8
 from models.saved import load_model, predict
 
 
-class Inspection(NamedTuple):
-    """The result of an inspection.
-
-    Attributes:
-        figures: by file name.
-        metrics: its convolutions and stages.
-        notes: sentences about figures that are missing.
-        hash: of its weights.
-    """
-
-    figures: dict[str, Figure]
-    metrics: dict[str, Any]
-    notes: list[str]
-    hash: str
-
-
-def inspect(path: Path, picture: Path | None, detect: bool) -> Inspection:
-    """Returns the figures of a network and a face.
+def inspect(path: Path, picture: Path | None, detect: bool) -> tuple[dict[str, Figure], dict[str, Any], list[str], str]:
+    """Returns figures of a network and a face by file name, metrics, notes on missing figures, and the weights' hash.
 
     Args:
         path: a model folder, or a bare `.keras` file.
@@ -71,4 +55,4 @@ def inspect(path: Path, picture: Path | None, detect: bool) -> Inspection:
     shown = salient if salient.any() else None
     figures["saliency.png"] = draw_sensitivity(face, points, keypoint_set.regions, shown, covered, name)
     metrics = {"convolutions": len(layers), "stages": {stage.layer: stage.maps.shape for stage in found}}
-    return Inspection(figures, metrics, notes, file_hash(loaded.file))
+    return figures, metrics, notes, file_hash(loaded.file)

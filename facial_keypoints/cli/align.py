@@ -1,15 +1,16 @@
 """`facial-keypoints align`: level, centered crops of the faces in pictures."""
 
 import argparse
-import csv
 from pathlib import Path
 from typing import Any
 
-from facial_keypoints.aligning import SIZE_PX, TEMPLATE_PX, alignment_matrix, crop_aligned
+from facial_keypoints.aligning import SIZE_PX, TEMPLATE_PX, alignment_matrix
 from facial_keypoints.cli.batch import check_new, fill_folder, predictor_of
 from facial_keypoints.cli.inputs import Input, find_inputs
 from facial_keypoints.cli.options import add_detector_options, add_inputs, add_model_options, detector_of, new_parser
+from facial_keypoints.crops import crop_square
 from facial_keypoints.errors import InputError, counted
+from facial_keypoints.folders import write_rows
 from facial_keypoints.keypoint_set import check_roles
 from facial_keypoints.pictures import read_picture, write_picture
 
@@ -63,14 +64,13 @@ def main(options: argparse.Namespace) -> None:
             matrix = alignment_matrix(face, options.size, options.margin)
             name = f"{picture.name}.{number}.png"
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            write_picture(folder / name, crop_aligned(pixels, matrix, options.size))
+            write_picture(folder / name, crop_square(pixels, matrix, options.size))
             rows.append([picture.name, number, name, *matrix.ravel().round(DECIMALS).tolist()])
         return rows
 
     def finish(folder: Path, done: list[list[list[Any]]], _: list[Any]) -> str:
         rows = [row for of_one in done for row in of_one]
-        with (folder / TABLE).open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file, lineterminator="\n").writerows([["file", "face", "crop", *MATRIX_COLUMNS], *rows])
+        write_rows(folder / TABLE, [["file", "face", "crop", *MATRIX_COLUMNS], *rows])
         return f"{counted(len(rows), 'face')} in {counted(len(done), 'picture')}"
 
     fill_folder(options, predictor, pictures, of_picture=of_picture, finish=finish)

@@ -1,7 +1,7 @@
 """Fills an output folder picture by picture, for `predict`, `filter` and `align`; resumes after a kill."""
 
 import argparse
-import csv
+import contextlib
 import errno
 import functools
 import hashlib
@@ -16,6 +16,7 @@ import cv2
 from facial_keypoints.cli.inputs import Input, check_name
 from facial_keypoints.cli.resume import Unfinished
 from facial_keypoints.errors import InputError, printable
+from facial_keypoints.folders import write_rows
 from facial_keypoints.predictor import Predictor
 
 UNREAD = "unread.csv"  # the pictures that could not be read
@@ -58,7 +59,7 @@ def fill_folder(
     of_picture: Work,
     finish: Callable[[Path, list[Any], list[Any]], str],
     of_clip: Work = _no_clip,
-    more_settings: str = "",
+    more: str = "",
 ) -> None:
     """Writes `--out` whole or not at all and prints a summary; the same command resumes after a kill.
 
@@ -66,13 +67,13 @@ def fill_folder(
         of_picture: reads a picture and writes its files into a folder; several threads call it. Returns JSON values.
         finish: writes the tables from what `of_picture` and `of_clip` returned, in order; returns the summary.
         of_clip: reads a clip and writes its files; returns JSON values other than None.
-        more_settings: what the results depend on besides the options, the network and the inputs.
+        more: what the results depend on besides the options, the network and the inputs.
 
     Raises:
         InputError: no picture could be read; or some of several, after all else is written.
     """
-    settings = _settings(options, predictor, [*pictures, *clips], more_settings)
-    with Unfinished(options.out, settings) as unfinished:
+    settings = _settings(options, predictor, [*pictures, *clips], more)
+    with contextlib.closing(Unfinished(options.out, settings)) as unfinished:
         report = len(pictures) + len(clips) > 1
         done, unread = _each_picture(pictures, of_picture, unfinished, options.workers, report=report)
         of_clips = []
@@ -85,23 +86,20 @@ def fill_folder(
             raise InputError(unread[0][1] if len(unread) == 1 else f"none of {len(unread)} pictures could be read")
         summary = finish(unfinished.folder, done, of_clips)
         if unread:
-            with (unfinished.folder / UNREAD).open("w", newline="", encoding="utf-8") as file:
-                csv.writer(file, lineterminator="\n").writerows([("file", "reason"), *unread])
+            write_rows(unfinished.folder / UNREAD, [("file", "reason"), *unread])
         unfinished.finish()
     print(f"{options.out}: {summary}")
     if unread:
         raise InputError(f"{options.out / UNREAD}: {len(unread)} of {len(pictures)} pictures could not be read")
 
 
-def _settings(
-    options: argparse.Namespace, predictor: Predictor, inputs: Sequence[Input], more_settings: str
-) -> dict[str, Any]:
+def _settings(options: argparse.Namespace, predictor: Predictor, inputs: Sequence[Input], more: str) -> dict[str, Any]:
     """Returns all that the results depend on, as JSON values: a run resumes only one with equal settings."""
     given = {name: str(value) for name, value in vars(options).items() if name not in NO_SETTINGS}
     model = hashlib.sha256(predictor.path.read_bytes()).hexdigest()
     paths = [(one.name, str(one.path.resolve())) for one in inputs]
     command, several = options.main.__module__, options.workers > 1
-    return {**given, "command": command, "model": model, "several": several, "inputs": paths, "more": more_settings}
+    return {**given, "command": command, "model": model, "several": several, "inputs": paths, "more": more}
 
 
 def _each_picture(

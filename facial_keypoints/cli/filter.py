@@ -82,7 +82,7 @@ def main(options: argparse.Namespace) -> None:
         of_picture=of_picture,
         of_clip=of_clip,
         finish=lambda _, faces_per_picture, of_clips: summary(faces_per_picture, of_clips),
-        more_settings=" ".join(filter.digest() for filter in filters),
+        more=" ".join(filter.digest() for filter in filters),
     )
 
 

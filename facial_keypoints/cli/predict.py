@@ -21,6 +21,7 @@ from facial_keypoints.face import Face
 from facial_keypoints.pictures import read_picture, write_picture
 from facial_keypoints.predictor import Predictor
 from facial_keypoints.results import PictureFaces
+from facial_keypoints.spec import ModelSpec
 from facial_keypoints.video import clips
 
 
@@ -83,27 +84,10 @@ def main(options: argparse.Namespace) -> None:
     """
     check_out(options.out, options.overwrite)
     pictures, clips_given = find_inputs(options.inputs, options.out)
-    if bool(options.box) + bool(options.boxes) + options.no_detect > 1:
-        raise InputError("--box, --boxes, --no-detect: give one of them")
-    if options.box and (len(pictures) != 1 or clips_given):
-        raise InputError("--box: needs exactly one picture; for several give --boxes FILE")
-    if clips_given and (options.no_detect or options.boxes):
-        raise InputError(
-            f"{clips_given[0].path}: is a clip, in which faces must be detected; --boxes and --no-detect "
-            "are for pictures"
-        )
-    if not pictures and (options.write_coco or options.review is not None):
-        raise InputError("--write-coco, --review: are for pictures, and only clips are given; leave them out")
-    if options.write_coco:
-        check_coco_file(options.write_coco, options.out, options.overwrite)
+    check_options(options, pictures, clips_given)
     clip_of = read_clips(clips_given)
     predictor, detector = predictor_of(options, pictures), detector_of(options)
-    if options.review is not None:
-        check_review(options.review, predictor.spec)
-    if clips_given:
-        predictor.check_eyes("clips need a model of faces")
-    if not (options.box or options.boxes or options.no_detect):
-        predictor.check_eyes("give --box X,Y,W,H, --boxes FILE, or --no-detect for whole pictures")
+    check_model(options, predictor, clips_given)
     names = {picture.name for picture in pictures}
     faces_of = face_finder(options, predictor, detector, names)
 
@@ -122,26 +106,54 @@ def main(options: argparse.Namespace) -> None:
 
     def finish(folder: Path, records: list[dict[str, Any]], of_clips: list[list[int]]) -> str:
         done = [PictureFaces(**record) for record in records]
-        if pictures:
-            results.write_csv(folder / results.CSV_FILE, done, predictor.spec, measures=options.measures)
-            results.write_json(folder / results.JSON_FILE, done, predictor.spec, str(options.model))
-        if options.review is not None:
-            paths = {picture.name: picture.path for picture in pictures}
-            write_review(folder, most_uncertain(done, options.review), paths, predictor.spec)
-        if options.write_coco:
-            write_coco(options.write_coco, done, predictor.spec.keypoint_set, str(options.model))
+        write_tables(folder, options, pictures, done, predictor.spec)
         return summary(done, of_clips)
 
+    boxes = options.boxes.read_text(encoding="utf-8-sig") if options.boxes else ""
     fill_folder(
-        options,
-        predictor,
-        pictures,
-        clips_given,
-        of_picture=of_picture,
-        of_clip=of_clip,
-        finish=finish,
-        more_settings=options.boxes.read_text(encoding="utf-8-sig") if options.boxes else "",
+        options, predictor, pictures, clips_given, of_picture=of_picture, of_clip=of_clip, finish=finish, more=boxes
     )
+
+
+def check_options(options: argparse.Namespace, pictures: Sequence[Input], clips_given: Sequence[Input]) -> None:
+    """Raises InputError if options do not go together, or not with the inputs."""
+    if bool(options.box) + bool(options.boxes) + options.no_detect > 1:
+        raise InputError("--box, --boxes, --no-detect: give one of them")
+    if options.box and (len(pictures) != 1 or clips_given):
+        raise InputError("--box: needs exactly one picture; for several give --boxes FILE")
+    if clips_given and (options.no_detect or options.boxes):
+        raise InputError(
+            f"{clips_given[0].path}: is a clip, in which faces must be detected; --boxes and --no-detect "
+            "are for pictures"
+        )
+    if not pictures and (options.write_coco or options.review is not None):
+        raise InputError("--write-coco, --review: are for pictures, and only clips are given; leave them out")
+    if options.write_coco:
+        check_coco_file(options.write_coco, options.out, options.overwrite)
+
+
+def check_model(options: argparse.Namespace, predictor: Predictor, clips_given: Sequence[Input]) -> None:
+    """Raises InputError if the network cannot do what the options ask for."""
+    if options.review is not None:
+        check_review(options.review, predictor.spec)
+    if clips_given:
+        predictor.check_eyes("clips need a model of faces")
+    if not (options.box or options.boxes or options.no_detect):
+        predictor.check_eyes("give --box X,Y,W,H, --boxes FILE, or --no-detect for whole pictures")
+
+
+def write_tables(
+    folder: Path, options: argparse.Namespace, pictures: Sequence[Input], done: Sequence[PictureFaces], spec: ModelSpec
+) -> None:
+    """Writes the tables of the pictures, and what `--review` and `--write-coco` ask for."""
+    if pictures:
+        results.write_csv(folder / results.CSV_FILE, done, spec, measures=options.measures)
+        results.write_json(folder / results.JSON_FILE, done, spec, str(options.model))
+    if options.review is not None:
+        paths = {picture.name: picture.path for picture in pictures}
+        write_review(folder, most_uncertain(done, options.review), paths, spec)
+    if options.write_coco:
+        write_coco(options.write_coco, done, spec.keypoint_set, str(options.model))
 
 
 def face_finder(
@@ -158,11 +170,9 @@ def face_finder(
 
 def summary(done: Sequence[PictureFaces], of_clips: Sequence[Sequence[int]]) -> str:
     """Returns how many faces were found, in one line; see `clips.summary`."""
-    parts = []
+    parts, faces = [], sum(len(picture.faces) for picture in done)
     if done:
-        parts.append(
-            f"{counted(sum(len(picture.faces) for picture in done), 'face')} in {counted(len(done), 'picture')}"
-        )
+        parts.append(f"{counted(faces, 'face')} in {counted(len(done), 'picture')}")
     if empty := [picture.file for picture in done if not picture.faces]:
         parts.append(f"no face found in {empty[0] if len(empty) == 1 else f'{len(empty)} of them'}")
     if of_clips:

@@ -4,7 +4,7 @@ import json
 import shutil
 import sys
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, Any
 
 from facial_keypoints.errors import InputError
 from facial_keypoints.folders import replace_folder
@@ -58,13 +58,6 @@ class Unfinished:
             self._delete_files()
             self._file.truncate(0)
             self._write(settings)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Leaves an unfinished folder to a later run."""
-        self.close()
 
     def keep(self, key: str, record: Any) -> None:
         """Records that the files of a key are written; `record`: JSON values."""

@@ -11,10 +11,11 @@ from PIL import Image, ImageDraw, ImageFont
 from facial_keypoints import geometry, results
 from facial_keypoints.array_types import UInt8
 from facial_keypoints.coco import REVIEWED, reviewed
-from facial_keypoints.crops import shown, square_crop
+from facial_keypoints.crops import crop_square, square_crop
 from facial_keypoints.drawing import draw_faces
 from facial_keypoints.errors import InputError, printable
 from facial_keypoints.face import Face
+from facial_keypoints.folders import write_rows
 from facial_keypoints.pictures import read_picture
 from facial_keypoints.results import PictureFaces
 from facial_keypoints.spec import ModelSpec
@@ -89,12 +90,12 @@ def write_review(folder: Path, faces: Sequence[Reviewed], paths: Mapping[str, Pa
         faces: in the order in which they should be reviewed.
         paths: of the pictures, by their names.
     """
-    with (folder / REVIEW_CSV).open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["file", "face", *results.columns(spec), UNCERTAINTY, REVIEWED])
-        for face in faces:
-            uncertainty = round(face.uncertainty, UNCERTAINTY_DECIMALS)
-            writer.writerow([face.file, face.number, *results.row(face.values), uncertainty, 0])
+    header = ["file", "face", *results.columns(spec), UNCERTAINTY, REVIEWED]
+    rows = [
+        [face.file, face.number, *results.row(face.values), round(face.uncertainty, UNCERTAINTY_DECIMALS), 0]
+        for face in faces
+    ]
+    write_rows(folder / REVIEW_CSV, [header, *rows])
     if faces:
         contact_sheet(faces[:MOST_TILES], paths, spec).save(folder / REVIEW_PNG)
 
@@ -120,9 +121,7 @@ def _tile(picture: UInt8, values: dict[str, Any], number: int, spec: ModelSpec) 
     x, y, side, height = values["box"]
     scale = TILE_PX / (AROUND_BOX * side)
     matrix = square_crop(x + side / 2, y + height / 2, AROUND_BOX * side, TILE_PX, TILE_PX)
-    region, shifted = shown(picture, matrix, TILE_PX, TILE_PX)
-    tile = geometry.crop(region, shifted, TILE_PX, TILE_PX)
     keypoints = geometry.transform(values["keypoints"], matrix).astype(np.float32)
     left, top = geometry.transform([[x, y]], matrix)[0].tolist()
     face = Face((left, top, scale * side, scale * height), keypoints, None, matrix, spec.keypoint_set)
-    return draw_faces(tile, [face], numbers=[number])
+    return draw_faces(crop_square(picture, matrix, TILE_PX), [face], numbers=[number])

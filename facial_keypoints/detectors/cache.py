@@ -2,11 +2,11 @@
 
 import hashlib
 import os
-import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
 from facial_keypoints.errors import InputError, one_line
+from facial_keypoints.folders import atomic_file
 from facial_keypoints.pictures import notes
 
 FOLDER_VARIABLE = "FACIAL_KEYPOINTS_CACHE"
@@ -31,7 +31,9 @@ def cached(file: RemoteFile) -> Path:
     if not (path.is_file() and _is(file, path.read_bytes())):
         content = _fetched(file, path)
         try:
-            _write_whole(path, content)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with atomic_file(path) as partial:
+                partial.write_bytes(content)
         except OSError as error:
             says = f"{path.parent}: cannot be written ({one_line(error)})"
             raise InputError(f"{says}; set {FOLDER_VARIABLE} to another folder") from None
@@ -68,16 +70,3 @@ def _fetched(file: RemoteFile, path: Path) -> bytes:
 
 def _is(file: RemoteFile, content: bytes) -> bool:
     return len(content) == file.size_bytes and hashlib.sha256(content).hexdigest() == file.sha256
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """Writes a file whole or not at all, even if several processes do so at once."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as opened:
-            opened.write(content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

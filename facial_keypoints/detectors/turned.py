@@ -7,7 +7,7 @@ import numpy as np
 
 from facial_keypoints import geometry
 from facial_keypoints.array_types import Float64, UInt8
-from facial_keypoints.boxes import MAX_SEARCHED_PX, SHRUNK, Boxes, Detector, joined, scaled, turning
+from facial_keypoints.boxes import MAX_SEARCHED_PX, SHRUNK, Boxes, Detector, joined, turning
 
 MAX_COPY_PX = MAX_SEARCHED_PX / SHRUNK  # longest side of a copy: detectors would shrink a larger one to the same size
 
@@ -30,7 +30,7 @@ class Turned:
         A box keeps its width and height: it is that of the upright face, rotated about its middle.
         """
         _, width, height = turn_of(picture, -degrees)
-        small = scaled(picture, min(1.0, MAX_COPY_PX / max(width, height)))
+        small = geometry.scaled(picture, min(1.0, MAX_COPY_PX / max(width, height)))
         matrix, width, height = turn_of(small, -degrees)
         copy = cv2.warpAffine(small, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
         boxes = self._detector(np.asarray(copy, np.uint8).reshape(height, width, picture.shape[2]))

@@ -55,20 +55,6 @@ class Clip(NamedTuple):
     frame_count: int | None
 
 
-class Rate(NamedTuple):
-    """The frame rate of a clip, computed from the times of its frames.
-
-    Attributes:
-        fps: frames per second, on average.
-        varies: whether more than MAX_UNEVEN of the gaps between frames differ from the median gap.
-        frames: the number of frames.
-    """
-
-    fps: float
-    varies: bool
-    frames: int
-
-
 class Frame(NamedTuple):
     """A frame of a clip.
 
@@ -103,24 +89,25 @@ def read_clip(path: str | Path) -> Clip:
         raise InputError(f"{path}: has no frame that can be decoded; save it as MP4")
     if code.decode("latin-1").lower() in MOTION_JPEG:
         _check_one_size(path)
-    rate = frame_rate(_times_s(path, decoded=False), nominal_fps)
-    if rate.varies or rate.fps != nominal_fps:
-        rate = frame_rate(_times_s(path, decoded=True), nominal_fps)
-    if not 0 < rate.fps <= FASTEST_HZ:
+    fps, varies, frames = frame_rate(_times_s(path, decoded=False), nominal_fps)
+    if varies or fps != nominal_fps:
+        fps, varies, frames = frame_rate(_times_s(path, decoded=True), nominal_fps)
+    if not 0 < fps <= FASTEST_HZ:
         raise InputError(f"{path}: has no frame rate; save it as MP4")
-    if rate.varies:
-        notes.warning("%s: its frame rate varies; clips written from it have its mean, %.4g per second", path, rate.fps)
+    if varies:
+        notes.warning("%s: its frame rate varies; clips written from it have its mean, %.4g per second", path, fps)
     if 0 < pixel[0] != pixel[1]:  # 0: unknown
         notes.warning("%s: its pixels are not square (%d:%d); those of clips written from it are", path, *pixel)
     # Some files have their exact number of frames, some the number at the nominal rate, some none.
-    missing = nominal_count > rate.frames and nominal_count / nominal_fps > rate.frames / rate.fps + MISSING_S
-    return Clip(path, picture.shape[1], picture.shape[0], rate.fps, int(nominal_count) if missing else rate.frames)
+    missing = nominal_count > frames and nominal_count / nominal_fps > frames / fps + MISSING_S
+    return Clip(path, picture.shape[1], picture.shape[0], fps, int(nominal_count) if missing else frames)
 
 
-def frame_rate(times_s: npt.ArrayLike, nominal_fps: float) -> Rate:
-    """Returns the mean frame rate of frames at these times.
+def frame_rate(times_s: npt.ArrayLike, nominal_fps: float) -> tuple[float, bool, int]:
+    """Returns the mean rate of frames at these times, whether it varies, and the number of frames.
 
-    It is the nominal rate if that differs by less than half a frame, or 2 ms, over the whole clip.
+    It is the nominal rate if that differs by less than half a frame, or 2 ms, over the whole clip. It varies if more
+    than MAX_UNEVEN of the gaps between frames differ from the median gap.
 
     Args:
         times_s: (N,), when each frame begins, in any order.
@@ -129,17 +116,17 @@ def frame_rate(times_s: npt.ArrayLike, nominal_fps: float) -> Rate:
     gaps_s = np.diff(np.sort(np.asarray(times_s, np.float64)))
     frames, between_s = len(gaps_s) + 1, float(gaps_s.sum())
     if not 0 < between_s < math.inf:
-        return Rate(nominal_fps, False, frames)
+        return nominal_fps, False, frames
     median_s, mean_s = float(np.median(gaps_s)), between_s / len(gaps_s)
     uneven = np.abs(gaps_s - median_s) > max(UNEVEN * median_s, ROUNDED_S)
     varies = bool(uneven.mean() > MAX_UNEVEN)
     last_s = mean_s  # the duration of the last frame, which is not in the file
     if 0 < nominal_fps <= FASTEST_HZ:
         if abs(between_s - len(gaps_s) / nominal_fps) <= max(0.5 / nominal_fps, ROUNDED_S):
-            return Rate(nominal_fps, varies, frames)
+            return nominal_fps, varies, frames
         if varies:
             last_s = min(mean_s, 1 / nominal_fps)
-    return Rate(frames / (between_s + last_s), varies, frames)
+    return frames / (between_s + last_s), varies, frames
 
 
 def _times_s(path: Path, *, decoded: bool) -> list[float]:

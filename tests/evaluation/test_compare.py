@@ -3,6 +3,7 @@
 import shutil
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,13 +27,19 @@ from facial_keypoints.keypoint_set import FACE15
 from tests.evaluation.conftest import save_data
 
 
-def save_evaluation(data_folder: Path, name: str, predicted: Float32, cost: dict[str, float] | None = None) -> None:
+def save_evaluation(
+    data_folder: Path,
+    name: str,
+    predicted: Float32,
+    cost: dict[str, float] | None = None,
+    training: dict[str, Any] | None = None,
+) -> None:
     """Writes what the comparison reads of an evaluation: no pictures, which take seconds."""
     with stage_folder(data_folder.parent / "evaluation" / name, EVALUATE) as folder:
         rows = load_split(data_folder, "test").rows
         write_predictions(folder / "predictions.csv", Keypoints(predicted), rows, FACE15)
         inputs = {"data": data_hash(load_data_manifest(data_folder))}
-        write_manifest(folder, EVALUATE, {"name": name}, inputs, cost or {}, time.time())
+        write_manifest(folder, EVALUATE, {"name": name}, inputs, cost or {}, time.time(), {"training": training or {}})
 
 
 def run_compare(folder: Path, *more: str) -> pd.DataFrame:

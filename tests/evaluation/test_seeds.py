@@ -2,12 +2,16 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from data_prep.arrays import load_split
+from evaluation.comparison import Entry
 from evaluation.seeds import seed_lines, seeds_table
 from tests.evaluation.test_compare import run_compare, save_evaluation
+
+NOTHING = np.zeros(0, np.float32)
 
 
 def comparison(errors: dict[str, float]) -> pd.DataFrame:
@@ -23,8 +27,38 @@ def comparison(errors: dict[str, float]) -> pd.DataFrame:
     return frame
 
 
+def runs(table: pd.DataFrame) -> list[Entry]:
+    """Returns the entries of a comparison; `NAME_seedN` was trained with the seed N, and as the others of NAME."""
+    found = []
+    for name in table["name"].unique():
+        network, _, rest = name.partition("_seed")
+        seed, _, flip = rest.partition("_")
+        trained = f"{network} {flip}" if seed else ""
+        found.append(
+            Entry(name, np.zeros(0, np.float32), {}, name == "mean_face", seed=int(seed or 0), trained=trained)
+        )
+    return found
+
+
+def table_of(errors: dict[str, float]) -> pd.DataFrame:
+    table = comparison(errors)
+    return seeds_table(table, runs(table))
+
+
+def lines_of(errors: dict[str, float]) -> list[str]:
+    table = comparison(errors)
+    return seed_lines(table, runs(table))
+
+
+def test_runs_that_were_trained_alike_are_one_network_whatever_their_names() -> None:
+    table = comparison({"first": 1.0, "second": 2.0, "other": 3.0})
+    entries = [Entry(name, NOTHING, {}, seed=seed, trained="alike") for seed, name in enumerate(("first", "second"))]
+    found = seeds_table(table, [*entries, Entry("other", NOTHING, {}, seed=2, trained="otherwise")])
+    assert found[["network", "seeds", "mae_px"]].to_numpy().tolist() == [["first", 2, 1.5]]
+
+
 def test_mean_and_range_over_the_seeds() -> None:
-    table = seeds_table(comparison({"base_seed0": 1.0, "base_seed1": 1.5, "base_seed7": 2.0, "v1": 1.0}))
+    table = table_of({"base_seed0": 1.0, "base_seed1": 1.5, "base_seed7": 2.0, "v1": 1.0})
     assert table["network"].tolist() == ["base"]
     row = table.iloc[0]
     assert (row["seeds"], row["mae_px"], row["mae_px_lowest"], row["mae_px_highest"]) == (3, 1.5, 1.0, 2.0)
@@ -33,29 +67,30 @@ def test_mean_and_range_over_the_seeds() -> None:
 
 def test_what_evaluate_adds_to_a_name_sets_networks_apart() -> None:
     errors = {"base_seed0": 1.0, "base_seed1": 2.0, "base_seed0_flip": 0.5, "base_seed1_flip": 0.7}
-    table = seeds_table(comparison(errors)).set_index("network")
+    table = table_of(errors).set_index("network")
     assert table["mae_px"].to_dict() == {"base_flip": 0.6, "base": 1.5}
 
 
 @pytest.mark.parametrize(("v1", "unclear"), [((1.1, 1.15), True), ((1.4, 1.45), False)])
 def test_a_difference_smaller_than_that_between_seeds_is_named(v1: tuple[float, float], unclear: bool) -> None:
     errors = {"base_seed0": 1.0, "base_seed1": 1.2, "v1_seed0": v1[0], "v1_seed1": v1[1], "mean_face": 1.1}
-    lines = seed_lines(comparison(errors))
+    lines = lines_of(errors)
     assert lines[0] == "base: MAE 1.100 px, mean of 2 seeds from 1.000 to 1.200"
     found = [line for line in lines if line.startswith("base and v1 differ by 0.025 px, less than the seeds")]
     assert len(found) == len(lines) - 2 == int(unclear)
 
 
 def test_a_network_of_one_seed_is_compared_with_one_of_several() -> None:
-    lines = seed_lines(comparison({"base_seed0": 1.0, "base_seed1": 1.2, "v1": 1.15, "v2": 0.5}))
+    lines = lines_of({"base_seed0": 1.0, "base_seed1": 1.2, "v1": 1.15, "v2": 0.5})
     assert [line.partition(",")[0] for line in lines[1:]] == ["base and v1 differ by 0.050 px"]
-    assert seed_lines(comparison({"base": 1.0, "v1": 1.0})) == []
+    assert lines_of({"base": 1.0, "v1": 1.0}) == []
 
 
 def test_compare_writes_them(data_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     true = load_split(data_folder, "test").keypoints
     for name, off_px in (("base_seed0", 1), ("base_seed1", 2), ("v1_seed0", 1), ("v1_seed1", 3)):
-        save_evaluation(data_folder, name, true + off_px)
+        network, _, seed = name.partition("_seed")
+        save_evaluation(data_folder, name, true + off_px, training={"network": network, "seed": int(seed)})
     table = run_compare(tmp_path)
     assert table.loc[("labelled", "v1_seed1"), "verdict"].endswith("worse than base_seed0")
     seeds = pd.read_csv(tmp_path / "comparison" / "seeds.csv").set_index("network")

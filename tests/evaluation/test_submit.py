@@ -107,7 +107,7 @@ def test_images_are_read_row_by_row(tmp_path: Path) -> None:
 def test_files_that_a_spreadsheet_or_pandas_saved_again(tmp_path: Path) -> None:
     test, lookup = tmp_path / "test.csv", tmp_path / "IdLookupTable.csv"
     test.write_bytes(GOOD_TEST.replace(",", ";").encode("utf-16"))
-    assert submit.read_test(test).ids == [1, 2]
+    assert submit.read_test(test)[0] == [1, 2]
     lookup.write_text(
         "Unnamed: 0;RowId;ImageId;FeatureName;Location\n0;1,0;2;nose_tip_x;\n1;2,0;1;nose_tip_y;\n", encoding="utf-8"
     )

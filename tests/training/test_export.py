@@ -129,7 +129,7 @@ def test_every_format_gives_what_keras_gives(data: Path, tmp_path: Path, capsys:
     (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     export.main([str(folder), "--int8", str(data), "--litert", "--savedmodel"])
     lines = capsys.readouterr().out.splitlines()
-    names = ["model_int8.onnx", "model.tflite", "saved_model"]
+    names = ["model.tflite", "saved_model", "model_int8.onnx"]
     assert [Path(line.partition(":")[0]).name for line in lines] == names
     assert (folder / "model.onnx").read_bytes() == (V2 / "model.onnx").read_bytes()  # it was there
 

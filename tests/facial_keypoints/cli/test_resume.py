@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -73,12 +74,12 @@ def test_a_line_that_a_kill_cut_off_is_ignored(tmp_path: Path) -> None:
     assert second.records == {"a": 1}
     second.keep("b", 3)
     second.close()
-    with Unfinished(tmp_path / "out", SETTINGS) as third:
+    with closing(Unfinished(tmp_path / "out", SETTINGS)) as third:
         assert third.records == {"a": 1, "b": 3}
 
 
 def test_damaged_records_start_anew(tmp_path: Path) -> None:
     (tmp_path / ".out.unfinished").mkdir()
     (tmp_path / ".out.unfinished" / RECORDS).write_bytes(b"\xff\x00 no records" * 100)
-    with Unfinished(tmp_path / "out", SETTINGS) as unfinished:
+    with closing(Unfinished(tmp_path / "out", SETTINGS)) as unfinished:
         assert unfinished.records == {}

@@ -300,7 +300,7 @@ def test_the_rate_of_frames() -> None:
 
 
 def test_a_clip_without_times_and_rate_is_one_line(clip_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clips, "frame_rate", lambda *_: clips.Rate(0, False, CLIP_FRAMES))
+    monkeypatch.setattr(clips, "frame_rate", lambda *_: (0, False, CLIP_FRAMES))
     with pytest.raises(InputError, match=r"walk\.mp4: has no frame rate; save it as MP4"):
         clips.read_clip(clip_file)
 

@@ -1,0 +1,49 @@
+"""Settings of this process that hold only while a block runs: environment variables, stderr, OpenCV's threads."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+
+# A notebook passes its backend on to the commands that it starts, and matplotlib cannot be imported if that backend is
+# not installed. Figures are written to files, which needs no backend. Keras imports matplotlib too.
+MATPLOTLIB_BACKEND = "MPLBACKEND"
+
+
+@contextlib.contextmanager
+def without_variable(name: str) -> Iterator[None]:
+    """Removes a variable from the environment while the block runs."""
+    value = os.environ.pop(name, None)
+    try:
+        yield
+    finally:
+        if value is not None:
+            os.environ[name] = value
+
+
+@contextlib.contextmanager
+def native_stderr_silenced() -> Iterator[None]:
+    """Discards everything that compiled code writes to file descriptor 2; Python exceptions are raised as usual."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+@contextlib.contextmanager
+def one_opencv_thread() -> Iterator[None]:
+    """Makes OpenCV use one thread; on small images, waiting for other threads costs more than they save."""
+    import cv2
+
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
