@@ -95,8 +95,8 @@ UNLABELLED: Float32 = np.full((3, 6, 2), np.nan, np.float32)
 
 def faces(shape: tuple[int, int, int], labels: Float32 = UNLABELLED) -> Targets:
     """Three faces with these labels of output points, float32 (3, M, 2) in px, NaN without a label."""
-    weights = np.isfinite(labels).all(axis=2).astype(np.float32)
-    points: Float32 = np.asarray(np.nan_to_num(labels), np.float32)
+    weights: Float32 = np.asarray(np.isfinite(labels).all(axis=2), np.float32)
+    points = np.nan_to_num(labels)
     return Targets(images(shape), points, weights, np.ones(3, bool), np.arange(3))
 
 
