@@ -61,8 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     write_submission(options.out, lookup, inside(keypoints, images.shape[1]))
     print(
         f"{options.out}: {len(lookup.rows):,} coordinates of {len(np.unique(lookup.faces)):,} images, "
-        f"{int((of_faces == SPARSE).sum()):,} of them as the label source {FACE15.label_sources[SPARSE].name} means "
-        "them"
+        f"{int((of_faces == SPARSE).sum()):,} of them with the label source {FACE15.label_sources[SPARSE].name}"
     )
 
 
