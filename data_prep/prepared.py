@@ -134,7 +134,12 @@ def summary(data: Prepared, gaps: Mapping[str, Any]) -> list[str]:
 
 
 def small_splits(data: Prepared) -> list[str]:
-    """Returns a line that says which of val and test have too few faces, if any, and what their figures are worth."""
+    """Returns a line that says which of val and test have too few faces, if any, and what their figures are worth.
+
+    Nothing for `all-test`, which may be faces to add to the training faces of another data folder.
+    """
+    if data.split_method == "all-test":
+        return []
     few = [few_faces(name, data.groups[data.indexes[name]]) for name in ("val", "test")]
     if not any(few):
         return []

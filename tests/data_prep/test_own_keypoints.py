@@ -67,6 +67,11 @@ def test_small_splits_are_named_with_what_their_figures_are_worth(
     assert (f"\n{line}" in printed, f"**{line}" in report) == (bool(few), bool(few))
 
 
+def test_faces_to_add_to_others_are_not_called_few(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    prepared(save_cats(tmp_path, 3), "--split", "all-test", "--size", "16")
+    assert "too few" not in capsys.readouterr().out
+
+
 def test_a_toml_beside_the_data_says_the_set_and_the_option_comes_first(tmp_path: Path) -> None:
     path = save_cats(tmp_path)
     (tmp_path / "keypoints.toml").write_text(TOML, encoding="utf-8")
