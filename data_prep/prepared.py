@@ -11,7 +11,7 @@ from data_prep.faces import Faces, Split, never_labelled
 from data_prep.grouping import duplicate_groups, join_groups
 from data_prep.impute import hidden_label_errors, impute
 from data_prep.outliers import outside_image
-from data_prep.split import sizes_text, split
+from data_prep.split import few_faces, sizes_text, split
 from facial_keypoints.array_types import Bool, Float32, Int64
 from facial_keypoints.errors import InputError, counted
 
@@ -120,7 +120,7 @@ def summary(data: Prepared, gaps: Mapping[str, Any]) -> list[str]:
         + ("" if labelled.all() else f", the others imputed by {data.imputer}"),
         *gaps_text(gaps),
     ]
-    lines += unnamed_inputs(faces)
+    lines += unnamed_inputs(faces) + small_splits(data)
     if outside := int(outside_image(faces.keypoints, *faces.images.shape[1:3]).sum()):
         lines.append(f"{outside} labels lie outside their image, see report.md")
     if hidden := int(faces.occluded.sum()):
@@ -131,6 +131,22 @@ def summary(data: Prepared, gaps: Mapping[str, Any]) -> list[str]:
         if len(skipped) > SKIPPED_SHOWN:
             lines.append(f"  and {len(skipped) - SKIPPED_SHOWN:,} more, see report.md")
     return lines
+
+
+def small_splits(data: Prepared) -> list[str]:
+    """Returns a line that says which of val and test have too few faces, if any, and what their figures are worth.
+
+    Nothing for `all-test`, which may be faces to add to the training faces of another data folder.
+    """
+    if data.split_method == "all-test":
+        return []
+    few = [few_faces(name, data.groups[data.indexes[name]]) for name in ("val", "test")]
+    if not any(few):
+        return []
+    return [
+        f"{' and '.join(filter(None, few))}, too few for reliable figures: add labelled faces, or prepare with several "
+        "--seed and see how much the results differ"
+    ]
 
 
 def unnamed_inputs(faces: Faces) -> list[str]:

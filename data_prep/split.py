@@ -13,6 +13,7 @@ SPLIT_METHODS = ("grouped", "random", "official", "published", "all-test")
 HELD_OUT_FRACTION = 0.2  # val and test together
 PUBLISHED_SEED = 42
 MIN_FACES = 10
+FEW_GROUPS = 10  # a split with fewer says little about other faces
 
 
 def split_sizes(count: int) -> tuple[int, int, int]:
@@ -32,6 +33,26 @@ def sizes_text(method: str, indexes: Mapping[str, Int64]) -> str:
     wanted = split_sizes(sum(sizes))
     words = "exactly" if sizes == wanted else f"as close to {wanted[0]}/{wanted[1]}/{wanted[2]} as whole groups allow:"
     return f"{words} {sizes[0]}/{sizes[1]}/{sizes[2]} faces to train/val/test"
+
+
+def few_faces(split_name: str, groups: Int64) -> str:
+    """Returns a split's size in words if it has fewer than FEW_GROUPS groups, otherwise an empty text.
+
+    Args:
+        split_name: such as `val`.
+        groups: int64 (N,), the group of each face.
+
+    Example:
+        >>> few_faces("val", np.array([1, 2, 3]))
+        'val has 3 faces'
+        >>> few_faces("test", np.array([1, 1, 2, 2]))
+        'test has 4 faces in 2 groups'
+    """
+    faces, count = len(groups), len(np.unique(groups))
+    if not faces or count >= FEW_GROUPS:
+        return ""
+    text = f"{split_name} has {faces:,} {'face' if faces == 1 else 'faces'}"
+    return text if count == faces else f"{text} in {count} {'group' if count == 1 else 'groups'}"
 
 
 def split(method: str, groups: Int64, seed: int, official: Text | None = None) -> dict[str, Int64]:

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from common.draw import PREDICTION, save
-from data_prep.faces import evenly_spread
+from data_prep.faces import Split, evenly_spread
+from data_prep.split import few_faces
 from evaluation.baselines import mean_face
-from evaluation.bootstrap import RESAMPLES, resampling_weights
+from evaluation.bootstrap import MIN_GROUPS, RESAMPLES, resampling_weights
 from evaluation.comparison import MEAN_FACE
 from evaluation.inputs import EvaluationData, people_in_both
 from evaluation.metrics import NME_LIMIT_PCT, PCK, PCK_THRESHOLDS, THRESHOLDS_PX, divisor_text, face_nme
@@ -55,7 +56,7 @@ def write_report(folder: Path, name: str, keypoints: Keypoints, data: Evaluation
     nme_faces = int(tables["nme"]["faces"].iloc[0])
     metrics |= {"faces": len(test), "groups": groups, "nme_faces_labelled": nme_faces, "resamples": RESAMPLES}
     text = summary(name, accuracy.iloc[0], tables["nme"], len(test), groups)
-    text += "".join(f"\n  {line}" for line in people_in_both(data))
+    text += few_test_faces(test) + "".join(f"\n  {line}" for line in people_in_both(data))
     text += visibility_summary(accuracy) + parts_summary(tables["by_origin"]) + parts_summary(tables["by_condition"])
     if expected_error is not None and test.labelled.any():
         reliability = reliability_table(predicted, expected_error, test, weights)
@@ -163,6 +164,15 @@ def summary(name: str, labelled: Any, nme: pd.DataFrame, faces: int, groups: int
             f"  AUC     {auc}, failed {failed} % (the first NME over {NME_LIMIT_PCT:g} %)",
         ]
     )
+
+
+def few_test_faces(test: Split) -> str:
+    """Returns a line that says what the figures are worth, if there are few test faces."""
+    if not (few := few_faces("test", test.groups)):
+        return ""
+    known = len(np.unique(test.groups)) >= MIN_GROUPS
+    intervals = "the intervals are too narrow" if known else f"an interval needs {MIN_GROUPS} groups"
+    return f"\n  {few}: too few for reliable figures, and {intervals}"
 
 
 def _left_out(faces: int) -> str:

@@ -104,8 +104,10 @@ def test_what_is_imported_is_listed_and_what_is_listed_is_imported() -> None:
     assert imported(["web"]) | imported(["facial_keypoints"]) == page
 
 
-def test_the_requirements_of_the_peers_are_what_the_benchmarks_look_for() -> None:
-    assert set(bounds("requirements-peers.txt")) == {"dlib-bin", dlib68.MODELS_PACKAGE, mediapipe_mesh.PACKAGE}
+def test_the_requirements_of_the_peers_are_what_benchmarks_and_tests_look_for() -> None:
+    by_tests = {"pycocotools"}
+    benchmarks = {"dlib-bin", dlib68.MODELS_PACKAGE, mediapipe_mesh.PACKAGE}
+    assert set(bounds("requirements-peers.txt")) == benchmarks | by_tests
 
 
 def test_jax_replaces_tensorflow_and_all_else_is_as_locked() -> None:

@@ -91,6 +91,39 @@ def test_from_a_label_file_to_an_exported_model(tmp_path: Path, capsys: pytest.C
     assert not (tmp_path / "flip").exists()
 
 
+def test_occluded_keypoints_of_a_coco_file_reach_the_tables(tmp_path: Path) -> None:
+    """As CVAT exports them: a keypoint of visibility 0 keeps its position, and is no label."""
+    names = ["a", "b", "c", "d"]
+    draw_cars(tmp_path, names, count=12)
+    corners = np.array([[20, 20], [60, 22], [62, 50], [18, 52]], np.float64)
+    visibility = np.full((12, 4), 2)
+    visibility[::2, 3], visibility[0, 2] = 1, 0
+    content = {
+        "images": [{"id": row + 1, "file_name": f"{row}.png"} for row in range(12)],
+        "categories": [{"id": 1, "name": "car", "keypoints": names, "skeleton": []}],
+        "annotations": [
+            {"id": 1, "image_id": row + 1, "category_id": 1, "keypoints": np.c_[corners, of_face].ravel().tolist()}
+            for row, of_face in enumerate(visibility)
+        ],
+    }
+    (tmp_path / "cars.json").write_text(json.dumps(content), encoding="utf-8")
+    data, scored = tmp_path / "data", tmp_path / "scored"
+    sizes = ["--crop", "whole", "--size", "84", "--split", "all-test"]
+    prepare.main([str(tmp_path / "cars.json"), "--images", str(tmp_path / "photos"), *sizes, "--out", str(data)])
+    np.testing.assert_array_equal(np.load(data / "test_labelled.npy"), visibility > 0)
+    np.testing.assert_array_equal(np.load(data / "test_visible.npy"), visibility == 2)
+
+    predicted = np.load(data / "test_keypoints.npy")
+    predicted[..., 0] += np.where(visibility == 1, 6, 2)  # px
+    columns = [f"{name}_{axis}" for name in names for axis in "xy"]
+    pd.DataFrame(predicted.reshape(12, 8), columns=columns).to_csv(tmp_path / "theirs.csv", index=False)
+    how = ["--name", "theirs", "--data", str(data), "--out", str(scored)]
+    evaluate.main(["--predictions", str(tmp_path / "theirs.csv"), *how])
+    accuracy = pd.read_csv(scored / "accuracy.csv").set_index("labels")
+    assert accuracy.loc[["labelled", "visible", "occluded"], "coordinates"].tolist() == [2 * 47, 2 * 41, 2 * 6]
+    assert accuracy.loc[["visible", "occluded"], "mae_px"].tolist() == pytest.approx([1, 3], abs=1e-3)
+
+
 @pytest.mark.long
 def test_a_keypoint_without_labels_is_said_and_not_trained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = draw_cars(tmp_path, ["a", "b", "c"], count=12)

@@ -18,6 +18,7 @@ from tqdm.keras import TqdmCallback
 from common.hashes import path_hash
 from common.process import one_opencv_thread
 from common.stage import check_out, locked, seconds_text, stage_code, write_manifest
+from data_prep.split import few_faces
 from facial_keypoints.errors import InputError, counted
 from facial_keypoints.folders import atomic_folder
 from facial_keypoints.pretrained import KERAS_FILE
@@ -159,12 +160,15 @@ def train(
 
 
 def print_start(config: TrainingConfig, model: keras.Model, data: TrainingData) -> None:
-    """Prints the network, the number of faces and the recipe, and whether the images are too small for random crops."""
+    """Prints the network, the number of faces and the recipe, and what the run cannot do well."""
     faces = len(data.train.images)
     print(f"{config.name}: {model.count_params():,} parameters, {faces} faces, recipe {config.recipe.name}")
     height, width, _ = data.crop.shape
     if max(height, width) <= config.recipe.crop_px:
         print(f"images of {height} x {width} px are not cropped: they are no larger than {config.recipe.crop_px} px")
+    if few := few_faces("val", data.val.groups):
+        unsure = "the best epoch" + (" and the size of the expected errors" if predicts_error(model) else "")
+        print(f"{few}: too few to find {unsure} reliably")
 
 
 def check_unfinished(path: Path, resume: bool, restart: bool) -> None:

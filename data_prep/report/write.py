@@ -11,7 +11,7 @@ from data_prep.faces import SPLITS, labelled_mean, never_labelled
 from data_prep.impute import most_common_sparse_label_source
 from data_prep.label_noise import LabelNoise, duplicate_label_noise
 from data_prep.outliers import OUTLIER, outlyingness, outside_image
-from data_prep.prepared import Prepared, unnamed_inputs
+from data_prep.prepared import Prepared, small_splits, unnamed_inputs
 from data_prep.report import figures
 from data_prep.report.figures import LABELLED_ELSEWHERE_PX, apart
 from data_prep.split import sizes_text
@@ -125,6 +125,7 @@ def _splits(data: Prepared) -> str:
     header = ["split", "faces", "share", *people_column, "groups", "complete faces", "labelled"]
     method = data.split_method
     text = f"Split `{method}`: {SPLIT_MEANING[method]}. It has {sizes_text(method, data.indexes)}."
+    text += "".join(f"\n\n**{line}.**" for line in small_splits(data))
     return f"## Splits\n\n{text}\n\n" + table(header, rows)
 
 

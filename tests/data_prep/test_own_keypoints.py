@@ -20,13 +20,13 @@ TOML = 'keypoints = ["nose", "chin", "left_ear", "right_ear"]\nskeleton = [["nos
 
 
 def save_cats(folder: Path, count: int = 12, names: list[str] = CAT) -> Path:
-    """Writes `cats.csv` and `photos/`: keypoints around (50, 60), each face a little larger than the one before."""
+    """Writes `cats.csv` and `photos/`: keypoints around (50, 60), each face a little larger than the last, up to 60."""
     header = ["file", *(f"{name}_{axis}" for name in names for axis in "xy")]
     shape = np.random.default_rng(0).uniform(-1, 1, (len(names), 2))
     lines = [",".join(header)]
     for row in range(count):
         save_picture(folder / "photos" / f"{row}.png")
-        points = (50, 60) + (20 + row) * shape
+        points = (50, 60) + (20 + row % 60) * shape
         lines.append(",".join([f"{row}.png", *(f"{value:.1f}" for value in points.ravel())]))
     (folder / "cats.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return folder / "cats.csv"
@@ -52,6 +52,24 @@ def test_names_of_ones_own_make_a_set_that_the_data_folder_holds(
     assert train.images.shape == (9, 128, 128, 1)
     low, high = train.keypoints.min(axis=1), train.keypoints.max(axis=1)
     np.testing.assert_allclose((high - low).max(axis=1), 128 / 1.2, rtol=1e-3)  # the box times 1.2 fills the crop
+
+
+@pytest.mark.parametrize(
+    ("count", "few"), [(12, "val has 1 face and test has 2 faces"), (91, "val has 9 faces"), (96, "")]
+)
+def test_small_splits_are_named_with_what_their_figures_are_worth(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], count: int, few: str
+) -> None:
+    out = prepared(save_cats(tmp_path, count), "--size", "16")
+    printed, report = capsys.readouterr().out, (out / "report.md").read_text(encoding="utf-8")
+    line = f"{few}, too few for reliable figures: add labelled faces, or prepare with several --seed"
+    assert ("too few" in printed, "too few" in report) == (bool(few), bool(few))
+    assert (f"\n{line}" in printed, f"**{line}" in report) == (bool(few), bool(few))
+
+
+def test_faces_to_add_to_others_are_not_called_few(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    prepared(save_cats(tmp_path, 3), "--split", "all-test", "--size", "16")
+    assert "too few" not in capsys.readouterr().out
 
 
 def test_a_toml_beside_the_data_says_the_set_and_the_option_comes_first(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_prep.split import sizes_text, split, split_sizes
+from data_prep.split import few_faces, sizes_text, split, split_sizes
 from facial_keypoints.errors import InputError
 
 
@@ -74,3 +74,18 @@ def test_sizes_are_as_near_as_whole_groups_allow() -> None:
     assert sizes_text("random", split("random", np.arange(45), seed=0)) == "exactly 36/4/5 faces to train/val/test"
     four = np.arange(200) // 50
     assert [len(indexes) for indexes in split("grouped", four, seed=0).values()] == [100, 50, 50]
+
+
+@pytest.mark.parametrize(
+    ("groups", "text"),
+    [
+        ([], ""),
+        ([7], "val has 1 face"),
+        (list(range(9)), "val has 9 faces"),
+        (list(range(10)), ""),
+        ([1] * 1000 + [2] * 500, "val has 1,500 faces in 2 groups"),  # of two people
+        ([1, 1], "val has 2 faces in 1 group"),
+    ],
+)
+def test_few_faces_are_those_of_few_groups(groups: list[int], text: str) -> None:
+    assert few_faces("val", np.array(groups, np.int64)) == text

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from evaluation.bootstrap import estimate, group_sums, paired_difference, resampling_weights
+from evaluation.bootstrap import estimate, group_sums, paired_difference, paired_ratio, resampling_weights
 from evaluation.metrics import ratios
 from facial_keypoints.array_types import Float64
 
@@ -62,13 +62,34 @@ def test_paired_difference_sees_what_separate_intervals_hide() -> None:
     assert (same.value, same.low, same.high, same.p_value) == (0, 0, 0, 1)
 
 
-def test_one_group_has_no_interval() -> None:
-    values, groups = np.array([1.0, 2.0, 3.0]), np.zeros(3, np.int64)
-    value, low, high = estimate(as_sums(values), MEAN, groups, resampling_weights(groups))
-    assert value[0] == 2.0
-    assert np.isnan([low[0], high[0]]).all()
-    # the same where a metric is scored in one group of many
-    sums, groups = as_sums(np.arange(5.0)), np.arange(5)
-    sums[1:] = 0
-    _, low, _ = estimate(sums, MEAN, groups, resampling_weights(groups))
-    assert np.isnan(low[0])
+@pytest.mark.parametrize(("count", "known"), [(1, False), (5, False), (6, True)])
+def test_an_interval_needs_six_groups(count: int, known: bool) -> None:
+    groups = np.repeat(np.arange(count), 4)  # faces of one group say little new
+    values = np.random.default_rng(4).normal(3, 1, len(groups))
+    weights = resampling_weights(groups)
+    value, low, high = estimate(as_sums(values), MEAN, groups, weights)
+    assert value[0] == pytest.approx(values.mean())
+    assert np.isfinite([low[0], high[0]]).all() == known
+    difference = paired_difference(as_sums(values)[:, 0], as_sums(values + 1)[:, 0], groups, weights)
+    assert difference.value == pytest.approx(-1)
+    assert np.isfinite([difference.low, difference.high, difference.p_value]).all() == known
+    ratio = paired_ratio(as_sums(values), as_sums(2 * values), MEAN, groups, weights)
+    assert ratio.value[0] == pytest.approx(0.5)
+    assert np.isfinite([ratio.low[0], ratio.high[0]]).all() == known
+
+
+@pytest.mark.parametrize(("scored", "known"), [(1, False), (5, False), (6, True)])
+def test_a_metric_that_few_groups_have_has_no_interval(scored: int, known: bool) -> None:
+    sums, groups = as_sums(np.arange(20.0)), np.arange(20)
+    sums[scored:] = 0
+    _, low, high = estimate(sums, MEAN, groups, resampling_weights(groups))
+    assert np.isfinite([low[0], high[0]]).all() == known
+
+
+def test_five_groups_would_give_an_interval_that_is_too_narrow() -> None:
+    """Why there is none: for 5 faces the percentile interval holds the truth far less often than in 95 % of samples."""
+    rng = np.random.default_rng(5)
+    groups, samples = np.arange(5), rng.normal(0, 1, (400, 5))
+    weights = resampling_weights(groups, resamples=400)
+    low, high = np.percentile(samples @ weights.T / 5, (2.5, 97.5), axis=1)
+    assert np.mean((low < 0) & (high > 0)) < 0.9

@@ -65,6 +65,29 @@ def test_predictions_to_tables_and_plots(data_folder: Path, tmp_path: Path, caps
     assert max(map(len, printed.splitlines()[:-1])) <= 100
 
 
+@pytest.mark.parametrize(
+    ("groups", "says"),
+    [
+        (3, "test has 6 faces in 3 groups: too few for reliable figures, and an interval needs 6 groups"),
+        (6, "test has 12 faces in 6 groups: too few for reliable figures, and the intervals are too narrow"),
+        (10, ""),
+    ],
+)
+def test_few_test_faces_are_named_with_what_their_figures_are_worth(
+    data_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], groups: int, says: str
+) -> None:
+    test = load_split(data_folder, "test")  # two faces in a group
+    theirs, listed = tmp_path / "theirs.csv", tmp_path / "listed.csv"
+    save_shifted(data_folder, theirs, 2.0)
+    listed.write_text("\n".join(["row", *map(str, test.rows[: 2 * groups])]), encoding="utf-8")
+    how = ["--data", str(data_folder), "--rows", str(listed), "--out", str(tmp_path / "out")]
+    evaluate.main(["--predictions", str(theirs), "--name", "theirs", *how])
+    printed = capsys.readouterr().out
+    assert ("too few" in printed, f"\n  {says}\n" in printed) == (bool(says), bool(says))
+    intervals = pd.read_csv(tmp_path / "out" / "accuracy.csv")[["mae_px_low", "mae_px_high"]]
+    assert intervals.isna().to_numpy().all() == (groups < 6)
+
+
 def output_points(expected_error: float = 2.0) -> Float32:
     """Landmark m lies at (m, 10 m): the 15 keypoints of source 0, then the two that source 1 labels elsewhere."""
     return np.array([(m, 10 * m, expected_error) for m in range(17)], np.float32)

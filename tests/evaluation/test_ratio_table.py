@@ -15,16 +15,17 @@ PAIR = KeypointSet("pair", ("left", "right"), (1, 0), (EYES,), (), (), (LabelSou
 
 
 def data() -> EvaluationData:
-    """Returns four faces of four groups, both keypoints at (0, 0); the second is labelled in two faces."""
-    rows = np.arange(4)
-    labelled = np.array([[True, True], [True, True], [True, False], [True, False]])
-    images, keypoints = np.zeros((4, 4, 4, 1), np.uint8), np.zeros((4, 2, 2), np.float32)
+    """Returns 12 faces of 12 groups, both keypoints at (0, 0); the second is labelled in every other pair of faces."""
+    rows = np.arange(12)
+    labelled = np.array(3 * [[True, True], [True, True], [True, False], [True, False]])
+    images, keypoints = np.zeros((12, 4, 4, 1), np.uint8), np.zeros((12, 2, 2), np.float32)
     part = Split(images, keypoints, labelled, rows, rows, np.zeros_like(rows))
     return EvaluationData(part, part, PAIR, "hash")
 
 
 def entry(name: str, left: Float32, right: tuple[float, float], baseline: bool = False) -> Entry:
-    predicted = np.stack([left, np.full((4, 2), right)], axis=1).astype(np.float32)
+    """Returns an entry with these positions of the left keypoint in four faces, three times, and of the right one."""
+    predicted = np.stack([np.tile(left, (3, 1)), np.full((12, 2), right)], axis=1).astype(np.float32)
     return Entry(name, predicted, {}, baseline)
 
 
@@ -37,8 +38,8 @@ def test_ratios_worked_by_hand() -> None:
     assert table.columns.tolist() == list(COLUMNS)
     assert table["name"].tolist() == ["half"] * 3
     assert table["keypoint"].tolist() == ["left", "right", "all"]
-    assert table["points"].tolist() == [4, 2, 6]
-    # all: sums of |error| are 26 and 8 in the base, 13 and 8 in half; of squares 146 and 32, 36.5 and 16
+    assert table["points"].tolist() == [12, 6, 18]
+    # all, a third of it: sums of |error| are 26 and 8 in the base, 13 and 8 in half; of squares 146 and 32, 36.5 and 16
     assert table["mae_ratio"].tolist() == pytest.approx([0.5, 1.0, 21 / 34], abs=1e-4)
     assert table["rmse_ratio"].tolist() == pytest.approx([0.5, np.sqrt(0.5), np.sqrt(52.5 / 178)], abs=1e-4)
     # every resample of a plain multiple is that multiple, however much the faces differ

@@ -3,6 +3,9 @@
 import json
 from pathlib import Path
 
+import numpy as np
+import pytest
+
 from facial_keypoints.coco import is_ours, write_coco
 from facial_keypoints.keypoint_set import FACE15, from_dict
 from facial_keypoints.results import PictureFaces
@@ -59,3 +62,31 @@ def test_a_file_of_ours_is_known(tmp_path: Path) -> None:
         (tmp_path / name).write_text(text, encoding="utf-8")
         assert not is_ours(tmp_path / name)
     assert not is_ours(tmp_path / "none.json")
+
+
+def test_coco_s_own_library_reads_and_scores_the_file(tmp_path: Path) -> None:
+    """pycocotools, on which tools and other projects rely: the same file as labels and as predictions is perfect."""
+    coco, cocoeval = (pytest.importorskip(f"pycocotools.{name}") for name in ("coco", "cocoeval"))
+    face = {"box": [1, 2, 39, 39], "keypoints": [[38.5, 3], [15, 39.25], [2, 4]], "score": 0.75}
+    pictures = [PictureFaces(f"{n}.png", 60, 50, [{**face, "score": 0.5 + n / 10}]) for n in range(4)]
+    write_coco(tmp_path / "cats.json", pictures, from_dict(CAT, "cat"), "mine")
+    labels = coco.COCO(str(tmp_path / "cats.json"))
+    (category,) = labels.loadCats(labels.getCatIds(catNms=["cat"]))
+    assert (category["keypoints"], category["skeleton"]) == (CAT["keypoints"], [[1, 2], [2, 3]])
+    annotations = labels.loadAnns(labels.getAnnIds(imgIds=labels.getImgIds(), catIds=[category["id"]]))
+    assert [labels.imgs[each["image_id"]]["file_name"] for each in annotations] == [f"{n}.png" for n in range(4)]
+
+    def precision(shift_px: float) -> float:
+        keys = ("image_id", "category_id", "keypoints", "score")
+        moved = [{key: each[key] for key in keys} for each in annotations]
+        for each in moved:
+            each["keypoints"] = (np.reshape(each["keypoints"], (-1, 3)) + (shift_px, 0, 0)).ravel().tolist()
+        scores = cocoeval.COCOeval(labels, labels.loadRes(moved), "keypoints")
+        scores.params.kpt_oks_sigmas = np.full(3, 0.05)
+        scores.evaluate()
+        scores.accumulate()
+        scores.summarize()
+        return float(scores.stats[0])
+
+    assert precision(0) == 1
+    assert precision(10) == 0

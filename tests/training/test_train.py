@@ -127,6 +127,7 @@ def test_the_folder_a_run_leaves(small_data: Path, tmp_path: Path, capsys: pytes
     assert float(history[3]["mae"]) < float(history[1]["mae"])
     printed = capsys.readouterr().out
     assert f"v1: {manifest['metrics']['parameters']:,} parameters, 64 faces" in printed
+    assert "\nval has 8 faces in 1 group: too few to find the best epoch reliably\n" in printed
     lines = re.findall(r"^epoch (\d)/3: loss \S+, val_loss (\S+), val_mae (\S+), \d+\.\d s$", printed, re.MULTILINE)
     figures = [(row["epoch"], f"{float(row['val_loss']):.4g}", f"{float(row['val_mae']):.4g}") for row in history]
     assert lines == figures[1:]  # where the output is no terminal
