@@ -39,6 +39,7 @@ Write = Callable[["keras.Model", ModelSpec, Path], Call]
 LITERT_FILE, SAVED_MODEL = "model.tflite", "saved_model"
 CHECKED_IMAGES = 16
 LARGEST_DIFFERENCE_PX = 0.01
+LARGEST_OUTPUT_PX = 1e5  # a network that learnt little may expect errors of 1e35 px, of which no format keeps 0.01 px
 LARGEST_INT8_LOSS_PX = 0.02
 
 
@@ -192,10 +193,16 @@ def difference_px(model: "keras.Model", spec: ModelSpec, path: Path, kind: str, 
         write: a function of FORMATS.
 
     Raises:
-        InputError: it cannot be written or called, or differs by more than `LARGEST_DIFFERENCE_PX`.
+        InputError: it cannot be written or called, differs by more than `LARGEST_DIFFERENCE_PX`, or predicts values
+            that are too large to compare.
     """
     images = np.random.default_rng(0).integers(0, 256, (CHECKED_IMAGES, *spec.crop.shape)).astype(np.uint8)
     wanted = model.predict(images, verbose=0)
+    if not (largest := float(np.abs(wanted).max())) < LARGEST_OUTPUT_PX:
+        raise InputError(
+            f"{KERAS_FILE}: predicts {largest:.3g} px for images of noise, so it cannot be compared with {path.name}; "
+            "train it longer, or on more faces"
+        )
     try:
         with native_stderr_silenced():  # the converters' libraries print warnings
             call = write(model, spec, path)

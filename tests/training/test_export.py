@@ -177,6 +177,19 @@ def test_where_there_is_no_8_bit_file_it_says_how_to_write_one(tmp_path: Path) -
 
 
 @tensorflow_alone
+def test_a_network_that_predicts_huge_values_is_to_be_trained_longer(tmp_path: Path) -> None:
+    """The bias of its last layer is 2e6, times the side of the image."""
+    folder = tmp_path / "model"
+    model = write_model_folder(folder)
+    spec = load_model(folder).spec
+    assert spec is not None
+    last = next(layer for layer in reversed(model.layers) if isinstance(layer, keras.layers.Dense))
+    last.set_weights([last.get_weights()[0], np.full_like(last.get_weights()[1], 2e6)])
+    with pytest.raises(InputError, match=r"model\.keras: predicts .* px for images of noise.* train it longer"):
+        export.difference_px(model, spec, tmp_path / "model.onnx", "ONNX", export.write_onnx)
+
+
+@tensorflow_alone
 def test_what_cannot_be_made_8_bit_leaves_the_folder_as_it_was(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
