@@ -96,5 +96,5 @@ def verdict(to_mean_face: Difference | None, to_base: Difference | None, base: s
         words.append("better than the mean face")
     if to_base:
         better, worse = to_base.high < 0, to_base.low > 0
-        words.append(f"{'better than' if better else 'worse than' if worse else 'no different from'} {base}")
+        words.append(f"{'better than' if better else 'worse than' if worse else 'no clear difference from'} {base}")
     return ", ".join(words) or "nothing to compare with"

@@ -15,7 +15,7 @@ from common import tracking
 from common.options import add_data_option, positive
 from common.stage import Stage, check_out, stage_code, stage_folder, write_manifest
 from data_prep.arrays import data_hash, load_data_manifest
-from facial_keypoints.errors import InputError, run
+from facial_keypoints.errors import InputError, counted, run
 from models.networks import network_file, network_name
 from models.saved import TRAIN
 from scale_out.space import Range, Space, check_space, default_space, read_space
@@ -203,7 +203,7 @@ def write(
             if left_out := results.draw(study, folder):
                 text += f"\nnot drawn until {results.FEWEST_COMPLETE} trials are complete: {', '.join(left_out)}"
         write_manifest(folder, SWEEP, facts, {"data": facts["data"]}, metrics, started)
-    print(f"{text}\n{options.out}: {len(table)} trials in trials.csv")
+    print(f"{text}\n{options.out}: {counted(len(table), "trial")} in trials.csv")
     tracking.log_folder(options.mlflow, options.out, SWEEP)
 
 
