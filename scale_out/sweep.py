@@ -203,7 +203,7 @@ def write(
             if left_out := results.draw(study, folder):
                 text += f"\nnot drawn until {results.FEWEST_COMPLETE} trials are complete: {', '.join(left_out)}"
         write_manifest(folder, SWEEP, facts, {"data": facts["data"]}, metrics, started)
-    print(f"{text}\n{options.out}: {counted(len(table), "trial")} in trials.csv")
+    print(f"{text}\n{options.out}: {counted(len(table), 'trial')} in trials.csv")
     tracking.log_folder(options.mlflow, options.out, SWEEP)
 
 
