@@ -198,8 +198,10 @@ def ray_started(address: str | None) -> Iterator[int]:
         with native_stderr_silenced():  # it says that it read the variable
             ray.init(address or "local", log_to_driver=False, logging_level=logging.ERROR, **({} if address else local))
     except Exception as error:  # Ray has no common class of errors
-        what = f"--address {address}: is no Ray cluster that can be used" if address else "Ray does not start"
-        raise InputError(f"{what} ({one_line(error)})") from None
+        if not address:
+            raise InputError(f"Ray does not start ({one_line(error)})") from None
+        says = f"--address {address}: is no Ray cluster that lets this machine in ({one_line(error)})"
+        raise InputError(f"{says}; if it was started with a token, set RAY_AUTH_MODE=token") from None
     try:
         yield int(ray.cluster_resources().get("CPU", 1)) if address else cores()
     finally:
