@@ -6,6 +6,7 @@ import io
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -70,7 +71,7 @@ Picture = str | Path | npt.NDArray[np.uint8] | Image.Image
 notes = logging.getLogger("facial_keypoints")  # warnings that a program may show or silence
 
 
-def read_picture(path: str | Path, *, most_pixels: int = MOST_PIXELS) -> UInt8:
+def read_picture(path: str | Path, *, content: bytes | None = None, most_pixels: int = MOST_PIXELS) -> UInt8:
     """Reads a picture file and returns uint8 (H, W, 3) RGB, upright by its EXIF orientation.
 
     Supported formats: AVIF, BMP, GIF, JPEG, JPEG 2000, PGM, PNG, PPM, TIFF, WebP. The format is detected from the
@@ -79,6 +80,7 @@ def read_picture(path: str | Path, *, most_pixels: int = MOST_PIXELS) -> UInt8:
 
     Args:
         path: the file.
+        content: the bytes of the file, if they have been read already; `path` then only names it in messages.
         most_pixels: the largest number of pixels; larger pictures are refused before they are decoded.
 
     Raises:
@@ -89,8 +91,7 @@ def read_picture(path: str | Path, *, most_pixels: int = MOST_PIXELS) -> UInt8:
         >>> read_picture("photo.jpg").shape
         (272, 504, 3)
     """
-    path = Path(path)
-    with open_picture(path, most_pixels) as image:
+    with open_picture(path, most_pixels, content) as image:
         try:
             image.load()
             turn = UPRIGHT.get(_orientation(image))
@@ -133,16 +134,21 @@ def as_rgb(picture: Picture) -> UInt8:
 
 
 @contextlib.contextmanager
-def open_picture(path: Path, most_pixels: int = MOST_PIXELS) -> Iterator[Image.Image]:
+def open_picture(
+    path: str | Path, most_pixels: int = MOST_PIXELS, content: bytes | None = None
+) -> Iterator[Image.Image]:
     """Yields a picture file opened by Pillow, at the picture to read; no pixels are decoded yet.
+
+    Args:
+        path, most_pixels, content: as in `read_picture`.
 
     Raises:
         InputError: as `read_picture`.
     """
-    if not path.is_file():
+    if content is None and not Path(path).is_file():
         raise InputError(f"{path}: no such file; give a picture")
     try:
-        image = _opened(path, most_pixels)
+        image = _opened(path, most_pixels, content)
     except InputError:
         raise
     except Image.DecompressionBombError:
@@ -156,40 +162,46 @@ def open_picture(path: Path, most_pixels: int = MOST_PIXELS) -> Iterator[Image.I
         yield image
 
 
-def _opened(path: Path, most_pixels: int) -> Image.Image:
+def _file(path: str | Path, content: bytes | None) -> BinaryIO:
+    return Path(path).open("rb") if content is None else io.BytesIO(content)
+
+
+def _opened(path: str | Path, most_pixels: int, content: bytes | None) -> Image.Image:
     """Opens a picture file and reads its header; logs a warning if it holds several pictures."""
-    with path.open("rb") as file:
+    with _file(path, content) as file:
         head = file.read(LONGEST_SIGNATURE)
     if head.startswith(tiff.SIGNATURES):
-        return _opened_tiff(path, most_pixels)
+        return _opened_tiff(path, most_pixels, content)
     formats = FORMATS
     for signature, (late_format, module) in LATE_READERS.items():
         if head.startswith(*signature):
             importlib.import_module(module)
             formats = (late_format,)
-    image = Image.open(path, formats=formats)
+    image = Image.open(path if content is None else io.BytesIO(content), formats=formats)
     count = getattr(image, "n_frames", 1)  # reads the file up to the last picture
     if count > 1 and image.format != "MPO":  # one photo, then auxiliary pictures
         notes.warning("%s: holds %d pictures; the first is taken", path, count)
     return image
 
 
-def _opened_tiff(path: Path, most_pixels: int) -> Image.Image:
+def _opened_tiff(path: str | Path, most_pixels: int, content: bytes | None) -> Image.Image:
     """Opens a TIFF file at its main picture; logs as `_opened`.
 
     Raises:
         InputError: the file is a RAW photo.
     """
-    found = tiff.read_pages(path)
+    with _file(path, content) as file:
+        found = tiff.read_pages(file)
     if found.raw:
         raise InputError(f"{path}: is a RAW photo, whose previews alone can be read; save it as JPEG or PNG")
     page = tiff.main_page(found.pages)
     if page is None or page is found.pages[0]:
-        image = Image.open(path, formats=TIFF_ONLY)
+        image = Image.open(path if content is None else io.BytesIO(content), formats=TIFF_ONLY)
     elif tiff.pixels(page) > most_pixels:
         raise InputError(_too_large(path, most_pixels, (page.width_px, page.height_px)))
     else:
-        image = Image.open(io.BytesIO(tiff.starting_at(page, path.read_bytes())), formats=TIFF_ONLY)
+        whole_file = Path(path).read_bytes() if content is None else content
+        image = Image.open(io.BytesIO(tiff.starting_at(page, whole_file)), formats=TIFF_ONLY)
         if page.parent is not None and not page.orientation:  # its parent has the orientation of both
             image.getexif()[ExifTags.Base.Orientation] = found.pages[page.parent].orientation
     whole = [other for other in found.pages if other.parent is None and not other.reduced]
@@ -250,6 +262,6 @@ def _rgb(image: Image.Image) -> UInt8:
     return np.asarray(image if image.mode == "RGB" else image.convert("RGB"), np.uint8)
 
 
-def _too_large(path: Path, most_pixels: int, size: tuple[int, int] | None = None) -> str:
+def _too_large(path: str | Path, most_pixels: int, size: tuple[int, int] | None = None) -> str:
     says = f"is {size[0]} x {size[1]} px" if size else "is larger"
     return f"{path}: {says}, more than {most_pixels // 1_000_000} million pixels; make it smaller"

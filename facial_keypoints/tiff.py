@@ -1,7 +1,6 @@
 """Lists the pictures in a TIFF file. RAW photos are TIFF files too; their first picture is often a small preview."""
 
 import struct
-from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 MAX_PAGES, MAX_TAGS, MAX_VALUES = 10_000, 65_535, 100  # of a file, of a page, of a tag that is read here
@@ -59,32 +58,31 @@ class _Layout(NamedTuple):
     first_at: int
 
 
-def read_pages(path: Path) -> Pages:
+def read_pages(file: BinaryIO) -> Pages:
     """Returns the pictures of a TIFF file; reads only directories, up to the first damaged one."""
     pages: list[Page] = []
-    with path.open("rb") as file:
-        head = file.read(16)
-        layout = _layout(head)
-        (following,) = struct.unpack_from(layout.order + layout.offset, head, layout.first_at)
-        seen: set[int] = set()
+    head = file.read(16)
+    layout = _layout(head)
+    (following,) = struct.unpack_from(layout.order + layout.offset, head, layout.first_at)
+    seen: set[int] = set()
 
-        def add(offset: int, parent: int | None) -> tuple[list[int], int]:
-            """Adds a page; returns the offsets of its SubIFDs, and that of the page after it."""
-            if not offset or offset in seen or len(pages) >= MAX_PAGES:
-                return [], 0
-            seen.add(offset)
-            try:
-                tags, after = _directory(file, offset, layout)
-            except (struct.error, OSError, ValueError, OverflowError):
-                return [], 0
-            pages.append(_page(offset, tags, parent))
-            return tags.get(SUB_IFDS, []), after
+    def add(offset: int, parent: int | None) -> tuple[list[int], int]:
+        """Adds a page; returns the offsets of its SubIFDs, and that of the page after it."""
+        if not offset or offset in seen or len(pages) >= MAX_PAGES:
+            return [], 0
+        seen.add(offset)
+        try:
+            tags, after = _directory(file, offset, layout)
+        except (struct.error, OSError, ValueError, OverflowError):
+            return [], 0
+        pages.append(_page(offset, tags, parent))
+        return tags.get(SUB_IFDS, []), after
 
-        while following:
-            number = len(pages)
-            below, following = add(following, None)
-            for offset in below:
-                add(offset, number)
+    while following:
+        number = len(pages)
+        below, following = add(following, None)
+        for offset in below:
+            add(offset, number)
     return Pages(pages, head[8:10] == CANON_RAW or any(page.of_sensor for page in pages))
 
 

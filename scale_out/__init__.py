@@ -1,1 +1,1 @@
-"""Runs the training core many times on engines that exist; they need `requirements-scale.txt`."""
+"""Many runs of the training core, and millions of pictures, on engines that exist: `requirements-scale.txt`."""

@@ -16,7 +16,7 @@ from tests.conftest import ROOT
 
 FOLDERS = ("facial_keypoints", "common", "data_prep", "models", "training", "evaluation", "benchmarks")
 STAGES = (PREPARE, PSEUDO_LABEL, TRAIN, EVALUATE, COMPARE, INSPECT, SWEEP, peers.STAGE)
-STAGE_MODULES = ["pipeline", "training.export", *(stage.module for stage in STAGES)]
+STAGE_MODULES = ["pipeline", "training.export", "scale_out.score", *(stage.module for stage in STAGES)]
 SLOW = ["keras", "tensorflow", "jax", "onnxruntime"]
 
 IMPORT_ALL = """

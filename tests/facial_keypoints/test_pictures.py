@@ -282,6 +282,23 @@ def test_a_tiff_whose_pages_point_at_each_other_or_nowhere_is_read(tmp_path: Pat
         assert is_full(read_picture(tmp_path / "a.tif"))
 
 
+def test_the_bytes_of_a_file_are_read_as_the_file_is(tmp_path: Path) -> None:
+    nested, second = Tiff(), Tiff()
+    nested.page(PREVIEW, [nested.directory(FULL)], subfile=1, orientation=6)
+    second.page(PREVIEW, subfile=1)
+    second.page(FULL)
+    nested.write(tmp_path / "nested.tif")
+    second.write(tmp_path / "second.tif")
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (16, 24, 3), np.uint8))
+    for name in ("a.png", "a.jpg", "a.avif"):
+        noise.save(tmp_path / name)
+    for path in sorted(tmp_path.iterdir()):
+        same = read_picture("s3://bucket/a.jpg", content=path.read_bytes())
+        np.testing.assert_array_equal(same, read_picture(path), err_msg=path.name)
+    with pytest.raises(InputError, match=r"^s3://bucket/a\.jpg: is no picture that can be read"):
+        read_picture("s3://bucket/a.jpg", content=b"text")
+
+
 @pytest.mark.parametrize(("name", "options"), [("a.avif", {"quality": 100}), ("a.jp2", {}), ("a.j2k", {})])
 def test_avif_and_jpeg_2000_are_read(tmp_path: Path, name: str, options: dict[str, Any]) -> None:
     """Also under another name, in a process that has not seen one before."""

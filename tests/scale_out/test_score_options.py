@@ -1,0 +1,43 @@
+"""What `scale_out.score` refuses before it needs Ray or any of its packages."""
+
+import importlib.util
+import socket
+from pathlib import Path
+
+import pytest
+
+from facial_keypoints.errors import InputError
+from scale_out import score
+
+
+def test_ray_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match="Ray is not installed; install it with `pip install -r requirements-scale"):
+        score.main([str(tmp_path), "--out", str(tmp_path / "out")])
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "says"),
+    [
+        ("--views", "0", "views: is 0, expected 1 to 10"),
+        ("--model", "v3", "v3: no such model"),
+        ("--detector", "best", "--detector best: no such detector"),
+    ],
+)
+def test_bad_options_are_one_line(
+    option: str, value: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: "installed")
+    with pytest.raises(InputError, match=says):
+        score.main([str(tmp_path), "--out", str(tmp_path / "out"), option, value])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_address_where_nothing_listens() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        free = f"127.0.0.1:{server.getsockname()[1]}"
+        score.check_answers(free)
+    for address, says in ((free, "nothing answers there"), ("localhost", "is not HOST:PORT"), ("a:b", "is not HOST")):
+        with pytest.raises(InputError, match=f"--address {address}: {says}"):
+            score.check_answers(address)
