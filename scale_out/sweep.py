@@ -117,7 +117,7 @@ def _positive(kind: type[int] | type[float]) -> Any:
 
 def check_shared(shared: argparse.Namespace) -> None:
     """Raises InputError for options of `training.train` that trials cannot share."""
-    for name in ("tensorboard", "seeds", "resume", "restart"):
+    for name in ("tensorboard", "seeds", "resume", "restart", "coordinator"):
         if getattr(shared, name):
             again = " (a sweep goes on where it stopped)" if name == "resume" else ""
             raise InputError(f"--{name}: is not an option of a sweep{again}; leave it out")
