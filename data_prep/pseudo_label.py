@@ -24,7 +24,7 @@ from data_prep.readers.pictures import EXIF, read_picture
 from data_prep.readers.pictures_csv import CSV, FILE, PERSON, PICTURES, read
 from facial_keypoints import crops, geometry
 from facial_keypoints.array_types import Bool, Float32, Float64, UInt8
-from facial_keypoints.codec import output_points
+from facial_keypoints.codec import mean_output, output_points
 from facial_keypoints.errors import InputError, run
 from facial_keypoints.keypoint_set import FACE15, FACE68, as_face15
 from facial_keypoints.predictor import Predictor
@@ -36,27 +36,43 @@ MIN_LABELS = 2  # for the position and size of a face
 MAX_OFFSET = 0.1  # fraction of the eye distance; faces with a label farther from its prediction are left out
 
 
-def pseudo_labels(predictor: Predictor, picture: UInt8, known: Float32) -> tuple[Float64, Float64, Float64]:
-    """Returns the 68 points of a face, float64 (68, 2), averaged over plain and over mirrored views, and its crop.
-
-    Points are in px of the crop (2, 3), picture to crop.
+def outputs(predictor: Predictor, picture: UInt8, known: Float32, count: int) -> tuple[Float32, Float64]:
+    """Returns the output for each of some views of a face, (V, 68, 2 or 3) in px of its crop, and the crop (2, 3).
 
     Args:
+        predictor: of 68 points.
         picture: uint8 (H, W, C).
         known: float32 (15, 2) in px of the picture, NaN where unlabelled; at least two are labelled.
+        count: V, the number of views.
     """
     spec = predictor.spec
     mean = as_face15(np.array(spec.crop.mean_keypoints))
     crop = geometry.fit_similarity(np.nan_to_num(known), mean, labelled_points(known))
     crop = predictor.predict_at(picture, crop)[0].crop
-    of_views = views(max_views(mirror=True), spec.crop.width_px, mirror=True)
 
     def run(images: UInt8) -> Float32:
-        return predictor.predict_crops(images).coordinates
+        points, errors = predictor.predict_crops(images)
+        return points if errors is None else np.concatenate([points, errors[..., None]], axis=-1)
 
-    points = outputs_of_views(run, picture, crop, spec, output_points(spec.keypoint_set), of_views)
-    mirrored = of_views[1]
-    return points[~mirrored].mean(axis=0), points[mirrored].mean(axis=0), crop
+    of_views = views(count, spec.crop.width_px, mirror=True)
+    return outputs_of_views(run, picture, crop, spec, output_points(spec.keypoint_set), of_views).astype(
+        np.float32
+    ), crop
+
+
+def mean_of_views(of_views: Float32, mirrored: Bool) -> Float64:
+    """Returns the mean output of N faces over their views, (N, 68, 2 or 3); see `codec.mean_output`.
+
+    Args:
+        of_views: (N, V, 68, 2 or 3) in px of the crop.
+        mirrored: bool (V,), which views are mirrored.
+    """
+    first = np.moveaxis(of_views, 1, 0).copy()
+    if mirrored.any():
+        # A horizontal bias of the labels is the same in a mirrored picture, so the mean would cancel it. This keeps it.
+        apart = mean_output(first[~mirrored])[..., :2] - mean_output(first[mirrored])[..., :2]
+        first[mirrored, ..., :2] += np.median(apart, axis=0)
+    return mean_output(first)
 
 
 def agree(points: Float64, known: Float32) -> Bool:
@@ -78,20 +94,36 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = stage_parser("data_prep.pseudo_label", __doc__, "my_faces --out my_faces_68")
     parser.add_argument("folder", type=Path, metavar="FOLDER", help=f"folder with {CSV} and {PICTURES}/")
     parser.add_argument(
-        "--model", default="v2-68", metavar="NAME|DIR", help="shipped model or model folder (default: %(default)s)"
+        "--model",
+        nargs="+",
+        default=["v2-68"],
+        metavar="NAME|DIR",
+        help="shipped model or model folder; several: the mean of their points, weighted by their expected errors if "
+        "all give them (default: v2-68)",
+    )
+    parser.add_argument(
+        "--views",
+        type=int,
+        default=max_views(mirror=True),
+        choices=range(1, max_views(mirror=True) + 1),
+        metavar="N",
+        help="average over N views of each face, those after the fifth mirrored (default: %(default)s)",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
     parser.add_argument("--exif", choices=EXIF, help="as in data_prep.prepare, which needs the same choice for DIR")
     options = parser.parse_args(arguments)
     started = time.time()
-    predictor, pictures = Predictor(options.model), checked(read(options.folder), options.exif, STRICT)
-    if predictor.spec.keypoint_set != FACE68 or pictures.keypoint_set != FACE15:
-        raise InputError(
-            f"{options.folder}: has labels of {pictures.keypoint_set.name}, and {options.model} predicts "
-            f"{predictor.spec.keypoint_set.name}; give pictures with some of the 15 keypoints and a model of 68"
-        )
-    with stage_folder(options.out, PSEUDO_LABEL, [options.folder, predictor.path]) as folder:
-        points, kept = label(predictor, pictures.faces, options.exif)
+    predictors = {name: Predictor(name) for name in options.model}
+    pictures = checked(read(options.folder), options.exif, STRICT)
+    for name, predictor in predictors.items():
+        if predictor.spec.keypoint_set != FACE68 or pictures.keypoint_set != FACE15:
+            raise InputError(
+                f"{options.folder}: has labels of {pictures.keypoint_set.name}, and {name} predicts "
+                f"{predictor.spec.keypoint_set.name}; give pictures with some of the 15 keypoints and a model of 68"
+            )
+    files = [predictor.path for predictor in predictors.values()]
+    with stage_folder(options.out, PSEUDO_LABEL, [options.folder, *files]) as folder:
+        points, kept = label(list(predictors.values()), pictures.faces, options.views, options.exif)
         (folder / PICTURES).mkdir()
         faces = [face for face, keep in zip(pictures.faces, kept, strict=True) if keep]
         for face in faces:
@@ -102,20 +134,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
         write_manifest(
             folder,
             PSEUDO_LABEL,
-            {"model": options.model, "exif": options.exif},
-            {"pictures": path_hash(options.folder), "model": path_hash(predictor.path)},
+            {"model": " ".join(predictors), "views": options.views, "exif": options.exif},
+            {"pictures": path_hash(options.folder), **{str(file): path_hash(file) for file in files}},
             {"faces": len(kept), "kept": int(kept.sum())},
             started,
         )
     print(f"{options.out}: {kept.sum():,} of {len(kept):,} faces; the others have labels far from the predictions")
 
 
-def label(predictor: Predictor, faces: Sequence[LabelledPicture], exif: str | None) -> tuple[Float64, Bool]:
+def label(
+    predictors: Sequence[Predictor], faces: Sequence[LabelledPicture], count: int, exif: str | None
+) -> tuple[Float64, Bool]:
     """Returns the 68 points of faces in px of their pictures, float64 (N, 68, 2), and bool (N,), which agree.
 
     Args:
-        predictor: of 68 points.
+        predictors: of 68 points; the points are the `codec.mean_output` of them.
         faces: with some of the 15 keypoints.
+        count: the number of views of each face.
         exif: see `data_prep.readers.pictures.read_picture`.
 
     Raises:
@@ -124,16 +159,27 @@ def label(predictor: Predictor, faces: Sequence[LabelledPicture], exif: str | No
     for face in faces:
         if labelled_points(face.keypoints).sum() < MIN_LABELS:
             raise InputError(f"{face.where}: has fewer than {MIN_LABELS} labels, too few for its size; remove it")
-    color = predictor.spec.crop.channels > 1
-    predictions = [
-        pseudo_labels(predictor, read_picture(face.file, color, exif), face.keypoints)
-        for face in tqdm(faces, unit="face", disable=None)
-    ]
-    plain, mirrored, crop = (np.stack(arrays) for arrays in zip(*predictions, strict=True))
-    # A horizontal bias of the labels is the same in a mirrored picture, so the mean would cancel it. This restores it.
-    points = (plain + mirrored + np.median(plain - mirrored, axis=0)) / 2
-    points = geometry.transform(points, geometry.inverse(crop))
+    means = []
+    with tqdm(total=len(predictors) * len(faces), unit="face", disable=None) as progress:
+        for predictor in predictors:
+            found = []
+            for face in faces:
+                picture = read_picture(face.file, predictor.spec.crop.channels > 1, exif)
+                found.append(outputs(predictor, picture, face.keypoints, count))
+                progress.update()
+            of_views, crops_of_faces = (np.stack(arrays) for arrays in zip(*found, strict=True))
+            mirrored = views(count, predictor.spec.crop.width_px, mirror=True)[1]
+            means.append(in_pictures(mean_of_views(of_views, mirrored), crops_of_faces))
+    numbers = min(mean.shape[-1] for mean in means)  # without expected errors unless all models give them
+    points = mean_output(np.stack([mean[..., :numbers] for mean in means]))[..., :2]
     return points, agree(points, np.stack([face.keypoints for face in faces]))
+
+
+def in_pictures(output: Float64, crops_of_faces: Float64) -> Float64:
+    """Returns an output (N, 68, 2 or 3) in px of the pictures; it is in px of crops (N, 2, 3), picture to crop."""
+    back = geometry.inverse(crops_of_faces)
+    sizes = np.sqrt(np.abs(np.linalg.det(back[:, :, :2])))[:, None, None]
+    return np.concatenate([geometry.transform(output[..., :2], back), output[..., 2:] * sizes], axis=-1)
 
 
 def write(path: Path, root: Path, faces: Sequence[LabelledPicture], points: Float64) -> None:

@@ -27,11 +27,16 @@ class InputError(ValueError):
 
 
 def run(main: Callable[[], None]) -> None:
-    """Runs a command and exits with its code: 0 done, 2 bad input (one line on stderr), 130 Ctrl-C.
+    """Runs a command and exits with its code; see `exit_code`.
 
     Every command, stage and page starts here, before it imports a package that has telemetry.
     """
     switch_off()
+    sys.exit(exit_code(main))
+
+
+def exit_code(main: Callable[[], None]) -> int:
+    """Runs a command and returns its exit code: 0 done, 2 bad input (one line on stderr), 130 Ctrl-C."""
     code = EXIT_DONE
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # escapes what it cannot encode, for instance in file names
@@ -54,7 +59,7 @@ def run(main: Callable[[], None]) -> None:
         if (reason := os_error_reason(error)) is None:
             raise
         code = fail(reason)
-    sys.exit(code)
+    return code
 
 
 def os_error_reason(error: OSError) -> str | None:

@@ -111,7 +111,7 @@ def parser() -> argparse.ArgumentParser:
 
 def check_shared(shared: argparse.Namespace) -> None:
     """Raises InputError for options of `training.train` that trials cannot share."""
-    for name in ("tensorboard", "seeds", "resume", "restart"):
+    for name in ("tensorboard", "seeds", "resume", "restart", "coordinator"):
         if getattr(shared, name):
             again = " (the same command continues a sweep)" if name == "resume" else ""
             raise InputError(f"--{name}: is not an option of a sweep{again}; leave it out")

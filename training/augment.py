@@ -88,18 +88,23 @@ def augment(
     level: str,
     rng: np.random.Generator,
     may_flip: Bool | None = None,
+    wanted: Bool | None = None,
 ) -> tuple[UInt8, Float32, Bool]:
     """Returns augmented copies: images (N, H, W, C), keypoints (N, K, 2) in px and labelled (N, K).
 
     Every level but `none` mirrors half of the faces and swaps left and right keypoints with them by `mirror`, unless
     that is None, and only faces that may be: `may_flip`, bool (N,), all where None. `LEVELS` says what else it does. A
     keypoint that leaves the image counts as unlabelled; one that is covered does not.
+
+    `wanted`, bool (N,), all where None: the faces to augment. They come out as if all were augmented; the others are
+    undefined.
     """
     strength = LEVELS[level]
     if strength is None:
         return images, keypoints, labelled
     count, height, width, _ = images.shape
     size = np.array([width, height])
+    wanted = np.ones(count, bool) if wanted is None else wanted
     flipped: Bool = np.asarray(rng.random(count) < 0.5)
     if mirror is None:
         flipped = np.zeros(count, bool)
@@ -112,19 +117,21 @@ def augment(
     tables = _tone_tables(count, strength, rng)
     changed = np.empty_like(images)
     for i, (image, matrix, table) in enumerate(zip(images, matrices, tables, strict=True)):
-        if strength.elastic:
-            field = _displacements(width, height, strength.elastic, rng)
+        field = _displacements(width, height, strength.elastic, rng) if strength.elastic else None
+        if not wanted[i]:
+            continue
+        if field is not None:
             warped, moved[i] = _warp_elastically(image, matrix, field), _back(moved[i], field)
         else:
             warped = _warp(image, matrix)
         changed[i] = cv2.LUT(warped, table).reshape(image.shape)
     # Half of the faces get each of these. Drawing random numbers for the others too took a tenth of the training time.
     if strength.blur_px:
-        _blur(changed, strength.blur_px, rng)
+        _blur(changed, strength.blur_px, rng, wanted)
     if strength.erase:
         _erase(changed, strength.erase, rng)
     if strength.noise:
-        _add_noise(changed, strength.noise, rng)
+        _add_noise(changed, strength.noise, rng, wanted)
     edge = 0.5 + strength.beyond * size
     inside = ((moved > -edge) & (moved < size - 1 + edge)).all(axis=-1)
     return changed, moved.astype(np.float32), labelled & inside
@@ -219,10 +226,12 @@ def _half(count: int, rng: np.random.Generator) -> Int64:
     return np.flatnonzero(rng.random(count) < 0.5)
 
 
-def _blur(images: UInt8, most_px: float, rng: np.random.Generator) -> None:
-    """Blurs half of the images in place."""
+def _blur(images: UInt8, most_px: float, rng: np.random.Generator, wanted: Bool) -> None:
+    """Blurs half of the images in place, if they are wanted."""
     for i in _half(len(images), rng):
-        images[i] = cv2.GaussianBlur(images[i], (0, 0), rng.uniform(0.1, most_px)).reshape(images[i].shape)
+        deviation_px = rng.uniform(0.1, most_px)
+        if wanted[i]:
+            images[i] = cv2.GaussianBlur(images[i], (0, 0), deviation_px).reshape(images[i].shape)
 
 
 def _erase(images: UInt8, most: float, rng: np.random.Generator) -> None:
@@ -234,10 +243,11 @@ def _erase(images: UInt8, most: float, rng: np.random.Generator) -> None:
         images[i, top : top + height, left : left + width] = rng.integers(256)
 
 
-def _add_noise(images: UInt8, most: float, rng: np.random.Generator) -> None:
-    """Adds Gaussian noise to half of the images in place, the same in every channel."""
+def _add_noise(images: UInt8, most: float, rng: np.random.Generator, wanted: Bool) -> None:
+    """Adds Gaussian noise to half of the images in place, if they are wanted, the same in every channel."""
     _, height, width, channels = images.shape
     for i in _half(len(images), rng):
         noise = rng.standard_normal((height, width, 1), np.float32) * np.float32(rng.uniform(0, most))
-        noise = np.repeat(noise, channels, axis=-1)
-        images[i] = cv2.add(images[i], noise, dtype=cv2.CV_8U).reshape(images[i].shape)  # rounds and saturates
+        if wanted[i]:
+            noise = np.repeat(noise, channels, axis=-1)
+            images[i] = cv2.add(images[i], noise, dtype=cv2.CV_8U).reshape(images[i].shape)  # rounds and saturates

@@ -5,6 +5,7 @@ import numpy as np
 
 from facial_keypoints.array_types import Float32, Int64, UInt8
 from training.augment import augment, random_crop
+from training.distribution import ALONE, Shard
 from training.recipes import Recipe
 from training.targets import Targets
 
@@ -22,14 +23,22 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         mirror: the permutation of the M output points; None: faces are not mirrored.
         seed: of order and augmentation.
         first_epoch: the first of these epochs, from 0.
+        shard: the part of each batch to give. The parts of all processes make the batch that one process would give,
+            and repeated faces of weight 0.
     """
 
     def __init__(
-        self, train: Targets, recipe: Recipe, mirror: tuple[int, ...] | None, seed: int, first_epoch: int = 0
+        self,
+        train: Targets,
+        recipe: Recipe,
+        mirror: tuple[int, ...] | None,
+        seed: int,
+        first_epoch: int = 0,
+        shard: Shard = ALONE,
     ) -> None:
         super().__init__()
         self.train, self.recipe, self.mirror = train, recipe, mirror
-        self.seed, self.first_epoch = seed, first_epoch
+        self.seed, self.first_epoch, self.shard = seed, first_epoch, shard
         self.steps = steps_per_epoch(train, recipe)
 
     def __len__(self) -> int:
@@ -47,10 +56,12 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         mirror = self.mirror if epoch < self.recipe.flip_epochs else None
         rng = np.random.default_rng((self.seed, epoch, number))
         may_flip = self.train.may_flip[chosen]
-        images, points, counts = augment(images, points, weights > 0, mirror, self.recipe.augment, rng, may_flip)
+        rows, counted = self.shard.rows(len(chosen))
+        own = np.isin(np.arange(len(chosen)), rows)
+        images, points, counts = augment(images, points, weights > 0, mirror, self.recipe.augment, rng, may_flip, own)
         if self.recipe.crop_px:
             images, points = random_crop(images, points, self.recipe.crop_px, rng)
-        return images, points, counts.astype(np.float32)
+        return images[rows], points[rows], (counts[rows] & counted[:, None]).astype(np.float32)
 
 
 def first_of_groups(order: Int64, groups: Int64, most: int) -> Int64:

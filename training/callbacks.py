@@ -1,29 +1,31 @@
 """Callbacks for exact validation, early stopping and checkpoints of one `keras.Model.fit`."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
+from facial_keypoints.array_types import Float32, UInt8
 from facial_keypoints.errors import InputError
-from models.saved import PREDICTION_BATCH
-from training import checkpoint
+from training import checkpoint, distribution
 from training.losses import masked_mae, masked_value
 from training.targets import Targets
 
 METRICS = ("loss", "mae", "val_loss", "val_mae")  # of each epoch, the columns of `history.csv`
 
 
-def validation(model: keras.Model, val: Targets, loss: keras.losses.Loss) -> dict[str, float]:
-    """Returns `val_loss` and `val_mae` (px) of a network over all validation labels.
+def validation(predict: Callable[[UInt8], Float32], val: Targets, loss: keras.losses.Loss) -> dict[str, float]:
+    """Returns `val_loss` and `val_mae` (px) of a network's predictions over all validation labels.
 
     Keras' own validation averages over batches, so a label counts more in a batch with fewer labels.
     """
-    predicted = model.predict(val.images, batch_size=PREDICTION_BATCH, verbose=0)
-    functions = {"val_loss": loss, "val_mae": masked_mae()}
-    return {name: masked_value(of, val.points, predicted, val.weights) for name, of in functions.items()}
+    predicted = predict(val.images)
+    with distribution.local():
+        functions = {"val_loss": loss, "val_mae": masked_mae()}
+        return {name: masked_value(of, val.points, predicted, val.weights) for name, of in functions.items()}
 
 
 class Validation(keras.callbacks.Callback):  # type: ignore[misc]
@@ -33,9 +35,12 @@ class Validation(keras.callbacks.Callback):  # type: ignore[misc]
         super().__init__()
         self.val, self.loss = val, loss
 
+    def on_train_begin(self, logs: Any = None) -> None:
+        self.predict = distribution.predictor(self.model)
+
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         """Raises InputError if a metric is not finite."""
-        logs |= validation(self.model, self.val, self.loss)
+        logs |= validation(self.predict, self.val, self.loss)
         if not np.isfinite(list(logs.values())).all():
             raise InputError(f"training diverged in epoch {epoch + 1}: loss {logs['loss']}; lower --learning-rate")
 

@@ -1,5 +1,6 @@
 """Saves the state of an unfinished training run in one file, which is replaced atomically."""
 
+import io
 import json
 import os
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from common.code import changed_files
 from facial_keypoints.array_types import Float32
 from facial_keypoints.errors import InputError
 from facial_keypoints.folders import atomic_file
+from training import distribution
 
 STATE_FILE = "state.npz"
 
@@ -44,8 +46,13 @@ class State:
 
 
 def save(path: Path, model: keras.Model, state: State) -> None:
-    """Saves the state of a run after an epoch; if it is killed, `path` holds the old or the new state."""
-    arrays: dict[str, Any] = {f"variable_{i}": keras.ops.convert_to_numpy(v) for i, v in enumerate(_variables(model))}
+    """Saves the state of a run after an epoch; if it is killed, `path` holds the old or the new state.
+
+    Only process 0 saves it; the state is the same in all.
+    """
+    if not distribution.is_first():
+        return
+    arrays: dict[str, Any] = {f"variable_{i}": keras.ops.convert_to_numpy(v) for i, v in enumerate(variables(model))}
     arrays |= {f"best_{i}": weights for i, weights in enumerate(state.best_weights)}
     facts = {name: value for name, value in vars(state).items() if name != "best_weights"}
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -55,45 +62,48 @@ def save(path: Path, model: keras.Model, state: State) -> None:
         os.fsync(file.fileno())
 
 
-def restore(path: Path, model: keras.Model, settings: dict[str, Any], code: dict[str, str]) -> State:
-    """Returns the state of a run that has finished an epoch, and restores the variables of the compiled model.
+def restore(path: Path, model: keras.Model, settings: dict[str, Any], code: dict[str, str]) -> State | None:
+    """Returns the state of a run and restores the variables of the compiled model; None if no epoch was finished.
+
+    Every process gets the state that process 0 saved.
 
     Raises:
         InputError: the file is damaged, or the run was started with other settings or code.
     """
-    facts, arrays = _read(path)
-    before = facts["settings"]
-    if different := [name for name in before | settings if before.get(name) != settings.get(name)]:
-        differences = ", ".join(f"{name} {before.get(name)}, not {settings.get(name)}" for name in different)
-        raise InputError(f"{path.parent}: was started with {differences}; use the same settings, or --restart")
+    facts, arrays = _read(path, distribution.readable(path))
+    if not facts["history"]:
+        return None
+    if differs := distribution.differences(facts["settings"], settings):
+        raise InputError(f"{path.parent}: was started with {differs}; use the same settings, or --restart")
     if changed := changed_files(facts["code"], code):
         raise InputError(f"{path.parent}: was started before {', '.join(changed)} changed; start over with --restart")
-    variables = _variables(model)
+    own = variables(model)
     try:
-        values = [arrays[f"variable_{i}"] for i in range(len(variables))]
+        values = [arrays[f"variable_{i}"] for i in range(len(own))]
         best = [arrays[f"best_{i}"] for i in range(len(model.weights))]
     except KeyError:
         raise _damaged(path) from None
-    expected = [tuple(v.shape) for v in (*variables, *model.weights)]
+    expected = [tuple(v.shape) for v in (*own, *model.weights)]
     if [value.shape for value in (*values, *best)] != expected:  # checked before anything is assigned
         raise _damaged(path)
-    for variable, value in zip(variables, values, strict=True):
+    for variable, value in zip(own, values, strict=True):
         variable.assign(value)
     return State(settings, code, facts["history"], facts["seconds"], facts["early_stopping"], best)
 
 
 def epochs_done(path: Path) -> int:
     """Returns the number of finished epochs of a saved run; raises InputError if the file is damaged."""
-    return _last_epoch(_read(path)[0]["history"])
+    return _last_epoch(_read(path, path)[0]["history"])
 
 
 def _last_epoch(history: list[dict[str, float]]) -> int:
     return int(history[-1]["epoch"]) if history else 0
 
 
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+def _read(path: Path, content: Path | io.BytesIO) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Returns the facts and the arrays in a file; `path` is for messages."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with np.load(content, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         facts = dict(json.loads(arrays.pop("facts").tobytes()))
         dict(facts["settings"]), dict(facts["code"]), dict(facts["early_stopping"]), float(facts["seconds"])
@@ -108,7 +118,7 @@ def _damaged(path: Path) -> InputError:
     return InputError(f"{path}: is damaged or altered; start over with --resume --restart")
 
 
-def _variables(model: keras.Model) -> list[Any]:
+def variables(model: keras.Model) -> list[Any]:
     """Returns weights, the states of random layers, and the step count and moments of the optimizer."""
     model.optimizer.build(model.trainable_variables)
     seeds = [v for v in model.non_trainable_variables if not any(v is w for w in model.weights)]

@@ -15,6 +15,7 @@ import keras
 import numpy as np
 from tqdm.keras import TqdmCallback
 
+from common.backend import check_device
 from common.hashes import path_hash
 from common.process import one_opencv_thread
 from common.stage import check_out, locked, seconds_text, stage_code, write_manifest
@@ -36,7 +37,7 @@ from models.networks import (
 )
 from models.saved import TRAIN
 from models.summary import summary
-from training import checkpoint
+from training import checkpoint, distribution
 from training.batches import Batches, steps_per_epoch
 from training.calibration import calibrate_on
 from training.callbacks import METRICS, Checkpoint, EarlyStopping, EpochLine, Validation, validation
@@ -114,7 +115,8 @@ def train(
     """Trains a network, writes its model folder and returns the saved model: best epoch, float32, calibrated.
 
     The state of the unfinished run is kept in a folder beside `out`. A run that was killed at any moment and resumed
-    gives the same model, bit for bit, as an uninterrupted run.
+    gives the same model, bit for bit, as an uninterrupted run. Over several processes (`training.distribution`), all
+    call this function with the same arguments; process 0 writes.
 
     Args:
         config: the network, the recipe and the data.
@@ -131,38 +133,53 @@ def train(
         raise InputError(f"KERAS_BACKEND={backend}: cannot train; use tensorflow, jax or torch")
     if config.recipe.name == FINETUNE and config.recipe.initial_weights == NONE:
         raise InputError("--recipe finetune: starts from a trained network; add --initial-weights NAME or DIR")
-    build = config.build
-    check_out(out, TRAIN, config.files())
-    data = load_data(config.data, config.extra_data, config.recipe.labels)
+    check_device()
+    first = distribution.is_first()
     path = out.with_name(out.name + ".unfinished") / checkpoint.STATE_FILE
-    with locked(out):
-        check_unfinished(path, resume, restart)
-        model = untrained(config, data)
-        source = Path(config.network) if isinstance(config.network, str) and is_file(config.network) else file_of(build)
-        # Hashed now, because files may change during a run of hours.
-        code = stage_code(TRAIN, [source] if source and source.is_file() else [])
-        state = begin(path, model, config.settings(data), code, resume, restart)
-        print_start(config, model, data)
-        try:
-            fit(model, data, config, state, path, callbacks)
-        except KeyboardInterrupt:
-            if state.epochs:
-                print(f"kept {counted(state.epochs, 'epoch')}; run the same command with --resume to continue")
-            raise
-        finally:
-            if not state.epochs:  # nothing to resume
-                shutil.rmtree(path.parent, ignore_errors=True)
+    with contextlib.ExitStack() as lock:
+        with distribution.agreed() as facts:
+            build = config.build
+            if first:
+                check_out(out, TRAIN, config.files())
+            data = load_data(config.data, config.extra_data, config.recipe.labels)
+            if first:
+                lock.enter_context(locked(out))
+                check_unfinished(path, resume, restart)
+            model = untrained(config, data)
+            source = (
+                Path(config.network) if isinstance(config.network, str) and is_file(config.network) else file_of(build)
+            )
+            # Hashed now, because files may change during a run of hours.
+            code = stage_code(TRAIN, [source] if source and source.is_file() else [])
+            settings = config.settings(data)
+            facts |= {**settings, **code, "resume": resume, "restart": restart}
+        with distribution.scope():
+            compile_model(model, config.recipe, steps_per_epoch(data.train, config.recipe))
+            state = begin(path, model, settings, code, resume, restart)
+            print_start(config, model, data)
+            try:
+                fit(model, data, config, state, path, callbacks)
+            except KeyboardInterrupt:
+                if state.epochs:
+                    print(f"kept {counted(state.epochs, 'epoch')}; run the same command with --resume to continue")
+                raise
+            finally:
+                if first and not state.epochs:  # nothing to resume
+                    shutil.rmtree(path.parent, ignore_errors=True)
         kept = finished_model(model, config, data)
-        with atomic_folder(out) as folder:
-            write_model(folder, kept, config, data, state)
-        shutil.rmtree(path.parent)
+        if first:
+            with atomic_folder(out) as folder:
+                write_model(folder, kept, config, data, state)
+            shutil.rmtree(path.parent)
     return kept
 
 
 def print_start(config: TrainingConfig, model: keras.Model, data: TrainingData) -> None:
-    """Prints the network, the number of faces and the recipe, and what the run cannot do well."""
-    faces = len(data.train.images)
+    """Prints the network, the faces, the recipe and several devices, and what the run cannot do well."""
+    faces, shard = len(data.train.images), distribution.shard()
     print(f"{config.name}: {model.count_params():,} parameters, {faces} faces, recipe {config.recipe.name}")
+    if shard.all_devices > 1:
+        print(f"on {shard.all_devices} devices of {counted(shard.processes, 'process', 'processes')}")
     height, width, _ = data.crop.shape
     if max(height, width) <= config.recipe.crop_px:
         print(f"images of {height} x {width} px are not cropped: they are no larger than {config.recipe.crop_px} px")
@@ -186,7 +203,7 @@ def check_unfinished(path: Path, resume: bool, restart: bool) -> None:
 
 
 def untrained(config: TrainingConfig, data: TrainingData) -> keras.Model:
-    """Returns the compiled network with its initial weights.
+    """Returns the network with its initial weights.
 
     Raises:
         InputError: the network cannot be built for these faces, or the recipe or the initial weights do not fit it.
@@ -208,9 +225,7 @@ def untrained(config: TrainingConfig, data: TrainingData) -> keras.Model:
 
     some = np.linspace(0, len(data.train.images) - 1, COMPARED_FACES).astype(int)
     faces = Targets(*(array[np.unique(some)] for array in data.train))
-    model = start_from(model, recipe.initial_weights, data.spec(predicts_error(model)), build_for, faces)
-    compile_model(model, recipe, steps_per_epoch(data.train, recipe))
-    return model
+    return start_from(model, recipe.initial_weights, data.spec(predicts_error(model)), build_for, faces)
 
 
 def built(config: TrainingConfig, data: TrainingData, points: int = 0) -> keras.Model:
@@ -255,6 +270,7 @@ def compile_model(model: keras.Model, recipe: Recipe, steps: int) -> None:
     # TensorFlow on a CPU takes twice as long for compiled steps.
     compiled = False if keras.backend.backend() == "tensorflow" else "auto"
     model.compile(optimizer, loss=masked_loss(recipe.loss), weighted_metrics=[masked_mae()], jit_compile=compiled)
+    model.optimizer.build(model.trainable_variables)  # in the scope of `training.distribution`
 
 
 def begin(
@@ -267,10 +283,9 @@ def begin(
     Raises:
         InputError: the unfinished run is damaged or has other settings or code, and `restart` is not set.
     """
-    if resume and path.is_file():
+    if resume and distribution.of_first(path.is_file()):
         try:
-            if checkpoint.epochs_done(path):
-                state = checkpoint.restore(path, model, settings, code)
+            if state := checkpoint.restore(path, model, settings, code):
                 print(f"resuming after epoch {state.epochs}")
                 return state
             print("starting over: no epoch was finished")
@@ -293,6 +308,7 @@ def fit(
 ) -> None:
     """Trains the compiled model from `state` to the end, and leaves it with its best weights."""
     recipe, done = config.recipe, state.epochs
+    distribution.spread(checkpoint.variables(model))
     if not done:
         validate_start(model, data, config, state)
     if done >= recipe.epochs or state.early_stopping["wait"] >= recipe.patience:
@@ -300,7 +316,7 @@ def fit(
         return
     terminal = sys.stdout.isatty() and sys.stderr.isatty()
     mirror = data.spec(predicts_error(model)).output_points.mirror
-    batches = Batches(data.train, recipe, mirror, config.seed, first_epoch=done)
+    batches = Batches(data.train, recipe, mirror, config.seed, done, distribution.shard())
     with one_opencv_thread():
         model.fit(
             batches,
@@ -326,7 +342,7 @@ def validate_start(model: keras.Model, data: TrainingData, config: TrainingConfi
         InputError: its predictions are not finite.
     """
     recipe = config.recipe
-    metrics = validation(model, data.val, masked_loss(recipe.loss))
+    metrics = validation(distribution.predictor(model), data.val, masked_loss(recipe.loss))
     if not np.isfinite(list(metrics.values())).all():
         raise InputError(
             f"{config.name}: predicts values that are not finite before training; check its layers and initial weights"
@@ -377,7 +393,7 @@ def write_model(
             "seconds": round(state.seconds, 1),
         },
         started=time.time() - state.seconds,
-        extra={"model": to_json(spec)},
+        extra={"model": to_json(spec), "devices": distribution.shard().all_devices},
         code=state.code,
     )
     outcome = f"best is epoch {best}" if best != START else "no epoch was better than the start, which is kept"

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import keras
 
 DEFAULT_OUT = Path("artifacts/models")
+AUTO = "auto"  # address of process 0: JAX finds it
 HELP = {  # of the values of a recipe
     "epochs": "maximum number of epochs",
     "batch_size": "faces per batch",
@@ -149,7 +150,24 @@ def parser(recipe: Recipe) -> argparse.ArgumentParser:
         action="store_true",
         help="discard the unfinished run of --out; with --resume, only if it cannot be continued",
     )
+    several = p.add_argument_group("several processes", "needs KERAS_BACKEND=jax; start the same command in each")
+    several.add_argument(
+        "--coordinator",
+        type=address,
+        metavar=f"HOST:PORT|{AUTO}",
+        help=f"address of process 0; {AUTO}: Slurm, Kubernetes or Open MPI set this and the two other values",
+    )
+    several.add_argument("--processes", type=int, metavar="N", help="number of processes")
+    several.add_argument("--process-id", type=int, metavar="I", help="number of this process, from 0")
     return p
+
+
+def address(text: str) -> str:
+    """Returns an address given on the command line; for `argparse`."""
+    host, _, port = text.rpartition(":")
+    if text != AUTO and not (host and port.isdecimal() and 0 < int(port) < 2**16):
+        raise argparse.ArgumentTypeError(f"{text} is not HOST:PORT or {AUTO}")
+    return text
 
 
 def option_of(name: str) -> str:
@@ -210,13 +228,43 @@ def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, dict[str
         p.print_help()
         p.exit()
     options = p.parse_args(arguments)
+    if wrong := wrong_processes(options.coordinator, options.processes, options.process_id):
+        p.error(wrong)
     given = {field.name: getattr(options, field.name) for field in choice_fields()}
     given |= {option: getattr(options, option) for option in own if option in options}
     return options, {name: value for name, value in given.items() if value is not None}
 
 
+def wrong_processes(coordinator: str | None, processes: int | None, process: int | None) -> str:
+    """Returns what is wrong with the options of several processes; "" if nothing is."""
+    if coordinator in (None, AUTO):
+        given = processes is not None or process is not None
+        return "--processes and --process-id need --coordinator HOST:PORT" if given else ""
+    if processes is None or process is None:
+        return "--coordinator HOST:PORT needs --processes and --process-id"
+    if not 0 <= process < processes:
+        return f"--process-id {process}: is not between 0 and {processes - 1}, one less than --processes"
+    return ""
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     options, given = parse(arguments)
+    if options.coordinator is None:
+        train_all(options, given)
+        return
+    from training import distribution
+
+    address = None if options.coordinator == AUTO else options.coordinator
+    with distribution.joined(address, options.processes, options.process_id):
+        with distribution.agreed() as facts:
+            facts |= {"--seeds": options.seeds, "--seed": options.seed}
+        if not distribution.is_first():
+            options.tensorboard = options.mlflow = None
+        train_all(options, given)
+
+
+def train_all(options: argparse.Namespace, given: Mapping[str, Any]) -> None:
+    """Trains as a command line says, with all its seeds."""
     tracking.check(options.mlflow)
     out = options.out or DEFAULT_OUT / network_name(options.network)
     if options.seeds is None:
@@ -229,8 +277,10 @@ def train_seed(options: argparse.Namespace, given: Mapping[str, Any], number: in
     """Trains with one of several seeds; with `--resume`, skips it if it is finished and begins it if it has not."""
     import keras
 
-    unfinished = out.with_name(f"{out.name}.unfinished").is_dir()
-    if options.resume and out.is_dir() and not unfinished:
+    from training import distribution
+
+    unfinished = distribution.of_first(out.with_name(f"{out.name}.unfinished").is_dir())
+    if options.resume and distribution.of_first(out.is_dir()) and not unfinished:
         print(f"{out}: is finished")
         return
     keras.utils.clear_session()  # frees the network of the seed before

@@ -1,6 +1,7 @@
 """Pseudo labels: 68 points for faces of which somebody set only five, and the faces whose five do not fit them."""
 
 import csv
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from common.stage import read_manifest
 from data_prep import prepare
 from data_prep.arrays import PREPARE
 from data_prep.faces import labelled_points
-from data_prep.pseudo_label import PSEUDO_LABEL, agree, main
+from data_prep.pseudo_label import PSEUDO_LABEL, agree, main, mean_of_views
 from data_prep.readers import pictures_csv
 from data_prep.readers.labelled_pictures import LabelledPicture
 from data_prep.synthetic import dataset
@@ -23,6 +24,7 @@ from facial_keypoints.crops import crop_of
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import FACE15, FACE68, as_face15
 from facial_keypoints.predictor import Predictor
+from tests.conftest import ROOT
 from tests.data_prep.pictures import face_68, save_five, save_pts
 
 FIVE = list(FACE15.label_sources[2].keypoints)
@@ -120,6 +122,50 @@ def test_the_places_that_labels_mean_are_kept_where_the_picture_is_mirrored(
     plain, right = (read(tmp_path / name)[1] for name in ("plain", "right"))
     crops = crop_of(plain, Predictor("v2-68").spec)
     np.testing.assert_allclose(np.linalg.norm(right - plain, axis=-1).mean(axis=1) * scales(crops), 2, rtol=0.05)
+
+
+def test_the_mean_of_views_weighs_them_by_their_expected_errors_and_keeps_a_horizontal_bias() -> None:
+    """Expected errors of 1 and 2 px: weights of 4 to 1. The bias is 2 px to the right, mirrored to the left."""
+    of_views = np.zeros((2, 2, 68, 3), np.float32)
+    of_views[:, 0, :, 2], of_views[:, 1, :, 2] = 1, 2
+    of_views[:, 1, :, 0] = 5
+    plain = mean_of_views(of_views, np.array([False, False]))
+    np.testing.assert_allclose(plain[..., 0], 1)
+    np.testing.assert_allclose(plain[..., 2], 1.2)
+    of_views[:, 0, :, 0], of_views[:, 1, :, 0] = 10 + 2, 10 - 2
+    np.testing.assert_allclose(mean_of_views(of_views, np.array([False, True]))[..., 0], 12)
+    np.testing.assert_allclose(mean_of_views(of_views[..., :2], np.array([False, True]))[..., 0], 12)
+
+
+def test_of_several_models_the_more_certain_one_counts_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second predicts 5 px farther right and expects twice the error: 1 px farther right in the mean."""
+    five, second = tmp_path / "five", tmp_path / "second"
+    save_drawn(five)
+    shutil.copytree(ROOT / "artifacts" / "pretrained" / "v2-68", second)
+    see = Predictor.predict_crops
+
+    def other(self: Predictor, images: UInt8) -> Keypoints:
+        points, errors = see(self, images)
+        assert errors is not None
+        if self.path.is_relative_to(second):
+            return Keypoints(points + np.array((5, 0), np.float32), 2 * errors)
+        return Keypoints(points, errors)
+
+    monkeypatch.setattr(Predictor, "predict_crops", other)
+    main([str(five), "--views", "1", "--out", str(tmp_path / "one")])
+    main([str(five), "--views", "1", "--model", "v2-68", str(second), "--out", str(tmp_path / "two")])
+    one, two = (read(tmp_path / name)[1] for name in ("one", "two"))
+    apart = np.linalg.norm(two - one, axis=-1) * scales(crop_of(one, Predictor("v2-68").spec))[:, None]
+    np.testing.assert_allclose(apart.mean(axis=1), 1, rtol=0.05)
+    manifest = read_manifest(tmp_path / "two", PSEUDO_LABEL)
+    assert manifest["parameters"] == {"model": f"v2-68 {second}", "views": 1, "exif": None}
+
+
+@pytest.mark.parametrize("count", ["0", "11"])
+def test_there_are_ten_views(count: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([str(tmp_path), "--views", count, "--out", str(tmp_path / "out")])
+    assert "argument --views: invalid choice" in capsys.readouterr().err
 
 
 def scales(crops: Float64) -> Float64:

@@ -198,11 +198,12 @@ def test_a_database_that_cannot_be_reached(command: list[str]) -> None:
         main([*command, "--storage", command[command.index("--space") + 1]])
 
 
-@pytest.mark.parametrize("option", ["--resume", "--restart", "--tensorboard", "--seeds"])
+@pytest.mark.parametrize("option", ["--resume", "--restart", "--tensorboard", "--seeds", "--coordinator"])
 def test_options_that_trials_cannot_share(option: str, command: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: "installed")
+    value = {"--tensorboard": ["logs"], "--seeds": ["3"], "--coordinator": ["auto"]}.get(option, [])
     with pytest.raises(InputError, match=f"{option}: is not an option of a sweep"):
-        main([*command, option, *({"--tensorboard": ["logs"], "--seeds": ["3"]}.get(option, []))])
+        main([*command, option, *value])
 
 
 def test_optuna_is_not_installed(command: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

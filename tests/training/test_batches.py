@@ -7,6 +7,7 @@ import pytest
 
 from facial_keypoints.keypoint_set import FACE15
 from training.batches import Batches
+from training.distribution import Shard
 from training.recipes import resolve
 from training.targets import Targets
 
@@ -53,6 +54,21 @@ def test_a_resumed_run_meets_the_batches_of_the_unbroken_one(train: Targets) -> 
     unbroken, resumed = batches(train, "strong"), batches(train, "strong", first_epoch=4)
     assert len(resumed) == 6
     assert all(equal(unbroken[4 * 3 + number], resumed[number]) for number in range(6))
+
+
+def test_the_shards_of_three_processes_make_the_batch_of_one(train: Targets) -> None:
+    """Batches of 4, 4 and 2 faces on 3 devices: 2 faces for each, then 1; the repeated ones have weight 0."""
+    varied = train._replace(images=np.random.default_rng(0).integers(0, 256, train.images.shape, np.uint8))
+    recipe = resolve("base", "default", {"batch_size": 4, "epochs": 1, "augment": "elastic", "crop_px": 28})
+    whole = Batches(varied, recipe, FACE15.mirror, 5)
+    parts = [Batches(varied, recipe, FACE15.mirror, 5, shard=Shard(process, 3)) for process in range(3)]
+    for number, size in enumerate([2, 2, 1]):
+        shards = [part[number] for part in parts]
+        assert [len(images) for images, _, _ in shards] == [size] * 3
+        joined = tuple(np.concatenate(arrays) for arrays in zip(*shards, strict=True))
+        faces = len(whole[number][0])
+        assert equal(whole[number], tuple(array[:faces] for array in joined))
+        assert not joined[2][faces:].any()
 
 
 def test_the_last_epochs_mirror_no_face(train: Targets) -> None:
