@@ -14,14 +14,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from common.quiet import native_stderr_silenced
 from tqdm import tqdm
 
 from common.hashes import file_hash
+from common.process import native_stderr_silenced
 from common.stage import command_line, locked
-from facial_keypoints.cli.inputs import count
 from facial_keypoints.cli.options import add_detector_options, add_model_options, cores, detector_of
-from facial_keypoints.errors import InputError, one_line, run
+from facial_keypoints.errors import InputError, counted, one_line, run
 from facial_keypoints.folders import OF_FILE_MANAGERS
 from facial_keypoints.predictor import Predictor
 from facial_keypoints.pretrained import shipped
@@ -119,7 +118,7 @@ def score(options: argparse.Namespace, pictures: "Listing", facts: Mapping[str, 
         done, missing = written(options.out, pictures, size)
     if missing:
         raise InputError(
-            f"{options.out}: {count(len(missing), 'part')} of the job did not arrive here; give a folder that all "
+            f"{options.out}: {counted(len(missing), 'part')} of the job did not arrive here; give a folder that all "
             "machines share"
         )
     print(f"{options.out}: {summary(done)}")
@@ -252,7 +251,7 @@ def run_parts(
 def summary(parts: Sequence["Counts"]) -> str:
     """Returns how many faces were found, in one line."""
     pictures, faces, without_face, errors = (sum(each[number] for each in parts) for number in range(4))
-    says = f"{count(faces, 'face')} in {count(pictures, 'picture')}"
+    says = f"{counted(faces, 'face')} in {counted(pictures, 'picture')}"
     if without_face:
         says += f"; no face found in {without_face} of them"
     if errors:

@@ -294,6 +294,7 @@ def state_of_a_run(folder: Path) -> Case:
     def read() -> None:
         checkpoint.epochs_done(path)
         restored = checkpoint.restore(path, model, settings, {})
+        assert restored is not None
         model.set_weights(restored.best_weights)
         assert restored.early_stopping.keys() == early_stopping.keys()
         assert [epoch.keys() for epoch in restored.history] == [epoch.keys() for epoch in history]
