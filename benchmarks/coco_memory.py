@@ -67,9 +67,13 @@ def write_coco(folder: Path, annotations: int, pictures: int) -> Path:
 
 def main() -> None:
     parser = stage_parser("benchmarks.coco_memory", __doc__)
-    parser.add_argument("--annotations", type=int, default=100_000)
-    parser.add_argument("--pictures", type=int, default=1_000)
-    parser.add_argument("options", nargs="*", help="of prepare, after --")
+    parser.add_argument(
+        "--annotations", type=int, default=100_000, metavar="N", help="number of faces (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--pictures", type=int, default=1_000, metavar="N", help="number to draw (default: %(default)s)"
+    )
+    parser.add_argument("options", nargs="*", metavar="OPTION", help="further options of prepare, after --")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -7,7 +7,7 @@
 All faces are pictures of the test split of faces68, which no shipped model was trained on. The last 100 are held out.
 Of the first 10, 30, 100 or 160, every fifth validates and the others train. Models start from nothing, from `v2` (crops
 of 96 px) and from `v2-68` (128 px), with three seeds each. The error is the NME by the diagonal of the box around the
-keypoints. A run that was interrupted goes on when the command is repeated.
+keypoints. Repeat the command to continue an interrupted run.
 """
 
 import csv
@@ -212,9 +212,18 @@ def print_tables(out: Path, pictures: dict[str, Pictures]) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = stage_parser("benchmarks.few_faces", __doc__)
-    for name, default in (("faces68", "faces68/data"), ("pictures15", "pictures15/data"), ("out", "few_faces")):
+    folders = {
+        "faces68": ("faces68/data", "data folder of 68 keypoints"),
+        "pictures15": ("pictures15/data", "data folder of the 15 keypoints"),
+        "out": ("few_faces", "folder to write"),
+    }
+    for name, (folder, meaning) in folders.items():
         parser.add_argument(
-            f"--{name}", type=Path, default=Path("artifacts") / default, metavar="DIR", help="(default: %(default)s)"
+            f"--{name}",
+            type=Path,
+            default=Path("artifacts") / folder,
+            metavar="DIR",
+            help=f"{meaning} (default: %(default)s)",
         )
     options = parser.parse_args(arguments)
     from common.backend import start_backend

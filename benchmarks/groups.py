@@ -149,7 +149,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         type=float,
         default=EYES_PX,
         metavar="PX",
-        help="distances between the eyes (default: %(default)s)",
+        help=f"distances between the eyes (default: {' '.join(map(str, EYES_PX))})",
     )
     p.add_argument(
         "--pictures", type=Path, metavar="DIR", help="write the scenes with the faces that the cascade finds"

@@ -1,4 +1,4 @@
-"""How exact the measures of `facial_keypoints.measures` are on drawn faces, whose pose and lids are known.
+"""Measures how exact `facial_keypoints.measures` is on drawn faces, whose pose and lids are known.
 
     python -m benchmarks.measures [--count 400] [--seed 7] [--model NAME|DIR|FILE]
 
@@ -126,7 +126,9 @@ def row(name: str, found: Sequence[Measures], faces: Sequence[DrawnFace], roll_e
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = stage_parser("benchmarks.measures", __doc__)
     parser.add_argument("--count", type=int, default=400, metavar="N", help="faces (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=7, help="of the faces (default: %(default)s)")
+    parser.add_argument(
+        "--seed", type=int, default=7, metavar="N", help="random seed of the faces (default: %(default)s)"
+    )
     parser.add_argument("--model", action="append", help="shipped model, model folder or .onnx file; may be repeated")
     options = parser.parse_args(arguments)
     if not 1 <= options.count <= MOST:

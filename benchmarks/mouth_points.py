@@ -7,13 +7,13 @@ The names of the 20 points, `m0` to `m19`, say nothing about mouths or sides. Th
 `benchmarks.peers` take it.
 """
 
-import argparse
 import csv
 import json
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from common.options import stage_parser
 from data_prep.readers import keypoint_sets, pictures_csv, pts
 from data_prep.readers.labelled_pictures import LabelledPictures
 from facial_keypoints.errors import InputError, run
@@ -66,14 +66,14 @@ def toml() -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.mouth_points",
-        description=(__doc__ or "").partition("\n")[0],
-        epilog="Example: python -m benchmarks.mouth_points helen68 lfpw68 --out artifacts/mouths",
-    )
+    parser = stage_parser("benchmarks.mouth_points", __doc__, "helen68 lfpw68 --out artifacts/mouths")
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="pictures with 68 points in .pts files")
     parser.add_argument(
-        "--out", type=Path, default=Path("artifacts/mouths"), metavar="DIR", help="folder to write (%(default)s)"
+        "--out",
+        type=Path,
+        default=Path("artifacts/mouths"),
+        metavar="DIR",
+        help="folder to write (default: %(default)s)",
     )
     options = parser.parse_args(arguments)
     if options.out.exists():

@@ -278,11 +278,17 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--most", type=int, metavar="N", help="at most N photos per folder, evenly taken")
     p.add_argument(
-        "--turned", nargs="+", type=float, default=[0.0], metavar="DEGREES", help="rotations (default: %(default)s)"
+        "--turned", nargs="+", type=float, default=[0.0], metavar="DEGREES", help="rotations (default: none)"
     )
     p.add_argument("--any-angle", action="store_true", help="the detectors also search rotated copies")
     p.add_argument("--speed", type=Path, metavar="PHOTO", help="measure the time of one photo instead")
-    p.add_argument("--turns", type=int, default=10, help="repetitions of each time measurement (default: %(default)s)")
+    p.add_argument(
+        "--turns",
+        type=int,
+        default=10,
+        metavar="N",
+        help="repetitions of each time measurement (default: %(default)s)",
+    )
     return p
 
 

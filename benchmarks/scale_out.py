@@ -25,6 +25,7 @@ from unittest import mock
 import cv2
 
 from common.markdown import table
+from common.options import stage_parser
 from facial_keypoints import results
 from facial_keypoints.cli.options import cores, detector_of
 from facial_keypoints.cli.predict import face_finder
@@ -175,10 +176,18 @@ def ray_row(given: list[str], pictures: Sequence[str], stub: bool) -> tuple[floa
 
 
 def parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(prog="python -m benchmarks.scale_out", description=(__doc__ or "").partition("\n")[0])
+    p = stage_parser("benchmarks.scale_out", __doc__, "photos/ --pictures 240 --turns 1")
     p.add_argument("folder", type=Path, metavar="FOLDER", help="pictures")
-    p.add_argument("--pictures", type=int, nargs="+", default=[4000], metavar="N", help="how many (%(default)s)")
-    p.add_argument("--turns", type=int, default=3, help="against plain processes; 0: without them (%(default)s)")
+    p.add_argument(
+        "--pictures", type=int, nargs="+", default=[4000], metavar="N", help="numbers of pictures (default: 4000)"
+    )
+    p.add_argument(
+        "--turns",
+        type=int,
+        default=3,
+        metavar="N",
+        help="repetitions of the comparison with plain processes; 0: no comparison (default: %(default)s)",
+    )
     p.add_argument("--stub", action="store_true", help="decode nothing and run no network")
     p.add_argument("--no-detect", action="store_true", help="each picture shows one face, cropped already")
     p.add_argument("--model", default="v2", metavar="NAME|DIR|FILE", help="model (default: %(default)s)")

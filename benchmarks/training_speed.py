@@ -164,7 +164,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         nargs="+",
         choices=networks,
         default=["base", "v1", "v2"],
-        help="networks to time (default: %(default)s)",
+        help="networks to time (default: base v1 v2)",
     )
     parser.add_argument(
         "--faces", type=positive(int), default=5639, metavar="N", help="train on the first N (default: %(default)s)"

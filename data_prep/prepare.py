@@ -27,11 +27,6 @@ from facial_keypoints.keypoint_set import KEYPOINT_SETS, to_dict
 
 SCRATCH = "scratch"  # a folder for images while they are prepared
 SMALLEST_SIZE_PX, LARGEST_SIZE_PX = 16, 1024
-EPILOG = """examples:
-  python -m data_prep.prepare
-  python -m data_prep.prepare training.csv --out artifacts/data
-  python -m data_prep.prepare helen lfpw --as 15 --size 96
-"""
 
 
 def parser() -> argparse.ArgumentParser:

@@ -7,7 +7,7 @@ import numpy as np
 from data_prep.faces import Text
 from data_prep.readers.labelled_pictures import TEST, TRAINING
 from facial_keypoints.array_types import Int64
-from facial_keypoints.errors import InputError
+from facial_keypoints.errors import InputError, counted
 
 SPLIT_METHODS = ("grouped", "random", "official", "published", "all-test")
 HELD_OUT_FRACTION = 0.2  # val and test together
@@ -51,8 +51,8 @@ def few_faces(split_name: str, groups: Int64) -> str:
     faces, count = len(groups), len(np.unique(groups))
     if not faces or count >= FEW_GROUPS:
         return ""
-    text = f"{split_name} has {faces:,} {'face' if faces == 1 else 'faces'}"
-    return text if count == faces else f"{text} in {count} {'group' if count == 1 else 'groups'}"
+    text = f"{split_name} has {counted(faces, 'face')}"
+    return text if count == faces else f"{text} in {counted(count, 'group')}"
 
 
 def split(method: str, groups: Int64, seed: int, official: Text | None = None) -> dict[str, Int64]:
@@ -103,7 +103,8 @@ def _split_grouped(groups: Int64, seed: int) -> dict[str, Int64]:
     names, inverse, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     if len(names) < 3:
         raise InputError(
-            f"the faces form {len(names)} group(s), and three splits need three; use --split random or all-test"
+            f"the faces form {counted(len(names), 'group')}, but three splits need three; "
+            "use --split random or all-test"
         )
     order = np.random.default_rng(seed).permutation(len(names))
     _, val_size, test_size = split_sizes(len(groups))

@@ -77,14 +77,14 @@ def find_pictures(given: str, out: Path) -> Listing:
         out: the folder to write, which must not lie in INPUT.
 
     Raises:
-        InputError: nothing matches, INPUT cannot be read, or a Parquet file has no column of pictures.
+        InputError: nothing matches, INPUT cannot be read, or Parquet files have no rows or no column of pictures.
     """
     names, addresses = _remote(given) if "://" in given else _local(given, out)
     if not addresses:
         raise InputError(f"{given}: nothing matches; give a folder, a wildcard, a text file of paths or Parquet")
     parquet = [address for address in addresses if address.endswith(PARQUET)]
     if len(parquet) == len(addresses):
-        return _of_parquet(addresses)
+        return _of_parquet(given, addresses)
     if parquet:
         raise InputError(f"{given}: has both pictures and Parquet files; choose one kind with a wildcard")
     if len(addresses) == 1 and not addresses[0].lower().endswith(SUFFIXES):
@@ -174,9 +174,11 @@ def _of_text(given: str) -> tuple[list[str], list[str]]:
     return names, [name if "://" in name else os.path.abspath(name) for name in names]  # noqa: PTH100
 
 
-def _of_parquet(addresses: Sequence[str]) -> Listing:
+def _of_parquet(given: str, addresses: Sequence[str]) -> Listing:
     with ThreadPoolExecutor(CONNECTIONS) as pool:
         heads = list(pool.map(_head, addresses))
+    if not any(rows for rows, _ in heads):
+        raise InputError(f"{given}: holds no pictures; give Parquet files with rows")
     digest = hashlib.sha256(repr(list(zip(addresses, heads, strict=True))).encode()).hexdigest()
     return Listing(None, [Shard(address, rows) for address, (rows, _) in zip(addresses, heads, strict=True)], digest)
 

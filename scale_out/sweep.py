@@ -79,8 +79,8 @@ def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         prog="python -m scale_out.sweep",
         description="Searches for a network's best recipe with Optuna, by the error on the validation faces.",
-        epilog="Options of training.train apply to every trial. "
-        "example: python -m scale_out.sweep base --out artifacts/sweep --minutes 180 --epochs 10",
+        epilog="The other options of training.train apply to every trial. "
+        "Example: python -m scale_out.sweep base --out artifacts/sweep --minutes 180 --epochs 10",
         allow_abbrev=False,
     )
     p.add_argument("network", metavar="NETWORK", help="as in training.train")

@@ -87,9 +87,19 @@ class TrainingConfig:
     def files(self) -> list[Path]:
         """Returns the files and folders that the run reads."""
         start = self.recipe.initial_weights
-        weights = [] if start in (NONE, IMAGENET) else [Path(start)]
-        user_file = [Path(self.network)] if isinstance(self.network, str) and is_file(self.network) else []
-        return [self.data, *([self.extra_data] if self.extra_data else []), *weights, *user_file]
+        weights = None if start in (NONE, IMAGENET) else Path(start)
+        return [path for path in (self.data, self.extra_data, weights, self.user_file) if path]
+
+    @property
+    def user_file(self) -> Path | None:
+        """The user's FILE.py, if that is the network."""
+        return Path(self.network) if isinstance(self.network, str) and is_file(self.network) else None
+
+    def code(self) -> dict[str, str]:
+        """Returns the hash of each project file that the run executes, and of the network's file."""
+        build = self.build  # first, because it reports a missing file
+        source = self.user_file or file_of(build)
+        return stage_code(TRAIN, [source] if source else [])
 
     def settings(self, data: TrainingData) -> dict[str, Any]:
         """Returns the settings as JSON values; a run can only be resumed with the same ones."""
@@ -129,16 +139,12 @@ def train(
         InputError: the backend cannot train; the network, the recipe and the data do not go together; `out` must not
             be written; an unfinished run is in the way or missing; or training diverges.
     """
-    if (backend := keras.backend.backend()) in CANNOT_TRAIN:
-        raise InputError(f"KERAS_BACKEND={backend}: cannot train; use tensorflow, jax or torch")
-    if config.recipe.name == FINETUNE and config.recipe.initial_weights == NONE:
-        raise InputError("--recipe finetune: starts from a trained network; add --initial-weights NAME or DIR")
-    check_device()
+    check_can_train(config.recipe)
     first = distribution.is_first()
     path = out.with_name(out.name + ".unfinished") / checkpoint.STATE_FILE
     with contextlib.ExitStack() as lock:
         with distribution.agreed() as facts:
-            build = config.build
+            code = config.code()  # hashed now, because files may change during a run of hours
             if first:
                 check_out(out, TRAIN, config.files())
             data = load_data(config.data, config.extra_data, config.recipe.labels)
@@ -146,32 +152,43 @@ def train(
                 lock.enter_context(locked(out))
                 check_unfinished(path, resume, restart)
             model = untrained(config, data)
-            source = (
-                Path(config.network) if isinstance(config.network, str) and is_file(config.network) else file_of(build)
-            )
-            # Hashed now, because files may change during a run of hours.
-            code = stage_code(TRAIN, [source] if source and source.is_file() else [])
             settings = config.settings(data)
             facts |= {**settings, **code, "resume": resume, "restart": restart}
         with distribution.scope():
             compile_model(model, config.recipe, steps_per_epoch(data.train, config.recipe))
             state = begin(path, model, settings, code, resume, restart)
             print_start(config, model, data)
-            try:
+            with kept_for_resuming(path, state):
                 fit(model, data, config, state, path, callbacks)
-            except KeyboardInterrupt:
-                if state.epochs:
-                    print(f"kept {counted(state.epochs, 'epoch')}; run the same command with --resume to continue")
-                raise
-            finally:
-                if first and not state.epochs:  # nothing to resume
-                    shutil.rmtree(path.parent, ignore_errors=True)
         kept = finished_model(model, config, data)
         if first:
             with atomic_folder(out) as folder:
                 write_model(folder, kept, config, data, state)
             shutil.rmtree(path.parent)
     return kept
+
+
+def check_can_train(recipe: Recipe) -> None:
+    """Raises InputError if the backend or the device cannot train, or if the recipe lacks weights to start from."""
+    if (backend := keras.backend.backend()) in CANNOT_TRAIN:
+        raise InputError(f"KERAS_BACKEND={backend}: cannot train; use tensorflow, jax or torch")
+    if recipe.name == FINETUNE and recipe.initial_weights == NONE:
+        raise InputError("--recipe finetune: starts from a trained network; add --initial-weights NAME or DIR")
+    check_device()
+
+
+@contextlib.contextmanager
+def kept_for_resuming(path: Path, state: checkpoint.State) -> Iterator[None]:
+    """Prints how to continue the run if Ctrl-C ends the block; deletes the unfinished run if it has no epoch."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if state.epochs:
+            print(f"kept {counted(state.epochs, 'epoch')}; run the same command with --resume to continue")
+        raise
+    finally:
+        if distribution.is_first() and not state.epochs:  # nothing to resume
+            shutil.rmtree(path.parent, ignore_errors=True)
 
 
 def print_start(config: TrainingConfig, model: keras.Model, data: TrainingData) -> None:

@@ -157,7 +157,7 @@ def parser(recipe: Recipe) -> argparse.ArgumentParser:
         metavar=f"HOST:PORT|{AUTO}",
         help=f"address of process 0; {AUTO}: Slurm, Kubernetes or Open MPI set this and the two other values",
     )
-    several.add_argument("--processes", type=int, metavar="N", help="number of processes")
+    several.add_argument("--processes", type=positive(int), metavar="N", help="number of processes")
     several.add_argument("--process-id", type=int, metavar="I", help="number of this process, from 0")
     return p
 
@@ -257,7 +257,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     address = None if options.coordinator == AUTO else options.coordinator
     with distribution.joined(address, options.processes, options.process_id):
         with distribution.agreed() as facts:
-            facts |= {"--seeds": options.seeds, "--seed": options.seed}
+            facts |= {f"--{name}": getattr(options, name) for name in ("seeds", "seed", "resume")}
         if not distribution.is_first():
             options.tensorboard = options.mlflow = None
         train_all(options, given)

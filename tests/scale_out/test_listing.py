@@ -107,6 +107,13 @@ def test_parquet_files_are_taken_as_they_are(tmp_path: Path) -> None:
     assert found.number == 4
 
 
+def test_parquet_files_without_rows_are_one_line(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"path": pa.array([], pa.string())}), tmp_path / "empty.parquet")
+    assert message(tmp_path) == "holds no pictures; give Parquet files with rows"
+    write(tmp_path / "one.parquet", path=["x.jpg"])
+    assert find_pictures(str(tmp_path), Path("out")).number == 1
+
+
 def test_parts_cover_every_row_once() -> None:
     assert parts_of([Shard("a", 5), Shard("empty", 0), Shard("b", 2)], 2) == [
         Part(0, "a", 0, 2),
