@@ -13,6 +13,7 @@ from facial_keypoints.codec import decode
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import FACE15
 from facial_keypoints.pretrained import KERAS_FILE
+from models import networks
 from models.networks import build_model, load_build
 from models.saved import TRAIN, load_model, notes, predict
 from tests.conftest import ROOT
@@ -55,6 +56,7 @@ def test_a_model_folder_says_what_its_network_predicts(network: str, own: str, t
 def test_a_networks_own_layers_are_found_where_its_file_is(own: str, tmp_path: Path) -> None:
     write_model_folder(tmp_path / "model", own)
     keras.saving.get_custom_objects().clear()  # as in a new process, which has not run the file
+    networks._run_file.cache_clear()
     assert load_model(tmp_path / "model").model.output_shape == (None, 15, 2)
     keras.saving.get_custom_objects().clear()
     Path(own).unlink()

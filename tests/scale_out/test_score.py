@@ -130,7 +130,7 @@ def test_a_picture_that_processes_died_of_is_left_out(
     part = listing_of(pictures, tmp_path / "list.parquet")
     made = scorer()
     for process, at in enumerate(("3", "5", "3", "")):
-        (tmp_path / "out" / f".part-000000.{process}.at").write_text(at)
+        (tmp_path / "out" / f".part-000000.{process}.at").write_text(at, encoding="utf-8")
     assert made.write(part).errors == 2
     table = pd.read_parquet(file_of(tmp_path / "out", part)).dropna(subset="error").set_index("file")
     fourth = list(rows_of(part))[3].file
@@ -201,7 +201,7 @@ def test_another_job_is_refused(
             score.main([*command, *more])
     with pytest.raises(InputError, match="out: holds a job with other pictures; choose"):
         score.main([str(pictures / "a"), *command[1:]])
-    (out / "_job.json").write_text('{"part_size": 8}')
+    (out / "_job.json").write_text('{"part_size": 8}', encoding="utf-8")
     with pytest.raises(InputError, match=r"_job\.json: is damaged; choose another --out, or delete the folder"):
         score.main(command)
 
@@ -231,7 +231,7 @@ def test_a_complete_job_only_prints_its_summary(
     out = tmp_path / "out"
     found = find_pictures(str(pictures), out)
     size = score.write_job(out, found, facts(monkeypatch, command), 1)
-    assert json.loads((out / "_job.json").read_text())["part_size"] == size == 8
+    assert json.loads((out / "_job.json").read_text(encoding="utf-8"))["part_size"] == size == 8
     _, missing = score.written(out, found, size)
     assert [(part.start, part.stop) for part in missing] == [(0, 8), (8, 14)]
     for number, part in enumerate(missing):

@@ -167,6 +167,6 @@ def test_ctrl_c_and_a_kill_lose_nothing_and_leave_no_process(
 
 def command_of(process: Path) -> str:
     try:
-        return (process / "cmdline").read_text(errors="replace")
+        return (process / "cmdline").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
