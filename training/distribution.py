@@ -122,7 +122,7 @@ def _initialize(address: str | None, processes: int | None, process: int | None)
     if address and process == 0:
         try:
             socket.create_server(("", int(address.rpartition(":")[2]))).close()  # JAX would crash
-        except OSError as error:
+        except OSError as error:  # its own text has the address too in some versions of Python
             reason = os.strerror(error.errno or 0)
             raise InputError(f"{option}: the port cannot be used ({reason}); choose another one") from None
         print(f"waiting for {processes} processes at {address}", flush=True)

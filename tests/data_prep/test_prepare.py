@@ -22,7 +22,7 @@ from data_prep.readers import npz
 from evaluation.baselines import mean_face, mean_face_imputed
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import FACE15
-from tests.conftest import ROOT
+from tests.conftest import HEARING_CTRL_C, ROOT
 
 Run = Callable[..., CompletedProcess[str]]
 
@@ -210,14 +210,6 @@ def test_importing_the_stage_imports_nothing_slow() -> None:
     code = f"import sys, data_prep.prepare; print(sorted({slow} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
-
-
-# Whatever runs the tests may ignore the signal, as nohup does, and hands that down; a Python that begins so ignores it.
-HEARING_CTRL_C = (
-    "import os, signal, sys\n"
-    "signal.signal(signal.SIGINT, signal.SIG_DFL)\n"
-    "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
-)
 
 
 def test_ctrl_c_ends_in_one_line_and_leaves_nothing(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from facial_keypoints.__main__ import main as facial_keypoints
 from facial_keypoints.pictures import SUFFIXES
-from tests.conftest import ROOT
+from tests.conftest import HEARING_CTRL_C, ROOT
 from tests.facial_keypoints.test_telemetry import Proxy, environment
 
 cluster_utils = pytest.importorskip("ray.cluster_utils")
@@ -71,7 +71,18 @@ def check(out: Path, many: Path, predicted: pd.DataFrame) -> None:
 
 def start(given: Path, out: Path, *more: str, **variables: str) -> subprocess.Popen[str]:
     """Starts the command as a user does, with small stores."""
-    command = [sys.executable, "-m", "scale_out.score", str(given), "--out", str(out), *OPTIONS, *more]
+    command = [
+        sys.executable,
+        "-c",
+        HEARING_CTRL_C,
+        "-m",
+        "scale_out.score",
+        str(given),
+        "--out",
+        str(out),
+        *OPTIONS,
+        *more,
+    ]
     pipe = subprocess.PIPE
     environ = {**os.environ, **variables}
     return subprocess.Popen(command, cwd=ROOT, env=environ, stdout=pipe, stderr=pipe, text=True, start_new_session=True)

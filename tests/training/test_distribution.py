@@ -18,7 +18,7 @@ from common.backend import backend_name
 from common.stage import read_manifest
 from facial_keypoints.errors import InputError
 from models.saved import TRAIN
-from tests.conftest import ROOT
+from tests.conftest import HEARING_CTRL_C, ROOT
 from training import distribution
 from training.distribution import Shard
 from training.train import main, wrong_processes
@@ -84,7 +84,7 @@ def run_processes(
         environment = os.environ | (variables[number] if variables else {})
         started.append(
             subprocess.Popen(
-                [sys.executable, "-c", program, *command],
+                [sys.executable, "-c", HEARING_CTRL_C, "-c", program, *command],
                 cwd=ROOT,
                 env=environment,
                 stdout=subprocess.PIPE,
