@@ -1,4 +1,4 @@
-"""Runs all stages in order: prepare, train, evaluate, compare. It skips stages that are up to date.
+"""Runs all stages in order: prepare, train, evaluate, compare, on request export. It skips stages that are up to date.
 
 It runs the same commands that a user would type, and prints each one with the reason for running it.
 """
@@ -27,10 +27,10 @@ from data_prep.readers.pictures import EXIF
 from data_prep.split import SPLIT_METHODS
 from evaluation.stages import COMPARE, EVALUATE
 from facial_keypoints.errors import InputError, listed, run
-from facial_keypoints.pretrained import KERAS_FILE
+from facial_keypoints.pretrained import KERAS_FILE, ONNX_FILE
 from models.networks import network_file, network_name, network_names
 from models.saved import TRAIN
-from training.recipes import RECIPES, default_recipe, resolve
+from training.recipes import FINETUNE, RECIPES, default_recipe, resolve
 
 NETWORKS = ("base", "v1", "v2")
 PREPARE_OPTIONS = (
@@ -52,6 +52,7 @@ class Step:
         inputs: returns the hashes of its inputs, as in its manifest; called just before the stage runs.
         parameters: values that its manifest must have, because they do not follow from the command alone.
         code: files of code that it loads by name.
+        adds: the file that it adds to a folder of another stage; it is up to date if that file is there.
         always: run even if it is up to date.
     """
 
@@ -61,6 +62,7 @@ class Step:
     inputs: Callable[[], dict[str, str]] = dict
     parameters: Mapping[str, Any] = field(default_factory=dict)
     code: tuple[Path, ...] = ()
+    adds: str = ""
     always: bool = False
 
     @property
@@ -103,9 +105,12 @@ def parser() -> argparse.ArgumentParser:
         metavar="NETWORK",
         help=f"networks to train (default: {' '.join(NETWORKS)}, or those that --recipe is for)",
     )
-    training.add_argument("--recipe", choices=list(RECIPES))
+    training.add_argument("--recipe", choices=[name for name in RECIPES if name != FINETUNE])
     training.add_argument("--epochs", type=int, metavar="N")
     training.add_argument("--seeds", type=positive(int), metavar="N")
+    training.add_argument(
+        "--export", action="store_true", help=f"add {ONNX_FILE} to each model, for facial-keypoints predict --model"
+    )
     return p
 
 
@@ -165,7 +170,12 @@ def steps(options: argparse.Namespace) -> list[Step]:
         todo.append(Step(out, EVALUATE, command, model_input))
     out = options.out / "comparison"
     command = ["evaluation.compare", "--evaluations", str(evaluations), "--data", str(data), "--out", str(out)]
-    return [*todo, Step(out, COMPARE, command, always=True)]
+    todo.append(Step(out, COMPARE, command, always=True))
+    if options.export:
+        todo += [
+            Step(models / name, TRAIN, ["training.export", str(models / name)], adds=ONNX_FILE) for _, name, _ in runs
+        ]
+    return todo
 
 
 def flags(options: argparse.Namespace, *names: str) -> list[str]:
@@ -184,6 +194,8 @@ def reason_to_run(step: Step) -> str | None:
         return "it is quick and prints the table"
     if not step.out.exists():
         return "nothing there yet"
+    if step.adds:  # training writes its folder anew, without this file
+        return None if (step.out / step.adds).exists() else f"no {step.adds} yet"
     try:
         return what_changed(step, read_manifest(step.out, step.stage))
     except InputError as error:

@@ -39,6 +39,20 @@ def test_each_seed_is_a_run_of_its_own(tmp_path: Path) -> None:
     assert [Path(command[1]).name for command in evaluated] == [Path(command[5]).name for command in evaluated] == names
 
 
+def test_models_are_exported_last_and_again_after_training(tmp_path: Path) -> None:
+    done = todo(tmp_path, "--networks", "base", "v2", "--export")
+    assert [step.command for step in done[-2:]] == [
+        ["training.export", str(tmp_path / "models" / name)] for name in ("base", "v2")
+    ]
+    assert [step.command[0] for step in todo(tmp_path)].count("training.export") == 0
+    model = tmp_path / "models" / "v2"
+    assert reason_to_run(done[-1]) == "nothing there yet"
+    model.mkdir(parents=True)
+    assert reason_to_run(done[-1]) == "no model.onnx yet"
+    (model / "model.onnx").touch()
+    assert reason_to_run(done[-1]) is None
+
+
 @pytest.mark.long
 def test_all_stages_run_once_and_again_only_for_a_reason(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
