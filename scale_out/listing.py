@@ -1,5 +1,6 @@
 """The pictures of INPUT as Parquet files, and the parts that they are scored in."""
 
+import contextlib
 import glob
 import hashlib
 import os
@@ -88,7 +89,8 @@ def find_pictures(given: str, out: Path) -> Listing:
     if parquet:
         raise InputError(f"{given}: has both pictures and Parquet files; choose one kind with a wildcard")
     if len(addresses) == 1 and not addresses[0].lower().endswith(SUFFIXES):
-        names, addresses = _of_text(given)
+        with _errors_of_store(given):
+            names, addresses = _of_text(given)
     digest = hashlib.sha256()
     names = [printable(name) for name in names]  # Arrow takes valid UTF-8 only
     addresses = [printable(address) for address in addresses]
@@ -127,12 +129,19 @@ def _names_in(folder: Path) -> Iterator[str]:
 
 def _remote(given: str) -> tuple[list[str], list[str]]:
     """Returns the names and the addresses of the files that are meant."""
-    try:
+    with _errors_of_store(given):
         return _matching(given)
+
+
+@contextlib.contextmanager
+def _errors_of_store(address: str) -> Iterator[None]:
+    """Turns the errors of a store into InputErrors: each store has its own, and its package may be missing."""
+    try:
+        yield
     except InputError:
         raise
-    except Exception as error:  # each store has errors of its own, as its package may be missing
-        raise InputError(f"{given}: cannot be listed ({one_line(error)})") from None
+    except Exception as error:
+        raise InputError(f"{address}: cannot be read ({one_line(error)})") from None
 
 
 def _matching(given: str) -> tuple[list[str], list[str]]:
@@ -185,7 +194,7 @@ def _of_parquet(given: str, addresses: Sequence[str]) -> Listing:
 
 def _head(address: str) -> tuple[int, int]:
     """Returns the number of rows of a Parquet file and its size in bytes, after a check of its columns."""
-    with fsspec.open(address, "rb") as file:
+    with _errors_of_store(address), fsspec.open(address, "rb") as file:
         try:
             parquet = pq.ParquetFile(file)
         except pa.ArrowException as error:

@@ -150,7 +150,7 @@ def test_bad_input_is_one_line(tmp_path: Path) -> None:
     assert message(tmp_path / "*.jpg").startswith("nothing matches")
     assert message(tmp_path / "missing") == "no such file or folder"
     assert message("memory://missing") == "no such file or folder"
-    assert message("nosuch://bucket").startswith("cannot be listed (Protocol not known: nosuch")
+    assert message("nosuch://bucket").startswith("cannot be read (Protocol not known: nosuch")
     (tmp_path / "list.txt").write_bytes(b"\n")
     assert message(tmp_path / "list.txt") == "has no lines; give one path or address per line"
     (tmp_path / "list.txt").write_bytes(b"\xff\xd8\xff")
