@@ -99,15 +99,15 @@ def take_over(
     taken = copy(trained, source, without=of_size)
     if not taken:
         return None
-    paired = {index for index, _ in pairs}
-    close = nearest(predictions(source, faces.images), faces)
-    added = [(index, of) for index, of in close.items() if index not in paired]
     misfits = [key for key in layers_of(source) if key not in taken | of_size]
     unmatched: list[Key] = []
+    added: list[tuple[int, int]] = []
     if (trained_points, [*pairs]) == (points, [(point, point) for point in range(points)]):
         copy(source, target)
     else:
-        unmatched = move(source, target, build(points + 1), [*pairs, *added], faces.images)
+        paired, predicted = {index for index, _ in pairs}, predictions(source, faces.images)
+        added = [(index, of) for index, of in nearest(predicted, faces).items() if index not in paired]
+        unmatched = move(source, target, build(points + 1), [*pairs, *added], faces.images, predicted)
     model.set_weights(target.get_weights())
     names = {key: layer.name for key, layer in layers_of(model).items()}
     return Left(
@@ -117,11 +117,16 @@ def take_over(
     )
 
 
-def move(source: keras.Model, target: keras.Model, grown: keras.Model, pairs: Pairs, images: UInt8) -> list[Key]:
+def move(
+    source: keras.Model, target: keras.Model, grown: keras.Model, pairs: Pairs, images: UInt8, predicted: Float32
+) -> list[Key]:
     """Gives `target` all weights of `source`, except those of output points without a pair.
 
     Args:
         source, target, grown: one network for M', M and M + 1 output points.
+        pairs: output points of `target` and `source` that must predict the same.
+        images: uint8 (N, H, W, C).
+        predicted: (N, M', 2 or 3), what `source` predicts for them.
 
     Returns:
         The layers that depend on M and keep their weights, because no layout makes both networks predict the same.
@@ -134,7 +139,7 @@ def move(source: keras.Model, target: keras.Model, grown: keras.Model, pairs: Pa
     if not all(slot.fits(counts) for slot in slots):
         return depending
     ours, theirs = ([pair[side] for pair in pairs] for side in (0, 1))
-    before, wanted = target.get_weights(), predictions(source, images)[:, theirs]
+    before, wanted = target.get_weights(), predicted[:, theirs]
     for layout in LAYOUTS:
         for slot in slots:
             slot.move((ours, theirs), counts, layout)
