@@ -22,7 +22,7 @@ from common.options import stage_parser
 from common.stage import stage_folder, write_manifest
 from data_prep.arrays import KEYPOINT_SET, PREPARE, load_split, save_split
 from data_prep.faces import Split
-from evaluation.bootstrap import resampling_weights
+from evaluation.bootstrap import paired_difference, resampling_weights
 from evaluation.metrics import face_nme
 from facial_keypoints import geometry
 from facial_keypoints.array_types import Float32, Float64, UInt8
@@ -37,8 +37,9 @@ COUNTS = (10, 30, 100, 160)
 SEEDS = (0, 1, 2)
 FIVE = ("left_eye_center", "right_eye_center", "nose_tip", "mouth_left_corner", "mouth_right_corner")
 MOUTH = slice(48, 68)  # of the 68 points
-NOTHING, UNTOUCHED = "nothing", "untouched"
+NOTHING = "nothing"
 RUN = ("keypoints", "start", "faces", "seed")
+TABLE = "few_faces.csv"
 COLUMNS = (*RUN, "nme_pct", "minutes")
 
 
@@ -180,9 +181,17 @@ def mean_face(pictures: dict[str, Pictures], keypoints: str, faces: int) -> Floa
     return face_nme(mean, true, np.ones(true.shape[:2], bool), BOX_DIAGONAL)
 
 
+def finished_runs(out: Path) -> list[dict[str, str]]:
+    """Returns the rows of the table; none if there is no table yet."""
+    if not (out / TABLE).exists():
+        return []
+    with (out / TABLE).open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
 def print_tables(out: Path, pictures: dict[str, Pictures]) -> None:
     """Prints a table of each keypoint set: mean over the seeds, and their range."""
-    rows = list(csv.DictReader((out / "few_faces.csv").open(newline="", encoding="utf-8")))
+    rows = finished_runs(out)
     for keypoints in keypoint_sets():
         print(f"\n{keypoints}: NME, % of the box diagonal (range of {len(SEEDS)} seeds); minutes")
         for start in (NOTHING, "v2", "v2-68"):
@@ -199,15 +208,15 @@ def print_tables(out: Path, pictures: dict[str, Pictures]) -> None:
             if cells:
                 print(f"| from {start} | " + " | ".join(cells) + " |")
         print("| mean face | " + " | ".join(f"{mean_face(pictures, keypoints, n).mean():.2f}" for n in COUNTS) + " |")
-    before = untouched(pictures)
-    weights = resampling_weights(np.arange(HELD_OUT))
-    print(f"\n15 keypoints, {UNTOUCHED}: {before.mean():.3f} %; after fine-tuning minus before, 95 % interval:")
+    before, groups = untouched(pictures), np.arange(HELD_OUT)
+    weights = resampling_weights(groups)
+    print(f"\n15 keypoints, untouched: {before.mean():.3f} %; after fine-tuning minus before, 95 % interval:")
     for faces in COUNTS:
         for seed in SEEDS:
             if (path := out / file_name("15 keypoints", "v2", faces, seed)).exists():
-                change = np.load(path) - before
-                low, high = np.percentile(weights @ change / weights.sum(axis=1), [2.5, 97.5])
-                print(f"| {faces} | {seed} | {change.mean():+.3f} [{low:+.3f}, {high:+.3f}] |")
+                after, sums_before = (np.stack([nme, np.ones(HELD_OUT)], axis=1) for nme in (np.load(path), before))
+                change = paired_difference(after, sums_before, groups, weights)
+                print(f"| {faces} | {seed} | {change.value:+.3f} [{change.low:+.3f}, {change.high:+.3f}] |")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -233,11 +242,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     options.out.mkdir(parents=True, exist_ok=True)
     pictures = read_pictures(options.faces68, options.pictures15)
-    table = options.out / "few_faces.csv"
-    done = set()
-    if table.exists():
-        with table.open(newline="", encoding="utf-8") as file:
-            done = {tuple(row[name] for name in RUN) for row in csv.DictReader(file)}
+    table = options.out / TABLE
+    done = {tuple(row[name] for name in RUN) for row in finished_runs(options.out)}
     for one in runs():
         if tuple(map(str, one)) in done:
             continue
