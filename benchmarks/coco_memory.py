@@ -9,24 +9,20 @@ the data decide.
 
 import contextlib
 import json
-import os
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from benchmarks.memory import in_own_process, peak_mb
+from benchmarks.memory import in_own_process, peak_mb, run_measured
 from common.options import stage_parser
 from data_prep.faces import labelled_points
 from data_prep.synthetic import dataset
 from facial_keypoints.errors import run
 
 NOISE_PX = 1.0
-SAMPLE_S = 0.1
 NETWORK = """import keras
 
 
@@ -98,21 +94,15 @@ def measured(module: list[str]) -> tuple[float, float, float]:
         Seconds, and the largest resident memory in MB: with pages mapped from files, which the system takes back when
         others need memory, and without them (sampled).
     """
-    command = [sys.executable, "-m", *module]
-    started, own = time.perf_counter(), 0.0
-    process = subprocess.Popen(command)
-    while True:
+    own_mb = [0.0]
+
+    def watch(pid: int) -> None:
         with contextlib.suppress(OSError, StopIteration):  # Linux only; gone when the process ends
-            lines = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii").splitlines()
-            own = max(own, next(int(line.split()[1]) for line in lines if line.startswith("RssAnon")) / 1e3)
-        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
-        if pid:
-            break
-        time.sleep(SAMPLE_S)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, command)
-    return time.perf_counter() - started, peak_mb(usage), own
+            lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
+            own_mb.append(next(int(line.split()[1]) for line in lines if line.startswith("RssAnon")) / 1e3)
+
+    seconds, usage = run_measured([sys.executable, "-m", *module], watch=watch)
+    return seconds, peak_mb(usage), max(own_mb)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import Any
 
+SAMPLE_S = 0.1
+
 
 def peak_mb(usage: resource.struct_rusage | None = None) -> float:
     """Returns the peak memory in MB of this process, or of one for which `run_measured` returned `usage`."""
@@ -17,11 +19,24 @@ def peak_mb(usage: resource.struct_rusage | None = None) -> float:
     return (usage or resource.getrusage(resource.RUSAGE_SELF)).ru_maxrss * unit / 1e6
 
 
-def run_measured(command: Sequence[str], stdout: int | None = None) -> tuple[float, resource.struct_rusage]:
-    """Runs a command; returns its seconds by the clock and its use of resources. `stdout` as in `subprocess`."""
+def run_measured(
+    command: Sequence[str], stdout: int | None = None, watch: Callable[[int], None] | None = None
+) -> tuple[float, resource.struct_rusage]:
+    """Runs a command; returns its seconds by the clock and its use of resources.
+
+    Args:
+        command: a program and its arguments.
+        stdout: as in `subprocess`.
+        watch: called with the number of the process every tenth of a second while it runs.
+    """
     started = time.perf_counter()
     process = subprocess.Popen(command, stdout=stdout)
-    _, status, usage = os.wait4(process.pid, 0)
+    pid = 0
+    while not pid:
+        if watch:
+            watch(process.pid)
+            time.sleep(SAMPLE_S)
+        pid, status, usage = os.wait4(process.pid, os.WNOHANG if watch else 0)
     seconds = time.perf_counter() - started
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
