@@ -16,7 +16,7 @@ from typing import Any
 from common.backend import backend_name
 from common.code import changed_files
 from common.hashes import file_hash
-from common.options import positive, seed
+from common.options import add_out_option, positive, seed
 from common.stage import Stage, read_manifest, seconds_text, stage_code
 from data_prep.arrays import PREPARE, data_hash, load_data_manifest
 from data_prep.crop import CROPS
@@ -78,9 +78,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     p.add_argument("inputs", nargs="*", metavar="INPUT", help=f"as in data_prep.prepare (default: {SYNTHETIC})")
-    p.add_argument(
-        "--out", type=Path, default=Path("artifacts"), metavar="DIR", help="folder to write (default: %(default)s)"
-    )
+    add_out_option(p, Path("artifacts"))
     p.add_argument("--quick", action="store_true", help=f"{QUICK_FACES} synthetic faces, {QUICK_EPOCHS} epochs")
     p.add_argument("--force", action="store_true", help="run all stages, even if they are up to date")
     p.add_argument("--seed", type=seed, metavar="N", help="random seed of every stage")

@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from common.options import stage_parser
+from common.options import add_out_option, stage_parser
 from data_prep.readers import keypoint_sets, pictures_csv, pts
 from data_prep.readers.labelled_pictures import LabelledPictures
 from facial_keypoints.errors import InputError, run
@@ -68,13 +68,7 @@ def toml() -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = stage_parser("benchmarks.mouth_points", __doc__, "helen68 lfpw68 --out artifacts/mouths")
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="pictures with 68 points in .pts files")
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path("artifacts/mouths"),
-        metavar="DIR",
-        help="folder to write (default: %(default)s)",
-    )
+    add_out_option(parser, Path("artifacts/mouths"))
     options = parser.parse_args(arguments)
     if options.out.exists():
         raise InputError(f"{options.out}: exists; remove it, or choose another --out")

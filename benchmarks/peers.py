@@ -31,7 +31,7 @@ from benchmarks import dlib68, dlib_trained, mediapipe_mesh
 from benchmarks.calibration import Fits, by_hand, calibrated, fit
 from benchmarks.network_speed import Call, in_turns, singles_and_batches, table, ways
 from benchmarks.optional import optional
-from common.options import add_data_option, stage_parser
+from common.options import add_data_option, add_out_option, stage_parser
 from common.stage import Stage, stage_folder, write_manifest
 from data_prep.arrays import load_split
 from data_prep.faces import Split, evenly_spread
@@ -156,13 +156,7 @@ def check(folder: Path, data: EvaluationData, val: Split, chosen: Sequence[str])
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = stage_parser("benchmarks.peers", __doc__, "--peers dlib --data artifacts/data --out artifacts/peers")
     add_data_option(parser)
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path("artifacts/peers"),
-        metavar="DIR",
-        help="folder to write (default: %(default)s)",
-    )
+    add_out_option(parser, Path("artifacts/peers"))
     parser.add_argument(
         "--peers",
         nargs="+",

@@ -33,6 +33,13 @@ def add_data_option(group: Any) -> None:
     )
 
 
+def add_out_option(group: Any, default: Path) -> None:
+    """Adds `--out`, the folder to write, to a parser or a group of its options."""
+    group.add_argument(
+        "--out", type=Path, default=default, metavar="DIR", help="folder to write (default: %(default)s)"
+    )
+
+
 def seed(text: str) -> int:
     """Parses a seed of the command line, for `argparse`."""
     number = int(text)
