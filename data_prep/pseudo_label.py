@@ -55,9 +55,8 @@ def outputs(predictor: Predictor, picture: UInt8, known: Float32, count: int) ->
         return points if errors is None else np.concatenate([points, errors[..., None]], axis=-1)
 
     of_views = views(count, spec.crop.width_px, mirror=True)
-    return outputs_of_views(run, picture, crop, spec, output_points(spec.keypoint_set), of_views).astype(
-        np.float32
-    ), crop
+    output = outputs_of_views(run, picture, crop, spec, output_points(spec.keypoint_set), of_views)
+    return output.astype(np.float32), crop
 
 
 def mean_of_views(of_views: Float32, mirrored: Bool) -> Float64:
@@ -159,17 +158,17 @@ def label(
     for face in faces:
         if labelled_points(face.keypoints).sum() < MIN_LABELS:
             raise InputError(f"{face.where}: has fewer than {MIN_LABELS} labels, too few for its size; remove it")
+    color = [predictor.spec.crop.channels > 1 for predictor in predictors]
+    found: list[list[tuple[Float32, Float64]]] = [[] for _ in predictors]
+    for face in tqdm(faces, unit="face", disable=None):
+        pictures = {each: read_picture(face.file, each, exif) for each in set(color)}
+        for predictor, each, of_model in zip(predictors, color, found, strict=True):
+            of_model.append(outputs(predictor, pictures[each], face.keypoints, count))
     means = []
-    with tqdm(total=len(predictors) * len(faces), unit="face", disable=None) as progress:
-        for predictor in predictors:
-            found = []
-            for face in faces:
-                picture = read_picture(face.file, predictor.spec.crop.channels > 1, exif)
-                found.append(outputs(predictor, picture, face.keypoints, count))
-                progress.update()
-            of_views, crops_of_faces = (np.stack(arrays) for arrays in zip(*found, strict=True))
-            mirrored = views(count, predictor.spec.crop.width_px, mirror=True)[1]
-            means.append(in_pictures(mean_of_views(of_views, mirrored), crops_of_faces))
+    for predictor, of_model in zip(predictors, found, strict=True):
+        of_views, crops_of_faces = (np.stack(arrays) for arrays in zip(*of_model, strict=True))
+        mirrored = views(count, predictor.spec.crop.width_px, mirror=True)[1]
+        means.append(in_pictures(mean_of_views(of_views, mirrored), crops_of_faces))
     numbers = min(mean.shape[-1] for mean in means)  # without expected errors unless all models give them
     points = mean_output(np.stack([mean[..., :numbers] for mean in means]))[..., :2]
     return points, agree(points, np.stack([face.keypoints for face in faces]))
