@@ -80,7 +80,11 @@ def find_pictures(given: str, out: Path) -> Listing:
     Raises:
         InputError: nothing matches, INPUT cannot be read, or Parquet files have no rows or no column of pictures.
     """
-    names, addresses = _remote(given) if "://" in given else _local(given, out)
+    if "://" in given:
+        with _errors_of_store(given):
+            names, addresses = _remote(given)
+    else:
+        names, addresses = _local(given, out)
     if not addresses:
         raise InputError(f"{given}: nothing matches; give a folder, a wildcard, a text file of paths or Parquet")
     parquet = [address for address in addresses if address.endswith(PARQUET)]
@@ -127,12 +131,6 @@ def _names_in(folder: Path) -> Iterator[str]:
                 yield below + name
 
 
-def _remote(given: str) -> tuple[list[str], list[str]]:
-    """Returns the names and the addresses of the files that are meant."""
-    with _errors_of_store(given):
-        return _matching(given)
-
-
 @contextlib.contextmanager
 def _errors_of_store(address: str) -> Iterator[None]:
     """Turns the errors of a store into InputErrors: each store has its own, and its package may be missing."""
@@ -144,7 +142,8 @@ def _errors_of_store(address: str) -> Iterator[None]:
         raise InputError(f"{address}: cannot be read ({one_line(error)})") from None
 
 
-def _matching(given: str) -> tuple[list[str], list[str]]:
+def _remote(given: str) -> tuple[list[str], list[str]]:
+    """Returns the names and the addresses of the files that are meant."""
     files, root = fsspec.core.url_to_fs(given)
     if any(character in root for character in WILDCARDS) and not files.exists(root):
         found = [path for path, about in files.glob(root, detail=True).items() if about["type"] != "directory"]

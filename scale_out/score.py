@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from common.hashes import file_hash
+from common.options import stage_parser
 from common.process import native_stderr_silenced
 from common.stage import command_line, locked
 from facial_keypoints.cli.options import add_detector_options, add_model_options, cores, detector_of
 from facial_keypoints.errors import InputError, counted, one_line, run
-from facial_keypoints.folders import OF_FILE_MANAGERS
+from facial_keypoints.folders import OF_FILE_MANAGERS, atomic_file
 from facial_keypoints.predictor import Predictor
 from facial_keypoints.pretrained import shipped
 from facial_keypoints.telemetry import switch_off
@@ -39,18 +40,20 @@ ANSWERS_S = 5  # within which an address must accept a connection
 
 
 def parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(
-        prog="python -m scale_out.score",
-        description="Finds the faces in millions of pictures with Ray and writes their keypoints as Parquet.",
-        epilog="The same command continues a job that was interrupted.",
-    )
+    p = stage_parser("scale_out.score", __doc__, "photos/ --model v2-68 --out scores")
     p.add_argument(
         "input",
         metavar="INPUT",
         help="folder, wildcard in quotes, text file of paths, or Parquet with a column path or bytes; local or an "
         "fsspec address such as s3://bucket/folder",
     )
-    p.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write, which all machines share")
+    p.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder to write, which all machines share; the same command continues a job that was interrupted",
+    )
     p.add_argument(
         "--address",
         metavar="HOST:PORT|auto",
@@ -158,9 +161,8 @@ def write_job(out: Path, pictures: "Listing", facts: Mapping[str, Any], processe
     if pictures.table is not None:
         pq.write_table(pictures.table, out / PICTURES, row_group_size=size)
     job = {"format_version": FORMAT_VERSION, "command": command_line(), "part_size": size, "facts": dict(facts)}
-    new = out / (JOB + ".new")
-    new.write_text(json.dumps(job, indent=2) + "\n", encoding="utf-8")
-    new.replace(out / JOB)
+    with atomic_file(out / JOB) as partial:
+        partial.write_text(json.dumps(job, indent=2) + "\n", encoding="utf-8")
     return size
 
 
