@@ -1,6 +1,6 @@
 """Measures detection, accuracy and time for whole photos.
 
-    python -m benchmarks.photos FOLDER... [--half first|second|all] [--most N] [--detector yunet|FILE.onnx]
+    python -m benchmarks.photos FOLDER... [--half first|second|all] [--most N] [--detector NAME...]
         [--model NAME|DIR|FILE] [--turned DEGREES...] [--any-angle]
 
 A FOLDER has photos with one labelled face each: `.pts` files, or the frames set. Further detected faces count as
@@ -41,7 +41,7 @@ from data_prep.readers.labelled_pictures import LabelledPicture
 from facial_keypoints import crops, geometry
 from facial_keypoints.array_types import Float64, UInt8
 from facial_keypoints.boxes import Boxes, Detector
-from facial_keypoints.detectors.choose import chosen_detector
+from facial_keypoints.detectors.choose import YUNET, chosen_detector
 from facial_keypoints.detectors.haar import Haar
 from facial_keypoints.detectors.turned import turn_of
 from facial_keypoints.drawing import draw_faces
@@ -173,8 +173,9 @@ def photos_report(options: argparse.Namespace) -> None:
     """Prints a table with one row per folder, angle and detector."""
     predictor = Predictor(options.model, threads=1)
     detectors = {"Haar": chosen_detector(any_angle=options.any_angle)}
-    if options.detector:
-        detectors["YuNet"] = chosen_detector(options.detector, any_angle=options.any_angle)
+    for given in options.detector:
+        known = "YuNet" if given == YUNET or Path(given).suffix == ".onnx" else given
+        detectors[known] = chosen_detector(given, any_angle=options.any_angle)
     witness = detectors.get("YuNet")
     rows, notes = [], []
     for folder in options.folders:
@@ -287,8 +288,10 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--most", type=int, metavar="N", help="at most N photos per folder, evenly taken")
     p.add_argument(
         "--detector",
-        metavar="yunet|FILE.onnx",
-        help="compare the cascade with YuNet; YuNet also decides which faces are false",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="compare the cascade with these; yunet or its FILE.onnx also decides which faces are false",
     )
     p.add_argument(
         "--turned", nargs="+", type=float, default=[0.0], metavar="DEGREES", help="rotations (default: %(default)s)"

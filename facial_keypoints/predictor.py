@@ -26,6 +26,7 @@ from facial_keypoints.views import max_views, outputs_of_views, views
 BATCH = 64
 PASSES = 3  # at most; each crops again by the keypoints of the pass before
 STILL_PX = 3.0  # of a crop; a crop whose corners move less is final
+STILL_IF_EXACT_PX = 8.0  # the same for crops from exact boxes: another pass gains less than 1 % there
 TYPICAL_UNCERTAINTY = 0.01  # of a network without a manifest: about that of the shipped ones
 EXPORT = "training.export"  # the stage that writes the file
 EXPORT_AGAIN = export_again(EXPORT)
@@ -230,17 +231,24 @@ class Predictor:
         """Returns the faces that a detector finds, by uncertainty, then by the detector's score."""
         found = detector(picture)
         most_first = MAX_FIRST_UNCERTAINTY * self.typical_uncertainty
-        crops, output = self._settled(picture, cropping.crop_of_boxes(found, self.spec), PASSES, most_first)
+        still_px = STILL_IF_EXACT_PX if found.exact else STILL_PX
+        crops, output = self._settled(picture, cropping.crop_of_boxes(found, self.spec), PASSES, most_first, still_px)
         real = self._uncertainties(output) < MAX_UNCERTAINTY * self.typical_uncertainty
         faces = self._faces(picture, crops[real], output[real], found.scores[real], label_source)
         return each_once(sorted(faces, key=lambda face: (uncertainty(face), -face.score)))
 
     def _settled(
-        self, picture: UInt8, crops: Float64, passes: int, max_uncertainty: float = np.inf
+        self,
+        picture: UInt8,
+        crops: Float64,
+        passes: int,
+        max_uncertainty: float = np.inf,
+        still_px: float = STILL_PX,
     ) -> tuple[Float64, Float32]:
         """Returns the crops (F, 2, 3) of each face's last pass, and the network's output there, (F, M, 2 or 3).
 
-        A face whose uncertainty is above `max_uncertainty` gets no further pass.
+        A face whose uncertainty is above `max_uncertainty`, or whose crop moves less than `still_px`, gets no further
+        pass.
         """
         crops = np.array(crops, np.float64)
         output = np.zeros((len(crops), *self._output_shape), np.float32)
@@ -252,7 +260,7 @@ class Predictor:
             moving = moving[self._uncertainties(output[moving]) < max_uncertainty]
             in_crop = output[moving, : len(self.spec.keypoint_set), :2]
             better = cropping.crop_of(geometry.transform(in_crop, geometry.inverse(crops[moving])), self.spec)
-            moved = cropping.moved_px(crops[moving], better, self.spec) > STILL_PX
+            moved = cropping.moved_px(crops[moving], better, self.spec) > still_px
             moving = moving[moved]
             crops[moving] = better[moved]
         return crops, output
