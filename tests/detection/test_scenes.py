@@ -71,6 +71,7 @@ def test_a_bad_folder_is_one_line(folder: Path, tmp_path: Path) -> None:
         read_input(str(tmp_path / "missing"))
 
 
+@pytest.mark.long
 def test_the_real_sets_have_no_person_on_both_sides(real_data: Path) -> None:
     (frames_out, frames_in), scenes_out = (
         [{scene.group for scene in read_input(str(real_data / "youtube68"), part)} for part in (True, False)],
