@@ -51,7 +51,7 @@ lowest-versions:
 
 # The networks and their training under JAX, in an environment of its own that has no TensorFlow.
 test-jax: .venv-jax/installed
-	KERAS_BACKEND=jax $(ONE_THREAD) .venv-jax/bin/python $(PYTEST) tests/models tests/training
+	KERAS_BACKEND=jax $(ONE_THREAD) .venv-jax/bin/python $(PYTEST) tests/models tests/training tests/detection
 
 .venv-jax/installed: requirements-jax.txt requirements-lock.txt
 	rm -rf .venv-jax

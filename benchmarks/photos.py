@@ -1,6 +1,6 @@
 """Measures detection, accuracy and time for whole photos.
 
-    python -m benchmarks.photos FOLDER... [--half first|second|all] [--most N] [--detector yunet|FILE.onnx]
+    python -m benchmarks.photos FOLDER... [--half first|second|all] [--most N] [--detector NAME...]
         [--model NAME|DIR|FILE] [--turned DEGREES...] [--any-angle]
 
 A FOLDER has photos with one labelled face each: `.pts` files, or the frames set. Further detected faces count as
@@ -42,7 +42,7 @@ from data_prep.readers.labelled_pictures import LabelledPicture
 from facial_keypoints import crops, geometry
 from facial_keypoints.array_types import Float64, UInt8
 from facial_keypoints.boxes import Boxes, Detector
-from facial_keypoints.detectors.choose import chosen_detector
+from facial_keypoints.detectors.choose import YUNET, chosen_detector
 from facial_keypoints.detectors.haar import Haar
 from facial_keypoints.detectors.turned import turn_of
 from facial_keypoints.drawing import draw_faces
@@ -174,8 +174,9 @@ def photos_report(options: argparse.Namespace) -> None:
     """Prints a table with one row per folder, angle and detector."""
     predictor = Predictor(options.model, threads=1)
     detectors = {"Haar": chosen_detector(any_angle=options.any_angle)}
-    if options.detector:
-        detectors["YuNet"] = chosen_detector(options.detector, any_angle=options.any_angle)
+    for given in options.detector:
+        known = "YuNet" if given == YUNET or Path(given).suffix == ".onnx" else given
+        detectors[known] = chosen_detector(given, any_angle=options.any_angle)
     witness = detectors.get("YuNet")
     rows, notes = [], []
     for folder in options.folders:
@@ -259,11 +260,15 @@ def speed_report(options: argparse.Namespace) -> None:
 
 
 def add_photo_options(p: argparse.ArgumentParser, *, required: bool) -> None:
-    """Adds FOLDER, `--detector` and `--model`; `required`: folders and a detector must be given."""
+    """Adds FOLDER, `--detector` and `--model`; `required`: folders and one detector must be given."""
     says = "photos with 68 labelled keypoints of one face each"
     p.add_argument("folders", nargs="+" if required else "*", type=Path, metavar="FOLDER", help=says)
-    says = "compare the cascade with YuNet; YuNet also decides which faces are false"
-    p.add_argument("--detector", required=required, metavar="yunet|FILE.onnx", help=says)
+    if required:
+        says = "compare the cascade with YuNet, which also decides which faces are false"
+        p.add_argument("--detector", required=True, metavar="yunet|FILE.onnx", help=says)
+    else:
+        says = "compare the cascade with these; yunet or its FILE.onnx also decides which faces are false"
+        p.add_argument("--detector", nargs="+", default=[], metavar="NAME", help=says)
     p.add_argument("--model", default="v2", metavar="NAME|DIR|FILE", help="model (default: %(default)s)")
 
 

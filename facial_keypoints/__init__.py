@@ -6,7 +6,8 @@
 ...     x, y = face["nose_tip"]
 
 Public names: `Predictor` and `Face`; `read_picture`, `write_picture` and `draw_faces`; `align`, `apply_filter` and
-`load_filter`; `Tracker` for clips and cameras; the detectors `Haar` and `YuNet`; `InputError`, raised for bad input.
+`load_filter`; `Tracker` for clips and cameras; the detectors `FaceFinder`, `Haar` and `YuNet`; `InputError`, raised for
+bad input.
 """
 
 import importlib
@@ -17,6 +18,7 @@ from facial_keypoints.telemetry import switch_off
 
 _MODULES = {
     "Face": "face",
+    "FaceFinder": "detectors.finder",
     "Haar": "detectors.haar",
     "Predictor": "predictor",
     "Tracker": "video.tracking",

@@ -1,4 +1,5 @@
 from facial_keypoints.aligning import align as align
+from facial_keypoints.detectors.finder import FaceFinder as FaceFinder
 from facial_keypoints.detectors.haar import Haar as Haar
 from facial_keypoints.detectors.yunet import YuNet as YuNet
 from facial_keypoints.drawing import draw_faces as draw_faces

@@ -36,12 +36,14 @@ class Boxes(NamedTuple):
         scores: float64 (F,), higher is more certain; each detector has a scale of its own.
         turns: float64 (F,), the rotation of each face in the picture's plane, in degrees clockwise.
         eyes: where the eyes are in these boxes.
+        exact: the boxes follow from points that the detector found in each face, so the first crop is nearly final.
     """
 
     xywh: Float64
     scores: Float64
     turns: Float64
     eyes: EyesInBox
+    exact: bool = False
 
 
 USUAL_EYES = EyesInBox(0.5, 0.38, 0.35)  # of a box from the brows to the chin
@@ -56,8 +58,8 @@ Detector = Callable[[UInt8], Boxes]
 
 def joined(found: Sequence[Boxes]) -> Boxes:
     """Joins several `Boxes`, at least one, whose `eyes` are equal."""
-    xywh, scores, turns, eyes = zip(*found, strict=True)
-    return Boxes(np.concatenate(xywh), np.concatenate(scores), np.concatenate(turns), eyes[0])
+    xywh, scores, turns, eyes, exact = zip(*found, strict=True)
+    return Boxes(np.concatenate(xywh), np.concatenate(scores), np.concatenate(turns), eyes[0], all(exact))
 
 
 def given_boxes(xywh: npt.ArrayLike) -> Boxes:

@@ -1,6 +1,5 @@
 """Predicts keypoints with a network in an ONNX file. N crops, F faces, K keypoints, M output points."""
 
-import hashlib
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,17 +16,20 @@ from facial_keypoints.codec import WITH_ERROR, Keypoints, decode, mean_output
 from facial_keypoints.detectors.haar import Haar, tilted_or_profile
 from facial_keypoints.errors import InputError, one_line
 from facial_keypoints.face import MAX_FIRST_UNCERTAINTY, MAX_UNCERTAINTY, Face, each_once, uncertainty
+from facial_keypoints.model_file import content_of, export_again, loaded
 from facial_keypoints.pictures import Picture, as_rgb
-from facial_keypoints.pretrained import INT8_FILE, KERAS_FILE, MANIFEST, ONNX_FILE, find, shipped
-from facial_keypoints.runtime import CPU, Provider, session
+from facial_keypoints.pretrained import INT8_FILE, MANIFEST, ONNX_FILE, find, shipped
+from facial_keypoints.runtime import CPU, Provider
 from facial_keypoints.spec import CHANNELS, METADATA_KEY, ModelSpec, from_json
 from facial_keypoints.views import max_views, outputs_of_views, views
 
 BATCH = 64
 PASSES = 3  # at most; each crops again by the keypoints of the pass before
 STILL_PX = 3.0  # of a crop; a crop whose corners move less is final
+STILL_IF_EXACT_PX = 8.0  # the same for crops from exact boxes: another pass gains less than 1 % there
 TYPICAL_UNCERTAINTY = 0.01  # of a network without a manifest: about that of the shipped ones
-EXPORT_AGAIN = "export it again with `python -m training.export MODEL_DIR`"
+EXPORT = "training.export"  # the stage that writes the file
+EXPORT_AGAIN = export_again(EXPORT)
 
 
 class Predictor:
@@ -92,11 +94,11 @@ class Predictor:
         if int8 and not found.is_dir():
             raise InputError(f"{model}: is a file; int8 chooses one of a model folder, so leave int8 out")
         self.path = found / (INT8_FILE if int8 else ONNX_FILE) if found.is_dir() else found
-        content, digest = _content(self.path, checked=found.is_dir())
-        self._session = _session(self.path, content, threads or 0, providers)
+        content, digest = content_of(self.path, EXPORT, checked=found.is_dir())
+        self._session = loaded(self.path, content, EXPORT, threads or 0, providers)
         by_name = isinstance(model, str) and model in shipped()
-        loaded: tuple[str | Path, str] = (model, "") if by_name else (found.absolute(), digest)
-        self._loaded_by = (*loaded, {"int8": int8, "threads": threads, "providers": tuple(providers), "views": views})
+        source: tuple[str | Path, str] = (model, "") if by_name else (found.absolute(), digest)
+        self._loaded_by = (*source, {"int8": int8, "threads": threads, "providers": tuple(providers), "views": views})
         self.spec = _spec(self._session, self.path)
         self._output_shape = len(self.spec.output_points), WITH_ERROR if self.spec.expected_error else 2
         self._mirrors = self.spec.output_points.mirror is not None
@@ -230,17 +232,24 @@ class Predictor:
         """Returns the faces that a detector finds, by uncertainty, then by the detector's score."""
         found = detector(picture)
         most_first = MAX_FIRST_UNCERTAINTY * self.typical_uncertainty
-        crops, output = self._settled(picture, cropping.crop_of_boxes(found, self.spec), PASSES, most_first)
+        still_px = STILL_IF_EXACT_PX if found.exact else STILL_PX
+        crops, output = self._settled(picture, cropping.crop_of_boxes(found, self.spec), PASSES, most_first, still_px)
         real = self._uncertainties(output) < MAX_UNCERTAINTY * self.typical_uncertainty
         faces = self._faces(picture, crops[real], output[real], found.scores[real], label_source)
         return each_once(sorted(faces, key=lambda face: (uncertainty(face), -face.score)))
 
     def _settled(
-        self, picture: UInt8, crops: Float64, passes: int, max_uncertainty: float = np.inf
+        self,
+        picture: UInt8,
+        crops: Float64,
+        passes: int,
+        max_uncertainty: float = np.inf,
+        still_px: float = STILL_PX,
     ) -> tuple[Float64, Float32]:
         """Returns the crops (F, 2, 3) of each face's last pass, and the network's output there, (F, M, 2 or 3).
 
-        A face whose uncertainty is above `max_uncertainty` gets no further pass.
+        A face whose uncertainty is above `max_uncertainty`, or whose crop moves less than `still_px`, gets no further
+        pass.
         """
         crops = np.array(crops, np.float64)
         output = np.zeros((len(crops), *self._output_shape), np.float32)
@@ -252,7 +261,7 @@ class Predictor:
             moving = moving[self._uncertainties(output[moving]) < max_uncertainty]
             in_crop = output[moving, : len(self.spec.keypoint_set), :2]
             better = cropping.crop_of(geometry.transform(in_crop, geometry.inverse(crops[moving])), self.spec)
-            moved = cropping.moved_px(crops[moving], better, self.spec) > STILL_PX
+            moved = cropping.moved_px(crops[moving], better, self.spec) > still_px
             moving = moving[moved]
             crops[moving] = better[moved]
         return crops, output
@@ -360,29 +369,6 @@ def _load_again(model: str | Path, digest: str, options: dict[str, Any]) -> Pred
     return predictor
 
 
-def _content(path: Path, checked: bool) -> tuple[bytes, str]:
-    """Returns an ONNX file's bytes and their SHA-256; `checked`: compares it with the model folder's manifest first."""
-    folder = path.parent
-    if not path.is_file():
-        also = " --int8 DATA" if path.name == INT8_FILE else ""
-        raise InputError(f"{path}: no such file; write it with `python -m training.export {folder}{also}`")
-    content = path.read_bytes()
-    digest = hashlib.sha256(content).hexdigest()
-    if checked:
-        try:
-            files = json.loads((folder / MANIFEST).read_bytes())["files"]
-            expected, trained = files[path.name], files.get(KERAS_FILE)
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
-            raise InputError(f"{folder / MANIFEST}: does not name {path.name}; {EXPORT_AGAIN}") from None
-        if digest != expected:
-            raise InputError(f"{path}: is cut off or altered; {EXPORT_AGAIN}")
-        network = folder / KERAS_FILE
-        if trained and network.is_file() and hashlib.sha256(network.read_bytes()).hexdigest() != trained:
-            says = f"{network}: was altered after {path.name} was exported"
-            raise InputError(f"{says}; restore it, or train the network again and {EXPORT_AGAIN}")
-    return content, digest
-
-
 def _typical_uncertainty(path: Path, box_px: float) -> float:
     """Returns `Predictor.typical_uncertainty` of an ONNX file; `box_px`: the width of the face's box in its crops."""
     try:
@@ -390,18 +376,6 @@ def _typical_uncertainty(path: Path, box_px: float) -> float:
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return TYPICAL_UNCERTAINTY
     return error_px / box_px if 0 < error_px < np.inf else TYPICAL_UNCERTAINTY
-
-
-def _session(path: Path, content: bytes, threads: int, providers: Sequence[Provider]) -> Any:
-    """Returns onnxruntime's session of an ONNX file; 0 threads: one per core."""
-    try:
-        return session(content, threads, providers)
-    except InputError:
-        raise
-    except Exception as error:
-        if any(provider != CPU for provider in providers):
-            raise InputError(f"{path}: cannot be loaded with {list(providers)} ({one_line(error)})") from None
-        raise InputError(f"{path}: is no complete ONNX file ({one_line(error)}); {EXPORT_AGAIN}") from None
 
 
 def _spec(session: Any, path: Path) -> ModelSpec:

@@ -7,14 +7,27 @@ from facial_keypoints.errors import InputError
 ONNX_FILE, INT8_FILE, MANIFEST = "model.onnx", "model_int8.onnx", "manifest.json"  # in a model folder
 KERAS_SUFFIX = ".keras"
 KERAS_FILE = "model.keras"  # the network that the ONNX files were exported from; the wheel has none
+FINDER = "face-finder"  # the shipped model that finds faces; all others predict keypoints
 IN_WHEEL = Path(__file__).parent / "pretrained"  # pyproject.toml puts them there
 IN_CHECKOUT = Path(__file__).parents[1] / "artifacts" / "pretrained"
 
 
 def shipped() -> dict[str, Path]:
-    """Returns the folders of the shipped models by name; each holds model.onnx, manifest.json and a model card."""
-    root = IN_WHEEL if IN_WHEEL.is_dir() else IN_CHECKOUT
-    return {path.parent.name: path.parent for path in sorted(root.glob(f"*/{ONNX_FILE}"))}
+    """Returns the folders of the shipped keypoint models by name.
+
+    Each holds model.onnx, manifest.json and a model card.
+    """
+    folders = {path.parent.name: path.parent for path in sorted(_root().glob(f"*/{ONNX_FILE}"))}
+    return {name: folder for name, folder in folders.items() if name != FINDER}
+
+
+def shipped_finder() -> Path:
+    """Returns the folder of the shipped model that finds faces, with the same files."""
+    return _root() / FINDER
+
+
+def _root() -> Path:
+    return IN_WHEEL if IN_WHEEL.is_dir() else IN_CHECKOUT
 
 
 def find(model: str | Path) -> Path:

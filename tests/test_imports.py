@@ -8,15 +8,23 @@ from collections.abc import Sequence
 from benchmarks import peers
 from data_prep.arrays import PREPARE
 from data_prep.pseudo_label import PSEUDO_LABEL
+from detection.train import TRAIN_FINDER
 from evaluation.stages import COMPARE, EVALUATE, INSPECT
 from models.saved import TRAIN
 from scale_out.sweep import SWEEP
 from tests.common.devices import NO_DEVICE_YET
 from tests.conftest import ROOT
 
-FOLDERS = ("facial_keypoints", "common", "data_prep", "models", "training", "evaluation", "benchmarks")
-STAGES = (PREPARE, PSEUDO_LABEL, TRAIN, EVALUATE, COMPARE, INSPECT, SWEEP, peers.STAGE)
-STAGE_MODULES = ["pipeline", "training.export", "scale_out.score", *(stage.module for stage in STAGES)]
+PACKAGES = ("facial_keypoints", "common", "data_prep", "models", "training", "detection", "evaluation")
+FOLDERS = (*PACKAGES, "benchmarks")
+STAGES = (PREPARE, PSEUDO_LABEL, TRAIN, TRAIN_FINDER, EVALUATE, COMPARE, INSPECT, SWEEP, peers.STAGE)
+STAGE_MODULES = [
+    "pipeline",
+    "training.export",
+    "detection.export",
+    "scale_out.score",
+    *(stage.module for stage in STAGES),
+]
 SLOW = ["keras", "tensorflow", "jax", "onnxruntime"]
 
 IMPORT_ALL = """

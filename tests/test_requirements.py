@@ -15,7 +15,8 @@ from tests.conftest import ROOT
 
 BOUNDED = re.compile(r"([A-Za-z0-9_-]+)>=([0-9.]+),<([0-9.]+)")
 DISTRIBUTIONS = {"cv2": "opencv-python", "PIL": "Pillow", "sklearn": "scikit-learn"}  # of modules with other names
-PACKAGES = ["facial_keypoints", "common", "data_prep", "models", "training", "evaluation", "scale_out", "benchmarks"]
+PACKAGES = ["facial_keypoints", "common", "data_prep", "models", "training", "detection", "evaluation"]
+PACKAGES += ["scale_out", "benchmarks"]
 OURS = {*PACKAGES, "web", "tests"}
 STAGES = [*PACKAGES, "pipeline.py"]
 BY_KERAS = {"tf2onnx", "tensorboard"}

@@ -1,7 +1,7 @@
 """Callbacks for exact validation, early stopping and checkpoints of one `keras.Model.fit`."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,29 +67,39 @@ class EarlyStopping(keras.callbacks.EarlyStopping):  # type: ignore[misc]
 
 
 class EpochLine(keras.callbacks.Callback):  # type: ignore[misc]
-    """Prints one line after each epoch, for logs, which cannot show a progress bar."""
+    """Prints one line after each epoch, for logs, which cannot show a progress bar; `shown`: the metrics in it."""
+
+    def __init__(self, shown: Sequence[str] = ("loss", "val_loss", "val_mae")) -> None:
+        super().__init__()
+        self.shown = shown
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.since = time.monotonic()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-        figures = ", ".join(f"{name} {logs[name]:.4g}" for name in ("loss", "val_loss", "val_mae"))
+        figures = ", ".join(f"{name} {logs[name]:.4g}" for name in self.shown)
         seconds = time.monotonic() - self.since
         print(f"epoch {epoch + 1}/{self.params['epochs']}: {figures}, {seconds:.1f} s", flush=True)
 
 
 class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
-    """Saves the state of the run after each epoch; must come after all callbacks that change it."""
+    """Saves the state of the run after each epoch; must come after all callbacks that change it.
 
-    def __init__(self, state: checkpoint.State, path: Path) -> None:
+    Args:
+        state: of the run.
+        path: the file.
+        metrics: those of an epoch that the history keeps.
+    """
+
+    def __init__(self, state: checkpoint.State, path: Path, metrics: Sequence[str] = METRICS) -> None:
         super().__init__()
-        self.state, self.path = state, path
+        self.state, self.path, self.metrics = state, path, metrics
 
     def on_train_begin(self, logs: Any = None) -> None:
         self.since = time.monotonic()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-        self.state.history.append({"epoch": epoch + 1, **{name: float(logs[name]) for name in METRICS}})
+        self.state.history.append({"epoch": epoch + 1, **{name: float(logs[name]) for name in self.metrics}})
         now = time.monotonic()
         self.state.seconds, self.since = self.state.seconds + now - self.since, now
         checkpoint.save(self.path, self.model, self.state)

@@ -6,6 +6,7 @@ Static quantization by `onnxruntime.quantization` (Jacob et al. 2018, arXiv 1712
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -34,9 +35,10 @@ class Calibration:
 def quantize(path: Path, images: UInt8, out: Path) -> None:
     """Writes an ONNX file with 8-bit integers and the same input, output and metadata.
 
-    The first and the last convolution stay in float, and what lies before and behind them too: pixels and coordinates
-    need more than 256 steps, and a convolution of one or three channels is faster so. Weights are scaled for each
-    channel of their own and have 7 bits, because products of 8 bits overflow on processors without VNNI.
+    The first convolution and the last one of each output stay in float, and what lies before and behind them too:
+    pixels and coordinates need more than 256 steps, and a convolution of one or three channels is faster so. Weights
+    are scaled for each channel of their own and have 7 bits, because products of 8 bits overflow on processors without
+    VNNI.
 
     Args:
         path: the float file, of one input.
@@ -62,6 +64,7 @@ def quantize(path: Path, images: UInt8, out: Path) -> None:
                 f"{path.name}: has {len(convolutions)} convolutions, and the first and the last stay float"
             )
         first, *_, last = convolutions
+        ends = [graph.node[index] for index in convolutions if not feeds_another(graph, index)]
         quantize_static(
             prepared,
             out,
@@ -70,11 +73,28 @@ def quantize(path: Path, images: UInt8, out: Path) -> None:
             reduce_range=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
-            nodes_to_exclude=[node.name for node in (*graph.node[: first + 1], *graph.node[last:])],
+            nodes_to_exclude=[node.name for node in (*graph.node[: first + 1], *ends, *graph.node[last:])],
         )
     written = onnx.load(out)
     onnx.helper.set_model_props(written, {entry.key: entry.value for entry in onnx.load(path).metadata_props})
     onnx.save(written, out)
+
+
+def feeds_another(graph: Any, index: int) -> bool:
+    """Returns whether the values of a convolution reach another one; the nodes of a graph are in order."""
+    reached = set(graph.node[index].output)
+    for node in graph.node[index + 1 :]:
+        if reached.intersection(node.input):
+            if node.op_type == "Conv":
+                return True
+            reached.update(node.output)
+    return False
+
+
+def onnx_outputs(path: Path, pictures: Float32) -> list[Float32]:
+    """Returns all outputs of an ONNX file for a batch of pictures."""
+    session: Any = onnxruntime().InferenceSession(path, providers=["CPUExecutionProvider"])
+    return [np.asarray(output, np.float32) for output in session.run(None, {session.get_inputs()[0].name: pictures})]
 
 
 def run_onnx(path: Path, images: UInt8) -> Float32:

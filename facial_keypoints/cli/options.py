@@ -36,10 +36,17 @@ def add_detector_options(parser: argparse.ArgumentParser) -> argparse._ArgumentG
     group.add_argument(
         "--detector",
         default=HAAR,
-        metavar=f"{'|'.join(NAMES)}|FILE.onnx",
+        metavar=f"{'|'.join(NAMES)}|FILE.onnx|DIR",
         help="haar: OpenCV's cascade for frontal faces; haar-profile: also faces from the side; yunet: 5 to 10 times "
-        "as fast as haar, finds more small faces, downloads 233 kB once; FILE.onnx: YuNet from this file "
-        "(default: %(default)s)",
+        "as fast as haar, finds more small faces, downloads 233 kB once; face-finder: this project's own "
+        "network; FILE.onnx: YuNet from this file; DIR: a face finder of your own (default: %(default)s)",
+    )
+    group.add_argument(
+        "--smallest",
+        type=float,
+        metavar="PX",
+        help="with --detector face-finder: find faces whose eyes are at least PX apart; smaller values take longer "
+        "(default: 1 %% of the picture's longer side, at least 9)",
     )
     group.add_argument("--any-angle", action="store_true", help="also find faces on their side or upside down")
     return group
@@ -73,4 +80,4 @@ def cores() -> int:
 
 def detector_of(options: argparse.Namespace) -> Detector | None:
     """Returns the `chosen_detector` of the options."""
-    return chosen_detector(options.detector, any_angle=options.any_angle)
+    return chosen_detector(options.detector, any_angle=options.any_angle, smallest_px=options.smallest)

@@ -3,33 +3,47 @@
 from pathlib import Path
 
 from facial_keypoints.boxes import Detector
+from facial_keypoints.detectors.finder import FaceFinder
 from facial_keypoints.detectors.haar import Haar
 from facial_keypoints.detectors.turned import Turned
 from facial_keypoints.detectors.yunet import YuNet
 from facial_keypoints.errors import InputError
+from facial_keypoints.pretrained import FINDER
 
-NAMES = HAAR, HAAR_PROFILE, YUNET = "haar", "haar-profile", "yunet"
-YUNET_STEP_DEGREES, HAAR_STEP_DEGREES = 90, 45  # between turned copies: YuNet finds faces turned by 50, Haar by 20
+HAAR, HAAR_PROFILE, YUNET = "haar", "haar-profile", "yunet"
+NAMES = HAAR, HAAR_PROFILE, YUNET, FINDER
+WIDE_STEP_DEGREES, HAAR_STEP_DEGREES = 90, 45  # between turned copies: networks find faces turned by 50, Haar by 20
 
 
-def chosen_detector(name: str = HAAR, *, any_angle: bool = False) -> Detector | None:
+def chosen_detector(name: str = HAAR, *, any_angle: bool = False, smallest_px: float | None = None) -> Detector | None:
     """Returns a detector by its name; None for the default detector of `Predictor.predict`.
 
     Args:
         name: `haar`: OpenCV's Haar cascade for frontal faces. `haar-profile`: also faces from the side. `yunet`: YuNet,
-            whose file is fetched once. A path that ends in `.onnx`: YuNet from this file.
+            whose file is fetched once. A path that ends in `.onnx`: YuNet from this file. `face-finder`: this project's
+            own network. A folder: such a network from this model folder.
         any_angle: also searches turned copies of the picture.
+        smallest_px: distance between the eyes of the smallest faces that are searched for; for `face-finder` only.
 
     Raises:
-        InputError: the name is unknown, or YuNet's file is missing, cannot be fetched or is another one.
+        InputError: the name is unknown, or a file is missing, cannot be fetched or is another one; or `smallest_px` is
+            not above 0, or given for another detector.
     """
+    if smallest_px is not None and not 0 < smallest_px < float("inf"):
+        raise InputError(f"--smallest {smallest_px:g}: give a distance between the eyes above 0 px")
+    if name == FINDER or (name not in NAMES and Path(name).is_dir()):
+        finder = FaceFinder(name, smallest_px=smallest_px)
+        return Turned(finder, range(0, 360, WIDE_STEP_DEGREES)) if any_angle else finder
+    if smallest_px is not None:
+        raise InputError(f"--smallest {smallest_px:g}: is for --detector {FINDER} only; leave it out")
     if name == HAAR and not any_angle:
         return None
     if name in (HAAR, HAAR_PROFILE):
         detector: Detector = Haar(profile=name == HAAR_PROFILE)
         step = HAAR_STEP_DEGREES
     elif name == YUNET or Path(name).suffix == ".onnx":
-        detector, step = YuNet(None if name == YUNET else name), YUNET_STEP_DEGREES
+        detector, step = YuNet(None if name == YUNET else name), WIDE_STEP_DEGREES
     else:
-        raise InputError(f"--detector {name}: no such detector; give {', '.join(NAMES)}, or YuNet's FILE.onnx")
+        known = f"{', '.join(NAMES)}, YuNet's FILE.onnx, or the folder of a face finder"
+        raise InputError(f"--detector {name}: no such detector; give {known}")
     return Turned(detector, range(0, 360, step)) if any_angle else detector

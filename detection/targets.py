@@ -1,0 +1,62 @@
+"""Converts faces to the training targets of a network's cells. F faces, A cells of all grids.
+
+The network has grids of cells at `finder.STRIDES_PX`. Each face belongs to the grids whose range of sizes contains its
+box. Its cells there are those whose centers are near the box's middle.
+"""
+
+import numpy as np
+
+from detection.mosaic import Composed
+from facial_keypoints.array_types import Float32, Float64
+from facial_keypoints.detectors.finder import OUTPUTS, STRIDES_PX, cell_centers_px
+from facial_keypoints.detectors.five_points import POINTS, fitted_boxes
+
+SIDES_PX = ((0, 46), (34, 104), (80, np.inf))  # of the boxes of each grid; both grids of an overlap learn the face
+UNSURE_FACTOR = 1.35  # beyond its range, a size of which a grid is unsure
+NEAR_CELLS, NEAR_SIDES = 0.8, 0.14  # distance from the middle of a face's own cells, in cells or in sides of the box
+UNSURE_NEAR = 1.7  # times this distance: cells that are neither face nor background
+UNSURE_SIDES = 0.45  # the same around the middle of a face that is unsure
+IS_FACE, COUNTS, PER_SIDE = 0, 1, 2  # columns of the targets, before the points
+TARGETS = 3 + 2 * POINTS
+assert OUTPUTS == 1 + 2 * POINTS
+
+
+def targets_of(composed: Composed) -> Float32:
+    """Returns the targets of a square picture, float32 (A, 13), grid by grid, row by row.
+
+    Columns: 1 for a face, else 0; 1 if this counts, 0 for a cell of which the set is unsure; the grid's cells per side
+    of the face's box, 0 without a face; x and y of the five points, in cells from the cell's center.
+    """
+    side_px = len(composed.picture)
+    middle, side, _ = fitted_boxes(composed.points)
+    grids = [
+        _grid(composed, middle, side, stride, sides, side_px // stride)
+        for stride, sides in zip(STRIDES_PX, SIDES_PX, strict=True)
+    ]
+    return np.concatenate(grids)
+
+
+def _grid(
+    composed: Composed, middle: Float64, side: Float64, stride: int, sides: tuple[float, float], cells: int
+) -> Float32:
+    """Returns the targets of one grid of cells x cells, float32 (cells**2, 13)."""
+    centers = cell_centers_px(cells, cells, stride).reshape(-1, 2)
+    targets = np.zeros((len(centers), TARGETS), np.float32)
+    targets[:, COUNTS] = 1
+    if not len(middle):
+        return targets
+    distance = np.linalg.norm(centers[:, None] - middle[None], axis=-1)  # (A, F)
+    near = np.maximum(NEAR_CELLS * stride, NEAR_SIDES * side)
+    low, high = sides
+    fits = (side >= low) & (side <= high) & composed.sure
+    almost = (side >= low / UNSURE_FACTOR) & (side <= high * UNSURE_FACTOR) & composed.sure
+    radius = np.where(composed.sure, np.where(almost, UNSURE_NEAR * near, 0), np.maximum(UNSURE_SIDES * side, near))
+    targets[(distance < radius).any(axis=1), COUNTS] = 0
+    own = np.where(fits & (distance <= near), distance / side, np.inf)
+    nearest, is_own = own.argmin(axis=1), np.isfinite(own).any(axis=1)
+    chosen = nearest[is_own]
+    targets[is_own, IS_FACE] = targets[is_own, COUNTS] = 1
+    targets[is_own, PER_SIDE] = stride / side[chosen]
+    offsets = (composed.points[chosen] - centers[is_own, None]) / stride
+    targets[is_own, PER_SIDE + 1 :] = offsets.reshape(-1, 2 * POINTS)
+    return targets

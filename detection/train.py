@@ -1,0 +1,335 @@
+"""Trains `face-finder`, the network that finds faces, and writes a model folder."""
+
+import argparse
+import csv
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from common.backend import start_backend
+from common.hashes import file_hash, path_hash
+from common.options import seed as seed_option
+from common.options import stage_parser
+from common.process import one_opencv_thread
+from common.stage import Stage, check_out, locked, read_manifest, seconds_text, stage_code, write_manifest
+from detection.mine import mined
+from detection.scenes import Scene, read_input
+from facial_keypoints.errors import InputError, one_line, run
+from facial_keypoints.folders import atomic_folder
+from facial_keypoints.pretrained import KERAS_FILE
+
+if TYPE_CHECKING:
+    import keras
+
+    from training import checkpoint
+
+NAME = "face-finder"
+DEFAULT_OUT = Path("artifacts/models") / NAME
+TRAIN_FINDER = Stage("train-finder", "detection.train", "INPUT... --val INPUT --out DIR")
+METRICS = ("loss", "val_loss")  # of each epoch, the columns of `history.csv`
+WARMUP = 0.04  # of all steps, in which the learning rate rises from 0
+LARGEST_STEP = 10.0  # norm of a gradient, beyond which it is shortened
+CELLS_PX = 32  # of the coarsest grid
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How the network is trained.
+
+    Attributes:
+        epochs, pictures: the number of epochs, and of composed pictures in each.
+        val_pictures: composed pictures for validation.
+        batch_size: pictures per step.
+        side_px: of a picture, a multiple of 32.
+        learning_rate: of Adam, at its highest; it falls to 0 along a cosine.
+        weight_decay: decoupled.
+        precision: Keras dtype policy during training.
+    """
+
+    epochs: int = 40
+    pictures: int = 2048
+    val_pictures: int = 192
+    batch_size: int = 8
+    side_px: int = 256
+    learning_rate: float = 0.002
+    weight_decay: float = 0.0005
+    precision: str = "float32"
+
+    @property
+    def steps(self) -> int:
+        """The steps of an epoch."""
+        return -(-self.pictures // self.batch_size)
+
+
+HELP = {
+    "epochs": "number of epochs",
+    "pictures": "composed pictures in an epoch",
+    "val_pictures": "composed pictures for validation",
+    "batch_size": "pictures per step",
+    "side_px": "side of a composed picture in px, a multiple of 32",
+    "learning_rate": "learning rate of Adam, at its highest",
+    "weight_decay": "decoupled weight decay",
+    "precision": "Keras dtype policy during training",
+}
+PRECISIONS = ("float32", "mixed_bfloat16")
+
+
+def train(
+    inputs: Sequence[str],
+    val: str,
+    out: Path = DEFAULT_OUT,
+    recipe: Recipe | None = None,
+    seed: int = 0,
+    resume: bool = False,
+    restart: bool = False,
+    initial_weights: Path | None = None,
+    mine: Path | None = None,
+) -> "keras.Model":
+    """Trains the network, writes its model folder and returns the saved model: the best epoch, in float32.
+
+    Args:
+        inputs: folders of pictures; a tenth of their people and files is held out.
+        val: a folder of pictures whose composed pictures choose the epoch.
+        out: the model folder to write.
+        recipe: how to train; None: the default values.
+        seed: of weights and composition.
+        resume: continue the unfinished run of `out`.
+        restart: discard it; with `resume`, only if it cannot be continued.
+        initial_weights: the model folder of a face finder to start from.
+        mine: the model folder of a face finder, with its ONNX file; what it takes for faces in pictures without any is
+            shown more often.
+
+    Raises:
+        InputError: a value or an input is not valid, `out` must not be written, an unfinished run is in the way or
+            missing, or training diverges.
+    """
+    start_backend()
+    from training import checkpoint, core
+
+    recipe = recipe or Recipe()
+    check(recipe)
+    earlier = {"initial_weights": initial_weights, "mine": mine}
+    reads = [*map(Path, (*inputs, val)), *(folder for folder in earlier.values() if folder)]
+    check_out(out, TRAIN_FINDER, reads)
+    for folder in filter(None, earlier.values()):
+        read_manifest(folder, TRAIN_FINDER)
+    hashes = {name: path_hash(Path(name)) for name in (*inputs, val)}
+    scenes = [scene for name in inputs for scene in read_input(name, held_out=False)]
+    val_scenes = read_input(val)
+    if mine:
+        scenes = mined(scenes, mine)
+    of_earlier = {name: file_hash(folder / KERAS_FILE) if folder else None for name, folder in earlier.items()}
+    settings = {**asdict(recipe), "seed": seed, **hashes, **of_earlier}
+    path = out.with_name(out.name + ".unfinished") / checkpoint.STATE_FILE
+    with locked(out):
+        core.check_unfinished(path, resume, restart)
+        code = stage_code(TRAIN_FINDER)  # hashed now, because files may change during a run of hours
+        model = untrained(recipe, seed)
+        if initial_weights:
+            model.set_weights(load_finder(initial_weights).get_weights())
+        state = core.begin(path, model, settings, code, resume, restart)
+        faces = sum(int(scene.sure.sum()) for scene in scenes)
+        print(f"{NAME}: {model.count_params():,} parameters, {faces:,} faces in {len(scenes):,} pictures", flush=True)
+        with core.kept_for_resuming(path, state):
+            fit(model, scenes, val_scenes, recipe, seed, state, path)
+        kept = finished(model)
+        with atomic_folder(out) as folder:
+            write_model(folder, kept, state, hashes)
+        shutil.rmtree(path.parent)
+    return kept
+
+
+def check(recipe: Recipe) -> None:
+    """Raises InputError if a value of the recipe is not allowed."""
+    for name in ("epochs", "pictures", "val_pictures", "batch_size", "learning_rate"):
+        if not getattr(recipe, name) > 0:
+            raise InputError(f"--{name.replace('_', '-')} {getattr(recipe, name)}: give a value above 0")
+    if recipe.side_px <= 0 or recipe.side_px % CELLS_PX:
+        raise InputError(f"--side-px {recipe.side_px}: give a multiple of {CELLS_PX}")
+
+
+def untrained(recipe: Recipe, seed: int) -> "keras.Model":
+    """Returns the compiled network with its initial weights and one output."""
+    import keras
+
+    from detection.losses import finder_loss
+    from detection.network import build, with_one_output
+    from training.core import precision
+
+    keras.utils.set_random_seed(seed)
+    with precision(recipe.precision):
+        model = with_one_output(build())
+    steps = recipe.epochs * recipe.steps
+    warmup = max(1, round(WARMUP * steps))
+    rate = keras.optimizers.schedules.CosineDecay(
+        0.0, decay_steps=max(1, steps - warmup), warmup_target=recipe.learning_rate, warmup_steps=warmup
+    )
+    optimizer = keras.optimizers.Adam(rate, weight_decay=recipe.weight_decay or None, global_clipnorm=LARGEST_STEP)
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    compiled = False if keras.backend.backend() == "tensorflow" else "auto"
+    model.compile(optimizer, loss=finder_loss, jit_compile=compiled)
+    return model
+
+
+def fit(
+    model: "keras.Model",
+    scenes: Sequence[Scene],
+    val_scenes: Sequence[Scene],
+    recipe: Recipe,
+    seed: int,
+    state: "checkpoint.State",
+    path: Path,
+) -> None:
+    """Trains the compiled model from `state` to the end, and leaves it with its best weights."""
+    from tqdm.keras import TqdmCallback
+
+    from detection.batches import VALIDATION, Batches, composed_pictures
+    from detection.mosaic import shares_of
+    from training.callbacks import Checkpoint, EarlyStopping, EpochLine
+
+    done = state.epochs
+    if done >= recipe.epochs:
+        model.set_weights(state.best_weights)  # the run was killed after its last epoch
+        return
+    count = (recipe.epochs - done) * recipe.steps
+    batches = Batches(scenes, recipe.batch_size, recipe.side_px, count, seed, first=done * recipe.steps)
+    terminal = sys.stdout.isatty() and sys.stderr.isatty()
+    with one_opencv_thread():
+        shares, numbers = shares_of(val_scenes), range(recipe.val_pictures)
+        validation = composed_pictures(val_scenes, shares, numbers, recipe.side_px, seed, VALIDATION)
+        model.fit(
+            batches,
+            initial_epoch=done,
+            epochs=recipe.epochs,
+            steps_per_epoch=recipe.steps,
+            shuffle=False,
+            verbose=0,
+            validation_data=validation,
+            validation_batch_size=recipe.batch_size,
+            callbacks=[
+                finite(),
+                EarlyStopping(state, "val_loss", recipe.epochs),
+                Checkpoint(state, path, METRICS),
+                TqdmCallback() if terminal else EpochLine(METRICS),
+            ],
+        )
+
+
+def finite() -> "keras.callbacks.Callback":
+    """Returns the callback that raises InputError after an epoch whose loss is not finite."""
+    import keras
+
+    def check_epoch(epoch: int, logs: dict[str, float]) -> None:
+        if not np.isfinite([logs[name] for name in METRICS]).all():
+            raise InputError(f"training diverged in epoch {epoch + 1}: loss {logs['loss']}; lower --learning-rate")
+
+    return keras.callbacks.LambdaCallback(on_epoch_end=check_epoch)
+
+
+def load_finder(folder: Path) -> "keras.Model":
+    """Returns the network of a model folder; raises InputError if its file cannot be loaded."""
+    import keras
+
+    try:
+        return keras.saving.load_model(folder / KERAS_FILE, compile=False)
+    except Exception as error:  # a damaged file raises errors of zip, JSON, HDF5 or Keras
+        raise InputError(f"{folder / KERAS_FILE}: cannot be loaded ({one_line(error)}); train it again") from None
+
+
+def finished(model: "keras.Model") -> "keras.Model":
+    """Returns the trained network in float32, with its three grids."""
+    from detection.network import build
+    from training.core import precision
+
+    with precision("float32"):
+        kept = build()
+    kept.set_weights(model.get_weights())
+    return kept
+
+
+def write_model(folder: Path, model: "keras.Model", state: "checkpoint.State", hashes: dict[str, str]) -> None:
+    """Writes the files of a model folder, and prints a summary of the training."""
+    from models.summary import summary
+
+    best = 1 + int(state.early_stopping["best_epoch"])  # Keras counts from 0
+    val_loss = next(row["val_loss"] for row in state.history if row["epoch"] == best)
+    model.save(folder / KERAS_FILE)
+    (folder / "summary.txt").write_text(summary(model) + "\n", encoding="utf-8")
+    with (folder / "history.csv").open("w", newline="", encoding="utf-8") as file:
+        rows = csv.DictWriter(file, ["epoch", *METRICS])
+        rows.writeheader()
+        rows.writerows(state.history)
+    metrics: dict[str, Any] = {
+        "parameters": model.count_params(),
+        "epochs": state.epochs,
+        "best_epoch": best,
+        "val_loss": round(val_loss, 4),
+        "seconds": round(state.seconds, 1),
+    }
+    write_manifest(
+        folder,
+        TRAIN_FINDER,
+        parameters=state.settings,
+        inputs=hashes,
+        metrics=metrics,
+        started=time.time() - state.seconds,
+        code=state.code,
+    )
+    took = f"{state.epochs} epochs in {seconds_text(state.seconds)}"
+    print(f"{took}; best is epoch {best}: validation loss {val_loss:.4g}")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Returns the options of the command line."""
+    p = stage_parser("detection.train", __doc__, "scenes youtube68 --val photos")
+    p.add_argument("inputs", nargs="+", metavar="INPUT", help="folder with faces.csv, with video frames, or with .pts")
+    files = p.add_argument_group("folders")
+    files.add_argument("--val", required=True, metavar="INPUT", help="pictures that choose the best epoch")
+    files.add_argument("--out", type=Path, default=DEFAULT_OUT, metavar="DIR", help="(default: %(default)s)")
+    files.add_argument(
+        "--initial-weights", type=Path, metavar="DIR", help="model folder of a face finder to start from"
+    )
+    files.add_argument(
+        "--mine",
+        type=Path,
+        metavar="DIR",
+        help="show more often what this face finder takes for faces where there are none",
+    )
+    values = p.add_argument_group("recipe")
+    for name, value in asdict(Recipe()).items():
+        how: dict[str, Any] = {"choices": PRECISIONS} if name == "precision" else {"type": type(value), "metavar": "N"}
+        values.add_argument(
+            f"--{name.replace('_', '-')}", default=value, help=f"{HELP[name]} (default: {value})", **how
+        )
+    runs = p.add_argument_group("run")
+    runs.add_argument("--seed", type=seed_option, default=0, metavar="N", help="random seed (default: %(default)s)")
+    runs.add_argument("--resume", action="store_true", help="continue the unfinished run of --out")
+    runs.add_argument("--restart", action="store_true", help="discard the unfinished run of --out")
+    return p
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = parser().parse_args(arguments)
+    recipe = Recipe(**{name: getattr(options, name) for name in asdict(Recipe())})
+    train(
+        options.inputs,
+        options.val,
+        options.out,
+        recipe,
+        options.seed,
+        options.resume,
+        options.restart,
+        options.initial_weights,
+        options.mine,
+    )
+    print(f"{options.out}: {KERAS_FILE}, summary.txt, history.csv")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,204 @@
+"""The project's own face detector: a small network in an ONNX file that finds faces and five points of each.
+
+`python -m detection.train` trains it. F faces, C cells of the network's grids.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from facial_keypoints import geometry
+from facial_keypoints.array_types import Float32, Float64, UInt8
+from facial_keypoints.boxes import Boxes
+from facial_keypoints.detectors.five_points import POINTS, boxes_of, fitted_boxes
+from facial_keypoints.errors import InputError, one_line
+from facial_keypoints.model_file import content_of, export_again, loaded
+from facial_keypoints.pictures import Picture, as_rgb
+from facial_keypoints.pretrained import FINDER, INT8_FILE, ONNX_FILE, shipped_finder
+
+EXPORT = "detection.export"  # the stage that writes the file
+STRIDES_PX = (8, 16, 32)  # between the cells of each grid; the sides of a picture are multiples of the last
+OUTPUTS = 1 + 2 * POINTS  # of a cell: the logit of a face, and x and y of the points
+GRAY_LEVEL = 127  # beyond the picture's edge
+MIN_SCORE = 0.5
+SAME_FACE_OVERLAP = 0.4  # of two boxes, intersection over union
+MOST_CELLS = 3000  # with the highest scores; many more than the largest crowd has
+SEARCHED_EYES_PX = 6.0  # distance of the smallest eyes in the searched picture
+SMALLEST_EYES_PX = 9.0  # in the user's picture, unless it is large:
+SMALLEST_EYES_SHARE = 0.01  # of the picture's longer side
+LARGEST_SIDE_PX = 2560  # of the searched picture, whatever the user asks for
+ONE_SEARCH_PX, COARSE_SIDE_PX = 256, 192  # longer sides: up to which one search finds all faces, and of the second one
+
+
+class FaceFinder:
+    """Detects faces from the front and from the side, rotated by up to 50 degrees, with a network of this project.
+
+    It is a callable that takes a picture and returns `boxes.Boxes`, for `Predictor.predict(detector=...)`. Several
+    threads may use it at once.
+
+    Example:
+        >>> from facial_keypoints import FaceFinder, Predictor
+        >>> len(Predictor("v2").predict("photo.jpg", detector=FaceFinder()))
+        2
+    """
+
+    def __init__(
+        self,
+        model: str | Path = FINDER,
+        *,
+        smallest_px: float | None = None,
+        min_score: float = MIN_SCORE,
+        int8: bool = False,
+        threads: int | None = None,
+    ) -> None:
+        """Loads the network.
+
+        Args:
+            model: a model folder that `detection.train` wrote; the shipped one by default.
+            smallest_px: the distance between the eyes of the smallest faces to be found, in px of the picture. Smaller
+                values take longer. None: 1 % of the picture's longer side, but at least 9 px.
+            min_score: of a face, between 0 and 1. A lower one finds more faces and more false ones, most of which
+                `Predictor.predict` drops.
+            int8: load `model_int8.onnx`, which is smaller.
+            threads: the number of threads for one picture; None: as many as OpenCV uses (`cv2.getNumThreads()`).
+
+        Raises:
+            InputError: a value is not valid, or the folder or a file is missing or damaged.
+        """
+        if smallest_px is not None and not 0 < smallest_px < np.inf:
+            raise InputError(f"smallest_px: is {smallest_px}, expected a distance between the eyes above 0 px")
+        if not 0 < min_score < 1:
+            raise InputError(f"min_score: is {min_score}, expected a value between 0 and 1")
+        if threads is not None and threads < 1:
+            raise InputError(f"threads: is {threads}, expected at least 1")
+        folder = shipped_finder() if model == FINDER else Path(model)
+        if not folder.is_dir():
+            raise InputError(f"{model}: no such folder; give one that `python -m detection.train` wrote")
+        self._path = folder.absolute() / (INT8_FILE if int8 else ONNX_FILE)
+        self._options: dict[str, Any] = {
+            "smallest_px": smallest_px,
+            "min_score": min_score,
+            "int8": int8,
+            "threads": threads,
+        }
+        self._model = model if model == FINDER else folder.absolute()
+        self._smallest_px, self._min_score = smallest_px, min_score
+        content, _ = content_of(self._path, EXPORT, checked=True)
+        self._session = loaded(self._path, content, EXPORT, threads or cv2.getNumThreads())
+        self._input = str(self._session.get_inputs()[0].name)
+        self._grids(np.zeros((STRIDES_PX[-1], STRIDES_PX[-1]), np.uint8))  # fails here if the file is another one
+
+    def __reduce__(self) -> tuple[Callable[..., "FaceFinder"], tuple[str | Path, dict[str, Any]]]:
+        """Returns how `pickle` and `copy` make it again."""
+        return _load_again, (self._model, self._options)
+
+    def __call__(self, picture: Picture) -> Boxes:
+        """Returns boxes around the faces in a picture: a path, an array or a PIL image, as in `Predictor.predict`."""
+        points, scores = self.points(picture)
+        return boxes_of(points, scores)
+
+    def points(self, picture: Picture) -> tuple[Float64, Float64]:
+        """Returns the five points of each face, float64 (F, 5, 2) in px of the picture, and the scores (F,)."""
+        pixels = as_rgb(picture)
+        gray = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)
+        cells = [self._cells(gray, scale) for scale in scales_of(gray.shape, self._smallest_px)]
+        points, scores = (np.concatenate(parts) for parts in zip(*cells, strict=True))
+        best = np.argsort(-scores, kind="stable")[:MOST_CELLS]
+        return merged(points[best], scores[best])
+
+    def _cells(self, gray: UInt8, scale: float) -> tuple[Float64, Float64]:
+        """Returns the points (C, 5, 2), in px of the picture (H, W), and scores (C,) of the cells that see a face.
+
+        Args:
+            gray: the picture.
+            scale: at which it is searched.
+        """
+        searched = geometry.scaled(gray, scale)
+        points, scores = decode(self._grids(padded(searched)), self._min_score)
+        ratio = np.array(gray.shape[::-1]) / searched.shape[::-1]
+        return (points + 0.5) * ratio - 0.5, scores
+
+    def _grids(self, gray: UInt8) -> list[Float32]:
+        """Returns the grids of a picture (H, W) whose sides are multiples of 32, each float32 (h, w, 11)."""
+        try:
+            outputs = self._session.run(None, {self._input: gray[None, ..., None].astype(np.float32)})
+        except Exception as error:  # onnxruntime's errors have no common base class
+            raise InputError(f"{self._path}: fails on a picture ({one_line(error)}); {export_again(EXPORT)}") from None
+        wanted = [(1, gray.shape[0] // stride, gray.shape[1] // stride, OUTPUTS) for stride in STRIDES_PX]
+        if [np.shape(output) for output in outputs] != wanted:
+            raise InputError(f"{self._path}: is not a face finder; {export_again(EXPORT)}")
+        return [output[0] for output in outputs]
+
+
+def _load_again(model: str | Path, options: dict[str, Any]) -> FaceFinder:
+    return FaceFinder(model, **options)
+
+
+def scales_of(shape: Sequence[int], smallest_px: float | None) -> list[float]:
+    """Returns the scales, at most 1, at which a picture (H, W) is searched; a second, coarse search is for large faces.
+
+    Args:
+        shape: of the picture.
+        smallest_px: between the eyes of the smallest faces; None: the default for the picture.
+    """
+    longest = max(shape)
+    smallest = smallest_px or max(SMALLEST_EYES_PX, SMALLEST_EYES_SHARE * longest)
+    scale = min(1.0, SEARCHED_EYES_PX / smallest, LARGEST_SIDE_PX / longest)
+    return [scale] if scale * longest <= ONE_SEARCH_PX else [scale, COARSE_SIDE_PX / longest]
+
+
+def padded(gray: UInt8) -> UInt8:
+    """Returns a picture (H, W), filled up with gray on the right and below until its sides are multiples of 32."""
+    below, right = (-side % STRIDES_PX[-1] for side in gray.shape)
+    if not below and not right:
+        return gray
+    return np.asarray(cv2.copyMakeBorder(gray, 0, below, 0, right, cv2.BORDER_CONSTANT, value=GRAY_LEVEL), np.uint8)
+
+
+def decode(grids: Sequence[Float32], min_score: float) -> tuple[Float64, Float64]:
+    """Returns the points (C, 5, 2), in px, and the scores (C,) of the cells that see a face, grid by grid.
+
+    Args:
+        grids: float32 (h, w, 11) for each of `STRIDES_PX`.
+        min_score: of a cell.
+    """
+    min_logit = np.log(min_score / (1 - min_score))
+    points, logits = [], []
+    for grid, stride in zip(grids, STRIDES_PX, strict=True):
+        rows, columns = np.nonzero(grid[..., 0] > min_logit)
+        cells = grid[rows, columns].astype(np.float64)
+        centers = stride * np.column_stack([columns, rows]) + (stride - 1) / 2
+        points.append(centers[:, None] + stride * cells[:, 1:].reshape(-1, POINTS, 2))
+        logits.append(cells[:, 0])
+    return np.concatenate(points), 1 / (1 + np.exp(-np.concatenate(logits)))
+
+
+def cell_centers_px(rows: int, columns: int, stride_px: int) -> Float64:
+    """Returns x and y of the centers of a grid's cells, float64 (rows, columns, 2) in px."""
+    y, x = np.mgrid[:rows, :columns]
+    return np.asarray(stride_px * np.stack([x, y], axis=-1) + (stride_px - 1) / 2)
+
+
+def merged(points: Float64, scores: Float64) -> tuple[Float64, Float64]:
+    """Returns the points (F, 5, 2) and scores (F,) of faces from those of their cells, (C, 5, 2) and (C,).
+
+    The cells are sorted, the best first. Cells whose boxes overlap see the same face: its points are the mean of
+    theirs, weighted by their scores; its score is the best.
+    """
+    middle, side, _ = fitted_boxes(points)
+    low, high = middle - side[:, None] / 2, middle + side[:, None] / 2
+    faces, best = [], []
+    left = np.arange(len(points))
+    while len(left):
+        first = left[0]
+        size = (np.minimum(high[left], high[first]) - np.maximum(low[left], low[first])).clip(0)
+        shared = size.prod(axis=1)
+        same = shared > SAME_FACE_OVERLAP * (side[left] ** 2 + side[first] ** 2 - shared)
+        same[0] = True
+        faces.append(np.average(points[left[same]], axis=0, weights=scores[left[same]]))
+        best.append(scores[first])
+        left = left[~same]
+    return np.array(faces, np.float64).reshape(-1, POINTS, 2), np.array(best, np.float64)

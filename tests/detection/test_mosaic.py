@@ -1,0 +1,88 @@
+"""Composed training pictures: points stay on what they mark, and faces count only if they are visible."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from detection.mosaic import SMALLEST_EYES_PX, compose, degraded, placed, shares_of, visible_share
+from facial_keypoints.boxes import USUAL_EYES
+from facial_keypoints.detectors.five_points import fitted_boxes
+from tests.detection.scenes import mean_face, square_scene
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_points_stay_on_what_they_mark(seed: int) -> None:
+    scene = square_scene(np.concatenate([mean_face(60, 70, 60), mean_face(140, 120, 60)]))
+    tile = placed(scene, 150, 170, np.random.default_rng(seed))
+    assert tile.picture.shape == (150, 170)
+    inside = [point for point in tile.points.reshape(-1, 2).round().astype(int) if (point > 1).all()]
+    for x, y in inside:
+        if x < 168 and y < 148:
+            assert tile.picture[y - 1 : y + 2, x - 1 : x + 2].max() > 150
+
+
+def test_a_mirrored_face_has_its_right_eye_on_the_left_again() -> None:
+    scene = square_scene(mean_face(100, 100, 60))
+    for seed in range(20):
+        for points in placed(scene, 200, 200, np.random.default_rng(seed)).points:
+            across = points[1] - points[0]
+            assert across[0] > 0
+            assert np.cross(np.append(across, 0), np.append(points[2] - points[0], 0))[2] > 0
+
+
+def test_the_visible_share_of_boxes() -> None:
+    middle = np.array([[50.0, 50.0], [0.0, 50.0], [0.0, 0.0], [200.0, 50.0]])
+    np.testing.assert_allclose(visible_share(middle, np.full(4, 20.0), 100, 100), [1, 0.5, 0.25, 0])
+
+
+def test_cut_and_tiny_faces_are_unsure() -> None:
+    scene = square_scene(mean_face(100, 100, 60))
+    seen = {True: 0, False: 0}
+    for seed in range(60):
+        tile = placed(scene, 120, 120, np.random.default_rng(seed))
+        middle, side, _ = fitted_boxes(tile.points)
+        for sure, share in zip(tile.sure, visible_share(middle, 0.6 * side, 120, 120), strict=True):
+            assert sure == (share >= 0.7)
+            seen[bool(sure)] += 1
+    assert seen[True]
+    assert seen[False]
+    tiny = square_scene(mean_face(100, 100, 0.5 * SMALLEST_EYES_PX / USUAL_EYES.apart))
+    assert not placed(tiny, 100, 100, np.random.default_rng(1)).sure.any()
+
+
+def test_a_composed_picture_depends_only_on_its_seed() -> None:
+    scenes = [square_scene(mean_face(100, 90, 80)), square_scene(np.zeros((0, 5, 2)))]
+    shares = shares_of(scenes)
+    assert shares.sum() == pytest.approx(1)
+    one, same, other = (compose(scenes, shares, 96, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    assert one.picture.shape == (96, 96)
+    np.testing.assert_array_equal(one.picture, same.picture)
+    np.testing.assert_array_equal(one.points, same.points)
+    assert not np.array_equal(one.picture, other.picture)
+
+
+def test_tiles_of_a_picture_without_faces_show_its_false_ones() -> None:
+    plain = square_scene(np.zeros((0, 5, 2)))
+    plain.picture[58:63, 38:43] = 255
+    hard = replace(plain, hard=np.array([[40.0, 60.0]]))
+    assert shares_of([plain, hard]).tolist() == pytest.approx([1 / 3, 2 / 3])
+    shown = [
+        sum(placed(scene, 60, 60, np.random.default_rng(seed)).picture.max() > 150 for seed in range(60))
+        for scene in (plain, hard)
+    ]
+    assert shown[1] > shown[0] + 20
+
+
+def test_degraded_pictures_keep_their_form_and_leave_the_original_alone() -> None:
+    scenes = [square_scene(mean_face(100, 90, 80))]
+    composed = compose(scenes, shares_of(scenes), 96, np.random.default_rng(0))
+    before = composed.picture.copy()
+    changed = 0
+    for seed in range(40):
+        picture = degraded(composed, np.random.default_rng(seed))
+        assert picture.dtype == np.uint8
+        assert picture.shape == before.shape
+        changed += not np.array_equal(picture, before)
+    assert changed > 20
+    np.testing.assert_array_equal(composed.picture, before)

@@ -1,0 +1,81 @@
+"""What a face finder learns from: which rows are faces, who is held out, and what is wrong with a folder."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from detection.scenes import COLUMNS, group_of, is_held_out, read_input, read_scenes
+from facial_keypoints.errors import InputError
+from tests.detection.scenes import write_rows, write_scenes
+
+POINTS = [10, 20, 30, 20, 20, 30, 12, 40, 28, 40]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return write_scenes(tmp_path / "scenes", 3)
+
+
+def test_a_row_is_a_face_and_a_file_is_one_scene(folder: Path) -> None:
+    rows: list[list[object]] = [["picture_0.png", "marked", 0.9, *POINTS], ["noise.png", "none", *[""] * 11]]
+    rows += [["picture_0.png", "yunet", score, *POINTS] for score in (0.69, 0.7)]
+    write_rows(folder, rows)
+    two, none = read_scenes(folder)
+    assert two.sure.tolist() == [True, False, True]
+    assert two.marked.tolist() == [True, False, False]
+    np.testing.assert_allclose(two.points[2], np.reshape(POINTS, (5, 2)))
+    assert none.picture.shape == (120, 160)
+    assert none.points.shape == (0, 5, 2)
+
+
+def test_people_of_lfw_are_groups_under_the_names_of_the_video_frames() -> None:
+    assert group_of("lfw_5590_Ana_Maria_Lopez_0002.jpg") == "yt:Ana_Maria_Lopez"
+    assert group_of("net_7876_12_0.jpg") == "net_7876_12_0.jpg"
+
+
+def test_a_tenth_of_the_groups_is_held_out_and_both_parts_are_all(folder: Path) -> None:
+    held_out = [is_held_out(f"group {number}") for number in range(2000)]
+    assert 0.08 < np.mean(held_out) < 0.12
+    names = [[scene.file.name for scene in read_scenes(folder, part)] for part in (False, True, None)]
+    assert sorted(names[0] + names[1]) == sorted(names[2])
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (["picture_0.png", "face", 0.9, *POINTS], r"row 0 \(line 2\): label is 'face', expected marked, yunet or none"),
+        (["picture_0.png", "marked", 0.9, *POINTS[:9], ""], r"row 0 \(line 2\): a face needs x and y of all five"),
+        (["picture_0.png", "marked", 0.9, *POINTS[:9], "x"], r"row 0 \(line 2\): a face needs x and y of all five"),
+        (["gone.png", "marked", 0.9, *POINTS], "gone.png"),
+    ],
+)
+def test_a_bad_row_is_one_line(folder: Path, row: list[object], message: str) -> None:
+    write_rows(folder, [row])
+    with pytest.raises(InputError, match=message) as error:
+        read_scenes(folder)
+    assert "\n" not in str(error.value)
+
+
+def test_a_bad_folder_is_one_line(folder: Path, tmp_path: Path) -> None:
+    write_rows(folder, [["picture_0.png", "none"]], COLUMNS[:2])
+    with pytest.raises(InputError, match="has no column yunet_score"):
+        read_input(str(folder))
+    write_rows(folder, [["noise.png", "none", *[""] * 11]])
+    with pytest.raises(InputError, match="has no face with all five points"):
+        read_input(str(folder))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=r"holds none of faces\.csv"):
+        read_input(str(tmp_path / "empty"))
+    with pytest.raises(InputError, match="no such folder"):
+        read_input(str(tmp_path / "missing"))
+
+
+@pytest.mark.long
+def test_the_real_sets_have_no_person_on_both_sides(real_data: Path) -> None:
+    (frames_out, frames_in), scenes_out = (
+        [{scene.group for scene in read_input(str(real_data / "youtube68"), part)} for part in (True, False)],
+        {scene.group for scene in read_scenes(real_data / "scenes", True)},
+    )
+    assert frames_out
+    assert not frames_in & (frames_out | scenes_out)

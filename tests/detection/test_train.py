@@ -1,0 +1,137 @@
+"""A small training run: its folder, its resumption, its ONNX files, and its bad input."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from common.stage import read_manifest
+from detection import export as exporting
+from detection.train import METRICS, TRAIN_FINDER, Recipe, main, train
+from facial_keypoints import FaceFinder
+from facial_keypoints.errors import InputError
+from tests.detection.scenes import write_scenes
+from tests.facial_keypoints.drawn import drawn_faces
+
+TINY = Recipe(epochs=2, pictures=4, val_pictures=4, batch_size=2, side_px=64)
+tensorflow_alone = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="Keras writes these files through TensorFlow alone"
+)
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_scenes(tmp_path_factory.mktemp("data") / "scenes")
+
+
+@pytest.fixture(scope="module")
+def trained(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("models") / "finder"
+    train([str(scenes)], str(scenes), out, TINY)
+    return out
+
+
+def test_a_model_folder(trained: Path, scenes: Path) -> None:
+    manifest = read_manifest(trained, TRAIN_FINDER)
+    assert set(manifest["files"]) == {"model.keras", "summary.txt", "history.csv"}
+    assert manifest["parameters"]["epochs"] == 2
+    assert list(manifest["inputs"]) == [str(scenes)]
+    assert manifest["metrics"]["epochs"] == 2
+    with (trained / "history.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    assert all(float(row[name]) > 0 for row in rows for name in METRICS)
+
+
+@pytest.mark.long
+def test_a_resumed_run_gives_the_same_network(
+    trained: Path, scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from training.callbacks import Checkpoint
+
+    whole = Checkpoint.on_epoch_end
+
+    def killed(self: Checkpoint, epoch: int, logs: dict[str, float]) -> None:
+        whole(self, epoch, logs)
+        raise KeyboardInterrupt
+
+    out = tmp_path / "finder"
+    monkeypatch.setattr(Checkpoint, "on_epoch_end", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train([str(scenes)], str(scenes), out, TINY)
+    monkeypatch.undo()
+    with pytest.raises(InputError, match="holds an unfinished run of 1 epoch"):
+        train([str(scenes)], str(scenes), out, TINY)
+    resumed = train([str(scenes)], str(scenes), out, TINY, resume=True)
+    expected = keras.saving.load_model(trained / "model.keras", compile=False)
+    for one, other in zip(resumed.get_weights(), expected.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"epochs": 0}, "--epochs 0: give a value above 0"),
+        ({"batch_size": -1}, "--batch-size -1: give a value above 0"),
+        ({"side_px": 100}, "--side-px 100: give a multiple of 32"),
+        ({"learning_rate": 1e9, "epochs": 3, "pictures": 8}, "diverged in epoch"),
+    ],
+)
+def test_a_value_that_cannot_be_is_one_line(
+    scenes: Path, tmp_path: Path, values: dict[str, float], message: str
+) -> None:
+    recipe = Recipe(**{**vars(TINY), **values})
+    with pytest.raises(InputError, match=message):
+        train([str(scenes)], str(scenes), tmp_path / "out", recipe)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_command_line(scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    numbers = ["--epochs", "1", "--pictures", "2", "--val-pictures", "2", "--batch-size", "2", "--side-px", "64"]
+    main([str(scenes), "--val", str(scenes), "--out", str(tmp_path / "out"), *numbers])
+    assert "best is epoch 1" in capsys.readouterr().out
+
+
+@tensorflow_alone
+def test_exported_files_are_the_same_network_and_the_detector_runs_them(
+    trained: Path, scenes: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "finder"
+    shutil.copytree(trained, folder)
+    lines = exporting.export(folder, str(scenes))
+    assert [line.partition(":")[0] for line in lines] == [str(folder / f"model{end}.onnx") for end in ("", "_int8")]
+    files = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["files"]
+    assert {"model.keras", "model.onnx", "model_int8.onnx"} <= set(files)
+    picture = drawn_faces(1, 1).picture
+    for int8 in (False, True):
+        boxes = FaceFinder(folder, int8=int8)(picture)
+        assert boxes.xywh.shape == (len(boxes.scores), 4)
+    (folder / "model.onnx").write_bytes(b"damaged")
+    with pytest.raises(InputError, match="is cut off or altered"):
+        FaceFinder(folder)
+
+
+@tensorflow_alone
+def test_a_second_run_starts_from_a_first_one_and_mines_its_false_faces(
+    trained: Path, scenes: Path, tmp_path: Path
+) -> None:
+    first = tmp_path / "first"
+    shutil.copytree(trained, first)
+    exporting.export(first)
+    recipe = Recipe(**{**vars(TINY), "epochs": 1, "learning_rate": 1e-9})
+    second = train([str(scenes)], str(scenes), tmp_path / "second", recipe, initial_weights=first, mine=first)
+    expected = keras.saving.load_model(trained / "model.keras", compile=False)
+    for one, other in zip(second.trainable_variables, expected.trainable_variables, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+    with pytest.raises(InputError, match="no such folder"):
+        train([str(scenes)], str(scenes), tmp_path / "out", recipe, mine=tmp_path / "missing")
+
+
+@tensorflow_alone
+def test_a_folder_that_is_no_face_finder_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no such folder"):
+        exporting.export(tmp_path / "missing")

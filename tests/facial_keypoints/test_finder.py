@@ -1,0 +1,244 @@
+"""The project's own face detector: what it finds, its decoding by hand, and unusual pictures and values."""
+
+import copy
+import pickle
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from facial_keypoints import FaceFinder, Predictor, read_picture
+from facial_keypoints.__main__ import main as facial_keypoints
+from facial_keypoints.array_types import Float32, UInt8
+from facial_keypoints.boxes import USUAL_EYES, eyes_in
+from facial_keypoints.detectors.choose import chosen_detector
+from facial_keypoints.detectors.finder import OUTPUTS, STRIDES_PX, decode, merged, padded, scales_of
+from facial_keypoints.detectors.five_points import MEAN, boxes_of, fitted_boxes
+from facial_keypoints.errors import InputError
+from facial_keypoints.pretrained import find, shipped, shipped_finder
+from tests.conftest import ROOT
+from tests.facial_keypoints.drawn import drawn_faces
+
+EXAMPLE, FACES = ROOT / "docs" / "example.jpg", 3  # drawn ones
+
+
+@pytest.fixture(scope="module")
+def finder() -> FaceFinder:
+    return FaceFinder()
+
+
+@pytest.fixture(scope="module")
+def example() -> UInt8:
+    return read_picture(EXAMPLE)
+
+
+def empty_grids(rows: int = 4) -> list[Float32]:
+    """Returns grids of a square picture without faces; `rows`: of the coarsest one."""
+    sides = [rows * STRIDES_PX[-1] // stride for stride in STRIDES_PX]
+    grids = [np.zeros((side, side, OUTPUTS), np.float32) for side in sides]
+    for grid in grids:
+        grid[..., 0] = -9
+    return grids
+
+
+def test_it_finds_the_faces_of_a_photo_where_the_keypoints_are(finder: FaceFinder, example: UInt8) -> None:
+    faces = Predictor("v2").predict(example, detector=finder)
+    assert len(faces) == FACES
+    points, scores = finder.points(example)
+    assert (np.diff(scores) <= 0).all()
+    for face in faces:
+        eyes = np.array([face["right_eye_center"], face["left_eye_center"]])
+        apart = np.linalg.norm(eyes[1] - eyes[0])
+        assert np.linalg.norm(points[:, :2] - eyes, axis=-1).mean(axis=-1).min() < 0.1 * apart
+
+
+def test_its_exact_boxes_need_no_more_passes_and_lead_to_the_same_keypoints(
+    finder: FaceFinder, example: UInt8, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predictor, boxes = Predictor("v2"), finder(example)
+    run, seen = predictor._run, {True: 0, False: 0}
+    faces = {}
+    for exact in (True, False):
+
+        def counted(images: UInt8, exact: bool = exact) -> Float32:
+            seen[exact] += len(images)
+            return run(images)
+
+        monkeypatch.setattr(predictor, "_run", counted)
+        given = boxes._replace(exact=exact)
+        faces[exact] = predictor.predict(example, detector=lambda _, given=given: given)  # type: ignore[misc]
+    assert boxes.exact
+    assert FACES <= seen[True] <= seen[False]
+    for one, other in zip(faces[True], faces[False], strict=True):
+        assert np.abs(one.keypoints - other.keypoints).max() < 0.05 * one.box[2]
+
+
+def test_gray_and_color_arrays_and_paths_give_the_same_boxes(finder: FaceFinder, example: UInt8) -> None:
+    gray = cv2.cvtColor(example, cv2.COLOR_RGB2GRAY)
+    for picture in (EXAMPLE, gray, gray[..., None]):
+        np.testing.assert_allclose(finder(picture).xywh, finder(example).xywh, atol=0.5)
+
+
+def test_a_larger_picture_has_its_boxes_in_its_own_px(finder: FaceFinder, example: UInt8) -> None:
+    large = cv2.resize(example, None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC)
+    small, found = finder(example).xywh, finder(large).xywh
+    nearest = np.abs(found[:, None] / 3 - small[None]).max(axis=-1).min(axis=0)
+    assert (nearest < 0.1 * small[:, 2]).all()
+
+
+def test_smaller_faces_are_found_where_the_user_asks_for_them(example: UInt8) -> None:
+    wide = np.full((600, 2400, 3), 127, np.uint8)
+    small = cv2.resize(example, None, fx=0.2, fy=0.2, interpolation=cv2.INTER_AREA)
+    wide[200 : 200 + small.shape[0], 1000 : 1000 + small.shape[1]] = small
+    assert len(FaceFinder(smallest_px=60)(wide).scores) == 0
+    assert len(FaceFinder(smallest_px=6)(wide).scores) == FACES
+
+
+@pytest.mark.parametrize(
+    ("shape", "smallest_px", "scales"),
+    [
+        ((240, 320), None, [6 / 9]),
+        ((3000, 4000), None, [6 / 40, 192 / 4000]),
+        ((240, 320), 6.0, [1.0, 0.6]),
+        ((240, 320), 1.0, [1.0, 0.6]),
+        ((240, 320), 60.0, [0.1]),
+        ((100, 10_000), 6.0, [0.256, 0.0192]),
+    ],
+)
+def test_the_scales_of_the_search(shape: tuple[int, int], smallest_px: float | None, scales: list[float]) -> None:
+    assert scales_of(shape, smallest_px) == pytest.approx(scales)
+
+
+def test_padding_fills_up_to_multiples_of_32() -> None:
+    picture = np.full((33, 64), 9, np.uint8)
+    filled = padded(picture)
+    assert filled.shape == (64, 64)
+    assert (filled[:33] == 9).all()
+    assert (filled[33:] == 127).all()
+    assert padded(filled) is filled
+
+
+# --- Decoding, by hand ------------------------------------------------------------------------------------------------
+
+
+def test_a_cell_is_a_face_around_its_center() -> None:
+    grids = empty_grids()
+    face = (MEAN - 0.5) * 4  # in cells: a box of 4 cells, which is 64 px
+    grids[1][2, 5] = np.concatenate([[3.0], face.ravel()])
+    points, scores = decode(grids, 0.5)
+    np.testing.assert_allclose(points[0], (MEAN - 0.5) * 64 + (5 * 16 + 7.5, 2 * 16 + 7.5), atol=1e-4)
+    np.testing.assert_allclose(scores, [1 / (1 + np.exp(-3))])
+    boxes = boxes_of(points, scores)
+    np.testing.assert_allclose(boxes.xywh, [[87.5 - 32, 39.5 - 32, 64, 64]], atol=1e-4)
+    np.testing.assert_allclose(eyes_in(boxes)[0], points[0, :2], atol=1e-4)
+
+
+def test_cells_of_one_face_are_merged_by_their_scores_and_others_are_not() -> None:
+    points = np.array([(MEAN - 0.5) * 50 + (x, 60) for x in (100, 104, 200)])
+    found, scores = merged(points, np.array([0.9, 0.6, 0.5]))
+    middle, side, turn = fitted_boxes(found)
+    np.testing.assert_allclose(middle, np.array([[(0.9 * 100 + 0.6 * 104) / 1.5, 60], [200, 60]]))
+    np.testing.assert_allclose(side, 50)
+    np.testing.assert_allclose(turn, 0, atol=1e-9)
+    assert scores.tolist() == [0.9, 0.5]
+
+
+@pytest.mark.parametrize("degrees", [-40, 10, 170])
+def test_a_turned_face_has_a_turned_box_whose_eyes_are_its_own(degrees: float) -> None:
+    angle = np.radians(degrees)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    points = ((MEAN - 0.5) * 80 @ turn.T + (300, 200))[None]
+    boxes = boxes_of(points, np.ones(1))
+    np.testing.assert_allclose(boxes.turns, degrees)
+    np.testing.assert_allclose(eyes_in(boxes), points[:, :2])
+    assert boxes.eyes == USUAL_EYES
+
+
+# --- Unusual pictures and values --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 10_000), (10_000, 1), (31, 33)])
+def test_pictures_without_room_for_a_face_have_none(finder: FaceFinder, shape: tuple[int, int]) -> None:
+    assert finder(np.full((*shape, 3), 120, np.uint8)).xywh.shape == (0, 4)
+
+
+def test_a_picture_of_40_million_pixels(finder: FaceFinder, example: UInt8) -> None:
+    picture = np.zeros((5000, 8000, 3), np.uint8)
+    face = cv2.resize(example, None, fx=5, fy=5, interpolation=cv2.INTER_LINEAR)
+    picture[500 : 500 + face.shape[0], 700 : 700 + face.shape[1]] = face
+    assert len(finder(picture).scores) == len(finder(example).scores)
+
+
+def test_a_picture_without_faces_has_none(finder: FaceFinder) -> None:
+    stripes = np.tile(np.repeat(np.arange(0, 256, 32).astype(np.uint8), 16), (200, 2))
+    assert len(finder(stripes).scores) == 0
+
+
+def test_two_hundred_faces() -> None:
+    face = cv2.resize(drawn_faces(1, 1).picture, (80, 80), interpolation=cv2.INTER_AREA)
+    boxes = FaceFinder(smallest_px=10)(np.tile(face, (10, 20, 1)))
+    assert len(boxes.scores) == 200
+
+
+@pytest.mark.parametrize("smallest_px", [0, -3, float("nan"), float("inf")])
+def test_a_smallest_distance_that_is_none_is_one_line(smallest_px: float) -> None:
+    with pytest.raises(InputError, match=r"smallest_px: is .*, expected a distance between the eyes above 0 px"):
+        FaceFinder(smallest_px=smallest_px)
+
+
+@pytest.mark.parametrize("smallest", ["0", "-3", "nan", "inf"])
+def test_the_command_refuses_such_a_distance_in_one_line(smallest: str, tmp_path: Path) -> None:
+    command = ["predict", str(EXAMPLE), "--detector", "face-finder", f"--smallest={smallest}", "--out"]
+    with pytest.raises(InputError, match=r"^--smallest \S+: give a distance between the eyes above 0 px$"):
+        facial_keypoints([*command, str(tmp_path / "out")])
+    assert not (tmp_path / "out").exists()
+
+
+def test_smallest_is_for_the_face_finder_alone() -> None:
+    with pytest.raises(InputError, match="--smallest 20: is for --detector face-finder only; leave it out"):
+        chosen_detector("haar", smallest_px=20)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [lambda content: b"", lambda content: content[: len(content) // 2], lambda content: content[:-9] + b"123456789"],
+)
+def test_a_damaged_model_file_is_one_line(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+    folder = tmp_path / "finder"
+    shutil.copytree(shipped_finder(), folder)
+    file = folder / "model.onnx"
+    file.write_bytes(damage(file.read_bytes()))
+    with pytest.raises(InputError, match=r"model\.onnx: is cut off or altered; export it again with") as error:
+        FaceFinder(folder)
+    assert "\n" not in str(error.value)
+
+
+def test_a_folder_without_a_face_finder_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no such folder; give one that `python -m detection\.train` wrote"):
+        FaceFinder(tmp_path / "missing")
+    with pytest.raises(InputError, match=r"model\.onnx: no such file; write it with `python -m detection\.export"):
+        FaceFinder(tmp_path)
+    with pytest.raises(InputError, match=r"is not a face finder|fails on a picture"):
+        FaceFinder(find("v2"))
+    with pytest.raises(InputError, match="threads: is 0, expected at least 1"):
+        FaceFinder(threads=0)
+
+
+def test_it_is_no_model_of_keypoints() -> None:
+    assert shipped_finder().name not in shipped()
+    with pytest.raises(InputError, match="no such model; give one of v2, v2-68"):
+        Predictor("face-finder")
+
+
+def test_a_copy_and_a_pickled_one_find_the_same(finder: FaceFinder, example: UInt8) -> None:
+    own = FaceFinder(shipped_finder(), smallest_px=20, threads=1)
+    for one in (finder, own):
+        for other in (copy.deepcopy(one), pickle.loads(pickle.dumps(one))):
+            np.testing.assert_array_equal(other(example).xywh, one(example).xywh)
+
+
+def test_int8_finds_the_same_faces(finder: FaceFinder, example: UInt8) -> None:
+    assert len(FaceFinder(int8=True)(example).scores) == len(finder(example).scores)
