@@ -1,7 +1,7 @@
 """Compares face detectors on whole pictures: which faces they find, false faces, and time.
 
-    python -m benchmarks.detectors SCENES [--detector NAME...] [--part held-out|all] [--most N] [--false DIR]
-    python -m benchmarks.detectors SCENES --conditions [--detector NAME...] [--part held-out|all] [--most N]
+    python -m benchmarks.detectors SCENES [--detector NAME...] [--split SPLIT] [--most N] [--false DIR]
+    python -m benchmarks.detectors SCENES --conditions [--detector NAME...] [--split SPLIT] [--most N]
 
 SCENES is a folder that `detection.train` reads, with all faces of each picture: `marked` by a person, or found by
 YuNet (`further`; those with a low score count neither as faces nor as false). The first form predicts keypoints with
@@ -28,7 +28,7 @@ from tqdm import tqdm
 from benchmarks.mediapipe_detectors import RANGES, MediaPipe
 from benchmarks.photos import MS, turned
 from common.markdown import table
-from data_prep.faces import evenly_spread
+from data_prep.faces import SPLITS, evenly_spread
 from detection.scenes import Scene, read_scenes
 from facial_keypoints import geometry
 from facial_keypoints.array_types import Bool, Float64, UInt8
@@ -226,10 +226,10 @@ def parser() -> argparse.ArgumentParser:
         f"{', '.join(RANGES)} (default: {YUNET} {FINDER})",
     )
     p.add_argument(
-        "--part",
-        choices=("held-out", "all"),
-        default="held-out",
-        help="the tenth of people and files that no training saw, or all (default: %(default)s)",
+        "--split",
+        choices=SPLITS,
+        default="test",
+        help="which people and files (default: %(default)s)",
     )
     p.add_argument("--most", type=int, metavar="N", help="at most N pictures, evenly taken")
     p.add_argument("--false", type=Path, metavar="DIR", help="write the pictures with false faces here")
@@ -241,10 +241,10 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parser().parse_args(arguments)
     cv2.setNumThreads(1)
-    scenes = read_scenes(options.scenes, held_out=True if options.part == "held-out" else None)
+    scenes = read_scenes(options.scenes, options.split)
     scenes = [scenes[index] for index in evenly_spread(len(scenes), options.most or len(scenes))]
     if not scenes:
-        raise InputError(f"{options.scenes}: none of its pictures is held out; give --part all")
+        raise InputError(f"{options.scenes}: has no pictures in the {options.split} split; give another --split")
     detectors: dict[str, Detector | None] = {}
     for name in options.detector:
         known = YUNET if Path(name).suffix == ".onnx" else name

@@ -17,7 +17,7 @@ from common.hashes import file_hash, path_hash
 from common.options import stage_parser
 from common.process import native_stderr_silenced
 from common.stage import locked, read_manifest
-from detection.scenes import read_input
+from detection.scenes import read_inputs
 from detection.train import TRAIN_FINDER, load_finder
 from facial_keypoints.array_types import Float32, UInt8
 from facial_keypoints.errors import InputError, one_line, run
@@ -148,7 +148,7 @@ def calibration_pictures(name: str) -> UInt8:
     from detection.batches import composed_pictures
     from detection.mosaic import shares_of
 
-    scenes = read_input(name, held_out=False)
+    scenes = read_inputs([name], "train")
     pictures, _ = composed_pictures(scenes, shares_of(scenes), range(CALIBRATION_PICTURES), CALIBRATION_SIDE_PX, seed=1)
     return pictures
 

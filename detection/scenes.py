@@ -25,7 +25,7 @@ from facial_keypoints.keypoint_set import check_roles
 FACES_CSV, PICTURES = "faces.csv", "pictures"
 MARKED, FOUND, NONE = "marked", "yunet", "none"  # labels of a row: by hand, by another detector, no face at all
 SURE_SCORE = 0.7  # of another detector; below it a face may be none
-HELD_OUT = 10  # one group of so many is a test group
+TENTHS = ("test", "val")  # the splits of the first tenths of all groups; the rest is for training
 LFW_NAME = re.compile(r"lfw_\d+_(?P<person>.+)_\d+")
 COLUMNS = ("file", "label", "yunet_score", *(f"{name}_{axis}" for name in NAMES for axis in "xy"))
 
@@ -56,17 +56,18 @@ class Scene:
     hard: Float64 = field(default_factory=lambda: np.zeros((0, 2)))
 
 
-def is_held_out(group: str) -> bool:
-    """Returns whether a group is one of the tenth that no training sees; the same in every data set and version."""
-    return hashlib.sha256(group.encode()).digest()[0] * HELD_OUT < 256
+def split_of(group: str) -> str:
+    """Returns the split of a group, `train`, `val` or `test`; the same in every data set and version."""
+    tenth = hashlib.sha256(group.encode()).digest()[0] * 10 // 256
+    return TENTHS[tenth] if tenth < len(TENTHS) else "train"
 
 
-def read_scenes(folder: Path, held_out: bool | None = None) -> list[Scene]:
+def read_scenes(folder: Path, split: str | None = None) -> list[Scene]:
     """Returns the pictures of a folder with `faces.csv` and `pictures/`, in the order of the file.
 
     Args:
         folder: the folder.
-        held_out: True for the test part, False for the training part, None for all.
+        split: `train`, `val` or `test`; None: all.
 
     Raises:
         InputError: a file or a column is missing, or a row is not valid.
@@ -83,7 +84,7 @@ def read_scenes(folder: Path, held_out: bool | None = None) -> list[Scene]:
         faces = rows.setdefault(cells["file"], [])
         if cells["label"] != NONE:
             faces.append(_face(cells, where))
-    wanted = [name for name in rows if held_out is None or is_held_out(group_of(name)) == held_out]
+    wanted = [name for name in rows if split in (None, split_of(group_of(name)))]
     shown = tqdm(wanted, desc=folder.name, disable=None, leave=False)
     return [_scene(folder / PICTURES / name, rows[name]) for name in shown]
 
@@ -117,38 +118,47 @@ def group_of(name: str) -> str:
     return f"yt:{found['person']}" if found else name
 
 
-def read_input(name: str, held_out: bool | None = None) -> list[Scene]:
+def read_inputs(names: Sequence[str], split: str) -> list[Scene]:
+    """Returns the scenes of one split of several INPUTs; for the arguments and errors see `read_input`.
+
+    Raises:
+        InputError: also if no scene has a face.
+    """
+    scenes = [scene for name in names for scene in read_input(name, split)]
+    if not any(len(scene.points) for scene in scenes):
+        where, points = ", ".join(names), ", ".join(NAMES)
+        raise InputError(f"{where}: the {split} split has no face with all five points ({points}); add pictures")
+    return scenes
+
+
+def read_input(name: str, split: str | None = None) -> list[Scene]:
     """Returns the scenes of one INPUT: a folder with `faces.csv`, with video frames, or with `.pts` files.
 
     Args:
         name: as on the command line.
-        held_out: as in `read_scenes`.
+        split: as in `read_scenes`.
 
     Raises:
-        InputError: it is none of these, holds no face with all five points, or see the readers.
+        InputError: it is none of these, or see the readers.
     """
     folder = Path(name)
     if not folder.is_dir():
         raise InputError(f"{name}: no such folder; give a folder of pictures with faces")
     if (folder / FACES_CSV).is_file():
-        scenes = read_scenes(folder, held_out)
-    elif any(folder.glob(f"*{frames.CSV_END}")):
-        scenes = of_labelled(frames.read(folder), held_out)
-    elif pts.files(folder):
-        scenes = of_labelled(pts.read(folder), held_out)
-    else:
-        raise InputError(f"{name}: holds none of {FACES_CSV}, *{frames.CSV_END} and .pts files; give another folder")
-    if not any(len(scene.points) for scene in scenes):
-        raise InputError(f"{name}: has no face with all five points ({', '.join(NAMES)}); give another folder")
-    return scenes
+        return read_scenes(folder, split)
+    if any(folder.glob(f"*{frames.CSV_END}")):
+        return of_labelled(frames.read(folder), split)
+    if pts.files(folder):
+        return of_labelled(pts.read(folder), split)
+    raise InputError(f"{name}: holds none of {FACES_CSV}, *{frames.CSV_END} and .pts files; give another folder")
 
 
-def of_labelled(pictures: LabelledPictures, held_out: bool | None = None) -> list[Scene]:
+def of_labelled(pictures: LabelledPictures, split: str | None = None) -> list[Scene]:
     """Returns scenes of one face each; those without all five points are left out.
 
     Args:
         pictures: of any keypoint set with eyes, nose tip and mouth corners.
-        held_out: as in `read_scenes`.
+        split: as in `read_scenes`.
 
     Raises:
         InputError: the keypoint set lacks one of the five points, or a picture cannot be read.
@@ -159,7 +169,7 @@ def of_labelled(pictures: LabelledPictures, held_out: bool | None = None) -> lis
     scenes = []
     for face in tqdm(pictures.faces, desc=pictures.root.name, disable=None, leave=False):
         points = np.array([face.keypoints[role].mean(axis=0) for role in roles], np.float64)[None]
-        if np.isfinite(points).all() and (held_out is None or is_held_out(face.person) == held_out):
+        if np.isfinite(points).all() and split in (None, split_of(face.person)):
             true = np.ones(1, bool)
             scenes.append(scene_of(face.file, points, true, true, face.person))
     return scenes

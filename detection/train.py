@@ -19,7 +19,7 @@ from common.options import stage_parser
 from common.process import one_opencv_thread
 from common.stage import Stage, check_out, locked, read_manifest, seconds_text, stage_code, write_manifest
 from detection.mine import mined
-from detection.scenes import Scene, read_input
+from detection.scenes import Scene, read_inputs
 from facial_keypoints.errors import InputError, one_line, run
 from facial_keypoints.folders import atomic_folder
 from facial_keypoints.pretrained import KERAS_FILE
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 NAME = "face-finder"
 DEFAULT_OUT = Path("artifacts/models") / NAME
-TRAIN_FINDER = Stage("train-finder", "detection.train", "INPUT... --val INPUT --out DIR")
+TRAIN_FINDER = Stage("train-finder", "detection.train", "INPUT... --out DIR")
 METRICS = ("loss", "val_loss")  # of each epoch, the columns of `history.csv`
 WARMUP = 0.04  # of all steps, in which the learning rate rises from 0
 LARGEST_STEP = 10.0  # norm of a gradient, beyond which it is shortened
@@ -82,7 +82,6 @@ PRECISIONS = ("float32", "mixed_bfloat16")
 
 def train(
     inputs: Sequence[str],
-    val: str,
     out: Path = DEFAULT_OUT,
     recipe: Recipe | None = None,
     seed: int = 0,
@@ -94,8 +93,8 @@ def train(
     """Trains the network, writes its model folder and returns the saved model: the best epoch, in float32.
 
     Args:
-        inputs: folders of pictures; a tenth of their people and files is held out.
-        val: a folder of pictures whose composed pictures choose the epoch.
+        inputs: folders of pictures; eight tenths of their people and files train the network, one tenth chooses the
+            epoch, and one tenth is for tests.
         out: the model folder to write.
         recipe: how to train; None: the default values.
         seed: of weights and composition.
@@ -115,13 +114,12 @@ def train(
     recipe = recipe or Recipe()
     check(recipe)
     earlier = {"initial_weights": initial_weights, "mine": mine}
-    reads = [*map(Path, (*inputs, val)), *(folder for folder in earlier.values() if folder)]
+    reads = [*map(Path, inputs), *(folder for folder in earlier.values() if folder)]
     check_out(out, TRAIN_FINDER, reads)
     for folder in filter(None, earlier.values()):
         read_manifest(folder, TRAIN_FINDER)
-    hashes = {name: path_hash(Path(name)) for name in (*inputs, val)}
-    scenes = [scene for name in inputs for scene in read_input(name, held_out=False)]
-    val_scenes = read_input(val)
+    hashes = {name: path_hash(Path(name)) for name in inputs}
+    scenes, val_scenes = (read_inputs(inputs, split) for split in ("train", "val"))
     if mine:
         scenes = mined(scenes, mine)
     of_earlier = {name: file_hash(folder / KERAS_FILE) if folder else None for name, folder in earlier.items()}
@@ -287,10 +285,9 @@ def write_model(folder: Path, model: "keras.Model", state: "checkpoint.State", h
 
 def parser() -> argparse.ArgumentParser:
     """Returns the options of the command line."""
-    p = stage_parser("detection.train", __doc__, "scenes youtube68 --val photos")
+    p = stage_parser("detection.train", __doc__, "scenes youtube68")
     p.add_argument("inputs", nargs="+", metavar="INPUT", help="folder with faces.csv, with video frames, or with .pts")
     files = p.add_argument_group("folders")
-    files.add_argument("--val", required=True, metavar="INPUT", help="pictures that choose the best epoch")
     files.add_argument("--out", type=Path, default=DEFAULT_OUT, metavar="DIR", help="(default: %(default)s)")
     files.add_argument(
         "--initial-weights", type=Path, metavar="DIR", help="model folder of a face finder to start from"
@@ -319,7 +316,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     recipe = Recipe(**{name: getattr(options, name) for name in asdict(Recipe())})
     train(
         options.inputs,
-        options.val,
         options.out,
         recipe,
         options.seed,

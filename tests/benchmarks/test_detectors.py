@@ -17,6 +17,7 @@ from benchmarks.detectors import (
     matches,
     with_eyes,
 )
+from data_prep.faces import SPLITS
 from detection.scenes import read_scenes
 from facial_keypoints import Predictor
 from facial_keypoints.array_types import Float64
@@ -91,11 +92,11 @@ def test_changed_pictures_carry_their_points() -> None:
     assert fitted_boxes(moved)[2][0] == pytest.approx(90)
 
 
-def test_a_folder_without_held_out_pictures_is_one_line(folder: Path) -> None:
-    held_out = [scene.file.name for scene in read_scenes(folder, held_out=True)]
-    if not held_out:
-        with pytest.raises(InputError, match="none of its pictures is held out; give --part all"):
-            main([str(folder), "--detector", "haar"])
+def test_a_folder_without_pictures_of_the_split_is_one_line(tmp_path: Path) -> None:
+    folder = write_scenes(tmp_path / "scenes", 0)
+    assert [split for split in SPLITS if read_scenes(folder, split)] == ["train"]
+    with pytest.raises(InputError, match="has no pictures in the test split; give another --split"):
+        main([str(folder), "--detector", "haar"])
 
 
 def test_mediapipe_s_anchors_and_points() -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from detection.scenes import COLUMNS, group_of, is_held_out, read_input, read_scenes
+from data_prep.faces import SPLITS
+from detection.scenes import COLUMNS, group_of, read_input, read_inputs, read_scenes, split_of
 from facial_keypoints.errors import InputError
 from tests.detection.scenes import write_rows, write_scenes
 
@@ -34,11 +35,11 @@ def test_people_of_lfw_are_groups_under_the_names_of_the_video_frames() -> None:
     assert group_of("net_7876_12_0.jpg") == "net_7876_12_0.jpg"
 
 
-def test_a_tenth_of_the_groups_is_held_out_and_both_parts_are_all(folder: Path) -> None:
-    held_out = [is_held_out(f"group {number}") for number in range(2000)]
-    assert 0.08 < np.mean(held_out) < 0.12
-    names = [[scene.file.name for scene in read_scenes(folder, part)] for part in (False, True, None)]
-    assert sorted(names[0] + names[1]) == sorted(names[2])
+def test_eight_tenths_of_the_groups_are_for_training_and_all_splits_are_the_whole(folder: Path) -> None:
+    splits = [split_of(f"group {number}") for number in range(2000)]
+    assert [splits.count(split) / 2000 for split in SPLITS] == pytest.approx([0.8, 0.1, 0.1], abs=0.03)
+    names = [scene.file.name for split in SPLITS for scene in read_scenes(folder, split)]
+    assert sorted(names) == sorted(scene.file.name for scene in read_scenes(folder))
 
 
 @pytest.mark.parametrize(
@@ -62,8 +63,8 @@ def test_a_bad_folder_is_one_line(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="has no column yunet_score"):
         read_input(str(folder))
     write_rows(folder, [["noise.png", "none", *[""] * 11]])
-    with pytest.raises(InputError, match="has no face with all five points"):
-        read_input(str(folder))
+    with pytest.raises(InputError, match="the train split has no face with all five points"):
+        read_inputs([str(folder)], "train")
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=r"holds none of faces\.csv"):
         read_input(str(tmp_path / "empty"))
@@ -73,9 +74,8 @@ def test_a_bad_folder_is_one_line(folder: Path, tmp_path: Path) -> None:
 
 @pytest.mark.long
 def test_the_real_sets_have_no_person_on_both_sides(real_data: Path) -> None:
-    (frames_out, frames_in), scenes_out = (
-        [{scene.group for scene in read_input(str(real_data / "youtube68"), part)} for part in (True, False)],
-        {scene.group for scene in read_scenes(real_data / "scenes", True)},
-    )
-    assert frames_out
-    assert not frames_in & (frames_out | scenes_out)
+    sets = [str(real_data / "youtube68"), str(real_data / "scenes")]
+    train, val, test = ({scene.group for scene in read_inputs(sets, split)} for split in SPLITS)
+    assert len(train) > len(val) > 100
+    assert not train & val
+    assert not (train | val) & test

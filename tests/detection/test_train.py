@@ -31,7 +31,7 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def trained(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("models") / "finder"
-    train([str(scenes)], str(scenes), out, TINY)
+    train([str(scenes)], out, TINY)
     return out
 
 
@@ -62,11 +62,11 @@ def test_a_resumed_run_gives_the_same_network(
     out = tmp_path / "finder"
     monkeypatch.setattr(Checkpoint, "on_epoch_end", killed)
     with pytest.raises(KeyboardInterrupt):
-        train([str(scenes)], str(scenes), out, TINY)
+        train([str(scenes)], out, TINY)
     monkeypatch.undo()
     with pytest.raises(InputError, match="holds an unfinished run of 1 epoch"):
-        train([str(scenes)], str(scenes), out, TINY)
-    resumed = train([str(scenes)], str(scenes), out, TINY, resume=True)
+        train([str(scenes)], out, TINY)
+    resumed = train([str(scenes)], out, TINY, resume=True)
     expected = keras.saving.load_model(trained / "model.keras", compile=False)
     for one, other in zip(resumed.get_weights(), expected.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
@@ -86,13 +86,13 @@ def test_a_value_that_cannot_be_is_one_line(
 ) -> None:
     recipe = Recipe(**{**vars(TINY), **values})
     with pytest.raises(InputError, match=message):
-        train([str(scenes)], str(scenes), tmp_path / "out", recipe)
+        train([str(scenes)], tmp_path / "out", recipe)
     assert not (tmp_path / "out").exists()
 
 
 def test_the_command_line(scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     numbers = ["--epochs", "1", "--pictures", "2", "--val-pictures", "2", "--batch-size", "2", "--side-px", "64"]
-    main([str(scenes), "--val", str(scenes), "--out", str(tmp_path / "out"), *numbers])
+    main([str(scenes), "--out", str(tmp_path / "out"), *numbers])
     assert "best is epoch 1" in capsys.readouterr().out
 
 
@@ -123,12 +123,12 @@ def test_a_second_run_starts_from_a_first_one_and_mines_its_false_faces(
     shutil.copytree(trained, first)
     exporting.export(first)
     recipe = Recipe(**{**vars(TINY), "epochs": 1, "learning_rate": 1e-9})
-    second = train([str(scenes)], str(scenes), tmp_path / "second", recipe, initial_weights=first, mine=first)
+    second = train([str(scenes)], tmp_path / "second", recipe, initial_weights=first, mine=first)
     expected = keras.saving.load_model(trained / "model.keras", compile=False)
     for one, other in zip(second.trainable_variables, expected.trainable_variables, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-6)
     with pytest.raises(InputError, match="no such folder"):
-        train([str(scenes)], str(scenes), tmp_path / "out", recipe, mine=tmp_path / "missing")
+        train([str(scenes)], tmp_path / "out", recipe, mine=tmp_path / "missing")
 
 
 @tensorflow_alone
