@@ -1,4 +1,4 @@
-"""Fills the gaps in keypoint labels with values learnt from the training faces."""
+"""Fills the gaps in keypoint labels with values learned from the training faces."""
 
 import warnings
 from collections.abc import Callable

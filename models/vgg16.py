@@ -68,7 +68,7 @@ def load_convolutions(model: keras.Model, file: Path | None = None) -> None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)  # Keras only warns about missing weights
-            learnt = keras.applications.VGG16(include_top=False, weights=str(file) if file else "imagenet")
+            learned = keras.applications.VGG16(include_top=False, weights=str(file) if file else "imagenet")
     except Exception as error:  # of the network, the file system, HDF5 or Keras
         why = one_line(error)
         if file is None:
@@ -77,7 +77,7 @@ def load_convolutions(model: keras.Model, file: Path | None = None) -> None:
                 "give it as --initial-weights FILE, or start from nothing by --initial-weights none --fine-tune"
             ) from None
         raise InputError(f"{file}: has no weights of VGG16's convolutions ({why}); give {NO_TOP}") from None
-    convolutions = [layer for layer in learnt.layers if layer.weights]
+    convolutions = [layer for layer in learned.layers if layer.weights]
     if not all(layer.name in names for layer in convolutions):
         raise InputError(
             f"--initial-weights: {model.name} does not have the convolutions of VGG16; only vgg16 can start from them"

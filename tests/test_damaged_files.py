@@ -204,8 +204,8 @@ def training_zip(folder: Path) -> Case:
 
 def use_data(folder: Path) -> None:
     """Reads a data folder as training and evaluation do, and uses what is read."""
-    learnt = training_inputs.load_data(folder, None, "by_source")
-    json.dumps(to_json(learnt.spec(False)))
+    learned = training_inputs.load_data(folder, None, "by_source")
+    json.dumps(to_json(learned.spec(False)))
     data = evaluation_inputs.load_data(folder)
     predicted = mean_face_per_source(data.train, data.test)
     accuracy_table(predicted, data.test, data.keypoint_set, resampling_weights(data.test.groups, resamples=10))

@@ -39,7 +39,7 @@ Write = Callable[["keras.Model", ModelSpec, Path], Call]
 LITERT_FILE, SAVED_MODEL = "model.tflite", "saved_model"
 CHECKED_IMAGES = 16
 LARGEST_DIFFERENCE_PX = 0.01
-LARGEST_OUTPUT_PX = 1e5  # a network that learnt little may expect errors of 1e35 px, of which no format keeps 0.01 px
+LARGEST_OUTPUT_PX = 1e5  # a network that learned little may expect errors of 1e35 px, of which no format keeps 0.01 px
 LARGEST_INT8_LOSS_PX = 0.02
 
 

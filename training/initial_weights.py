@@ -15,7 +15,7 @@ from training.recipes import IMAGENET, NONE
 from training.take_over import take_over
 from training.targets import Targets
 
-# Range of the calibration's factor of the logarithm of the expected error. Networks with other factors have learnt
+# Range of the calibration's factor of the logarithm of the expected error. Networks with other factors have learned
 # little of their errors: v2 has 111 after three epochs on 100 faces, and further training would diverge.
 SMALLEST_SCALE, LARGEST_SCALE = 0.5, 2.0
 

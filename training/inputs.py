@@ -73,7 +73,7 @@ def load_data(folder: Path, extra: Path | None, labels: str) -> TrainingData:
     known: Bool = np.asarray(together.weights.any(axis=0))
     if never := [name for k, name in enumerate(keypoint_set.names) if not known[k]]:
         raise InputError(
-            f"{folder}: no training face has a label of {', '.join(never)}, so it cannot be learnt; "
+            f"{folder}: no training face has a label of {', '.join(never)}, so it cannot be learned; "
             "prepare it with another --seed, or add faces that have labels with --extra-data"
         )
     val_targets = targets(val, labels, predicted, keypoint_set)

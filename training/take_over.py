@@ -1,6 +1,6 @@
 """Gives a network the weights of a trained one, output point by output point.
 
-Which weights belong to an output point is learnt from the network itself: built for one output point more, some of its
+Which weights belong to an output point is learned from the network itself: built for one output point more, some of its
 arrays are longer, and some networks have more layers of one kind. N images, M output points, M' of the trained network.
 """
 

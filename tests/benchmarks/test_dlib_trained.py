@@ -43,8 +43,8 @@ def test_a_predictor_learns_from_the_complete_faces(tmp_path: Path, monkeypatch:
     file = tmp_path / "trained.dat"
     assert dlib_trained.train(part.only(np.setdiff1d(np.arange(240), whole[::5])), FACE15, file) > 0
 
-    kept_apart, learnt = part.only(whole[::5]), part.only(np.setdiff1d(whole, whole[::5]))
+    kept_apart, learned = part.only(whole[::5]), part.only(np.setdiff1d(whole, whole[::5]))
     found = dlib_trained.find_points(optional("dlib").shape_predictor(str(file)), kept_apart.images)
-    mean = learnt.keypoints.mean(axis=0)
+    mean = learned.keypoints.mean(axis=0)
     error, error_of_mean = (np.abs(predicted - kept_apart.keypoints).mean() for predicted in (found, mean))
     assert error < 0.8 * error_of_mean

@@ -99,7 +99,7 @@ def test_a_keypoint_without_any_label_is_put_into_the_middle_of_its_face() -> No
     keypoints = np.full((4, 3, 2), GAP, np.float32)
     keypoints[:, 0], keypoints[:, 1] = (10, 20), (30, 60)
     keypoints[1, :2] += 5
-    keypoints[2, 2] = (1, 2)  # a label where nothing is learnt
+    keypoints[2, 2] = (1, 2)  # a label where nothing is learned
     keypoints[3, 1] = GAP
     for method in IMPUTERS:
         filled = impute(method, keypoints, np.array([True, True, False, False]))

@@ -34,7 +34,7 @@ FACES = 8
 def save_drawn(folder: Path, nose_px: Sequence[float] = (0,) * FACES) -> Float32:
     """Writes drawn faces, each in the middle of a picture of 160 px, and returns their 15 keypoints (N, 15, 2).
 
-    Five are in the file, as the network sees them, for it learnt from photos and sees drawn faces in its own way.
+    Five are in the file, as the network sees them, for it learned from photos and sees drawn faces in its own way.
 
     Args:
         nose_px: how far to the right of that each nose tip is labelled.

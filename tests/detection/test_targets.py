@@ -19,7 +19,7 @@ def composed(points: Float64, sure: bool = True) -> Composed:
 
 
 def grids_of(targets: Float32) -> list[Float32]:
-    """Returns the targets as a network that has learnt them would output them."""
+    """Returns the targets as a network that has learned them would output them."""
     logits = np.where(targets[:, IS_FACE] > 0, 5.0, -5.0).astype(np.float32)
     outputs = np.column_stack([logits, targets[:, PER_SIDE + 1 :]])
     parts = np.split(outputs, np.cumsum(CELLS)[:-1])

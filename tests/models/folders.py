@@ -1,4 +1,4 @@
-"""Model folders like those of training, of networks that learnt nothing: for tests of what reads them."""
+"""Model folders like those of training, of networks that learned nothing: for tests of what reads them."""
 
 import time
 from pathlib import Path

@@ -28,7 +28,7 @@ def images(count: int, shape: tuple[int, int, int] = SHAPE) -> UInt8:
 
 @pytest.mark.any_backend
 def test_the_shipped_network_predicts_under_any_backend_what_it_learnt(data_folder: Path) -> None:
-    """Drawn faces, of which it has learnt none: a mean face errs by about 4 px."""
+    """Drawn faces, of which it has learned none: a mean face errs by about 4 px."""
     test, loaded = arrays.load_split(data_folder, "test"), load_model(ROOT / "artifacts" / "pretrained" / "v2")
     said = decode(predict(loaded, test.images, FACE15), test.label_sources, loaded.output_points(FACE15))
     errors = np.abs(said.coordinates - test.keypoints)[test.labelled]

@@ -64,7 +64,7 @@ def test_less_than_96_px_is_refused() -> None:
 
 
 @pytest.fixture(scope="module")
-def learnt(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, keras.Model]:
+def learned(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, keras.Model]:
     """A file in the layout of the published one, and the network whose weights it holds."""
     keras.utils.set_random_seed(7)
     model = keras.applications.VGG16(include_top=False, weights=None)
@@ -80,17 +80,19 @@ def learnt(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, keras.Model]
     return path, model
 
 
-def check_loaded(model: keras.Model, learnt: keras.Model, head: list[Any]) -> None:
+def check_loaded(model: keras.Model, learned: keras.Model, head: list[Any]) -> None:
     for block, number in ((1, 1), (3, 2), (5, 3)):
         name = f"block{block}_conv{number}"
-        for ours, theirs in zip(model.get_layer(name).get_weights(), learnt.get_layer(name).get_weights(), strict=True):
+        for ours, theirs in zip(
+            model.get_layer(name).get_weights(), learned.get_layer(name).get_weights(), strict=True
+        ):
             np.testing.assert_array_equal(ours, theirs)
     for ours, before in zip(model.get_layer("head_convolution").get_weights(), head, strict=True):
         np.testing.assert_array_equal(ours, before)
 
 
-def test_convolutions_from_a_file(learnt: tuple[Path, keras.Model]) -> None:
-    path, theirs = learnt
+def test_convolutions_from_a_file(learned: tuple[Path, keras.Model]) -> None:
+    path, theirs = learned
     model = build((96, 96, 1), 15)
     head = model.get_layer("head_convolution").get_weights()
     load_convolutions(model, path)
@@ -98,9 +100,9 @@ def test_convolutions_from_a_file(learnt: tuple[Path, keras.Model]) -> None:
 
 
 def test_convolutions_from_where_keras_puts_them(
-    learnt: tuple[Path, keras.Model], monkeypatch: pytest.MonkeyPatch
+    learned: tuple[Path, keras.Model], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path, theirs = learnt
+    path, theirs = learned
     asked: list[str] = []
 
     def fetched(name: str, origin: str, **_: Any) -> str:
@@ -134,6 +136,6 @@ def test_a_file_without_these_weights_is_one_line(tmp_path: Path) -> None:
         load_convolutions(build(SHAPE, 15), tmp_path / "other.weights.h5")
 
 
-def test_a_network_without_these_convolutions_is_refused(learnt: tuple[Path, keras.Model]) -> None:
+def test_a_network_without_these_convolutions_is_refused(learned: tuple[Path, keras.Model]) -> None:
     with pytest.raises(InputError, match="does not have the convolutions of VGG16; only vgg16 can start from them"):
-        load_convolutions(keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)]), learnt[0])
+        load_convolutions(keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)]), learned[0])

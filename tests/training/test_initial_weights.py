@@ -48,15 +48,15 @@ def kernel(model: keras.Model, layer: str) -> Any:
 def test_vgg16_is_trained_on_convolutions_from_a_file(few_96: Path, tmp_path: Path) -> None:
     """They stay as in the file, the head learns, and the manifest has the file's hash."""
     keras.utils.set_random_seed(3)
-    learnt = keras.applications.VGG16(include_top=False, weights=None)
-    learnt.save_weights(tmp_path / "learnt.weights.h5")
+    learned = keras.applications.VGG16(include_top=False, weights=None)
+    learned.save_weights(tmp_path / "learned.weights.h5")
     main(["vgg16", "--data", str(few_96), "--out", str(tmp_path / "vgg16"), "--epochs", "1",
-          "--initial-weights", str(tmp_path / "learnt.weights.h5")])  # fmt: skip
+          "--initial-weights", str(tmp_path / "learned.weights.h5")])  # fmt: skip
     loaded = load_model(tmp_path / "vgg16")
-    np.testing.assert_array_equal(kernel(loaded.model, "block3_conv2"), kernel(learnt, "block3_conv2"))
+    np.testing.assert_array_equal(kernel(loaded.model, "block3_conv2"), kernel(learned, "block3_conv2"))
     assert np.any(loaded.model.get_layer("dense").get_weights()[1] != 0)  # biases, which start at 0
     assert loaded.manifest is not None
-    assert loaded.manifest["parameters"]["initial_weights"] == path_hash(tmp_path / "learnt.weights.h5")
+    assert loaded.manifest["parameters"]["initial_weights"] == path_hash(tmp_path / "learned.weights.h5")
 
 
 def test_vgg16_asks_for_imagenet_and_says_what_to_do_offline(
