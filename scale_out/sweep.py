@@ -65,6 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "extra_data": shared.extra_data,
         "recipe": shared.recipe,
         "seed": shared.seed,
+        "cache_frozen": shared.cache_frozen,
         **given,
     }
     until = options.minutes and started + 60 * options.minutes

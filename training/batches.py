@@ -44,7 +44,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
     def __len__(self) -> int:
         return self.steps * (self.recipe.epochs - self.first_epoch)
 
-    def __getitem__(self, index: int) -> tuple[UInt8, Float32, Float32]:
+    def __getitem__(self, index: int) -> tuple[UInt8 | Float32, Float32, Float32]:
         epoch, number = divmod(index, self.steps)
         epoch += self.first_epoch
         size = self.recipe.batch_size

@@ -17,7 +17,9 @@ from training.targets import Targets
 METRICS = ("loss", "mae", "val_loss", "val_mae")  # of each epoch, the columns of `history.csv`
 
 
-def validation(predict: Callable[[UInt8], Float32], val: Targets, loss: keras.losses.Loss) -> dict[str, float]:
+def validation(
+    predict: Callable[[UInt8 | Float32], Float32], val: Targets, loss: keras.losses.Loss
+) -> dict[str, float]:
     """Returns `val_loss` and `val_mae` (px) of a network's predictions over all validation labels.
 
     Keras' own validation averages over batches, so a label counts more in a batch with fewer labels.

@@ -41,6 +41,7 @@ from training import checkpoint, distribution
 from training.batches import Batches, steps_per_epoch
 from training.calibration import calibrate_on
 from training.callbacks import METRICS, Checkpoint, EarlyStopping, EpochLine, Validation, validation
+from training.frozen import split, with_features
 from training.initial_weights import start_from
 from training.inputs import TrainingData, load_data
 from training.losses import masked_loss, masked_mae
@@ -65,6 +66,7 @@ class TrainingConfig:
         extra_data: a second data folder; all its faces are added to the training faces.
         options: further arguments of `build` by name.
         seed: of weights, shuffling and augmentation.
+        cache_frozen: run frozen layers once, not in every epoch (`training.frozen`). The result differs by rounding.
     """
 
     network: str | Build
@@ -73,6 +75,7 @@ class TrainingConfig:
     extra_data: Path | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
+    cache_frozen: bool = False
 
     @property
     def name(self) -> str:
@@ -109,6 +112,7 @@ class TrainingConfig:
             **self.recipe.parameters(),
             "options": dict(self.options),
             "seed": self.seed,
+            "cache_frozen": self.cache_frozen,
             "initial_weights": start if start in (NONE, IMAGENET) else path_hash(Path(start)),
             "backend": keras.backend.backend(),
             **data.hashes,
@@ -134,6 +138,7 @@ def train(
         resume: continue the unfinished run of `out`.
         restart: discard it; with `resume`, only if it cannot be continued.
         callbacks: further Keras callbacks; they see every hook of one `keras.Model.fit`, with `val_loss` and `val_mae`.
+            With `cache_frozen`, their model is the head.
 
     Raises:
         InputError: the backend cannot train; the network, the recipe and the data do not go together; `out` must not
@@ -152,14 +157,18 @@ def train(
                 lock.enter_context(locked(out))
                 check_unfinished(path, resume, restart)
             model = untrained(config, data)
+            frozen, head = split(model, config.recipe, data.train.images) if config.cache_frozen else (None, model)
             settings = config.settings(data)
             facts |= {**settings, **code, "resume": resume, "restart": restart}
         with distribution.scope():
-            compile_model(model, config.recipe, steps_per_epoch(data.train, config.recipe))
-            state = begin(path, model, settings, code, resume, restart)
+            compile_model(head, config.recipe, steps_per_epoch(data.train, config.recipe))
+            state = begin(path, head, settings, code, resume, restart)
             print_start(config, model, data)
             with kept_for_resuming(path, state):
-                fit(model, data, config, state, path, callbacks)
+                since = time.monotonic()
+                inputs = with_features(data, frozen, config.recipe.batch_size, path.parent) if frozen else data
+                state.seconds += time.monotonic() - since
+                fit(head, inputs, config, state, path, callbacks)
         kept = finished_model(model, config, data)
         if first:
             with atomic_folder(out) as folder:

@@ -282,7 +282,7 @@ def spread(variables: Sequence[Any]) -> None:
         variable.assign(keras.distribution.distribute_tensor(value, everywhere))
 
 
-def predictor(model: keras.Model) -> Callable[[UInt8], Float32]:
+def predictor(model: keras.Model) -> Callable[[UInt8 | Float32], Float32]:
     """Returns a function that predicts images with all devices of the `scope`; every process gets all predictions."""
     distribution = keras.distribution.distribution()
     if distribution is None:
@@ -297,7 +297,7 @@ def predictor(model: keras.Model) -> Callable[[UInt8], Float32]:
 
     compiled = jax.jit(call, out_shardings=everywhere)
 
-    def predict(images: UInt8) -> Float32:
+    def predict(images: UInt8 | Float32) -> Float32:
         weights = [[v.value for v in some] for some in (model.trainable_variables, model.non_trainable_variables)]
         size, predicted = PREDICTION_BATCH * part.all_devices, []
         for start in range(0, len(images), size):

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from data_prep.faces import Split
 from data_prep.grouping import duplicate_groups
-from facial_keypoints.array_types import Bool, Float32, Int64, UInt8
+from facial_keypoints.array_types import Bool, Float32, Int64
 from facial_keypoints.codec import OutputPoints, encode
 from facial_keypoints.keypoint_set import KeypointSet
 
@@ -15,10 +16,12 @@ from facial_keypoints.keypoint_set import KeypointSet
 class Targets(NamedTuple):
     """Images uint8 (N, H, W, C), coordinates float32 (N, M, 2) in px, finite, and weights float32 (N, M).
 
+    With `--cache-frozen`, features of the images, float32 (N, ...), take their place.
+
     `may_flip`, bool (N,): the face may be mirrored. `groups`, int64 (N,): equal for faces of one person or photo.
     """
 
-    images: UInt8
+    images: NDArray[Any]
     points: Float32
     weights: Float32
     may_flip: Bool

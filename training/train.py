@@ -60,6 +60,7 @@ def train(
     seed: int = 0,
     resume: bool = False,
     restart: bool = False,
+    cache_frozen: bool = False,
     callbacks: Sequence["keras.callbacks.Callback"] = (),
     **values: Any,
 ) -> Path:
@@ -74,6 +75,7 @@ def train(
         seed: of weights, shuffling and augmentation.
         resume: continue the unfinished run of `out`.
         restart: discard it; with `resume`, only if it cannot be continued.
+        cache_frozen: run frozen layers once, not in every epoch.
         callbacks: further Keras callbacks.
         values: values that replace those of the recipe (`epochs=10`), and options of the network (`filters=64`).
 
@@ -88,7 +90,9 @@ def train(
     choices = {key: value for key, value in values.items() if key in fields}
     options = {key: value for key, value in values.items() if key not in fields}
     extra = None if extra_data is None else Path(extra_data)
-    config = core.TrainingConfig(network, resolve(name, recipe, choices), Path(data), extra, options, seed)
+    config = core.TrainingConfig(
+        network, resolve(name, recipe, choices), Path(data), extra, options, seed, cache_frozen
+    )
     folder = DEFAULT_OUT / name if out is None else Path(out)
     core.train(config, folder, resume, restart, callbacks)
     return folder
@@ -149,6 +153,11 @@ def parser(recipe: Recipe) -> argparse.ArgumentParser:
         "--restart",
         action="store_true",
         help="discard the unfinished run of --out; with --resume, only if it cannot be continued",
+    )
+    runs.add_argument(
+        "--cache-frozen",
+        action="store_true",
+        help="run frozen layers once, not in every epoch; for runs without augmentation and random crops",
     )
     several = p.add_argument_group("several processes", "needs KERAS_BACKEND=jax; start the same command in each")
     several.add_argument(
@@ -300,6 +309,7 @@ def train_one(options: argparse.Namespace, given: Mapping[str, Any], out: Path) 
         seed=options.seed,
         resume=options.resume,
         restart=options.restart,
+        cache_frozen=options.cache_frozen,
         callbacks=[tensorboard(options.tensorboard, out)] if options.tensorboard else [],
         **given,
     )

@@ -89,6 +89,13 @@ def test_a_sweep_finds_what_is_best_and_goes_on(
     assert set(manifest["files"]) == {"trials.csv", "best.txt", *plots}
 
 
+def test_options_that_are_not_searched_reach_every_trial(command: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("optuna")
+    seen = tried(monkeypatch)
+    main([*command, "--trials", "2", "--seed", "4", "--cache-frozen"])
+    assert [(trial["seed"], trial["cache_frozen"]) for trial in seen] == 2 * [(4, True)]
+
+
 def test_trials_that_lie_behind_are_pruned(command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("optuna")
 
