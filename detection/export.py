@@ -18,7 +18,7 @@ from common.options import stage_parser
 from common.process import native_stderr_silenced
 from common.stage import locked, read_manifest
 from detection.scenes import read_input
-from detection.train import TRAIN_FINDER, load_finder
+from detection.train import TRAIN_FINDER, finished, load_finder
 from facial_keypoints.array_types import Float32, UInt8
 from facial_keypoints.errors import InputError, one_line, run
 from facial_keypoints.folders import atomic_folder
@@ -67,7 +67,7 @@ def export(folder: Path, int8: str | None = None) -> list[str]:
     folder = folder.resolve()  # replaces the folder, not a link to it
     with locked(folder):
         manifest = read_manifest(folder, TRAIN_FINDER)
-        model = load_finder(folder)
+        model = finished(load_finder(folder))  # as this version builds it, whichever version trained it
         with atomic_folder(folder) as new:
             shutil.copytree(folder, new, dirs_exist_ok=True)
             metrics = manifest["metrics"]
