@@ -103,23 +103,16 @@ class FaceFinder:
     def points(self, picture: Picture) -> tuple[Float64, Float64]:
         """Returns the five points of each face, float64 (F, 5, 2) in px of the picture, and the scores (F,)."""
         pixels = as_rgb(picture)
-        gray = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)
-        cells = [self._cells(gray, scale) for scale in scales_of(gray.shape, self._smallest_px)]
-        points, scores = (np.concatenate(parts) for parts in zip(*cells, strict=True))
-        best = np.argsort(-scores, kind="stable")[:MOST_CELLS]
-        return one_per_face(points[best], scores[best])
-
-    def _cells(self, gray: UInt8, scale: float) -> tuple[Float64, Float64]:
-        """Returns the points (C, 5, 2), in px of the picture (H, W), and scores (C,) of the cells that see a face.
-
-        Args:
-            gray: the picture.
-            scale: at which it is searched.
-        """
-        searched = geometry.scaled(gray, scale)
-        points, scores = decode(self._grids(padded(searched)), self._min_score)
-        ratio = np.array(gray.shape[::-1]) / searched.shape[::-1]
-        return (points + 0.5) * ratio - 0.5, scores
+        searched = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)
+        size = np.array(searched.shape[::-1])
+        points, scores = [], []
+        for scale in scales_of(searched.shape, self._smallest_px):
+            searched = geometry.scaled(searched, scale * size.max() / max(searched.shape))  # quicker than from the whole
+            in_searched, score = decode(self._grids(padded(searched)), self._min_score)
+            points.append((in_searched + 0.5) * (size / searched.shape[::-1]) - 0.5)
+            scores.append(score)
+        best = np.argsort(-np.concatenate(scores), kind="stable")[:MOST_CELLS]
+        return one_per_face(np.concatenate(points)[best], np.concatenate(scores)[best])
 
     def _grids(self, gray: UInt8) -> list[Float32]:
         """Returns the grids of a picture (H, W) whose sides are multiples of 32, each float32 (h, w, 11)."""
@@ -139,6 +132,8 @@ def _load_again(model: str | Path, options: dict[str, Any]) -> FaceFinder:
 
 def scales_of(shape: Sequence[int], smallest_px: float | None) -> list[float]:
     """Returns the scales, at most 1, at which a picture (H, W) is searched; a second, coarse search is for large faces.
+
+    The second scale is the smaller one.
 
     Args:
         shape: of the picture.
