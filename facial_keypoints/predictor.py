@@ -271,6 +271,8 @@ class Predictor:
             better = cropping.crop_of(geometry.transform(in_crop, geometry.inverse(crops[moving])), self.spec)
             moved = cropping.moved_px(crops[moving], better, self.spec) > still_px
             moving = moving[moved]
+            if not len(moving):
+                break
             crops[moving] = better[moved]
         return crops, output
 

@@ -107,7 +107,9 @@ class FaceFinder:
         size = np.array(searched.shape[::-1])
         points, scores = [], []
         for scale in scales_of(searched.shape, self._smallest_px):
-            searched = geometry.scaled(searched, scale * size.max() / max(searched.shape))  # quicker than from the whole
+            searched = geometry.scaled(
+                searched, scale * size.max() / max(searched.shape)
+            )  # quicker than from the whole
             in_searched, score = decode(self._grids(padded(searched)), self._min_score)
             points.append((in_searched + 0.5) * (size / searched.shape[::-1]) - 0.5)
             scores.append(score)
