@@ -67,7 +67,7 @@ def export(folder: Path, int8: str | None = None) -> list[str]:
     folder = folder.resolve()  # replaces the folder, not a link to it
     with locked(folder):
         manifest = read_manifest(folder, TRAIN_FINDER)
-        model = load_finder(folder)
+        model = finished(load_finder(folder))  # as this version builds it, whichever version trained it
         with atomic_folder(folder) as new:
             shutil.copytree(folder, new, dirs_exist_ok=True)
             metrics = manifest["metrics"]

@@ -24,9 +24,12 @@ def build() -> keras.Model:
 
     H and W are multiples of 32. The grids are float32 (N, H/8, W/8, 11), (N, H/16, W/16, 11), (N, H/32, W/32, 11): the
     logit that a face's middle is near the cell's center, and x, y of the five points, in cells from the cell's center.
+
+    The values that scale the pictures have four axes. With plain numbers, onnxruntime takes 24 ns per pixel, half of
+    the network's time, because it works along the last axis, which has length 1.
     """
     pictures = keras.Input((None, None, 1), name="pictures")
-    x = keras.layers.Rescaling(1 / 127.5, -1.0, name="scaled_pictures")(pictures)
+    x = keras.layers.Rescaling([[[[1 / 127.5]]]], [[[[-1.0]]]], name="scaled_pictures")(pictures)  # see the docstring
     for number, filters in enumerate(STEM_FILTERS, start=1):
         x = convolution(x, filters, f"stem_{number}", strides=2)
     x = convolution(x, STEM_FILTERS[-1], "stem_3")

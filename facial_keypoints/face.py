@@ -13,6 +13,7 @@ from facial_keypoints.measures import Measures, measures
 
 # Multiples of the network's typical uncertainty (`Predictor.typical_uncertainty`), so that they hold for any network.
 MAX_FIRST_UNCERTAINTY = 10  # above it after the first pass: no face
+MAX_FIRST_UNCERTAINTY_IF_EXACT = 4  # the same in crops from exact boxes
 MAX_UNCERTAINTY = 2.0  # above it after the last pass: no face; 99 % of faces had at most 1.9, most others 2.1 or more
 SAME_FACE = 0.15  # keypoints that are nearer on average, in widths of the box, belong to one face
 DECIMALS = 3  # of a px, in `Face.to_dict`

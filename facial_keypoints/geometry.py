@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from facial_keypoints.array_types import Bool, Float64, UInt8
+from facial_keypoints.array_types import Bool, Float64, Int64, UInt8
 
 TINY = 1e-12  # keeps a division finite where all points coincide
 
@@ -22,19 +22,23 @@ def fit_similarity(source: npt.ArrayLike, target: npt.ArrayLike, mask: Bool | No
     """
     before, after = (np.asarray(points, np.float64) @ np.array([1, 1j]) for points in (source, target))
     before, after = np.broadcast_arrays(np.atleast_2d(before), np.atleast_2d(after))
-    mask = np.ones(before.shape, bool) if mask is None else np.broadcast_to(mask, before.shape)
-    count = np.maximum(mask.sum(axis=1, keepdims=True), 1)
-    before, after = np.where(mask, before, 0), np.where(mask, after, 0)
+    count: int | Int64 = max(before.shape[1], 1)
+    if mask is not None:
+        mask = np.broadcast_to(mask, before.shape)
+        count = np.maximum(mask.sum(axis=1, keepdims=True), 1)
+        before, after = np.where(mask, before, 0), np.where(mask, after, 0)
     from_center = before.sum(axis=1, keepdims=True) / count
     to_center = after.sum(axis=1, keepdims=True) / count
-    spread = np.where(mask, before - from_center, 0)
+    spread = before - from_center if mask is None else np.where(mask, before - from_center, 0)
     power = (np.abs(spread) ** 2).sum(axis=1)
-    product = (spread.conj() * np.where(mask, after - to_center, 0)).sum(axis=1)
+    product = (spread.conj() * (after - to_center)).sum(axis=1)
     factor = np.where(power > TINY, product / np.maximum(power, TINY), 1)
     shift = to_center[:, 0] - factor * from_center[:, 0]
-    top = np.stack([factor.real, -factor.imag, shift.real], axis=-1)
-    bottom = np.stack([factor.imag, factor.real, shift.imag], axis=-1)
-    return np.stack([top, bottom], axis=1)
+    matrices = np.empty((len(factor), 2, 3))
+    matrices[:, 0, 0] = matrices[:, 1, 1] = factor.real
+    matrices[:, 1, 0], matrices[:, 0, 1] = factor.imag, -factor.imag
+    matrices[:, 0, 2], matrices[:, 1, 2] = shift.real, shift.imag
+    return matrices
 
 
 def transform(points: npt.ArrayLike, matrices: Float64) -> Float64:

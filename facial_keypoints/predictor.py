@@ -15,7 +15,14 @@ from facial_keypoints.boxes import Detector, given_boxes
 from facial_keypoints.codec import WITH_ERROR, Keypoints, decode, mean_output
 from facial_keypoints.detectors.haar import Haar, tilted_or_profile
 from facial_keypoints.errors import InputError, one_line
-from facial_keypoints.face import MAX_FIRST_UNCERTAINTY, MAX_UNCERTAINTY, Face, each_once, uncertainty
+from facial_keypoints.face import (
+    MAX_FIRST_UNCERTAINTY,
+    MAX_FIRST_UNCERTAINTY_IF_EXACT,
+    MAX_UNCERTAINTY,
+    Face,
+    each_once,
+    uncertainty,
+)
 from facial_keypoints.model_file import content_of, export_again, loaded
 from facial_keypoints.pictures import Picture, as_rgb
 from facial_keypoints.pretrained import INT8_FILE, MANIFEST, ONNX_FILE, find, shipped
@@ -231,9 +238,10 @@ class Predictor:
     def _found(self, picture: UInt8, detector: Detector, label_source: str | None) -> list[Face]:
         """Returns the faces that a detector finds, by uncertainty, then by the detector's score."""
         found = detector(picture)
-        most_first = MAX_FIRST_UNCERTAINTY * self.typical_uncertainty
+        most_first = MAX_FIRST_UNCERTAINTY_IF_EXACT if found.exact else MAX_FIRST_UNCERTAINTY
         still_px = STILL_IF_EXACT_PX if found.exact else STILL_PX
-        crops, output = self._settled(picture, cropping.crop_of_boxes(found, self.spec), PASSES, most_first, still_px)
+        first = cropping.crop_of_boxes(found, self.spec)
+        crops, output = self._settled(picture, first, PASSES, most_first * self.typical_uncertainty, still_px)
         real = self._uncertainties(output) < MAX_UNCERTAINTY * self.typical_uncertainty
         faces = self._faces(picture, crops[real], output[real], found.scores[real], label_source)
         return each_once(sorted(faces, key=lambda face: (uncertainty(face), -face.score)))
@@ -263,6 +271,8 @@ class Predictor:
             better = cropping.crop_of(geometry.transform(in_crop, geometry.inverse(crops[moving])), self.spec)
             moved = cropping.moved_px(crops[moving], better, self.spec) > still_px
             moving = moving[moved]
+            if not len(moving):
+                break
             crops[moving] = better[moved]
         return crops, output
 

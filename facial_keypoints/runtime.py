@@ -48,6 +48,7 @@ def session(content: bytes, threads: int = 0, providers: Sequence[Provider] = (C
     options = module.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = SILENT
+    options.add_session_config_entry("session.force_spinning_stop", "1")  # idle threads leave the cores
     made = module.InferenceSession(content, options, providers=list(providers), enable_fallback=0)
     if idle := [name for name in names if name not in made.get_providers()]:
         raise InputError(

@@ -24,7 +24,7 @@ STRIDES_PX = (8, 16, 32)  # between the cells of each grid; the sides of a pictu
 OUTPUTS = 1 + 2 * POINTS  # of a cell: the logit of a face, and x and y of the points
 GRAY_LEVEL = 127  # beyond the picture's edge
 MIN_SCORE = 0.5
-SAME_FACE_OVERLAP = 0.4  # of two boxes, intersection over union
+SAME_FACE_OVERLAP = 0.6  # of two boxes, as a share of the smaller one
 MOST_CELLS = 3000  # with the highest scores; many more than the largest crowd has
 SEARCHED_EYES_PX = 6.0  # distance of the smallest eyes in the searched picture
 SMALLEST_EYES_PX = 9.0  # in the user's picture, unless it is large:
@@ -103,23 +103,18 @@ class FaceFinder:
     def points(self, picture: Picture) -> tuple[Float64, Float64]:
         """Returns the five points of each face, float64 (F, 5, 2) in px of the picture, and the scores (F,)."""
         pixels = as_rgb(picture)
-        gray = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)
-        cells = [self._cells(gray, scale) for scale in scales_of(gray.shape, self._smallest_px)]
-        points, scores = (np.concatenate(parts) for parts in zip(*cells, strict=True))
-        best = np.argsort(-scores, kind="stable")[:MOST_CELLS]
-        return merged(points[best], scores[best])
-
-    def _cells(self, gray: UInt8, scale: float) -> tuple[Float64, Float64]:
-        """Returns the points (C, 5, 2), in px of the picture (H, W), and scores (C,) of the cells that see a face.
-
-        Args:
-            gray: the picture.
-            scale: at which it is searched.
-        """
-        searched = geometry.scaled(gray, scale)
-        points, scores = decode(self._grids(padded(searched)), self._min_score)
-        ratio = np.array(gray.shape[::-1]) / searched.shape[::-1]
-        return (points + 0.5) * ratio - 0.5, scores
+        searched = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)
+        size = np.array(searched.shape[::-1])
+        points, scores = [], []
+        for scale in scales_of(searched.shape, self._smallest_px):
+            searched = geometry.scaled(
+                searched, scale * size.max() / max(searched.shape)
+            )  # quicker than from the whole
+            in_searched, score = decode(self._grids(padded(searched)), self._min_score)
+            points.append((in_searched + 0.5) * (size / searched.shape[::-1]) - 0.5)
+            scores.append(score)
+        best = np.argsort(-np.concatenate(scores), kind="stable")[:MOST_CELLS]
+        return one_per_face(np.concatenate(points)[best], np.concatenate(scores)[best])
 
     def _grids(self, gray: UInt8) -> list[Float32]:
         """Returns the grids of a picture (H, W) whose sides are multiples of 32, each float32 (h, w, 11)."""
@@ -139,6 +134,8 @@ def _load_again(model: str | Path, options: dict[str, Any]) -> FaceFinder:
 
 def scales_of(shape: Sequence[int], smallest_px: float | None) -> list[float]:
     """Returns the scales, at most 1, at which a picture (H, W) is searched; a second, coarse search is for large faces.
+
+    The second scale is the smaller one.
 
     Args:
         shape: of the picture.
@@ -182,23 +179,24 @@ def cell_centers_px(rows: int, columns: int, stride_px: int) -> Float64:
     return np.asarray(stride_px * np.stack([x, y], axis=-1) + (stride_px - 1) / 2)
 
 
-def merged(points: Float64, scores: Float64) -> tuple[Float64, Float64]:
-    """Returns the points (F, 5, 2) and scores (F,) of faces from those of their cells, (C, 5, 2) and (C,).
+def one_per_face(points: Float64, scores: Float64) -> tuple[Float64, Float64]:
+    """Returns the points (F, 5, 2) and scores (F,) of the best cell of each face.
 
-    The cells are sorted, the best first. Cells whose boxes overlap see the same face: its points are the mean of
-    theirs, weighted by their scores; its score is the best.
+    Cells whose boxes overlap see the same face, or a part of it. Their mean is no better than the best cell: those of
+    a search at another scale are often far too small or too large.
+
+    Args:
+        points, scores: of all cells, (C, 5, 2) and (C,), the best first.
     """
     middle, side, _ = fitted_boxes(points)
     low, high = middle - side[:, None] / 2, middle + side[:, None] / 2
-    faces, best = [], []
+    best: list[int] = []
     left = np.arange(len(points))
     while len(left):
         first = left[0]
+        best.append(first)
         size = (np.minimum(high[left], high[first]) - np.maximum(low[left], low[first])).clip(0)
-        shared = size.prod(axis=1)
-        same = shared > SAME_FACE_OVERLAP * (side[left] ** 2 + side[first] ** 2 - shared)
-        same[0] = True
-        faces.append(np.average(points[left[same]], axis=0, weights=scores[left[same]]))
-        best.append(scores[first])
+        same = size.prod(axis=1) > SAME_FACE_OVERLAP * np.minimum(side[left], side[first]) ** 2
+        same[0] = True  # also a box without size
         left = left[~same]
-    return np.array(faces, np.float64).reshape(-1, POINTS, 2), np.array(best, np.float64)
+    return points[best], scores[best]

@@ -6,7 +6,7 @@ import pytest
 from detection.mosaic import Composed
 from detection.targets import COUNTS, IS_FACE, PER_SIDE, targets_of
 from facial_keypoints.array_types import Float32, Float64
-from facial_keypoints.detectors.finder import OUTPUTS, STRIDES_PX, decode, merged
+from facial_keypoints.detectors.finder import OUTPUTS, STRIDES_PX, decode, one_per_face
 from facial_keypoints.detectors.five_points import fitted_boxes
 from tests.detection.scenes import mean_face
 
@@ -62,7 +62,7 @@ def test_targets_decode_to_the_same_faces(side: float) -> None:
     for _ in range(10):
         x, y = rng.uniform(30, 98, 2).tolist()
         points = mean_face(x, y, side) + rng.normal(0, 0.01 * side, (1, 5, 2))
-        found, scores = merged(*decode(grids_of(targets_of(composed(points))), 0.5))
+        found, scores = one_per_face(*decode(grids_of(targets_of(composed(points))), 0.5))
         assert len(found) == 1
         np.testing.assert_allclose(found, points, atol=1e-3)
         assert scores[0] == pytest.approx(1 / (1 + np.exp(-5)))
@@ -70,6 +70,6 @@ def test_targets_decode_to_the_same_faces(side: float) -> None:
 
 def test_faces_side_by_side_stay_apart() -> None:
     points = np.concatenate([mean_face(30, 40, 36), mean_face(66, 40, 36), mean_face(100, 90, 20)])
-    found, _ = merged(*decode(grids_of(targets_of(composed(points))), 0.5))
+    found, _ = one_per_face(*decode(grids_of(targets_of(composed(points))), 0.5))
     middle = np.sort(fitted_boxes(found)[0][:, 0])
     np.testing.assert_allclose(middle, [30, 66, 100], atol=1e-3)

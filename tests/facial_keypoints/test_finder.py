@@ -15,8 +15,8 @@ from facial_keypoints.__main__ import main as facial_keypoints
 from facial_keypoints.array_types import Float32, UInt8
 from facial_keypoints.boxes import USUAL_EYES, eyes_in
 from facial_keypoints.detectors.choose import chosen_detector
-from facial_keypoints.detectors.finder import OUTPUTS, STRIDES_PX, decode, merged, padded, scales_of
-from facial_keypoints.detectors.five_points import MEAN, boxes_of, fitted_boxes
+from facial_keypoints.detectors.finder import OUTPUTS, STRIDES_PX, decode, one_per_face, padded, scales_of
+from facial_keypoints.detectors.five_points import MEAN, boxes_of
 from facial_keypoints.errors import InputError
 from facial_keypoints.pretrained import find, shipped, shipped_finder
 from tests.conftest import ROOT
@@ -52,7 +52,7 @@ def test_it_finds_the_faces_of_a_photo_where_the_keypoints_are(finder: FaceFinde
     for face in faces:
         eyes = np.array([face["right_eye_center"], face["left_eye_center"]])
         apart = np.linalg.norm(eyes[1] - eyes[0])
-        assert np.linalg.norm(points[:, :2] - eyes, axis=-1).mean(axis=-1).min() < 0.1 * apart
+        assert np.linalg.norm(points[:, :2] - eyes, axis=-1).mean(axis=-1).min() < 0.15 * apart
 
 
 def test_its_exact_boxes_need_no_more_passes_and_lead_to_the_same_keypoints(
@@ -69,7 +69,8 @@ def test_its_exact_boxes_need_no_more_passes_and_lead_to_the_same_keypoints(
 
         monkeypatch.setattr(predictor, "_run", counted)
         given = boxes._replace(exact=exact)
-        faces[exact] = predictor.predict(example, detector=lambda _, given=given: given)  # type: ignore[misc]
+        found = predictor.predict(example, detector=lambda _, given=given: given)  # type: ignore[misc]
+        faces[exact] = sorted(found, key=lambda face: face.box)
     assert boxes.exact
     assert FACES <= seen[True] <= seen[False]
     for one, other in zip(faces[True], faces[False], strict=True):
@@ -136,13 +137,12 @@ def test_a_cell_is_a_face_around_its_center() -> None:
     np.testing.assert_allclose(eyes_in(boxes)[0], points[0, :2], atol=1e-4)
 
 
-def test_cells_of_one_face_are_merged_by_their_scores_and_others_are_not() -> None:
-    points = np.array([(MEAN - 0.5) * 50 + (x, 60) for x in (100, 104, 200)])
-    found, scores = merged(points, np.array([0.9, 0.6, 0.5]))
-    middle, side, turn = fitted_boxes(found)
-    np.testing.assert_allclose(middle, np.array([[(0.9 * 100 + 0.6 * 104) / 1.5, 60], [200, 60]]))
-    np.testing.assert_allclose(side, 50)
-    np.testing.assert_allclose(turn, 0, atol=1e-9)
+def test_each_face_has_its_best_cell_and_parts_of_it_have_none() -> None:
+    # The first face at x = 100: two cells of its size, and one for its upper left quarter. Then a face beside it.
+    cells = [(100, 60, 50), (104, 60, 50), (87.5, 47.5, 25), (140, 60, 50)]
+    points = np.array([(MEAN - 0.5) * side + (x, y) for x, y, side in cells])
+    found, scores = one_per_face(points, np.array([0.9, 0.6, 0.55, 0.5]))
+    np.testing.assert_array_equal(found, points[[0, 3]])
     assert scores.tolist() == [0.9, 0.5]
 
 

@@ -269,6 +269,11 @@ def test_providers_are_used_and_pickled(predictor: Predictor, images: UInt8) -> 
         np.testing.assert_allclose(one.predict_crops(images[:2])[0], predictor.predict_crops(images[:2])[0], atol=1e-4)
 
 
+def test_idle_threads_of_the_network_do_not_keep_the_cores_busy() -> None:
+    options = Predictor(threads=2)._session.get_session_options()
+    assert options.get_session_config_entry("session.force_spinning_stop") == "1"
+
+
 def test_a_provider_that_is_not_installed_is_refused() -> None:
     if "CUDAExecutionProvider" in onnxruntime().get_available_providers():
         pytest.skip("this onnxruntime has CUDA")
