@@ -90,7 +90,7 @@ def test_all_stages_run_once_and_again_only_for_a_reason(
     assert str(reasons(out, "--recipe", "published")[1]).startswith("it was made by another command")
     with monkeypatch.context() as changed:
         changed.setitem(RECIPES, "default", replace(RECIPES["default"], learning_rate=0.5))
-        assert reasons(out) == [None, "its settings have changed: learning_rate was 0.0003, is 0.5", None]
+        assert reasons(out) == [None, "its settings have changed: learning_rate was 0.0008, is 0.5", None]
     with monkeypatch.context() as changed:
         backend = backend_name()
         changed.setenv("KERAS_BACKEND", "another")

@@ -611,7 +611,7 @@ def test_a_keypoint_without_a_training_label_is_told(data_48: Path, tmp_path: Pa
     ("arguments", "message"),
     [
         (["base", "--loss", "laplace"], "--loss laplace: base does not predict an expected error"),
-        (["v2", "--recipe", "default"], "--loss mse: ignores the expected error of v2"),
+        (["v2", "--recipe", "default"], "--loss mae: ignores the expected error of v2"),
         (["v2", "--flip-epochs-fraction", "2"], "--flip-epochs-fraction 2.0: give a fraction from 0 to 1"),
         (
             ["v2", "--schedule", "constant", "--warmup-epochs", "1"],
