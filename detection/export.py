@@ -18,7 +18,7 @@ from common.options import stage_parser
 from common.process import native_stderr_silenced
 from common.stage import locked, read_manifest
 from detection.scenes import read_inputs
-from detection.train import TRAIN_FINDER, load_finder
+from detection.train import TRAIN_FINDER, finished, load_finder
 from facial_keypoints.array_types import Float32, UInt8
 from facial_keypoints.errors import InputError, one_line, run
 from facial_keypoints.folders import atomic_folder

@@ -90,11 +90,14 @@ def train(
     initial_weights: Path | None = None,
     mine: Path | None = None,
 ) -> "keras.Model":
-    """Trains the network, writes its model folder and returns the saved model: the best epoch, in float32.
+    """Trains the network, writes its model folder and returns the saved model: the last epoch, in float32.
+
+    Not the epoch with the lowest validation loss: later ones find more faces, although they are too sure of their
+    mistakes.
 
     Args:
-        inputs: folders of pictures; eight tenths of their people and files train the network, one tenth chooses the
-            epoch, and one tenth is for tests.
+        inputs: folders of pictures; eight tenths of their people and files train the network, one tenth is for
+            validation, and one tenth for tests.
         out: the model folder to write.
         recipe: how to train; None: the default values.
         seed: of weights and composition.
@@ -184,16 +187,15 @@ def fit(
     state: "checkpoint.State",
     path: Path,
 ) -> None:
-    """Trains the compiled model from `state` to the end, and leaves it with its best weights."""
+    """Trains the compiled model from `state` to the end."""
     from tqdm.keras import TqdmCallback
 
     from detection.batches import VALIDATION, Batches, composed_pictures
     from detection.mosaic import shares_of
-    from training.callbacks import Checkpoint, EarlyStopping, EpochLine
+    from training.callbacks import Checkpoint, EpochLine
 
     done = state.epochs
-    if done >= recipe.epochs:
-        model.set_weights(state.best_weights)  # the run was killed after its last epoch
+    if done >= recipe.epochs:  # the run was killed after its last epoch
         return
     count = (recipe.epochs - done) * recipe.steps
     batches = Batches(scenes, recipe.batch_size, recipe.side_px, count, seed, first=done * recipe.steps)
@@ -212,7 +214,6 @@ def fit(
             validation_batch_size=recipe.batch_size,
             callbacks=[
                 finite(),
-                EarlyStopping(state, "val_loss", recipe.epochs),
                 Checkpoint(state, path, METRICS),
                 TqdmCallback() if terminal else EpochLine(METRICS),
             ],
@@ -255,8 +256,7 @@ def write_model(folder: Path, model: "keras.Model", state: "checkpoint.State", h
     """Writes the files of a model folder, and prints a summary of the training."""
     from models.summary import summary
 
-    best = 1 + int(state.early_stopping["best_epoch"])  # Keras counts from 0
-    val_loss = next(row["val_loss"] for row in state.history if row["epoch"] == best)
+    val_loss = state.history[-1]["val_loss"]
     model.save(folder / KERAS_FILE)
     (folder / "summary.txt").write_text(summary(model) + "\n", encoding="utf-8")
     with (folder / "history.csv").open("w", newline="", encoding="utf-8") as file:
@@ -266,7 +266,6 @@ def write_model(folder: Path, model: "keras.Model", state: "checkpoint.State", h
     metrics: dict[str, Any] = {
         "parameters": model.count_params(),
         "epochs": state.epochs,
-        "best_epoch": best,
         "val_loss": round(val_loss, 4),
         "seconds": round(state.seconds, 1),
     }
@@ -279,8 +278,7 @@ def write_model(folder: Path, model: "keras.Model", state: "checkpoint.State", h
         started=time.time() - state.seconds,
         code=state.code,
     )
-    took = f"{state.epochs} epochs in {seconds_text(state.seconds)}"
-    print(f"{took}; best is epoch {best}: validation loss {val_loss:.4g}")
+    print(f"{state.epochs} epochs in {seconds_text(state.seconds)}; validation loss {val_loss:.4g}")
 
 
 def parser() -> argparse.ArgumentParser:

@@ -28,8 +28,8 @@ class State:
         code: the hash of each project file that it runs; these must be the same too.
         history: the metrics of each epoch; epoch 0, before any training, has only those of validation.
         seconds: training time so far.
-        early_stopping: the attributes of Keras' EarlyStopping, by name.
-        best_weights: of the best epoch so far.
+        early_stopping: the attributes of Keras' EarlyStopping, by name; empty for a run that keeps its last epoch.
+        best_weights: of the best epoch so far; empty likewise.
     """
 
     settings: dict[str, Any]
@@ -77,13 +77,13 @@ def restore(path: Path, model: keras.Model, settings: dict[str, Any], code: dict
         raise InputError(f"{path.parent}: was started with {differs}; use the same settings, or --restart")
     if changed := changed_files(facts["code"], code):
         raise InputError(f"{path.parent}: was started before {', '.join(changed)} changed; start over with --restart")
-    own = variables(model)
+    own, of_best = variables(model), model.weights if facts["early_stopping"] else []
     try:
         values = [arrays[f"variable_{i}"] for i in range(len(own))]
-        best = [arrays[f"best_{i}"] for i in range(len(model.weights))]
+        best = [arrays[f"best_{i}"] for i in range(len(of_best))]
     except KeyError:
         raise _damaged(path) from None
-    expected = [tuple(v.shape) for v in (*own, *model.weights)]
+    expected = [tuple(v.shape) for v in (*own, *of_best)]
     if [value.shape for value in (*values, *best)] != expected:  # checked before anything is assigned
         raise _damaged(path)
     for variable, value in zip(own, values, strict=True):
