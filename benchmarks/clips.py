@@ -21,11 +21,11 @@ from common.options import stage_parser
 from common.process import one_opencv_thread
 from facial_keypoints.array_types import Bool, Float64, UInt8
 from facial_keypoints.boxes import Boxes, Detector
-from facial_keypoints.detectors.choose import HAAR, chosen_detector
-from facial_keypoints.detectors.haar import Haar
+from facial_keypoints.detectors.choose import chosen_detector
 from facial_keypoints.drawing import draw_faces
 from facial_keypoints.errors import InputError, run
 from facial_keypoints.predictor import Predictor
+from facial_keypoints.pretrained import FINDER
 from facial_keypoints.video import clips
 from facial_keypoints.video.tracking import TrackedFace, Tracker
 
@@ -175,11 +175,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("clip", type=Path, metavar="CLIP")
     parser.add_argument("--model", default="v2", metavar="NAME|DIR|FILE", help="model (default: %(default)s)")
     parser.add_argument(
-        "--detector", default=HAAR, metavar="haar|yunet|FILE.onnx", help="face detector (default: %(default)s)"
+        "--detector", default=FINDER, metavar="NAME|FILE.onnx|DIR", help="face detector (default: %(default)s)"
     )
     options = parser.parse_args(arguments)
     clip, predictor = clips.read_clip(options.clip), Predictor(options.model, threads=1)
-    detector: Detector = chosen_detector(options.detector) or Haar()
+    detector: Detector = chosen_detector(options.detector)
     with one_opencv_thread(), tempfile.TemporaryDirectory() as folder:
         raw, smoothed = (
             measure(clip, predictor, detector, smooth=smooth, folder=Path(folder)) for smooth in (False, True)

@@ -36,7 +36,6 @@ from facial_keypoints.boxes import USUAL_EYES, Boxes, Detector, eyes_in
 from facial_keypoints.detectors.choose import NAMES, YUNET, chosen_detector
 from facial_keypoints.detectors.five_points import NAMES as FIVE
 from facial_keypoints.detectors.five_points import POINTS, fitted_boxes
-from facial_keypoints.detectors.haar import Haar
 from facial_keypoints.drawing import draw_faces
 from facial_keypoints.errors import InputError, run
 from facial_keypoints.face import Face
@@ -92,10 +91,10 @@ def matches(points: Float64, middle: Float64, side: Float64) -> Bool:
     return np.asarray((distance < NEAR_SIDES * side_of_label) & (ratio < SIZE_FACTOR) & (ratio > 1 / SIZE_FACTOR))
 
 
-def count(scene: Scene, picture: UInt8, predictor: Predictor, detector: Detector | None, counts: Counts) -> None:
+def count(scene: Scene, picture: UInt8, predictor: Predictor, detector: Detector, counts: Counts) -> None:
     """Adds what a detector finds in a picture to its counts."""
     started = time.process_time()
-    (detector or Haar())(picture)
+    detector(picture)
     between = time.process_time()
     faces = predictor.predict(picture, detector=detector)
     counts.detecting += between - started
@@ -113,7 +112,7 @@ def count(scene: Scene, picture: UInt8, predictor: Predictor, detector: Detector
 
 
 def faces_report(
-    scenes: Sequence[Scene], detectors: dict[str, Detector | None], predictor: Predictor, false: Path | None
+    scenes: Sequence[Scene], detectors: dict[str, Detector], predictor: Predictor, false: Path | None
 ) -> str:
     """Returns a table with a row for each detector; writes the false faces to the folder `false`."""
     all_counts = {name: Counts() for name in detectors}
@@ -182,7 +181,7 @@ def blurred(picture: UInt8, points: Float64) -> tuple[UInt8, Float64]:
     return np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma), np.uint8), points
 
 
-def conditions_report(scenes: Sequence[Scene], detectors: dict[str, Detector | None]) -> str:
+def conditions_report(scenes: Sequence[Scene], detectors: dict[str, Detector]) -> str:
     """Returns a table with a row for each change of the pictures: the share of marked faces that are found."""
     changes: dict[str, Change] = {"as they are": lambda picture, points: (picture, points)}
     changes |= {f"eyes {eyes} px apart": partial(with_eyes, eyes) for eyes in EYES_PX}
@@ -195,7 +194,7 @@ def conditions_report(scenes: Sequence[Scene], detectors: dict[str, Detector | N
         for row, change in enumerate(changes.values()):
             changed, moved = change(picture, points)
             for column, detector in enumerate(detectors.values()):
-                found[row, column] += is_found((detector or Haar())(changed), moved)
+                found[row, column] += is_found(detector(changed), moved)
     shares = 100 * found / len(scenes)
     rows = [[name, *(f"{share:.1f} %" for share in row)] for name, row in zip(changes, shares, strict=True)]
     return f"{len(scenes)} marked faces\n\n" + table(["", *detectors], rows)
@@ -245,7 +244,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     scenes = [scenes[index] for index in evenly_spread(len(scenes), options.most or len(scenes))]
     if not scenes:
         raise InputError(f"{options.scenes}: has no pictures in the {options.split} split; give another --split")
-    detectors: dict[str, Detector | None] = {}
+    detectors: dict[str, Detector] = {}
     for name in options.detector:
         known = YUNET if Path(name).suffix == ".onnx" else name
         detectors[known] = MediaPipe(RANGES[name]) if name in RANGES else chosen_detector(name)

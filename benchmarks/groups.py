@@ -25,7 +25,7 @@ from facial_keypoints import geometry
 from facial_keypoints.array_types import Float64, UInt8
 from facial_keypoints.boxes import Detector
 from facial_keypoints.crops import eye_centers
-from facial_keypoints.detectors.choose import chosen_detector
+from facial_keypoints.detectors.choose import HAAR, chosen_detector
 from facial_keypoints.drawing import draw_faces
 from facial_keypoints.errors import InputError, run
 from facial_keypoints.face import Face
@@ -152,13 +152,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         help=f"distances between the eyes (default: {' '.join(map(str, EYES_PX))})",
     )
     p.add_argument(
-        "--pictures", type=Path, metavar="DIR", help="write the scenes with the faces that the cascade finds"
+        "--pictures", type=Path, metavar="DIR", help="write the scenes with the faces that face-finder finds"
     )
     options = p.parse_args(arguments)
     cv2.setNumThreads(1)
     predictor, yunet = Predictor(options.model, threads=1), chosen_detector(options.detector)
     photos = photos_of(options.folders, predictor, yunet)
-    detectors: dict[str, Detector | None] = {"Haar cascade": None, "YuNet": yunet}
+    detectors: dict[str, Detector] = {
+        "face-finder": chosen_detector(),
+        "YuNet": yunet,
+        "Haar cascade": chosen_detector(HAAR),
+    }
     rows = []
     for eyes_px in options.eyes:
         small = [photo for photo in (shrunk_to(photo, eyes_px) for photo in photos) if photo]

@@ -42,7 +42,7 @@ from data_prep.readers.labelled_pictures import LabelledPicture
 from facial_keypoints import crops, geometry
 from facial_keypoints.array_types import Float64, UInt8
 from facial_keypoints.boxes import Boxes, Detector
-from facial_keypoints.detectors.choose import YUNET, chosen_detector
+from facial_keypoints.detectors.choose import HAAR, YUNET, chosen_detector
 from facial_keypoints.detectors.haar import Haar
 from facial_keypoints.detectors.turned import turn_of
 from facial_keypoints.drawing import draw_faces
@@ -94,7 +94,7 @@ def turned(picture: UInt8, keypoints: Float64, degrees: float) -> tuple[UInt8, F
 
 
 def measure(
-    picture: UInt8, keypoints: Float64, predictor: Predictor, detector: Detector | None, witness: Detector | None
+    picture: UInt8, keypoints: Float64, predictor: Predictor, detector: Detector, witness: Detector | None
 ) -> Photo:
     """Returns the result for a photo with 68 keypoints; `witness` decides which of the other faces are real."""
     spec = predictor.spec
@@ -109,7 +109,7 @@ def measure(
         return float(np.linalg.norm(of.keypoints - truth, axis=1).mean()) / apart
 
     limit = MAX_UNCERTAINTY * predictor.typical_uncertainty
-    boxes = (detector or Haar())(picture)
+    boxes = detector(picture)
     tried = predictor.predict_at(picture, crops.crop_of_boxes(boxes, spec))
     dropped = [uncertainty(one) for one in tried if uncertainty(one) >= limit and error(one) >= FOUND]
     others = [other for other in faces if error(other) >= FOUND]
@@ -171,9 +171,10 @@ def chosen_from(photos: Sequence[Photo], typical_uncertainty: float) -> str:
 
 
 def photos_report(options: argparse.Namespace) -> None:
-    """Prints a table with one row per folder, angle and detector."""
+    """Prints a table with one row per folder, angle and detector; times are those of one thread."""
+    cv2.setNumThreads(1)
     predictor = Predictor(options.model, threads=1)
-    detectors = {"Haar": chosen_detector(any_angle=options.any_angle)}
+    detectors = {"Haar": chosen_detector(HAAR, any_angle=options.any_angle)}
     for given in options.detector:
         known = "YuNet" if given == YUNET or Path(given).suffix == ".onnx" else given
         detectors[known] = chosen_detector(given, any_angle=options.any_angle)

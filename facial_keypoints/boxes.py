@@ -37,6 +37,8 @@ class Boxes(NamedTuple):
         turns: float64 (F,), the rotation of each face in the picture's plane, in degrees clockwise.
         eyes: where the eyes are in these boxes.
         exact: the boxes follow from points that the detector found in each face, so the first crop is nearly final.
+        sure_score: boxes with a lower score may be false; networks without expected errors, which cannot reject a false
+            box, do not use them.
     """
 
     xywh: Float64
@@ -44,6 +46,7 @@ class Boxes(NamedTuple):
     turns: Float64
     eyes: EyesInBox
     exact: bool = False
+    sure_score: float = 0.0
 
 
 USUAL_EYES = EyesInBox(0.5, 0.38, 0.35)  # of a box from the brows to the chin
@@ -57,9 +60,15 @@ Detector = Callable[[UInt8], Boxes]
 
 
 def joined(found: Sequence[Boxes]) -> Boxes:
-    """Joins several `Boxes`, at least one, whose `eyes` are equal."""
-    xywh, scores, turns, eyes, exact = zip(*found, strict=True)
-    return Boxes(np.concatenate(xywh), np.concatenate(scores), np.concatenate(turns), eyes[0], all(exact))
+    """Joins several `Boxes` of one detector, at least one."""
+    xywh, scores, turns = (np.concatenate(arrays) for arrays in zip(*(boxes[:3] for boxes in found), strict=True))
+    return found[0]._replace(xywh=xywh, scores=scores, turns=turns)
+
+
+def sure(boxes: Boxes) -> Boxes:
+    """Returns the boxes whose score is at least their `sure_score`."""
+    kept = boxes.scores >= boxes.sure_score
+    return boxes._replace(xywh=boxes.xywh[kept], scores=boxes.scores[kept], turns=boxes.turns[kept])
 
 
 def given_boxes(xywh: npt.ArrayLike) -> Boxes:

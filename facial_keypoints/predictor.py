@@ -1,5 +1,6 @@
 """Predicts keypoints with a network in an ONNX file. N crops, F faces, K keypoints, M output points."""
 
+import functools
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,9 +12,9 @@ import numpy.typing as npt
 from facial_keypoints import crops as cropping
 from facial_keypoints import geometry
 from facial_keypoints.array_types import Float32, Float64, Int64, UInt8
-from facial_keypoints.boxes import Detector, given_boxes
+from facial_keypoints.boxes import Detector, given_boxes, sure
 from facial_keypoints.codec import WITH_ERROR, Keypoints, decode, mean_output
-from facial_keypoints.detectors.haar import Haar, tilted_or_profile
+from facial_keypoints.detectors.finder import FaceFinder
 from facial_keypoints.errors import InputError, one_line
 from facial_keypoints.face import (
     MAX_FIRST_UNCERTAINTY,
@@ -59,8 +60,8 @@ class Predictor:
         >>> for face in predictor.predict("photo.jpg"):
         ...     x, y = face["nose_tip"]
         ...     print(f"{x:.0f}, {y:.0f}")
-        380, 159
-        138, 165
+        379, 160
+        140, 166
     """
 
     spec: ModelSpec
@@ -112,8 +113,7 @@ class Predictor:
         self._views = self._checked_views(views)
         self._box_px = cropping.box_of(np.eye(2, 3), self.spec)[2]  # of the mean face, in its crop
         self.typical_uncertainty = _typical_uncertainty(self.path, self._box_px)
-        haar = Haar()
-        self._detectors = haar, tilted_or_profile(haar)
+        self._threads = threads
         self._input = _input_name(self._session, self.spec, self.path)
         self._run(np.zeros((1, *self.spec.crop.shape), np.uint8))  # fails here if the file contradicts its metadata
 
@@ -143,12 +143,12 @@ class Predictor:
         """Finds the faces in a picture and returns them with their keypoints, the surest first.
 
         A detection is dropped if the network expects larger errors than on any real face, or if its keypoints coincide
-        with those of another face. A network without expected errors drops no false detections.
+        with those of another face. A network without expected errors cannot drop false detections; it uses only boxes
+        of which the detector is sure.
 
         Args:
             picture: a path, a numpy array of uint8, (H, W, 3) RGB or (H, W) or (H, W, 1) gray, or a PIL image.
-            detector: finds the faces, for instance `YuNet()`. None: OpenCV's Haar cascade; if that finds no face, the
-                cascade on copies turned by 25 degrees both ways, and the cascade for profiles.
+            detector: finds the faces, for instance `YuNet()`; `FaceFinder()` by default.
             boxes: float (F, 4), x, y, width and height of each face in px, in place of a detector. Returns one face for
                 each box, in their order. Required if the keypoint set has no eyes, by which faces are found: for a
                 hand, a cat or a mouth.
@@ -175,10 +175,7 @@ class Predictor:
             return self.predict_at(
                 pixels, cropping.crop_of_boxes(given_boxes(boxes), self.spec), label_source=label_source
             )
-        for each in (detector,) if detector else self._detectors:
-            if faces := self._found(pixels, each, label_source):
-                return faces
-        return []
+        return self._found(pixels, detector or self._face_finder, label_source)
 
     def predict_crops(self, images: UInt8, label_source: str | None = None) -> Keypoints:
         """Returns the keypoints of faces that are cropped already, (N, K, 2), and their expected errors, (N, K).
@@ -235,9 +232,14 @@ class Predictor:
         crops, output = self._settled(pixels, crops, passes)
         return self._faces(pixels, crops, output, np.ones(len(crops)), label_source)
 
+    @functools.cached_property
+    def _face_finder(self) -> FaceFinder:
+        """The default detector, loaded when the first picture needs it."""
+        return FaceFinder(threads=self._threads)
+
     def _found(self, picture: UInt8, detector: Detector, label_source: str | None) -> list[Face]:
         """Returns the faces that a detector finds, by uncertainty, then by the detector's score."""
-        found = detector(picture)
+        found = detector(picture) if self.spec.expected_error else sure(detector(picture))
         most_first = MAX_FIRST_UNCERTAINTY_IF_EXACT if found.exact else MAX_FIRST_UNCERTAINTY
         still_px = STILL_IF_EXACT_PX if found.exact else STILL_PX
         first = cropping.crop_of_boxes(found, self.spec)

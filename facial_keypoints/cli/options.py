@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from facial_keypoints.boxes import Detector
-from facial_keypoints.detectors.choose import HAAR, NAMES, chosen_detector
+from facial_keypoints.detectors.choose import NAMES, chosen_detector
+from facial_keypoints.pretrained import FINDER
 
 
 def new_parser(commands: Any, name: str, does: str, example: str) -> argparse.ArgumentParser:
@@ -35,18 +36,18 @@ def add_detector_options(parser: argparse.ArgumentParser) -> argparse._ArgumentG
     group = parser.add_argument_group("face detection")
     group.add_argument(
         "--detector",
-        default=HAAR,
+        default=FINDER,
         metavar=f"{'|'.join(NAMES)}|FILE.onnx|DIR",
-        help="haar: OpenCV's cascade for frontal faces; haar-profile: also faces from the side; yunet: 5 to 10 times "
-        "as fast as haar, finds more small faces, downloads 233 kB once; face-finder: this project's own "
-        "network; FILE.onnx: YuNet from this file; DIR: a face finder of your own (default: %(default)s)",
+        help="face-finder: this project's network; yunet: finds more small and turned faces, downloads 233 kB once; "
+        "haar: OpenCV's cascade for frontal faces; haar-profile: also faces from the side; FILE.onnx: YuNet from this "
+        "file; DIR: a face finder of your own (default: %(default)s)",
     )
     group.add_argument(
         "--smallest",
         type=float,
         metavar="PX",
         help="with --detector face-finder: find faces whose eyes are at least PX apart; smaller values take longer "
-        "(default: 1 %% of the picture's longer side, at least 9)",
+        "(default: 0.6 %% of the picture's longer side, at least 9)",
     )
     group.add_argument("--any-angle", action="store_true", help="also find faces on their side or upside down")
     return group
@@ -78,6 +79,6 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def detector_of(options: argparse.Namespace) -> Detector | None:
+def detector_of(options: argparse.Namespace) -> Detector:
     """Returns the `chosen_detector` of the options."""
     return chosen_detector(options.detector, any_angle=options.any_angle, smallest_px=options.smallest)

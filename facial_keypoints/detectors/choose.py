@@ -11,12 +11,12 @@ from facial_keypoints.errors import InputError
 from facial_keypoints.pretrained import FINDER
 
 HAAR, HAAR_PROFILE, YUNET = "haar", "haar-profile", "yunet"
-NAMES = HAAR, HAAR_PROFILE, YUNET, FINDER
+NAMES = FINDER, YUNET, HAAR, HAAR_PROFILE
 WIDE_STEP_DEGREES, HAAR_STEP_DEGREES = 90, 45  # between turned copies: networks find faces turned by 50, Haar by 20
 
 
-def chosen_detector(name: str = HAAR, *, any_angle: bool = False, smallest_px: float | None = None) -> Detector | None:
-    """Returns a detector by its name; None for the default detector of `Predictor.predict`.
+def chosen_detector(name: str = FINDER, *, any_angle: bool = False, smallest_px: float | None = None) -> Detector:
+    """Returns a detector by its name.
 
     Args:
         name: `haar`: OpenCV's Haar cascade for frontal faces. `haar-profile`: also faces from the side. `yunet`: YuNet,
@@ -36,8 +36,6 @@ def chosen_detector(name: str = HAAR, *, any_angle: bool = False, smallest_px: f
         return Turned(finder, range(0, 360, WIDE_STEP_DEGREES)) if any_angle else finder
     if smallest_px is not None:
         raise InputError(f"--smallest {smallest_px:g}: is for --detector {FINDER} only; leave it out")
-    if name == HAAR and not any_angle:
-        return None
     if name in (HAAR, HAAR_PROFILE):
         detector: Detector = Haar(profile=name == HAAR_PROFILE)
         step = HAAR_STEP_DEGREES

@@ -23,12 +23,13 @@ EXPORT = "detection.export"  # the stage that writes the file
 STRIDES_PX = (8, 16, 32)  # between the cells of each grid; the sides of a picture are multiples of the last
 OUTPUTS = 1 + 2 * POINTS  # of a cell: the logit of a face, and x and y of the points
 GRAY_LEVEL = 127  # beyond the picture's edge
-MIN_SCORE = 0.5
+MIN_SCORE = 0.4
+SURE_SCORE = 0.9  # see `boxes.Boxes`
 SAME_FACE_OVERLAP = 0.6  # of two boxes, as a share of the smaller one
 MOST_CELLS = 3000  # with the highest scores; many more than the largest crowd has
 SEARCHED_EYES_PX = 6.0  # distance of the smallest eyes in the searched picture
 SMALLEST_EYES_PX = 9.0  # in the user's picture, unless it is large:
-SMALLEST_EYES_SHARE = 0.01  # of the picture's longer side
+SMALLEST_EYES_SHARE = 0.006  # of the picture's longer side
 LARGEST_SIDE_PX = 2560  # of the searched picture, whatever the user asks for
 ONE_SEARCH_PX, COARSE_SIDE_PX = 256, 192  # longer sides: up to which one search finds all faces, and of the second one
 
@@ -59,7 +60,7 @@ class FaceFinder:
         Args:
             model: a model folder that `detection.train` wrote; the shipped one by default.
             smallest_px: the distance between the eyes of the smallest faces to be found, in px of the picture. Smaller
-                values take longer. None: 1 % of the picture's longer side, but at least 9 px.
+                values take longer. None: 0.6 % of the picture's longer side, but at least 9 px.
             min_score: of a face, between 0 and 1. A lower one finds more faces and more false ones, most of which
                 `Predictor.predict` drops.
             int8: load `model_int8.onnx`, which is smaller.
@@ -98,7 +99,7 @@ class FaceFinder:
     def __call__(self, picture: Picture) -> Boxes:
         """Returns boxes around the faces in a picture: a path, an array or a PIL image, as in `Predictor.predict`."""
         points, scores = self.points(picture)
-        return boxes_of(points, scores)
+        return boxes_of(points, scores)._replace(sure_score=SURE_SCORE)
 
     def points(self, picture: Picture) -> tuple[Float64, Float64]:
         """Returns the five points of each face, float64 (F, 5, 2) in px of the picture, and the scores (F,)."""

@@ -11,16 +11,14 @@ import cv2
 import numpy as np
 
 from facial_keypoints.array_types import Float64, UInt8
-from facial_keypoints.boxes import Boxes, Detector, EyesInBox, joined, shrunk
+from facial_keypoints.boxes import Boxes, EyesInBox, shrunk
 from facial_keypoints.detectors.per_thread import PerThread
-from facial_keypoints.detectors.turned import Turned
 from facial_keypoints.pictures import Picture, as_rgb
 
 FRONTAL, PROFILE = "haarcascade_frontalface_alt2.xml", "haarcascade_profileface.xml"  # in OpenCV's wheels
 EYES = EyesInBox(0.5, 0.39, 0.38)
 SCALE_STEP = 1.1
 NEIGHBORS = 1  # detections nearby that confirm one
-TILT_DEGREES = 25
 SMALLEST_PX = 20  # of a face's box in the shrunk picture
 
 
@@ -35,21 +33,20 @@ class Haar:
         2
     """
 
-    def __init__(self, *, frontal: bool = True, profile: bool = False) -> None:
+    def __init__(self, *, profile: bool = False) -> None:
         """Chooses the cascades.
 
         Args:
-            frontal: detect faces that look at the camera.
-            profile: detect faces from the side, which takes twice as long.
+            profile: also detect faces from the side, which takes three times as long.
         """
-        self._frontal, self._profile = frontal, profile
+        self._profile = profile
         self._cascades = PerThread()  # threads cannot share OpenCV's cascades
 
     def __call__(self, picture: Picture) -> Boxes:
         """Returns boxes around the faces in a picture: a path, an array or a PIL image, as in `Predictor.predict`."""
         picture = as_rgb(picture)
         small = shrunk(np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8)[..., None])[..., 0]
-        found = [self._search(FRONTAL, small)] if self._frontal else []
+        found = [self._search(FRONTAL, small)]
         if self._profile:  # the cascade detects faces that look to the left of the picture
             right = self._search(PROFILE, np.ascontiguousarray(small[:, ::-1]))
             right[:, 0] = small.shape[1] - right[:, 0] - right[:, 2]
@@ -72,9 +69,3 @@ class Haar:
         if name not in of_thread:
             of_thread[name] = cv2.CascadeClassifier(str(Path(cv2.__file__).parent / "data" / name))
         return of_thread[name]
-
-
-def tilted_or_profile(haar: Haar) -> Detector:
-    """Returns a detector of tilted faces and of profiles, for pictures in which `haar` finds no face."""
-    tilted, profile = Turned(haar, (-TILT_DEGREES, TILT_DEGREES)), Haar(frontal=False, profile=True)
-    return lambda picture: joined([tilted(picture), profile(picture)])

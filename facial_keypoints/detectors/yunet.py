@@ -1,7 +1,4 @@
-"""YuNet (Wu, Peng and Yu 2023, "YuNet: A Tiny Millisecond-level Face Detector"), which OpenCV runs.
-
-It is 5 to 10 times as fast as the Haar cascade and finds more small faces.
-"""
+"""YuNet (Wu, Peng and Yu 2023, "YuNet: A Tiny Millisecond-level Face Detector"), which OpenCV runs."""
 
 from pathlib import Path
 
@@ -28,8 +25,8 @@ SAME_FACE_OVERLAP = 0.3  # of two boxes, intersection over union
 class YuNet:
     """Detects faces from the front and from the side, rotated by up to 50 degrees.
 
-    It is 5 to 10 times as fast as `Haar` and finds more small faces. Several threads may use it at once. It is
-    a callable that takes a picture and returns `boxes.Boxes`, for `Predictor.predict(detector=...)`.
+    It is a callable that takes a picture and returns `boxes.Boxes`, for `Predictor.predict(detector=...)`. Several
+    threads may use it at once.
 
     Example:
         >>> from facial_keypoints import Predictor, YuNet

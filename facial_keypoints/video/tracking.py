@@ -15,7 +15,6 @@ import numpy as np
 from facial_keypoints.array_types import Float32, Float64, UInt8
 from facial_keypoints.boxes import Detector
 from facial_keypoints.crops import box_of, crop_of
-from facial_keypoints.detectors.haar import Haar
 from facial_keypoints.face import MAX_UNCERTAINTY, Face, each_once, uncertainty
 from facial_keypoints.measures import Measures, measures
 from facial_keypoints.pictures import Picture, as_rgb
@@ -93,7 +92,7 @@ class Tracker:
 
         Args:
             predictor: predicts the keypoints.
-            detector: finds new faces, now and then; None: OpenCV's Haar cascade.
+            detector: finds new faces, now and then; None: as in `Predictor.predict`.
             smooth: whether to smooth the keypoints by a one-euro filter.
             background: where the detector runs while frames continue, for a camera; its faces come some frames late.
                 None: each frame waits for the detector, and equal clips give equal faces.
@@ -102,7 +101,7 @@ class Tracker:
             InputError: the predictor's keypoint set has no eyes, by which faces are found.
         """
         predictor.check_eyes("clips and cameras need a model of faces")
-        self._predictor, self._detector = predictor, detector or Haar()  # no further search in frames without a face
+        self._predictor, self._detector = predictor, detector
         self._smooth, self._background = smooth, background
         self._tracks: list[_Track] = []
         self._count = 0  # the number of faces so far

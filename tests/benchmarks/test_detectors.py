@@ -73,7 +73,7 @@ def test_found_missed_and_false_faces_are_counted(folder: Path) -> None:
 
 def test_the_tables_have_a_row_or_a_column_for_each_detector(folder: Path, tmp_path: Path) -> None:
     scenes = read_scenes(folder)[:1]
-    detectors: dict[str, Detector | None] = {"right": at(scenes[0].points), "none": at(np.zeros((0, 5, 2)))}
+    detectors: dict[str, Detector] = {"right": at(scenes[0].points), "none": at(np.zeros((0, 5, 2)))}
     text = faces_report(scenes, detectors, Predictor("v2", threads=1), tmp_path / "false")
     assert "| right | 1 | 0 | 0 |" in text
     assert "| none | 0 | 0 | 0 |" in text

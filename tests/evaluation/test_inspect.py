@@ -15,10 +15,10 @@ from evaluation.inspection.inside import color_order, convolutions, stages, step
 from evaluation.inspection.inspected_face import DRAWN, inspected_face
 from evaluation.inspection.sensitivity import COVERS, cover_middles, input_gradient, occlusion, saliency
 from evaluation.stages import INSPECT
-from facial_keypoints import crops
+from facial_keypoints import FaceFinder, crops
 from facial_keypoints.array_types import Float32, Float64, UInt8
 from facial_keypoints.boxes import Boxes
-from facial_keypoints.detectors.haar import EYES, Haar
+from facial_keypoints.detectors.haar import EYES
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import FACE15
 from facial_keypoints.pictures import read_picture, write_picture
@@ -357,7 +357,7 @@ def test_the_face_is_taken_not_what_the_detector_is_surer_of(tmp_path: Path, mon
     write_picture(tmp_path / "two.png", picture)
     given = np.array([[300, 40, 160, 160], [40, 40, 192, 192]], np.float64)
     boxes = Boxes(given, np.array([9.0, 1.0]), np.zeros(2), EYES)
-    monkeypatch.setattr(Haar, "__call__", lambda *_: boxes)
+    monkeypatch.setattr(FaceFinder, "__call__", lambda *_: boxes)
     face = inspected_face(load_model(V2), tmp_path / "two.png", detect=True)
     predictor = Predictor("v2", threads=1)
     (found,) = predictor.predict(picture)

@@ -14,7 +14,7 @@ from PIL import Image
 
 from facial_keypoints import InputError, Predictor
 from facial_keypoints.array_types import Float64, UInt8
-from facial_keypoints.boxes import Boxes, given_boxes
+from facial_keypoints.boxes import Boxes, given_boxes, joined, sure
 from facial_keypoints.crops import box_of, crop_of, crop_of_boxes
 from facial_keypoints.detectors.haar import Haar
 from facial_keypoints.drawing import draw_faces
@@ -22,8 +22,10 @@ from facial_keypoints.face import Face, each_once, uncertainty
 from facial_keypoints.keypoint_set import FACE15, FACE68
 from facial_keypoints.measures import measures
 from facial_keypoints.pictures import read_picture, write_picture
+from facial_keypoints.spec import Crop, ModelSpec
 from tests.conftest import ROOT
 from tests.facial_keypoints.drawn import Drawn, drawn_faces
+from tests.facial_keypoints.small_models import means_of_channels
 
 PHOTOS = ROOT.parent / "shared" / "photos"
 EXACT = 0.09  # of the eyes' distance: drawn faces' mean error, by a network that was trained on photographs
@@ -62,6 +64,17 @@ def test_drawn_faces_are_found_where_they_are_and_nothing_else(predictor: Predic
         assert face.keypoints.dtype == np.float32
         assert face.expected_error is not None
         assert face.expected_error.shape == (15,)
+
+
+def test_unsure_boxes_are_for_networks_that_can_reject_them(predictor: Predictor, drawn: Drawn, tmp_path: Path) -> None:
+    boxes = given_boxes(drawn.boxes)._replace(scores=np.array([0.95, 0.9, *[0.6] * 4]), sure_score=0.9)
+    assert len(predictor.predict(drawn.picture, detector=lambda _: boxes)) == 6
+    spec = ModelSpec(FACE15, (0,), False, Crop(4, 5, 1, tuple((m % 4, m / 5) for m in range(15))))
+    without = Predictor(means_of_channels(tmp_path / "means.onnx", 1, spec))
+    faces = without.predict(drawn.picture, detector=lambda _: boxes)
+    assert [face.score for face in faces] == [0.95, 0.9]
+    tilted = joined([boxes, boxes._replace(scores=boxes.scores / 2)])
+    assert sure(tilted).scores.tolist() == [0.95, 0.9]
 
 
 def test_given_boxes_are_kept_all_and_in_order(predictor: Predictor, drawn: Drawn) -> None:

@@ -317,7 +317,7 @@ def test_a_picture_that_changed_since_the_kill_is_done_again(
         (["{in}/a.png", "--detector", "{in}/y.onnx"], "y.onnx: no such file; give YuNet's"),
         (
             ["{in}/a.png", "--detector", "hog"],
-            "--detector hog: no such detector; give haar, haar-profile, yunet, face-finder,",
+            "--detector hog: no such detector; give face-finder, yunet, haar, haar-profile,",
         ),
         (["{in}/a.png", "--workers", "0"], "--workers 0: must be 1 to 1024"),
         (["{in}/a.png", "--workers", "99999999999"], "--workers 99999999999: must be 1 to 1024"),
