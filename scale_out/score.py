@@ -21,6 +21,7 @@ from common.options import stage_parser
 from common.process import native_stderr_silenced
 from common.stage import command_line, locked
 from facial_keypoints.cli.options import add_detector_options, add_model_options, cores, detector_of
+from facial_keypoints.detectors.choose import NAMES
 from facial_keypoints.errors import InputError, counted, one_line, run
 from facial_keypoints.folders import OF_FILE_MANAGERS, atomic_file
 from facial_keypoints.predictor import Predictor
@@ -84,12 +85,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     pictures = find_pictures(options.input, options.out)
     digest = file_hash(predictor.path)
-    given = {name: getattr(options, name) for name in ("detector", "any_angle", "no_detect", "views")}
+    given = {name: getattr(options, name) for name in ("detector", "any_angle", "smallest", "no_detect", "views")}
     facts = {"model": digest, "pictures": pictures.digest, **given}
     options.out = options.out.absolute()  # the processes of Ray have other current folders
     if options.model not in shipped():
         options.model = str(predictor.path.absolute())
-    if options.detector.endswith(".onnx"):
+    if options.detector not in NAMES:
         options.detector = str(Path(options.detector).absolute())
     with locked(options.out):
         score(options, pictures, facts)

@@ -195,7 +195,8 @@ def test_another_job_is_refused(
         (["--model", "v2-68"], "other model"),
         (["--views", "2"], r"other views \(1, not 2\)"),
         (["--no-detect"], r"other no_detect \(False, not True\)"),
-        (["--detector", "haar-profile"], r"other detector \(haar, not haar-profile\)"),
+        (["--detector", "haar-profile"], r"other detector \(face-finder, not haar-profile\)"),
+        (["--smallest", "6"], r"other smallest \(None, not 6.0\)"),
     ):
         with pytest.raises(InputError, match=f"out: holds a job with {says}; choose another --out"):
             score.main([*command, *more])
