@@ -20,22 +20,23 @@ from common.process import one_opencv_thread
 from common.stage import Stage, check_out, locked, read_manifest, seconds_text, stage_code, write_manifest
 from detection.mine import mined
 from detection.scenes import Scene, read_inputs
+from facial_keypoints.detectors.finder import STRIDES_PX
 from facial_keypoints.errors import InputError, one_line, run
 from facial_keypoints.folders import atomic_folder
-from facial_keypoints.pretrained import KERAS_FILE
+from facial_keypoints.pretrained import FINDER, KERAS_FILE
+from training.recipes import PRECISIONS
 
 if TYPE_CHECKING:
     import keras
 
     from training import checkpoint
 
-NAME = "face-finder"
-DEFAULT_OUT = Path("artifacts/models") / NAME
+DEFAULT_OUT = Path("artifacts/models") / FINDER
 TRAIN_FINDER = Stage("train-finder", "detection.train", "INPUT... --out DIR")
 METRICS = ("loss", "val_loss")  # of each epoch, the columns of `history.csv`
 WARMUP = 0.04  # of all steps, in which the learning rate rises from 0
 LARGEST_STEP = 10.0  # norm of a gradient, beyond which it is shortened
-CELLS_PX = 32  # of the coarsest grid
+CELLS_PX = STRIDES_PX[-1]  # of the coarsest grid
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,6 @@ HELP = {
     "weight_decay": "decoupled weight decay",
     "precision": "Keras dtype policy during training",
 }
-PRECISIONS = ("float32", "mixed_bfloat16")
 
 
 def train(
@@ -136,7 +136,7 @@ def train(
             model.set_weights(load_finder(initial_weights).get_weights())
         state = core.begin(path, model, settings, code, resume, restart)
         faces = sum(int(scene.sure.sum()) for scene in scenes)
-        print(f"{NAME}: {model.count_params():,} parameters, {faces:,} faces in {len(scenes):,} pictures", flush=True)
+        print(f"{FINDER}: {model.count_params():,} parameters, {faces:,} faces in {len(scenes):,} pictures", flush=True)
         with core.kept_for_resuming(path, state):
             fit(model, scenes, val_scenes, recipe, seed, state, path)
         kept = finished(model)
@@ -161,7 +161,7 @@ def untrained(recipe: Recipe, seed: int) -> "keras.Model":
 
     from detection.losses import finder_loss
     from detection.network import build, with_one_output
-    from training.core import precision
+    from training.core import compile_with_adam, precision
 
     keras.utils.set_random_seed(seed)
     with precision(recipe.precision):
@@ -171,10 +171,7 @@ def untrained(recipe: Recipe, seed: int) -> "keras.Model":
     rate = keras.optimizers.schedules.CosineDecay(
         0.0, decay_steps=max(1, steps - warmup), warmup_target=recipe.learning_rate, warmup_steps=warmup
     )
-    optimizer = keras.optimizers.Adam(rate, weight_decay=recipe.weight_decay or None, global_clipnorm=LARGEST_STEP)
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    compiled = False if keras.backend.backend() == "tensorflow" else "auto"
-    model.compile(optimizer, loss=finder_loss, jit_compile=compiled)
+    compile_with_adam(model, rate, recipe.weight_decay, global_clipnorm=LARGEST_STEP, loss=finder_loss)
     return model
 
 

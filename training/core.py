@@ -290,13 +290,28 @@ def compile_model(model: keras.Model, recipe: Recipe, steps: int) -> None:
             warmup_target=recipe.learning_rate if warmup else None,
             warmup_steps=warmup * steps,
         )
-    optimizer = keras.optimizers.Adam(rate, weight_decay=recipe.weight_decay or None)
-    if recipe.weight_decay:
+    compile_with_adam(model, rate, recipe.weight_decay, loss=masked_loss(recipe.loss), weighted_metrics=[masked_mae()])
+    model.optimizer.build(model.trainable_variables)  # in the scope of `training.distribution`
+
+
+def compile_with_adam(
+    model: keras.Model, rate: Any, weight_decay: float, global_clipnorm: float | None = None, **losses: Any
+) -> None:
+    """Compiles a model with Adam, whose weight decay leaves out biases and normalization.
+
+    Args:
+        model: to compile.
+        rate: the learning rate, or a schedule.
+        weight_decay: decoupled; 0: none.
+        global_clipnorm: the largest norm of all gradients together; None: any.
+        losses: the losses and metrics of `keras.Model.compile`.
+    """
+    optimizer = keras.optimizers.Adam(rate, weight_decay=weight_decay or None, global_clipnorm=global_clipnorm)
+    if weight_decay:
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     # TensorFlow on a CPU takes twice as long for compiled steps.
     compiled = False if keras.backend.backend() == "tensorflow" else "auto"
-    model.compile(optimizer, loss=masked_loss(recipe.loss), weighted_metrics=[masked_mae()], jit_compile=compiled)
-    model.optimizer.build(model.trainable_variables)  # in the scope of `training.distribution`
+    model.compile(optimizer, jit_compile=compiled, **losses)
 
 
 def begin(

@@ -3,6 +3,7 @@
 `python -m detection.train` trains it. F faces, C cells of the network's grids.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -92,9 +93,9 @@ class FaceFinder:
         self._input = str(self._session.get_inputs()[0].name)
         self._grids(np.zeros((STRIDES_PX[-1], STRIDES_PX[-1]), np.uint8))  # fails here if the file is another one
 
-    def __reduce__(self) -> tuple[Callable[..., "FaceFinder"], tuple[str | Path, dict[str, Any]]]:
+    def __reduce__(self) -> tuple[Callable[..., "FaceFinder"], tuple[()]]:
         """Returns how `pickle` and `copy` make it again."""
-        return _load_again, (self._model, self._options)
+        return functools.partial(FaceFinder, self._model, **self._options), ()
 
     def __call__(self, picture: Picture) -> Boxes:
         """Returns boxes around the faces in a picture: a path, an array or a PIL image, as in `Predictor.predict`."""
@@ -127,10 +128,6 @@ class FaceFinder:
         if [np.shape(output) for output in outputs] != wanted:
             raise InputError(f"{self._path}: is not a face finder; {export_again(EXPORT)}")
         return [output[0] for output in outputs]
-
-
-def _load_again(model: str | Path, options: dict[str, Any]) -> FaceFinder:
-    return FaceFinder(model, **options)
 
 
 def scales_of(shape: Sequence[int], smallest_px: float | None) -> list[float]:
