@@ -83,13 +83,13 @@ def soft_argmax_with_offsets(features: keras.KerasTensor, output_points: int) ->
     equals the mean over the outputs of all cells, at a quarter of the cost.
     """
     rows, columns, channels = features.shape[1:]
-    cells = rows * columns
     f32 = {"dtype": "float32"}  # half precision would round coordinates
     logits = keras.layers.Conv2D(output_points, 1, name="attention_logits", **f32)(features)
-    # By operations, whose shapes ONNX files hold as constants; the layers of the same name work them out at each call.
-    logits = keras.ops.transpose(keras.ops.reshape(logits, (-1, cells, output_points)), (0, 2, 1))
+    # Convolutions of ONNX files give (N, M, H, W), so this order costs no transposition there. By operations, whose
+    # shapes ONNX files hold as constants; the layers of the same name work them out at each call.
+    logits = keras.ops.reshape(keras.ops.transpose(logits, (0, 3, 1, 2)), (-1, output_points, rows * columns))
     attention = keras.layers.Softmax(axis=-1, name="attention", **f32)(logits)  # (N, M, cells)
-    features = keras.ops.cast(keras.ops.reshape(features, (-1, cells, channels)), "float32")
+    features = keras.ops.cast(keras.ops.reshape(features, (-1, rows * columns, channels)), "float32")
     seen = keras.ops.matmul(attention, features)  # (N, M, F)
     said = keras.layers.EinsumDense(
         "nmf,mfd->nmd",

@@ -37,6 +37,7 @@ Call = Callable[[UInt8], Float32]  # of a written network, for images (N, H, W, 
 Write = Callable[["keras.Model", ModelSpec, Path], Call]
 
 LITERT_FILE, SAVED_MODEL = "model.tflite", "saved_model"
+MAPS_PER_POINT = "nmf,mfd->nmd"  # N images, M output points, F features, D values
 CHECKED_IMAGES = 16
 LARGEST_DIFFERENCE_PX = 0.01
 LARGEST_OUTPUT_PX = 1e5  # a network that learned little may expect errors of 1e35 px, of which no format keeps 0.01 px
@@ -142,11 +143,32 @@ def write_onnx(model: "keras.Model", spec: ModelSpec, path: Path) -> Call:
 
     from training.int8 import run_onnx
 
-    model.export(path, format="onnx", verbose=False, input_signature=signature(spec))
+    without_small_products(model).export(path, format="onnx", verbose=False, input_signature=signature(spec))
     file = onnx.load(path)
     onnx.helper.set_model_props(file, {METADATA_KEY: json.dumps(to_json(spec))})
     onnx.save(file, path)
     return lambda images: run_onnx(path, images)
+
+
+def without_small_products(model: "keras.Model") -> "keras.Model":
+    """Returns a network of the same layers and function, in which maps per output point are a product and a sum.
+
+    An ONNX file holds such a layer (`EinsumDense`, "nmf,mfd->nmd") as one small matrix product per output point, which
+    takes three times as long.
+    """
+    import keras
+
+    small = [layer for layer in model.layers if getattr(layer, "equation", None) == MAPS_PER_POINT]
+    if not small:
+        return model
+
+    def call(layer: Any, *inputs: Any, **options: Any) -> Any:
+        if layer not in small:
+            return layer(*inputs, **options)
+        maps, bias = (keras.ops.convert_to_numpy(weight) for weight in (layer.kernel, layer.bias))
+        return keras.ops.sum(keras.ops.expand_dims(inputs[0], 2) * maps.transpose(0, 2, 1), axis=-1) + bias
+
+    return keras.models.clone_model(model, clone_function=lambda layer: layer, call_function=call)
 
 
 def write_litert(model: "keras.Model", spec: ModelSpec, path: Path) -> Call:

@@ -1,0 +1,61 @@
+"""Quantization keeps what a network computes, and chooses which of its parts have 8 bits."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from facial_keypoints.array_types import Float32
+from facial_keypoints.runtime import onnxruntime
+from training.int8 import feeds, pools_into_convolutions
+
+WEIGHTS = np.random.default_rng(0).normal(size=(5, 3, 1, 1)).astype(np.float32)
+BIAS = np.arange(5, dtype=np.float32)
+IMAGES = np.random.default_rng(1).normal(size=(2, 3, 8, 8)).astype(np.float32)
+
+
+def pool_and_convolution(strides: int = 2, *, pool_is_output: bool = False) -> Any:
+    """An average over squares of 2 px and a 1 x 1 convolution of it."""
+    outputs = ["y", *(["pooled"] if pool_is_output else [])]
+    graph = helper.make_graph(
+        [
+            helper.make_node("AveragePool", ["x"], ["pooled"], kernel_shape=[2, 2], strides=[strides, strides]),
+            helper.make_node("Conv", ["pooled", "w", "b"], ["y"], kernel_shape=[1, 1]),
+        ],
+        "pool and convolution",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, 3, 8, 8])],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs],
+        [numpy_helper.from_array(WEIGHTS, "w"), numpy_helper.from_array(BIAS, "b")],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+
+
+def output(model: Any) -> Float32:
+    session = onnxruntime().InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    return np.asarray(session.run(["y"], {"x": IMAGES})[0])
+
+
+def test_an_average_and_a_convolution_become_one_larger_convolution_with_the_same_values() -> None:
+    model = pool_and_convolution()
+    averages = IMAGES.reshape(2, 3, 4, 2, 4, 2).mean(axis=(3, 5))
+    by_hand = np.einsum("fc,nchw->nfhw", WEIGHTS[..., 0, 0], averages) + BIAS[:, None, None]
+    np.testing.assert_allclose(output(model), by_hand, atol=1e-5)
+    pools_into_convolutions(model.graph)
+    assert [node.op_type for node in model.graph.node] == ["Conv"]
+    np.testing.assert_allclose(output(model), by_hand, atol=1e-5)
+
+
+@pytest.mark.parametrize("model", [pool_and_convolution(strides=1), pool_and_convolution(pool_is_output=True)])
+def test_other_averages_stay(model: Any) -> None:
+    before = model.SerializeToString()
+    pools_into_convolutions(model.graph)
+    assert model.SerializeToString() == before
+
+
+def test_a_node_feeds_those_that_its_values_reach() -> None:
+    names = [("Conv", "a", "b"), ("Relu", "b", "c"), ("Softmax", "c", "d"), ("Conv", "a", "e"), ("Relu", "e", "f")]
+    graph = helper.make_graph([helper.make_node(op, [i], [o]) for op, i, o in names], "two branches", [], [])
+    assert feeds(graph, 0, ("Softmax",))
+    assert not feeds(graph, 0, ("Conv",))  # the second one reads the input
+    assert not feeds(graph, 3, ("Conv", "Softmax"))
