@@ -1,0 +1,142 @@
+"""Draws the training of several networks, and their predictions for faces that the project draws.
+
+    python -m benchmarks.networks_drawn MODEL_DIR... --out DIR
+
+`faces.png` has a row of drawn faces for each network: the exact 15 keypoints in green, all predictions in magenta, and
+the mean error of the 15 keypoints. Each network sees the faces in the place and size of its training faces: moved and
+scaled, all faces alike, so that their mean shape lies on that of the training faces. `curves.png` shows the MAE of
+training and validation faces after each epoch, in percent of the image's side, because the sides differ.
+"""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from common.backend import start_backend
+from common.draw import PREDICTION, TRUTH, KeypointLayer, face_grid, matplotlib, save, subplots
+from common.options import add_out_option, stage_parser
+from data_prep.faces import Faces, labelled_mean
+from data_prep.synthetic import dataset
+from evaluation.metrics import face_errors
+from facial_keypoints import crops, geometry
+from facial_keypoints.array_types import Float32, Float64
+from facial_keypoints.codec import decode
+from facial_keypoints.crops import with_channels
+from facial_keypoints.errors import InputError, run
+from facial_keypoints.keypoint_set import FACE15, FACE68, as_face15
+from facial_keypoints.spec import ModelSpec
+from models.saved import LoadedModel, load_model
+
+FACES = 6  # of each network
+DRAWN, SEED = 60, 7  # drawn faces to take them from; any seed: nothing was trained on drawn faces
+
+
+def complete_faces() -> Faces:
+    """Returns `FACES` drawn faces of different people with all 15 keypoints."""
+    drawn = dataset.read(DRAWN, SEED)
+    complete = np.flatnonzero(drawn.labelled.all(axis=1))
+    _, first = np.unique(drawn.groups[complete], return_index=True)
+    return drawn.only(np.isin(np.arange(len(drawn)), complete[first[:FACES]]))
+
+
+def mean_shape(spec: ModelSpec) -> Float64:
+    """Returns the 15 keypoints of a network's mean training face, (15, 2) in px; raises InputError for other sets."""
+    mean = np.array(spec.crop.mean_keypoints, np.float64)
+    if spec.keypoint_set == FACE68:
+        return np.asarray(as_face15(mean), np.float64)
+    if spec.keypoint_set == FACE15:
+        return mean
+    raise InputError(f"predicts {spec.keypoint_set.name}; give models of the 15 or the 68 keypoints")
+
+
+def predicted(loaded: LoadedModel, spec: ModelSpec, faces: Faces) -> Float32:
+    """Returns a network's keypoints of drawn faces, float32 (N, K, 2) in px of the drawn images."""
+    from_shape, to_shape = labelled_mean(faces.keypoints, faces.labelled), mean_shape(spec)
+    scale = float(np.std(to_shape, axis=0).mean() / np.std(from_shape, axis=0).mean())
+    shift = to_shape.mean(axis=0) - scale * from_shape.mean(axis=0)
+    matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
+    seen = np.concatenate([crops.crop_faces(image, matrix[None], spec) for image in faces.images])
+    outputs = loaded.model.predict(with_channels(seen, spec.crop.channels), verbose=0)
+    keypoints = decode(outputs, np.zeros(len(seen), np.int64), spec.output_points).coordinates
+    return geometry.transform(keypoints, geometry.inverse(matrix)).astype(np.float32)
+
+
+def draw_faces(path: Path, networks: Sequence[tuple[str, Float32]], faces: Faces) -> None:
+    """Writes a picture with a row of the faces for each network, whose predictions are float32 (N, K, 2)."""
+    rows = len(networks)
+    truth = np.tile(faces.keypoints, (rows, 1, 1))
+    captions = []
+    for name, keypoints in networks:
+        of_15 = as_face15(keypoints) if keypoints.shape[1] == len(FACE68.names) else keypoints
+        errors = face_errors(of_15.astype(np.float32), faces.keypoints, faces.labelled)
+        captions += [f"{name}: {error:.1f} px" for error in errors]
+    most = max(keypoints.shape[1] for _, keypoints in networks)
+    every = np.full((len(truth), most, 2), np.nan, np.float32)  # NaN is not drawn
+    for row, (_, keypoints) in enumerate(networks):
+        every[row * len(faces) : (row + 1) * len(faces), : keypoints.shape[1]] = keypoints
+    layers = [
+        KeypointLayer(truth, TRUTH, "the 15 keypoints as drawn"),
+        KeypointLayer(every, PREDICTION, "predictions"),
+    ]
+    face_grid(path, np.tile(faces.images, (rows, 1, 1, 1)), layers, len(faces.images), captions)
+
+
+def draw_curves(path: Path, folders: Sequence[Path], sides_px: Sequence[int]) -> None:
+    """Writes a picture with a panel for each training run: MAE by epoch in percent of the image's side."""
+    columns = min(4, len(folders))
+    lines = -(-len(folders) // columns)
+    figure, panels = subplots(lines, columns, figsize=(3 * columns, 2.4 * lines))
+    panels = np.reshape(panels, (lines, columns))
+    for axes in panels.flat[len(folders) :]:
+        axes.axis("off")
+    for axes, folder, side_px in zip(panels.flat, folders, sides_px, strict=False):
+        with (folder / "history.csv").open(encoding="utf-8") as file:
+            history = [row for row in csv.DictReader(file) if row["mae"]]  # epoch 0 has validation alone
+        for column, color, label in (("mae", "#2f6fb0", "training"), ("val_mae", "#d0662b", "validation")):
+            values = [100 * float(row[column]) / side_px for row in history]
+            axes.plot([int(row["epoch"]) for row in history], values, color=color, label=label, marker=".")
+        axes.set_title(folder.name, fontsize=9)
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_minor_locator(matplotlib.ticker.NullLocator())
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(integer=True))
+        axes.tick_params(labelsize=7)
+        axes.grid(alpha=0.25)
+        axes.set_xlabel("epoch", fontsize=8)
+    low, high = np.array([axes.get_ylim() for axes in panels.flat[: len(folders)]]).T
+    for axes in panels.flat[: len(folders)]:
+        axes.set_ylim(low.min(), high.max())
+    for axes in panels[:, 0]:
+        axes.set_ylabel("MAE, % of the side", fontsize=8)
+    panels[0, 0].legend(frameon=False, fontsize=8)
+    figure.tight_layout()
+    save(figure, path)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = stage_parser(
+        "benchmarks.networks_drawn", __doc__, "artifacts/models/base artifacts/models/v1 --out artifacts/drawn"
+    )
+    parser.add_argument("models", nargs="+", type=Path, metavar="MODEL_DIR", help="folders that training wrote")
+    add_out_option(parser, Path("artifacts/drawn"))
+    options = parser.parse_args(arguments)
+    start_backend()
+    faces = complete_faces()
+    networks, sides_px = [], []
+    for path in options.models:
+        loaded = load_model(path)
+        if loaded.spec is None:
+            raise InputError(f"{path}: does not say what the network predicts; give a folder that training wrote")
+        networks.append((path.name, predicted(loaded, loaded.spec, faces)))
+        sides_px.append(loaded.spec.crop.width_px)
+    options.out.mkdir(parents=True, exist_ok=True)
+    draw_faces(options.out / "faces.png", networks, faces)
+    draw_curves(options.out / "curves.png", options.models, sides_px)
+    print(f"{options.out}: faces.png, curves.png")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,43 @@
+"""The pictures of several networks: each sees drawn faces in the place of its training faces."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from benchmarks import networks_drawn
+from facial_keypoints.errors import InputError
+from facial_keypoints.keypoint_set import as_face15
+from models.saved import LoadedModel, load_model
+from tests.conftest import ROOT
+from tests.models.folders import write_model_folder
+
+PRETRAINED = ROOT / "artifacts" / "pretrained"
+
+
+def errors_px(loaded: LoadedModel) -> np.ndarray:
+    faces = networks_drawn.complete_faces()
+    assert loaded.spec is not None
+    keypoints = networks_drawn.predicted(loaded, loaded.spec, faces)
+    of_15 = as_face15(keypoints) if keypoints.shape[1] == 68 else keypoints
+    return np.linalg.norm(of_15 - faces.keypoints, axis=-1).mean(axis=1)
+
+
+@pytest.mark.parametrize("name", ["v2", "v2-68"])
+def test_networks_of_any_image_size_are_right_about_drawn_faces(name: str) -> None:
+    assert (errors_px(load_model(PRETRAINED / name)) < 2.5).all()  # of 96 px
+
+
+def test_it_draws_faces_and_curves(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    networks_drawn.main([str(PRETRAINED / "v2"), str(PRETRAINED / "v2-68"), "--out", str(tmp_path)])
+    assert capsys.readouterr().out == f"{tmp_path}: faces.png, curves.png\n"
+    for name in ("faces.png", "curves.png"):
+        assert np.std(np.asarray(cv2.imread(str(tmp_path / name)))) > 10
+
+
+def test_a_bare_file_is_refused(tmp_path: Path) -> None:
+    write_model_folder(tmp_path / "model")
+    with pytest.raises(InputError, match=r"does not say what the network predicts; give a folder that training wrote"):
+        networks_drawn.main([str(tmp_path / "model" / "model.keras"), "--out", str(tmp_path / "out")])
+    assert not (tmp_path / "out").exists()
