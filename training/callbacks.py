@@ -48,11 +48,14 @@ class Validation(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 class EarlyStopping(keras.callbacks.EarlyStopping):  # type: ignore[misc]
-    """Keras' early stopping, which resets itself at the start of `fit`; this one restores its state."""
+    """Keras' early stopping, which resets itself at the start of `fit`; this one restores its state.
 
-    def __init__(self, state: checkpoint.State, monitor: str, patience: int) -> None:
+    With `keep_last`, each epoch counts as the best so far.
+    """
+
+    def __init__(self, state: checkpoint.State, monitor: str, patience: int, keep_last: bool = False) -> None:
         super().__init__(monitor, patience=patience, mode="min", restore_best_weights=True)
-        self.state = state
+        self.state, self.keep_last = state, keep_last
 
     def on_train_begin(self, logs: Any = None) -> None:
         super().on_train_begin(logs)
@@ -61,6 +64,8 @@ class EarlyStopping(keras.callbacks.EarlyStopping):  # type: ignore[misc]
         self.best_weights = self.state.best_weights
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        if self.keep_last:
+            self.best = np.inf
         super().on_epoch_end(epoch, logs)
         if self.wait >= self.patience:  # Keras never stops in the first epoch of a `fit`, a resumed run must
             self.model.stop_training = True

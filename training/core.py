@@ -46,7 +46,7 @@ from training.initial_weights import start_from
 from training.inputs import TrainingData, load_data
 from training.losses import masked_loss, masked_mae
 from training.plots import loss_curves
-from training.recipes import FINETUNE, IMAGENET, NONE, Recipe
+from training.recipes import FINETUNE, IMAGENET, LAST, NONE, Recipe
 from training.targets import Targets
 
 CANNOT_TRAIN = ("numpy", "openvino")  # backends of Keras that only predict
@@ -126,7 +126,7 @@ def train(
     restart: bool = False,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> keras.Model:
-    """Trains a network, writes its model folder and returns the saved model: best epoch, float32, calibrated.
+    """Trains a network, writes its model folder and returns the saved model: best or last epoch, float32, calibrated.
 
     The state of the unfinished run is kept in a folder beside `out`. A run that was killed at any moment and resumed
     gives the same model, bit for bit, as an uninterrupted run. Over several processes (`training.distribution`), all
@@ -347,7 +347,7 @@ def fit(
     path: Path,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> None:
-    """Trains the compiled model from `state` to the end, and leaves it with its best weights."""
+    """Trains the compiled model from `state` to the end, and leaves it with the weights to keep."""
     recipe, done = config.recipe, state.epochs
     distribution.spread(checkpoint.variables(model))
     if not done:
@@ -368,7 +368,7 @@ def fit(
             verbose=0,
             callbacks=[
                 Validation(data.val, masked_loss(recipe.loss)),
-                EarlyStopping(state, recipe.monitor, recipe.patience),
+                EarlyStopping(state, recipe.monitor, recipe.patience, recipe.keep == LAST),
                 *callbacks,
                 Checkpoint(state, path),
                 TqdmCallback() if terminal else EpochLine(),
@@ -437,7 +437,12 @@ def write_model(
         extra={"model": to_json(spec), "devices": distribution.shard().all_devices},
         code=state.code,
     )
-    outcome = f"best is epoch {best}" if best != START else "no epoch was better than the start, which is kept"
+    if recipe.keep == LAST:
+        outcome = "the last is kept"
+    elif best != START:
+        outcome = f"best is epoch {best}"
+    else:
+        outcome = "no epoch was better than the start, which is kept"
     print(
         f"{counted(state.epochs, 'epoch')} in {seconds_text(state.seconds)}; {outcome}: "
         f"validation MAE {best_mae:.3f} px ({'all labels' if recipe.labels == 'imputed' else 'real labels'})"

@@ -9,8 +9,8 @@ LABELLED_TICKS = (1, 2, 5)  # of each power of ten; more labels would overlap
 LOSS_UNITS = {"mse": "px²", "mae": "px", "huber": "px", "wing": "px", "laplace": "log px"}
 
 
-def loss_curves(path: Path, history: list[dict[str, float]], best: int, loss: str, title: str) -> None:
-    """Writes a PNG with loss and MAE over the epochs, training and validation, with the best epoch.
+def loss_curves(path: Path, history: list[dict[str, float]], kept: int, loss: str, title: str) -> None:
+    """Writes a PNG with loss and MAE over the epochs, training and validation, with the kept epoch.
 
     Epoch 0 has figures of validation only.
     """
@@ -24,8 +24,8 @@ def loss_curves(path: Path, history: list[dict[str, float]], best: int, loss: st
             values = [row[key] for row in rows]
             axes.plot([row["epoch"] for row in rows], values, color=color, label=label, marker=".", markersize=4)
             drawn += values
-        axes.axvline(best, color="#888888", linewidth=0.8, linestyle=":")
-        axes.annotate(f"best: epoch {best}", (best, 1), xycoords=("data", "axes fraction"), fontsize=8, color="#555555",
+        axes.axvline(kept, color="#888888", linewidth=0.8, linestyle=":")
+        axes.annotate(f"kept: epoch {kept}", (kept, 1), xycoords=("data", "axes fraction"), fontsize=8, color="#555555",
                       xytext=(0, 3), textcoords="offset points", ha="center")  # fmt: skip
         axes.set(xlabel="epoch", ylabel=text)
         if 0 < LOG_FROM_RATIO * min(drawn) < max(drawn):  # a likelihood may be negative

@@ -12,10 +12,18 @@ PRECISIONS = ("float32", "mixed_bfloat16")
 LABELS = ("masked", "imputed", "by_source")
 LOSSES = ("mse", "mae", "huber", "wing", "laplace")  # of `training.losses`
 LEVELS = ("none", "light", "strong", "wide", "elastic")  # of `training.augment`
+BEST, LAST = KEPT = ("best", "last")
 NONE, IMAGENET = "none", "imagenet"  # initial weights other than a file
 FINETUNE = "finetune"  # the recipe for networks that start from trained weights
 MAY_BE_ZERO = ("weight_decay", "warmup_epochs", "flip_epochs_fraction", "crop_px", "faces_per_group")
-CHOICES = {"schedule": SCHEDULES, "precision": PRECISIONS, "labels": LABELS, "loss": LOSSES, "augment": LEVELS}
+CHOICES = {
+    "schedule": SCHEDULES,
+    "precision": PRECISIONS,
+    "labels": LABELS,
+    "loss": LOSSES,
+    "augment": LEVELS,
+    "keep": KEPT,
+}
 
 
 @dataclass(frozen=True)
@@ -43,6 +51,8 @@ class Recipe:
         flip_epochs_fraction: fraction of the epochs, the first ones, in which half of the faces are mirrored. Mirroring
             hides a horizontal bias of the labels from the network; it can learn the bias in the last epochs
             (`docs/v2.md`).
+        keep: the epoch whose weights are saved: `best`, with the lowest `monitor`, or `last`; then nothing stops the
+            run early. For a run whose labels are only a start for the next one, such as pseudo labels.
         precision: the Keras dtype policy of training; the saved model is float32.
         initial_weights: `none`, `imagenet` or a path, see `training.initial_weights`.
     """
@@ -61,6 +71,7 @@ class Recipe:
     weight_decay: float = 0.0
     warmup_epochs: int = 0
     flip_epochs_fraction: float = 1.0
+    keep: str = BEST
     precision: str = "float32"
     initial_weights: str = NONE
 

@@ -34,6 +34,7 @@ HELP = {  # of the values of a recipe
     "weight_decay": "decoupled weight decay",
     "warmup_epochs": "epochs in which the learning rate rises from 0",
     "flip_epochs_fraction": "fraction of the epochs in which half of the faces are mirrored",
+    "keep": "epoch whose weights are saved; last: nothing stops the run early",
     "precision": "Keras dtype policy during training",
     "initial_weights": "weights to start from: a shipped model, a model folder, a .keras file or an .h5 file of VGG16",
 }
