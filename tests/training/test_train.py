@@ -198,6 +198,23 @@ def test_fine_tuning_ends_no_worse_than_it_began(
     assert all(np.array_equal(x, y) for x, y in zip(weights(good), weights(tuned), strict=True))
 
 
+def test_the_last_epoch_is_kept_on_request(
+    small_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The second epoch of a far too high learning rate is worse than the start, and nothing stops before it."""
+    good, last = tmp_path / "good", tmp_path / "last"
+    main(["base", "--data", str(small_data), "--out", str(good), *QUICK])
+    spoil = ["--initial-weights", str(good), "--learning-rate", "0.5", "--epochs", "2", "--schedule", "constant"]
+    capsys.readouterr()
+    main(["base", "--data", str(small_data), "--out", str(last), *spoil, "--keep", "last", "--patience", "1"])
+    assert "; the last is kept: validation MAE" in capsys.readouterr().out
+    metrics = read_manifest(last, TRAIN)["metrics"]
+    assert (metrics["best_epoch"], metrics["epochs"]) == (2, 2)
+    history = list(csv.DictReader((last / "history.csv").open(encoding="utf-8")))
+    assert metrics["val_mae_px"] == pytest.approx(float(history[2]["val_mae"]), abs=1e-4)
+    assert metrics["val_mae_px"] > float(history[0]["val_mae"])
+
+
 def test_the_start_counts_as_an_epoch_for_early_stopping(small_data: Path, tmp_path: Path) -> None:
     """No epoch is better than a trained network; one is waited for, broken off or not."""
     good = tmp_path / "good"
