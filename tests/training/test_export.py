@@ -15,6 +15,7 @@ from data_prep.synthetic import dataset
 from facial_keypoints import Predictor
 from facial_keypoints.errors import InputError
 from facial_keypoints.spec import METADATA_KEY, from_json
+from models import v2
 from models.saved import TRAIN, load_model
 from tests.conftest import ROOT
 from tests.models.folders import write_model_folder
@@ -61,6 +62,19 @@ def test_the_onnx_file_gives_what_keras_gives_for_any_number_of_images(
         images = np.random.default_rng(count).integers(0, 256, (count, *shape)).astype(np.uint8)
         (by_onnx,) = session.run(None, {taken[0].name: images.astype(np.float32)})
         np.testing.assert_allclose(by_onnx, model.predict(images, verbose=0), atol=1e-3)
+
+
+@tensorflow_alone
+def test_no_matrix_product_per_output_point_is_exported() -> None:
+    """Of v2's layers, only the map from features to offsets and errors is one."""
+    model = v2.build((48, 48, 1), keypoints=3)
+    maps = model.get_layer("offsets_and_log_error")
+    maps.set_weights([np.random.default_rng(0).normal(size=weight.shape) for weight in maps.get_weights()])
+    exported = export.without_small_products(model)
+    names = {layer.name for layer in exported.layers}
+    assert {layer.name for layer in model.layers} - names == {maps.name}
+    images = np.random.default_rng(1).integers(0, 256, (4, 48, 48, 1)).astype(np.uint8)
+    np.testing.assert_allclose(exported.predict(images, verbose=0), model.predict(images, verbose=0), rtol=1e-4)
 
 
 @tensorflow_alone
