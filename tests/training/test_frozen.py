@@ -164,7 +164,7 @@ def test_several_devices_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_vgg16_is_cut_after_its_last_pooling() -> None:
     images = np.random.default_rng(0).integers(0, 256, (2, 96, 96, 1), np.uint8)
     first, head = split(vgg16.build((96, 96, 1), 15), RECIPE, images)
-    assert (first.layers[-1].name, first.output_shape) == ("block5_pool", (None, 3, 3, 512))
+    assert (first.layers[-1].name, first.output_shape) == ("features", (None, 3, 3, 512))
     assert [layer.name for layer in head.layers if layer.weights] == ["head_convolution", "dense", "coordinates"]
     with pytest.raises(InputError, match="no frozen layers"):
         split(vgg16.build((96, 96, 1), 15, fine_tune=True), RECIPE, images)
