@@ -41,7 +41,7 @@ def test_its_pixels_are_those_of_keras_applications() -> None:
 
 
 def test_its_head_sees_features_as_if_pixels_had_a_deviation_of_one() -> None:
-    model = vgg16.build((96, 96, 1), 15)
+    model = build((96, 96, 1), 15)
     both = keras.Model(model.inputs, [model.get_layer(name).output for name in ("block5_pool", "features")])
     pooled, seen = both.predict(np.full((1, 96, 96, 1), 200, np.uint8), verbose=0)
     np.testing.assert_allclose(seen, pooled / 58, rtol=1e-5)
