@@ -1,0 +1,68 @@
+"""The mean of models of one network is a model folder like any other."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from data_prep import prepare
+from facial_keypoints.errors import InputError
+from models.saved import load_model
+from tests.models.folders import write_model_folder
+from training import average, export
+from training.train import main as train
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Drawn faces, 96 x 96 px."""
+    folder = tmp_path_factory.mktemp("data") / "data"
+    prepare.main(["synthetic", "--count", "60", "--out", str(folder)])
+    return folder
+
+
+def weights(folder: Path) -> list[np.ndarray]:
+    return [np.asarray(weight) for weight in load_model(folder).model.get_weights()]
+
+
+def test_the_mean_of_a_shipped_model_and_its_fine_tuned_form(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tuned, mean = tmp_path / "tuned", tmp_path / "mean"
+    # The drawn faces have two label sources; those of the shipped network, which has a third, stay.
+    start = ["--recipe", "finetune", "--initial-weights", "v2", "--epochs", "1", "--keep", "last"]
+    train(["v2", "--data", str(data), "--out", str(tmp_path / "start"), *start, "--learning-rate", "1e-9"])
+    train(["v2", "--data", str(data), "--out", str(tuned), *start, "--learning-rate", "1e-4"])
+    capsys.readouterr()
+    average.main([str(tmp_path / "start"), str(tuned), "--data", str(data), "--out", str(mean)])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(": ")[0] for line in lines] == [str(tmp_path / "start"), str(tuned), str(mean)]
+    for one, other, both in zip(weights(tmp_path / "start"), weights(tuned), weights(mean), strict=True):
+        np.testing.assert_allclose(both, (one.astype(np.float64) + other) / 2, rtol=1e-5, atol=1e-6)
+    metrics = load_model(mean).manifest
+    assert metrics is not None
+    assert f"{metrics['metrics']['val_mae_px']:.3f}" in lines[-1]
+    assert metrics["parameters"]["models"] == [str(tmp_path / "start"), str(tuned)]
+    if keras.backend.backend() == "tensorflow":
+        export.main([str(mean)])
+        assert (mean / "model.onnx").is_file()
+
+
+def test_only_models_of_one_network_have_a_mean(data: Path, tmp_path: Path) -> None:
+    write_model_folder(tmp_path / "base", shape=(96, 96, 1))
+    write_model_folder(tmp_path / "v1", "v1", shape=(96, 96, 1))
+    out = ["--data", str(data), "--out", str(tmp_path / "out")]
+    with pytest.raises(InputError, match=r"v1: is another network than .*base; give models of one network"):
+        average.main([str(tmp_path / "base"), str(tmp_path / "v1"), *out])
+    with pytest.raises(InputError, match="MODEL: give two or more"):
+        average.main([str(tmp_path / "base"), *out])
+    with pytest.raises(InputError, match=r"model\.keras: does not say what it predicts; give a folder"):
+        average.main([str(tmp_path / "base" / "model.keras"), str(tmp_path / "base"), *out])
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_data_folder_must_be_that_of_the_models(data: Path, tmp_path: Path) -> None:
+    write_model_folder(tmp_path / "a", shape=(48, 48, 1))
+    with pytest.raises(InputError, match="other keypoints or image sizes than the models; give their data folder"):
+        average.main([str(tmp_path / "a"), str(tmp_path / "a"), "--data", str(data), "--out", str(tmp_path / "out")])
