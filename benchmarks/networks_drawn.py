@@ -5,7 +5,8 @@
 `faces.png` has a row of drawn faces for each network: the exact 15 keypoints in green, all predictions in magenta, and
 the mean error of the 15 keypoints. Each network sees the faces in the place and size of its training faces: moved and
 scaled, all faces alike, so that their mean shape lies on that of the training faces. `curves.png` shows the MAE of
-training and validation faces after each epoch, in percent of the image's side, because the sides differ.
+training and validation faces after each epoch, in percent of the image's side, because the sides differ; models without
+`history.csv`, such as means of others, are left out.
 """
 
 import csv
@@ -17,6 +18,7 @@ import numpy as np
 from common.backend import start_backend
 from common.draw import PREDICTION, TRUTH, KeypointLayer, face_grid, matplotlib, save, subplots
 from common.options import add_out_option, stage_parser
+from common.tracking import HISTORY
 from data_prep.faces import Faces, labelled_mean
 from data_prep.synthetic import dataset
 from evaluation.metrics import face_errors
@@ -28,6 +30,7 @@ from facial_keypoints.errors import InputError, run
 from facial_keypoints.keypoint_set import FACE15, FACE68, as_face15
 from facial_keypoints.spec import ModelSpec
 from models.saved import LoadedModel, load_model
+from training.plots import LABELLED_TICKS, LOG_FROM_RATIO
 
 FACES = 6  # of each network
 DRAWN, SEED = 60, 7  # drawn faces to take them from; any seed: nothing was trained on drawn faces
@@ -92,22 +95,23 @@ def draw_curves(path: Path, folders: Sequence[Path], sides_px: Sequence[int]) ->
     for axes in panels.flat[len(folders) :]:
         axes.axis("off")
     for axes, folder, side_px in zip(panels.flat, folders, sides_px, strict=False):
-        with (folder / "history.csv").open(encoding="utf-8") as file:
+        with (folder / HISTORY).open(encoding="utf-8") as file:
             history = [row for row in csv.DictReader(file) if row["mae"]]  # epoch 0 has validation alone
         for column, color, label in (("mae", "#2f6fb0", "training"), ("val_mae", "#d0662b", "validation")):
             values = [100 * float(row[column]) / side_px for row in history]
             axes.plot([int(row["epoch"]) for row in history], values, color=color, label=label, marker=".")
         axes.set_title(folder.name, fontsize=9)
-        axes.set_yscale("log")
-        axes.yaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 2, 5)))
-        axes.yaxis.set_minor_locator(matplotlib.ticker.NullLocator())
-        axes.yaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(integer=True))
         axes.tick_params(labelsize=7)
         axes.grid(alpha=0.25)
         axes.set_xlabel("epoch", fontsize=8)
     low, high = np.array([axes.get_ylim() for axes in panels.flat[: len(folders)]]).T
     for axes in panels.flat[: len(folders)]:
+        if high.max() > LOG_FROM_RATIO * low.min() > 0:
+            axes.set_yscale("log")
+            axes.yaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=LABELLED_TICKS))
+            axes.yaxis.set_minor_locator(matplotlib.ticker.NullLocator())
+        axes.yaxis.set_major_formatter("{x:g}")
         axes.set_ylim(low.min(), high.max())
     for axes in panels[:, 0]:
         axes.set_ylabel("MAE, % of the side", fontsize=8)
@@ -125,16 +129,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     start_backend()
     faces = complete_faces()
-    networks, sides_px = [], []
+    networks, trained, sides_px = [], [], []
     for path in options.models:
         loaded = load_model(path)
         if loaded.spec is None:
             raise InputError(f"{path}: does not say what the network predicts; give a folder that training wrote")
         networks.append((path.name, predicted(loaded, loaded.spec, faces)))
-        sides_px.append(loaded.spec.crop.width_px)
+        if (path / HISTORY).is_file():
+            trained.append(path)
+            sides_px.append(loaded.spec.crop.width_px)
     options.out.mkdir(parents=True, exist_ok=True)
     draw_faces(options.out / "faces.png", networks, faces)
-    draw_curves(options.out / "curves.png", options.models, sides_px)
+    if trained:
+        draw_curves(options.out / "curves.png", trained, sides_px)
     print(f"{options.out}: faces.png, curves.png")
 
 
