@@ -25,7 +25,6 @@ from evaluation.metrics import face_errors
 from facial_keypoints import crops, geometry
 from facial_keypoints.array_types import Float32, Float64
 from facial_keypoints.codec import decode
-from facial_keypoints.crops import with_channels
 from facial_keypoints.errors import InputError, run
 from facial_keypoints.keypoint_set import FACE15, FACE68, as_face15
 from facial_keypoints.spec import ModelSpec
@@ -44,24 +43,24 @@ def complete_faces() -> Faces:
     return drawn.only(np.isin(np.arange(len(drawn)), complete[first[:FACES]]))
 
 
-def mean_shape(spec: ModelSpec) -> Float64:
+def mean_shape(spec: ModelSpec, path: Path) -> Float64:
     """Returns the 15 keypoints of a network's mean training face, (15, 2) in px; raises InputError for other sets."""
     mean = np.array(spec.crop.mean_keypoints, np.float64)
     if spec.keypoint_set == FACE68:
         return np.asarray(as_face15(mean), np.float64)
     if spec.keypoint_set == FACE15:
         return mean
-    raise InputError(f"predicts {spec.keypoint_set.name}; give models of the 15 or the 68 keypoints")
+    raise InputError(f"{path}: predicts {spec.keypoint_set.name}; give models of the 15 or the 68 keypoints")
 
 
 def predicted(loaded: LoadedModel, spec: ModelSpec, faces: Faces) -> Float32:
     """Returns a network's keypoints of drawn faces, float32 (N, K, 2) in px of the drawn images."""
-    from_shape, to_shape = labelled_mean(faces.keypoints, faces.labelled), mean_shape(spec)
+    from_shape, to_shape = labelled_mean(faces.keypoints, faces.labelled), mean_shape(spec, loaded.path)
     scale = float(np.std(to_shape, axis=0).mean() / np.std(from_shape, axis=0).mean())
     shift = to_shape.mean(axis=0) - scale * from_shape.mean(axis=0)
     matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
     seen = np.concatenate([crops.crop_faces(image, matrix[None], spec) for image in faces.images])
-    outputs = loaded.model.predict(with_channels(seen, spec.crop.channels), verbose=0)
+    outputs = loaded.model.predict(seen, verbose=0)
     keypoints = decode(outputs, np.zeros(len(seen), np.int64), spec.output_points).coordinates
     return geometry.transform(keypoints, geometry.inverse(matrix)).astype(np.float32)
 
@@ -140,9 +139,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             sides_px.append(loaded.spec.crop.width_px)
     options.out.mkdir(parents=True, exist_ok=True)
     draw_faces(options.out / "faces.png", networks, faces)
+    curves = options.out / "curves.png"
+    curves.unlink(missing_ok=True)  # of an earlier run
     if trained:
-        draw_curves(options.out / "curves.png", trained, sides_px)
-    print(f"{options.out}: faces.png, curves.png")
+        draw_curves(curves, trained, sides_px)
+    print(f"{options.out}: faces.png{', curves.png' if trained else ''}")
 
 
 if __name__ == "__main__":

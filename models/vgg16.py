@@ -13,9 +13,9 @@ from facial_keypoints.errors import InputError, one_line
 from models.scaling import pixel_coordinates
 
 MEAN_BLUE_GREEN_RED = (103.939, 116.779, 123.68)  # of ImageNet's pixels, as in keras.applications.vgg16
-# The convolutions expect pixels of 0 to 255, so their features reach 300, and with the published learning rate all
-# dense units die. The published project divides its pixels by their standard deviation, 58 gray levels on ImageNet.
-# Features grow in proportion to the pixels, so this division can come last.
+# The convolutions were trained on pixels of 0 to 255, so their features reach 300, and after one epoch at the published
+# learning rate all dense units give 0. The published project divides its pixels by their standard deviation, 58 gray
+# levels on ImageNet. Here the features are divided, because the convolutions must see the pixels they were trained on.
 PIXEL_DEVIATION = 58.0
 HEAD_FILTERS = 512
 DENSE_UNITS = 512

@@ -28,8 +28,8 @@ class State:
         code: the hash of each project file that it runs; these must be the same too.
         history: the metrics of each epoch; epoch 0, before any training, has only those of validation.
         seconds: training time so far.
-        early_stopping: the attributes of Keras' EarlyStopping, by name; empty for a run that keeps its last epoch.
-        best_weights: of the best epoch so far; empty likewise.
+        early_stopping: the attributes of Keras' EarlyStopping, by name; empty for runs of `detection.train`.
+        best_weights: those to keep so far; empty likewise.
     """
 
     settings: dict[str, Any]

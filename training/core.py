@@ -210,8 +210,10 @@ def print_start(config: TrainingConfig, model: keras.Model, data: TrainingData) 
     if max(height, width) <= config.recipe.crop_px:
         print(f"images of {height} x {width} px are not cropped: they are no larger than {config.recipe.crop_px} px")
     if few := few_faces("val", data.val.groups):
-        unsure = "the best epoch" + (" and the size of the expected errors" if predicts_error(model) else "")
-        print(f"{few}: too few to find {unsure} reliably")
+        unsure = ["the best epoch"] if config.recipe.keep != LAST else []
+        unsure += ["the size of the expected errors"] if predicts_error(model) else []
+        if unsure:
+            print(f"{few}: too few to find {' and '.join(unsure)} reliably")
 
 
 def check_unfinished(path: Path, resume: bool, restart: bool) -> None:
@@ -410,7 +412,7 @@ def write_model(
 ) -> None:
     """Writes the files of a model folder, and prints a summary of the training."""
     history, recipe = state.history, config.recipe
-    best = 1 + int(state.early_stopping["best_epoch"])  # Keras counts from 0; `history` begins with epoch 0
+    kept = 1 + int(state.early_stopping["best_epoch"])  # Keras counts from 0; `history` begins with epoch 0
     model.save(folder / KERAS_FILE)
     (folder / "summary.txt").write_text(summary(model) + "\n", encoding="utf-8")
     with (folder / "history.csv").open("w", newline="", encoding="utf-8") as file:
@@ -418,8 +420,8 @@ def write_model(
         rows.writeheader()
         rows.writerows(history)
     title = f"{config.name}, recipe {config.recipe.name}"
-    loss_curves(folder / "loss_curves.png", history, best, recipe.loss, title)
-    best_mae = history[best]["val_mae"]
+    loss_curves(folder / "loss_curves.png", history, kept, recipe.loss, title)
+    kept_mae = history[kept]["val_mae"]
     spec = data.spec(predicts_error(model))
     write_manifest(
         folder,
@@ -429,8 +431,8 @@ def write_model(
         metrics={
             "parameters": model.count_params(),
             "epochs": state.epochs,
-            "best_epoch": best,
-            "val_mae_px": round(best_mae, 4),
+            "best_epoch": kept,
+            "val_mae_px": round(kept_mae, 4),
             "seconds": round(state.seconds, 1),
         },
         started=time.time() - state.seconds,
@@ -439,11 +441,11 @@ def write_model(
     )
     if recipe.keep == LAST:
         outcome = "the last is kept"
-    elif best != START:
-        outcome = f"best is epoch {best}"
+    elif kept != START:
+        outcome = f"best is epoch {kept}"
     else:
         outcome = "no epoch was better than the start, which is kept"
     print(
         f"{counted(state.epochs, 'epoch')} in {seconds_text(state.seconds)}; {outcome}: "
-        f"validation MAE {best_mae:.3f} px ({'all labels' if recipe.labels == 'imputed' else 'real labels'})"
+        f"validation MAE {kept_mae:.3f} px ({'all labels' if recipe.labels == 'imputed' else 'real labels'})"
     )

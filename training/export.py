@@ -158,15 +158,22 @@ def without_small_products(model: "keras.Model") -> "keras.Model":
     """
     import keras
 
-    small = [layer for layer in model.layers if getattr(layer, "equation", None) == MAPS_PER_POINT]
+    small = [
+        layer
+        for layer in model.layers
+        if isinstance(layer, keras.layers.EinsumDense) and layer.equation == MAPS_PER_POINT
+    ]
     if not small:
         return model
 
     def call(layer: Any, *inputs: Any, **options: Any) -> Any:
         if layer not in small:
             return layer(*inputs, **options)
-        maps, bias = (keras.ops.convert_to_numpy(weight) for weight in (layer.kernel, layer.bias))
-        return keras.ops.sum(keras.ops.expand_dims(inputs[0], 2) * maps.transpose(0, 2, 1), axis=-1) + bias
+        maps = keras.ops.convert_to_numpy(layer.kernel).transpose(0, 2, 1)
+        values = keras.ops.sum(keras.ops.expand_dims(inputs[0], 2) * maps, axis=-1)
+        if layer.bias is not None:
+            values = values + keras.ops.convert_to_numpy(layer.bias)
+        return layer.activation(values)
 
     return keras.models.clone_model(model, clone_function=lambda layer: layer, call_function=call)
 

@@ -38,9 +38,9 @@ def quantize(path: Path, images: UInt8, out: Path) -> None:
     """Writes an ONNX file with 8-bit integers and the same input, output and metadata.
 
     The first convolution and the last one of each output stay in float, and what lies before and behind them too:
-    pixels and coordinates need more than 256 steps, and a convolution of one or three channels is faster so. If a
-    softmax follows the last one, it has 8 bits too. Weights are scaled for each channel of their own and have 7 bits,
-    because products of 8 bits overflow on processors without VNNI.
+    pixels and coordinates need more than 256 steps, and a convolution of one or three channels is faster so. A last
+    convolution whose values reach a softmax has 8 bits. Weights are scaled for each channel of their own and have 7
+    bits, because products of 8 bits overflow on processors without VNNI.
 
     Args:
         path: the float file, of one input.
@@ -100,7 +100,7 @@ def pools_into_convolutions(graph: Any) -> None:
         of_pool, own, weight = attributes(pool), attributes(node), weights[node.input[1]]
         size = of_pool["kernel_shape"]
         plain = weight.shape[2:] == (1, 1) and own.get("strides", [1, 1]) == [1, 1]
-        if not plain or of_pool.get("strides") != size or any(of_pool.get("pads", [])):
+        if not plain or of_pool.get("strides") != size or any(map(covers_more, (of_pool, own))):
             continue
         name = f"{node.input[1]}, {pool.output[0]}"
         larger = np.tile(weight / math.prod(size), (1, 1, *size))
@@ -117,6 +117,12 @@ def pools_into_convolutions(graph: Any) -> None:
     for pool in pools.values():
         if pool.output[0] not in used:
             graph.node.remove(pool)
+
+
+def covers_more(options: dict[str, Any]) -> bool:
+    """Returns whether a pool or a convolution reads beyond the image, or skips pixels."""
+    padded = any(options.get("pads", [])) or options.get("auto_pad", b"NOTSET") not in (b"NOTSET", b"VALID")
+    return padded or bool(options.get("ceil_mode")) or any(step > 1 for step in options.get("dilations", []))
 
 
 def attributes(node: Any) -> dict[str, Any]:

@@ -36,6 +36,13 @@ def test_it_draws_faces_and_curves(tmp_path: Path, capsys: pytest.CaptureFixture
         assert np.std(np.asarray(cv2.imread(str(tmp_path / name)))) > 10
 
 
+def test_a_model_without_a_history_has_no_curves(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "curves.png").write_bytes(b"of an earlier run")
+    networks_drawn.main([str(PRETRAINED / "v2-68"), "--out", str(tmp_path)])
+    assert capsys.readouterr().out == f"{tmp_path}: faces.png\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["faces.png"]
+
+
 def test_a_bare_file_is_refused(tmp_path: Path) -> None:
     write_model_folder(tmp_path / "model")
     with pytest.raises(InputError, match=r"does not say what the network predicts; give a folder that training wrote"):

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from data_prep import prepare
+from evaluation.inputs import load_data
+from evaluation.model_predictions import training_notes
 from facial_keypoints.errors import InputError
 from models.saved import load_model
 from tests.models.folders import write_model_folder
@@ -49,12 +51,25 @@ def test_the_mean_of_a_shipped_model_and_its_fine_tuned_form(
         assert (mean / "model.onnx").is_file()
 
 
+def test_evaluation_knows_the_data_of_an_average(data: Path, tmp_path: Path) -> None:
+    """The notes of evaluation compare the hashes in the manifests."""
+    write_model_folder(tmp_path / "a", shape=(96, 96, 1))
+    average.main([str(tmp_path / "a"), str(tmp_path / "a"), "--data", str(data), "--out", str(tmp_path / "mean")])
+    assert training_notes(load_model(tmp_path / "mean"), load_data(data)) == []
+    hashes = average.inputs("c", [tmp_path / "a"], [{"inputs": {"data": "c", "extra_data": "b"}}])
+    assert {"data": "c", "extra_data of model 1": "b"}.items() <= hashes.items()
+    assert "data of model 1" not in hashes
+
+
 def test_only_models_of_one_network_have_a_mean(data: Path, tmp_path: Path) -> None:
     write_model_folder(tmp_path / "base", shape=(96, 96, 1))
     write_model_folder(tmp_path / "v1", "v1", shape=(96, 96, 1))
     out = ["--data", str(data), "--out", str(tmp_path / "out")]
     with pytest.raises(InputError, match=r"v1: is another network than .*base; give models of one network"):
         average.main([str(tmp_path / "base"), str(tmp_path / "v1"), *out])
+    write_model_folder(tmp_path / "small")
+    with pytest.raises(InputError, match=r"small: is another network than .*base; give models of one network"):
+        average.main([str(tmp_path / "base"), str(tmp_path / "small"), *out])
     with pytest.raises(InputError, match="MODEL: give two or more"):
         average.main([str(tmp_path / "base"), *out])
     with pytest.raises(InputError, match=r"model\.keras: does not say what it predicts; give a folder"):
@@ -64,5 +79,7 @@ def test_only_models_of_one_network_have_a_mean(data: Path, tmp_path: Path) -> N
 
 def test_the_data_folder_must_be_that_of_the_models(data: Path, tmp_path: Path) -> None:
     write_model_folder(tmp_path / "a", shape=(48, 48, 1))
-    with pytest.raises(InputError, match="other keypoints or image sizes than the models; give their data folder"):
+    with pytest.raises(
+        InputError, match="the network is for face15 in 48 x 48 px; give the data folder"
+    ):
         average.main([str(tmp_path / "a"), str(tmp_path / "a"), "--data", str(data), "--out", str(tmp_path / "out")])

@@ -78,6 +78,17 @@ def test_no_matrix_product_per_output_point_is_exported() -> None:
 
 
 @tensorflow_alone
+def test_such_a_map_may_have_an_activation_and_no_bias() -> None:
+    inputs = keras.Input((3, 4))
+    maps = keras.layers.EinsumDense("nmf,mfd->nmd", (3, 2), activation="relu", bias_axes=None)
+    model = keras.Model(inputs, maps(inputs))
+    values = np.random.default_rng(0).normal(size=(5, 3, 4)).astype(np.float32)
+    wanted = model.predict(values, verbose=0)
+    assert (wanted == 0).any()
+    np.testing.assert_allclose(export.without_small_products(model).predict(values, verbose=0), wanted, atol=1e-6)
+
+
+@tensorflow_alone
 def test_the_onnx_file_says_what_the_network_predicts_as_the_manifest_does(tmp_path: Path) -> None:
     folder = tmp_path / "model"
     write_model_folder(folder, sources=(0, 1))

@@ -19,9 +19,10 @@ import pytest
 from common.stage import read_manifest
 from data_prep import arrays, prepare
 from data_prep.faces import Split
+from facial_keypoints.codec import decode, output_points
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import FACE15, FACE68
-from models.saved import TRAIN
+from models.saved import TRAIN, load_model, predict
 from tests.conftest import ROOT
 from tests.training.conftest import write_data
 from training import core
@@ -213,6 +214,9 @@ def test_the_last_epoch_is_kept_on_request(
     history = list(csv.DictReader((last / "history.csv").open(encoding="utf-8")))
     assert metrics["val_mae_px"] == pytest.approx(float(history[2]["val_mae"]), abs=1e-4)
     assert metrics["val_mae_px"] > float(history[0]["val_mae"])
+    val = arrays.load_split(small_data, "val", FACE15)
+    found = decode(predict(load_model(last), val.images, FACE15), val.label_sources, output_points(FACE15)).coordinates
+    assert np.abs(found - val.keypoints)[val.labelled].mean() == pytest.approx(metrics["val_mae_px"], rel=1e-5)
 
 
 def test_the_start_counts_as_an_epoch_for_early_stopping(small_data: Path, tmp_path: Path) -> None:
