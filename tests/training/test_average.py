@@ -79,7 +79,5 @@ def test_only_models_of_one_network_have_a_mean(data: Path, tmp_path: Path) -> N
 
 def test_the_data_folder_must_be_that_of_the_models(data: Path, tmp_path: Path) -> None:
     write_model_folder(tmp_path / "a", shape=(48, 48, 1))
-    with pytest.raises(
-        InputError, match="the network is for face15 in 48 x 48 px; give the data folder"
-    ):
+    with pytest.raises(InputError, match="the network is for face15 in 48 x 48 px; give the data folder"):
         average.main([str(tmp_path / "a"), str(tmp_path / "a"), "--data", str(data), "--out", str(tmp_path / "out")])
