@@ -3,14 +3,17 @@
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
 
 from facial_keypoints.array_types import Float32
 from facial_keypoints.runtime import onnxruntime
 from tests.conftest import ROOT
-from training.int8 import feeds, pools_into_convolutions
+
+onnx = pytest.importorskip("onnx", reason="not installed beside JAX")
+
+from onnx import TensorProto, helper, numpy_helper  # noqa: E402 - where onnx is installed
+
+from training.int8 import feeds, pools_into_convolutions  # noqa: E402
 
 WEIGHTS = np.random.default_rng(0).normal(size=(5, 3, 1, 1)).astype(np.float32)
 NO_OPTIONS: dict[str, Any] = {}
