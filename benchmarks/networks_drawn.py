@@ -9,16 +9,15 @@ training and validation faces after each epoch, in percent of the image's side, 
 `history.csv`, such as means of others, are left out.
 """
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from common.backend import start_backend
-from common.draw import PREDICTION, TRUTH, KeypointLayer, face_grid, matplotlib, save, subplots
+from common.draw import PREDICTION, TRUTH, KeypointLayer, face_grid, save, subplots
 from common.options import add_out_option, stage_parser
-from common.tracking import HISTORY
+from common.tracking import HISTORY, read_history
 from data_prep.faces import Faces, labelled_mean
 from data_prep.synthetic import dataset
 from evaluation.metrics import face_errors
@@ -28,8 +27,8 @@ from facial_keypoints.codec import decode
 from facial_keypoints.errors import InputError, run
 from facial_keypoints.keypoint_set import FACE15, FACE68, as_face15
 from facial_keypoints.spec import ModelSpec
-from models.saved import LoadedModel, load_model
-from training.plots import LABELLED_TICKS, LOG_FROM_RATIO
+from models.saved import LoadedModel, load_model, predict
+from training.plots import plot_metric, set_scale
 
 FACES = 6  # of each network
 DRAWN, SEED = 60, 7  # drawn faces to take them from; any seed: nothing was trained on drawn faces
@@ -60,7 +59,7 @@ def predicted(loaded: LoadedModel, spec: ModelSpec, faces: Faces) -> Float32:
     shift = to_shape.mean(axis=0) - scale * from_shape.mean(axis=0)
     matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
     seen = np.concatenate([crops.crop_faces(image, matrix[None], spec) for image in faces.images])
-    outputs = loaded.model.predict(seen, verbose=0)
+    outputs = predict(loaded, seen, spec.keypoint_set)
     keypoints = decode(outputs, np.zeros(len(seen), np.int64), spec.output_points).coordinates
     return geometry.transform(keypoints, geometry.inverse(matrix)).astype(np.float32)
 
@@ -93,25 +92,17 @@ def draw_curves(path: Path, folders: Sequence[Path], sides_px: Sequence[int]) ->
     panels = np.reshape(panels, (lines, columns))
     for axes in panels.flat[len(folders) :]:
         axes.axis("off")
+    drawn: list[float] = []
     for axes, folder, side_px in zip(panels.flat, folders, sides_px, strict=False):
-        with (folder / HISTORY).open(encoding="utf-8") as file:
-            history = [row for row in csv.DictReader(file) if row["mae"]]  # epoch 0 has validation alone
-        for column, color, label in (("mae", "#2f6fb0", "training"), ("val_mae", "#d0662b", "validation")):
-            values = [100 * float(row[column]) / side_px for row in history]
-            axes.plot([int(row["epoch"]) for row in history], values, color=color, label=label, marker=".")
+        trained = [row for row in read_history(folder) if "mae" in row]  # epoch 0 has validation alone
+        drawn += plot_metric(axes, trained, "mae", 100 / side_px)
         axes.set_title(folder.name, fontsize=9)
-        axes.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(integer=True))
         axes.tick_params(labelsize=7)
-        axes.grid(alpha=0.25)
         axes.set_xlabel("epoch", fontsize=8)
-    low, high = np.array([axes.get_ylim() for axes in panels.flat[: len(folders)]]).T
+    low, high = min(drawn), max(drawn)
     for axes in panels.flat[: len(folders)]:
-        if high.max() > LOG_FROM_RATIO * low.min() > 0:
-            axes.set_yscale("log")
-            axes.yaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=LABELLED_TICKS))
-            axes.yaxis.set_minor_locator(matplotlib.ticker.NullLocator())
-        axes.yaxis.set_major_formatter("{x:g}")
-        axes.set_ylim(low.min(), high.max())
+        set_scale(axes, low, high)
+        axes.set_ylim(0.95 * low, 1.05 * high)
     for axes in panels[:, 0]:
         axes.set_ylabel("MAE, % of the side", fontsize=8)
     panels[0, 0].legend(frameon=False, fontsize=8)

@@ -62,16 +62,20 @@ def log_folder(where: str | None, folder: Path, stage: Stage) -> None:
     manifest = read_manifest(folder, stage)
     curves: dict[str, list[tuple[int, float]]] = {}
     if HISTORY in manifest["files"]:
-        with (folder / HISTORY).open(encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file):
-                for name in row.keys() - {STEP}:
-                    if row[name]:
-                        curves.setdefault(name, []).append((int(row[STEP]), float(row[name])))
+        for row in read_history(folder):
+            for name in row.keys() - {STEP}:
+                curves.setdefault(name, []).append((int(row[STEP]), row[name]))
     network = folder / KERAS_FILE if KERAS_FILE in manifest["files"] else None
     files = [path for path in sorted(folder.iterdir()) if path.is_file() and path != network]
     tags = {"stage": stage.name, "command": manifest["command"], "git_revision": str(manifest.get("git_revision"))}
     tags |= {f"{name}_hash": value for name, value in manifest["inputs"].items()}
     log_run(where, folder.name, tags, manifest["parameters"], manifest["metrics"], curves, files, network)
+
+
+def read_history(folder: Path) -> list[dict[str, float]]:
+    """Returns the rows of a model folder's `history.csv`, by column; a row has no entry for an empty cell."""
+    with (folder / HISTORY).open(encoding="utf-8", newline="") as file:
+        return [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
 
 
 def log_run(

@@ -97,18 +97,17 @@ def same_network(models: Sequence[LoadedModel]) -> tuple[ModelSpec, list[dict[st
     Raises:
         InputError: a model has other layers, images or keypoints than the first, or does not say what it predicts.
     """
-    specs, manifests = [], []
-    first = models[0]
+    first, manifests = models[0], []
     for loaded in models:
-        spec, manifest = loaded.spec, loaded.manifest
-        if spec is None or manifest is None:
+        spec = loaded.spec
+        if spec is None or loaded.manifest is None or first.spec is None:
             raise InputError(f"{loaded.path}: does not say what it predicts; give a folder that training wrote")
-        specs.append(spec)
-        manifests.append(manifest)
-        same_sides = spec.crop.shape == specs[0].crop.shape
-        if not same_sides or replace(spec, crop=specs[0].crop) != specs[0] or layers(loaded) != layers(first):
+        same_sides = spec.crop.shape == first.spec.crop.shape
+        if not same_sides or replace(spec, crop=first.spec.crop) != first.spec or layers(loaded) != layers(first):
             raise InputError(f"{loaded.path}: is another network than {first.path}; give models of one network")
-    return specs[0], manifests
+        manifests.append(loaded.manifest)
+    assert first.spec is not None  # checked above
+    return first.spec, manifests
 
 
 def layers(loaded: LoadedModel) -> list[tuple[str, str, list[tuple[int, ...]]]]:

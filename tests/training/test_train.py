@@ -181,17 +181,23 @@ def test_a_seed_gives_one_result_and_another_seed_another(small_data: Path, tmp_
         main(["base", "--data", str(small_data), "--out", str(tmp_path / "a"), *start])
 
 
+def spoil(capsys: pytest.CaptureFixture[str], data: Path, good: Path, spoiled: Path, *options: str) -> str:
+    """Trains a network, then for two epochs more with a far too high learning rate; returns what this prints."""
+    main(["base", "--data", str(data), "--out", str(good), *QUICK])
+    rate = ["--learning-rate", "0.5", "--epochs", "2", "--schedule", "constant"]
+    capsys.readouterr()
+    main(["base", "--data", str(data), "--out", str(spoiled), "--initial-weights", str(good), *rate, *options])
+    return capsys.readouterr().out
+
+
 @pytest.mark.any_backend
 def test_fine_tuning_ends_no_worse_than_it_began(
     small_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A learning rate that is far too high spoils a trained network; the weights that it began with are kept."""
     good, tuned = tmp_path / "good", tmp_path / "tuned"
-    main(["base", "--data", str(small_data), "--out", str(good), *QUICK])
-    spoil = ["--initial-weights", str(good), "--learning-rate", "0.5", "--epochs", "2", "--schedule", "constant"]
-    capsys.readouterr()
-    main(["base", "--data", str(small_data), "--out", str(tuned), "--batch-size", "16", *spoil])
-    assert "2 epochs in" in (printed := capsys.readouterr().out)
+    printed = spoil(capsys, small_data, good, tuned, "--batch-size", "16")
+    assert "2 epochs in" in printed
     assert "; no epoch was better than the start, which is kept: validation MAE" in printed
     before, after = (read_manifest(folder, TRAIN)["metrics"] for folder in (good, tuned))
     assert (after["best_epoch"], after["epochs"]) == (0, 2)
@@ -203,12 +209,9 @@ def test_the_last_epoch_is_kept_on_request(
     small_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The second epoch of a far too high learning rate is worse than the start, and nothing stops before it."""
-    good, last = tmp_path / "good", tmp_path / "last"
-    main(["base", "--data", str(small_data), "--out", str(good), *QUICK])
-    spoil = ["--initial-weights", str(good), "--learning-rate", "0.5", "--epochs", "2", "--schedule", "constant"]
-    capsys.readouterr()
-    main(["base", "--data", str(small_data), "--out", str(last), *spoil, "--keep", "last", "--patience", "1"])
-    assert "; the last is kept: validation MAE" in capsys.readouterr().out
+    last = tmp_path / "last"
+    printed = spoil(capsys, small_data, tmp_path / "good", last, "--keep", "last", "--patience", "1")
+    assert "; the last is kept: validation MAE" in printed
     metrics = read_manifest(last, TRAIN)["metrics"]
     assert (metrics["best_epoch"], metrics["epochs"]) == (2, 2)
     history = list(csv.DictReader((last / "history.csv").open(encoding="utf-8")))
