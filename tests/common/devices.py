@@ -1,4 +1,4 @@
-"""A check that no device has been started yet, as code for a process of its own."""
+"""Code that checks, in a separate process, that no device has been started yet."""
 
 NO_DEVICE_YET = """
 import keras

@@ -1,4 +1,4 @@
-"""A stage that starts the backend is quiet and leaves the devices alone."""
+"""Starting the backend prints nothing and starts no device; bad settings give a one-line error."""
 
 import json
 import os
@@ -21,7 +21,7 @@ def run_python(code: str, **environment: str) -> subprocess.CompletedProcess[str
 
 
 @pytest.mark.long
-def test_the_backend_starts_without_a_word_and_without_a_device() -> None:
+def test_starting_the_backend_prints_nothing_and_starts_no_device() -> None:
     first_use = "keras.ops.convert_to_numpy(keras.ops.zeros(1))"
     code = f"from common.backend import start_backend; start_backend(){NO_DEVICE_YET}{first_use}"
     for environment in ({}, {"TF_CPP_MIN_LOG_LEVEL": "3"}):  # as set by a stage that starts another
@@ -39,7 +39,7 @@ def test_the_backend_starts_without_a_word_and_without_a_device() -> None:
         ("", "no JSON", "tensorflow"),
     ],
 )
-def test_the_backend_is_named_as_keras_chooses_it(
+def test_backend_name_is_the_one_that_keras_chooses(
     variable: str, file: str | None, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
@@ -49,7 +49,7 @@ def test_the_backend_is_named_as_keras_chooses_it(
     assert backend_name() == name
 
 
-def test_keras_itself_reads_the_file_that_names_a_backend(tmp_path: Path) -> None:
+def test_keras_reads_the_backend_from_keras_json(tmp_path: Path) -> None:
     (tmp_path / "keras.json").write_text('{"backend": "another"}', encoding="utf-8")
     assert "another" in run_python("import keras", KERAS_HOME=str(tmp_path), KERAS_BACKEND="").stderr
 
@@ -73,7 +73,7 @@ START = "from common.backend import start_backend; from facial_keypoints.errors 
         ({"KERAS_MAX_STEPS_PER_EPOCH": "x"}, None, "KERAS_MAX_STEPS_PER_EPOCH=x: Keras would stop early; unset it"),
     ],
 )
-def test_what_keeps_keras_from_starting_is_one_line_that_names_it(
+def test_bad_keras_setting_gives_a_one_line_error_that_names_it(
     variables: dict[str, str], file: str | None, message: str, tmp_path: Path
 ) -> None:
     if file:
@@ -84,12 +84,12 @@ def test_what_keeps_keras_from_starting_is_one_line_that_names_it(
     assert done.stderr.count("\n") == 1
 
 
-def test_settings_that_would_change_what_is_computed_are_those_of_the_project(tmp_path: Path) -> None:
+def test_project_overrides_keras_settings_that_change_results(tmp_path: Path) -> None:
     settings = {"image_data_format": "channels_first", "floatx": "float16", "epsilon": 0.5}
     backend = os.environ.get("KERAS_BACKEND") or "tensorflow"
     (tmp_path / "keras.json").write_text(json.dumps({**settings, "backend": backend}), encoding="utf-8")
     ask = "(c.image_data_format(), c.floatx(), c.dtype_policy().name, c.epsilon(), c.backend())"
     environment = {"KERAS_HOME": str(tmp_path), "KERAS_BACKEND": "", "MPLBACKEND": "module://nowhere"}
     done = run_python(f"{START} start_backend(); import keras.config as c; print({ask})", **environment)
-    wanted = ("channels_last", "float32", "float32", 1e-07, backend)
-    assert (done.stdout, done.stderr) == (f"{wanted}\n", "")
+    expected = ("channels_last", "float32", "float32", 1e-07, backend)
+    assert (done.stdout, done.stderr) == (f"{expected}\n", "")

@@ -1,4 +1,4 @@
-"""CSV files that people bring: each form that their programs write is read, each fault is named with its line."""
+"""CSV files from users: each form that common programs write is read, and each fault is reported with its line."""
 
 import codecs
 import logging
@@ -20,7 +20,7 @@ def write(folder: Path, content: str | bytes) -> Path:
     return path
 
 
-def test_lines_keep_their_numbers_over_blank_and_broken_ones(tmp_path: Path) -> None:
+def test_line_numbers_count_blank_lines_and_line_breaks_in_cells(tmp_path: Path) -> None:
     text = '\ufeffrow, name \r\n\r\n3,"Lee,\r\nAnn"\r\n,\r\n \r\n4,Bo'  # with the byte order mark of a spreadsheet
     header, body = read_lines(write(tmp_path, text))
     assert header == ["row", "name"]
@@ -36,13 +36,13 @@ FORMS: dict[str, str | bytes] = {
     "tabs": PLAIN.replace(",", "\t"),
     "tabs and decimal commas": GERMAN.replace(";", "\t"),
     "bars": PLAIN.replace(",", "|"),
-    "blanks behind commas": PLAIN.replace(",", ", "),
+    "spaces after commas": PLAIN.replace(",", ", "),
     "all quoted": "\n".join('"' + line.replace(",", '","') + '"' for line in PLAIN.splitlines()),
-    "the separator said": "sep=;\r\n" + GERMAN.replace("\n", "\r\n"),
-    "Windows' line ends": PLAIN.replace("\n", "\r\n"),
-    "old Macs' line ends": PLAIN.replace("\n", "\r"),
-    "UTF-16, little end first": codecs.BOM_UTF16_LE + PLAIN.replace(",", "\t").encode("utf-16-le"),
-    "UTF-16, big end first": codecs.BOM_UTF16_BE + PLAIN.encode("utf-16-be"),
+    "a separator line": "sep=;\r\n" + GERMAN.replace("\n", "\r\n"),
+    "Windows line endings": PLAIN.replace("\n", "\r\n"),
+    "classic Mac line endings": PLAIN.replace("\n", "\r"),
+    "UTF-16, little-endian": codecs.BOM_UTF16_LE + PLAIN.replace(",", "\t").encode("utf-16-le"),
+    "UTF-16, big-endian": codecs.BOM_UTF16_BE + PLAIN.encode("utf-16-be"),
     "UTF-32": PLAIN.encode("utf-32"),
     "empty columns at the end": PLAIN.replace("\n", ",,\n"),
     "empty columns that pandas named": PLAIN.replace("\n", ",\n").replace("y,\n", "y,Unnamed: 3\n", 1),
@@ -50,7 +50,7 @@ FORMS: dict[str, str | bytes] = {
 
 
 @pytest.mark.parametrize("content", FORMS.values(), ids=FORMS)
-def test_every_form_that_is_certain_is_read_without_a_note(
+def test_unambiguous_forms_are_read_without_a_warning(
     tmp_path: Path, content: str | bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     header, body = read_lines(write(tmp_path, content))
@@ -80,7 +80,7 @@ ASSUMED: dict[str, tuple[str | bytes, str]] = {
 
 
 @pytest.mark.parametrize(("content", "note"), ASSUMED.values(), ids=ASSUMED)
-def test_what_is_assumed_is_one_note(
+def test_assumptions_are_logged_in_one_warning(
     tmp_path: Path, content: str | bytes, note: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = write(tmp_path, content)
@@ -90,7 +90,7 @@ def test_what_is_assumed_is_one_note(
     assert caplog.record_tuples == [("facial_keypoints", logging.WARNING, f"{path}: {note}")]
 
 
-def test_an_index_in_another_order_leaves_the_order_in_doubt(tmp_path: Path) -> None:
+def test_check_order_refuses_an_index_that_does_not_count_up_from_0(tmp_path: Path) -> None:
     read_table(write(tmp_path, ",x\n0,5\n1,6\n")).check_order()
     read_table(write(tmp_path, "x\n5\n6\n")).check_order()
     for text in (",x\n1,5\n0,6\n", ",x\n0,5\n2,6\n", ",Unnamed: 0,x\n0,1,5\n1,0,6\n"):
@@ -99,14 +99,14 @@ def test_an_index_in_another_order_leaves_the_order_in_doubt(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("text", [",x\na.png,1\nb.png,2\n", "x,\n1,7\n2,8\n", ",x\n1.5,1\n2.5,2\n", ",x\n"])
-def test_any_other_column_without_a_name_stays(tmp_path: Path, text: str) -> None:
+def test_unnamed_column_that_is_not_an_index_is_kept(tmp_path: Path, text: str) -> None:
     assert "" in read_table(write(tmp_path, text)).header
 
 
 BAD: dict[str, tuple[str | bytes | None, str]] = {
     "missing": (None, r"table\.csv: no such file; give"),
     "empty": ("", r"table\.csv: is empty"),
-    "blank lines alone": ("\n  \n", r"table\.csv: is empty"),
+    "only blank lines": ("\n  \n", r"table\.csv: is empty"),
     "ragged": ("a,b\n1,2\n\n1,2,3\n", r"table\.csv, line 4: has 3 cells where the header has 2"),
     "decimal commas between commas": (
         "a,b\n1,5,2,5\n",
@@ -132,7 +132,7 @@ BAD: dict[str, tuple[str | bytes | None, str]] = {
 
 
 @pytest.mark.parametrize(("content", "message"), BAD.values(), ids=BAD)
-def test_a_bad_file_is_one_line(tmp_path: Path, content: str | bytes | None, message: str) -> None:
+def test_bad_file_gives_a_one_line_error(tmp_path: Path, content: str | bytes | None, message: str) -> None:
     path = tmp_path / "table.csv"
     if content is not None:
         write(tmp_path, content)
@@ -141,33 +141,33 @@ def test_a_bad_file_is_one_line(tmp_path: Path, content: str | bytes | None, mes
     assert "\n" not in str(error.value)
 
 
-def test_a_folder_is_no_table(tmp_path: Path) -> None:
+def test_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is a folder"):
         read_lines(tmp_path)
 
 
 @pytest.mark.parametrize(("text", "value"), [("7", 7), (" 7.5 ", 7.5), ("-1e3", -1000), ("1000000", 1e6)])
-def test_a_number(text: str, value: float) -> None:
+def test_numbers_are_parsed(text: str, value: float) -> None:
     assert number(text) == value
 
 
 @pytest.mark.parametrize("text", ["", " ", "nan", "NaN", "NA", "n/a", "#N/A", "<NA>", "null", "None"])
-def test_no_number(text: str) -> None:
+def test_missing_values_are_nan(text: str) -> None:
     assert math.isnan(number(text))
 
 
 @pytest.mark.parametrize("text", ["x", "1,5", "inf", "-inf", "1e400", "1000001", "\0", "1.234,5"])
-def test_what_is_no_number_of_px_is_infinite(text: str) -> None:
+def test_invalid_numbers_are_infinite(text: str) -> None:
     assert number(text) == math.inf
 
 
 @pytest.mark.parametrize(("text", "row"), [("7", 7), (" 7 ", 7), ("7.0", 7), ("-1", -1), ("12345678", 12345678)])
-def test_a_row_is_a_whole_number(tmp_path: Path, text: str, row: int) -> None:
+def test_row_numbers_are_parsed_as_whole_numbers(tmp_path: Path, text: str, row: int) -> None:
     assert row_number(tmp_path, 2, text) == whole_number(text) == row
 
 
 @pytest.mark.parametrize("text", ["", "x", "1.5", "nan", "inf", "1e999"])
-def test_any_other_text_is_no_row(tmp_path: Path, text: str) -> None:
+def test_row_number_refuses_text_that_is_not_a_whole_number(tmp_path: Path, text: str) -> None:
     assert whole_number(text) is None
     with pytest.raises(InputError, match=r"table\.csv, line 9: row '.*' is not a whole number"):
         row_number(tmp_path / "table.csv", 9, text)

@@ -1,4 +1,4 @@
-"""Figures need no backend; on grids of faces a dot lies on the picture where its keypoint is."""
+"""Figures need no display backend; in a grid of faces each dot lies on its keypoint."""
 
 import re
 from pathlib import Path
@@ -24,7 +24,7 @@ def dots(path: Path) -> np.ndarray:
     return np.sort((centers + 0.5) / scale - 0.5, axis=0)
 
 
-def test_a_dot_lies_on_its_keypoint_in_its_face(tmp_path: Path) -> None:
+def test_face_grid_draws_each_dot_on_its_keypoint(tmp_path: Path) -> None:
     images = np.full((2, 20, 20, 1), 128, np.uint8)
     keypoints = np.array([[[5, 12]], [[14, 12]]], np.float32)
     face_grid(tmp_path / "grid.png", images, [KeypointLayer(keypoints, "#ff00ff", "prediction")], columns=2)
@@ -32,7 +32,7 @@ def test_a_dot_lies_on_its_keypoint_in_its_face(tmp_path: Path) -> None:
     assert dots(tmp_path / "grid.png") == pytest.approx(np.array([[5, 12], [second_face + 14, 12]]), abs=0.3)
 
 
-def test_what_is_hidden_unlabelled_or_outside_is_not_drawn(tmp_path: Path) -> None:
+def test_hidden_unlabelled_and_outside_keypoints_are_not_drawn(tmp_path: Path) -> None:
     images = np.full((1, 20, 20, 1), 128, np.uint8)
     keypoints = np.array([[[5, 5], [10, 10], [30, 10], [np.nan, np.nan]]], np.float32)
     shown = np.array([[False, True, True, True]])
@@ -41,8 +41,8 @@ def test_what_is_hidden_unlabelled_or_outside_is_not_drawn(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("backend", ["module://matplotlib_inline.backend_inline", "module://nowhere", "nonsense"])
-def test_figures_are_written_whatever_backend_the_environment_names(backend: str, tmp_path: Path) -> None:
-    """And the commands that this one starts see the variable as it was."""
+def test_figures_are_written_whatever_mplbackend_is_set(backend: str, tmp_path: Path) -> None:
+    """The variable keeps its value for the commands that this process starts."""
     code = f"""
 import os
 from pathlib import Path
@@ -55,7 +55,7 @@ assert os.environ["MPLBACKEND"] == {backend!r}
     assert (tmp_path / "figure.png").is_file()
 
 
-def test_no_other_module_of_the_project_imports_matplotlib() -> None:
+def test_only_common_draw_imports_matplotlib() -> None:
     own = [file for file in project_files() if "tests" not in file.relative_to(ROOT).parts]
     importing = [
         file for file in own if re.search(r"^\s*(import|from) matplotlib", file.read_text("utf-8"), re.MULTILINE)

@@ -1,6 +1,6 @@
 """Text is read and written as UTF-8 whatever the locale: every call that opens a text file names its encoding.
 
-The linter has such a rule (PLW1514), but finds only calls on what it knows to be a path, a tenth of all.
+The linter has such a rule (PLW1514), but it checks only objects that it knows to be paths, a tenth of all calls.
 """
 
 import ast
@@ -9,12 +9,15 @@ import pytest
 
 from tests.conftest import project_files
 
-TEXT_FROM = {"read_text": 0, "write_text": 1}  # calls that open a text file, and where their encoding may stand
-BINARY = ("archive.open(", "os.open(", "Image.open(")  # calls of this name that open no text file
+TEXT_FROM = {
+    "read_text": 0,
+    "write_text": 1,
+}  # calls that open a text file, and the position of their encoding argument
+BINARY = ("archive.open(", "os.open(", "Image.open(")  # calls that do not open a text file
 
 
 def without_encoding(source: str) -> list[str]:
-    """Returns the calls in some code that open a text file in the encoding of the locale."""
+    """Returns the calls in the code that open a text file in the encoding of the locale."""
     calls = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
     texts = [ast.get_source_segment(source, call) or "" for call in calls if opens_text(call)]
     return [text for text in texts if not text.startswith(BINARY)]
@@ -49,10 +52,10 @@ def opens_text(call: ast.Call) -> bool:
         ("os.open(os.devnull, os.O_WRONLY)", False),
     ],
 )
-def test_what_is_found(code: str, found: bool) -> None:
+def test_calls_without_an_encoding_are_found(code: str, found: bool) -> None:
     assert without_encoding(code) == ([code] if found else [])
 
 
-def test_every_text_file_is_opened_with_its_encoding() -> None:
+def test_every_text_file_is_opened_with_an_encoding() -> None:
     found = {file: without_encoding(file.read_text(encoding="utf-8")) for file in project_files()}
     assert not any(found.values()), {file: calls for file, calls in found.items() if calls}

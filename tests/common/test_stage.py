@@ -1,4 +1,4 @@
-"""The frame around a stage: its lock, its manifest, what it may replace."""
+"""What all stages share: the lock, the manifest, and which folders may be replaced."""
 
 import importlib.metadata
 import time
@@ -26,7 +26,7 @@ def write(folder: Path, text: str) -> None:
     write_manifest(folder, PREPARE, {"a": 1}, {"source": "hash"}, {"faces": 2}, time.time())
 
 
-def test_a_folder_that_no_stage_wrote_is_not_replaced(tmp_path: Path) -> None:
+def test_folder_that_no_stage_wrote_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work", encoding="utf-8")
     with pytest.raises(InputError, match="no stage wrote"), stage_folder(tmp_path / "mine", PREPARE):
@@ -36,7 +36,7 @@ def test_a_folder_that_no_stage_wrote_is_not_replaced(tmp_path: Path) -> None:
     assert (tmp_path / "mine" / "thesis.txt").read_text(encoding="utf-8") == "years of work"
 
 
-def test_two_runs_cannot_write_one_folder_at_once(tmp_path: Path) -> None:
+def test_two_runs_cannot_write_the_same_folder_at_once(tmp_path: Path) -> None:
     with locked(tmp_path / "out"):
         with pytest.raises(InputError, match="another run"), stage_folder(tmp_path / "out", PREPARE):
             pass
@@ -46,7 +46,7 @@ def test_two_runs_cannot_write_one_folder_at_once(tmp_path: Path) -> None:
         write(folder, "free again")
 
 
-def test_a_manifest_tells_missing_and_altered_files(tmp_path: Path) -> None:
+def test_read_manifest_refuses_missing_and_altered_files(tmp_path: Path) -> None:
     out = tmp_path / "out"
     with stage_folder(out, PREPARE) as folder:
         write(folder, "whole")
@@ -55,7 +55,7 @@ def test_a_manifest_tells_missing_and_altered_files(tmp_path: Path) -> None:
     assert manifest["metrics"] == {"faces": 2}
     assert list(manifest["files"]) == ["result.txt"]
     assert manifest["versions"]["onnxruntime"] == importlib.metadata.version("onnxruntime")
-    assert None not in manifest["versions"].values()  # what is not installed is not named
+    assert None not in manifest["versions"].values()  # packages that are not installed are left out
     (out / "result.txt").write_text("who", encoding="utf-8")
     with pytest.raises(InputError, match=r"result\.txt: is damaged or altered; .*prepare INPUT"):
         read_manifest(out, PREPARE)
@@ -69,7 +69,7 @@ def test_a_manifest_tells_missing_and_altered_files(tmp_path: Path) -> None:
         read_manifest(tmp_path / "none", PREPARE)
 
 
-def test_the_hash_of_a_folder_follows_names_and_contents(tmp_path: Path) -> None:
+def test_folder_hash_changes_when_a_file_is_renamed(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("1", encoding="utf-8")
     before = path_hash(tmp_path)
     assert path_hash(tmp_path) == before
@@ -77,7 +77,7 @@ def test_the_hash_of_a_folder_follows_names_and_contents(tmp_path: Path) -> None
     assert path_hash(tmp_path) != before
 
 
-def test_a_stage_replaces_only_its_own_folders_and_never_what_it_reads(tmp_path: Path) -> None:
+def test_stage_replaces_only_its_own_folder_and_never_its_input(tmp_path: Path) -> None:
     out = tmp_path / "out"
     with stage_folder(out, PREPARE) as folder:
         write(folder, "data")
@@ -94,5 +94,5 @@ def test_a_stage_replaces_only_its_own_folders_and_never_what_it_reads(tmp_path:
         read_manifest(out, TRAIN)
 
 
-def test_durations_read_as_people_say_them() -> None:
+def test_durations_are_formatted_in_minutes_and_seconds() -> None:
     assert [seconds_text(s) for s in (0.4, 59, 60, 3725)] == ["0 s", "59 s", "1 min 0 s", "62 min 5 s"]
