@@ -35,14 +35,14 @@ def test_the_readme_example_prints_the_output_shown(tmp_path: Path) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize(("page", "number"), [("python", 0), ("python", 1), ("python", 2)])
-def test_examples_run(page: str, number: int, tmp_path: Path) -> None:
-    """The cascade stands in for YuNet, whose file would be downloaded."""
+def test_guide_examples_run_without_errors(page: str, number: int, tmp_path: Path) -> None:
+    """The Haar cascade replaces YuNet, whose file would have to be downloaded."""
     code = examples(ROOT / "docs" / f"{page}.md")[number]
     done = run(code.replace("YuNet", "Haar"), tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_an_execution_provider_that_is_missing_is_one_line(tmp_path: Path) -> None:
+def test_unknown_execution_provider_is_named_in_the_error(tmp_path: Path) -> None:
     code = "from facial_keypoints import Predictor\n" + examples(ROOT / "docs" / "python.md")[3]
     done = run(code.replace("CUDAExecutionProvider", "NoSuchProvider"), tmp_path)
     assert "InputError: providers: NoSuchProvider" in done.stderr

@@ -47,13 +47,13 @@ def documented(heading: str, keypoint_set: KeypointSet = FACE15) -> list[str]:
 
 
 def written(path: Path) -> list[str]:
-    """Returns the columns of a CSV file, sorted; a pandas index or a second `.1` of a name would show."""
+    """Returns the columns of a CSV file, sorted, with any index column and any repeated name (as `NAME.1`)."""
     return sorted(map(str, pd.read_csv(path).columns))
 
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of drawn faces in pictures of 160 px, a clip of two frames, and a file that is no picture."""
+    """A folder of drawn faces in pictures of 160 px, a clip of two frames, and a file that is not a picture."""
     folder = tmp_path_factory.mktemp("given")
     (folder / "pictures").mkdir()
     clip = cv2.VideoWriter(str(folder / "clip.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 10, (160, 160))
@@ -69,21 +69,21 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def save_predictions(data: Path, truth: Path, out: Path, keypoint_set: KeypointSet) -> None:
-    """Writes predictions of the test faces: their labels, a px beside them, with expected errors."""
+def save_predictions(data: Path, predictions: Path, out: Path, keypoint_set: KeypointSet) -> None:
+    """Writes and evaluates predictions of the test faces, 1 px off in x and y, with expected errors."""
     rows = np.load(data / "test_rows.npy")
     keypoints = np.load(data / "test_keypoints.npy").reshape(len(rows), -1) + 1
     table = pd.DataFrame(keypoints, columns=keypoint_set.columns)
     for i, name in enumerate(keypoint_set.names):
         table[f"{name}_expected_error"] = 1 + i / 10
     table.insert(0, "row", rows)
-    table.to_csv(truth, index=False)
-    evaluate.main(["--predictions", str(truth), "--name", out.name, "--data", str(data), "--out", str(out)])
+    table.to_csv(predictions, index=False)
+    evaluate.main(["--predictions", str(predictions), "--name", out.name, "--data", str(data), "--out", str(out)])
 
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory, pictures: Path, data_folder: Path) -> Path:
-    """What the commands write: faces of 15 keypoints that are crops, and of 68 that are cropped from pictures."""
+    """What the stages write for two inputs: crops with 15 keypoints, and pictures with 68."""
     out = tmp_path_factory.mktemp("written")
     for name in ("a", "b"):
         save_predictions(data_folder, out / f"{name}.csv", out / "evaluation15" / name, FACE15)
@@ -104,22 +104,22 @@ def folders(tmp_path_factory: pytest.TempPathFactory, pictures: Path, data_folde
     return out
 
 
-def check(folder: Path, name: str, keypoint_set: KeypointSet, more: tuple[str, ...] = ()) -> None:
+def assert_documented(folder: Path, name: str, keypoint_set: KeypointSet, more: tuple[str, ...] = ()) -> None:
     assert written(folder / name) == sorted([*documented(name, keypoint_set), *more]), folder / name
 
 
 @pytest.mark.long
-def test_data_folder(data_folder: Path, folders: Path) -> None:
+def test_files_of_the_data_folder_are_documented(data_folder: Path, folders: Path) -> None:
     for folder in (data_folder, folders / "data68"):
         assert [path.name for path in folder.glob("*.csv")] == ["faces.csv"]
-        check(folder, "faces.csv", FACE15)
+        assert_documented(folder, "faces.csv", FACE15)
         arrays = {path.name.split("_", 1)[1] for path in folder.glob("*.npy")} | {"crops.npy", "visible.npy"}
         assert arrays == set(re.findall(r"^\| `\{split\}_(\w+\.npy)`", PAGE.read_text(encoding="utf-8"), re.MULTILINE))
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("keypoint_set", [FACE15, FACE68], ids=lambda keypoint_set: keypoint_set.name)
-def test_evaluation_and_comparison(folders: Path, keypoint_set: KeypointSet) -> None:
+def test_columns_of_evaluation_and_comparison_are_documented(folders: Path, keypoint_set: KeypointSet) -> None:
     count = len(keypoint_set)
     tables = {
         "accuracy",
@@ -136,20 +136,20 @@ def test_evaluation_and_comparison(folders: Path, keypoint_set: KeypointSet) -> 
     evaluation, comparison = folders / f"evaluation{count}" / "b", folders / f"comparison{count}"
     assert {path.stem for path in evaluation.glob("*.csv")} == tables
     for table in tables:
-        check(evaluation, f"{table}.csv", keypoint_set)
+        assert_documented(evaluation, f"{table}.csv", keypoint_set)
 
     for path in comparison.glob("*.csv"):
-        heading_says_name = path.stem in ("comparison", "ratios", "by_origin", "by_condition")
-        check(comparison, path.name, keypoint_set, () if heading_says_name else ("name",))
+        name_is_documented = path.stem in ("comparison", "ratios", "by_origin", "by_condition")
+        assert_documented(comparison, path.name, keypoint_set, () if name_is_documented else ("name",))
 
 
-def test_commands(pictures: Path, tmp_path: Path) -> None:
+def test_columns_of_predict_and_align_are_documented(pictures: Path, tmp_path: Path) -> None:
     faces, out = str(pictures / "pictures"), tmp_path / "out"
     facial_keypoints(
         ["predict", str(pictures / "pictures" / "0.png"), "--out", str(out), "--review", "1", "--measures"]
     )
-    check(out, "keypoints.csv", FACE15)
-    check(out, "review.csv", FACE15)
+    assert_documented(out, "keypoints.csv", FACE15)
+    assert_documented(out, "review.csv", FACE15)
     facial_keypoints(["predict", str(pictures / "clip.mp4"), "--out", str(tmp_path / "clip"), "--measures"])
     assert written(tmp_path / "clip" / "clip.mp4.csv") == documented("CLIP.mp4.csv")
     facial_keypoints(["align", faces, "--out", str(tmp_path / "crops")])
@@ -157,11 +157,11 @@ def test_commands(pictures: Path, tmp_path: Path) -> None:
     assert written(crops) == documented("crops.csv")
     with pytest.raises(InputError, match="could not be read"):
         facial_keypoints(["predict", str(pictures / "bad"), "--out", str(tmp_path / "bad")])
-    check(tmp_path / "bad", "unread.csv", FACE15)
+    assert_documented(tmp_path / "bad", "unread.csv", FACE15)
 
 
-def test_pseudo_labels(pictures: Path, tmp_path: Path) -> None:
-    """The five labels of two drawn faces, as the network sees them, come back with all 68."""
+def test_columns_of_pseudo_label_are_documented(pictures: Path, tmp_path: Path) -> None:
+    """The network's own predictions are the five labels; pseudo_label writes all 68 keypoints."""
     facial_keypoints(["predict", str(pictures / "pictures"), "--out", str(tmp_path / "seen")])
     seen = pd.read_csv(tmp_path / "seen" / "keypoints.csv").drop_duplicates("file").head(8)
     five = [FACE15.names[k] for k in FACE15.label_sources[2].keypoints]
@@ -174,13 +174,15 @@ def test_pseudo_labels(pictures: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-def test_training_and_submission(data_folder: Path, tmp_path: Path, run_stage: Callable[..., object]) -> None:
+def test_columns_of_training_history_and_submission_are_documented(
+    data_folder: Path, tmp_path: Path, run_stage: Callable[..., object]
+) -> None:
     options = ["--data", data_folder, "--out", tmp_path / "base", "--epochs", 1]
     run_stage("training.train", "base", *options)
-    check(tmp_path / "base", "history.csv", FACE15)
+    assert_documented(tmp_path / "base", "history.csv", FACE15)
     image = " ".join(["128"] * 96 * 96)
     (tmp_path / "test.csv").write_text(f"ImageId,Image\n1,{image}\n", encoding="utf-8")
     (tmp_path / "lookup.csv").write_text("RowId,ImageId,FeatureName\n1,1,nose_tip_x\n", encoding="utf-8")
     out = tmp_path / "submission.csv"
     submit.main([str(tmp_path / "base"), str(tmp_path / "test.csv"), str(tmp_path / "lookup.csv"), "--out", str(out)])
-    check(tmp_path, "submission.csv", FACE15)
+    assert_documented(tmp_path, "submission.csv", FACE15)

@@ -1,4 +1,4 @@
-"""The pages: short sentences, links that lead somewhere, and commands whose flags exist."""
+"""The pages: short texts and sentences, links that resolve, and commands whose flags exist."""
 
 import contextlib
 import importlib
@@ -79,7 +79,7 @@ def help_of(module: str, arguments: list[str], capsys: pytest.CaptureFixture[str
     return printed
 
 
-def test_a_reader_has_the_time() -> None:
+def test_readme_and_guide_are_short() -> None:
     assert len(README.read_text(encoding="utf-8").split()) < 900
     assert sum(len(page.read_text(encoding="utf-8").split()) for page in GUIDE) < 6000
 
@@ -90,7 +90,7 @@ def test_guide_sentences_have_at_most_30_words(page: Path) -> None:
     assert not long
 
 
-def test_sentences_are_counted_as_a_reader_counts() -> None:
+def test_words_are_counted_per_sentence_list_item_and_table_cell() -> None:
     text = "Run it. See `a b c`\n- one, two\n- three. Four\n\n| a b | c |\n```\nno sentence at all\n```\n"
     assert [len(words(one)) for one in sentences(text) if words(one)] == [2, 2, 2, 1, 1, 2, 1]
 
@@ -125,7 +125,7 @@ def test_every_page_and_picture_is_reached_from_the_readme() -> None:
 
 @by_page
 def test_flags_of_commands_exist(page: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """Every flag beside a command is in that command's help; options of a network's own `build` are in its help."""
+    """Each flag after a command is in the help of that command, which includes the options of a network's `build`."""
     for command in commands(page):
         module = command[2] if command[0] != "facial-keypoints" and command[1] == "-m" else None
         module = module or ("facial_keypoints" if command[0] == "facial-keypoints" else "pipeline")
@@ -154,8 +154,8 @@ def write_my_network(folder: Path) -> Path:
     return file
 
 
-def test_flags_in_the_text_exist(capsys: pytest.CaptureFixture[str]) -> None:
-    """Every flag that README and guide name anywhere is one of some command."""
+def test_flags_in_readme_and_guide_exist(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each flag that README and guide name belongs to some command."""
     known = set[str]()
     for name in ("predict", "filter", "align", "live"):
         known |= set(FLAG.findall(help_of("facial_keypoints.__main__", [name], capsys)))
