@@ -17,7 +17,7 @@ FIVE = [FACE15.index(name) for name in NAMES]
 
 
 def write_scenes(folder: Path, count: int = 12) -> Path:
-    """Writes a folder with `faces.csv`: so many pictures of one drawn face each, and one of noise without a face."""
+    """Writes a folder with `faces.csv`: `count` pictures of one drawn face each, and one of noise without a face."""
     (folder / PICTURES).mkdir(parents=True)
     rows: list[list[object]] = []
     for number in range(count):

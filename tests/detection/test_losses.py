@@ -1,4 +1,4 @@
-"""The loss of a face finder, by hand."""
+"""The loss of a face finder against hand calculations."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def loss(targets: Float32, outputs: Float32) -> float:
     return float(np.asarray(finder_loss(targets, outputs)).mean())
 
 
-def test_an_undecided_cell_with_and_without_a_face() -> None:
+def test_loss_of_an_undecided_cell_matches_hand_calculation() -> None:
     undecided = 0.5**2 * np.log(2)
     outputs = np.zeros((1, 1, OUTPUTS), np.float32)
     assert loss(cells((1, 1)), outputs) == pytest.approx(FACE_WEIGHT * undecided, rel=1e-5)
@@ -31,14 +31,14 @@ def test_an_undecided_cell_with_and_without_a_face() -> None:
     assert loss(cells((0, 0)), outputs) == 0
 
 
-def test_the_points_count_in_sides_of_the_box_and_only_where_there_is_a_face() -> None:
+def test_point_loss_is_relative_to_the_box_and_ignores_background() -> None:
     outputs = np.zeros((1, 2, OUTPUTS), np.float32)
-    outputs[0, :, 0] = 20, -20  # right and sure
+    outputs[0, :, 0] = 20, -20  # correct and certain
     outputs[0, :, 1] = 0.4  # cells; a quarter of it in sides of the box
-    wanted = POINTS_WEIGHT * (0.1 - SMOOTH / 2) / SMOOTH / 10
-    assert loss(cells((1, 1), (0, 1)), outputs) == pytest.approx(wanted, rel=1e-4)
+    expected = POINTS_WEIGHT * (0.1 - SMOOTH / 2) / SMOOTH / 10
+    assert loss(cells((1, 1), (0, 1)), outputs) == pytest.approx(expected, rel=1e-4)
 
 
-def test_it_is_the_sum_over_cells_divided_by_the_number_of_faces() -> None:
+def test_loss_is_summed_over_cells_and_divided_by_the_face_count() -> None:
     one, outputs = cells((1, 1)), np.zeros((1, 1, OUTPUTS), np.float32)
     assert loss(np.repeat(one, 3, axis=1), np.repeat(outputs, 3, axis=1)) == pytest.approx(loss(one, outputs), rel=1e-5)

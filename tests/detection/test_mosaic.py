@@ -1,4 +1,4 @@
-"""Composed training pictures: points stay on what they mark, and faces count only if they are visible."""
+"""Composed training pictures: points move with the pixels, and faces are sure only if they are visible."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from tests.detection.scenes import mean_face, square_scene
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_points_stay_on_what_they_mark(seed: int) -> None:
+def test_points_move_with_the_pixels(seed: int) -> None:
     scene = square_scene(np.concatenate([mean_face(60, 70, 60), mean_face(140, 120, 60)]))
     tile = placed(scene, 150, 170, np.random.default_rng(seed))
     assert tile.picture.shape == (150, 170)
@@ -22,7 +22,7 @@ def test_points_stay_on_what_they_mark(seed: int) -> None:
             assert tile.picture[y - 1 : y + 2, x - 1 : x + 2].max() > 150
 
 
-def test_a_mirrored_face_has_its_right_eye_on_the_left_again() -> None:
+def test_mirroring_swaps_left_and_right_points() -> None:
     scene = square_scene(mean_face(100, 100, 60))
     for seed in range(20):
         for points in placed(scene, 200, 200, np.random.default_rng(seed)).points:
@@ -31,12 +31,12 @@ def test_a_mirrored_face_has_its_right_eye_on_the_left_again() -> None:
             assert np.cross(np.append(across, 0), np.append(points[2] - points[0], 0))[2] > 0
 
 
-def test_the_visible_share_of_boxes() -> None:
+def test_visible_share_of_boxes_matches_hand_calculation() -> None:
     middle = np.array([[50.0, 50.0], [0.0, 50.0], [0.0, 0.0], [200.0, 50.0]])
     np.testing.assert_allclose(visible_share(middle, np.full(4, 20.0), 100, 100), [1, 0.5, 0.25, 0])
 
 
-def test_cut_and_tiny_faces_are_unsure() -> None:
+def test_cropped_and_tiny_faces_are_unsure() -> None:
     scene = square_scene(mean_face(100, 100, 60))
     seen = {True: 0, False: 0}
     for seed in range(60):
@@ -62,7 +62,7 @@ def test_a_composed_picture_depends_only_on_its_seed() -> None:
     assert not np.array_equal(one.picture, other.picture)
 
 
-def test_tiles_of_a_picture_without_faces_show_its_false_ones() -> None:
+def test_tiles_without_faces_favor_mined_false_faces() -> None:
     plain = square_scene(np.zeros((0, 5, 2)))
     plain.picture[58:63, 38:43] = 255
     hard = replace(plain, hard=np.array([[40.0, 60.0]]))
@@ -74,7 +74,7 @@ def test_tiles_of_a_picture_without_faces_show_its_false_ones() -> None:
     assert shown[1] > shown[0] + 20
 
 
-def test_degraded_pictures_keep_their_form_and_leave_the_original_alone() -> None:
+def test_degrading_returns_a_changed_copy_of_the_same_shape() -> None:
     scenes = [square_scene(mean_face(100, 90, 80))]
     composed = compose(scenes, shares_of(scenes), 96, np.random.default_rng(0))
     before = composed.picture.copy()

@@ -1,4 +1,4 @@
-"""The network's form: grids for any picture, few parameters, and few faces before training."""
+"""The architecture: three output grids, few parameters, and few faces found before training."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from facial_keypoints.detectors.finder import OUTPUTS
 pytestmark = pytest.mark.any_backend
 
 
-def test_it_gives_three_grids_for_pictures_of_any_size() -> None:
+def test_untrained_network_outputs_three_grids_with_rare_faces() -> None:
     model = build()
     assert 100_000 < model.count_params() < 200_000
     grids = [np.asarray(grid) for grid in model(np.zeros((2, 64, 96, 1), np.uint8))]
@@ -17,7 +17,7 @@ def test_it_gives_three_grids_for_pictures_of_any_size() -> None:
     assert all(np.abs(1 / (1 + np.exp(-grid[..., 0])) - RARE).max() < 0.1 for grid in grids)
 
 
-def test_one_output_holds_the_same_cells_grid_by_grid() -> None:
+def test_single_output_concatenates_the_three_grids() -> None:
     model = build()
     pictures = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 1)).astype(np.uint8)
     grids = [np.asarray(grid).reshape(1, -1, OUTPUTS) for grid in model(pictures)]

@@ -1,4 +1,4 @@
-"""What a face finder learns from: which rows are faces, who is held out, and what is wrong with a folder."""
+"""Training data of a face finder: which rows are faces, which groups are held out, and errors of bad folders."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ def folder(tmp_path: Path) -> Path:
     return write_scenes(tmp_path / "scenes", 3)
 
 
-def test_a_row_is_a_face_and_a_file_is_one_scene(folder: Path) -> None:
+def test_each_row_is_a_face_and_each_file_a_scene(folder: Path) -> None:
     rows: list[list[object]] = [["picture_0.png", "marked", 0.9, *POINTS], ["noise.png", "none", *[""] * 11]]
     rows += [["picture_0.png", "yunet", score, *POINTS] for score in (0.69, 0.7)]
     write_rows(folder, rows)
@@ -30,12 +30,12 @@ def test_a_row_is_a_face_and_a_file_is_one_scene(folder: Path) -> None:
     assert none.points.shape == (0, 5, 2)
 
 
-def test_people_of_lfw_are_groups_under_the_names_of_the_video_frames() -> None:
+def test_lfw_people_share_the_group_names_of_the_video_frames() -> None:
     assert group_of("lfw_5590_Ana_Maria_Lopez_0002.jpg") == "yt:Ana_Maria_Lopez"
     assert group_of("net_7876_12_0.jpg") == "net_7876_12_0.jpg"
 
 
-def test_eight_tenths_of_the_groups_are_for_training_and_all_splits_are_the_whole(folder: Path) -> None:
+def test_groups_split_80_10_10_and_splits_cover_all_scenes(folder: Path) -> None:
     splits = [split_of(f"group {number}") for number in range(2000)]
     assert [splits.count(split) / 2000 for split in SPLITS] == pytest.approx([0.8, 0.1, 0.1], abs=0.03)
     names = [scene.file.name for split in SPLITS for scene in read_scenes(folder, split)]
@@ -51,14 +51,14 @@ def test_eight_tenths_of_the_groups_are_for_training_and_all_splits_are_the_whol
         (["gone.png", "marked", 0.9, *POINTS], "gone.png"),
     ],
 )
-def test_a_bad_row_is_one_line(folder: Path, row: list[object], message: str) -> None:
+def test_bad_row_gives_a_one_line_error(folder: Path, row: list[object], message: str) -> None:
     write_rows(folder, [row])
     with pytest.raises(InputError, match=message) as error:
         read_scenes(folder)
     assert "\n" not in str(error.value)
 
 
-def test_a_bad_folder_is_one_line(folder: Path, tmp_path: Path) -> None:
+def test_bad_folder_is_refused(folder: Path, tmp_path: Path) -> None:
     write_rows(folder, [["picture_0.png", "none"]], COLUMNS[:2])
     with pytest.raises(InputError, match="has no column yunet_score"):
         read_input(str(folder))
@@ -73,7 +73,7 @@ def test_a_bad_folder_is_one_line(folder: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-def test_the_real_sets_have_no_person_on_both_sides(real_data: Path) -> None:
+def test_splits_of_the_real_sets_share_no_group(real_data: Path) -> None:
     sets = [str(real_data / "youtube68"), str(real_data / "scenes")]
     train, val, test = ({scene.group for scene in read_inputs(sets, split)} for split in SPLITS)
     assert len(train) > len(val) > 100

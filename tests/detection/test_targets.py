@@ -1,4 +1,4 @@
-"""Targets of the cells: by hand, and back to the same faces through the detector's decoding."""
+"""Targets of the cells: checked by hand, and decoded back to the same faces by the detector."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def grids_of(targets: Float32) -> list[Float32]:
     return [part.reshape(SIDE_PX // s, SIDE_PX // s, OUTPUTS) for part, s in zip(parts, STRIDES_PX, strict=True)]
 
 
-def test_a_small_face_belongs_to_the_finest_grid_around_its_middle() -> None:
+def test_small_face_is_assigned_to_its_cell_of_the_finest_grid() -> None:
     targets = targets_of(composed(mean_face(43.5, 43.5, 24)))  # the center of the cell in row 5, column 5
     own = np.flatnonzero(targets[:, IS_FACE])
     assert own.tolist() == [5 * 16 + 5]
@@ -38,7 +38,7 @@ def test_a_small_face_belongs_to_the_finest_grid_around_its_middle() -> None:
     assert not targets[8 * 16 + 5, IS_FACE]
 
 
-def test_a_face_of_overlapping_ranges_belongs_to_both_grids() -> None:
+def test_face_in_two_size_ranges_is_assigned_to_both_grids() -> None:
     by_grid = np.split(targets_of(composed(mean_face(64, 64, 40)))[:, IS_FACE], np.cumsum(CELLS)[:-1])
     assert [bool(grid.any()) for grid in by_grid] == [True, True, False]
 
@@ -49,7 +49,7 @@ def test_an_unsure_face_is_neither_face_nor_background() -> None:
     assert 0 < (targets[:, COUNTS] == 0).sum() < len(targets) / 2
 
 
-def test_a_picture_without_faces_is_background() -> None:
+def test_picture_without_faces_is_all_background() -> None:
     targets = targets_of(composed(np.zeros((0, 5, 2))))
     assert targets.shape == (sum(CELLS), 13)
     assert targets[:, COUNTS].all()
@@ -68,7 +68,7 @@ def test_targets_decode_to_the_same_faces(side: float) -> None:
         assert scores[0] == pytest.approx(1 / (1 + np.exp(-5)))
 
 
-def test_faces_side_by_side_stay_apart() -> None:
+def test_neighboring_faces_are_decoded_separately() -> None:
     points = np.concatenate([mean_face(30, 40, 36), mean_face(66, 40, 36), mean_face(100, 90, 20)])
     found, _ = one_per_face(*decode(grids_of(targets_of(composed(points))), 0.5))
     middle = np.sort(fitted_boxes(found)[0][:, 0])

@@ -1,4 +1,4 @@
-"""A small training run: its folder, its resumption, its ONNX files, and its bad input."""
+"""A small training run of the face finder: its folder, resuming, ONNX files and bad input."""
 
 import csv
 import json
@@ -18,8 +18,8 @@ from tests.detection.scenes import write_scenes
 from tests.facial_keypoints.drawn import drawn_faces
 
 TINY = Recipe(epochs=2, pictures=4, val_pictures=4, batch_size=2, side_px=64)
-tensorflow_alone = pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="Keras writes these files through TensorFlow alone"
+tensorflow_only = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="Keras writes these files through TensorFlow only"
 )
 
 
@@ -35,7 +35,7 @@ def trained(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def test_a_model_folder(trained: Path, scenes: Path) -> None:
+def test_model_folder_holds_manifest_and_history(trained: Path, scenes: Path) -> None:
     manifest = read_manifest(trained, TRAIN_FINDER)
     assert set(manifest["files"]) == {"model.keras", "summary.txt", "history.csv"}
     assert manifest["parameters"]["epochs"] == 2
@@ -48,7 +48,7 @@ def test_a_model_folder(trained: Path, scenes: Path) -> None:
 
 
 @pytest.mark.long
-def test_a_resumed_run_gives_the_same_network(
+def test_resumed_run_gives_the_same_weights(
     trained: Path, scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from training.callbacks import Checkpoint
@@ -81,7 +81,7 @@ def test_a_resumed_run_gives_the_same_network(
         ({"learning_rate": 1e9, "epochs": 3, "pictures": 8}, "diverged in epoch"),
     ],
 )
-def test_a_value_that_cannot_be_is_one_line(
+def test_bad_recipe_is_refused_and_writes_nothing(
     scenes: Path, tmp_path: Path, values: dict[str, float], message: str
 ) -> None:
     recipe = Recipe(**{**vars(TINY), **values})
@@ -90,16 +90,16 @@ def test_a_value_that_cannot_be_is_one_line(
     assert not (tmp_path / "out").exists()
 
 
-def test_the_command_line(scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_line_trains_and_prints_the_validation_loss(
+    scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     numbers = ["--epochs", "1", "--pictures", "2", "--val-pictures", "2", "--batch-size", "2", "--side-px", "64"]
     main([str(scenes), "--out", str(tmp_path / "out"), *numbers])
     assert "validation loss" in capsys.readouterr().out
 
 
-@tensorflow_alone
-def test_exported_files_are_the_same_network_and_the_detector_runs_them(
-    trained: Path, scenes: Path, tmp_path: Path
-) -> None:
+@tensorflow_only
+def test_export_writes_onnx_files_that_the_detector_runs(trained: Path, scenes: Path, tmp_path: Path) -> None:
     folder = tmp_path / "finder"
     shutil.copytree(trained, folder)
     lines = exporting.export(folder, str(scenes))
@@ -120,10 +120,8 @@ def test_exported_files_are_the_same_network_and_the_detector_runs_them(
         FaceFinder(folder)
 
 
-@tensorflow_alone
-def test_a_second_run_starts_from_a_first_one_and_mines_its_false_faces(
-    trained: Path, scenes: Path, tmp_path: Path
-) -> None:
+@tensorflow_only
+def test_training_can_start_from_and_mine_with_an_earlier_model(trained: Path, scenes: Path, tmp_path: Path) -> None:
     first = tmp_path / "first"
     shutil.copytree(trained, first)
     exporting.export(first)
@@ -136,7 +134,7 @@ def test_a_second_run_starts_from_a_first_one_and_mines_its_false_faces(
         train([str(scenes)], tmp_path / "out", recipe, mine=tmp_path / "missing")
 
 
-@tensorflow_alone
-def test_a_folder_that_is_no_face_finder_is_one_line(tmp_path: Path) -> None:
+@tensorflow_only
+def test_export_of_a_missing_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no such folder"):
         exporting.export(tmp_path / "missing")
