@@ -1,4 +1,4 @@
-"""What tests share: where the real faces are, a small prepared data folder, the exit of a stage."""
+"""What tests share: the folder of real faces, a small prepared data folder, a function that runs a stage."""
 
 import os
 import subprocess
@@ -12,11 +12,11 @@ from hypothesis import settings
 from common.backend import backend_name, start_backend
 from data_prep import prepare
 
-settings.register_profile("here", deadline=None)  # machines differ in speed, and a test never times anything
+settings.register_profile("here", deadline=None)  # machines differ in speed, so no test has a time limit
 settings.load_profile("here")
 
 ROOT = Path(__file__).parents[1]
-# Whatever runs the tests may ignore the signal, as nohup does, and hands that down; a Python that begins so ignores it.
+# A parent process may ignore SIGINT, as nohup does. Its children inherit that, so this code restores the default first.
 HEARING_CTRL_C = (
     "import os, signal, sys\n"
     "signal.signal(signal.SIGINT, signal.SIG_DFL)\n"
@@ -27,15 +27,15 @@ REAL_DATA = ROOT.parent / "shared" / "data"
 
 
 def project_files() -> list[Path]:
-    """Returns the Python files of the project, tests and all; hidden folders, as environments are, are not entered."""
+    """Returns the Python files of the project with its tests, without those in hidden folders such as environments."""
     folders = [path for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith(".")]
     return sorted([*ROOT.glob("*.py"), *(file for folder in folders for file in folder.rglob("*.py"))])
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Starts Keras as every stage does: networks trained here and in a process of their own must agree to the bit.
+    """Starts Keras as every stage does, so that networks trained here and in a process of their own are identical.
 
-    Not where only tests of the light library run, which needs no Keras.
+    Skipped if only tests of the light library run, which needs no Keras.
     """
     if not all((config.invocation_params.dir / name).is_relative_to(LIBRARY_TESTS) for name in config.args):
         if backend_name() == "jax":  # nearly all of its time is compiling; read once, before JAX starts
@@ -45,11 +45,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Under another backend than TensorFlow, leaves the tests that say the same under all of them to TensorFlow."""
+    """Under a backend other than TensorFlow, deselects the tests whose results do not depend on the backend."""
     if backend_name() != "tensorflow":
-        left = [item for item in items if item.get_closest_marker("any_backend") is None]
-        config.hook.pytest_deselected(items=left)
-        items[:] = [item for item in items if item not in left]
+        deselected = [item for item in items if item.get_closest_marker("any_backend") is None]
+        config.hook.pytest_deselected(items=deselected)
+        items[:] = [item for item in items if item not in deselected]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,4 +1,4 @@
-"""Files damaged at random, every kind that the project reads: each is read all the same, or refused in one line.
+"""Every kind of file that the project reads, damaged at random: each is still read or refused in one line.
 
 Each file is damaged `--mutations` times (tests/conftest.py), always in the same ways.
 """
@@ -52,7 +52,7 @@ from training import inputs as training_inputs
 
 SIDE = 24  # px of the small pictures here
 FACES = 12
-THROUGH_MAIN = 50  # every so many damaged files that can be read go through the whole stage
+THROUGH_MAIN = 50  # one in this many damaged but readable files goes through the whole stage
 TINY_NETWORK = """
 import keras
 
@@ -70,9 +70,9 @@ class Case:
 
     Attributes:
         file: the file.
-        read: reads it in the way the stages do.
+        read: reads it as the stages do.
         main: runs a stage that reads it; the argument is the folder to write.
-        repair: makes the rest of its folder fit the damaged file.
+        repair: updates the rest of its folder to match the damaged file.
     """
 
     file: Path
@@ -82,16 +82,17 @@ class Case:
 
 
 def damaged(whole: bytes, rng: np.random.Generator) -> bytes:
-    """Returns the bytes with some flipped, cut out or off, inserted, doubled, or as characters of numbers and JSON."""
+    """Returns the bytes with some flipped, deleted, truncated, inserted, repeated or replaced by characters of JSON."""
     end = len(whole)
-    low, high = [(0, end), (0, min(end, 300)), (max(0, end - 300), end)][rng.integers(3)]  # a file's ends say its form
+    # The start and the end of a file describe its format, so they are damaged more often.
+    low, high = [(0, end), (0, min(end, 300)), (max(0, end - 300), end)][rng.integers(3)]
     at, size = int(rng.integers(low, high)), int(rng.choice([1, 2, 10, 100, end // 3]))
-    some = rng.integers(low, high, rng.choice([1, 1, 3, 30]))
+    positions = rng.integers(low, high, rng.choice([1, 1, 3, 30]))
     content = bytearray(whole)
     match rng.integers(6):
         case 0:
-            for place in some:
-                content[place] ^= int(rng.integers(1, 256))
+            for position in positions:
+                content[position] ^= int(rng.integers(1, 256))
         case 1:
             del content[at:]
         case 2:
@@ -101,13 +102,13 @@ def damaged(whole: bytes, rng: np.random.Generator) -> bytes:
         case 4:
             content[at:at] = content[at : at + size]
         case 5:
-            for place in some:
-                content[place] = rng.choice(list(b'0123456789-+.eEnaN,;"{}[]()\n\r\t \0\xff'))
+            for position in positions:
+                content[position] = rng.choice(list(b'0123456789-+.eEnaN,;"{}[]()\n\r\t \0\xff'))
     return bytes(content)
 
 
 def other_json(whole: bytes, rng: np.random.Generator) -> bytes:
-    """Returns JSON in which one value is another one, or missing."""
+    """Returns the JSON with one value replaced or removed."""
     values = json.loads(whole)
 
     def places(node: Any) -> Iterator[tuple[Any, Any]]:
@@ -128,7 +129,7 @@ def other_json(whole: bytes, rng: np.random.Generator) -> bytes:
 
 
 def write_source(folder: Path) -> None:
-    """Writes a small source with all three files that `read_npz` reads."""
+    """Writes a small input folder with all three files that `npz.read` reads."""
     faces = dataset.read(FACES, seed=0)
     folder.mkdir()
     images = np.moveaxis(faces.images[:, ::4, ::4, 0], 0, -1)
@@ -144,7 +145,7 @@ def write_source(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def ready(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a source, data, predictions and their evaluation, and a model: `in` of each test is a copy."""
+    """A folder with an input, a data folder, predictions, their evaluation and a model; each test copies it to `in`."""
     folder = tmp_path_factory.mktemp("ready")
     write_source(folder / "source")
     prepare.main([str(folder / "source"), "--out", str(folder / "data"), "--seed", "1"])
@@ -167,21 +168,21 @@ def score_predictions(folder: Path, out: Path, *arguments: str) -> None:
     evaluate.main([*given, "--out", str(out), *arguments])
 
 
-def of_source(folder: Path, name: str) -> Case:
+def source_case(folder: Path, name: str) -> Case:
     source = folder / "source"
     return Case(source / name, lambda: npz.read(source), lambda out: prepare_from(source, out))
 
 
 def images_npz(folder: Path) -> Case:
-    return of_source(folder, npz.IMAGES)
+    return source_case(folder, npz.IMAGES)
 
 
 def keypoints_csv(folder: Path) -> Case:
-    return of_source(folder, npz.KEYPOINTS)
+    return source_case(folder, npz.KEYPOINTS)
 
 
 def groups_csv(folder: Path) -> Case:
-    return of_source(folder, npz.GROUPS)
+    return source_case(folder, npz.GROUPS)
 
 
 def training_csv(folder: Path) -> Case:
@@ -212,7 +213,7 @@ def use_data(folder: Path) -> None:
 
 
 def rehash(file: Path) -> None:
-    """Puts the hash of a file into the manifest beside it."""
+    """Writes the hash of a file into the manifest beside it."""
     manifest = json.loads((file.parent / MANIFEST).read_bytes())
     manifest["files"][file.name] = file_hash(file)
     (file.parent / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
@@ -229,8 +230,8 @@ def data_manifest(folder: Path) -> Case:
     return Case(data / MANIFEST, read, lambda out: score_predictions(folder, out))
 
 
-def of_array(folder: Path, name: str, fits: bool) -> Case:
-    """An array of a data folder; with `fits` its hash is put into the manifest."""
+def array_case(folder: Path, name: str, fits: bool) -> Case:
+    """An array of a data folder; with `fits` the manifest gets the hash of the damaged file."""
     file = folder / "data" / f"{name}.npy"
     repair = (lambda: rehash(file)) if fits else None
     return Case(file, lambda: use_data(file.parent), lambda out: score_predictions(folder, out), repair)
@@ -315,7 +316,7 @@ def predictions_csv(folder: Path) -> Case:
     return Case(path, lambda: read_predictions(path, rows, FACE15), lambda out: score_predictions(folder, out))
 
 
-def of_evaluation(folder: Path, name: str, fits: bool) -> Case:
+def evaluation_case(folder: Path, name: str, fits: bool) -> Case:
     """A file of an evaluation that `compare` reads."""
     evaluations, data = folder / "evaluations", folder / "data"
     whole = evaluation_inputs.load_data(data)
@@ -326,11 +327,11 @@ def of_evaluation(folder: Path, name: str, fits: bool) -> Case:
 
 
 def evaluation_manifest(folder: Path) -> Case:
-    return of_evaluation(folder, MANIFEST, fits=False)
+    return evaluation_case(folder, MANIFEST, fits=False)
 
 
 def evaluation_predictions(folder: Path) -> Case:
-    return of_evaluation(folder, "predictions.csv", fits=True)
+    return evaluation_case(folder, "predictions.csv", fits=True)
 
 
 def frames_csv(folder: Path) -> Case:
@@ -343,37 +344,37 @@ def frames_csv(folder: Path) -> Case:
         lines.append(name + "," + ",".join(f"{value:.1f}" for value in rng.uniform(5, 25, 136)))
     path = frames / "training_frames_keypoints.csv"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return Case(path, lambda: cut_all(frames))
+    return Case(path, lambda: crop_all(frames))
 
 
 def five_csv(folder: Path) -> Case:
     save_five(folder / "five", {f"{number}.png": f"person {number}" for number in range(3)})
-    return Case(folder / "five" / "keypoints.csv", lambda: cut_all(folder / "five"))
+    return Case(folder / "five" / "keypoints.csv", lambda: crop_all(folder / "five"))
 
 
 def five_csv_of_a_spreadsheet(folder: Path) -> Case:
-    """Semicolons and decimal commas, a name in Windows-1252, an index."""
+    """Semicolons, decimal commas, a name in Windows-1252 and an index column."""
     path = five_csv(folder).file
     header, *lines = path.read_text(encoding="utf-8").replace("person 1", "Zoë").replace(",65,", ",65.5,").splitlines()
     text = "\n".join([f",{header}", *(f"{row},{line}" for row, line in enumerate(lines))])
     path.write_bytes(text.replace(",", ";").replace("65.5", "65,5").encode("cp1252"))
-    return Case(path, lambda: cut_all(folder / "five"))
+    return Case(path, lambda: crop_all(folder / "five"))
 
 
 def five_csv_in_utf_16(folder: Path) -> Case:
     path = five_csv(folder).file
     path.write_bytes(path.read_text(encoding="utf-8").replace(",", "\t").encode("utf-16"))
-    return Case(path, lambda: cut_all(folder / "five"))
+    return Case(path, lambda: crop_all(folder / "five"))
 
 
 def imglab(folder: Path) -> Case:
     save_picture(folder / "faces" / "a.png")
     path = folder / "faces" / "faces.xml"
     path.write_text(imglab_text(["a.png"]), encoding="utf-8")
-    return Case(path, lambda: cut_all(path))
+    return Case(path, lambda: crop_all(path))
 
 
-def of_picture(folder: Path, name: str, picture: str) -> Case:
+def picture_case(folder: Path, name: str, picture: str) -> Case:
     """The `.pts` file, or the picture beside it."""
     pictures, rng = folder / "pictures", np.random.default_rng(0)
     pictures.mkdir()
@@ -383,20 +384,20 @@ def of_picture(folder: Path, name: str, picture: str) -> Case:
     points[36:48, 1], points[30] = 20, (30, 40)
     text = "".join(f"{x:.2f} {y:.2f}\n" for x, y in points)
     (pictures / "face_1.pts").write_text(f"version: 1\nn_points: 68\n{{\n{text}}}\n", encoding="utf-8")
-    return Case(pictures / name, lambda: cut_all(pictures))
+    return Case(pictures / name, lambda: crop_all(pictures))
 
 
-def cut_all(source: Path) -> None:
-    """Reads and cuts marked pictures; with `--skip-bad`, too, where the same holds."""
-    how = crop.CropOptions(size_px=SIDE, exif=APPLY)
+def crop_all(source: Path) -> None:
+    """Reads and crops labelled pictures, first with `--skip-bad`, which may refuse them, then without."""
+    crop_options = crop.CropOptions(size_px=SIDE, exif=APPLY)
     with contextlib.suppress(InputError):
-        inputs.read([str(source)], None, 0, how, skip_bad=True)
-    inputs.read([str(source)], None, 0, how)
+        inputs.read([str(source)], None, 0, crop_options, skip_bad=True)
+    inputs.read([str(source)], None, 0, crop_options)
 
 
 def turned(folder: Path, name: str) -> Case:
-    """A picture whose EXIF data ask for a turn."""
-    case = of_picture(folder, name, name)
+    """A picture with an EXIF orientation."""
+    case = picture_case(folder, name, name)
     with Image.open(case.file) as picture:
         save_turned(case.file, np.asarray(picture.convert("RGB")), orientation=6)
     return case
@@ -411,15 +412,15 @@ def turned_png(folder: Path) -> Case:
 
 
 def pts(folder: Path) -> Case:
-    return of_picture(folder, "face_1.pts", "face_1.png")
+    return picture_case(folder, "face_1.pts", "face_1.png")
 
 
 def jpeg(folder: Path) -> Case:
-    return of_picture(folder, "face_1.jpg", "face_1.jpg")
+    return picture_case(folder, "face_1.jpg", "face_1.jpg")
 
 
 def png(folder: Path) -> Case:
-    return of_picture(folder, "face_1.png", "face_1.png")
+    return picture_case(folder, "face_1.png", "face_1.png")
 
 
 MAKERS: dict[str, Callable[[Path], Case]] = {
@@ -455,10 +456,10 @@ MAKERS: dict[str, Callable[[Path], Case]] = {
         turned_png,
     )
 }
-MAKERS["altered_array"] = partial(of_array, name="test_images", fits=False)
-MAKERS |= {f"{name}_that_fits": partial(of_array, name=f"train_{name}", fits=True) for name in arrays.ARRAYS}
+MAKERS["altered_array"] = partial(array_case, name="test_images", fits=False)
+MAKERS |= {f"{name}_that_fits": partial(array_case, name=f"train_{name}", fits=True) for name in arrays.ARRAYS}
 MAKERS |= {
-    f"test_{name}_that_fits": partial(of_array, name=f"test_{name}", fits=True)
+    f"test_{name}_that_fits": partial(array_case, name=f"test_{name}", fits=True)
     for name in ("keypoints", "label_sources")
 }
 
@@ -478,12 +479,12 @@ def test_damaged_files_are_read_or_refused_in_one_line(name: str, ready: Path, t
         if case.repair:
             case.repair()
         try:
-            refused = outcome(case, case.read)
-            accepted += not refused
-            if case.main and (refused or accepted % THROUGH_MAIN == 0):
-                told = outcome(case, partial(case.main, out))
-                assert told or not refused, f"the stage runs on what cannot be read: {refused}"
-                assert sorted(path.name for path in tmp_path.iterdir()) == ["in"] + ([] if told else ["out"])
+            message = outcome(case, case.read)
+            accepted += not message
+            if case.main and (message or accepted % THROUGH_MAIN == 0):
+                stage_message = outcome(case, partial(case.main, out))
+                assert stage_message or not message, f"the stage accepts what its reader refuses: {message}"
+                assert sorted(path.name for path in tmp_path.iterdir()) == ["in"] + ([] if stage_message else ["out"])
         except AssertionError as error:
             failures.append(f"damage {number}: {error}")
         shutil.rmtree(out, ignore_errors=True)
@@ -491,17 +492,17 @@ def test_damaged_files_are_read_or_refused_in_one_line(name: str, ready: Path, t
 
 
 def outcome(case: Case, call: Callable[[], object]) -> str:
-    """Returns the message with which a damaged file is refused; nothing where it is read.
+    """Returns the message with which a damaged file is refused, or an empty string if it is read.
 
     Raises:
-        AssertionError: another error, or a message that is no one line with the file's name.
+        AssertionError: another kind of error, or a message that is not one line with the file's name.
     """
     try:
         call()
     except InputError as error:
         message = str(error)
         if "\n" in message or (str(case.file) not in message and str(case.file.parent) not in message):
-            raise AssertionError(f"no one line with the file's name: {message!r}") from error
+            raise AssertionError(f"not one line with the file's name: {message!r}") from error
         return message
     except Exception as error:
         at = traceback.extract_tb(error.__traceback__)

@@ -1,4 +1,4 @@
-"""Importing does nothing: no hook, no redirected stream, no setting, no device; Keras waits for a stage's main."""
+"""Imports have no side effects on hooks, streams, settings or devices, and stages import Keras only in main."""
 
 import os
 import subprocess
@@ -73,8 +73,8 @@ def test_stages_and_the_pipeline_import_neither_keras_nor_a_backend() -> None:
     assert import_all(STAGE_MODULES, first="import cv2\n") == "[]"  # OpenCV changes the environment itself
 
 
-def test_importing_any_module_changes_nothing_and_starts_no_device() -> None:
-    """Libraries come first, for they change the environment themselves."""
+def test_importing_any_module_changes_no_global_state_and_starts_no_device() -> None:
+    """Imports the libraries first, because they change the environment themselves."""
     libraries = "import keras, matplotlib.figure, sklearn.linear_model, onnxruntime, cv2\n"
     if "tensorflow" in os.environ.get("KERAS_BACKEND", "tensorflow"):
         libraries += "import tensorflow\n"

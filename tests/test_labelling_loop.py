@@ -1,4 +1,4 @@
-"""The loop of a labelling team: predict, correct some faces, prepare, train. Only what was reviewed counts."""
+"""The loop of a labelling team: predict, correct some faces, prepare, train. Only reviewed faces become labels."""
 
 import csv
 import json
@@ -20,12 +20,12 @@ from facial_keypoints.keypoint_set import FACE15
 from facial_keypoints.pictures import write_picture
 
 FACES, CORRECTED = 20, [3, 8, 15]
-SHIFT_PX = (2.5, -1.5)  # what a person corrects
+SHIFT_PX = (2.5, -1.5)  # by which a person corrects each keypoint
 
 
 @pytest.fixture(scope="module")
 def predicted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with 20 drawn faces in `photos`, and what predict wrote of them: `out` and `faces.json`."""
+    """A folder with 20 drawn faces in `photos` and the output of predict in `out` and `faces.json`."""
     folder = tmp_path_factory.mktemp("loop")
     for number, image in enumerate(dataset.read(FACES, seed=11).images):
         path = folder / "photos" / f"{number:02}.png"
@@ -51,7 +51,7 @@ def corrected_coco(folder: Path, out: Path) -> tuple[Path, dict[str, Float64]]:
     return out, points
 
 
-def in_pictures(folder: Path) -> dict[str, Float64]:
+def keypoints_by_picture(folder: Path) -> dict[str, Float64]:
     """Returns the keypoints (15, 2) of the test split in px of their pictures, by picture."""
     split = arrays.load_split(folder, "test", FACE15)
     assert split.labelled.all()
@@ -62,34 +62,34 @@ def in_pictures(folder: Path) -> dict[str, Float64]:
     return dict(zip(files, placed, strict=True))
 
 
-def test_only_the_corrected_faces_of_a_coco_file_are_labels(
+def test_only_reviewed_faces_of_a_coco_file_become_labels(
     predicted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path, points = corrected_coco(predicted, tmp_path / "corrected.json")
     data = tmp_path / "data"
-    how = ["--images", str(predicted / "photos"), "--split", "all-test", "--out", str(data)]
-    prepare.main([str(path), *how])
+    options = ["--images", str(predicted / "photos"), "--split", "all-test", "--out", str(data)]
+    prepare.main([str(path), *options])
     assert "17 of 20 faces left out as unlabelled: predictions that nobody has reviewed" in capsys.readouterr().out
     metrics = read_manifest(data, PREPARE)["metrics"]
     assert (metrics["faces"], metrics["unreviewed"]) == (3, 17)
-    found = in_pictures(data)
+    found = keypoints_by_picture(data)
     assert set(found) == set(points) == {"03.png", "08.png", "15.png"}
     for name, expected in points.items():
         np.testing.assert_allclose(found[name], expected, atol=2e-3)
 
 
-def test_reviewed_says_that_a_person_has_been_through_the_whole_file(predicted: Path, tmp_path: Path) -> None:
-    how = ["--images", str(predicted / "photos"), "--split", "all-test", "--out", str(tmp_path / "data")]
+def test_reviewed_option_accepts_all_predictions_of_a_file_as_labels(predicted: Path, tmp_path: Path) -> None:
+    options = ["--images", str(predicted / "photos"), "--split", "all-test", "--out", str(tmp_path / "data")]
     for source in (predicted / "faces.json", predicted / "out", predicted / "out" / "keypoints.csv"):
         with pytest.raises(InputError, match="all 20 faces are predictions that nobody has reviewed"):
-            prepare.main([str(source), *how])
-        prepare.main([str(source), "--reviewed", *how])
+            prepare.main([str(source), *options])
+        prepare.main([str(source), "--reviewed", *options])
         manifest = read_manifest(tmp_path / "data", PREPARE)
         assert (manifest["metrics"]["faces"], manifest["metrics"]["unreviewed"]) == (20, 0)
         assert manifest["parameters"]["reviewed"] is True
 
 
-def test_a_row_of_the_review_table_counts_once_it_says_1(predicted: Path, tmp_path: Path) -> None:
+def test_row_of_review_csv_becomes_a_label_once_reviewed_is_1(predicted: Path, tmp_path: Path) -> None:
     with (predicted / "out" / "review.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 5
@@ -100,9 +100,9 @@ def test_a_row_of_the_review_table_counts_once_it_says_1(predicted: Path, tmp_pa
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
-    how = ["--images", str(predicted / "photos"), "--split", "all-test", "--out", str(tmp_path / "data")]
-    prepare.main([str(tmp_path / "review.csv"), *how])
-    (found,) = in_pictures(tmp_path / "data").items()
+    options = ["--images", str(predicted / "photos"), "--split", "all-test", "--out", str(tmp_path / "data")]
+    prepare.main([str(tmp_path / "review.csv"), *options])
+    (found,) = keypoints_by_picture(tmp_path / "data").items()
     assert found[0] == rows[2]["file"]
     assert found[1][0, 0] == pytest.approx(float(rows[2]["left_eye_center_x"]), abs=2e-3)
     rows[2]["reviewed"] = "perhaps"
@@ -111,19 +111,21 @@ def test_a_row_of_the_review_table_counts_once_it_says_1(predicted: Path, tmp_pa
         writer.writeheader()
         writer.writerows(rows)
     with pytest.raises(InputError, match=r"review\.csv: row 2 \(line 4\): has 'perhaps' as reviewed; write 1"):
-        prepare.main([str(tmp_path / "review.csv"), *how])
+        prepare.main([str(tmp_path / "review.csv"), *options])
 
 
 @pytest.mark.long
-def test_a_network_is_tuned_on_the_corrected_faces_alone(predicted: Path, data_folder: Path, tmp_path: Path) -> None:
-    """v2 learns from the corrected faces beside others; they are the only ones of the 20 that it sees."""
+def test_fine_tuning_uses_only_the_corrected_faces_of_a_coco_file(
+    predicted: Path, data_folder: Path, tmp_path: Path
+) -> None:
+    """v2 learns from the corrected faces beside other data; the other 17 faces of the file are not used."""
     from training.inputs import load_data
     from training.train import main as train
 
     path, _ = corrected_coco(predicted, tmp_path / "corrected.json")
     extra = tmp_path / "extra"
-    how = ["--images", str(predicted / "photos"), "--split", "all-test", "--out", str(extra)]
-    prepare.main([str(path), *how])
+    options = ["--images", str(predicted / "photos"), "--split", "all-test", "--out", str(extra)]
+    prepare.main([str(path), *options])
     alone, both = (load_data(data_folder, more, "by_source") for more in (None, extra))
     assert len(both.train.images) == len(alone.train.images) + len(CORRECTED)
     assert len(both.val.images) == len(alone.val.images)

@@ -1,4 +1,4 @@
-"""The pipeline: every stage in order, none run twice without a reason, and the reason in words."""
+"""The pipeline runs all stages in order, and runs one again only for a reason that it prints."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -15,21 +15,21 @@ from pipeline import NETWORKS, reason_to_run, steps
 from training.recipes import RECIPES
 
 
-def todo(out: Path, *arguments: str) -> list[pipeline.Step]:
+def planned_steps(out: Path, *arguments: str) -> list[pipeline.Step]:
     return steps(pipeline.parser().parse_args(["--out", str(out), "--count", "60", "--epochs", "1", *arguments]))
 
 
 def reasons(out: Path, *arguments: str) -> list[str | None]:
-    return [reason_to_run(step) for step in todo(out, "--networks", "base", *arguments)][:3]
+    return [reason_to_run(step) for step in planned_steps(out, "--networks", "base", *arguments)][:3]
 
 
-def test_options_of_prepare_are_passed_on(tmp_path: Path) -> None:
-    command = todo(tmp_path, "five", "--exif", "apply", "--skip-bad")[0].command
+def test_exif_and_skip_bad_are_passed_to_prepare(tmp_path: Path) -> None:
+    command = planned_steps(tmp_path, "five", "--exif", "apply", "--skip-bad")[0].command
     assert command[-3:] == ["--skip-bad", "--exif", "apply"]
 
 
-def test_each_seed_is_a_run_of_its_own(tmp_path: Path) -> None:
-    done = [step.command for step in todo(tmp_path, "--networks", "base", "v1", "--seeds", "2", "--seed", "5")]
+def test_each_seed_is_trained_and_evaluated_separately(tmp_path: Path) -> None:
+    done = [step.command for step in planned_steps(tmp_path, "--networks", "base", "v1", "--seeds", "2", "--seed", "5")]
     trained = [command for command in done if command[0] == "training.train"]
     names = ["base_seed5", "base_seed6", "v1_seed5", "v1_seed6"]
     assert [(command[1], Path(command[5]).name, command[-1]) for command in trained] == [
@@ -39,12 +39,12 @@ def test_each_seed_is_a_run_of_its_own(tmp_path: Path) -> None:
     assert [Path(command[1]).name for command in evaluated] == [Path(command[5]).name for command in evaluated] == names
 
 
-def test_models_are_exported_last_and_again_after_training(tmp_path: Path) -> None:
-    done = todo(tmp_path, "--networks", "base", "v2", "--export")
+def test_models_without_an_onnx_file_are_exported_last(tmp_path: Path) -> None:
+    done = planned_steps(tmp_path, "--networks", "base", "v2", "--export")
     assert [step.command for step in done[-2:]] == [
         ["training.export", str(tmp_path / "models" / name)] for name in ("base", "v2")
     ]
-    assert [step.command[0] for step in todo(tmp_path)].count("training.export") == 0
+    assert [step.command[0] for step in planned_steps(tmp_path)].count("training.export") == 0
     model = tmp_path / "models" / "v2"
     assert reason_to_run(done[-1]) == "nothing there yet"
     model.mkdir(parents=True)
@@ -54,12 +54,12 @@ def test_models_are_exported_last_and_again_after_training(tmp_path: Path) -> No
 
 
 @pytest.mark.long
-def test_all_stages_run_once_and_again_only_for_a_reason(
+def test_stages_run_again_only_if_something_they_depend_on_changed(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "artifacts"
     command = ["--out", str(out), "--count", "60", "--epochs", "1", "--networks", "base"]
-    assert [reason_to_run(step) for step in todo(out)] == [
+    assert [reason_to_run(step) for step in planned_steps(out)] == [
         *["nothing there yet"] * (1 + 2 * len(NETWORKS)),
         "it is quick and prints the table",
     ]
@@ -78,7 +78,7 @@ def test_all_stages_run_once_and_again_only_for_a_reason(
     assert again.count("up to date") == 3
     assert "mean_face" in again
 
-    # How a training was gone on with, or begun again, is no other command.
+    # Options that resume or restart a training run do not make it another command.
     manifest = out / "models" / "base" / "manifest.json"
     text = manifest.read_text(encoding="utf-8")
     for flags in ("--restart", "--resume", "--resume --restart"):
@@ -86,7 +86,7 @@ def test_all_stages_run_once_and_again_only_for_a_reason(
         assert reasons(out) == [None] * 3
     manifest.write_text(text, encoding="utf-8")
 
-    # Exactly what depends on a change runs again, and it is said which change.
+    # Exactly the stages that depend on a change run again, and the reason names the change.
     assert str(reasons(out, "--recipe", "published")[1]).startswith("it was made by another command")
     with monkeypatch.context() as changed:
         changed.setitem(RECIPES, "default", replace(RECIPES["default"], learning_rate=0.5))
@@ -113,9 +113,9 @@ def test_all_stages_run_once_and_again_only_for_a_reason(
     assert "accuracy.csv: is damaged or altered" in str(reasons(out)[2])
 
 
-def test_a_recipe_trains_the_networks_it_is_for(tmp_path: Path) -> None:
+def test_recipe_selects_the_networks_to_train(tmp_path: Path) -> None:
     def trained(*arguments: str) -> list[str]:
-        return [step.out.name for step in todo(tmp_path, *arguments) if step.stage == TRAIN]
+        return [step.out.name for step in planned_steps(tmp_path, *arguments) if step.stage == TRAIN]
 
     assert trained() == list(NETWORKS)
     assert trained("--recipe", "published") == ["base", "v1"]
@@ -123,28 +123,28 @@ def test_a_recipe_trains_the_networks_it_is_for(tmp_path: Path) -> None:
     assert trained("--recipe", "cnn5") == ["cnn5"]
 
 
-def test_options_of_the_first_stage_are_handed_on(tmp_path: Path) -> None:
-    prepare = todo(tmp_path, "--skip-bad", "--size", "96", "--crop", "whole")[0]
+def test_size_crop_and_skip_bad_are_passed_to_prepare(tmp_path: Path) -> None:
+    prepare = planned_steps(tmp_path, "--skip-bad", "--size", "96", "--crop", "whole")[0]
     assert prepare.text.endswith("--size 96 --crop whole --count 60 --skip-bad")
 
 
-def test_a_network_of_the_user_s_own_is_a_stage_like_ours(tmp_path: Path) -> None:
+def test_user_network_gets_its_own_training_step(tmp_path: Path) -> None:
     own = tmp_path / "own.py"
     own.write_text("def build(input_shape, keypoints): ...", encoding="utf-8")
-    train = next(step for step in todo(tmp_path, "--networks", str(own)) if step.stage == TRAIN)
+    train = next(step for step in planned_steps(tmp_path, "--networks", str(own)) if step.stage == TRAIN)
     assert train.out == tmp_path / "models" / "own"
     assert train.code == (own,)
     assert str(own) in train.text
 
 
-def test_a_stage_that_fails_ends_the_pipeline_with_its_code(tmp_path: Path) -> None:
+def test_failed_stage_ends_the_pipeline_with_its_exit_code(tmp_path: Path) -> None:
     with pytest.raises(SystemExit) as stopped:
         pipeline.main([str(tmp_path / "nowhere"), "--out", str(tmp_path / "artifacts")])
     assert stopped.value.code == 2
     assert not (tmp_path / "artifacts" / "models").exists()
 
 
-def test_quick_is_a_small_run_of_the_synthetic_faces_and_short_on_any_others(tmp_path: Path) -> None:
+def test_quick_limits_the_face_count_of_synthetic_input_only(tmp_path: Path) -> None:
     quick = steps(pipeline.parser().parse_args(["--quick"]))
     assert f"--count {pipeline.QUICK_FACES}" in quick[0].text
     assert f"--epochs {pipeline.QUICK_EPOCHS}" in quick[1].text

@@ -1,4 +1,4 @@
-"""The shipped weights: whole, small, the same in both formats, and as good as their model card says."""
+"""The shipped weights: undamaged, small, equal in all formats, and as accurate as their model cards say."""
 
 import csv
 import json
@@ -23,7 +23,7 @@ from tests.conftest import ROOT
 PRETRAINED = ROOT / "artifacts" / "pretrained"
 V2, V2_68 = PRETRAINED / "v2", PRETRAINED / "v2-68"
 LARGEST_MB, MOST_PARAMETERS = 10.0, 1.2e6
-INT8_PX = 0.2  # how far the 8-bit form may lie from the other on average, on drawn faces
+INT8_PX = 0.2  # largest mean difference between the int8 and the float32 file, on drawn faces
 PUBLISHED = {"mae_px": 1.040, "rmse_px": 1.419, "within_5px_pct": 99.47}  # artifacts/pretrained/v2/README.md
 
 
@@ -36,29 +36,29 @@ def v2() -> LoadedModel:
 
 
 @every_model
-def test_a_shipped_folder_is_small(folder: Path) -> None:
+def test_shipped_model_is_small(folder: Path) -> None:
     assert sum(file.stat().st_size for file in folder.iterdir()) / 1e6 < LARGEST_MB
     assert load_model(folder).model.count_params() < MOST_PARAMETERS
 
 
-def test_the_weights_are_those_that_were_trained(v2: LoadedModel) -> None:
-    """Three landmarks on a pattern of stripes, as the network gave them after training."""
+def test_shipped_weights_give_the_recorded_predictions(v2: LoadedModel) -> None:
+    """Three output points for a pattern of stripes, recorded after training."""
     y, x = np.mgrid[:96, :96]
     stripes = ((3 * x + 2 * y) % 256).astype(np.uint8)[None, ..., None]
-    wanted = [[61.7761, 44.8840, 10.1001], [55.5396, 57.1359, 7.2118], [51.1553, 57.1877, 20.8813]]
-    np.testing.assert_allclose(v2.model.predict(stripes, verbose=0)[0, [0, 10, 16]], wanted, atol=1e-3)
+    expected = [[61.7761, 44.8840, 10.1001], [55.5396, 57.1359, 7.2118], [51.1553, 57.1877, 20.8813]]
+    np.testing.assert_allclose(v2.model.predict(stripes, verbose=0)[0, [0, 10, 16]], expected, atol=1e-3)
 
 
 @every_model
 @pytest.mark.parametrize("file", ["model.onnx", "model_int8.onnx"])
-def test_all_formats_say_the_same_of_themselves(folder: Path, file: str) -> None:
+def test_all_formats_hold_the_same_metadata(folder: Path, file: str) -> None:
     session = onnxruntime.InferenceSession(folder / file, providers=["CPUExecutionProvider"])
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     assert json.loads(session.get_modelmeta().custom_metadata_map[METADATA_KEY]) == manifest["model"]
 
 
-def test_68_points_of_drawn_faces_in_all_formats() -> None:
-    """Eyes and mouth lie where the drawn 15 keypoints are, which the network has never seen the like of."""
+def test_all_formats_of_v2_68_find_the_keypoints_of_drawn_faces() -> None:
+    """Eyes and mouth lie near the drawn 15 keypoints, although the network was not trained on drawn faces."""
     faces = dataset.read(24, seed=3)
     larger = np.stack([cv2.resize(image, (128, 128))[..., None] for image in faces.images])
     loaded = load_model(V2_68)
@@ -71,7 +71,7 @@ def test_68_points_of_drawn_faces_in_all_formats() -> None:
     assert np.nanmedian(error) < 5  # px of 96
 
 
-def test_both_formats_find_a_drawn_face(v2: LoadedModel) -> None:
+def test_keras_and_onnx_find_the_same_keypoints_on_drawn_faces(v2: LoadedModel) -> None:
     faces = dataset.read(32, seed=3)
     predicted = predict(v2, faces.images, faces.keypoint_set)[:, : len(faces.keypoint_set)]
     coordinates, expected_error = Predictor("v2").predict_crops(faces.images)
@@ -80,10 +80,10 @@ def test_both_formats_find_a_drawn_face(v2: LoadedModel) -> None:
     np.testing.assert_allclose(expected_error, predicted[..., 2], atol=0.01)
     labelled = ~np.isnan(faces.keypoints[:, 0]).any(axis=-1)
     eye_error = np.abs(coordinates[:, 0] - faces.keypoints[:, 0])[labelled].mean()
-    assert eye_error < 4  # px; it was trained on photographs alone
+    assert eye_error < 4  # px; the network was trained on photographs only
 
 
-def test_what_cannot_be_seen_is_predicted_with_a_larger_expected_error(v2: LoadedModel) -> None:
+def test_hidden_keypoints_have_a_larger_expected_error(v2: LoadedModel) -> None:
     images = dataset.read(64, seed=5).images
     seen = v2.model.predict(images, verbose=0)
     mouth, eyes = slice(11, 15), slice(0, 6)
@@ -97,7 +97,7 @@ def test_what_cannot_be_seen_is_predicted_with_a_larger_expected_error(v2: Loade
     moved = np.concatenate([images[:, 24:], np.repeat(images[:, -1:], 24, axis=1)], axis=1)  # up by 24 px
     brows = slice(6, 10)
     above = v2.model.predict(moved, verbose=0)
-    assert np.median(above[:, brows, 2] / seen[:, brows, 2]) > 1.25  # what lies just outside can be told from the rest
+    assert np.median(above[:, brows, 2] / seen[:, brows, 2]) > 1.25  # brows just outside the image are less certain
 
 
 def test_altered_weights_are_refused(tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_altered_weights_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-def test_the_model_card_of_68_keypoints_says_what_the_weights_do(real_data: Path, tmp_path: Path) -> None:
+def test_nme_of_v2_68_matches_its_model_card(real_data: Path, tmp_path: Path) -> None:
     """NME in % by label source, on the people and pictures that neither training nor validation saw."""
     sources = [str(real_data / name) for name in ("youtube68", "lfpw68", "helen68", "afw68")]
     prepare.main([*sources, "--out", str(tmp_path / "data")])
@@ -123,8 +123,8 @@ def test_the_model_card_of_68_keypoints_says_what_the_weights_do(real_data: Path
 
 
 @pytest.mark.long
-def test_the_model_card_says_what_the_weights_do(real_data: Path, tmp_path: Path) -> None:
-    """On the people that neither training nor validation saw."""
+def test_accuracy_of_v2_matches_its_model_card(real_data: Path, tmp_path: Path) -> None:
+    """Accuracy on the people that neither training nor validation saw."""
     prepare.main([str(real_data / "faces15"), "--out", str(tmp_path / "data")])
     evaluate.main([str(V2), "--data", str(tmp_path / "data"), "--out", str(tmp_path / "out")])
     with (tmp_path / "out" / "accuracy.csv").open(encoding="utf-8") as file:

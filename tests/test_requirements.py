@@ -1,4 +1,4 @@
-"""What has to be installed: bounded, the same in every file, no more and no less than what is imported."""
+"""Requirements have bounds, agree between files, and list exactly what is imported."""
 
 import ast
 import re
@@ -21,7 +21,7 @@ OURS = {*PACKAGES, "web", "tests"}
 STAGES = [*PACKAGES, "pipeline.py"]
 BY_KERAS = {"tf2onnx", "tensorboard"}
 BY_NAME = {"mypy", "pytest-xdist", "ruff", "setuptools"}  # run by the Makefile and the tests, and not imported
-WITH_TENSORFLOW = {"tensorflow", "tensorboard", "onnx", "onnxruntime", "tf2onnx"}  # of no use under JAX
+WITH_TENSORFLOW = {"tensorflow", "tensorboard", "onnx", "onnxruntime", "tf2onnx"}  # not used with JAX
 TESTED_WITH = {"pytest", "pytest-xdist", "hypothesis", "h5py"}
 
 
@@ -34,14 +34,14 @@ def lines(file: str) -> list[str]:
 
 
 def bounds(file: str) -> dict[str, tuple[str, str]]:
-    """Returns the lower and upper bound of what a file lists, by name."""
+    """Returns the lower and upper bound of each package that a file lists, by name."""
     found = [BOUNDED.fullmatch(line) for line in lines(file)]
     assert all(found), f"{file}: each line is NAME>=LOWEST,<BELOW"
     return {match[1]: (match[2], match[3]) for match in found if match}
 
 
 def imported(folders: Iterable[str]) -> set[str]:
-    """Returns the names of the packages that are imported in some folders, apart from ours and Python's."""
+    """Returns the names of the packages that the folders import, apart from ours and Python's."""
     modules = set()
     for folder in folders:
         paths = [ROOT / folder] if folder.endswith(".py") else (ROOT / folder).rglob("*.py*")
@@ -65,12 +65,12 @@ def test_a_package_has_the_same_bounds_wherever_it_is_listed() -> None:
             assert seen.setdefault(name, pair) == pair, f"{file}: {name}"
 
 
-def test_setuptools_builds_with_what_the_tests_build_with() -> None:
+def test_build_and_tests_require_the_same_setuptools() -> None:
     (requires,) = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["build-system"]["requires"]
     assert requires == "setuptools>=" + bounds("requirements-dev.txt")["setuptools"][0]
 
 
-def test_the_locked_versions_lie_within_the_bounds() -> None:
+def test_locked_versions_lie_within_the_bounds() -> None:
     locked = dict(line.split("==") for line in lines("requirements-lock.txt"))
     locked = {name.lower(): version for name, version in locked.items()}
     for name, (low, below) in (bounds("requirements.txt") | bounds("requirements-dev.txt")).items():
@@ -81,15 +81,15 @@ def parts(version: str) -> list[int]:
     return [int(part) for part in version.split(".")]
 
 
-@pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
-def test_the_lowest_versions_follow_from_the_bounds() -> None:
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+def test_make_lowest_versions_prints_the_lower_bounds() -> None:
     command = ["make", "--silent", "--no-print-directory", "lowest-versions"]
     printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
     every = bounds("pyproject.toml") | bounds("requirements.txt") | bounds("requirements-dev.txt")
     assert set(printed) == {f"{name}=={low}" for name, (low, _) in every.items()}
 
 
-def test_what_is_imported_is_listed_and_what_is_listed_is_imported() -> None:
+def test_requirements_list_exactly_the_imported_packages() -> None:
     optional = {
         *bounds("requirements-kaggle.txt"),
         *bounds("requirements-scale.txt"),
@@ -105,13 +105,13 @@ def test_what_is_imported_is_listed_and_what_is_listed_is_imported() -> None:
     assert imported(["web"]) | imported(["facial_keypoints"]) == page
 
 
-def test_the_requirements_of_the_peers_are_what_benchmarks_and_tests_look_for() -> None:
+def test_peer_requirements_are_what_benchmarks_and_tests_use() -> None:
     by_tests = {"pycocotools"}
     benchmarks = {"dlib-bin", dlib68.MODELS_PACKAGE, mediapipe_mesh.PACKAGE}
     assert set(bounds("requirements-peers.txt")) == benchmarks | by_tests
 
 
-def test_jax_replaces_tensorflow_and_all_else_is_as_locked() -> None:
+def test_jax_requirements_replace_tensorflow_and_use_the_lock_file() -> None:
     assert "-c requirements-lock.txt" in (ROOT / "requirements-jax.txt").read_text(encoding="utf-8").splitlines()
     jax, *others = lines("requirements-jax.txt")
     assert BOUNDED.fullmatch(jax)

@@ -1,4 +1,4 @@
-"""Small inputs that were once read wrongly, where they are at hand; tests of each kind draw their own."""
+"""Small inputs that were once read wrongly, skipped where they are absent; other tests draw such inputs themselves."""
 
 from pathlib import Path
 
@@ -28,24 +28,24 @@ FACES = {
 
 def case(name: str) -> str:
     if not (CASES / name).exists():
-        pytest.skip("the cases are not here")
+        pytest.skip("the shared cases are not here")
     return str(CASES / name)
 
 
 @pytest.mark.parametrize("name", FACES)
-def test_the_case_is_read(name: str) -> None:
+def test_case_is_read_with_all_its_faces(name: str) -> None:
     faces, _ = read([case(name)], None, 0, CropOptions())
     assert len(faces) == FACES[name]
     assert labelled_points(faces.keypoints).all() == (name not in ("merl_rav/set", "dlib_missing_part/faces.xml"))
 
 
-def test_photos_of_a_phone() -> None:
+def test_phone_photos_need_an_exif_option() -> None:
     with pytest.raises(InputError, match="12 of 12 pictures have an EXIF orientation"):
         read([case("exif_labels/set")], None, 0, CropOptions())
     assert len(read([case("exif_labels/set")], None, 0, CropOptions(exif=APPLY))[0]) == 12
 
 
-def test_predictions_of_a_german_spreadsheet() -> None:
+def test_predictions_from_a_german_spreadsheet_are_read() -> None:
     path = Path(case("csv_excel_de/predictions_semicolon.csv"))
     rows = [int(line.partition(";")[0]) for line in path.read_text("utf-8-sig").splitlines()[1:]]
     keypoints = read_predictions(path, np.array(rows), FACE15)

@@ -1,4 +1,4 @@
-"""Keypoints of one's own from the label file to the exported model."""
+"""Custom keypoints, from the label file to the exported model."""
 
 import csv
 import json
@@ -42,7 +42,7 @@ def write_labels(path: Path, names: list[str], faces: dict[str, np.ndarray]) -> 
 
 
 def draw_cars(folder: Path, names: list[str], count: int = 40) -> Path:
-    """Writes `cars.csv` and `photos/`: a bright quadrangle in each, whose corners are the first keypoints."""
+    """Writes `cars.csv` and `photos/`: each shows a bright quadrilateral whose first corners are the keypoints."""
     rng = np.random.default_rng(0)
     (folder / "photos").mkdir(parents=True)
     faces = {}
@@ -57,8 +57,10 @@ def draw_cars(folder: Path, names: list[str], count: int = 40) -> Path:
 
 
 @pytest.mark.long
-def test_from_a_label_file_to_an_exported_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Names without left and right: faces are not mirrored, neither in training nor by --flip."""
+def test_custom_keypoints_are_prepared_trained_evaluated_and_exported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The names have no left and right, so training does not mirror faces and --flip is refused."""
     path = draw_cars(tmp_path, ["a", "b", "c", "d"])
     (tmp_path / "own.py").write_text(NETWORK, encoding="utf-8")
     out = tmp_path / "out"
@@ -91,8 +93,8 @@ def test_from_a_label_file_to_an_exported_model(tmp_path: Path, capsys: pytest.C
     assert not (tmp_path / "flip").exists()
 
 
-def test_occluded_keypoints_of_a_coco_file_reach_the_tables(tmp_path: Path) -> None:
-    """As CVAT exports them: a keypoint of visibility 0 keeps its position, and is no label."""
+def test_accuracy_table_separates_visible_and_occluded_keypoints(tmp_path: Path) -> None:
+    """As CVAT exports them: a keypoint of visibility 0 keeps its position and is not a label."""
     names = ["a", "b", "c", "d"]
     draw_cars(tmp_path, names, count=12)
     corners = np.array([[20, 20], [60, 22], [62, 50], [18, 52]], np.float64)
@@ -117,15 +119,17 @@ def test_occluded_keypoints_of_a_coco_file_reach_the_tables(tmp_path: Path) -> N
     predicted[..., 0] += np.where(visibility == 1, 6, 2)  # px
     columns = [f"{name}_{axis}" for name in names for axis in "xy"]
     pd.DataFrame(predicted.reshape(12, 8), columns=columns).to_csv(tmp_path / "theirs.csv", index=False)
-    how = ["--name", "theirs", "--data", str(data), "--out", str(scored)]
-    evaluate.main(["--predictions", str(tmp_path / "theirs.csv"), *how])
+    options = ["--name", "theirs", "--data", str(data), "--out", str(scored)]
+    evaluate.main(["--predictions", str(tmp_path / "theirs.csv"), *options])
     accuracy = pd.read_csv(scored / "accuracy.csv").set_index("labels")
     assert accuracy.loc[["labelled", "visible", "occluded"], "coordinates"].tolist() == [2 * 47, 2 * 41, 2 * 6]
     assert accuracy.loc[["visible", "occluded"], "mae_px"].tolist() == pytest.approx([1, 3], abs=1e-3)
 
 
 @pytest.mark.long
-def test_a_keypoint_without_labels_is_said_and_not_trained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_keypoint_without_labels_is_reported_and_not_trained(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = draw_cars(tmp_path, ["a", "b", "c"], count=12)
     lines = path.read_text(encoding="utf-8").splitlines()
     unlabelled = [lines[0], *(line.rsplit(",", 2)[0] + ",," for line in lines[1:])]
@@ -140,8 +144,8 @@ def test_a_keypoint_without_labels_is_said_and_not_trained(tmp_path: Path, capsy
 
 @pytest.mark.long
 @pytest.mark.parametrize("count", [1, 1000])
-def test_one_and_a_thousand_keypoints_are_evaluated_and_compared(tmp_path: Path, count: int) -> None:
-    """Predictions that are 1 px to the right of the truth."""
+def test_sets_of_1_and_1000_keypoints_are_evaluated_and_compared(tmp_path: Path, count: int) -> None:
+    """The predictions lie 1 px to the right of the labels."""
     names = [f"p{k}" for k in range(count)]
     draw_cars(tmp_path, ["a"], count=12)
     rng = np.random.default_rng(0)
@@ -167,8 +171,8 @@ def test_one_and_a_thousand_keypoints_are_evaluated_and_compared(tmp_path: Path,
 
 
 @pytest.mark.long
-def test_twenty_mouth_points_under_names_of_their_own_learn(tmp_path: Path) -> None:
-    """Real mouths: 20 of the 68 points, named as nobody else does, of a few faces and epochs."""
+def test_network_learns_20_mouth_points_with_custom_names(tmp_path: Path) -> None:
+    """Real mouths: 20 of the 68 points under names of no built-in set, with a few faces and epochs."""
     real = REAL_DATA / "helen68"
     if not real.exists():
         pytest.skip("the real faces are not here")
