@@ -1,4 +1,4 @@
-"""Small sets of marked pictures in each layout, written to disk."""
+"""Writes small sets of labelled pictures in each layout."""
 
 import zlib
 from collections.abc import Mapping, Sequence
@@ -17,16 +17,16 @@ POINTS = 68
 
 def save_picture(path: Path, height: int = 120, width: int = 130, channels: int = 3) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(zlib.crc32(path.name.encode()))  # one for each name
+    rng = np.random.default_rng(zlib.crc32(path.name.encode()))  # other pixels for each name
     pixels = rng.integers(0, 256, (height, width, channels), np.uint8)
     assert cv2.imwrite(str(path), pixels)
 
 
-def save_turned(path: Path, picture: UInt8, orientation: int, **how: Any) -> None:
-    """Writes a picture, uint8 (H, W, 3), as it is, with an EXIF orientation."""
+def save_turned(path: Path, picture: UInt8, orientation: int, **options: Any) -> None:
+    """Writes the pixels, uint8 (H, W, 3), unchanged, with an EXIF orientation."""
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = orientation
-    Image.fromarray(picture).save(path, exif=exif, **how)
+    Image.fromarray(picture).save(path, exif=exif, **options)
 
 
 def face_68() -> Float32:
@@ -63,14 +63,14 @@ def save_pts(folder: Path, stems: Sequence[str]) -> Path:
 
 
 def imglab_text(files: Sequence[str], parts: int = POINTS) -> str:
-    marked = "".join(f"<part name='{k:02}' x='{x}' y='{y}'/>" for k, (x, y) in enumerate(face_68()[:parts]))
-    box = f"<box top='30' left='20' width='60' height='70'>{marked}</box>"
+    tags = "".join(f"<part name='{k:02}' x='{x}' y='{y}'/>" for k, (x, y) in enumerate(face_68()[:parts]))
+    box = f"<box top='30' left='20' width='60' height='70'>{tags}</box>"
     images = "".join(f"<image file='{file}'>{box}</image>" for file in files)
     return f"<?xml version='1.0'?><dataset><images>{images}</images></dataset>"
 
 
 def save_five(folder: Path, people: Mapping[str, str]) -> Path:
-    """Writes the five-point layout: the person in each picture, by its name."""
+    """Writes the five-point layout; `people` gives the person in each picture, by file name."""
     names = [FACE15.names[k] for k in FACE15.label_sources[2].keypoints]
     header = ["file", "person", *(f"{name}_{axis}" for name in names for axis in "xy")]
     values = "65,50,35,50,50,70,60,85,40,85"

@@ -1,4 +1,4 @@
-"""The data folder on disk: what is stored comes back, and damaged arrays are one line."""
+"""The data folder on disk: arrays are loaded as stored, and damaged arrays give a one-line error."""
 
 import time
 from collections.abc import Callable
@@ -18,7 +18,7 @@ IMAGES = "test_images.npy"
 
 
 @pytest.fixture
-def part() -> Split:
+def split() -> Split:
     n = np.arange(5)
     images = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 1), np.uint8)
     return Split(
@@ -33,16 +33,16 @@ def part() -> Split:
     )
 
 
-def test_what_is_stored_comes_back(part: Split, tmp_path: Path) -> None:
-    save_split(tmp_path, "test", part)
+def test_split_is_loaded_as_stored(split: Split, tmp_path: Path) -> None:
+    save_split(tmp_path, "test", split)
     for field in fields(Split):
-        stored, given = (getattr(one, field.name) for one in (load_split(tmp_path, "test"), part))
+        stored, given = (getattr(one, field.name) for one in (load_split(tmp_path, "test"), split))
         assert stored.dtype == given.dtype
         np.testing.assert_array_equal(stored, given)
 
 
-def test_images_are_mapped_and_cannot_be_changed(part: Split, tmp_path: Path) -> None:
-    save_split(tmp_path, "test", part)
+def test_images_are_memory_mapped_and_read_only(split: Split, tmp_path: Path) -> None:
+    save_split(tmp_path, "test", split)
     stored = load_split(tmp_path, "test")
     assert isinstance(stored.images, np.memmap)
     assert not isinstance(stored.keypoints, np.memmap)
@@ -50,31 +50,31 @@ def test_images_are_mapped_and_cannot_be_changed(part: Split, tmp_path: Path) ->
         stored.images[0] = 0
 
 
-def test_only_the_chosen_faces_are_stored(part: Split, tmp_path: Path) -> None:
-    save_split(tmp_path, "test", part, np.array([4, 1]))
-    stored, given = load_split(tmp_path, "test"), part.only(np.array([4, 1]))
+def test_only_the_chosen_faces_are_stored(split: Split, tmp_path: Path) -> None:
+    save_split(tmp_path, "test", split, np.array([4, 1]))
+    stored, given = load_split(tmp_path, "test"), split.only(np.array([4, 1]))
     for field in fields(Split):
         np.testing.assert_array_equal(getattr(stored, field.name), getattr(given, field.name))
 
 
-def test_what_is_visible_is_stored_where_it_is_known(part: Split, tmp_path: Path) -> None:
-    save_split(tmp_path, "test", replace(part, visible=None))
+def test_visibility_is_optional_and_checked_when_loaded(split: Split, tmp_path: Path) -> None:
+    save_split(tmp_path, "test", replace(split, visible=None))
     assert load_split(tmp_path, "test").visible is None
     nothing = np.zeros((5, 3), bool)
-    for wrong in (replace(part, labelled=nothing), replace(part, visible=nothing[:, :2])):
+    for wrong in (replace(split, labelled=nothing), replace(split, visible=nothing[:, :2])):
         save_split(tmp_path, "test", wrong)
         with pytest.raises(InputError, match=r"test_visible\.npy: must be of the labelled keypoints; make the folder"):
             load_split(tmp_path, "test")
 
 
-def test_faces_that_were_not_cut_have_no_crops(part: Split, tmp_path: Path) -> None:
-    save_split(tmp_path, "test", replace(part, crops=None))
+def test_faces_that_were_not_cropped_have_no_crops_file(split: Split, tmp_path: Path) -> None:
+    save_split(tmp_path, "test", replace(split, crops=None))
     assert load_split(tmp_path, "test").crops is None
     assert not (tmp_path / "test_crops.npy").exists()
 
 
 def with_header(text: str) -> Callable[[Path], object]:
-    """Returns what puts another text where an array file has its description."""
+    """Returns a function that replaces the header of an array file with the text."""
 
     def write(path: Path) -> None:
         body = text.encode().ljust(117) + b"\n"
@@ -101,9 +101,9 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_each_fault_is_one_line(part: Split, tmp_path: Path, fault: str) -> None:
+def test_damaged_array_gives_a_one_line_error(split: Split, tmp_path: Path, fault: str) -> None:
     break_it, message = FAULTS[fault]
-    save_split(tmp_path, "test", part)
+    save_split(tmp_path, "test", split)
     break_it(tmp_path / IMAGES)
     with pytest.raises(InputError, match=message) as error:
         load_split(tmp_path, "test")
@@ -111,9 +111,9 @@ def test_each_fault_is_one_line(part: Split, tmp_path: Path, fault: str) -> None
     assert "\n" not in str(error.value)
 
 
-def test_any_damage_is_one_line_or_no_damage(part: Split, tmp_path: Path) -> None:
-    """Bytes of the header changed at random: numpy raises what Python's tokenizer raises, and more."""
-    save_split(tmp_path, "test", part)
+def test_random_damage_of_the_header_raises_only_input_errors(split: Split, tmp_path: Path) -> None:
+    """Random bytes in the header make numpy raise errors of Python's tokenizer and others."""
+    save_split(tmp_path, "test", split)
     whole = (tmp_path / IMAGES).read_bytes()
     rng = np.random.default_rng(0)
     refused = 0
@@ -129,13 +129,13 @@ def test_any_damage_is_one_line_or_no_damage(part: Split, tmp_path: Path) -> Non
     assert refused > 100
 
 
-def test_a_keypoint_set_that_contradicts_itself_is_one_line(tmp_path: Path) -> None:
+def test_inconsistent_keypoint_set_is_refused(tmp_path: Path) -> None:
     values = {**to_dict(FACE15), "skeleton": [["nose_tip", "left_ear"]]}
     with pytest.raises(InputError, match=r"data/manifest\.json: skeleton has 'left_ear', which is not one of the 15"):
         load_keypoint_set({"keypoint_set": values}, tmp_path / "data")
 
 
-def test_a_folder_that_only_names_its_keypoint_set_is_made_again(tmp_path: Path) -> None:
+def test_data_folder_of_an_earlier_version_is_refused(tmp_path: Path) -> None:
     with stage_folder(tmp_path / "data", PREPARE) as folder:
         write_manifest(folder, PREPARE, {"keypoint_set": "face15"}, {}, {}, time.time())
     with pytest.raises(InputError, match="was written by an earlier version of this project; make the folder again"):

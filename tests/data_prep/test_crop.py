@@ -1,4 +1,4 @@
-"""From a marked picture to its crop: by hand, and back to the picture."""
+"""From a labelled picture to its crop, checked by hand, and back to the picture."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -29,15 +29,15 @@ def pictures(tmp_path: Path) -> LabelledPictures:
     return pts.read(save_pts(tmp_path / "set68", ["a", "b", "c"]))
 
 
-def test_prepare_and_predict_crop_a_box_alike() -> None:
-    """So that a model without eyes sees in prediction what it saw in training."""
+def test_prepare_and_predict_crop_a_box_identically() -> None:
+    """A model without eye keypoints must see the same crops in prediction as in training."""
     hand, box = from_names("hand", ["thumb", "wrist"], "hand.csv"), (10.0, 20.0, 40.0, 30.0)
     trained = by_box(np.full((2, 2), np.nan, np.float32), "hand.csv", 64, box)
     spec = ModelSpec(hand, (0,), False, Crop(64, 64, 1, ((1.0, 1.0), (2.0, 2.0))))
     np.testing.assert_allclose(crop_of_boxes(given_boxes([box]), spec), [trained])
 
 
-def test_68_points_fill_a_square_of_1_2_times_their_box(pictures: LabelledPictures) -> None:
+def test_68_points_are_cropped_to_a_square_1_2_times_their_box(pictures: LabelledPictures) -> None:
     """The box is 60 x 70 px around (50, 65), so 84 px become 128; its top lies 7 px below that of the square."""
     faces = crop(pictures, CropOptions())
     assert faces.images.shape == (3, 128, 128, 1)
@@ -53,7 +53,7 @@ def test_68_points_fill_a_square_of_1_2_times_their_box(pictures: LabelledPictur
 @pytest.mark.parametrize(
     "crop_options", [CropOptions(), CropOptions(as_15=True), CropOptions(crop=WHOLE, size_px=224, color=True)]
 )
-def test_keypoints_go_back_to_the_picture_by_the_crops(pictures: LabelledPictures, crop_options: CropOptions) -> None:
+def test_inverse_crops_map_keypoints_back_to_the_picture(pictures: LabelledPictures, crop_options: CropOptions) -> None:
     faces = crop(pictures, crop_options)
     assert faces.crops is not None
     back = geometry.transform(faces.keypoints, geometry.inverse(faces.crops))
@@ -61,7 +61,7 @@ def test_keypoints_go_back_to_the_picture_by_the_crops(pictures: LabelledPicture
     assert np.nanmax(np.abs(back - true)) < 1e-3
 
 
-def test_the_pixels_move_with_the_keypoints(tmp_path: Path) -> None:
+def test_pixels_move_with_the_keypoints(tmp_path: Path) -> None:
     """A white square around one keypoint of a black picture is white around the same keypoint of its crop."""
     import cv2
 
@@ -78,8 +78,8 @@ def test_the_pixels_move_with_the_keypoints(tmp_path: Path) -> None:
     assert abs(np.argwhere(inside).mean(axis=0) - (y, x)).max() < 1
 
 
-def test_a_whole_picture_keeps_its_shape(pictures: LabelledPictures) -> None:
-    """130 x 120 px fit 260 px by a factor of 2; the shorter side is centerd."""
+def test_whole_picture_keeps_its_aspect_ratio(pictures: LabelledPictures) -> None:
+    """130 x 120 px fit 260 px by a factor of 2; the shorter side is centered."""
     faces = crop(pictures, CropOptions(crop=WHOLE, size_px=260))
     assert faces.images.shape[1:] == (260, 260, 1)
     assert faces.crops is not None
@@ -87,7 +87,7 @@ def test_a_whole_picture_keeps_its_shape(pictures: LabelledPictures) -> None:
     np.testing.assert_allclose(corners[0], [[-0.5, 9.5], [259.5, 249.5]])
 
 
-def test_15_points_have_their_eyes_where_the_15_point_set_has_them(tmp_path: Path) -> None:
+def test_crops_place_the_eyes_as_in_the_published_15_point_set(tmp_path: Path) -> None:
     people = {f"{i}.jpg": f"person {i}" for i in range(40)}
     faces = crop(pictures_csv.read(save_five(tmp_path / "five", people)), CropOptions(crops_per_face=10))
     assert faces.images.shape == (400, 96, 96, 1)
@@ -99,7 +99,7 @@ def test_15_points_have_their_eyes_where_the_15_point_set_has_them(tmp_path: Pat
     assert apart.std() == pytest.approx(3.6, abs=0.4)
 
 
-def test_a_picture_as_both_sources_of_the_15_points(pictures: LabelledPictures) -> None:
+def test_68_points_give_both_label_sources_of_the_15_keypoints(pictures: LabelledPictures) -> None:
     faces = crop(pictures, CropOptions(as_15=True, both_label_sources=True))
     assert faces.label_sources is not None
     assert faces.label_sources.tolist() == [0, 0, 0, 1, 1, 1]
@@ -110,7 +110,7 @@ def test_a_picture_as_both_sources_of_the_15_points(pictures: LabelledPictures) 
 
 
 def test_a_keypoint_outside_its_crop_is_unlabelled(pictures: LabelledPictures) -> None:
-    """Far below the box that the eyes ask for."""
+    """The lower lip is far below the crop that the eyes define."""
     points = face_68()
     points[57] = (50, 230)
     faces = crop(replace(pictures, faces=[replace(pictures.faces[0], keypoints=points)]), CropOptions(as_15=True))
@@ -118,8 +118,8 @@ def test_a_keypoint_outside_its_crop_is_unlabelled(pictures: LabelledPictures) -
     assert np.isfinite(faces.keypoints[0, :2]).all()
 
 
-def test_a_label_is_of_an_occluded_keypoint_where_the_format_says_so(pictures: LabelledPictures) -> None:
-    """One of the 15 keypoints is occluded if any of the points that it is the mean of is; a gap is not."""
+def test_occlusion_is_kept_for_68_and_15_keypoints(pictures: LabelledPictures) -> None:
+    """One of the 15 keypoints is occluded if any of the points that it averages is; an unlabelled point is not."""
     points, occluded = face_68(), np.zeros(68, bool)
     points[21] = np.nan  # the right eyebrow's inner end
     occluded[[0, 21, 36, 33]] = True  # the jaw, a point of the right eye, the base of the nose
@@ -131,12 +131,12 @@ def test_a_label_is_of_an_occluded_keypoint_where_the_format_says_so(pictures: L
     faces = crop(replace(pictures, faces=[replace(first, keypoints=points, occluded=occluded)]), both)
     hidden = [[FACE15.names[k] for k in np.flatnonzero(of)] for of in faces.occluded]
     assert hidden[0] == ["right_eye_center", "right_eye_outer_corner"]
-    assert {"right_eye_center", "nose_tip"} <= set(hidden[1])  # the sparse source means the base of the nose by its tip
+    assert {"right_eye_center", "nose_tip"} <= set(hidden[1])  # the sparse source labels the nose's base as its tip
     assert "left_eye_center" not in hidden[1]
     assert not crop(pictures, CropOptions()).occluded.any()
 
 
-def test_labels_that_are_missing_do_not_widen_a_crop(pictures: LabelledPictures) -> None:
+def test_missing_labels_do_not_widen_a_crop(pictures: LabelledPictures) -> None:
     """Without the point at the top left the box is that of the others."""
     points = face_68()
     points[0] = np.nan
@@ -149,8 +149,8 @@ def test_labels_that_are_missing_do_not_widen_a_crop(pictures: LabelledPictures)
         crop(replace(pictures, faces=[replace(pictures.faces[0], keypoints=points * np.nan)]), CropOptions())
 
 
-def test_an_eye_of_which_a_point_is_missing_still_places_the_crop(pictures: LabelledPictures) -> None:
-    """It is no label of the eye center. Without a point on either eye nobody can tell the face's size."""
+def test_eye_with_a_missing_point_still_places_the_crop(pictures: LabelledPictures) -> None:
+    """The eye center is then unlabelled. A face without a point on one eye is refused: its size is unknown."""
     points = face_68()
     points[37] = np.nan
     first = pictures.faces[0]
@@ -165,7 +165,7 @@ def test_an_eye_of_which_a_point_is_missing_still_places_the_crop(pictures: Labe
         crop(replace(pictures, faces=[replace(first, keypoints=points)]), CropOptions(as_15=True))
 
 
-def test_a_picture_that_cannot_be_decoded_is_named_or_skipped_as_asked(tmp_path: Path) -> None:
+def test_undecodable_picture_is_refused_or_skipped(tmp_path: Path) -> None:
     folder = save_frames(tmp_path / "frames", {"training": ["A_1.jpg", "B_1.jpg"]})
     whole = (folder / "training" / "A_1.jpg").read_bytes()
     (folder / "training" / "A_1.jpg").write_bytes(whole[: len(whole) // 2])
@@ -180,13 +180,13 @@ def test_a_picture_that_cannot_be_decoded_is_named_or_skipped_as_asked(tmp_path:
         crop(pictures, CropOptions(), BadFaces(skip=True))
 
 
-def test_crops_that_would_all_be_the_same_are_refused(pictures: LabelledPictures) -> None:
+def test_several_identical_crops_per_face_are_refused(pictures: LabelledPictures) -> None:
     for crop_options in (CropOptions(crops_per_face=2), CropOptions(crops_per_face=2, as_15=True, crop=WHOLE)):
         with pytest.raises(InputError, match="--crops-per-face 2: these crops would all be the same"):
             crop(pictures, crop_options)
 
 
-def test_keypoints_that_say_no_size_are_told(pictures: LabelledPictures) -> None:
+def test_keypoints_at_one_point_are_refused(pictures: LabelledPictures) -> None:
     at_one = np.full((68, 2), 50, np.float32)
     faces = replace(pictures, faces=[replace(pictures.faces[0], keypoints=at_one)])
     with pytest.raises(InputError, match=r"a\.pts: its keypoints are all at one point, so the face has no size"):
@@ -195,29 +195,29 @@ def test_keypoints_that_say_no_size_are_told(pictures: LabelledPictures) -> None
         crop(faces, CropOptions(as_15=True))
 
 
-def test_the_real_15_points_are_those_of_their_pictures_turned_scaled_and_shifted(real_data: Path) -> None:
-    """The first rows of each source, except pictures that occur twice, whose labels were disturbed on purpose."""
+def test_real_15_points_are_a_similarity_of_their_pictures_keypoints(real_data: Path) -> None:
+    """The first rows of each label source, except pictures that occur twice, whose labels were perturbed on purpose."""
     keypoints = read_keypoints(real_data / "faces15" / npz.KEYPOINTS).keypoints
     origins = pd.read_csv(real_data / "faces15" / npz.GROUPS)["origin"]
-    marked = [*frames.read(real_data / "youtube68").faces, *pts.read(real_data / "lfpw68").faces]
-    points_of = {str(face.file.relative_to(real_data)): face.keypoints for face in marked}
+    labelled_pictures = [*frames.read(real_data / "youtube68").faces, *pts.read(real_data / "lfpw68").faces]
+    points_of = {str(face.file.relative_to(real_data)): face.keypoints for face in labelled_pictures}
     once = ~origins.duplicated(keep=False).to_numpy()
     for source, rows in ((0, np.arange(2284)), (1, np.arange(2284, len(keypoints)))):
         chosen = rows[once[rows] & (np.isfinite(keypoints[rows]).all(axis=-1).sum(axis=1) >= 4)][:50]
         assert len(chosen) == 50
         for row in chosen:
             true = as_face15(points_of[origins[row]], source)
-            assert distance_from_a_similarity(true, keypoints[row]) < 0.02, f"row {row}, source {source}"
+            assert distance_from_similarity(true, keypoints[row]) < 0.02, f"row {row}, source {source}"
 
 
-def distance_from_a_similarity(origin: Float32, target: Float32) -> float:
-    """Returns the largest distance in px that the best turn, scale and shift of the points leaves."""
+def distance_from_similarity(origin: Float32, target: Float32) -> float:
+    """Returns the largest difference in px, x or y, that the best similarity transform of the points leaves."""
     seen = np.isfinite(target).all(axis=-1)
     matrix = geometry.fit_similarity(origin[seen], target[seen])
     return float(np.abs(geometry.transform(origin[seen][None], matrix)[0] - target[seen]).max())
 
 
-def test_a_picture_with_alpha_is_cut_like_any(tmp_path: Path) -> None:
+def test_picture_with_alpha_is_cropped_to_rgb(tmp_path: Path) -> None:
     folder = save_pts(tmp_path / "set", ["a"])
     (folder / "a.jpg").unlink()
     save_picture(folder / "a.png", channels=4)

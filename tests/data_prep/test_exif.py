@@ -1,4 +1,4 @@
-"""Phone photos, stored on their side with the EXIF turn that shows them upright, and labelled as they are seen."""
+"""Phone photos: stored sideways with an EXIF orientation, and labelled upright, as viewers show them."""
 
 from pathlib import Path
 
@@ -33,7 +33,7 @@ def upright(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def photos(upright: Path, tmp_path: Path) -> Path:
-    """The same pictures as a phone stores them, all but the first two."""
+    """The same pictures, all but the first two as a phone stores them."""
     folder = save_five(tmp_path / "photos", {name: name for name in NAMES})
     for name in NAMES[2:]:
         with Image.open(upright / "pictures" / name) as picture:
@@ -51,7 +51,7 @@ def faces_of(source: Path, crop_options: CropOptions) -> tuple[Faces, str]:
     return faces, found
 
 
-def test_such_a_set_is_refused_until_somebody_says_what_its_labels_are_of(photos: Path, tmp_path: Path) -> None:
+def test_photos_with_an_exif_orientation_need_the_exif_option(photos: Path, tmp_path: Path) -> None:
     for options in ([], ["--skip-bad"], ["--crop", "whole"]):
         with pytest.raises(InputError, match=r"photos: 10 of 12 pictures have an EXIF orientation \(such as 02\.png\)"):
             prepared(photos, tmp_path / "data", *options)
@@ -60,28 +60,28 @@ def test_such_a_set_is_refused_until_somebody_says_what_its_labels_are_of(photos
 
 @pytest.mark.parametrize("crop", [FACE, WHOLE])
 @pytest.mark.parametrize("color", [False, True])
-def test_applied_they_give_the_faces_of_upright_pictures(upright: Path, photos: Path, crop: str, color: bool) -> None:
-    wanted, _ = faces_of(upright, CropOptions(crop=crop, color=color))
+def test_exif_apply_gives_the_faces_of_upright_pictures(upright: Path, photos: Path, crop: str, color: bool) -> None:
+    expected, _ = faces_of(upright, CropOptions(crop=crop, color=color))
     faces, found = faces_of(photos, CropOptions(crop=crop, color=color, exif=APPLY))
     assert found.endswith("12 pictures, label source five; 10 of them have an EXIF orientation, which is applied")
-    np.testing.assert_array_equal(faces.keypoints, wanted.keypoints)
-    np.testing.assert_array_equal(faces.images, wanted.images)
-    np.testing.assert_array_equal(faces.crops, wanted.crops)
+    np.testing.assert_array_equal(faces.keypoints, expected.keypoints)
+    np.testing.assert_array_equal(faces.images, expected.images)
+    np.testing.assert_array_equal(faces.crops, expected.crops)
 
 
-def test_ignored_they_are_as_stored(photos: Path) -> None:
+def test_exif_ignore_keeps_the_stored_pixels(photos: Path) -> None:
     faces, found = faces_of(photos, CropOptions(exif=IGNORE))
     assert found.endswith("10 of them have an EXIF orientation, which is ignored")
     for name in NAMES[2:]:
         with Image.open(photos / "pictures" / name) as picture:
             pixels = np.asarray(picture)
         Image.fromarray(pixels).save(photos / "pictures" / name)
-    wanted, _ = faces_of(photos, CropOptions())
-    np.testing.assert_array_equal(faces.images, wanted.images)
+    expected, _ = faces_of(photos, CropOptions())
+    np.testing.assert_array_equal(faces.images, expected.images)
 
 
 @pytest.mark.parametrize("exif", ["apply", "ignore"])
-def test_crops_are_drawn_on_pictures_as_they_were_prepared(photos: Path, tmp_path: Path, exif: str) -> None:
+def test_originals_are_read_with_the_exif_option_of_prepare(photos: Path, tmp_path: Path, exif: str) -> None:
     """The stored pictures are 120 px wide and 130 px high, the upright ones the other way round."""
     data = load_data(prepared(photos, tmp_path / "data", "--exif", exif))
     assert data.exif == read_manifest(tmp_path / "data", PREPARE)["parameters"]["exif"] == exif
@@ -93,7 +93,7 @@ def test_crops_are_drawn_on_pictures_as_they_were_prepared(photos: Path, tmp_pat
     ]
 
 
-def test_upright_pictures_and_faces_that_are_cut_need_no_choice(upright: Path, tmp_path: Path) -> None:
+def test_upright_pictures_and_cropped_faces_need_no_exif_option(upright: Path, tmp_path: Path) -> None:
     plain, _ = faces_of(upright, CropOptions())
     for exif in (APPLY, IGNORE):
         np.testing.assert_array_equal(faces_of(upright, CropOptions(exif=exif))[0].images, plain.images)
@@ -101,6 +101,6 @@ def test_upright_pictures_and_faces_that_are_cut_need_no_choice(upright: Path, t
         main(["synthetic", "--count", "20", "--exif", "apply", "--out", str(tmp_path / "c")])
 
 
-def test_pseudo_labels_ask_for_the_same_choice(photos: Path, tmp_path: Path) -> None:
+def test_pseudo_label_needs_the_exif_option_too(photos: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"10 of 12 pictures have an EXIF orientation .* --exif apply"):
         pseudo_label.main([str(photos), "--out", str(tmp_path / "out")])

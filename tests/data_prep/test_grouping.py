@@ -1,4 +1,4 @@
-"""Facts found in the data: label sources, identical images, groups that belong together."""
+"""Label sources, identical images and connected groups, found in the data."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -36,14 +36,14 @@ def faces(*labelled: Sequence[int], times: int = 1) -> Bool:
     return np.array([np.isin(np.arange(6), keypoints) for keypoints in labelled for _ in range(times)])
 
 
-def test_sources_are_found_from_their_labels_in_any_order() -> None:
+def test_label_sources_are_found_for_faces_in_any_order() -> None:
     everything = range(6)
     labelled = faces(everything, everything, (0, 1), everything, everything, (0, 1), everything, (0, 1), (1,), (5,))
-    labelled[3, 4] = False  # a gap of the first source
+    labelled[3, 4] = False  # a missing label of the first source
     assert label_sources(labelled, SIX).tolist() == [0, 0, 1, 0, 0, 1, 0, 1, 1, 0]
 
 
-def test_a_pattern_that_hardly_occurs_is_no_source() -> None:
+def test_rare_label_pattern_is_not_a_source() -> None:
     labelled = np.ones((100, 6), bool)
     assert not label_sources(labelled, SIX).any()
     labelled[:4] = faces((0, 1))
@@ -52,7 +52,7 @@ def test_a_pattern_that_hardly_occurs_is_no_source() -> None:
     assert label_sources(labelled, SIX).sum() == 5
 
 
-def test_a_face_that_fits_several_sources_belongs_to_that_of_which_it_misses_fewest() -> None:
+def test_ambiguous_face_gets_the_source_with_the_fewest_missing_labels() -> None:
     rest = faces((0,), (1, 2), (4, 5), (0, 2))
     for twos, threes in ((5, 3), (3, 5)):
         labelled = np.concatenate([faces((0, 1), times=twos), faces((0, 1, 2), times=threes), rest])
@@ -61,30 +61,30 @@ def test_a_face_that_fits_several_sources_belongs_to_that_of_which_it_misses_few
     assert label_sources(only_threes, SIX).tolist() == [2] * 32
 
 
-def test_a_face_that_fits_two_alike_belongs_to_the_commoner_one() -> None:
+def test_face_that_fits_two_sources_equally_gets_the_more_common_one() -> None:
     sources = (SIX.label_sources[0], LabelSource("one", (0, 1)), LabelSource("other", (1, 2)))
     for one, other, expected in ((4, 2, 1), (2, 4, 2)):
         labelled = np.concatenate([faces((0, 1), times=one), faces((1, 2), times=other), faces((1,))])
         assert label_sources(labelled, replace(SIX, label_sources=sources))[-1] == expected
 
 
-def test_a_face_without_labels_belongs_to_the_first_source() -> None:
+def test_face_without_labels_gets_the_first_source() -> None:
     assert label_sources(faces((), (0, 1), (0, 1)), SIX).tolist() == [0, 1, 1]
     assert label_sources(faces((), ()), SIX).tolist() == [0, 0]
 
 
-def test_three_sources_of_the_15_keypoints() -> None:
+def test_three_label_sources_of_face15_are_found() -> None:
     labelled = np.array([np.isin(np.arange(15), source.keypoints) for source in FACE15.label_sources])
     assert label_sources(np.repeat(labelled, 4, axis=0), FACE15).tolist() == [0] * 4 + [1] * 4 + [2] * 4
 
 
-def test_the_sources_of_the_real_label_files(real_data: Path) -> None:
+def test_two_label_sources_of_the_real_files_are_found(real_data: Path) -> None:
     for name in ("kaggle15_labels", "faces15"):
         keypoints, keypoint_set, *_ = read_keypoints(real_data / name / "facial_keypoints.csv")
         assert np.array_equal(label_sources(labelled_points(keypoints), keypoint_set), np.arange(7049) >= 2284)
 
 
-def test_three_real_sources_in_one_set(real_data: Path) -> None:
+def test_three_label_sources_in_one_real_set_are_found(real_data: Path) -> None:
     keypoints, *_ = read_keypoints(real_data / "faces15" / "facial_keypoints.csv")
     header, body = read_lines(real_data / "faces5" / "keypoints.csv")
     five = np.zeros((len(body), 15), bool)
@@ -100,7 +100,7 @@ def test_identical_images_share_a_group() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 8), st.integers(0, 8)), min_size=1, max_size=60))
-def test_joined_groups_keep_together_what_either_keeps_together_and_no_more(pairs: list[tuple[int, int]]) -> None:
+def test_joined_groups_are_the_connected_components_of_both(pairs: list[tuple[int, int]]) -> None:
     a, b = np.array(pairs).T
     joined = join_groups(a, b)
     linked = (a[:, None] == a) | (b[:, None] == b)

@@ -1,4 +1,4 @@
-"""Arrays of images in files: the same answers as in memory, and none of their pages stay in memory."""
+"""Image arrays in files give the same results as in memory, and their pages do not stay in memory."""
 
 import resource
 import subprocess
@@ -19,7 +19,7 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
     return tmp_path if request.param == "file" else None
 
 
-def some(count: int) -> UInt8:
+def random_images(count: int) -> UInt8:
     return np.random.default_rng(count).integers(0, 256, (count, 4, 5, 3), np.uint8)
 
 
@@ -29,8 +29,8 @@ def filled(images: UInt8, folder: Path | None) -> UInt8:
     return array
 
 
-def test_images_are_as_they_were_written(folder: Path | None) -> None:
-    images, others = some(7), some(5)
+def test_images_are_read_back_as_written(folder: Path | None) -> None:
+    images, others = random_images(7), random_images(5)
     one, two = filled(images, folder), filled(others, folder)
     np.testing.assert_array_equal(image_arrays.reopened(one), images)
     np.testing.assert_array_equal(np.concatenate(list(image_arrays.blocks(one))), images)
@@ -39,13 +39,13 @@ def test_images_are_as_they_were_written(folder: Path | None) -> None:
     np.testing.assert_array_equal(one, images)  # nothing overwrote it
 
 
-def test_the_first_of_an_array_can_be_reopened(folder: Path | None) -> None:
-    images = some(7)
+def test_first_images_of_an_array_can_be_reopened(folder: Path | None) -> None:
+    images = random_images(7)
     np.testing.assert_array_equal(image_arrays.reopened(filled(images, folder)[:5]), images[:5])
 
 
-def test_some_of_them(folder: Path | None, tmp_path: Path) -> None:
-    images = some(8)
+def test_selected_images_are_kept_saved_and_averaged(folder: Path | None, tmp_path: Path) -> None:
+    images = random_images(8)
     array = filled(images, folder)
     kept = np.arange(8) % 2 == 1
     np.testing.assert_array_equal(image_arrays.only(array, kept), images[kept])
@@ -73,8 +73,8 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="memory is counted otherwise there")
-def test_164_mb_of_images_take_less_than_a_third_of_that(tmp_path: Path) -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss has another unit or meaning there")
+def test_writing_164_mb_of_images_takes_less_than_55_mb_of_memory(tmp_path: Path) -> None:
     assert resource.getpagesize() <= 65_536
     command = [sys.executable, "-c", MEMORY, str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)

@@ -1,4 +1,4 @@
-"""Gaps are filled from training labels alone, and real labels are never touched."""
+"""Missing labels are imputed from training labels only, and real labels never change."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ GAP = np.nan
 
 
 def random_faces(seed: int, count: int = 60, keypoints: int = 5) -> Float32:
-    """Faces that are one shape, shifted and slightly bent, the last two keypoints labelled in half of the rows."""
+    """Returns faces of one shape, shifted and slightly deformed; every other face lacks all keypoints but three."""
     rng = np.random.default_rng(seed)
     shape = rng.uniform(20, 76, (keypoints, 2))
     faces = shape + rng.normal(0, 5, (count, 1, 2)) + rng.normal(0, 0.5, (count, keypoints, 2))
@@ -26,24 +26,24 @@ def random_faces(seed: int, count: int = 60, keypoints: int = 5) -> Float32:
     return faces.astype(np.float32)
 
 
-def test_forward_fill_by_hand() -> None:
+def test_forward_fill_matches_hand_calculation() -> None:
     column = np.array([GAP, 1, GAP, 2, GAP, GAP], np.float32)
     keypoints = np.stack([column, column * 10], -1)[:, None, :]
     training = np.array([True, True, True, False, True, True])
     filled = impute("ffill", keypoints, training)
-    # Row 3 is held out: it keeps its own label and lends it to nobody. Row 0 takes the first label below it.
+    # Row 3 is held out: it keeps its own label, which fills no other row. Row 0 takes the first label below it.
     assert filled[:, 0, 0].tolist() == [1, 1, 1, 2, 1, 1]
     assert filled[:, 0, 1].tolist() == [10, 10, 10, 20, 10, 10]
 
 
-def test_mean_and_median_by_hand() -> None:
+def test_mean_and_median_match_hand_calculation() -> None:
     keypoints = np.array([1, 2, 6, GAP], np.float32)[:, None, None] * np.ones((1, 2, 2), np.float32)
     training = np.ones(4, bool)
     assert np.allclose(impute("mean", keypoints, training)[3], 3)
     assert np.allclose(impute("median", keypoints, training)[3], 2)
 
 
-def test_similarity_finds_a_moved_turned_and_scaled_mean_face_exactly() -> None:
+def test_similarity_recovers_a_transformed_mean_face_exactly() -> None:
     shape = np.array([[30, 40], [66, 38], [48, 60], [47, 80]], np.float64)
     angle, scale = 0.3, 1.2
     turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
@@ -55,7 +55,7 @@ def test_similarity_finds_a_moved_turned_and_scaled_mean_face_exactly() -> None:
     assert np.allclose(impute("similarity", keypoints, training)[-1], moved, atol=1e-4)
 
 
-def test_similarity_with_one_visible_keypoint_shifts_and_with_none_gives_the_mean_face() -> None:
+def test_similarity_with_one_label_or_none_uses_the_mean_face() -> None:
     shape = np.array([[30, 40], [66, 38]], np.float32)
     one, none = shape + 7, shape.copy()
     one[1], none[:] = GAP, GAP
@@ -68,7 +68,7 @@ def test_similarity_with_one_visible_keypoint_shifts_and_with_none_gives_the_mea
 @pytest.mark.parametrize("method", IMPUTERS)
 @settings(max_examples=20)
 @given(seed=st.integers(0, 1000))
-def test_no_gap_is_left_and_no_label_is_changed(method: str, seed: int) -> None:
+def test_every_imputer_fills_all_gaps_and_keeps_all_labels(method: str, seed: int) -> None:
     keypoints = random_faces(seed, count=16)
     filled = impute(method, keypoints, np.arange(16) < 12)
     assert np.isfinite(filled).all()
@@ -77,7 +77,7 @@ def test_no_gap_is_left_and_no_label_is_changed(method: str, seed: int) -> None:
 
 
 @pytest.mark.parametrize("method", IMPUTERS)
-def test_nothing_is_learnt_from_held_out_faces(method: str) -> None:
+def test_held_out_faces_do_not_affect_other_faces(method: str) -> None:
     keypoints = random_faces(1)
     training = np.arange(60) < 50
     other = keypoints.copy()
@@ -86,7 +86,7 @@ def test_nothing_is_learnt_from_held_out_faces(method: str) -> None:
     assert np.array_equal(impute(method, keypoints, training)[58:], impute(method, other, training)[58:])
 
 
-def test_geometry_beats_a_constant_on_hidden_labels() -> None:
+def test_similarity_and_ridge_beat_the_mean_on_hidden_labels() -> None:
     keypoints = random_faces(3, count=200)
     sources = (np.arange(200) % 2).astype(np.int64)
     errors = hidden_label_errors(keypoints, sources, np.arange(200) < 150, np.arange(200) >= 150)
@@ -95,11 +95,11 @@ def test_geometry_beats_a_constant_on_hidden_labels() -> None:
     assert errors["ridge"] < errors["similarity"] + 0.1
 
 
-def test_a_keypoint_without_any_label_is_put_into_the_middle_of_its_face() -> None:
+def test_never_labelled_keypoint_is_put_at_the_mean_of_its_face() -> None:
     keypoints = np.full((4, 3, 2), GAP, np.float32)
     keypoints[:, 0], keypoints[:, 1] = (10, 20), (30, 60)
     keypoints[1, :2] += 5
-    keypoints[2, 2] = (1, 2)  # a label where nothing is learned
+    keypoints[2, 2] = (1, 2)  # a label in a face that is not for training
     keypoints[3, 1] = GAP
     for method in IMPUTERS:
         filled = impute(method, keypoints, np.array([True, True, False, False]))
@@ -108,8 +108,8 @@ def test_a_keypoint_without_any_label_is_put_into_the_middle_of_its_face() -> No
         np.testing.assert_array_equal(filled[:3, :2], keypoints[:3, :2])
 
 
-def test_labels_are_hidden_as_the_commonest_sparse_source_leaves_them() -> None:
-    """Of faces that are all alike and only shift, what one keypoint leaves visible tells the others exactly."""
+def test_labels_are_hidden_as_in_the_most_common_sparse_source() -> None:
+    """The faces differ only by a shift, so the one visible keypoint determines the others exactly."""
     keypoints = random_faces(0, count=40, keypoints=4)
     keypoints[:] = keypoints[0] + np.random.default_rng(0).normal(0, 9, (40, 1, 2))
     keypoints[20:30, 1:], keypoints[30:35, :3] = GAP, GAP
@@ -120,7 +120,7 @@ def test_labels_are_hidden_as_the_commonest_sparse_source_leaves_them() -> None:
     assert hidden_label_errors(keypoints, np.zeros(40, np.int64), np.arange(40) < 35, np.arange(40) >= 35) == {}
 
 
-def test_the_default_is_the_best_on_the_real_label_file(real_data: Path) -> None:
+def test_default_imputer_is_the_best_on_the_real_label_file(real_data: Path) -> None:
     keypoints, keypoint_set, *_ = read_keypoints(real_data / "kaggle15_labels" / "facial_keypoints.csv")
     parts = split("random", np.arange(len(keypoints)), seed=0)
     training, held_out = np.zeros((2, len(keypoints)), bool)

@@ -1,4 +1,4 @@
-"""Several sources as one data folder: joined, split by people or as the set says, origins kept."""
+"""Several inputs in one data folder: joined, split by person or by the official split, with their origins."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,7 +38,7 @@ def photos(tmp_path: Path) -> Path:
     return save_pts(tmp_path / "photos68", [f"{number}_1" for number in range(7)])
 
 
-def test_joined_sources_keep_people_on_one_side_and_say_where_each_face_comes_from(
+def test_joined_inputs_keep_people_in_one_split_and_record_origins(
     frames: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "data"
@@ -55,18 +55,18 @@ def test_joined_sources_keep_people_on_one_side_and_say_where_each_face_comes_fr
     assert (faces.groupby("person")["split"].nunique() == 1).all()
     pairs = set(zip(faces["origin"], faces["label_source"], strict=True))
     assert pairs == {(str(frames), "frames"), (str(photos), "pictures")}
-    for split, part in arrays.load_splits(out, FACE68).items():
-        of_part = faces[faces["split"] == split]
-        assert of_part["row"].tolist() == part.rows.tolist()
-        assert [FACE68.label_sources[source].name for source in part.label_sources] == of_part["label_source"].tolist()
-        assert part.crops is not None
-        back = geometry.transform(part.keypoints, geometry.inverse(part.crops))
-        np.testing.assert_allclose(back, np.tile(face_68(), (len(part), 1, 1)), atol=1e-3)
-        files = zip(of_part["origin"], of_part["file"], strict=True)
+    for name, split in arrays.load_splits(out, FACE68).items():
+        rows = faces[faces["split"] == name]
+        assert rows["row"].tolist() == split.rows.tolist()
+        assert [FACE68.label_sources[source].name for source in split.label_sources] == rows["label_source"].tolist()
+        assert split.crops is not None
+        back = geometry.transform(split.keypoints, geometry.inverse(split.crops))
+        np.testing.assert_allclose(back, np.tile(face_68(), (len(split), 1, 1)), atol=1e-3)
+        files = zip(rows["origin"], rows["file"], strict=True)
         assert all((Path(origin) / file).is_file() for origin, file in files)
 
 
-def test_the_official_split_tests_on_people_who_are_also_in_training(frames: Path, tmp_path: Path) -> None:
+def test_official_split_tests_on_people_who_are_also_in_training(frames: Path, tmp_path: Path) -> None:
     main([str(frames), "--split", "official", "--out", str(tmp_path / "data")])
     faces = pd.read_csv(tmp_path / "data" / "faces.csv")
     assert faces.groupby("split").size().to_dict() == {"train": 17, "val": 3, "test": 3}
@@ -74,8 +74,8 @@ def test_the_official_split_tests_on_people_who_are_also_in_training(frames: Pat
     assert set(faces[faces["split"] == "test"]["person"]) <= set(faces[faces["split"] != "test"]["person"])
 
 
-def test_whoever_is_held_out_elsewhere_can_be_left_out(frames: Path, tmp_path: Path) -> None:
-    """The same people by name in a set of another kind: none of them comes back as training face."""
+def test_leave_out_removes_people_held_out_in_another_data_folder(frames: Path, tmp_path: Path) -> None:
+    """The same people by name in a set of another kind: none of those held out becomes a training face."""
     data, extra = tmp_path / "data", tmp_path / "extra"
     people = {f"{person}.jpg": f"yt:{person}" for person in PEOPLE}
     main([str(save_five(tmp_path / "five", people)), "--out", str(data)])
@@ -84,11 +84,11 @@ def test_whoever_is_held_out_elsewhere_can_be_left_out(frames: Path, tmp_path: P
     held_out = set(here[here["split"] != "train"]["person"])
     assert len(held_out) == 2
     assert set(there["person"]) == set(here["person"]) - held_out
-    wanted = arrays.data_hash(arrays.load_data_manifest(data))
-    assert read_manifest(extra, PREPARE)["inputs"]["leave_out"] == wanted
+    expected = arrays.data_hash(arrays.load_data_manifest(data))
+    assert read_manifest(extra, PREPARE)["inputs"]["leave_out"] == expected
 
 
-def test_people_held_out_of_several_data_folders_are_left_out(
+def test_leave_out_accepts_several_data_folders(
     frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folders = [tmp_path / "one", tmp_path / "two"]
@@ -101,16 +101,16 @@ def test_people_held_out_of_several_data_folders_are_left_out(
     capsys.readouterr()
     leave_out = [text for folder in folders for text in ("--leave-out", str(folder))]
     main([str(frames), "--split", "all-test", *leave_out, "--out", str(tmp_path / "extra")])
-    told = capsys.readouterr().out
-    assert f"{2 * len(held_out[1] - held_out[0])} faces left out: they are in val or test of {folders[1]}" in told
+    printed = capsys.readouterr().out
+    assert f"{2 * len(held_out[1] - held_out[0])} faces left out: they are in val or test of {folders[1]}" in printed
     there = set(pd.read_csv(tmp_path / "extra" / "faces.csv")["person"])
     assert there == set(people.values()) - held_out[0] - held_out[1]
     hashes = [arrays.data_hash(arrays.load_data_manifest(folder)) for folder in folders]
     assert read_manifest(tmp_path / "extra", PREPARE)["inputs"]["leave_out"].split() == hashes
 
 
-def test_cut_faces_and_pictures_join_where_they_have_one_size(frames: Path, tmp_path: Path) -> None:
-    """Faces that came as they are have a crop that changes nothing."""
+def test_cropped_faces_and_pictures_of_one_size_can_be_joined(frames: Path, tmp_path: Path) -> None:
+    """Faces that were already cropped have the identity as their crop."""
     drawn = tmp_path / "drawn"
     drawn.mkdir()
     np.savez(drawn / npz.IMAGES, face_images=np.zeros((96, 96, 12), np.uint8))
@@ -121,42 +121,44 @@ def test_cut_faces_and_pictures_join_where_they_have_one_size(frames: Path, tmp_
     labels.to_csv(drawn / npz.KEYPOINTS, index=False)
     out = tmp_path / "data"
     main([str(drawn), str(frames), "--as", "15", "--split", "random", "--out", str(out)])
-    for part in arrays.load_splits(out, FACE15).values():
-        uncut = part.rows < 12
-        assert part.crops is not None
-        assert (part.crops[uncut] == np.eye(2, 3)).all()
-        assert (np.abs(part.crops[~uncut] - np.eye(2, 3)).max(axis=(1, 2)) > 0.1).all()
+    for split in arrays.load_splits(out, FACE15).values():
+        already_cropped = split.rows < 12
+        assert split.crops is not None
+        assert (split.crops[already_cropped] == np.eye(2, 3)).all()
+        assert (np.abs(split.crops[~already_cropped] - np.eye(2, 3)).max(axis=(1, 2)) > 0.1).all()
 
 
-def test_a_picture_that_is_skipped_is_counted(frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_skipped_picture_is_counted_and_listed(
+    frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (frames / "training" / "Person_a_1.jpg").write_bytes(b"no picture")
     command = [str(frames), "--out", str(tmp_path / "data")]
     with pytest.raises(InputError, match=r"Person_a_1\.jpg: cannot be decoded"):
         main(command)
     assert not (tmp_path / "data").exists()
     main([*command, "--skip-bad"])
-    said = f"{frames}/training/Person_a_1.jpg: cannot be decoded as a picture"
-    assert f"skipped 1 face that cannot be used:\n  {said}" in capsys.readouterr().out
+    reason = f"{frames}/training/Person_a_1.jpg: cannot be decoded as a picture"
+    assert f"skipped 1 face that cannot be used:\n  {reason}" in capsys.readouterr().out
     manifest = read_manifest(tmp_path / "data", PREPARE)
-    assert [line.partition(";")[0] for line in manifest["metrics"]["skipped"]] == [said]
-    assert f"- {said}" in (tmp_path / "data" / "report.md").read_text(encoding="utf-8")
+    assert [line.partition(";")[0] for line in manifest["metrics"]["skipped"]] == [reason]
+    assert f"- {reason}" in (tmp_path / "data" / "report.md").read_text(encoding="utf-8")
     assert sum(manifest["metrics"][split] for split in SPLITS) == 22
 
 
-def test_who_is_not_named_is_said(frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Pictures without names of people each count as another person, which may be wrong."""
+def test_inputs_without_names_of_people_are_reported(
+    frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each picture without a person's name counts as another person, which may be wrong."""
     save_pts(tmp_path / "pts", list("abcdefghijkl"))
     for sources, named in (([frames], True), ([frames, tmp_path / "pts"], False)):
         main([*map(str, sources), "--out", str(tmp_path / "data")])
-        said, report = capsys.readouterr().out, (tmp_path / "data" / "report.md").read_text(encoding="utf-8")
-        assert (f"no people are named in {tmp_path / 'pts'}: one person may be" in said) != named
+        printed, report = capsys.readouterr().out, (tmp_path / "data" / "report.md").read_text(encoding="utf-8")
+        assert (f"no people are named in {tmp_path / 'pts'}: one person may be" in printed) != named
         assert ("no people are named in" in report) != named
         assert ("| people |" in report) == named
 
 
-def test_a_face_whose_size_nobody_can_tell_is_left_out_where_that_is_asked(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_face_of_unknown_size_is_skipped_on_request(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = save_five(tmp_path / "five", {f"{name}.jpg": f"yt:{name}" for name in "abcdefghijklm"})
     table = folder / "keypoints.csv"
     table.write_text(
@@ -211,7 +213,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_bad_use_is_one_line_and_leaves_nothing(
+def test_bad_arguments_give_a_one_line_error_and_write_nothing(
     frames: Path, tmp_path: Path, fault: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arguments, message = FAULTS[fault]

@@ -1,4 +1,4 @@
-"""Label files as spreadsheets, pandas and macOS write them give the faces of the plain file."""
+"""Label files as spreadsheets, pandas and macOS write them give the same faces as the plain file."""
 
 import shutil
 import unicodedata
@@ -45,24 +45,24 @@ FORMS: dict[str, tuple[Callable[[str], str], str]] = {
 PEOPLE = {"Zoë.png": "Zoë Ünal", "Jose.png": "José", "a.png": "Ann"}
 
 
-def same_faces(ours: LabelledPictures, theirs: LabelledPictures) -> None:
+def assert_same_faces(ours: LabelledPictures, theirs: LabelledPictures) -> None:
     assert [(face.file, face.person) for face in ours.faces] == [(face.file, face.person) for face in theirs.faces]
     for one, other in zip(ours.faces, theirs.faces, strict=True):
         np.testing.assert_array_equal(one.keypoints, other.keypoints)
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_pictures_with_a_csv_file(tmp_path: Path, form: str) -> None:
+def test_other_forms_of_a_pictures_csv_give_the_same_faces(tmp_path: Path, form: str) -> None:
     folder = save_five(tmp_path / "five", PEOPLE)
     rewrite(folder / "keypoints.csv", lambda text: text.replace(",65,50", ",65.5,50"))
     plain = pictures_csv.read(folder)
     assert plain.faces[0].keypoints[0].tolist() == [65.5, 50]
     rewrite(folder / "keypoints.csv", *FORMS[form])
-    same_faces(pictures_csv.read(folder), plain)
+    assert_same_faces(pictures_csv.read(folder), plain)
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_frames(tmp_path: Path, form: str) -> None:
+def test_other_forms_of_a_frames_csv_give_the_same_faces(tmp_path: Path, form: str) -> None:
     folder = save_frames(tmp_path / "frames", {"training": ["Zoë_1.png", "Bo_1.png"]})
     path = folder / "training_frames_keypoints.csv"
     rewrite(path, lambda text: text.replace("20.0", "20.5"))
@@ -74,10 +74,10 @@ def test_frames(tmp_path: Path, form: str) -> None:
     elif form == "all of it":
         change = lambda text: with_index(text).replace(",", ";")  # noqa: E731
     rewrite(path, change, encoding)
-    same_faces(frames_reader.read(folder), plain)
+    assert_same_faces(frames_reader.read(folder), plain)
 
 
-def save_cut_faces(folder: Path) -> Path:
+def save_cropped_faces(folder: Path) -> Path:
     """Writes three faces in the layout of the re-upload, with labels that end in .5."""
     folder.mkdir()
     images = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), np.uint8)
@@ -89,8 +89,8 @@ def save_cut_faces(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_faces_that_are_cut_already(tmp_path: Path, form: str) -> None:
-    folder = save_cut_faces(tmp_path / "faces")
+def test_other_forms_of_labels_of_cropped_faces_give_the_same_faces(tmp_path: Path, form: str) -> None:
+    folder = save_cropped_faces(tmp_path / "faces")
     plain = npz.read(folder)
     rewrite(folder / npz.KEYPOINTS, *FORMS[form])
     rewrite(folder / npz.GROUPS, *FORMS[form])
@@ -100,15 +100,15 @@ def test_faces_that_are_cut_already(tmp_path: Path, form: str) -> None:
 
 
 @pytest.mark.parametrize("name", [npz.KEYPOINTS, npz.GROUPS])
-def test_an_index_in_another_order_is_refused_where_rows_go_by_their_order(tmp_path: Path, name: str) -> None:
-    folder = save_cut_faces(tmp_path / "faces")
+def test_index_that_does_not_count_up_is_refused_if_row_order_matters(tmp_path: Path, name: str) -> None:
+    folder = save_cropped_faces(tmp_path / "faces")
     rewrite(folder / name, lambda text: with_index(text).replace("\n0,", "\n5,"))
     with pytest.raises(InputError, match=rf"{name}: the first column has no name and does not count 0, 1, 2, \.\.\."):
         npz.read(folder)
 
 
 def save_training_csv(folder: Path) -> Path:
-    faces = npz.read(save_cut_faces(folder / "faces"))
+    faces = npz.read(save_cropped_faces(folder / "faces"))
     lines = [",".join([*FACE15.columns, "Image"])]
     for image, keypoints in zip(faces.images, faces.keypoints, strict=True):
         lines.append(",".join([*map(str, keypoints.ravel()), " ".join(map(str, image.ravel()))]))
@@ -118,7 +118,9 @@ def save_training_csv(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("form", [form for form in FORMS if form != "tabs in UTF-16"])
-def test_training_csv(tmp_path: Path, form: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_other_forms_of_training_csv_give_the_same_faces(
+    tmp_path: Path, form: str, caplog: pytest.LogCaptureFixture
+) -> None:
     path = save_training_csv(tmp_path)
     plain = training_csv.read(path)
     rewrite(path, *FORMS[form])
@@ -149,7 +151,7 @@ def test_training_csv(tmp_path: Path, form: str, caplog: pytest.LogCaptureFixtur
         (lambda text: text.replace("\n", "\r") + "1 " * 70_000, "utf-8", r"has no line end in 65,536 bytes"),
     ],
 )
-def test_other_forms_of_training_csv_are_one_line(
+def test_unsupported_forms_of_training_csv_give_a_one_line_error(
     tmp_path: Path, change: Callable[[str], str], encoding: str, message: str
 ) -> None:
     path = save_training_csv(tmp_path)
@@ -159,8 +161,8 @@ def test_other_forms_of_training_csv_are_one_line(
     assert "\n" not in str(error.value)
 
 
-def test_a_name_that_an_assumed_encoding_spoils_is_told_with_it(tmp_path: Path) -> None:
-    """An old Mac writes ë as a byte that is a quotation mark in Windows-1252."""
+def test_error_about_a_missing_picture_names_the_assumed_encoding(tmp_path: Path) -> None:
+    """Mac Roman writes ë as a byte that is a quotation mark in Windows-1252."""
     folder = save_five(tmp_path / "five", {"Zoë.png": "Ann"})
     rewrite(folder / "keypoints.csv", str, "mac-roman")
     with pytest.raises(InputError, match=r"row 0 \(line 2, read as Windows-1252\): the picture .*Zo.\.png is missing"):
@@ -176,7 +178,7 @@ def decomposed(name: str) -> str:
 
 
 @pytest.mark.parametrize(("in_file", "on_disk"), [(composed, decomposed), (decomposed, composed)])
-def test_names_are_found_in_either_unicode_form(
+def test_file_names_are_found_in_either_unicode_form(
     tmp_path: Path, in_file: Callable[[str], str], on_disk: Callable[[str], str]
 ) -> None:
     names = ["Zoë_1.png", "김민수_1.png", "a_1.png"]
@@ -199,7 +201,7 @@ def test_names_are_found_in_either_unicode_form(
     assert len(imglab.files(tmp_path / "xml" / "faces.xml")) == 4
 
 
-def test_two_files_that_look_alike_are_each_found_by_their_own_form_alone(tmp_path: Path) -> None:
+def test_two_files_that_differ_in_unicode_form_are_kept_apart(tmp_path: Path) -> None:
     names = [composed("é.png"), decomposed("é.png")]
     folder = save_five(tmp_path / "five", dict.fromkeys(names, "x"))
     assert [face.file.name for face in pictures_csv.read(folder).faces] == names
@@ -208,7 +210,7 @@ def test_two_files_that_look_alike_are_each_found_by_their_own_form_alone(tmp_pa
         pictures_csv.read(folder)
 
 
-def test_hidden_files_are_no_faces(tmp_path: Path) -> None:
+def test_hidden_files_are_ignored(tmp_path: Path) -> None:
     """macOS writes a `._` file beside each file on foreign disks and in zips."""
     pts = save_pts(tmp_path / "pts", ["a", "b"])
     frames = save_frames(tmp_path / "frames", {"training": ["Ann_1.jpg"]})
@@ -225,7 +227,7 @@ def test_hidden_files_are_no_faces(tmp_path: Path) -> None:
         read_pictures(pts)
 
 
-def test_hidden_files_of_a_zip_are_not_its_table(tmp_path: Path) -> None:
+def test_hidden_files_in_a_zip_are_ignored(tmp_path: Path) -> None:
     path = save_training_csv(tmp_path)
     with zipfile.ZipFile(tmp_path / "training.zip", "w") as archive:
         archive.write(path, "training.csv")

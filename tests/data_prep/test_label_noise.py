@@ -6,7 +6,7 @@ import pytest
 from data_prep.label_noise import duplicate_label_noise
 
 
-def test_label_noise_of_a_known_shift() -> None:
+def test_label_noise_of_a_known_shift_matches_hand_calculation() -> None:
     keypoints = np.zeros((5, 3, 2), np.float32)
     keypoints[2] = (3, 4)  # the copy of face 0
     keypoints[2, 2] = np.nan
@@ -18,7 +18,7 @@ def test_label_noise_of_a_known_shift() -> None:
     assert noise.one_label_px == pytest.approx(2.5)
 
 
-def test_label_noise_without_copies() -> None:
+def test_label_noise_without_copies_is_nan() -> None:
     noise = duplicate_label_noise(np.zeros((3, 2, 2), np.float32), np.arange(3), np.zeros(3, np.int64))
     assert (noise.images, noise.copies, noise.points) == (0, 0, 0)
     assert np.isnan(noise.rms_px)

@@ -1,4 +1,4 @@
-"""A set in MERL-RAV's way from `.pts` files to the report: what is missing and what is occluded is counted."""
+"""A set in the format of MERL-RAV, from `.pts` files to the report: missing and occluded labels are counted."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from tests.data_prep.pictures import face_68, pts_text, save_pts
 
 
 def test_missing_and_occluded_labels_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """12 faces of 68 keypoints; of 3 the jaw's first 4 points are not labelled and 2 others are occluded."""
+    """24 faces of 68 keypoints; in 3 the jaw's first 4 points are not labelled and 2 others are occluded."""
     names = [f"{number:02}" for number in range(12)]
     folder, plain = save_pts(tmp_path / "merl", names), save_pts(tmp_path / "plain", names)
     written = face_68() + 1
@@ -28,9 +28,9 @@ def test_missing_and_occluded_labels_are_counted(tmp_path: Path, capsys: pytest.
     assert "6 labels are of occluded keypoints; they count as labelled" in printed
     assert "- 6 labels are of occluded keypoints (0.4 % of all labels)." in report
     assert read_manifest(out, PREPARE)["metrics"]["occluded"] == 6
-    part = arrays.load_split(out, "test")
-    assert (~part.labelled[:3, :4]).all()
-    assert part.labelled.sum() == 24 * 68 - 12
-    assert part.crops is not None
-    in_picture = (part.keypoints[0, 20] - part.crops[0, :, 2]) / part.crops[0, 0, 0]
+    split = arrays.load_split(out, "test")
+    assert (~split.labelled[:3, :4]).all()
+    assert split.labelled.sum() == 24 * 68 - 12
+    assert split.crops is not None
+    in_picture = (split.keypoints[0, 20] - split.crops[0, :, 2]) / split.crops[0, 0, 0]
     np.testing.assert_allclose(in_picture, face_68()[20], atol=1e-3)

@@ -1,4 +1,4 @@
-"""Shapes unlike the others and labels outside the image: known answers on small sets."""
+"""Unusual face shapes and labels outside the image: known answers on small sets."""
 
 import numpy as np
 
@@ -18,7 +18,7 @@ def posed_faces(count: int, noise_px: float = 1.0) -> Float32:
     return np.stack([faces.real, faces.imag], -1).astype(np.float32)
 
 
-def test_the_face_unlike_the_others_stands_out_with_and_without_gaps() -> None:
+def test_unusual_shape_has_the_highest_score_with_and_without_gaps() -> None:
     faces = posed_faces(400)
     faces[7, 4] += 12
     gaps = np.random.default_rng(1).random(faces.shape[:2]) < 0.3
@@ -30,13 +30,13 @@ def test_the_face_unlike_the_others_stands_out_with_and_without_gaps() -> None:
         assert np.abs(np.median(scores)) < 0.5
 
 
-def test_pose_does_not_count() -> None:
+def test_pose_does_not_affect_the_score() -> None:
     faces = posed_faces(200)
     faces[3] = (faces[3] - 48) @ np.array([[0, 2.5], [-2.5, 0]]) + 500  # a quarter turn, large and far away
     assert shape_outlyingness(faces)[3] < 3
 
 
-def test_a_collapsed_face_stands_out_and_two_keypoints_do_not() -> None:
+def test_collapsed_face_has_the_highest_score_and_two_keypoints_zero() -> None:
     faces = posed_faces(200)
     faces[3] = 50
     faces[4, 2:] = np.nan
@@ -46,7 +46,7 @@ def test_a_collapsed_face_stands_out_and_two_keypoints_do_not() -> None:
     assert scores[4] == scores[5] == 0
 
 
-def test_labels_at_random_stand_out() -> None:
+def test_random_labels_have_the_highest_scores() -> None:
     faces = posed_faces(200)
     faces[3] = np.random.default_rng(2).uniform(0, 96, faces[3].shape)
     faces[8] = faces[3] / 10
@@ -55,17 +55,17 @@ def test_labels_at_random_stand_out() -> None:
     assert scores[[3, 8]].min() > 20
 
 
-def test_every_source_is_measured_against_itself() -> None:
+def test_each_label_source_is_compared_with_itself() -> None:
     faces = posed_faces(300)
     sources = np.repeat([0, 1], 150)
     faces[sources == 1, 4] += (0, 9)  # labelled elsewhere, in all faces of the source
     assert outlyingness(faces, sources).max() < 5
 
 
-def test_no_labels_at_all() -> None:
+def test_faces_without_labels_have_score_zero() -> None:
     assert not shape_outlyingness(np.full((3, 5, 2), np.nan, np.float32)).any()
 
 
-def test_outside_the_image_counts_from_the_edge_of_the_pixels() -> None:
+def test_outside_image_is_measured_from_the_pixel_edges() -> None:
     points = np.array([[[-0.5, 0], [-0.6, 0], [9.5, 4.5], [9.6, 0], [0, 4.6], [np.nan, np.nan]]], np.float32)
     assert outside_image(points, height_px=5, width_px=10).tolist() == [[False, True, False, True, True, False]]

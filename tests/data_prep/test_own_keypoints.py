@@ -1,4 +1,4 @@
-"""Keypoints of one's own: which set is found, how its faces are cropped, what the data folder holds."""
+"""Custom keypoints: which set is found, how its faces are cropped, what the data folder holds."""
 
 from pathlib import Path
 
@@ -37,7 +37,7 @@ def prepared(path: Path, *options: str) -> Path:
     return path.parent / "data"
 
 
-def test_names_of_ones_own_make_a_set_that_the_data_folder_holds(
+def test_custom_names_become_the_keypoint_set_of_the_data_folder(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = prepared(save_cats(tmp_path))
@@ -57,7 +57,7 @@ def test_names_of_ones_own_make_a_set_that_the_data_folder_holds(
 @pytest.mark.parametrize(
     ("count", "few"), [(12, "val has 1 face and test has 2 faces"), (91, "val has 9 faces"), (96, "")]
 )
-def test_small_splits_are_named_with_what_their_figures_are_worth(
+def test_splits_too_small_for_reliable_figures_are_reported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], count: int, few: str
 ) -> None:
     out = prepared(save_cats(tmp_path, count), "--size", "16")
@@ -67,12 +67,12 @@ def test_small_splits_are_named_with_what_their_figures_are_worth(
     assert (f"\n{line}" in printed, f"**{line}" in report) == (bool(few), bool(few))
 
 
-def test_faces_to_add_to_others_are_not_called_few(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_small_all_test_folder_is_not_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     prepared(save_cats(tmp_path, 3), "--split", "all-test", "--size", "16")
     assert "too few" not in capsys.readouterr().out
 
 
-def test_a_toml_beside_the_data_says_the_set_and_the_option_comes_first(tmp_path: Path) -> None:
+def test_keypoints_option_overrides_the_toml_file_beside_the_labels(tmp_path: Path) -> None:
     path = save_cats(tmp_path)
     (tmp_path / "keypoints.toml").write_text(TOML, encoding="utf-8")
     faces, _ = read([str(path)], None, 0, CropOptions(), label_options=LabelOptions(images=tmp_path / "photos"))
@@ -86,7 +86,7 @@ def test_a_toml_beside_the_data_says_the_set_and_the_option_comes_first(tmp_path
     assert faces.labelled.all(axis=0).tolist() == [True, True, False, True, True]
 
 
-def test_names_of_a_built_in_set_or_label_source_are_that_set() -> None:
+def test_names_of_a_built_in_set_or_label_source_give_that_set() -> None:
     five = [FACE15.names[k] for k in FACE15.label_sources[2].keypoints]
     assert set_of_names(five, "a.csv", None) == FACE15
     assert set_of_names(FACE68.names[::-1], "a.csv", None) == FACE68
@@ -94,14 +94,14 @@ def test_names_of_a_built_in_set_or_label_source_are_that_set() -> None:
     assert given_set("face68") == FACE68
 
 
-def test_the_count_alone_makes_a_set() -> None:
+def test_keypoint_count_alone_gives_a_set() -> None:
     assert set_of_count(68, "a.pts", None) == FACE68
     assert set_of_count(3, "a.pts", None).names == ("0", "1", "2")
     with pytest.raises(InputError, match="has 5 points, the keypoint set face15 has 15 keypoints"):
         set_of_count(5, "a.pts", FACE15)
 
 
-def test_what_is_not_known_of_a_set_is_said() -> None:
+def test_description_of_a_set_states_what_is_unknown() -> None:
     lines = description(from_names("hand", [str(k) for k in range(21)], ""))
     assert lines[0] == "keypoint set hand: 21 keypoints (0, 1, 2 and 18 more)"
     assert any("mirror pairs are not known, so training does not mirror faces" in line for line in lines)
@@ -112,7 +112,7 @@ def test_what_is_not_known_of_a_set_is_said() -> None:
     assert description(FACE15) == ["keypoint set face15: 15 keypoints"]
 
 
-def test_pts_files_of_any_count(tmp_path: Path) -> None:
+def test_pts_files_with_five_points_are_read(tmp_path: Path) -> None:
     for stem in "abc":
         save_picture(tmp_path / f"{stem}.png")
         (tmp_path / f"{stem}.pts").write_text(pts_text(face_68()[:5]), encoding="utf-8")
@@ -122,11 +122,11 @@ def test_pts_files_of_any_count(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("parts", [5, 68, 100])
-def test_imglab_parts_of_any_number(tmp_path: Path, parts: int) -> None:
+def test_imglab_files_with_any_number_of_parts_are_read(tmp_path: Path, parts: int) -> None:
     points = np.resize(face_68(), (parts, 2)) + 1
-    marked = "".join(f"<part name='{k:02}' x='{x}' y='{y}'/>" for k, (x, y) in enumerate(points))
+    tags = "".join(f"<part name='{k:02}' x='{x}' y='{y}'/>" for k, (x, y) in enumerate(points))
     save_picture(tmp_path / "a.jpg")
-    box = f"<box top='10' left='20' width='90' height='50'>{marked}</box>"
+    box = f"<box top='10' left='20' width='90' height='50'>{tags}</box>"
     text = f"<dataset><images><image file='a.jpg'>{box}</image></images></dataset>"
     (tmp_path / "faces.xml").write_text(text, encoding="utf-8")
     found = imglab.read(tmp_path / "faces.xml")
@@ -135,7 +135,7 @@ def test_imglab_parts_of_any_number(tmp_path: Path, parts: int) -> None:
     assert found.faces[0].box == (None if parts == 68 else (20, 10, 90, 50))  # 68 points have crops of their own
 
 
-def test_imglab_parts_with_names(tmp_path: Path) -> None:
+def test_imglab_part_names_become_keypoint_names(tmp_path: Path) -> None:
     save_picture(tmp_path / "a.jpg")
     text = (
         imglab_text(["a.jpg"], parts=3).replace("'00'", "'nose'").replace("'01'", "'l_eye'").replace("'02'", "'r_eye'")
@@ -150,7 +150,7 @@ def test_imglab_parts_with_names(tmp_path: Path) -> None:
         imglab.read(tmp_path / "faces.xml", given=from_names("two", ["nose", "chin"], ""))
 
 
-def test_the_box_of_a_face_is_cropped_and_grows_to_hold_its_labels() -> None:
+def test_crop_follows_the_box_and_grows_to_hold_the_labels() -> None:
     points = np.array([[30, 40], [50, 80], [np.nan, np.nan]], np.float32)
     of_labels = by_box(points, "a.csv", 48)
     np.testing.assert_allclose(of_labels[0, 0], 48 / (1.2 * 40))
@@ -159,7 +159,7 @@ def test_the_box_of_a_face_is_cropped_and_grows_to_hold_its_labels() -> None:
     np.testing.assert_allclose(of_box @ (80, 60, 1), (23.5, 23.5))
 
 
-def test_one_keypoint_needs_a_box_or_whole_pictures(tmp_path: Path) -> None:
+def test_single_keypoint_needs_a_box_or_whole_pictures(tmp_path: Path) -> None:
     path = save_cats(tmp_path, names=["nose"])
     with pytest.raises(InputError, match=r"row 0 \(line 2\): its keypoint is at one point, .* give its box, or take"):
         read([str(path)], None, 0, CropOptions(), label_options=LabelOptions(images=tmp_path / "photos"))
@@ -182,14 +182,17 @@ def test_one_keypoint_needs_a_box_or_whole_pictures(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-def test_a_thousand_keypoints_are_prepared(tmp_path: Path) -> None:
+def test_1000_keypoints_are_prepared(tmp_path: Path) -> None:
     out = prepared(save_cats(tmp_path, names=[f"p{k}" for k in range(1000)]), "--size", "32")
     assert arrays.load_split(out, "train").keypoints.shape == (9, 1000, 2)
 
 
 BAD_USE = {
-    "two keypoints of one name": ('keypoints = ["nose", "nose"]', r"mine\.toml: 2 keypoints have the name 'nose'"),
-    "pairs that are none": (TOML + 'mirror = [["nose"]]', r"mine\.toml: mirror has \['nose'\]; expected pairs"),
+    "two keypoints with the same name": (
+        'keypoints = ["nose", "nose"]',
+        r"mine\.toml: 2 keypoints have the name 'nose'",
+    ),
+    "a pair of one keypoint": (TOML + 'mirror = [["nose"]]', r"mine\.toml: mirror has \['nose'\]; expected pairs"),
     "a pair twice": (
         TOML + 'mirror = [["nose", "chin"], ["chin", "nose"]]',
         r"mine\.toml: mirror has .*; expected pairs",
@@ -202,12 +205,12 @@ BAD_USE = {
         'keypoints = ["nose", "chin"]',
         r"cats\.csv: has left_ear, right_ear, not among the 2 keypoints",
     ),
-    "no TOML": ("keypoints =", r"mine\.toml: is no TOML file that can be read"),
+    "not TOML": ("keypoints =", r"mine\.toml: is no TOML file that can be read"),
 }
 
 
 @pytest.mark.parametrize(("text", "message"), BAD_USE.values(), ids=BAD_USE)
-def test_a_bad_toml_is_one_line_and_leaves_nothing(tmp_path: Path, text: str, message: str) -> None:
+def test_bad_toml_gives_a_one_line_error_and_writes_nothing(tmp_path: Path, text: str, message: str) -> None:
     path = save_cats(tmp_path)
     (tmp_path / "mine.toml").write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=message) as error:
@@ -216,7 +219,7 @@ def test_a_bad_toml_is_one_line_and_leaves_nothing(tmp_path: Path, text: str, me
     assert not (tmp_path / "data").exists()
 
 
-def test_options_that_do_not_fit_are_one_line(tmp_path: Path) -> None:
+def test_options_that_do_not_fit_the_input_are_refused(tmp_path: Path) -> None:
     path = save_cats(tmp_path)
     with pytest.raises(InputError, match=r"--keypoints none\.toml: no such file, and not one of face15, face68"):
         prepared(path, "--keypoints", "none.toml")
