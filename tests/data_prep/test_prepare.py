@@ -28,10 +28,10 @@ Run = Callable[..., CompletedProcess[str]]
 
 
 def test_the_data_folder_holds_the_documented_arrays(data_folder: Path) -> None:
-    parts = arrays.load_splits(data_folder)
-    assert [len(parts[name]) for name in ("train", "val", "test")] == [64, 8, 8]
-    for name, part in parts.items():
-        count = len(part)
+    splits = arrays.load_splits(data_folder)
+    assert [len(splits[name]) for name in ("train", "val", "test")] == [64, 8, 8]
+    for name, split in splits.items():
+        count = len(split)
         for array, dtype, shape in (
             ("images", np.uint8, (count, 96, 96, 1)),
             ("keypoints", np.float32, (count, 15, 2)),
@@ -40,10 +40,10 @@ def test_the_data_folder_holds_the_documented_arrays(data_folder: Path) -> None:
         ):
             stored = np.load(data_folder / f"{name}_{array}.npy")
             assert (stored.dtype, stored.shape) == (dtype, shape)
-        assert np.isfinite(part.keypoints).all()
-    assert sorted(np.concatenate([part.rows for part in parts.values()])) == list(range(80))
-    kinds = [set(part.groups) for part in parts.values()]
-    assert sum(len(kind) for kind in kinds) == len(set.union(*kinds))
+        assert np.isfinite(split.keypoints).all()
+    assert sorted(np.concatenate([split.rows for split in splits.values()])) == list(range(80))
+    groups = [set(split.groups) for split in splits.values()]
+    assert sum(map(len, groups)) == len(set.union(*groups))
     assert "# The data" in (data_folder / "report.md").read_text(encoding="utf-8")
 
 
@@ -53,14 +53,14 @@ def test_the_same_command_gives_the_same_arrays(data_folder: Path, tmp_path: Pat
     assert hashes[0] == hashes[1]
 
 
-def test_all_test_scores_a_foreign_set_whole(tmp_path: Path) -> None:
+def test_all_test_split_puts_every_face_into_test(tmp_path: Path) -> None:
     main(["synthetic", "--count", "30", "--split", "all-test", "--out", str(tmp_path / "data")])
-    parts = arrays.load_splits(tmp_path / "data")
-    assert [len(parts[name]) for name in ("train", "val", "test")] == [0, 0, 30]
+    splits = arrays.load_splits(tmp_path / "data")
+    assert [len(splits[name]) for name in ("train", "val", "test")] == [0, 0, 30]
 
 
-def test_the_published_figures_on_the_real_label_file(real_data: Path, tmp_path: Path) -> None:
-    """The documented split of the real labels, with black pictures: they take no part in these figures."""
+def test_published_split_and_figures_are_reproduced_on_the_real_labels(real_data: Path, tmp_path: Path) -> None:
+    """The published split of the real labels. Its pictures are black, because these figures do not depend on them."""
     source = tmp_path / "source"
     source.mkdir()
     np.savez_compressed(
@@ -68,9 +68,9 @@ def test_the_published_figures_on_the_real_label_file(real_data: Path, tmp_path:
     )
     (source / npz.KEYPOINTS).write_bytes((real_data / "kaggle15_labels" / "facial_keypoints.csv").read_bytes())
     main([str(source), "--split", "published", "--out", str(tmp_path / "data")])
-    parts = arrays.load_splits(tmp_path / "data")
-    train, test = parts["train"], parts["test"]
-    assert [len(parts[name]) for name in ("train", "val", "test")] == [5639, 705, 705]
+    splits = arrays.load_splits(tmp_path / "data")
+    train, test = splits["train"], splits["test"]
+    assert [len(splits[name]) for name in ("train", "val", "test")] == [5639, 705, 705]
     assert test.rows[:5].tolist() == [5687, 6035, 4793, 5111, 4077]
     assert 2 * test.labelled.sum() == 10_684
 
@@ -101,7 +101,7 @@ def save_source(folder: Path, count: int) -> Path:
     return folder
 
 
-def test_bad_use_and_bad_sources_leave_nothing_behind(tmp_path: Path) -> None:
+def test_bad_arguments_and_inputs_are_refused_and_write_nothing(tmp_path: Path) -> None:
     few, blind = save_source(tmp_path / "few", 5), save_source(tmp_path / "blind", 20)
     labels = pd.read_csv(blind / npz.KEYPOINTS)
     labels[:] = np.nan
@@ -120,7 +120,7 @@ def test_bad_use_and_bad_sources_leave_nothing_behind(tmp_path: Path) -> None:
         assert [path.name for path in tmp_path.iterdir() if path.name not in ("few", "blind")] == []
 
 
-def test_from_the_command_line(run_stage: Run, tmp_path: Path) -> None:
+def test_command_line_exits_with_2_on_bad_input_and_0_when_done(run_stage: Run, tmp_path: Path) -> None:
     done = run_stage("data_prep.prepare", tmp_path / "missing.csv", "--out", tmp_path / "out")
     assert done.returncode == 2
     expected = f"error: {tmp_path / 'missing.csv'}: no such file or folder, and not one of synthetic, kaggle"
@@ -132,7 +132,7 @@ def test_from_the_command_line(run_stage: Run, tmp_path: Path) -> None:
     )
 
 
-def test_training_zip_gives_the_faces_of_the_folder(tmp_path: Path) -> None:
+def test_training_zip_gives_the_same_faces_as_the_folder(tmp_path: Path) -> None:
     source = save_source(tmp_path / "source", 20)
     faces = npz.read(source)
     lines = [",".join([*FACE15.columns, "Image"])]
@@ -148,7 +148,7 @@ def test_training_zip_gives_the_faces_of_the_folder(tmp_path: Path) -> None:
 
 
 def save_five_point_source(folder: Path, count: int) -> Path:
-    """Faces of one shape at random places, with columns for the eye centers, nose tip and mouth corners alone."""
+    """Writes faces of one shape at random places, with columns for eye centers, nose tip and mouth corners only."""
     rng = np.random.default_rng(0)
     folder.mkdir()
     np.savez(folder / npz.IMAGES, face_images=rng.integers(0, 256, (96, 96, count), np.uint8))
@@ -159,14 +159,14 @@ def save_five_point_source(folder: Path, count: int) -> Path:
 
 
 @pytest.mark.parametrize("split", ["grouped", "all-test"])
-def test_a_source_that_lacks_keypoints_is_said_and_not_refused(
+def test_label_source_without_some_keypoints_is_reported_not_refused(
     tmp_path: Path, split: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source = save_five_point_source(tmp_path / "five", 30)
     main([str(source), "--split", split, "--out", str(tmp_path / "data")])
-    told = capsys.readouterr().out
-    assert "label source five: 30 faces, no label for 10 keypoints (left_eye_inner_corner, " in told
-    assert "no label to impute left_eye_inner_corner, " in told
+    printed = capsys.readouterr().out
+    assert "label source five: 30 faces, no label for 10 keypoints (left_eye_inner_corner, " in printed
+    assert "no label to impute left_eye_inner_corner, " in printed
 
     missing = [name for k, name in enumerate(FACE15.names) if k not in FACE15.label_sources[2].keypoints]
     metrics = arrays.load_data_manifest(tmp_path / "data")["metrics"]
@@ -176,15 +176,15 @@ def test_a_source_that_lacks_keypoints_is_said_and_not_refused(
         encoding="utf-8"
     )
 
-    for part in arrays.load_splits(tmp_path / "data").values():
-        assert (part.label_sources == 2).all()
-        assert (part.labelled == np.isin(np.arange(15), FACE15.label_sources[2].keypoints)).all()
-        middle = part.keypoints[:, FACE15.label_sources[2].keypoints].mean(axis=1, keepdims=True)
-        others = part.keypoints[:, [FACE15.index(name) for name in missing]]
+    for faces in arrays.load_splits(tmp_path / "data").values():
+        assert (faces.label_sources == 2).all()
+        assert (faces.labelled == np.isin(np.arange(15), FACE15.label_sources[2].keypoints)).all()
+        middle = faces.keypoints[:, FACE15.label_sources[2].keypoints].mean(axis=1, keepdims=True)
+        others = faces.keypoints[:, [FACE15.index(name) for name in missing]]
         np.testing.assert_allclose(others, np.broadcast_to(middle, others.shape), atol=1e-4)
 
 
-def test_a_reader_may_say_the_label_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_label_sources_given_by_the_reader_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sources = np.repeat([0, 2], 15)
     faces = replace(npz.read(save_five_point_source(tmp_path / "five", 30)), label_sources=sources)
     monkeypatch.setattr(npz, "read", lambda path, bad, given: faces)
@@ -192,7 +192,7 @@ def test_a_reader_may_say_the_label_sources(tmp_path: Path, monkeypatch: pytest.
     assert arrays.load_split(tmp_path / "data", "test").label_sources.tolist() == sources.tolist()
 
 
-def test_images_are_hashed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_image_is_hashed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real, hashed = hashlib.sha256, []
 
     def counted(data: bytes = b"") -> object:
@@ -204,16 +204,16 @@ def test_images_are_hashed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert hashed.count(96 * 96) == 30
 
 
-def test_importing_the_stage_imports_nothing_slow() -> None:
-    """Ctrl-C within the imports of main ends in one line; within those before it, in a traceback."""
+def test_importing_the_stage_imports_no_slow_library() -> None:
+    """Ctrl-C during the imports in main ends in one line; during earlier imports it ends in a traceback."""
     slow = "{'sklearn', 'matplotlib', 'pandas', 'scipy', 'keras', 'tensorflow'}"
     code = f"import sys, data_prep.prepare; print(sorted({slow} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 
 
-def test_ctrl_c_ends_in_one_line_and_leaves_nothing(tmp_path: Path) -> None:
-    """In the middle of the drawing, of which there is enough for minutes."""
+def test_ctrl_c_prints_one_line_and_writes_nothing(tmp_path: Path) -> None:
+    """Interrupts the drawing of faces, which would take minutes."""
     stage = ["-m", "data_prep.prepare", "synthetic", "--count", "50000", "--out", str(tmp_path / "out")]
     command = [sys.executable, "-c", HEARING_CTRL_C, *stage]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:

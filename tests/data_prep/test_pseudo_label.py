@@ -1,4 +1,4 @@
-"""Pseudo labels: 68 points for faces of which somebody set only five, and the faces whose five do not fit them."""
+"""Pseudo labels: 68 points for faces with five labels; faces whose labels do not fit the predictions are left out."""
 
 import csv
 import shutil
@@ -32,12 +32,12 @@ FACES = 8
 
 
 def save_drawn(folder: Path, nose_px: Sequence[float] = (0,) * FACES) -> Float32:
-    """Writes drawn faces, each in the middle of a picture of 160 px, and returns their 15 keypoints (N, 15, 2).
+    """Writes drawn faces, each in the middle of a picture of 160 px, and returns 15 predicted keypoints (N, 15, 2).
 
-    Five are in the file, as the network sees them, for it learned from photos and sees drawn faces in its own way.
+    The label file holds five of the predictions: the network learned from photos, so drawn keypoints would not fit.
 
     Args:
-        nose_px: how far to the right of that each nose tip is labelled.
+        nose_px: how far to the right of its prediction each nose tip is labelled.
     """
     drawn, network, seen = dataset.read(FACES, seed=0), Predictor("v2-68"), []
     mean = as_face15(np.array(network.spec.crop.mean_keypoints))
@@ -63,13 +63,15 @@ def read(folder: Path) -> tuple[Sequence[LabelledPicture], Float32]:
     return faces, np.stack([face.keypoints for face in faces])
 
 
-def test_from_five_points_to_a_data_folder_of_68(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """One face's nose is labelled 12 px beside where all others have theirs: it is left out."""
+def test_pseudo_label_turns_five_points_into_68_and_leaves_out_misfits(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The nose of one face is labelled 12 px beside the position in all other faces, so that face is left out."""
     five, out = tmp_path / "five", tmp_path / "five_p"
     labels = save_drawn(five, nose_px=(0, 0, 0, 12, 0, 0, 0, 0))
     main([str(five), "--out", str(out)])
-    told = f"{out}: 7 of 8 faces; the others have labels far from the predictions\n"
-    assert capsys.readouterr().out == told
+    expected = f"{out}: 7 of 8 faces; the others have labels far from the predictions\n"
+    assert capsys.readouterr().out == expected
     assert read_manifest(out, PSEUDO_LABEL)["metrics"] == {"faces": 8, "kept": 7}
 
     faces, points = read(out)
@@ -77,9 +79,9 @@ def test_from_five_points_to_a_data_folder_of_68(tmp_path: Path, capsys: pytest.
     assert [face.person for face in faces] == [f"yt:Person_{i}" for i in kept]
     for face, i in zip(faces, kept, strict=True):
         assert face.file.read_bytes() == (five / "pictures" / f"{i}.png").read_bytes()
-    apart = np.linalg.norm(labels[kept, 0] - labels[kept, 1], axis=-1)
-    beside = np.linalg.norm(as_face15(points)[:, FIVE] - labels[kept][:, FIVE], axis=-1)
-    assert (beside < 0.03 * apart[:, None]).all()
+    eye_distance = np.linalg.norm(labels[kept, 0] - labels[kept, 1], axis=-1)
+    difference = np.linalg.norm(as_face15(points)[:, FIVE] - labels[kept][:, FIVE], axis=-1)
+    assert (difference < 0.03 * eye_distance[:, None]).all()
 
     prepare.main([str(out), "--split", "all-test", "--out", str(tmp_path / "data")])
     manifest = read_manifest(tmp_path / "data", PREPARE)
@@ -87,16 +89,16 @@ def test_from_five_points_to_a_data_folder_of_68(tmp_path: Path, capsys: pytest.
     assert manifest["metrics"]["sources"] == {"pictures": {"faces": 7, "never_labelled": []}}
 
 
-def test_a_face_agrees_where_no_label_lies_farther_from_its_usual_place_than_a_tenth_of_the_eyes_distance() -> None:
-    """Eyes 30 px apart: 3 px. All noses are labelled 6 px lower than predicted, which is another place, no error."""
+def test_face_agrees_if_all_labels_lie_within_a_tenth_of_the_eye_distance() -> None:
+    """Eyes 30 px apart: at most 3 px. All noses are labelled 6 px below the prediction, an offset that is no error."""
     points: Float64 = np.tile(face_68(), (6, 1, 1)).astype(np.float64)
     known = np.full((6, 15, 2), np.nan, np.float32)
     known[:, FIVE] = as_face15(points)[:, FIVE]
     known[:, FACE15.index("nose_tip"), 1] += 6
     known[1, FACE15.index("nose_tip"), 1] += 2.9
     known[2, FACE15.index("nose_tip"), 1] += 3.1
-    known[3, FACE15.index("nose_tip"), 1] -= 6  # where it is predicted, and nobody else labels it
-    known[4, 1:] = np.nan  # one label is left
+    known[3, FACE15.index("nose_tip"), 1] -= 6  # at the prediction, where no other face is labelled
+    known[4, 1:] = np.nan  # only one label is left
     known[5, 0, 0] -= 3.1
     assert agree(points, known).tolist() == [True, True, False, False, True, False]
     points[2] *= 2  # eyes 60 px apart
@@ -104,17 +106,17 @@ def test_a_face_agrees_where_no_label_lies_farther_from_its_usual_place_than_a_t
     assert not agree(points, known)[2]
 
 
-def test_the_places_that_labels_mean_are_kept_where_the_picture_is_mirrored(
+def test_mirrored_views_keep_the_horizontal_bias_of_the_network(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A network that puts everything 2 px too far right does so in a mirrored picture, too: the mean would hide it."""
+    """A network that predicts 2 px too far right does so in mirrored pictures, too; a plain mean would cancel it."""
     five = tmp_path / "five"
     save_drawn(five)
     main([str(five), "--out", str(tmp_path / "plain")])
-    see = Predictor.predict_crops
+    predict_crops_unchanged = Predictor.predict_crops
 
     def farther_right(self: Predictor, images: UInt8) -> Keypoints:
-        points, errors = see(self, images)
+        points, errors = predict_crops_unchanged(self, images)
         return Keypoints(points + np.array((2, 0), np.float32), errors)
 
     monkeypatch.setattr(Predictor, "predict_crops", farther_right)
@@ -124,7 +126,7 @@ def test_the_places_that_labels_mean_are_kept_where_the_picture_is_mirrored(
     np.testing.assert_allclose(np.linalg.norm(right - plain, axis=-1).mean(axis=1) * scales(crops), 2, rtol=0.05)
 
 
-def test_the_mean_of_views_weighs_them_by_their_expected_errors_and_keeps_a_horizontal_bias() -> None:
+def test_mean_of_views_is_weighted_by_expected_errors_and_keeps_the_bias() -> None:
     """Expected errors of 1 and 2 px: weights of 4 to 1. The bias is 2 px to the right, mirrored to the left."""
     of_views = np.zeros((2, 2, 68, 3), np.float32)
     of_views[:, 0, :, 2], of_views[:, 1, :, 2] = 1, 2
@@ -137,15 +139,15 @@ def test_the_mean_of_views_weighs_them_by_their_expected_errors_and_keeps_a_hori
     np.testing.assert_allclose(mean_of_views(of_views[..., :2], np.array([False, True]))[..., 0], 12)
 
 
-def test_of_several_models_the_more_certain_one_counts_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_model_with_smaller_expected_errors_has_more_weight(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second predicts 5 px farther right and expects twice the error: 1 px farther right in the mean."""
     five, second = tmp_path / "five", tmp_path / "second"
     save_drawn(five)
     shutil.copytree(ROOT / "artifacts" / "pretrained" / "v2-68", second)
-    see = Predictor.predict_crops
+    predict_crops_unchanged = Predictor.predict_crops
 
     def other(self: Predictor, images: UInt8) -> Keypoints:
-        points, errors = see(self, images)
+        points, errors = predict_crops_unchanged(self, images)
         assert errors is not None
         if self.path.is_relative_to(second):
             return Keypoints(points + np.array((5, 0), np.float32), 2 * errors)
@@ -155,14 +157,14 @@ def test_of_several_models_the_more_certain_one_counts_more(tmp_path: Path, monk
     main([str(five), "--views", "1", "--out", str(tmp_path / "one")])
     main([str(five), "--views", "1", "--model", "v2-68", str(second), "--out", str(tmp_path / "two")])
     one, two = (read(tmp_path / name)[1] for name in ("one", "two"))
-    apart = np.linalg.norm(two - one, axis=-1) * scales(crop_of(one, Predictor("v2-68").spec))[:, None]
-    np.testing.assert_allclose(apart.mean(axis=1), 1, rtol=0.05)
+    difference = np.linalg.norm(two - one, axis=-1) * scales(crop_of(one, Predictor("v2-68").spec))[:, None]
+    np.testing.assert_allclose(difference.mean(axis=1), 1, rtol=0.05)
     manifest = read_manifest(tmp_path / "two", PSEUDO_LABEL)
     assert manifest["parameters"] == {"model": f"v2-68 {second}", "views": 1, "exif": None}
 
 
 @pytest.mark.parametrize("count", ["0", "11"])
-def test_there_are_ten_views(count: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_number_of_views_must_be_1_to_10(count: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main([str(tmp_path), "--views", count, "--out", str(tmp_path / "out")])
     assert "argument --views: invalid choice" in capsys.readouterr().err
@@ -173,7 +175,7 @@ def scales(crops: Float64) -> Float64:
     return np.asarray(np.sqrt(np.linalg.det(crops[:, :, :2])))
 
 
-def test_bad_use_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
+def test_bad_arguments_give_a_one_line_error_and_write_nothing(tmp_path: Path) -> None:
     five = save_five(tmp_path / "five", {"a.png": "yt:Ann"})
     one = save_five(tmp_path / "one", {"a.png": "yt:Ann", "b.png": "yt:Bo"})
     text = (one / "keypoints.csv").read_text(encoding="utf-8").splitlines()

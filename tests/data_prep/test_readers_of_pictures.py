@@ -1,4 +1,4 @@
-"""The layouts of marked pictures: what is read from each, and each fault told in one line."""
+"""The layouts of labelled pictures: what is read from each, and a one-line error for each fault."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -34,7 +34,7 @@ def frames(tmp_path: Path) -> Path:
     return save_frames(tmp_path / "frames", names)
 
 
-def test_frames_come_with_their_part_and_the_person_that_their_names_tell(frames: Path) -> None:
+def test_frames_have_the_split_and_the_person_of_their_path(frames: Path) -> None:
     save_picture(frames / "test" / "nobody_labelled_me_1.jpg")
     read = frames_reader.read(frames)
     assert [face.file.relative_to(frames).as_posix() for face in read.faces] == [
@@ -51,17 +51,17 @@ def test_frames_come_with_their_part_and_the_person_that_their_names_tell(frames
 
 
 @pytest.mark.parametrize("head", ["version: 1\nn_points: 68\n{\n", "{\n", ""])
-def test_pts_count_from_1_with_or_without_their_head(tmp_path: Path, head: str) -> None:
+def test_pts_points_count_from_1_with_or_without_a_header(tmp_path: Path, head: str) -> None:
     lines = pts_text(face_68()).partition("{\n")[2]
     (tmp_path / "a.pts").write_text(head + (lines if head else lines.replace("}", "")), encoding="utf-8")
     np.testing.assert_allclose(pts.read_points(tmp_path / "a.pts")[0], face_68(), atol=1e-5)
 
 
-def test_pts_of_merl_rav_say_what_is_not_labelled_and_what_is_occluded(tmp_path: Path) -> None:
-    """`-1 -1` is no label; both coordinates negative: an occluded keypoint at the positive place."""
+def test_merl_rav_pts_marks_unlabelled_and_occluded_points(tmp_path: Path) -> None:
+    """`-1 -1` means unlabelled; two other negative coordinates mean an occluded keypoint at the positive position."""
     points = face_68()
     text = pts_text(points).replace("21.0 31.0", "-1 -1.000").replace("81.0 101.0", "-81.0 -101.0")
-    text = text.replace("36.0 51.0", "-3.5 51.0", 1)  # a label outside the picture, as ibug's have it
+    text = text.replace("36.0 51.0", "-3.5 51.0", 1)  # a label outside the picture, as in the ibug set
     (tmp_path / "a.pts").write_text(text, encoding="utf-8")
     read, occluded = pts.read_points(tmp_path / "a.pts")
     assert np.isnan(read[0]).all()
@@ -72,18 +72,18 @@ def test_pts_of_merl_rav_say_what_is_not_labelled_and_what_is_occluded(tmp_path:
     np.testing.assert_allclose(read[others], points[others], atol=1e-5)
 
 
-def test_a_picture_in_a_format_that_starts_programs_is_refused(tmp_path: Path) -> None:
+def test_postscript_picture_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nshowpage\n")
     with pytest.raises(InputError, match=r"a\.jpg: cannot be decoded"):
         read_picture(tmp_path / "a.jpg", color=False)
 
 
-def test_blanks_around_a_name_make_no_other_person(tmp_path: Path) -> None:
+def test_spaces_around_a_name_are_ignored(tmp_path: Path) -> None:
     folder = save_five(tmp_path / "five", {"a.jpg": "yt:Ann", "b.jpg": " yt:Ann "})
     assert {face.person for face in pictures_csv.read(folder).faces} == {"yt:Ann"}
 
 
-def test_faces_cut_from_one_photo_count_as_one_person(tmp_path: Path) -> None:
+def test_faces_of_one_photo_count_as_one_person(tmp_path: Path) -> None:
     folder = save_pts(tmp_path / "afw68", ["111_1", "111_2", "222_1", "image_0001", "image_0002"])
     read = pts.read(folder)
     assert [face.person for face in read.faces] == ["afw:111", "afw:111", "afw:222", "afw:image_0001", "afw:image_0002"]
@@ -92,7 +92,7 @@ def test_faces_cut_from_one_photo_count_as_one_person(tmp_path: Path) -> None:
     assert (picture_id("12_3"), picture_id("image_0001"), picture_id("a")) == ("12", "image_0001", "a")
 
 
-def test_the_folders_of_300_w_say_which_part_a_face_is_of(tmp_path: Path) -> None:
+def test_folders_of_300_w_give_the_split_of_a_face(tmp_path: Path) -> None:
     save_pts(tmp_path / "helen" / "trainset", ["1_1"])
     save_pts(tmp_path / "helen" / "testset", ["2_1"])
     assert [(face.person, face.split) for face in pts.read(tmp_path / "helen").faces] == [
@@ -101,7 +101,7 @@ def test_the_folders_of_300_w_say_which_part_a_face_is_of(tmp_path: Path) -> Non
     ]
 
 
-def test_imglab_counts_from_0_and_may_ignore_a_box(tmp_path: Path) -> None:
+def test_imglab_points_count_from_0_and_ignored_boxes_are_skipped(tmp_path: Path) -> None:
     save_picture(tmp_path / "pictures" / "7_1.jpg")
     text = imglab_text(["pictures/7_1.jpg"]).replace("</image>", "<box ignore='1'/></image>")
     (tmp_path / "faces.xml").write_text(text, encoding="utf-8")
@@ -110,7 +110,7 @@ def test_imglab_counts_from_0_and_may_ignore_a_box(tmp_path: Path) -> None:
     np.testing.assert_allclose(face.keypoints, face_68(), rtol=1e-6)
 
 
-def test_a_part_that_is_left_out_is_not_labelled(tmp_path: Path) -> None:
+def test_missing_part_in_an_imglab_file_is_unlabelled(tmp_path: Path) -> None:
     save_picture(tmp_path / "a.jpg")
     save_picture(tmp_path / "b.jpg")
     text = imglab_text(["a.jpg", "b.jpg"])
@@ -123,15 +123,15 @@ def test_a_part_that_is_left_out_is_not_labelled(tmp_path: Path) -> None:
     assert np.isfinite(second.keypoints).all()
 
 
-def test_an_empty_cell_of_the_frames_is_not_labelled(frames: Path) -> None:
+def test_empty_cells_in_a_frames_csv_are_unlabelled(frames: Path) -> None:
     rewrite(frames / TRAINING_CSV, ",20.0,30.0,", ",,,")
     first, second, _ = frames_reader.read(frames).faces
     assert np.flatnonzero(np.isnan(first.keypoints).any(axis=1)).tolist() == [0]
     assert np.isfinite(second.keypoints).all()
 
 
-def test_an_imglab_file_stands_for_its_pictures_too(tmp_path: Path) -> None:
-    """The pipeline runs again where a picture has changed, not only the file that lists it."""
+def test_input_hash_of_an_imglab_file_covers_its_pictures(tmp_path: Path) -> None:
+    """The pipeline runs again if a picture has changed, not only if the file that lists it has."""
     (tmp_path / "faces.xml").write_text(imglab_text(["a.png"]), encoding="utf-8")
     hashes = []
     for gray in (10, 20, 20):
@@ -140,7 +140,7 @@ def test_an_imglab_file_stands_for_its_pictures_too(tmp_path: Path) -> None:
     assert hashes[0] != hashes[1] == hashes[2]
 
 
-def test_five_points_are_a_label_source_of_the_15(tmp_path: Path) -> None:
+def test_five_points_are_a_label_source_of_face15(tmp_path: Path) -> None:
     folder = save_five(tmp_path / "five", {"a.jpg": "yt:Ann", "b.jpg": "yt:Bo"})
     read = pictures_csv.read(folder)
     assert read.label_source is not None
@@ -151,26 +151,26 @@ def test_five_points_are_a_label_source_of_the_15(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("channels", "color", "shape"), [(4, False, 1), (4, True, 3), (1, True, 3), (3, False, 1)])
-def test_a_picture_is_gray_or_rgb_and_without_alpha(tmp_path: Path, channels: int, color: bool, shape: int) -> None:
+def test_pictures_are_read_as_gray_or_rgb_without_alpha(tmp_path: Path, channels: int, color: bool, shape: int) -> None:
     save_picture(tmp_path / "a.png", 20, 30, channels)
     assert read_picture(tmp_path / "a.png", color).shape == (20, 30, shape)
 
 
-def test_the_real_sets_are_read_whole(real_data: Path) -> None:
+def test_real_sets_are_read_completely(real_data: Path) -> None:
     found = {}
     for name in ("youtube68", "lfpw68", "helen68", "afw68", "faces5"):
         if (real_data / name).is_dir():
             pictures = read_pictures(real_data / name)
             assert pictures is not None
             found[name] = len(pictures.faces), len({face.person for face in pictures.faces})
-    wanted = {
+    expected = {
         "youtube68": (3653, 300),
         "lfpw68": (805, 805),
         "helen68": (810, 736),
         "afw68": (337, 185),
         "faces5": (9965, 9965),
     }
-    assert found == {name: wanted[name] for name in found}
+    assert found == {name: expected[name] for name in found}
     assert found
 
 
@@ -226,7 +226,7 @@ FRAMES_FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("fault", FRAMES_FAULTS)
-def test_each_fault_of_the_frames_is_one_line(frames: Path, fault: str) -> None:
+def test_bad_frames_csv_gives_a_one_line_error(frames: Path, fault: str) -> None:
     break_it, message = FRAMES_FAULTS[fault]
     break_it(frames)
     with pytest.raises(InputError, match=message) as error:
@@ -248,7 +248,7 @@ PTS_FAULTS: dict[str, tuple[str | bytes, str]] = {
 
 
 @pytest.mark.parametrize("fault", PTS_FAULTS)
-def test_each_fault_of_a_pts_file_is_one_line(tmp_path: Path, fault: str) -> None:
+def test_bad_pts_file_gives_a_one_line_error(tmp_path: Path, fault: str) -> None:
     content, message = PTS_FAULTS[fault]
     folder = save_pts(tmp_path / "set", ["a"] if fault == "no picture" else ["a", "b"])
     (folder / "b.pts").write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -279,7 +279,7 @@ XML_FAULTS: dict[str, tuple[str, str]] = {
 
 
 @pytest.mark.parametrize("fault", XML_FAULTS)
-def test_each_fault_of_an_imglab_file_is_one_line(tmp_path: Path, fault: str) -> None:
+def test_bad_imglab_file_gives_a_one_line_error(tmp_path: Path, fault: str) -> None:
     content, message = XML_FAULTS[fault]
     save_picture(tmp_path / "set" / "a.jpg")
     (tmp_path / "set" / "faces.xml").write_text(content, encoding="utf-8")
@@ -305,7 +305,7 @@ FIVE_FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("fault", FIVE_FAULTS)
-def test_each_fault_of_a_five_point_file_is_one_line(tmp_path: Path, fault: str) -> None:
+def test_bad_five_point_csv_gives_a_one_line_error(tmp_path: Path, fault: str) -> None:
     break_it, message = FIVE_FAULTS[fault]
     folder = save_five(tmp_path / "five", {"a.jpg": "yt:Ann", "b.jpg": "yt:Bo"})
     break_it(folder / "keypoints.csv")
@@ -314,6 +314,6 @@ def test_each_fault_of_a_five_point_file_is_one_line(tmp_path: Path, fault: str)
     assert "\n" not in str(error.value)
 
 
-def test_a_folder_of_no_known_layout_is_told(tmp_path: Path) -> None:
+def test_folder_without_a_known_layout_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="none of the known layouts is in this folder"):
         read_pictures(tmp_path)

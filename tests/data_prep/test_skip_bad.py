@@ -1,4 +1,4 @@
-"""`--skip-bad` leaves out each face that cannot be used, counts and lists it; a fault of the whole file still ends."""
+"""`--skip-bad` skips, counts and lists each face that cannot be used; a fault of the whole file still ends the run."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -80,7 +80,7 @@ def imglab(folder: Path) -> tuple[Path, list[str]]:
     return folder / "xml" / "faces.xml", ["picture 1 (00.png): x of part 00 is 'left'", "picture 13: the picture"]
 
 
-def cut_faces(folder: Path) -> Path:
+def cropped_faces(folder: Path) -> Path:
     source, rng = folder / "cut", np.random.default_rng(0)
     source.mkdir()
     np.savez(source / npz_reader.IMAGES, face_images=rng.integers(0, 256, (24, 24, FACES), np.uint8))
@@ -91,7 +91,7 @@ def cut_faces(folder: Path) -> Path:
 
 
 def npz(folder: Path) -> tuple[Path, list[str]]:
-    source = cut_faces(folder)
+    source = cropped_faces(folder)
     (source / npz_reader.GROUPS).write_text(
         "\n".join(["row,person", *(f"{row},p{row}" for row in range(FACES))]) + "\n", encoding="utf-8"
     )
@@ -109,7 +109,7 @@ def npz(folder: Path) -> tuple[Path, list[str]]:
 
 
 def training_csv(folder: Path) -> tuple[Path, list[str]]:
-    header, *rows = (cut_faces(folder) / npz_reader.KEYPOINTS).read_text(encoding="utf-8").splitlines()
+    header, *rows = (cropped_faces(folder) / npz_reader.KEYPOINTS).read_text(encoding="utf-8").splitlines()
     pixels = np.random.default_rng(0).integers(0, 256, (FACES, 24 * 24))
     lines = [f"{row},{' '.join(map(str, of))}" for row, of in zip(rows, pixels, strict=True)]
     path = folder / "training.csv"
@@ -130,23 +130,21 @@ SETS = (five, frames, pts, imglab, npz, training_csv)
 
 
 @pytest.mark.parametrize("make", SETS)
-def test_faces_that_cannot_be_used_are_left_out_and_listed(
-    tmp_path: Path, make: Callable[[Path], tuple[Path, list[str]]]
-) -> None:
+def test_unusable_faces_are_skipped_and_listed(tmp_path: Path, make: Callable[[Path], tuple[Path, list[str]]]) -> None:
     source, messages = make(tmp_path)
     with pytest.raises(InputError) as error:
         read([str(source)], None, 0, CropOptions())
-    assert messages[0] in str(error.value) or make in (imglab, five)  # whose first fault is not that of the first row
+    assert messages[0] in str(error.value) or make in (imglab, five)  # their first error is not about the first row
     faces, _ = read([str(source)], None, 0, CropOptions(), skip_bad=True)
     assert len(faces.skipped) == len(messages)
     for line, message in zip(faces.skipped, messages, strict=True):
         assert message in line
-    assert len(faces) == FACES - len(messages) + (make is imglab)  # which lists a picture more
+    assert len(faces) == FACES - len(messages) + (make is imglab)  # its file lists one more picture
     assert len(faces.images) == len(faces.keypoints) == len(faces.rows) == len(faces)
     assert np.isfinite(faces.keypoints).any(axis=(1, 2)).all()
 
 
-def test_the_rows_of_cut_faces_stay_those_of_their_file(tmp_path: Path) -> None:
+def test_rows_of_cropped_faces_keep_their_numbers(tmp_path: Path) -> None:
     faces, _ = read([str(npz(tmp_path)[0])], None, 0, CropOptions(), skip_bad=True)
     assert faces.rows.tolist() == [1, 3, 6, 7, 8, 9, 10, 11]
     assert faces.groups.tolist() == [f"p{row}" for row in faces.rows]
@@ -154,7 +152,9 @@ def test_the_rows_of_cut_faces_stay_those_of_their_file(tmp_path: Path) -> None:
     np.testing.assert_array_equal(faces.images[..., 0], np.moveaxis(images, -1, 0)[faces.rows])
 
 
-def test_the_summary_shows_some_and_the_report_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_summary_shows_some_skipped_faces_and_the_report_all(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     source, messages = five(tmp_path)
     main([str(source), "--skip-bad", "--split", "all-test", "--out", str(tmp_path / "data")])
     printed, report = capsys.readouterr().out, (tmp_path / "data" / "report.md").read_text(encoding="utf-8")

@@ -9,19 +9,19 @@ from data_prep.split import few_faces, sizes_text, split, split_sizes
 from facial_keypoints.errors import InputError
 
 
-def test_the_published_sizes() -> None:
+def test_split_sizes_are_the_published_ones() -> None:
     assert split_sizes(7049) == (5639, 705, 705)
     assert split_sizes(100) == (80, 10, 10)
 
 
-def test_the_published_test_rows_in_the_published_order() -> None:
+def test_published_split_has_the_published_test_rows_in_order() -> None:
     parts = split("published", np.arange(7049), seed=7)
     assert [len(parts[name]) for name in ("train", "val", "test")] == [5639, 705, 705]
     assert parts["test"][:5].tolist() == [5687, 6035, 4793, 5111, 4077]
 
 
 @given(groups=st.lists(st.integers(0, 40), min_size=30, max_size=300), seed=st.integers(0, 5))
-def test_every_face_is_in_one_part_and_no_group_in_two(groups: list[int], seed: int) -> None:
+def test_every_face_is_in_one_split_and_no_group_in_two(groups: list[int], seed: int) -> None:
     names = np.array(groups)
     if len(np.unique(names)) < 3:
         return
@@ -32,8 +32,8 @@ def test_every_face_is_in_one_part_and_no_group_in_two(groups: list[int], seed: 
         return
     everything = np.concatenate(list(parts.values()))
     assert sorted(everything) == list(range(len(names)))
-    kinds = [set(names[indexes]) for indexes in parts.values()]
-    assert sum(len(kind) for kind in kinds) == len(set.union(*kinds))
+    groups_of_splits = [set(names[indexes]) for indexes in parts.values()]
+    assert sum(map(len, groups_of_splits)) == len(set.union(*groups_of_splits))
     largest = np.bincount(names).max()
     for name, size in zip(("train", "val", "test"), split_sizes(len(names)), strict=True):
         assert abs(len(parts[name]) - size) <= 2 * largest
@@ -46,7 +46,7 @@ def test_single_faces_and_pairs_are_split_to_the_exact_sizes() -> None:
     assert [len(parts[name]) for name in ("train", "val", "test")] == [5639, 705, 705]
 
 
-def test_random_depends_on_the_seed_and_documented_does_not() -> None:
+def test_random_split_depends_on_the_seed_and_published_does_not() -> None:
     groups = np.arange(200)
     assert not np.array_equal(split("random", groups, 0)["test"], split("random", groups, 1)["test"])
     assert np.array_equal(split("published", groups, 0)["test"], split("published", groups, 1)["test"])
@@ -67,7 +67,7 @@ def test_too_few_faces_or_groups_are_refused() -> None:
         split("grouped", np.array([0, 1, *[2] * 48]), seed=0)
 
 
-def test_sizes_are_as_near_as_whole_groups_allow() -> None:
+def test_split_sizes_are_as_close_as_whole_groups_allow() -> None:
     threes = split("grouped", np.arange(45) // 3, seed=0)  # test wants 5 of 45 faces: 6 is nearer than 3
     assert [len(indexes) for indexes in threes.values()] == [36, 3, 6]
     assert sizes_text("grouped", threes) == "as close to 36/4/5 as whole groups allow: 36/3/6 faces to train/val/test"
@@ -83,9 +83,9 @@ def test_sizes_are_as_near_as_whole_groups_allow() -> None:
         ([7], "val has 1 face"),
         (list(range(9)), "val has 9 faces"),
         (list(range(10)), ""),
-        ([1] * 1000 + [2] * 500, "val has 1,500 faces in 2 groups"),  # of two people
+        ([1] * 1000 + [2] * 500, "val has 1,500 faces in 2 groups"),  # of two people only
         ([1, 1], "val has 2 faces in 1 group"),
     ],
 )
-def test_few_faces_are_those_of_few_groups(groups: list[int], text: str) -> None:
+def test_splits_with_fewer_than_10_groups_are_reported(groups: list[int], text: str) -> None:
     assert few_faces("val", np.array(groups, np.int64)) == text

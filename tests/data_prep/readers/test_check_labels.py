@@ -1,4 +1,4 @@
-"""Labels that cannot be meant as such, by hand."""
+"""Values that cannot be labels: placeholders, and points far outside the picture."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ NAMES = ("eye", "nose", "chin")
 GAP = (np.nan, np.nan)
 
 
-def test_a_placeholder_has_minus_one_or_zero_twice() -> None:
+def test_placeholders_are_minus_one_or_zero_in_both_coordinates() -> None:
     points = np.array([[(-1, -1), (0, 0), (-1, 0), (0, 5), (-2, -2), GAP]], np.float32)
     assert placeholders(points).tolist() == [[True, True, False, False, False, False]]
     with pytest.raises(
@@ -32,24 +32,24 @@ def test_a_placeholder_has_minus_one_or_zero_twice() -> None:
         (GAP, False),
     ],
 )
-def test_far_is_more_than_half_the_size_of_what_lies_inside(outside: tuple[float, float], far: bool) -> None:
+def test_far_outside_is_beyond_half_the_size_of_the_labels_inside(outside: tuple[float, float], far: bool) -> None:
     """In a picture of 100 x 80 px; the box of the two labels inside is 40 x 10 px."""
     points = np.array([[(30, 30), (70, 40), outside]], np.float32)
     assert far_outside(points, 100, 80).tolist() == [[False, False, far]]
 
 
-def test_without_a_label_inside_a_pixel_is_far() -> None:
+def test_far_outside_is_beyond_one_pixel_without_a_label_inside() -> None:
     points = np.array([[(100.4, 30), (100.6, 40), GAP], [GAP, GAP, GAP]], np.float32)
     assert far_outside(points, 100, 80).tolist() == [[False, True, False], [False, False, False]]
 
 
-def test_the_first_label_far_outside_is_named() -> None:
+def test_error_names_the_label_far_outside() -> None:
     points = np.array([(30, 30), (70, 40), (300, 40)], np.float32)
     with pytest.raises(InputError, match=r"^a: has chin at 300, 40, which lies outside its picture of 100 x 80 px by"):
         check_inside(points, NAMES, (100, 80), "a")
 
 
-def test_rows_are_refused_or_left_out_as_asked() -> None:
+def test_bad_rows_are_refused_or_skipped() -> None:
     good = [(30, 30), (70, 40), GAP]
     points = np.array([good, [(-1, -1), *good[1:]], good, [*good[:2], (300, 40)]], np.float32)
     bad = BadFaces(skip=True)

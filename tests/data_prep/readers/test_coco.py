@@ -1,4 +1,4 @@
-"""COCO keypoint JSON: what is read, and each fault in one line."""
+"""COCO keypoint JSON: what is read, and a one-line error for each fault."""
 
 import json
 from pathlib import Path
@@ -48,7 +48,7 @@ def write(folder: Path, content: Any, pictures: str = "") -> Path:
     return folder / "cats.json"
 
 
-def refused(path: Path, **options: Any) -> str:
+def error_message(path: Path, **options: Any) -> str:
     with pytest.raises(InputError) as error:
         coco.read(path, **options)
     assert "\n" not in str(error.value)
@@ -56,7 +56,7 @@ def refused(path: Path, **options: Any) -> str:
     return str(error.value)
 
 
-def test_faces_come_by_picture_with_their_set_visibility_and_boxes(tmp_path: Path) -> None:
+def test_faces_are_read_with_keypoint_set_visibility_and_boxes(tmp_path: Path) -> None:
     read = coco.read(write(tmp_path, values()))
     assert read.keypoint_set.names == tuple(NAMES)
     assert read.keypoint_set.name == "cat"
@@ -76,7 +76,7 @@ def test_faces_come_by_picture_with_their_set_visibility_and_boxes(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("given", "named", "lies"),
+    ("given", "file_name", "folder"),
     [
         ("pictures", "a.png", "pictures"),  # --images
         ("pictures", "upload\\7\\a.png", "pictures"),  # a name with a tool's own folders
@@ -87,17 +87,19 @@ def test_faces_come_by_picture_with_their_set_visibility_and_boxes(tmp_path: Pat
         (".", "a.png", "deep/down"),
     ],
 )
-def test_pictures_are_found_where_the_tools_put_them(tmp_path: Path, given: str | None, named: str, lies: str) -> None:
+def test_pictures_are_found_where_labelling_tools_put_them(
+    tmp_path: Path, given: str | None, file_name: str, folder: str
+) -> None:
     content = values()
     for image in content["images"]:
-        image["file_name"] = named.replace("a.png", image["file_name"])
-    path = write(tmp_path, content, lies)
+        image["file_name"] = file_name.replace("a.png", image["file_name"])
+    path = write(tmp_path, content, folder)
     read = coco.read(path, tmp_path / given if given else None)
-    assert [face.file for face in read.faces][:1] == [tmp_path / lies / "a.png"]
+    assert [face.file for face in read.faces][:1] == [tmp_path / folder / "a.png"]
 
 
-def test_pictures_beside_the_folder_of_the_file(tmp_path: Path) -> None:
-    """CVAT: `annotations/NAME.json` and `images/SUBSET/`; one picture may be missing."""
+def test_pictures_are_found_beside_the_annotations_folder(tmp_path: Path) -> None:
+    """CVAT: `annotations/NAME.json` and `images/SUBSET/`; with `--skip-bad`, one picture may be missing."""
     path = write(tmp_path / "annotations", values())
     (tmp_path / "images").mkdir()
     for name in ("a.png", "b.png"):
@@ -109,15 +111,15 @@ def test_pictures_beside_the_folder_of_the_file(tmp_path: Path) -> None:
     assert [face.file.parent.name for face in coco.read(path, bad=BadFaces(skip=True)).faces] == ["default"] * 2
 
 
-def test_a_last_name_that_two_images_share_finds_nothing(tmp_path: Path) -> None:
+def test_file_names_that_two_images_share_are_refused(tmp_path: Path) -> None:
     content = values()
     content["images"] = [{"id": 7, "file_name": "x/a.png"}, {"id": 8, "file_name": "y/a.png"}]
-    assert "annotation 1 (id 2): the picture" in refused(write(tmp_path, content))
+    assert "annotation 1 (id 2): the picture" in error_message(write(tmp_path, content))
     content["images"] = [{"id": 7, "file_name": "a.png"}, {"id": 8, "file_name": "./a.png"}]
-    assert "image 8 is the picture ./a.png of image 7" in refused(write(tmp_path, content))
+    assert "image 8 is the picture ./a.png of image 7" in error_message(write(tmp_path, content))
 
 
-def test_crowds_and_annotations_without_keypoints_are_left_out_and_counted(tmp_path: Path) -> None:
+def test_crowds_and_annotations_without_keypoints_are_skipped_and_counted(tmp_path: Path) -> None:
     content = values()
     content["annotations"][0]["keypoints"] = [0] * 9
     content["annotations"][1] |= {"iscrowd": 1}
@@ -128,10 +130,10 @@ def test_crowds_and_annotations_without_keypoints_are_left_out_and_counted(tmp_p
         "1 picture with 1 face of the category cat; left out: 2 annotations without a labelled keypoint, 1 crowd"
     )
     content["annotations"] = content["annotations"][:2]
-    assert "holds no annotation of 'cat' with a labelled keypoint" in refused(write(tmp_path, content))
+    assert "holds no annotation of 'cat' with a labelled keypoint" in error_message(write(tmp_path, content))
 
 
-def test_names_of_a_built_in_set_are_that_set_in_its_order(tmp_path: Path) -> None:
+def test_names_of_a_built_in_set_give_that_set_in_its_order(tmp_path: Path) -> None:
     content = values()
     names = list(reversed(FACE15.names))
     content["categories"] = [{"id": 2, "name": "face", "keypoints": names}]
@@ -149,7 +151,7 @@ def test_names_of_a_built_in_set_are_that_set_in_its_order(tmp_path: Path) -> No
     assert np.isnan(read.faces[0].keypoints).any(axis=1).sum() == 10
 
 
-def test_a_given_set_must_have_the_names(tmp_path: Path) -> None:
+def test_given_set_must_contain_all_names_of_the_file(tmp_path: Path) -> None:
     path = write(tmp_path, values())
     cats = from_names("cats4", ["tail", *NAMES], "cats.toml")
     read = coco.read(path, keypoint_set=cats)
@@ -159,7 +161,7 @@ def test_a_given_set_must_have_the_names(tmp_path: Path) -> None:
         coco.read(path, keypoint_set=from_names("ears", NAMES[:2], "ears.toml"))
 
 
-def test_predictions_are_labels_once_they_are_reviewed(tmp_path: Path) -> None:
+def test_predictions_become_labels_once_reviewed(tmp_path: Path) -> None:
     content = values()
     first, second, third, _ = content["annotations"]
     first |= {"attributes": {"reviewed": False}, "score": 0.9}
@@ -168,17 +170,19 @@ def test_predictions_are_labels_once_they_are_reviewed(tmp_path: Path) -> None:
     read = coco.read(write(tmp_path, content))
     assert [face.reviewed for face in read.faces] == [True, False, False]
     second["attributes"]["reviewed"] = "perhaps"
-    assert "annotation 1 (id 2): has 'perhaps' as reviewed; write 1 if" in refused(write(tmp_path, content))
+    assert "annotation 1 (id 2): has 'perhaps' as reviewed; write 1 if" in error_message(write(tmp_path, content))
 
 
-def test_several_categories_need_a_choice(tmp_path: Path) -> None:
+def test_several_categories_need_the_category_option(tmp_path: Path) -> None:
     content = values()
     content["categories"][0]["keypoints"] = ["wheel"]
     content["annotations"][3]["keypoints"] = [4, 4, 2]
     path = write(tmp_path, content)
-    assert refused(path).endswith("has several categories with keypoints (car, cat); choose one by --category NAME")
+    assert error_message(path).endswith(
+        "has several categories with keypoints (car, cat); choose one by --category NAME"
+    )
     assert coco.read(path, category="car").keypoint_set.names == ("wheel",)
-    assert "has no categories 'dog' with keypoints; there are car, cat" in refused(path, category="dog")
+    assert "has no categories 'dog' with keypoints; there are car, cat" in error_message(path, category="dog")
 
 
 BAD_ANNOTATIONS = [
@@ -202,23 +206,23 @@ BAD_ANNOTATIONS = [
 ]
 
 
-@pytest.mark.parametrize(("change", "says"), BAD_ANNOTATIONS)
-def test_a_bad_annotation_is_one_line_or_left_out(tmp_path: Path, change: dict[str, Any], says: str) -> None:
+@pytest.mark.parametrize(("change", "message"), BAD_ANNOTATIONS)
+def test_bad_annotation_is_refused_or_skipped(tmp_path: Path, change: dict[str, Any], message: str) -> None:
     content = values()
     content["annotations"][1] |= change
     path = write(tmp_path, content)
-    assert says in refused(path)
+    assert message in error_message(path)
     bad = BadFaces(skip=True)
     assert len(coco.read(path, bad=bad).faces) == 2
     assert len(bad.lines) == 1
-    assert says in bad.lines[0]
+    assert message in bad.lines[0]
 
 
-def test_a_picture_that_is_not_on_disk_is_one_line(tmp_path: Path) -> None:
+def test_missing_picture_is_refused_or_skipped(tmp_path: Path) -> None:
     path = write(tmp_path, values())
     (tmp_path / "b.png").unlink()
-    assert "annotation 0 (id 1): the picture" in refused(path)
-    assert "b.png is missing; add it" in refused(path)
+    assert "annotation 0 (id 1): the picture" in error_message(path)
+    assert "b.png is missing; add it" in error_message(path)
     bad = BadFaces(skip=True)
     assert [face.file.name for face in coco.read(path, bad=bad).faces] == ["a.png"]
     assert len(bad.lines) == 2
@@ -246,13 +250,13 @@ BAD_FILES = [
 ]
 
 
-@pytest.mark.parametrize(("content", "says"), BAD_FILES)
-def test_another_kind_of_json_is_named_by_its_kind(tmp_path: Path, content: Any, says: str) -> None:
-    assert says in refused(write(tmp_path, content))
+@pytest.mark.parametrize(("content", "message"), BAD_FILES)
+def test_other_kinds_of_json_are_recognized_and_refused(tmp_path: Path, content: Any, message: str) -> None:
+    assert message in error_message(write(tmp_path, content))
 
 
 @pytest.mark.parametrize(
-    ("category", "says"),
+    ("category", "message"),
     [
         ({"keypoints": ["chin", "chin", "nose"]}, "2 keypoints have the name 'chin'"),
         ({"keypoints": "chin"}, "category cat: `keypoints` must be a list of names"),
@@ -261,29 +265,29 @@ def test_another_kind_of_json_is_named_by_its_kind(tmp_path: Path, content: Any,
         ({"skeleton": "1-2"}, "`skeleton` has 1-2"),
     ],
 )
-def test_a_category_that_contradicts_itself_is_one_line(tmp_path: Path, category: dict[str, Any], says: str) -> None:
+def test_inconsistent_category_is_refused(tmp_path: Path, category: dict[str, Any], message: str) -> None:
     content = values()
     content["categories"][1] |= category
-    assert says in refused(write(tmp_path, content))
+    assert message in error_message(write(tmp_path, content))
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"images": [', "\x00", "[" * 100_000, '{"a": "\udcff"}'])
-def test_damaged_json_is_one_line(tmp_path: Path, text: str) -> None:
+def test_damaged_json_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "bad.json"
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
-    assert "is no whole JSON file" in refused(path)
-    assert "no such file" in refused(tmp_path / "none.json")
+    assert "is no whole JSON file" in error_message(path)
+    assert "no such file" in error_message(tmp_path / "none.json")
 
 
-def test_the_folder_of_a_coco_file_leads_to_the_file(tmp_path: Path) -> None:
+def test_error_for_a_folder_names_the_coco_file_in_it(tmp_path: Path) -> None:
     path = write(tmp_path / "annotations", values())
     for folder in (tmp_path, path.parent):
         with pytest.raises(InputError, match=f"none of the known layouts .* give its label file instead, {path}$"):
             read_pictures(folder)
 
 
-def test_from_a_coco_file_to_arrays(tmp_path: Path) -> None:
-    """The faces are cropped by their boxes or keypoints; what is occluded is stored beside what is labelled."""
+def test_coco_file_is_prepared_with_boxes_and_visibility(tmp_path: Path) -> None:
+    """Faces are cropped by their boxes or keypoints; visibility is stored beside the mask of labels."""
     path, out = write(tmp_path, values()), tmp_path / "data"
     prepare.main([str(path), "--split", "all-test", "--out", str(out)])
     split = arrays.load_split(out, "test", arrays.load_keypoint_set(arrays.load_data_manifest(out), out))

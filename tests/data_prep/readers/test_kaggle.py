@@ -1,4 +1,4 @@
-"""The fetched set, with a stand-in for kagglehub: nothing here touches the network."""
+"""The set fetched with kagglehub, which is replaced here: no test uses the network."""
 
 import sys
 from pathlib import Path
@@ -18,7 +18,7 @@ def install(monkeypatch: pytest.MonkeyPatch, download: object) -> None:
     monkeypatch.setitem(sys.modules, "kagglehub", module)
 
 
-def test_reads_the_folder_below_the_download(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_faces_are_read_from_a_folder_below_the_download(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "versions" / "1" / "data"
     folder.mkdir(parents=True)
     np.savez(folder / "face_images.npz", face_images=np.arange(8 * 8 * 2, dtype=np.uint8).reshape(8, 8, 2))
@@ -31,13 +31,13 @@ def test_reads_the_folder_below_the_download(tmp_path: Path, monkeypatch: pytest
     assert (faces.keypoints == 1.5).all()
 
 
-def test_without_kagglehub_says_how_to_get_the_faces(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_without_kagglehub_says_how_to_get_the_faces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "kagglehub", None)  # makes its import fail
     with pytest.raises(InputError, match=r"pip install -r requirements-kaggle\.txt, or download https://.* by hand"):
         kaggle.read()
 
 
-def test_failed_download(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_download_is_refused_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(handle: str) -> str:
         raise ConnectionError("no route")
 
@@ -46,7 +46,7 @@ def test_failed_download(monkeypatch: pytest.MonkeyPatch) -> None:
         kaggle.read()
 
 
-def test_download_without_faces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_download_without_faces_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, lambda handle: str(tmp_path))
     with pytest.raises(InputError, match=r"has no face_images\.npz"):
         kaggle.read()

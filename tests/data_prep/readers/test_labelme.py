@@ -1,4 +1,4 @@
-"""A folder of LabelMe's files: points grouped into faces, and each fault in one line."""
+"""A folder of LabelMe files: points are grouped into faces, and each fault gives a one-line error."""
 
 import json
 from pathlib import Path
@@ -35,14 +35,14 @@ def cats(tmp_path: Path) -> Path:
     return folder
 
 
-def refused(folder: Path) -> str:
+def error_message(folder: Path) -> str:
     with pytest.raises(InputError) as error:
         labelme.read(folder)
     assert "\n" not in str(error.value)
     return str(error.value)
 
 
-def test_points_of_a_group_are_a_face(cats: Path) -> None:
+def test_points_of_one_group_form_a_face(cats: Path) -> None:
     assert labelme.is_labelme(cats)
     read = labelme.read(cats)
     assert read.keypoint_set.names == ("ear", "chin")
@@ -56,13 +56,13 @@ def test_points_of_a_group_are_a_face(cats: Path) -> None:
     assert read.found == "2 pictures with 3 faces of LabelMe's files"
 
 
-def test_numbered_labels_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+def test_numbered_labels_are_sorted_by_number(tmp_path: Path) -> None:
     save(tmp_path, "a", [point(str(k), k, 30 + k) for k in (10, 9, 2, 0)])
     assert labelme.read(tmp_path).keypoint_set.names == ("0", "2", "9", "10")
 
 
 @pytest.mark.parametrize(
-    ("shapes", "says"),
+    ("shapes", "message"),
     [
         ([point("ear", 5, 6), point("ear", 7, 8)], "has two points 'ear'; give the points of each face in a picture a"),
         ([point("ear", float("nan"), 6)], "'ear' has 'nan' as x or y, which is no number of px"),
@@ -76,20 +76,20 @@ def test_numbered_labels_are_in_the_order_of_their_numbers(tmp_path: Path) -> No
         ),
     ],
 )
-def test_a_bad_face_is_one_line_or_left_out(cats: Path, shapes: list[Any], says: str) -> None:
+def test_bad_face_is_refused_or_skipped(cats: Path, shapes: list[Any], message: str) -> None:
     save(cats, "c", shapes)
-    assert says in refused(cats)
-    assert str(cats / "c.json") in refused(cats)
+    assert message in error_message(cats)
+    assert str(cats / "c.json") in error_message(cats)
     bad = BadFaces(skip=True)
     assert len(labelme.read(cats, bad=bad).faces) == 3
     assert len(bad.lines) == 1
 
 
-def test_files_without_points_or_of_another_kind_are_named(cats: Path, tmp_path: Path) -> None:
+def test_files_without_points_or_of_another_kind_are_refused(cats: Path, tmp_path: Path) -> None:
     save(tmp_path / "lines", "a", [])
-    assert "its LabelMe files hold no points" in refused(tmp_path / "lines")
+    assert "its LabelMe files hold no points" in error_message(tmp_path / "lines")
     (cats / "b.png").unlink()
-    assert "b.png is missing; add it" in refused(cats)
+    assert "b.png is missing; add it" in error_message(cats)
     (cats / "b.json").write_text('{"images": [], "annotations": []}', encoding="utf-8")
-    assert "b.json: is not one of LabelMe's files, as others in" in refused(cats)
+    assert "b.json: is not one of LabelMe's files, as others in" in error_message(cats)
     assert not labelme.is_labelme(tmp_path)

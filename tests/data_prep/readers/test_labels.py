@@ -1,4 +1,4 @@
-"""Label files: which keypoint set their columns tell, and what is no label."""
+"""Label files: which keypoint set their columns give, and which values are not labels."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +20,7 @@ def write(folder: Path, header: list[str], *rows: str) -> Path:
     return path
 
 
-def test_the_columns_are_found_in_any_order(tmp_path: Path) -> None:
+def test_columns_are_read_in_any_order(tmp_path: Path) -> None:
     header = ["chin_y", "chin_x", "left_ear_x", "left_ear_y", "right_ear_x", "right_ear_y"]
     path = write(tmp_path, header, "6,5,1,2,3,4", ",,,,,", "6,5,NA,nan,,4")
     keypoints, keypoint_set, *_ = read_keypoints(path, given=EARS)
@@ -32,12 +32,12 @@ def test_the_columns_are_found_in_any_order(tmp_path: Path) -> None:
     assert keypoint_set_of(PATH, FACE15.columns[::-1]) == FACE15
 
 
-def test_other_names_are_a_set_of_their_own(tmp_path: Path) -> None:
+def test_other_names_give_a_custom_set(tmp_path: Path) -> None:
     assert keypoint_set_of(PATH, EARS.columns) == replace(EARS, name="custom_3")
     assert keypoint_set_of(PATH, FACE15.columns[:28]).names == FACE15.names[:14]  # no label source labels these
 
 
-def test_a_given_set_may_have_further_keypoints(tmp_path: Path) -> None:
+def test_given_set_may_have_more_keypoints_than_the_file(tmp_path: Path) -> None:
     keypoints, keypoint_set, *_ = read_keypoints(write(tmp_path, ["chin_x", "chin_y"], "5,6"), given=EARS)
     assert keypoint_set == EARS
     np.testing.assert_array_equal(keypoints, [[[np.nan, np.nan]] * 2 + [[5, 6]]])
@@ -45,7 +45,7 @@ def test_a_given_set_may_have_further_keypoints(tmp_path: Path) -> None:
         keypoint_set_of(PATH, ["jaw_x", "jaw_y"], given=EARS)
 
 
-def test_a_file_without_columns_for_a_keypoint_has_no_labels_for_it(tmp_path: Path) -> None:
+def test_keypoints_without_columns_are_unlabelled(tmp_path: Path) -> None:
     five = [FACE15.columns[2 * k + axis] for k in FACE15.label_sources[2].keypoints for axis in (0, 1)]
     keypoints, keypoint_set, *_ = read_keypoints(write(tmp_path, five, ",".join("1234567890")))
     assert keypoint_set == FACE15
@@ -63,13 +63,13 @@ FAULTS: dict[str, tuple[list[str], str]] = {
 
 
 @pytest.mark.parametrize(("header", "message"), FAULTS.values(), ids=FAULTS)
-def test_each_fault_of_a_header_is_one_line(header: list[str], message: str) -> None:
+def test_bad_header_gives_a_one_line_error(header: list[str], message: str) -> None:
     with pytest.raises(InputError, match=rf"labels\.csv: the header \(line 1\) {message}") as error:
         keypoint_set_of(PATH, header)
     assert "\n" not in str(error.value)
 
 
-def test_further_columns_are_asked_for() -> None:
+def test_header_must_have_the_further_columns_asked_for() -> None:
     assert keypoint_set_of(PATH, [*EARS.columns, "Image"], others=["Image"]).names == EARS.names
     with pytest.raises(
         InputError, match=r"lacks Image; .* has the columns NAME_x and NAME_y of each keypoint and Image"
@@ -78,12 +78,12 @@ def test_further_columns_are_asked_for() -> None:
 
 
 @pytest.mark.parametrize("text", ["left", "inf", "-inf", "1e39", "1e400", "2000000", "1,5", "\0"])
-def test_what_is_no_place_in_a_picture_is_no_label(text: str) -> None:
+def test_values_that_cannot_be_coordinates_are_refused(text: str) -> None:
     with pytest.raises(InputError, match=r"^labels\.csv: row 3: has .* as chin_y, which is not a number of px"):
         numbers(["1", text], ["chin_x", "chin_y"], "labels.csv: row 3")
 
 
-def test_the_row_and_the_line_are_told(tmp_path: Path) -> None:
+def test_error_names_row_and_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"row 1 \(line 4\): has 'up' as chin_y, which is not a number of px"):
         read_keypoints(write(tmp_path, EARS.columns, "1,1,1,1,1,1", "", "1,1,1,1,1,up"))
     with pytest.raises(InputError, match="has a header but no rows"):

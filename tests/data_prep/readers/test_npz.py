@@ -1,4 +1,4 @@
-"""The re-upload's folder: read as it is, each fault told in one line."""
+"""The folder of the re-upload: read as stored, and a one-line error for each fault."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -35,7 +35,7 @@ def edit_labels(folder: Path, row: int, column: str, value: object) -> None:
     table.to_csv(folder / npz.KEYPOINTS, index=False)
 
 
-def test_pictures_and_labels_come_back_as_stored(folder: Path) -> None:
+def test_pictures_and_labels_are_read_as_stored(folder: Path) -> None:
     faces = npz.read(folder)
     stored = np.load(folder / npz.IMAGES)["face_images"]
     labels = pd.read_csv(folder / npz.KEYPOINTS)
@@ -48,28 +48,28 @@ def test_pictures_and_labels_come_back_as_stored(folder: Path) -> None:
     assert faces.unnamed == (str(folder),)
 
 
-def test_a_folder_called_allow_pickle_is_not_taken_for_pickled_objects(folder: Path) -> None:
+def test_folder_named_allow_pickle_is_not_mistaken_for_pickled_objects(folder: Path) -> None:
     folder = folder.rename(folder.with_name("allow_pickle"))
     save_images(folder, np.zeros((3, 4, 4), np.uint8), key="pictures")
     with pytest.raises(InputError, match="has no array 'face_images', only pictures"):
         npz.read(folder)
 
 
-def test_columns_may_stand_in_any_order(folder: Path) -> None:
+def test_columns_are_read_in_any_order(folder: Path) -> None:
     before = npz.read(folder).keypoints
     table = pd.read_csv(folder / npz.KEYPOINTS)
     table[table.columns[::-1]].to_csv(folder / npz.KEYPOINTS, index=False)
     assert np.array_equal(npz.read(folder).keypoints, before, equal_nan=True)
 
 
-def test_people_have_the_names_of_their_file(folder: Path) -> None:
+def test_people_are_named_by_groups_csv(folder: Path) -> None:
     pd.DataFrame({"row": range(COUNT), "person": ["a", " a ", *"bbccddeeff"]}).to_csv(folder / npz.GROUPS, index=False)
     groups = npz.read(folder).groups
     assert groups.tolist() == list("aabbccddeeff")
 
 
-def test_any_damage_is_one_line_or_no_damage(folder: Path) -> None:
-    """Bytes changed at random where the archive says what it holds: zipfile raises the errors of a file system, too."""
+def test_random_damage_raises_only_input_errors(folder: Path) -> None:
+    """Random bytes in the archive's headers make zipfile raise errors of the file system and others."""
     np.savez_compressed(folder / npz.IMAGES, face_images=np.zeros((96, 96, COUNT), np.uint8))
     whole = (folder / npz.IMAGES).read_bytes()
     rng = np.random.default_rng(0)
@@ -87,12 +87,12 @@ def test_any_damage_is_one_line_or_no_damage(folder: Path) -> None:
     assert refused > 100
 
 
-def folder_for_file(path: Path) -> None:
+def replace_by_folder(path: Path) -> None:
     path.unlink()
     path.mkdir()
 
 
-def cut(path: Path) -> None:
+def truncate(path: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
@@ -134,14 +134,14 @@ FAULTS: dict[str, tuple[Callable[[Path], Any], str]] = {
         "line 13: has .* cells",
     ),
     "a folder for a file": (
-        lambda f: folder_for_file(f / npz.IMAGES),
+        lambda f: replace_by_folder(f / npz.IMAGES),
         "is a folder, not a file",
     ),
     "wrong key": (lambda f: save_images(f, np.zeros((96, 96, COUNT), np.uint8), "x"), "no array 'face_images', only x"),
     "wrong dtype": (lambda f: save_images(f, np.zeros((96, 96, COUNT))), "is float64, expected uint8"),
     "wrong shape": (lambda f: save_images(f, np.zeros((COUNT, 96, 96), np.uint8)), r"shape \(12, 96, 96\), expected"),
     "pickled": (lambda f: save_images(f, np.array([{}], object)), "pickled objects"),
-    "cut off": (lambda f: cut(f / npz.IMAGES), "is damaged or not a valid npz"),
+    "cut off": (lambda f: truncate(f / npz.IMAGES), "is damaged or not a valid npz"),
     "not a zip": (lambda f: (f / npz.IMAGES).write_text("hello", encoding="utf-8"), "npz"),
     "no faces": (lambda f: save_images(f, np.zeros((96, 96, 0), np.uint8)), r"shape \(96, 96, 0\), expected"),
     "counts differ": (lambda f: save_images(f, np.zeros((96, 96, 5), np.uint8)), "5 pictures but .* 12 rows"),
@@ -165,7 +165,7 @@ FAULTS: dict[str, tuple[Callable[[Path], Any], str]] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_each_fault_is_one_line(folder: Path, fault: str) -> None:
+def test_bad_folder_gives_a_one_line_error(folder: Path, fault: str) -> None:
     break_it, message = FAULTS[fault]
     break_it(folder)
     with pytest.raises(InputError, match=message) as error:

@@ -1,4 +1,4 @@
-"""Pictures as their labels see them: the EXIF turn made or not, in every format, told from headers alone."""
+"""Pictures with their EXIF orientation applied or ignored, in every format, with sizes read from headers only."""
 
 import struct
 import zlib
@@ -20,7 +20,7 @@ SAVED: dict[str, dict[str, Any]] = {"png": {}, "tif": {}, "webp": {"lossless": T
 
 
 def stored() -> UInt8:
-    """A picture with another gray in each quarter, the brightest on the top left."""
+    """Returns a picture with a different gray in each quarter, the brightest at the top left."""
     quarters = np.array([[240, 60], [120, 10]], np.uint8)
     return np.repeat(np.kron(quarters, np.ones((HEIGHT // 2, WIDTH // 2), np.uint8))[..., None], 3, axis=-1)
 
@@ -35,11 +35,11 @@ def corner(picture: UInt8) -> tuple[int, int]:
 
 @pytest.mark.parametrize("ending", SAVED)
 @pytest.mark.parametrize(
-    ("orientation", "place"),  # by the EXIF standard: where the top left of what is stored is seen
+    ("orientation", "place"),  # by the EXIF standard: where the stored top left corner is shown
     [(1, (0, 0)), (2, (0, 1)), (3, (1, 1)), (4, (1, 0)), (5, (0, 0)), (6, (0, 1)), (7, (1, 1)), (8, (1, 0))],
 )
 @pytest.mark.parametrize("color", [True, False])
-def test_a_turn_is_made_or_not(
+def test_exif_orientation_is_applied_or_ignored_on_request(
     tmp_path: Path, ending: str, orientation: int, place: tuple[int, int], color: bool
 ) -> None:
     path = tmp_path / f"a.{ending}"
@@ -56,7 +56,7 @@ def test_a_turn_is_made_or_not(
         np.testing.assert_allclose(upright, as_predict_reads(path), atol=2)
 
 
-def test_exif_data_behind_the_pixels_of_a_png_count(tmp_path: Path) -> None:
+def test_exif_data_after_the_pixels_of_a_png_are_read(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     Image.fromarray(stored()).save(path)
     exif = Image.Exif()
@@ -68,7 +68,7 @@ def test_exif_data_behind_the_pixels_of_a_png_count(tmp_path: Path) -> None:
     assert read_picture(path, color=False, exif=APPLY).shape == (WIDTH, HEIGHT, 1)
 
 
-def test_a_header_is_read_without_the_pixels(tmp_path: Path) -> None:
+def test_header_is_read_without_the_pixels(tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     save_turned(path, stored(), 3)
     path.write_bytes(path.read_bytes()[:-20])
@@ -81,12 +81,12 @@ def test_a_header_is_read_without_the_pixels(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("orientation", [0, 9, 1000])
-def test_an_orientation_that_there_is_not_is_upright(tmp_path: Path, orientation: int) -> None:
+def test_invalid_exif_orientation_means_upright(tmp_path: Path, orientation: int) -> None:
     save_turned(tmp_path / "a.jpg", stored(), orientation)
     assert read_header(tmp_path / "a.jpg").orientation == 1
 
 
-def test_a_set_that_asks_for_turns_is_refused_until_somebody_says_what_its_labels_are_of() -> None:
+def test_set_with_exif_orientations_needs_the_exif_option() -> None:
     headers = [
         (Path("a/1.jpg"), Header(4, 3, 1)),
         (Path("a/2.jpg"), Header(4, 3, 6)),

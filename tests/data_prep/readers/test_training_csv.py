@@ -1,4 +1,4 @@
-"""The competition's table: what is read is exact, and what is wrong is named in one line."""
+"""The competition's table: it is read exactly, and each fault gives a one-line error."""
 
 import zipfile
 from collections.abc import Callable
@@ -31,7 +31,7 @@ def write(folder: Path, text: str) -> Path:
     return path
 
 
-def check_whole(path: Path) -> None:
+def assert_read_exactly(path: Path) -> None:
     faces = read(path)
     assert faces.images.dtype == np.uint8
     np.testing.assert_array_equal(faces.images, PIXELS.reshape(3, SIDE, SIDE, 1))
@@ -41,15 +41,15 @@ def check_whole(path: Path) -> None:
     np.testing.assert_array_equal(faces.rows, [0, 1, 2])
 
 
-def test_reads_csv_exactly(tmp_path: Path) -> None:
-    check_whole(write(tmp_path, table([cells(row) for row in range(3)])))
+def test_csv_file_is_read_exactly(tmp_path: Path) -> None:
+    assert_read_exactly(write(tmp_path, table([cells(row) for row in range(3)])))
 
 
-def test_reads_zip(tmp_path: Path) -> None:
+def test_zip_file_is_read_exactly(tmp_path: Path) -> None:
     path = tmp_path / "training.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("training.csv", table([cells(row) for row in range(3)]))
-    check_whole(path)
+    assert_read_exactly(path)
 
 
 def test_keypoints_of_a_given_set_without_columns_are_unlabelled(tmp_path: Path) -> None:
@@ -60,26 +60,26 @@ def test_keypoints_of_a_given_set_without_columns_are_unlabelled(tmp_path: Path)
     np.testing.assert_array_equal(faces.keypoints[1, 1:], np.full((14, 2), 1.25))
 
 
-def test_columns_in_any_order_quoted_with_windows_line_ends_and_no_last_one(tmp_path: Path) -> None:
+def test_quoted_columns_in_any_order_with_windows_line_endings_are_read(tmp_path: Path) -> None:
     order = np.random.default_rng(1).permutation(len(COLUMNS))
     rows = [[f'"{cells(row)[i]}"' for i in order] for row in range(3)]
     text = table(rows, [f'"{COLUMNS[i]}"' for i in order], end="\r\n")
-    check_whole(write(tmp_path, "\ufeff" + text.removesuffix("\r\n")))
+    assert_read_exactly(write(tmp_path, "\ufeff" + text.removesuffix("\r\n")))
 
 
 @pytest.mark.parametrize("text", ["0", "255", "7 42 255 0 10 100 99", " 1  2 ", "007 0255", "1\t2", ""])
-def test_parse_pixels_like_python(text: str) -> None:
+def test_parse_pixels_agrees_with_python(text: str) -> None:
     assert parse_pixels(text.encode()).tolist() == [int(word) for word in text.split()]
 
 
 @pytest.mark.parametrize("number", [256, 299, 300, 512, 999, 1000, 10255])
-def test_parse_pixels_refuses_what_is_no_byte(number: int) -> None:
+def test_parse_pixels_refuses_numbers_above_255(number: int) -> None:
     with pytest.raises(ValueError, match=f"'{number}' as pixel 2, outside 0..255"):
         parse_pixels(f"1 {number} 3".encode())
 
 
 @pytest.mark.parametrize("word", ["x", "-1", "1.5", "1e2", "/", ":", "²"])
-def test_parse_pixels_refuses_words(word: str) -> None:
+def test_parse_pixels_refuses_text_that_is_not_a_whole_number(word: str) -> None:
     with pytest.raises(ValueError, match=r"as pixel 2, not a whole number 0\.\.255"):
         parse_pixels(f"1 {word} 3".encode())
 
@@ -120,7 +120,7 @@ BAD_TABLES: dict[str, tuple[str, str]] = {
 
 
 @pytest.mark.parametrize(("text", "message"), BAD_TABLES.values(), ids=BAD_TABLES)
-def test_names_what_is_wrong(tmp_path: Path, text: str, message: str) -> None:
+def test_bad_table_gives_a_one_line_error(tmp_path: Path, text: str, message: str) -> None:
     path = write(tmp_path, text)
     with pytest.raises(InputError, match=message) as caught:
         read(path)
@@ -128,7 +128,7 @@ def test_names_what_is_wrong(tmp_path: Path, text: str, message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_missing_file(tmp_path: Path) -> None:
+def test_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         read(tmp_path / "training.csv")
 
@@ -161,14 +161,14 @@ BAD_ZIPS: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize(("make", "message"), BAD_ZIPS.values(), ids=BAD_ZIPS)
-def test_bad_zip(tmp_path: Path, make: Callable[[Path], object], message: str) -> None:
+def test_bad_zip_is_refused(tmp_path: Path, make: Callable[[Path], object], message: str) -> None:
     path = tmp_path / "training.zip"
     make(path)
     with pytest.raises(InputError, match=message):
         read(path)
 
 
-def test_any_damage_of_a_zip_is_one_line_or_no_damage(tmp_path: Path) -> None:
+def test_random_damage_of_a_zip_raises_only_input_errors(tmp_path: Path) -> None:
     path = tmp_path / "training.zip"
     zipped(path, training_csv=table([cells(row) for row in range(3)]))
     whole = path.read_bytes()

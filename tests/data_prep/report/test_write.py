@@ -1,4 +1,4 @@
-"""The report says what is in the set; its figures show the labels where they are."""
+"""The report describes the set; its figures show the labels at their positions."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +26,7 @@ NOSE = FACE15.index("nose_tip")
 
 @pytest.fixture
 def faces() -> Faces:
-    """20 faces of each of two sources, the second 5 px lower by the nose; two are one image; one label is outside."""
+    """20 faces of each of two sources, the second with the nose 5 px lower; two are one image; one label is outside."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (COUNT, 24, 24, 1), np.uint8)
     images[39] = images[38]
@@ -58,7 +58,7 @@ def prepared(faces: Faces, sizes: tuple[int, int, int], **changes: Any) -> Prepa
     return Prepared(faces=faces, **(values | changes))
 
 
-def test_report_of_two_sources(tmp_path: Path, faces: Faces) -> None:
+def test_report_describes_two_label_sources(tmp_path: Path, faces: Faces) -> None:
     write_report(tmp_path, prepared(faces, (32, 4, 4)))
     text = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert "40 faces of 20 people, 24 x 24 px, gray" in text
@@ -74,7 +74,7 @@ def test_report_of_two_sources(tmp_path: Path, faces: Faces) -> None:
         assert f"({name}.png)" in text
 
 
-def test_report_of_a_few_color_faces_with_one_source_and_other_keypoints(tmp_path: Path) -> None:
+def test_report_describes_a_few_color_faces_with_custom_keypoints(tmp_path: Path) -> None:
     names = tuple(f"point_{k}" for k in range(68))
     everything = (LabelSource("everything", tuple(range(68))),)
     keypoint_set = KeypointSet("many", names, tuple(range(68)), (), (), ((0, 1, 2),), everything)
@@ -98,7 +98,7 @@ def points_in(panel: Any, color: str) -> Float64:
     return np.concatenate(dots)
 
 
-def test_the_mean_face_shows_the_mean_labels_of_each_source(faces: Faces) -> None:
+def test_mean_face_figure_shows_the_mean_labels_of_each_source(faces: Faces) -> None:
     labelled = faces.labelled
     means = {s: labelled_mean(faces.keypoints[s == SOURCES], labelled[s == SOURCES]) for s in (0, 1)}
     figure = figures.mean_face(faces, SOURCES, means)
@@ -119,7 +119,7 @@ def test_the_mean_face_shows_the_mean_labels_of_each_source(faces: Faces) -> Non
     assert [text.get_text() for text in figure.axes[2].texts] == [f"{distance:.1f} px"]
 
 
-def test_the_scatter_shows_every_label(faces: Faces) -> None:
+def test_scatter_figure_shows_every_label(faces: Faces) -> None:
     panel = figures.keypoint_scatter(faces).axes[0]
     dots = panel.collections[::2]  # each keypoint has its dots and an entry of the legend
     assert len(dots) == 15
@@ -128,7 +128,7 @@ def test_the_scatter_shows_every_label(faces: Faces) -> None:
         np.testing.assert_array_equal(shown, faces.keypoints[:, k])
 
 
-def test_bars_count_the_faces_and_the_labels_of_each_source(faces: Faces) -> None:
+def test_bar_figures_count_faces_and_labels_of_each_source(faces: Faces) -> None:
     labelled = faces.labelled
     labelled[0, 2] = False
     first, second = figures.visible_keypoints(labelled, SOURCES, FACE15).axes[0].containers
@@ -142,7 +142,7 @@ def test_bars_count_the_faces_and_the_labels_of_each_source(faces: Faces) -> Non
     assert [text.get_text() for text in panel.get_yticklabels()] == [name.replace("_", " ") for name in FACE15.names]
 
 
-def test_dots_of_the_contact_sheet_have_the_color_of_their_source(faces: Faces) -> None:
+def test_contact_sheet_colors_the_labels_by_source(faces: Faces) -> None:
     first, second = figures.layers_by_source(faces.keypoints, SOURCES, FACE15)
     assert (first.label, second.label) == ("complete", "sparse")
     assert first.color != second.color
@@ -153,8 +153,8 @@ def test_dots_of_the_contact_sheet_have_the_color_of_their_source(faces: Faces) 
     np.testing.assert_array_equal(first.keypoints, faces.keypoints)
 
 
-def test_the_outliers_come_first_with_their_labels_on_their_images(tmp_path: Path) -> None:
-    """Black images but for the outlier's, which is gray: the upper left one, its label where it belongs."""
+def test_outlier_figure_starts_with_the_most_unusual_face_and_its_labels(tmp_path: Path) -> None:
+    """The outlier's image is gray, the others are black: it is at the upper left, with its label in the right place."""
     images = np.zeros((3, 20, 20, 1), np.uint8)
     images[1] = 128
     keypoints = np.array([[[3, 3]], [[5, 12]], [[9, 9]]], np.float32)
@@ -165,8 +165,8 @@ def test_the_outliers_come_first_with_their_labels_on_their_images(tmp_path: Pat
     grid = cv2.cvtColor(np.asarray(cv2.imread(str(tmp_path / "outliers.png"))), cv2.COLOR_BGR2RGB).astype(int)
     cell_px = draw.CELL_INCHES * draw.DPI / (20 + draw.GAP_PX)  # px of the grid for one of the image
     top = grid.shape[0] - round((20 + draw.GAP_PX + round(0.16 * 20)) * cell_px)
-    wanted = np.array([int(draw.TRUTH[i : i + 2], 16) for i in (1, 3, 5)])
-    y, x = np.nonzero(np.abs(grid[top:, : round(20 * cell_px)] - wanted).sum(axis=-1) < 60)
+    expected = np.array([int(draw.TRUTH[i : i + 2], 16) for i in (1, 3, 5)])
+    y, x = np.nonzero(np.abs(grid[top:, : round(20 * cell_px)] - expected).sum(axis=-1) < 60)
     assert np.mean(x + 0.5) / cell_px - 0.5 == pytest.approx(5, abs=0.3)
     assert np.mean(y + 0.5) / cell_px - 0.5 == pytest.approx(12, abs=0.4)
     assert grid[top + 5, 5].tolist() == pytest.approx([128] * 3, abs=8)

@@ -1,4 +1,4 @@
-"""The drawn faces: alike for a seed, labelled where they are drawn, with the gaps of the published set."""
+"""The drawn faces: the same for a seed, labelled where they are drawn, with the gaps of the published set."""
 
 import cv2
 import numpy as np
@@ -21,7 +21,7 @@ def faces() -> Faces:
     return dataset.read(COUNT, seed=7)
 
 
-def test_shapes_and_types(faces: Faces) -> None:
+def test_arrays_have_the_documented_shapes_and_dtypes(faces: Faces) -> None:
     assert faces.images.shape == (COUNT, 96, 96, 1)
     assert faces.images.dtype == np.uint8
     assert faces.keypoints.shape == (COUNT, 15, 2)
@@ -39,7 +39,7 @@ def test_a_seed_gives_the_same_faces_with_any_number_of_threads(monkeypatch: pyt
     assert (once.images != other.images).mean() > 0.5
 
 
-def test_two_sources_label_what_theirs_do(faces: Faces) -> None:
+def test_label_sources_label_the_keypoints_of_the_published_ones(faces: Faces) -> None:
     seen = labelled_points(faces.keypoints)
     four = np.isin(np.arange(15), SPARSE.keypoints)
     assert seen[:FIRST].mean() > 0.97
@@ -48,14 +48,14 @@ def test_two_sources_label_what_theirs_do(faces: Faces) -> None:
     assert seen[FIRST:, four].mean() > 0.97
 
 
-def test_full_size_has_the_published_gaps() -> None:
+def test_full_size_set_has_the_gaps_of_the_published_set() -> None:
     middle = np.full((7049, 17, 2), 48, np.float32)  # no label near the rim, so the drawn gaps alone are counted
     visible = labelled_points(dataset.labels(middle, 2284, np.random.default_rng(0))).sum(1)
     found = dict(zip(*(values.tolist() for values in np.unique(visible, return_counts=True)), strict=True))
     assert found == {3: 10, 4: 4755, 5: 2, 8: 2, 9: 5, 10: 3, 11: 8, 12: 9, 13: 28, 14: 87, 15: 2140}
 
 
-def test_sources_label_nose_and_lip_differently_and_lie_as_published(faces: Faces) -> None:
+def test_mean_labels_of_both_sources_match_the_published_set(faces: Faces) -> None:
     first = dict(zip(FACE15.names, np.nanmean(faces.keypoints[:FIRST], 0), strict=True))
     second = np.nanmean(faces.keypoints[FIRST:, list(SPARSE.keypoints)], 0)
     np.testing.assert_allclose(
@@ -77,12 +77,12 @@ def test_duplicates_are_one_picture_with_two_labels(faces: Faces) -> None:
         assert faces.groups[a] == faces.groups[b]
 
 
-def test_label_noise_is_as_stated() -> None:
+def test_label_noise_has_the_documented_size() -> None:
     labels = dataset.labels(np.full((4000, 17, 2), 48, np.float32), 4000, np.random.default_rng(0))
     assert np.nanstd(labels) == pytest.approx(dataset.LABEL_NOISE_PX, rel=0.02)
 
 
-def test_people_have_several_pictures_and_keep_their_looks(faces: Faces) -> None:
+def test_people_have_several_pictures_and_a_constant_appearance(faces: Faces) -> None:
     people, pictures = np.unique(faces.groups, return_counts=True)
     assert set(people) == {f"drawn:7:{number}" for number in range(len(people))}
     assert 4 < pictures.mean() < 6.5
@@ -90,7 +90,7 @@ def test_people_have_several_pictures_and_keep_their_looks(faces: Faces) -> None
     assert one == again != other
 
 
-def test_keypoints_lie_where_the_pixels_see_them() -> None:
+def test_keypoints_lie_where_the_pixels_show_them() -> None:
     gaps = []
     for number in range(40):
         person = a_person(np.random.default_rng(number))
@@ -108,23 +108,23 @@ def test_keypoints_lie_where_the_pixels_see_them() -> None:
 
 
 def patches(faces: Faces, name: str, reach: int) -> Float32:
-    """Returns float32 (M, 2 * reach + 1, 2 * reach + 1): pictures around a keypoint, its exact place in the middle."""
+    """Returns float32 (M, 2 * reach + 1, 2 * reach + 1): crops whose middle is the exact position of a keypoint."""
     at = faces.keypoints[:, FACE15.index(name)]
     rows = np.flatnonzero(np.isfinite(at).all(-1))
     size = (2 * reach + 1, 2 * reach + 1)
-    cut = [cv2.getRectSubPix(faces.images[r, ..., 0], size, tuple(map(float, at[r]))) for r in rows]
-    return np.array(cut, np.float32)
+    crops = [cv2.getRectSubPix(faces.images[r, ..., 0], size, tuple(map(float, at[r]))) for r in rows]
+    return np.array(crops, np.float32)
 
 
 @pytest.mark.parametrize("name", ["left_eye_center", "right_eye_center"])
-def test_eye_centres_lie_on_the_dark_of_the_eye(faces: Faces, name: str) -> None:
+def test_eye_centers_lie_on_the_dark_part_of_the_eye(faces: Faces, name: str) -> None:
     mean = cv2.GaussianBlur(patches(faces, name, reach=6).mean(0), (0, 0), 1)
     y, x = np.unravel_index(mean.argmin(), mean.shape)
     assert np.hypot(x - 6, y - 6) <= 1.5
     assert mean.min() < 0.85 * mean[[0, -1]].mean()
 
 
-def test_mouth_corners_lie_at_the_ends_of_the_dark_line(faces: Faces) -> None:
+def test_mouth_corners_lie_at_the_ends_of_the_dark_mouth_line(faces: Faces) -> None:
     for name, inward in (("mouth_left_corner", -1), ("mouth_right_corner", 1)):
         profile = patches(faces, name, reach=6).mean(0)[4:9].min(0)[::inward]  # from the cheek into the mouth
         steepest = np.diff(profile).argmin() - 5.5
@@ -132,10 +132,10 @@ def test_mouth_corners_lie_at_the_ends_of_the_dark_line(faces: Faces) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 2, 7])
-def test_few_faces_are_fine(count: int) -> None:
+def test_small_counts_are_drawn(count: int) -> None:
     assert len(dataset.read(count)) == count
 
 
-def test_count_below_one_is_bad_input() -> None:
+def test_count_below_one_is_refused() -> None:
     with pytest.raises(InputError, match="--count 0"):
         dataset.read(0)
