@@ -152,9 +152,8 @@ def hand(tmp_path: Path) -> Predictor:
 def test_keypoints_of_a_set_without_eyes_are_predicted_in_a_square_box(hand: Predictor) -> None:
     picture = np.zeros((100, 100), np.uint8)
     first, second = hand.predict(picture, boxes=[(10, 20, 40, 30), (0, 0, 10, 10)])
-    np.testing.assert_allclose(
-        first.keypoints, [(6, 17), (18, 29)], atol=1e-4
-    )  # a square of 48 px; 12 px for each of 4
+    # A box of 40 px is cropped as a square of 48 px, scaled to 4 px.
+    np.testing.assert_allclose(first.keypoints, [(6, 17), (18, 29)], atol=1e-4)
     assert first.box == pytest.approx((10, 15, 40, 40))
     assert second.box == pytest.approx((0, 0, 10, 10))
     assert first.measures() == (None,) * 7
