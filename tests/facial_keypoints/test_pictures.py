@@ -151,7 +151,7 @@ def test_truncated_picture_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 @pytest.mark.parametrize("name", ["a.tif", "a.gif"])
-def test_tiff_or_gif_truncated_at_any_byte_is_read_or_refused(tmp_path: Path, name: str) -> None:
+def test_truncated_tiff_and_gif_are_read_or_refused_without_another_error(tmp_path: Path, name: str) -> None:
     rng = np.random.default_rng(0)
     first, *others = [Image.fromarray(rng.integers(0, 256, (16, 16, 3), np.uint8)) for _ in range(3)]
     first.save(tmp_path / name, save_all=True, append_images=others)
