@@ -108,9 +108,9 @@ def exif_jpeg(path: Path, *entries: tuple[int, int, int, bytes]) -> None:
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 def test_invalid_exif_entries_do_not_hide_the_orientation(tmp_path: Path) -> None:
     orientation = (0x0112, 3, 1, struct.pack("<I", 6))
-    artist = (0x0132, 7, 4, b"\xff\xfe\xfd\xfc")  # bytes that are not a date
+    date_time = (0x0132, 7, 4, b"\xff\xfe\xfd\xfc")  # bytes that are not a date
     size = (0x0100, 2, 4, b"abc\0")  # a width that is text
-    exif_jpeg(tmp_path / "a.jpg", size, orientation, artist)
+    exif_jpeg(tmp_path / "a.jpg", size, orientation, date_time)
     with pytest.raises((ValueError, TypeError, struct.error)):
         ImageOps.exif_transpose(Image.open(tmp_path / "a.jpg"))
     assert read_picture(tmp_path / "a.jpg").shape == (20, 10, 3)

@@ -70,7 +70,7 @@ def error_message(pictures: Path, model: Path, *options: object) -> str:
     return str(error.value)
 
 
-def test_boxes_of_a_csv_file_are_predicted_in_the_order_of_the_file(pictures: Path, hand: Path, tmp_path: Path) -> None:
+def test_boxes_of_a_picture_keep_the_order_of_the_csv_file(pictures: Path, hand: Path, tmp_path: Path) -> None:
     boxes = write_table(
         tmp_path / "boxes.csv",
         "file,x,y,w,h,note\ndeep/b.png,0,0,10,10,\na.png,10,20,40,30,big\na.png,0,0,10,10,small\n",

@@ -40,7 +40,7 @@ def picture(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Four pictures of one drawn face each, one of them in a subfolder, and two files that are not pictures."""
+    """Four pictures of one drawn face each, one of them in a subfolder, a text file and a hidden file."""
     faces = drawn_faces(2, 2)
     for name, (x, y, _, _) in zip(["a.png", "b.jpg", "deep/a.png", "c.gif"], faces.boxes.astype(int), strict=True):
         (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
@@ -357,7 +357,7 @@ def test_earlier_result_is_replaced_only_with_overwrite(picture: Path, tmp_path:
 @pytest.mark.parametrize(
     "file", ["diary.txt", "overlays/holiday.jpg", "walk.mp4", "walk.mp4.csv", "deep/keypoints.csv", "unread.csv/a"]
 )
-def test_output_folder_with_a_file_of_the_user_is_refused(picture: Path, tmp_path: Path, file: str) -> None:
+def test_output_folder_with_a_foreign_file_is_refused_and_unchanged(picture: Path, tmp_path: Path, file: str) -> None:
     out = tmp_path / "out"
     main(["predict", str(picture), "--out", str(out), *BOXES])
     (out / file).parent.mkdir(exist_ok=True)

@@ -30,11 +30,11 @@ PHOTOS = ROOT.parent / "shared" / "photos"
 EYES_AND_NOSE = {"left_eye_center": (9.5, 0.5), "right_eye_center": (0.5, 0.5), "nose_tip": (5, 7)}
 
 
-def face_at(places: dict[str, tuple[float, float]], **more: Any) -> Face:
+def face_at(positions: dict[str, tuple[float, float]], **more: Any) -> Face:
     """Returns a face with these keypoints; the values of the others do not matter."""
     keypoints = np.full((15, 2), 3.0, np.float32)
-    for name, place in places.items():
-        keypoints[FACE15.index(name)] = place
+    for name, position in positions.items():
+        keypoints[FACE15.index(name)] = position
     values: dict[str, Any] = {"box": (0, 0, 10, 10), "keypoints": keypoints, "expected_error": None}
     return Face(**values | {"crop": np.eye(2, 3), "keypoint_set": FACE15} | more)
 
@@ -62,8 +62,8 @@ def test_fit_of_each_filter_recovers_the_transform_of_its_anchors(name: str) -> 
     filter = load_cached(name)
     moved = np.array([[0.3, -0.2, 50], [0.2, 0.3, -20]])
     face = face_at({})
-    for group, place in zip(filter.anchors, filter.positions, strict=True):
-        face.keypoints[list(group)] = moved @ (place[0], place[1], 1)
+    for group, position in zip(filter.anchors, filter.positions, strict=True):
+        face.keypoints[list(group)] = moved @ (position[0], position[1], 1)
     np.testing.assert_allclose(fit_filter(filter, face), moved, atol=1e-3)
     assert (FOLDER / f"{name}.png").stat().st_size < 100_000
 
@@ -80,12 +80,12 @@ def test_fit_without_depth_is_the_least_squares_similarity(seed: int) -> None:
 @pytest.mark.parametrize("fit", ["similarity", "affine"])
 def test_filter_behind_the_face_moves_against_the_nose(tmp_path: Path, fit: str) -> None:
     """The nose tip is 4 px in front of eyes and mouth and 12 px in front of the hat; it moves 2 px, the hat -4 px."""
-    places = {"left_eye_center": (9.0, 0.0), "right_eye_center": (0.0, 0.0), "mouth_left_corner": (8.0, 10.0)}
-    places |= {"mouth_right_corner": (1.0, 10.0), "nose_tip": (4.5, 6.0)}
-    depths = dict.fromkeys(places, 8) | {"nose_tip": 12}
-    anchors = [anchor(name, *place, depths[name]) for name, place in places.items()]
+    positions = {"left_eye_center": (9.0, 0.0), "right_eye_center": (0.0, 0.0), "mouth_left_corner": (8.0, 10.0)}
+    positions |= {"mouth_right_corner": (1.0, 10.0), "nose_tip": (4.5, 6.0)}
+    depths = dict.fromkeys(positions, 8) | {"nose_tip": 12}
+    anchors = [anchor(name, *position, depths[name]) for name, position in positions.items()]
     hat = load_filter(write_filter(tmp_path, np.full((4, 4, 4), 255, np.uint8), anchors, fit=fit))
-    turned = face_at(places | {"nose_tip": (6.5, 6.0)})
+    turned = face_at(positions | {"nose_tip": (6.5, 6.0)})
     np.testing.assert_allclose(fit_filter(hat, turned), [[1, 0, -4], [0, 1, 0]], atol=1e-6)
 
 
@@ -110,8 +110,8 @@ def test_edges_have_no_fringe_of_the_transparent_color(tmp_path: Path) -> None:
     rgba[np.hypot(y - 50, x - 50) < 40] = (255, 0, 0, 255)
     mine = load_filter(write_filter(tmp_path, rgba, flat_anchors(scale=10.1)))
     for size in (1, 3.7, 30):  # from a tenth to three times the PNG's size
-        places = {name: (x * size + 0.3, y * size + 0.6) for name, (x, y) in EYES_AND_NOSE.items()}
-        painted = apply_filter(np.zeros((200, 200, 3), np.uint8), [face_at(places)], mine)
+        positions = {name: (x * size + 0.3, y * size + 0.6) for name, (x, y) in EYES_AND_NOSE.items()}
+        painted = apply_filter(np.zeros((200, 200, 3), np.uint8), [face_at(positions)], mine)
         assert painted[..., 0].max() == 255
         assert painted[..., 1:].max() == 0
 
@@ -126,9 +126,9 @@ def test_fine_pattern_becomes_its_mean_when_shrunk(tmp_path: Path, scale: float,
     matrix = np.array([[step.real, -step.imag, 100], [step.imag, step.real, 100]])
     anchors = [anchor(name, x, y) for name, (x, y) in zip(EYES_AND_NOSE, points.tolist(), strict=True)]
     mine = load_filter(write_filter(tmp_path, rgba, anchors))
-    places = transform(points[None], matrix)[0]
+    positions = transform(points[None], matrix)[0]
     painted = apply_filter(
-        np.full((200, 200, 3), 128, np.uint8), [face_at(dict(zip(EYES_AND_NOSE, places, strict=True)))], mine
+        np.full((200, 200, 3), 128, np.uint8), [face_at(dict(zip(EYES_AND_NOSE, positions, strict=True)))], mine
     )
     assert np.abs(painted.astype(int) - 128).max() <= 8  # 2.5 x 2.5 squares are not exactly half white
 

@@ -82,9 +82,9 @@ def test_table_of_a_clip_has_the_faces_of_each_frame(clip_file: Path, written: P
     assert [(row["frame"], row["face"]) for row in rows] == [(str(number), "0") for number in range(CLIP_FRAMES)]
     assert [float(row["time_s"]) for row in rows] == pytest.approx(np.arange(CLIP_FRAMES) / CLIP_FPS)
     (first,) = Predictor(threads=1).predict(next(clips.read_frames(clips.read_clip(clip_file))).picture)
-    places = np.array([[float(row[name]) for name in FACE15.columns] for row in rows]).reshape(CLIP_FRAMES, -1, 2)
-    assert places[0] == pytest.approx(first.keypoints, abs=0.01)
-    assert np.abs(places - places[0] - np.arange(CLIP_FRAMES)[:, None, None] * (STEP_PX, 0)).mean() < 1.5
+    points = np.array([[float(row[name]) for name in FACE15.columns] for row in rows]).reshape(CLIP_FRAMES, -1, 2)
+    assert points[0] == pytest.approx(first.keypoints, abs=0.01)
+    assert np.abs(points - points[0] - np.arange(CLIP_FRAMES)[:, None, None] * (STEP_PX, 0)).mean() < 1.5
 
 
 def test_keypoints_of_a_clip_are_smoothed_by_default(clip_file: Path, written: Path, tmp_path: Path) -> None:

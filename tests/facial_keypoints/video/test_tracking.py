@@ -170,9 +170,7 @@ def test_background_detection_does_not_block_frames(predictor: Predictor) -> Non
     assert np.abs(face.keypoints - expected.keypoints).max() < 1.5
 
 
-def test_cuts_run_one_detection_at_a_time_and_drop_outdated_results(
-    predictor: Predictor,
-) -> None:
+def test_cuts_run_one_detection_at_a_time_and_drop_outdated_results(predictor: Predictor) -> None:
     release, started, calls, haar = threading.Event(), threading.Event(), [], Haar()
 
     def slow(picture: UInt8) -> Boxes:
