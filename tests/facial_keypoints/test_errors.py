@@ -30,7 +30,7 @@ from tests.conftest import ROOT
         (KeyboardInterrupt(), 130, "interrupted\n"),
     ],
 )
-def test_exit_code_and_message_of_each_error(
+def test_each_error_has_its_exit_code_and_message(
     error: BaseException | None, code: int, line: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def main() -> None:

@@ -87,7 +87,7 @@ def test_fit_and_transform_match_hand_calculation() -> None:
         ([[1, 2], [9, 9]], [[4, 6], [0, 0]], [False, False], [[1, 0, 0], [0, 1, 0]]),  # no point: the identity
     ],
 )
-def test_fit_of_too_few_or_coinciding_points(
+def test_fit_of_too_few_or_coinciding_points_does_not_turn_or_scale(
     before: npt.ArrayLike, after: npt.ArrayLike, mask: list[bool], matrix: npt.ArrayLike
 ) -> None:
     np.testing.assert_allclose(fit_similarity(before, after, np.array([mask]))[0], np.array(matrix), atol=1e-12)

@@ -86,7 +86,7 @@ def test_angles_are_the_inverse_of_rotations() -> None:
     np.testing.assert_allclose(angles(rotations(degrees)), degrees, atol=1e-9)
 
 
-def test_signs_of_yaw_pitch_and_roll() -> None:
+def test_positive_yaw_pitch_and_roll_turn_left_up_and_clockwise() -> None:
     nose = np.array([0.0, 0.0, 1.0])  # towards the camera; x to the right of the picture, y down
     top = np.array([0.0, -1.0, 0.0])
     yaw, pitch, roll = rotations(20.0 * np.eye(3))

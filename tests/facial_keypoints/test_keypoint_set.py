@@ -134,7 +134,7 @@ def test_keypoint_set_survives_a_json_round_trip(keypoint_set: KeypointSet) -> N
     assert from_dict(json.loads(json.dumps(to_dict(keypoint_set))), "file") == keypoint_set
 
 
-def test_eyes_and_roles_of_the_built_in_sets() -> None:
+def test_built_in_sets_define_eyes_and_roles() -> None:
     assert FACE15.eyes == ((0,), (1,))
     assert FACE68.eyes == (tuple(range(42, 48)), tuple(range(36, 42)))
     assert (FACE15.role("nose_tip"), FACE68.role("nose_tip"), FACE68.role("tail")) == ((10,), (30,), ())

@@ -93,7 +93,7 @@ def test_string_annotations_of_build_options_are_resolved(user_file: str) -> Non
     assert build_options(load_build(user_file))["units"].annotation is int
 
 
-def test_options_of_the_project_networks() -> None:
+def test_base_has_no_options_and_v2_has_a_width() -> None:
     assert list(build_options(load_build("base"))) == []
     assert list(build_options(load_build("v2"))) == ["width"]
 

@@ -40,7 +40,7 @@ def test_layers_match_the_paper() -> None:
     assert np.abs(dense).max() <= np.sqrt(6 / (1000 + 1000))  # Glorot & Bengio
 
 
-def test_layers_of_the_variant_with_five_convolutions() -> None:
+def test_variant_has_five_relu_convolutions_and_he_initialization() -> None:
     model = build((96, 96, 1), 68, convolutions=5)
     assert [layer.filters for layer in layers(model, keras.layers.Conv2D)] == [32, 64, 128, 256, 512]
     assert [layer.rate for layer in layers(model, keras.layers.Dropout)] == [0.25, 0.25]
