@@ -1,4 +1,4 @@
-"""A picture of drawn faces, whose keypoints are known."""
+"""A picture of drawn faces with known keypoints."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ import numpy as np
 from data_prep.synthetic import dataset
 from facial_keypoints.array_types import Float32, UInt8
 
-SIDE_PX, GAP_PX = 192, 40  # of each face, and between them: a drawn one is 96 px wide
+SIDE_PX, GAP_PX = 192, 40  # side of each face, enlarged from 96 px, and the gap between faces
 
 
 class Drawn(NamedTuple):
@@ -20,7 +20,7 @@ class Drawn(NamedTuple):
 
 
 def drawn_faces(rows: int = 2, columns: int = 3, seed: int = 3) -> Drawn:
-    """Returns a picture of so many faces; NaN is a keypoint without a label."""
+    """Returns a picture of rows x columns faces; a keypoint without a label is NaN."""
     step = SIDE_PX + GAP_PX
     picture = np.full((rows * step + GAP_PX, columns * step + GAP_PX, 3), 150, np.uint8)
     faces = dataset.read(2 * rows * columns, seed)

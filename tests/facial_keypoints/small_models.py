@@ -1,4 +1,4 @@
-"""Tiny ONNX networks whose output is known."""
+"""Small ONNX networks with a known output."""
 
 import json
 from pathlib import Path

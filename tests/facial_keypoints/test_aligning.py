@@ -1,4 +1,4 @@
-"""Aligned crops: five keypoints come to lie on the template, whatever the face's place, turn and size."""
+"""Aligned crops: five keypoints are moved to the template from any position, rotation and size."""
 
 import csv
 from pathlib import Path
@@ -24,7 +24,7 @@ CHOSEN = [FACE15.index(name) for name in TEMPLATE_PX]
 
 
 def face_at(five: np.ndarray) -> Face:
-    """Returns a face whose five keypoints are (5, 2)."""
+    """Returns a face with these five template keypoints, (5, 2)."""
     keypoints = np.full((15, 2), 9.0, np.float32)
     keypoints[CHOSEN] = five
     return Face((0, 0, 100, 100), keypoints, None, np.eye(2, 3), FACE15)
@@ -34,7 +34,7 @@ TEMPLATE = np.array(list(TEMPLATE_PX.values()))
 
 
 @given(st.floats(0.1, 10), st.floats(-3.1, 3.1), st.floats(-300, 300), st.sampled_from([112, 224]))
-def test_whatever_the_turn_and_size_the_keypoints_come_to_the_template(
+def test_alignment_moves_keypoints_to_the_template_from_any_position(
     scale: float, turn: float, shift: float, size_px: int
 ) -> None:
     step = scale * np.exp(1j * turn)
@@ -43,7 +43,7 @@ def test_whatever_the_turn_and_size_the_keypoints_come_to_the_template(
     np.testing.assert_allclose((found + 0.5) * 112 / size_px - 0.5, TEMPLATE, atol=0.01)
 
 
-def test_the_five_roles_are_enough_and_one_that_is_missing_is_named() -> None:
+def test_alignment_needs_five_roles_and_names_a_missing_one() -> None:
     five = from_names("five", list(TEMPLATE_PX), "five.csv")
     face = Face((0, 0, 100, 100), TEMPLATE.astype(np.float32), None, np.eye(2, 3), five)
     np.testing.assert_allclose(alignment_matrix(face), np.eye(2, 3), atol=1e-4)
@@ -54,13 +54,13 @@ def test_the_five_roles_are_enough_and_one_that_is_missing_is_named() -> None:
         alignment_matrix(four)
 
 
-def test_a_margin_keeps_the_middle_and_shows_more_around_it() -> None:
-    matrix = alignment_matrix(face_at(TEMPLATE), 112, margin=0.5)  # 112 px more on both sides together: half the scale
+def test_margin_scales_down_around_the_middle_of_the_crop() -> None:
+    matrix = alignment_matrix(face_at(TEMPLATE), 112, margin=0.5)  # 112 px more in total: half the scale
     np.testing.assert_allclose(matrix, [[0.5, 0, 27.75], [0, 0.5, 27.75]], atol=1e-4)
     np.testing.assert_allclose(matrix @ (55.5, 55.5, 1), (55.5, 55.5), atol=1e-4)
 
 
-def test_the_crop_is_square_and_as_large_as_asked_for() -> None:
+def test_align_returns_square_rgb_crops_of_the_requested_size() -> None:
     gray = np.full((300, 200), 90, np.uint8)
     crops = align(gray, [face_at(TEMPLATE), face_at(TEMPLATE + 20)], 64)
     assert crops.shape == (2, 64, 64, 3)
@@ -68,7 +68,7 @@ def test_the_crop_is_square_and_as_large_as_asked_for() -> None:
     assert align(gray, [], 64).shape == (0, 64, 64, 3)
 
 
-def test_the_command_writes_level_faces_and_their_matrices(tmp_path: Path) -> None:
+def test_align_command_writes_level_faces_and_their_matrices(tmp_path: Path) -> None:
     if not PHOTO.is_file():
         pytest.skip("no photos")
     out = tmp_path / "out"
@@ -79,26 +79,28 @@ def test_the_command_writes_level_faces_and_their_matrices(tmp_path: Path) -> No
     picture = read_picture(PHOTO)
     for row, face in zip(rows, Predictor(threads=1).predict(picture), strict=True):
         matrix = np.array([float(row[name]) for name in ("xx", "xy", "x0", "yx", "yy", "y0")]).reshape(2, 3)
-        cut = np.asarray(Image.open(out / row["crop"]), int)
-        assert (cut == align(PHOTO, [face], 160, 0.1)[0]).all()
-        assert np.abs(cut - crop(picture, matrix, 160, 160)).max() <= 1
+        cropped = np.asarray(Image.open(out / row["crop"]), int)
+        assert (cropped == align(PHOTO, [face], 160, 0.1)[0]).all()
+        assert np.abs(cropped - crop(picture, matrix, 160, 160)).max() <= 1
         found = transform(face.keypoints[CHOSEN], matrix)
         assert abs(found[0, 1] - found[1, 1]) < 6  # eyes are level
         assert np.linalg.norm(found.mean(axis=0) - ((TEMPLATE + 0.5) / 112 + 0.1).mean(axis=0) / 1.2 * 160) < 1
 
 
 @pytest.mark.parametrize(
-    ("options", "says"),
+    ("options", "message"),
     [
         (["--size", "0"], "--size 0: must be 1 to 4096 px"),
         (["--margin", "-1"], "--margin -1.0: must be 0 to 2"),
         (["--margin", "nan"], "--margin nan: must be 0 to 2"),
     ],
 )
-def test_bad_options_are_one_line_and_nothing_is_written(tmp_path: Path, options: list[str], says: str) -> None:
+def test_bad_options_and_clips_are_refused_and_nothing_is_written(
+    tmp_path: Path, options: list[str], message: str
+) -> None:
     picture = tmp_path / "gray.png"
     Image.new("L", (50, 50)).save(picture)
-    with pytest.raises(InputError, match=says):
+    with pytest.raises(InputError, match=message):
         main(["align", str(picture), "--out", str(tmp_path / "out"), *options])
     clip = tmp_path / "clip.mp4"
     with pytest.raises(InputError, match="is a clip"):
@@ -106,7 +108,7 @@ def test_bad_options_are_one_line_and_nothing_is_written(tmp_path: Path, options
     assert list(tmp_path.iterdir()) == [picture]
 
 
-def test_a_picture_without_faces_gives_an_empty_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_picture_without_faces_gives_an_empty_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     picture = tmp_path / "gray.png"
     Image.new("L", (50, 50)).save(picture)
     main(["align", str(picture), "--out", str(tmp_path / "out")])

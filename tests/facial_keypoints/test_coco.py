@@ -1,4 +1,4 @@
-"""Predictions as COCO: the category, and each face as an annotation that nobody has reviewed."""
+"""Predictions as a COCO file: the category, and each face as an annotation that is not reviewed."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ from facial_keypoints.results import PictureFaces
 CAT = {"name": "cat", "keypoints": ["left_ear", "chin", "right_ear"], "skeleton": [["left_ear", "chin", "right_ear"]]}
 
 
-def test_each_face_is_an_annotation_that_is_not_reviewed(tmp_path: Path) -> None:
+def test_each_face_is_written_as_an_unreviewed_annotation(tmp_path: Path) -> None:
     face = {"box": [1.0, 2.0, 9.0, 9.0], "keypoints": [[8.5, 3], [5, 9.25], [2, 4]], "score": 0.75}
     pictures = [PictureFaces("none.png", 30, 20, []), PictureFaces("two.png", 40, 50, [face, face])]
     write_coco(tmp_path / "cats.json", pictures, from_dict(CAT, "cat"), "mine")
@@ -25,7 +25,7 @@ def test_each_face_is_an_annotation_that_is_not_reviewed(tmp_path: Path) -> None
     (category,) = written["categories"]
     assert category["name"] == "cat"
     assert category["keypoints"] == CAT["keypoints"]
-    assert category["skeleton"] == [[1, 2], [2, 3]]  # a run of three is two lines, counted from 1
+    assert category["skeleton"] == [[1, 2], [2, 3]]  # a line through three points is two edges, counted from 1
     first, second = written["annotations"]
     assert first == {
         "id": 1,
@@ -43,7 +43,7 @@ def test_each_face_is_an_annotation_that_is_not_reviewed(tmp_path: Path) -> None
     assert second == {**first, "id": 2}
 
 
-def test_keypoints_that_span_no_box_have_that_of_the_face(tmp_path: Path) -> None:
+def test_annotation_of_a_single_keypoint_has_the_box_of_the_face(tmp_path: Path) -> None:
     face = {"box": [1, 2, 9, 9], "keypoints": [[8.5, 3]], "score": 1}
     write_coco(
         tmp_path / "a.json",
@@ -55,7 +55,7 @@ def test_keypoints_that_span_no_box_have_that_of_the_face(tmp_path: Path) -> Non
     assert annotation["bbox"] == [1, 2, 9, 9]
 
 
-def test_a_file_of_ours_is_known(tmp_path: Path) -> None:
+def test_is_ours_recognizes_only_files_written_by_this_project(tmp_path: Path) -> None:
     write_coco(tmp_path / "ours.json", [], FACE15, "v2")
     assert is_ours(tmp_path / "ours.json")
     for name, text in {"a": "{", "b": "[]", "c": '{"info": {"description": "labels"}}'}.items():
@@ -64,8 +64,8 @@ def test_a_file_of_ours_is_known(tmp_path: Path) -> None:
     assert not is_ours(tmp_path / "none.json")
 
 
-def test_coco_s_own_library_reads_and_scores_the_file(tmp_path: Path) -> None:
-    """pycocotools, on which tools and other projects rely: the same file as labels and as predictions is perfect."""
+def test_pycocotools_reads_and_scores_the_file(tmp_path: Path) -> None:
+    """pycocotools: the file scores an average precision of 1 against itself, and 0 if shifted by 10 px."""
     coco, cocoeval = (pytest.importorskip(f"pycocotools.{name}") for name in ("coco", "cocoeval"))
     face = {"box": [1, 2, 39, 39], "keypoints": [[38.5, 3], [15, 39.25], [2, 4]], "score": 0.75}
     pictures = [PictureFaces(f"{n}.png", 60, 50, [{**face, "score": 0.5 + n / 10}]) for n in range(4)]

@@ -1,4 +1,4 @@
-"""Detectors: what they find in drawn and in real pictures, and on turned copies."""
+"""Detectors on drawn pictures and turned copies, and the cache of downloaded detector files."""
 
 import copy
 import hashlib
@@ -36,23 +36,23 @@ def drawn() -> Drawn:
     return drawn_faces(1, 2)
 
 
-def found(boxes: Boxes, drawn: Drawn) -> int:
-    """Returns how many drawn faces have a box whose eyes are where theirs are, within a quarter of their distance."""
+def count_found(boxes: Boxes, drawn: Drawn) -> int:
+    """Returns how many drawn faces have a box whose eyes are within a quarter of the eye distance of theirs."""
     eyes = drawn.keypoints[:, [1, 0]]
-    apart = np.linalg.norm(eyes[:, 0] - eyes[:, 1], axis=-1)
-    off = np.linalg.norm(eyes_in(boxes)[:, None] - eyes, axis=-1).mean(axis=-1)
-    return int((off.min(axis=0) < apart / 4).sum())
+    distance = np.linalg.norm(eyes[:, 0] - eyes[:, 1], axis=-1)
+    errors = np.linalg.norm(eyes_in(boxes)[:, None] - eyes, axis=-1).mean(axis=-1)
+    return int((errors.min(axis=0) < distance / 4).sum())
 
 
-def test_haar_finds_the_drawn_faces_in_color_and_gray_and_threads_share_it(drawn: Drawn) -> None:
+def test_haar_finds_drawn_faces_in_color_and_gray_and_in_threads(drawn: Drawn) -> None:
     haar = Haar()
     boxes = haar(drawn.picture)
-    assert found(boxes, drawn) == len(drawn.boxes)
+    assert count_found(boxes, drawn) == len(drawn.boxes)
     assert (boxes.turns == 0).all()
     np.testing.assert_array_equal(haar(drawn.picture[..., :1]).xywh, boxes.xywh)
     with ThreadPoolExecutor(4) as pool:
-        for other in pool.map(haar, [drawn.picture] * 4):
-            np.testing.assert_array_equal(other.xywh, boxes.xywh)
+        for from_thread in pool.map(haar, [drawn.picture] * 4):
+            np.testing.assert_array_equal(from_thread.xywh, boxes.xywh)
 
 
 @pytest.mark.parametrize(
@@ -63,29 +63,29 @@ def test_haar_finds_the_drawn_faces_in_color_and_gray_and_threads_share_it(drawn
         pytest.param(lambda: YuNet(YUNET_FILE), marks=pytest.mark.skipif(not YUNET_FILE.is_file(), reason="no YuNet")),
     ],
 )
-def test_a_detector_that_has_worked_is_copied_and_pickled(drawn: Drawn, make: Callable[[], Detector]) -> None:
+def test_used_detector_can_be_copied_and_pickled(drawn: Drawn, make: Callable[[], Detector]) -> None:
     detector = make()
     boxes = detector(drawn.picture)
-    for again in (pickle.loads(pickle.dumps(detector)), copy.deepcopy(detector)):
-        np.testing.assert_array_equal(again(drawn.picture).xywh, boxes.xywh)
+    for duplicate in (pickle.loads(pickle.dumps(detector)), copy.deepcopy(detector)):
+        np.testing.assert_array_equal(duplicate(drawn.picture).xywh, boxes.xywh)
 
 
-def test_boxes_are_in_px_of_the_picture_however_large_it_is(drawn: Drawn) -> None:
+def test_boxes_of_a_large_picture_are_in_its_own_pixels(drawn: Drawn) -> None:
     large = np.asarray(cv2.resize(drawn.picture, None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC), np.uint8)
-    assert found(Haar()(large), drawn._replace(keypoints=drawn.keypoints * 3)) == len(drawn.boxes)
+    assert count_found(Haar()(large), drawn._replace(keypoints=drawn.keypoints * 3)) == len(drawn.boxes)
 
 
-def test_haar_with_profiles_finds_what_it_finds_without(drawn: Drawn) -> None:
-    assert found(Haar(profile=True)(drawn.picture), drawn) == len(drawn.boxes)
+def test_haar_with_profiles_still_finds_frontal_faces(drawn: Drawn) -> None:
+    assert count_found(Haar(profile=True)(drawn.picture), drawn) == len(drawn.boxes)
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (5, 700, 3), (20, 20, 1)])
-def test_pictures_too_small_for_a_face_have_none(shape: tuple[int, ...]) -> None:
+def test_haar_finds_no_face_in_tiny_pictures(shape: tuple[int, ...]) -> None:
     assert len(Haar()(np.zeros(shape, np.uint8)).xywh) == 0
 
 
-def marked_at(picture: UInt8) -> Boxes:
-    """A detector of one thing: a white square, whose box is 20 wide and 40 high, if it is upright."""
+def detect_white_square(picture: UInt8) -> Boxes:
+    """A detector of one white square; its upright box is 20 px wide and 40 px high."""
     ys, xs = np.nonzero(picture[..., 0] > 128)
     xywh = np.array([[xs.mean() - 10, ys.mean() - 20, 20, 40]])
     return Boxes(xywh, np.ones(1), np.zeros(1), EyesInBox(0.5, 0.25, 0.5))
@@ -93,10 +93,10 @@ def marked_at(picture: UInt8) -> Boxes:
 
 @settings(max_examples=15)
 @given(st.integers(9, 90), st.integers(9, 50), st.sampled_from([4, 8]))
-def test_what_is_found_in_turned_copies_lies_where_it_is_in_the_picture(x: int, y: int, copies: int) -> None:
+def test_boxes_from_turned_copies_are_in_picture_coordinates(x: int, y: int, copies: int) -> None:
     picture = np.zeros((60, 100, 3), np.uint8)
     picture[y - 2 : y + 3, x - 2 : x + 3] = 255
-    boxes = Turned(marked_at, range(0, 360, 360 // copies))(picture)
+    boxes = Turned(detect_white_square, range(0, 360, 360 // copies))(picture)
     np.testing.assert_allclose(boxes.xywh, [[x - 10, y - 20, 20, 40]] * copies, atol=1)
     np.testing.assert_allclose(boxes.turns, np.arange(copies) * 360 / copies)
     # The eyes are 10 px above the middle of an upright face; turned by a quarter clockwise, right of it.
@@ -105,43 +105,43 @@ def test_what_is_found_in_turned_copies_lies_where_it_is_in_the_picture(x: int, 
     np.testing.assert_allclose(eyes[copies // 4], (x + 10, y), atol=1)
 
 
-def bright(picture: UInt8) -> Boxes:
-    """A detector of one bright square, whose box is as large as it is."""
+def detect_bright_square(picture: UInt8) -> Boxes:
+    """A detector of one bright square, whose box has the size of the square."""
     ys, xs = np.nonzero(picture[..., 0] > 128)
     side = np.sqrt(len(xs))
     return Boxes(np.array([[xs.mean() - side / 2, ys.mean() - side / 2, side, side]]), np.ones(1), np.zeros(1), EYES)
 
 
 @pytest.mark.parametrize("degrees", [0, 25, 90])
-def test_a_large_picture_is_made_smaller_before_it_is_turned(degrees: float) -> None:
+def test_large_picture_is_scaled_down_before_it_is_turned(degrees: float) -> None:
     picture = np.zeros((4000, 6000, 3), np.uint8)
     picture[900:1300, 4700:5100] = 255
-    searched: list[int] = []
+    sides_px: list[int] = []
 
-    def noted(copy: UInt8) -> Boxes:
-        searched.append(max(copy.shape))
-        return bright(copy)
+    def detect(turned_copy: UInt8) -> Boxes:
+        sides_px.append(max(turned_copy.shape))
+        return detect_bright_square(turned_copy)
 
-    boxes = Turned(noted, [degrees])(picture)
+    boxes = Turned(detect, [degrees])(picture)
     np.testing.assert_allclose(boxes.xywh, [[4700, 900, 400, 400]], atol=6)
-    assert searched == [pytest.approx(1280 / 0.7, abs=2)]  # of which the detectors search 1,280 px, as of a larger one
+    assert sides_px == [pytest.approx(1280 / 0.7, abs=2)]  # the detectors scale larger pictures to 1,280 px anyway
 
 
-def test_a_picture_longer_than_opencv_can_turn_has_its_faces_all_the_same() -> None:
+def test_turned_finds_faces_in_pictures_too_long_for_opencv_to_warp() -> None:
     picture = np.zeros((60, 40_000, 3), np.uint8)
     picture[:, 30_000:30_060] = 255
-    (x, y, width, height), *_ = Turned(bright, [0, 25, -25])(picture).xywh
+    (x, y, width, height), *_ = Turned(detect_bright_square, [0, 25, -25])(picture).xywh
     assert (x, y) == (pytest.approx(30_000, abs=30), pytest.approx(0, abs=30))
     assert width == height == pytest.approx(60, abs=30)
     assert len(Turned(Haar(), [-25, 25])(picture).xywh) == 0
 
 
-def test_faces_on_their_side_and_upside_down(drawn: Drawn) -> None:
+def test_turned_haar_finds_faces_lying_on_their_side(drawn: Drawn) -> None:
     haar = Turned(Haar(), range(0, 360, 90))
     height = drawn.picture.shape[0]
     turned = np.ascontiguousarray(np.rot90(drawn.picture, -1))  # clockwise
     keypoints = np.stack([height - 1 - drawn.keypoints[..., 1], drawn.keypoints[..., 0]], axis=-1)
-    assert found(haar(turned), drawn._replace(keypoints=keypoints)) == len(drawn.boxes)
+    assert count_found(haar(turned), drawn._replace(keypoints=keypoints)) == len(drawn.boxes)
 
 
 @pytest.fixture(scope="module")
@@ -152,10 +152,10 @@ def yunet() -> YuNet:
 
 
 def test_yunet_finds_drawn_faces(yunet: YuNet, drawn: Drawn) -> None:
-    assert found(yunet(drawn.picture), drawn) == len(drawn.boxes)
+    assert count_found(yunet(drawn.picture), drawn) == len(drawn.boxes)
 
 
-def test_yunet_s_file_is_missing_or_another(tmp_path: Path) -> None:
+def test_missing_or_wrong_yunet_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file; give YuNet's"):
         YuNet(tmp_path / "a.onnx")
     for content in (b"hello", b"", (ROOT / "artifacts/pretrained/v2/model.onnx").read_bytes()):
@@ -165,14 +165,14 @@ def test_yunet_s_file_is_missing_or_another(tmp_path: Path) -> None:
 
 
 class Site:
-    """A local site with one file."""
+    """A local web server with one file."""
 
     def __init__(self, folder: Path, content: bytes) -> None:
         self.requests = 0
 
         def handler(*arguments: Any) -> SimpleHTTPRequestHandler:
             self.requests += 1
-            return Quiet(*arguments, directory=str(folder))
+            return QuietHandler(*arguments, directory=str(folder))
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         (folder / "detector.onnx").write_bytes(content)
@@ -180,7 +180,7 @@ class Site:
         self.file = RemoteFile(url, hashlib.sha256(content).hexdigest(), len(content))
 
 
-class Quiet(SimpleHTTPRequestHandler):
+class QuietHandler(SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         """Prints nothing."""
 
@@ -207,7 +207,7 @@ def site(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Site]:
     site.server.server_close()
 
 
-def test_a_file_is_fetched_once_and_again_where_it_is_damaged(site: Site, cache: Path) -> None:
+def test_remote_file_is_fetched_once_and_again_if_damaged(site: Site, cache: Path) -> None:
     path = cached(site.file)
     assert path == cache / "detector.onnx"
     assert path.read_bytes() == CONTENT
@@ -220,7 +220,7 @@ def test_a_file_is_fetched_once_and_again_where_it_is_damaged(site: Site, cache:
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "message"),
     [
         ({"sha256": "0" * 64}, "is not the expected file (its SHA-256 differs); fetch detector.onnx yourself and give"),
         ({"size_bytes": 5}, "is not the expected file"),
@@ -230,26 +230,26 @@ def test_a_file_is_fetched_once_and_again_where_it_is_damaged(site: Site, cache:
     ],
     ids=["hash", "longer", "shorter", "missing", "offline"],
 )
-def test_another_file_or_none_is_one_line_and_nothing_is_stored(
-    site: Site, cache: Path, change: dict[str, Any], says: str
+def test_wrong_or_unreachable_remote_file_is_an_error_and_is_not_stored(
+    site: Site, cache: Path, change: dict[str, Any], message: str
 ) -> None:
     if "url" in change:
         change = {"url": change["url"].format(site=site.file.url.rpartition("/")[0])}
     file = site.file._replace(**change)
     with pytest.raises(InputError) as error:
         cached(file)
-    assert str(error.value).startswith(f"{file.url}: {says}")
+    assert str(error.value).startswith(f"{file.url}: {message}")
     assert "--detector FILE.onnx" in str(error.value)
     assert not cache.exists()
 
 
-def test_a_cache_that_cannot_be_written_is_one_line(site: Site, cache: Path) -> None:
+def test_unwritable_cache_is_an_error_that_names_the_variable(site: Site, cache: Path) -> None:
     cache.parent.write_text("a file", encoding="utf-8")
     with pytest.raises(InputError, match=r"cannot be written .*; set FACIAL_KEYPOINTS_CACHE to another folder"):
         cached(site.file)
 
 
-def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cache_folder_follows_the_environment_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("FACIAL_KEYPOINTS_CACHE", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
     assert cache_folder() == Path.home() / ".cache" / "facial-keypoints"
@@ -271,5 +271,5 @@ def test_yunet_fetches_its_file_when_none_is_given(
     monkeypatch.setattr(yunet_module, "FILE", site.file)
     for detector in (YuNet(), chosen_detector("yunet")):
         assert detector is not None
-        assert found(detector(drawn.picture), drawn) == len(drawn.boxes)
+        assert count_found(detector(drawn.picture), drawn) == len(drawn.boxes)
     assert site.requests == 1

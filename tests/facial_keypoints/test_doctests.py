@@ -1,4 +1,4 @@
-"""The examples in the docstrings of the public names run and print what they say."""
+"""The examples in the docstrings of the public names run and print the documented output."""
 
 import doctest
 import shutil
@@ -23,7 +23,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("name", ["facial_keypoints", *dir(facial_keypoints)])
-def test_each_public_name_has_an_example_that_runs(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_public_name_has_a_passing_example(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if name == "YuNet":
         if not YUNET_FILE.is_file():
             pytest.skip("YuNet's file is not here")

@@ -1,4 +1,4 @@
-"""Bad input is one line and exit code 2."""
+"""Bad input ends a command with a one-line error and exit code 2."""
 
 import errno
 import os
@@ -30,7 +30,9 @@ from tests.conftest import ROOT
         (KeyboardInterrupt(), 130, "interrupted\n"),
     ],
 )
-def test_exit_codes(error: BaseException | None, code: int, line: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_error_has_its_exit_code_and_message(
+    error: BaseException | None, code: int, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     def main() -> None:
         if error:
             raise error
@@ -44,7 +46,7 @@ def test_exit_codes(error: BaseException | None, code: int, line: str, capsys: p
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
-def test_a_disk_that_is_really_full(capsys: pytest.CaptureFixture[str]) -> None:
+def test_full_disk_is_a_one_line_error(capsys: pytest.CaptureFixture[str]) -> None:
     def main() -> None:
         with Path("/dev/full").open("wb") as file:
             np.save(file, np.zeros(100_000))
@@ -57,7 +59,7 @@ def test_a_disk_that_is_really_full(capsys: pytest.CaptureFixture[str]) -> None:
     assert printed.count("\n") == 1
 
 
-def test_an_error_of_the_project_itself_keeps_its_traceback() -> None:
+def test_unexpected_error_keeps_its_traceback() -> None:
     def main() -> None:
         raise OSError(errno.EINVAL, "Invalid argument")
 
@@ -65,31 +67,31 @@ def test_an_error_of_the_project_itself_keeps_its_traceback() -> None:
         run(main)
 
 
-def test_what_a_library_says_becomes_one_short_line() -> None:
+def test_one_line_shortens_the_message_of_an_error() -> None:
     assert one_line(ValueError("bad\n\n   shape: (3, 4)")) == "bad shape: (3, 4)"
     assert one_line(KeyError()) == "KeyError"
     assert len(one_line(OSError("word " * 1000))) <= SHORT_CHARACTERS
 
 
 def in_locale_c(code: str) -> subprocess.CompletedProcess[str]:
-    """Runs code where Python takes file names and the terminal to be ASCII."""
+    """Runs code in a locale in which file names and the terminal are ASCII."""
     environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     command = [sys.executable, "-c", f"from facial_keypoints.errors import run\n{code}\nrun(main)"]
     return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, encoding="ascii", check=False)
 
 
-def test_a_terminal_that_knows_ascii_alone_gets_the_rest_escaped() -> None:
+def test_output_to_an_ascii_terminal_is_escaped() -> None:
     done = in_locale_c(r"def main(): print('M\u00fcller 15\u00b0')")
     assert (done.stdout, done.returncode) == ("M\\xfcller 15\\xb0\n", 0)
 
 
-def test_a_file_s_name_that_the_locale_does_not_know_is_one_line() -> None:
+def test_file_name_that_the_locale_cannot_encode_is_a_one_line_error() -> None:
     done = in_locale_c(r"def main(): open('/tmp/M\u00fcller.csv', encoding='utf-8')")
     assert done.returncode == 2
     line = "its name has characters that this locale does not have; set PYTHONUTF8=1"
     assert done.stderr == f"error: /tmp/M\\xfcller.csv: {line}\n"
 
 
-def test_callers_can_catch_bad_input_without_importing_its_class() -> None:
+def test_input_error_can_be_caught_as_value_error() -> None:
     with pytest.raises(ValueError, match=r"missing\.jpg: no such file"):
         read_picture("missing.jpg")

@@ -28,7 +28,7 @@ from tests.facial_keypoints.drawn import Drawn, drawn_faces
 from tests.facial_keypoints.small_models import means_of_channels
 
 PHOTOS = ROOT.parent / "shared" / "photos"
-EXACT = 0.09  # of the eyes' distance: drawn faces' mean error, by a network that was trained on photographs
+MAX_ERROR = 0.09  # mean error on drawn faces as a share of the eye distance; the network was trained on photographs
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def drawn() -> Drawn:
 
 
 def errors(faces: list[Face], drawn: Drawn) -> Float64:
-    """Returns the mean error of each drawn face's nearest prediction, float64 (F,), of its eyes' distance."""
+    """Returns the mean error of each drawn face's nearest prediction as a share of its eye distance, float64 (F,)."""
     off = np.array([np.linalg.norm(face.keypoints - drawn.keypoints, axis=-1) for face in faces])
     eyes = np.linalg.norm(drawn.keypoints[:, 0] - drawn.keypoints[:, 1], axis=-1)
     return np.asarray(np.nanmean(off, axis=-1).min(axis=0) / eyes)
@@ -52,10 +52,10 @@ def true_boxes(drawn: Drawn) -> Callable[[UInt8], Boxes]:
     return lambda picture: given_boxes(drawn.boxes)
 
 
-def test_drawn_faces_are_found_where_they_are_and_nothing_else(predictor: Predictor, drawn: Drawn) -> None:
+def test_predict_finds_exactly_the_drawn_faces_ordered_by_uncertainty(predictor: Predictor, drawn: Drawn) -> None:
     faces = predictor.predict(drawn.picture)
     assert len(faces) == len(drawn.boxes)
-    assert errors(faces, drawn).mean() < EXACT
+    assert errors(faces, drawn).mean() < MAX_ERROR
     assert [uncertainty(face) for face in faces] == sorted(uncertainty(face) for face in faces)
     for face in faces:
         x, y, width, height = face.box
@@ -66,7 +66,9 @@ def test_drawn_faces_are_found_where_they_are_and_nothing_else(predictor: Predic
         assert face.expected_error.shape == (15,)
 
 
-def test_unsure_boxes_are_for_networks_that_can_reject_them(predictor: Predictor, drawn: Drawn, tmp_path: Path) -> None:
+def test_unsure_boxes_are_used_only_by_networks_with_expected_errors(
+    predictor: Predictor, drawn: Drawn, tmp_path: Path
+) -> None:
     boxes = given_boxes(drawn.boxes)._replace(scores=np.array([0.95, 0.9, *[0.6] * 4]), sure_score=0.9)
     assert len(predictor.predict(drawn.picture, detector=lambda _: boxes)) == 6
     spec = ModelSpec(FACE15, (0,), False, Crop(4, 5, 1, tuple((m % 4, m / 5) for m in range(15))))
@@ -77,7 +79,7 @@ def test_unsure_boxes_are_for_networks_that_can_reject_them(predictor: Predictor
     assert sure(tilted).scores.tolist() == [0.95, 0.9]
 
 
-def test_given_boxes_are_kept_all_and_in_order(predictor: Predictor, drawn: Drawn) -> None:
+def test_given_boxes_all_give_a_face_in_their_order(predictor: Predictor, drawn: Drawn) -> None:
     empty = [[0.0, 0.0, 30.0, 30.0]]
     faces = predictor.predict(drawn.picture, boxes=np.concatenate([drawn.boxes, empty, drawn.boxes[:1]]))
     assert len(faces) == len(drawn.boxes) + 2
@@ -88,15 +90,17 @@ def test_given_boxes_are_kept_all_and_in_order(predictor: Predictor, drawn: Draw
     assert predictor.predict(drawn.picture, boxes=[]) == []
 
 
-def test_false_and_double_faces_of_a_detector_are_dropped(predictor: Predictor, drawn: Drawn) -> None:
-    def eager(picture: UInt8) -> Boxes:
+def test_false_and_duplicate_detections_are_dropped(predictor: Predictor, drawn: Drawn) -> None:
+    def detect_too_many(picture: UInt8) -> Boxes:
         return given_boxes([*drawn.boxes, *(drawn.boxes + 4), [0, 0, 40, 40], [225, 100, 60, 60], [-90, 300, 80, 80]])
 
-    assert len(predictor.predict(drawn.picture, detector=eager)) == len(drawn.boxes)
+    assert len(predictor.predict(drawn.picture, detector=detect_too_many)) == len(drawn.boxes)
 
 
 @pytest.mark.parametrize("degrees", [-45, 30, 45])
-def test_turned_faces_are_as_exact_as_upright_ones(predictor: Predictor, drawn: Drawn, degrees: float) -> None:
+def test_rotated_faces_are_predicted_as_accurately_as_upright_ones(
+    predictor: Predictor, drawn: Drawn, degrees: float
+) -> None:
     upright = errors(predictor.predict(drawn.picture, detector=true_boxes(drawn)), drawn).mean()
     height, width = drawn.picture.shape[:2]
     matrix = np.asarray(cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1), np.float64)
@@ -109,7 +113,7 @@ def test_turned_faces_are_as_exact_as_upright_ones(predictor: Predictor, drawn: 
     assert errors(faces, turned).mean() < 1.15 * upright
 
 
-def test_a_tilted_face_is_found_where_the_cascade_finds_no_upright_one(predictor: Predictor) -> None:
+def test_default_detector_finds_a_tilted_face_that_haar_misses(predictor: Predictor) -> None:
     one = drawn_faces(1, 1)
     height, width = one.picture.shape[:2]
     matrix = np.asarray(cv2.getRotationMatrix2D((width / 2, height / 2), 32, 1), np.float64)
@@ -118,23 +122,25 @@ def test_a_tilted_face_is_found_where_the_cascade_finds_no_upright_one(predictor
     assert predictor.predict(picture, detector=Haar()) == []
     faces = predictor.predict(picture)
     assert len(faces) == 1
-    assert errors(faces, tilted).mean() < EXACT
+    assert errors(faces, tilted).mean() < MAX_ERROR
 
 
-def test_a_crop_of_known_keypoints_needs_one_pass_and_a_bad_one_improves(predictor: Predictor, drawn: Drawn) -> None:
+def test_exact_crop_needs_one_pass_and_a_shifted_one_improves_with_more(predictor: Predictor, drawn: Drawn) -> None:
     known = predictor.predict(drawn.picture, boxes=drawn.boxes)
     crops = crop_of([face.keypoints for face in known], predictor.spec)
     again = predictor.predict_at(drawn.picture, crops, passes=1)
     np.testing.assert_allclose([face.crop for face in again], crops)
-    assert errors(again, drawn).mean() < EXACT
+    assert errors(again, drawn).mean() < MAX_ERROR
     shifted = crops.copy()
     shifted[:, 0, 2] += 15  # px of a crop of 96
-    once, thrice = (predictor.predict_at(drawn.picture, shifted, passes=passes) for passes in (1, 3))
-    far = [np.mean([abs(b.box[0] - a.box[0]) for a, b in zip(known, faces, strict=True)]) for faces in (once, thrice)]
-    assert far[1] < far[0] / 4
+    once, three_times = (predictor.predict_at(drawn.picture, shifted, passes=passes) for passes in (1, 3))
+    distances_px = [
+        np.mean([abs(b.box[0] - a.box[0]) for a, b in zip(known, faces, strict=True)]) for faces in (once, three_times)
+    ]
+    assert distances_px[1] < distances_px[0] / 4
 
 
-def test_gray_pictures_and_label_sources(predictor: Predictor, drawn: Drawn) -> None:
+def test_predict_accepts_gray_pictures_and_a_label_source(predictor: Predictor, drawn: Drawn) -> None:
     color = predictor.predict(drawn.picture, boxes=drawn.boxes[:1])[0]
     for gray in (drawn.picture[..., 0], drawn.picture[..., :1]):
         face = predictor.predict(gray, boxes=drawn.boxes[:1])[0]
@@ -147,7 +153,9 @@ def test_gray_pictures_and_label_sources(predictor: Predictor, drawn: Drawn) -> 
 @pytest.mark.parametrize(
     "corner", [(0, 0), (-60, 0), (0, -60), (250, 0)], ids=["inside", "left", "top", "far right of a narrow one"]
 )
-def test_faces_at_the_edge_and_half_outside(predictor: Predictor, drawn: Drawn, corner: tuple[int, int]) -> None:
+def test_faces_partly_outside_the_picture_have_finite_keypoints(
+    predictor: Predictor, drawn: Drawn, corner: tuple[int, int]
+) -> None:
     x, y, width, height = drawn.boxes[0].astype(int)
     left, top = max(0, x - corner[0] if corner[0] < 0 else x), max(0, y - corner[1] if corner[1] < 0 else y)
     part = drawn.picture[top : top + 150, left : left + 150]
@@ -156,7 +164,7 @@ def test_faces_at_the_edge_and_half_outside(predictor: Predictor, drawn: Drawn, 
     assert np.isfinite(face.box).all()
 
 
-def test_a_picture_of_one_pixel_has_no_faces_and_any_box_is_borne(predictor: Predictor) -> None:
+def test_one_pixel_picture_has_no_faces_and_accepts_any_box(predictor: Predictor) -> None:
     dot = np.zeros((1, 1, 3), np.uint8)
     assert predictor.predict(dot) == []
     faces = predictor.predict(dot, boxes=[[0.0, 0.0, 1.0, 1.0], [-1e4, 1e4, 300.0, 200.0], [0.0, 0.0, 1e-3, 1e-3]])
@@ -178,27 +186,25 @@ def test_a_picture_of_one_pixel_has_no_faces_and_any_box_is_borne(predictor: Pre
         (np.zeros((0, 4), np.uint8), r"picture: has shape \(0, 4\)"),
     ],
 )
-def test_other_pictures_are_refused(predictor: Predictor, picture: UInt8, message: str) -> None:
+def test_pictures_of_wrong_type_or_shape_are_refused(predictor: Predictor, picture: UInt8, message: str) -> None:
     with pytest.raises(InputError, match=message):
         predictor.predict(picture)
     with pytest.raises(InputError, match=message):
         predictor.predict_at(picture, np.eye(2, 3)[None])
 
 
-def test_a_path_an_array_and_a_pil_image_have_the_same_faces(
-    predictor: Predictor, drawn: Drawn, tmp_path: Path
-) -> None:
+def test_path_array_and_pil_image_give_the_same_faces(predictor: Predictor, drawn: Drawn, tmp_path: Path) -> None:
     path = tmp_path / "faces.png"
     write_picture(path, drawn.picture)
-    expected = predictor.predict(drawn.picture)
+    expected_faces = predictor.predict(drawn.picture)
     gray = Image.fromarray(drawn.picture).convert("L")  # the drawing is gray
     for picture in (path, str(path), Image.fromarray(drawn.picture), Image.open(path), gray):
-        for face, wanted in zip(predictor.predict(picture), expected, strict=True):
-            np.testing.assert_allclose(face.keypoints, wanted.keypoints, atol=0.01)
-    np.testing.assert_array_equal(draw_faces(path, expected), draw_faces(drawn.picture, expected))
+        for face, expected in zip(predictor.predict(picture), expected_faces, strict=True):
+            np.testing.assert_allclose(face.keypoints, expected.keypoints, atol=0.01)
+    np.testing.assert_array_equal(draw_faces(path, expected_faces), draw_faces(drawn.picture, expected_faces))
 
 
-def test_a_damaged_pil_image_is_one_line(predictor: Predictor, drawn: Drawn, tmp_path: Path) -> None:
+def test_damaged_pil_image_is_refused(predictor: Predictor, drawn: Drawn, tmp_path: Path) -> None:
     path = tmp_path / "faces.png"
     write_picture(path, drawn.picture)
     path.write_bytes(path.read_bytes()[:5000])
@@ -206,7 +212,7 @@ def test_a_damaged_pil_image_is_one_line(predictor: Predictor, drawn: Drawn, tmp
         predictor.predict(image)
 
 
-def test_a_keypoint_by_its_name(predictor: Predictor, drawn: Drawn) -> None:
+def test_keypoints_are_looked_up_by_name(predictor: Predictor, drawn: Drawn) -> None:
     (face,) = predictor.predict(drawn.picture, boxes=drawn.boxes[:1])
     assert predictor.keypoint_names == FACE15.names
     assert face["nose_tip"] == tuple(face.keypoints[10].tolist())
@@ -215,7 +221,7 @@ def test_a_keypoint_by_its_name(predictor: Predictor, drawn: Drawn) -> None:
             face["ear"]
 
 
-def test_a_role_is_a_keypoint_by_the_name_of_face15() -> None:
+def test_roles_of_any_keypoint_set_have_the_names_of_face15() -> None:
     points = np.arange(136, dtype=np.float32).reshape(68, 2)
     face = Face((0, 0, 9, 9), points, None, np.eye(2, 3), FACE68)
     assert face.role("nose_tip") == (60, 61)
@@ -224,15 +230,15 @@ def test_a_role_is_a_keypoint_by_the_name_of_face15() -> None:
         face.role("tail")
 
 
-def test_a_face_measures_itself(predictor: Predictor, drawn: Drawn) -> None:
+def test_measures_of_a_face_are_those_of_its_keypoints(predictor: Predictor, drawn: Drawn) -> None:
     face = predictor.predict(drawn.picture)[0]
     found = face.measures()
     assert found == measures(face.keypoints, FACE15)
-    apart = np.hypot(*np.subtract(face["left_eye_center"], face["right_eye_center"]))
-    assert found.pupil_distance_px == pytest.approx(float(apart))
+    eye_distance_px = np.hypot(*np.subtract(face["left_eye_center"], face["right_eye_center"]))
+    assert found.pupil_distance_px == pytest.approx(float(eye_distance_px))
 
 
-def test_a_face_as_json(predictor: Predictor, drawn: Drawn) -> None:
+def test_face_is_converted_to_json_values(predictor: Predictor, drawn: Drawn) -> None:
     (face,) = predictor.predict(drawn.picture, boxes=drawn.boxes[:1])
     values = json.loads(json.dumps(face.to_dict()))
     assert tuple(values["keypoints"]) == FACE15.names
@@ -244,7 +250,7 @@ def test_a_face_as_json(predictor: Predictor, drawn: Drawn) -> None:
     assert replace(face, expected_error=None).to_dict()["expected_error"] is None
 
 
-def test_threads_share_a_predictor(predictor: Predictor) -> None:
+def test_predictor_can_be_shared_by_threads(predictor: Predictor) -> None:
     small = drawn_faces(1, 1)
     alone = predictor.predict(small.picture)[0].keypoints
     with ThreadPoolExecutor(4) as pool:
@@ -252,25 +258,25 @@ def test_threads_share_a_predictor(predictor: Predictor) -> None:
             np.testing.assert_array_equal(faces[0].keypoints, alone)
 
 
-def test_of_coinciding_faces_the_first_stays() -> None:
+def test_first_of_coinciding_faces_is_kept() -> None:
     def face(x: float, size: float) -> Face:
         keypoints = np.array([[x, 0], [x, size]], np.float32)
         return Face((x, 0, size, size), keypoints, None, np.eye(2, 3), FACE15)
 
-    first, same, smaller, beside = face(0, 100), face(10, 100), face(60, 10), face(60, 100)
-    assert each_once([first, same, beside, smaller]) == [first, beside, smaller]
+    first, duplicate, smaller, beside = face(0, 100), face(10, 100), face(60, 10), face(60, 100)
+    assert each_once([first, duplicate, beside, smaller]) == [first, beside, smaller]
     assert each_once([]) == []
     assert uncertainty(first) == 0
 
 
-def test_faces_are_drawn_on_a_copy(predictor: Predictor, drawn: Drawn) -> None:
+def test_draw_faces_returns_a_copy_of_the_picture(predictor: Predictor, drawn: Drawn) -> None:
     before = drawn.picture.copy()
     faces = predictor.predict(drawn.picture, boxes=drawn.boxes)
     overlay = draw_faces(drawn.picture, faces)
     np.testing.assert_array_equal(drawn.picture, before)
     x, y = np.round(faces[0].keypoints[FACE15.index("nose_tip")]).astype(int)
     assert overlay[y, x].tolist() == [255, 0, 255]
-    assert (overlay[:5] == before[:5]).all()  # nothing away from the faces
+    assert (overlay[:5] == before[:5]).all()  # pixels away from the faces are unchanged
     np.testing.assert_array_equal(draw_faces(drawn.picture, []), before)
 
 
@@ -282,12 +288,12 @@ def photo(name: str) -> UInt8:
 
 
 @pytest.mark.parametrize(("name", "count"), [("six_faces.jpg", 6), ("two_faces.jpg", 2), ("one_face.png", 1)])
-def test_real_photos_have_their_faces_and_no_others(predictor: Predictor, name: str, count: int) -> None:
+def test_predict_finds_exactly_the_faces_of_real_photos(predictor: Predictor, name: str, count: int) -> None:
     faces = predictor.predict(photo(name))
     assert len(faces) == count
     for face in faces:
         left_eye, right_eye, nose = face.keypoints[[0, 1, 10]]
-        assert right_eye[0] < nose[0] < left_eye[0]  # the person's own left
+        assert right_eye[0] < nose[0] < left_eye[0]  # left is the person's own left
         assert box_of(crop_of_boxes(given_boxes([face.box]), predictor.spec)[0], predictor.spec) == pytest.approx(
             face.box
         )

@@ -1,4 +1,4 @@
-"""The project's own face detector: what it finds, its decoding by hand, and unusual pictures and values."""
+"""The project's own face detector: detections, decoding calculated by hand, and unusual pictures and values."""
 
 import copy
 import pickle
@@ -22,7 +22,7 @@ from facial_keypoints.pretrained import find, shipped, shipped_finder
 from tests.conftest import ROOT
 from tests.facial_keypoints.drawn import drawn_faces
 
-EXAMPLE, FACES = ROOT / "docs" / "example.jpg", 3  # drawn ones
+EXAMPLE, FACES = ROOT / "docs" / "example.jpg", 3  # drawn faces
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def example() -> UInt8:
 
 
 def empty_grids(rows: int = 4) -> list[Float32]:
-    """Returns grids of a square picture without faces; `rows`: of the coarsest one."""
+    """Returns grids of a square picture without faces; `rows` is the number of rows of the coarsest grid."""
     sides = [rows * STRIDES_PX[-1] // stride for stride in STRIDES_PX]
     grids = [np.zeros((side, side, OUTPUTS), np.float32) for side in sides]
     for grid in grids:
@@ -44,55 +44,55 @@ def empty_grids(rows: int = 4) -> list[Float32]:
     return grids
 
 
-def test_it_finds_the_faces_of_a_photo_where_the_keypoints_are(finder: FaceFinder, example: UInt8) -> None:
+def test_face_finder_finds_the_faces_of_the_example_picture(finder: FaceFinder, example: UInt8) -> None:
     faces = Predictor("v2").predict(example, detector=finder)
     assert len(faces) == FACES
     points, scores = finder.points(example)
     assert (np.diff(scores) <= 0).all()
     for face in faces:
         eyes = np.array([face["right_eye_center"], face["left_eye_center"]])
-        apart = np.linalg.norm(eyes[1] - eyes[0])
+        eye_distance = np.linalg.norm(eyes[1] - eyes[0])
         assert (
-            np.linalg.norm(points[:, :2] - eyes, axis=-1).mean(axis=-1).min() < 0.2 * apart
-        )  # it learned from photographs, not drawings
+            np.linalg.norm(points[:, :2] - eyes, axis=-1).mean(axis=-1).min() < 0.2 * eye_distance
+        )  # it was trained on photographs, not drawings
 
 
-def test_its_exact_boxes_need_no_more_passes_and_lead_to_the_same_keypoints(
+def test_exact_boxes_need_no_more_passes_for_the_same_keypoints(
     finder: FaceFinder, example: UInt8, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     predictor, boxes = Predictor("v2"), finder(example)
-    run, seen = predictor._run, {True: 0, False: 0}
+    run, counts = predictor._run, {True: 0, False: 0}
     faces = {}
     for exact in (True, False):
 
         def counted(images: UInt8, exact: bool = exact) -> Float32:
-            seen[exact] += len(images)
+            counts[exact] += len(images)
             return run(images)
 
         monkeypatch.setattr(predictor, "_run", counted)
-        given = boxes._replace(exact=exact)
-        found = predictor.predict(example, detector=lambda _, given=given: given)  # type: ignore[misc]
+        variant = boxes._replace(exact=exact)
+        found = predictor.predict(example, detector=lambda _, variant=variant: variant)  # type: ignore[misc]
         faces[exact] = sorted(found, key=lambda face: face.box)
     assert boxes.exact
-    assert FACES <= seen[True] <= seen[False]
-    for one, other in zip(faces[True], faces[False], strict=True):
-        assert np.abs(one.keypoints - other.keypoints).max() < 0.05 * one.box[2]
+    assert FACES <= counts[True] <= counts[False]
+    for with_exact, without in zip(faces[True], faces[False], strict=True):
+        assert np.abs(with_exact.keypoints - without.keypoints).max() < 0.05 * with_exact.box[2]
 
 
-def test_gray_and_color_arrays_and_paths_give_the_same_boxes(finder: FaceFinder, example: UInt8) -> None:
+def test_path_and_gray_and_color_arrays_give_the_same_boxes(finder: FaceFinder, example: UInt8) -> None:
     gray = cv2.cvtColor(example, cv2.COLOR_RGB2GRAY)
     for picture in (EXAMPLE, gray, gray[..., None]):
         np.testing.assert_allclose(finder(picture).xywh, finder(example).xywh, atol=0.5)
 
 
-def test_a_larger_picture_has_its_boxes_in_its_own_px(finder: FaceFinder, example: UInt8) -> None:
+def test_boxes_of_an_enlarged_picture_are_in_its_own_pixels(finder: FaceFinder, example: UInt8) -> None:
     large = cv2.resize(example, None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC)
-    small, found = finder(example).xywh, finder(large).xywh
-    nearest = np.abs(found[:, None] / 3 - small[None]).max(axis=-1).min(axis=0)
+    small, enlarged = finder(example).xywh, finder(large).xywh
+    nearest = np.abs(enlarged[:, None] / 3 - small[None]).max(axis=-1).min(axis=0)
     assert (nearest < 0.1 * small[:, 2]).all()
 
 
-def test_smaller_faces_are_found_where_the_user_asks_for_them(example: UInt8) -> None:
+def test_smallest_px_sets_the_size_of_the_faces_that_are_found(example: UInt8) -> None:
     wide = np.full((600, 2400, 3), 127, np.uint8)
     small = cv2.resize(example, None, fx=0.2, fy=0.2, interpolation=cv2.INTER_AREA)
     wide[200 : 200 + small.shape[0], 1000 : 1000 + small.shape[1]] = small
@@ -111,11 +111,13 @@ def test_smaller_faces_are_found_where_the_user_asks_for_them(example: UInt8) ->
         ((100, 10_000), 6.0, [0.256, 0.0192]),
     ],
 )
-def test_the_scales_of_the_search(shape: tuple[int, int], smallest_px: float | None, scales: list[float]) -> None:
+def test_search_scales_depend_on_picture_size_and_smallest_face(
+    shape: tuple[int, int], smallest_px: float | None, scales: list[float]
+) -> None:
     assert scales_of(shape, smallest_px) == pytest.approx(scales)
 
 
-def test_padding_fills_up_to_multiples_of_32() -> None:
+def test_padding_extends_the_sides_to_multiples_of_32() -> None:
     picture = np.full((33, 64), 9, np.uint8)
     filled = padded(picture)
     assert filled.shape == (64, 64)
@@ -127,7 +129,7 @@ def test_padding_fills_up_to_multiples_of_32() -> None:
 # --- Decoding, by hand ------------------------------------------------------------------------------------------------
 
 
-def test_a_cell_is_a_face_around_its_center() -> None:
+def test_cell_is_decoded_as_a_face_around_its_center() -> None:
     grids = empty_grids()
     face = (MEAN - 0.5) * 4  # in cells: a box of 4 cells, which is 64 px
     grids[1][2, 5] = np.concatenate([[3.0], face.ravel()])
@@ -139,8 +141,8 @@ def test_a_cell_is_a_face_around_its_center() -> None:
     np.testing.assert_allclose(eyes_in(boxes)[0], points[0, :2], atol=1e-4)
 
 
-def test_each_face_has_its_best_cell_and_parts_of_it_have_none() -> None:
-    # The first face at x = 100: two cells of its size, and one for its upper left quarter. Then a face beside it.
+def test_one_per_face_keeps_the_best_cell_of_each_face() -> None:
+    # Two cells of the first face's size and one for its upper left quarter, then one cell of a face beside it.
     cells = [(100, 60, 50), (104, 60, 50), (87.5, 47.5, 25), (140, 60, 50)]
     points = np.array([(MEAN - 0.5) * side + (x, y) for x, y, side in cells])
     found, scores = one_per_face(points, np.array([0.9, 0.6, 0.55, 0.5]))
@@ -149,7 +151,7 @@ def test_each_face_has_its_best_cell_and_parts_of_it_have_none() -> None:
 
 
 @pytest.mark.parametrize("degrees", [-40, 10, 170])
-def test_a_turned_face_has_a_turned_box_whose_eyes_are_its_own(degrees: float) -> None:
+def test_turned_face_has_a_turned_box_with_the_same_eyes(degrees: float) -> None:
     angle = np.radians(degrees)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     points = ((MEAN - 0.5) * 80 @ turn.T + (300, 200))[None]
@@ -163,43 +165,43 @@ def test_a_turned_face_has_a_turned_box_whose_eyes_are_its_own(degrees: float) -
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 10_000), (10_000, 1), (31, 33)])
-def test_pictures_without_room_for_a_face_have_none(finder: FaceFinder, shape: tuple[int, int]) -> None:
+def test_tiny_and_narrow_pictures_have_no_faces(finder: FaceFinder, shape: tuple[int, int]) -> None:
     assert finder(np.full((*shape, 3), 120, np.uint8)).xywh.shape == (0, 4)
 
 
-def test_a_picture_of_40_million_pixels(finder: FaceFinder, example: UInt8) -> None:
+def test_faces_are_found_in_a_picture_of_40_million_pixels(finder: FaceFinder, example: UInt8) -> None:
     picture = np.zeros((5000, 8000, 3), np.uint8)
     face = cv2.resize(example, None, fx=5, fy=5, interpolation=cv2.INTER_LINEAR)
     picture[500 : 500 + face.shape[0], 700 : 700 + face.shape[1]] = face
     assert (finder(picture).scores > SURE_SCORE).sum() == (finder(example).scores > SURE_SCORE).sum() == 3
 
 
-def test_a_picture_without_faces_has_none(finder: FaceFinder) -> None:
+def test_picture_of_stripes_has_no_faces(finder: FaceFinder) -> None:
     stripes = np.tile(np.repeat(np.arange(0, 256, 32).astype(np.uint8), 16), (200, 2))
     assert len(finder(stripes).scores) == 0
 
 
-def test_two_hundred_faces() -> None:
+def test_two_hundred_faces_are_found_in_one_picture() -> None:
     face = cv2.resize(drawn_faces(1, 1).picture, (80, 80), interpolation=cv2.INTER_AREA)
     boxes = FaceFinder(smallest_px=10)(np.tile(face, (10, 20, 1)))
     assert len(boxes.scores) == 200
 
 
 @pytest.mark.parametrize("smallest_px", [0, -3, float("nan"), float("inf")])
-def test_a_smallest_distance_that_is_none_is_one_line(smallest_px: float) -> None:
+def test_invalid_smallest_px_is_refused(smallest_px: float) -> None:
     with pytest.raises(InputError, match=r"smallest_px: is .*, expected a distance between the eyes above 0 px"):
         FaceFinder(smallest_px=smallest_px)
 
 
 @pytest.mark.parametrize("smallest", ["0", "-3", "nan", "inf"])
-def test_the_command_refuses_such_a_distance_in_one_line(smallest: str, tmp_path: Path) -> None:
+def test_command_refuses_an_invalid_smallest_option(smallest: str, tmp_path: Path) -> None:
     command = ["predict", str(EXAMPLE), "--detector", "face-finder", f"--smallest={smallest}", "--out"]
     with pytest.raises(InputError, match=r"^--smallest \S+: give a distance between the eyes above 0 px$"):
         facial_keypoints([*command, str(tmp_path / "out")])
     assert not (tmp_path / "out").exists()
 
 
-def test_smallest_is_for_the_face_finder_alone() -> None:
+def test_smallest_option_is_refused_for_other_detectors() -> None:
     with pytest.raises(InputError, match="--smallest 20: is for --detector face-finder only; leave it out"):
         chosen_detector("haar", smallest_px=20)
 
@@ -208,7 +210,7 @@ def test_smallest_is_for_the_face_finder_alone() -> None:
     "damage",
     [lambda content: b"", lambda content: content[: len(content) // 2], lambda content: content[:-9] + b"123456789"],
 )
-def test_a_damaged_model_file_is_one_line(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+def test_damaged_model_file_is_refused(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
     folder = tmp_path / "finder"
     shutil.copytree(shipped_finder(), folder)
     file = folder / "model.onnx"
@@ -218,7 +220,7 @@ def test_a_damaged_model_file_is_one_line(tmp_path: Path, damage: Callable[[byte
     assert "\n" not in str(error.value)
 
 
-def test_a_folder_without_a_face_finder_is_one_line(tmp_path: Path) -> None:
+def test_folder_without_a_face_finder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no such folder; give one that `python -m detection\.train` wrote"):
         FaceFinder(tmp_path / "missing")
     with pytest.raises(InputError, match=r"model\.onnx: no such file; write it with `python -m detection\.export"):
@@ -229,18 +231,18 @@ def test_a_folder_without_a_face_finder_is_one_line(tmp_path: Path) -> None:
         FaceFinder(threads=0)
 
 
-def test_it_is_no_model_of_keypoints() -> None:
+def test_face_finder_is_not_offered_as_a_keypoint_model() -> None:
     assert shipped_finder().name not in shipped()
     with pytest.raises(InputError, match="no such model; give one of v2, v2-68"):
         Predictor("face-finder")
 
 
-def test_a_copy_and_a_pickled_one_find_the_same(finder: FaceFinder, example: UInt8) -> None:
+def test_copied_and_pickled_face_finders_give_the_same_boxes(finder: FaceFinder, example: UInt8) -> None:
     own = FaceFinder(shipped_finder(), smallest_px=20, threads=1)
     for one in (finder, own):
         for other in (copy.deepcopy(one), pickle.loads(pickle.dumps(one))):
             np.testing.assert_array_equal(other(example).xywh, one(example).xywh)
 
 
-def test_int8_finds_the_same_faces(finder: FaceFinder, example: UInt8) -> None:
+def test_int8_model_finds_the_same_faces(finder: FaceFinder, example: UInt8) -> None:
     assert len(FaceFinder(int8=True)(example).scores) == len(finder(example).scores)

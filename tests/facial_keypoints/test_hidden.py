@@ -1,4 +1,4 @@
-"""Which files of a folder or zip are no part of a data set, and that hashes leave them out."""
+"""Hidden files of a folder or zip are not part of a data set, and hashes ignore them."""
 
 from pathlib import Path, PurePosixPath
 
@@ -11,17 +11,17 @@ HIDDEN = ["._a.pts", ".DS_Store", ".git/a.csv", "__MACOSX/._training.csv", "a/__
 
 
 @pytest.mark.parametrize("name", HIDDEN)
-def test_hidden(name: str) -> None:
+def test_system_files_and_dot_files_are_hidden(name: str) -> None:
     assert is_hidden(PurePosixPath(name))
 
 
 @pytest.mark.parametrize("name", ["a.pts", "a/b.csv", "a._b.csv", "MACOSX/a.csv"])
-def test_not_hidden(name: str) -> None:
+def test_ordinary_files_are_not_hidden(name: str) -> None:
     assert not is_hidden(PurePosixPath(name))
 
 
-def test_the_hash_of_a_folder_does_not_know_hidden_files(tmp_path: Path) -> None:
-    folder = tmp_path / ".cache" / "set"  # only what lies below it counts
+def test_folder_hash_ignores_hidden_files(tmp_path: Path) -> None:
+    folder = tmp_path / ".cache" / "set"  # a hidden parent folder does not hide the files below it
     (folder / "pictures").mkdir(parents=True)
     (folder / "pictures" / "a.png").write_bytes(b"1")
     before = path_hash(folder)

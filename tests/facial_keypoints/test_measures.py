@@ -1,4 +1,4 @@
-"""Measures: openness worked by hand, what a keypoint set allows, and what smoothing must not hide."""
+"""Measures: openness calculated by hand, the measures of each keypoint set, and openness without smoothing."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ LIPS = np.array([[0, 0], [1, -1], [2, -2], [3, -1], [4, 0], [3, 1], [2, 2], [1, 
 
 
 def face68(lids_px: float, gap_px: float) -> Float64:
-    """Returns a face from the front whose eyes and mouth are so much open, (68, 2)."""
+    """Returns a frontal face whose eyes and mouth are open by these distances, (68, 2)."""
     points = np.zeros((68, 2))
     for first, x in ((36, 100), (42, 160)):
         points[first : first + 6] = EYE * (5, lids_px / 2) + (x, 100)
@@ -26,17 +26,17 @@ def test_openness_is_height_over_width() -> None:
     assert openness(LIPS) == pytest.approx((2 + 4 + 2) / 3 / 4)
 
 
-def test_openness_neither_depends_on_size_nor_on_turn() -> None:
+def test_openness_is_independent_of_size_and_rotation() -> None:
     turn = np.array([[0, -3.0], [3.0, 0]])
     assert openness(EYE @ turn + 7) == pytest.approx(openness(EYE))
 
 
-def test_a_closed_eye_and_one_without_width_are_not_open() -> None:
+def test_openness_of_a_closed_or_zero_width_eye_is_0() -> None:
     assert openness(EYE * (1, 0)) == 0
     assert openness(EYE * 0) == 0
 
 
-def test_68_keypoints_have_every_measure() -> None:
+def test_face68_has_every_measure() -> None:
     found = measures(face68(lids_px=6, gap_px=9), FACE68)
     assert found.left_eye_openness == found.right_eye_openness == pytest.approx(6 / 20)
     assert found.mouth_openness == pytest.approx(9 * 2 / 3 / 40)
@@ -46,13 +46,13 @@ def test_68_keypoints_have_every_measure() -> None:
 
 def test_left_is_the_persons_own_left() -> None:
     points = face68(lids_px=6, gap_px=0)
-    points[42:48, 1] = 100  # the eye on the right of the picture closes
+    points[42:48, 1] = 100  # close the eye on the right of the picture
     found = measures(points, FACE68)
     assert found.left_eye_openness == 0
     assert found.right_eye_openness == pytest.approx(6 / 20)
 
 
-def test_15_keypoints_have_a_pose_but_no_lids() -> None:
+def test_face15_has_a_pose_but_no_openness() -> None:
     points = np.array([MEAN_FACE[name][:2] for name in FACE15.names])
     found = measures(points, FACE15)
     assert found[:3] == pytest.approx((0, 0, 0), abs=0.05)
@@ -60,15 +60,15 @@ def test_15_keypoints_have_a_pose_but_no_lids() -> None:
     assert found.pupil_distance_px == pytest.approx(63)
 
 
-def test_a_set_without_roles_has_no_measures() -> None:
+def test_set_without_roles_has_no_measures() -> None:
     assert measures(np.zeros((2, 2)), from_names("hand", ["thumb", "wrist"], "hand.csv")) == (None,) * len(COLUMNS)
 
 
-def test_a_keypoint_that_is_named_like_an_outline_is_none() -> None:
+def test_keypoint_named_like_an_outline_is_not_used_as_one() -> None:
     assert measures(np.zeros((1, 2)), from_names("odd", ["inner_lip"], "odd.csv")).mouth_openness is None
 
 
-def test_openness_is_that_of_unsmoothed_keypoints_and_the_rest_that_of_smoothed_ones() -> None:
+def test_openness_uses_unsmoothed_keypoints_unlike_other_measures() -> None:
     smoothed, blinking = face68(lids_px=8, gap_px=2), face68(lids_px=0, gap_px=2)
     blinking[:, 0] *= 1.5
     found = measures(smoothed, FACE68, unsmoothed=blinking)

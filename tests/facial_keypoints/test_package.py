@@ -1,4 +1,4 @@
-"""The library as others install it: what it imports, what its wheel holds, and that it predicts once installed."""
+"""The installed library: what it imports, what its wheel contains, and that it predicts."""
 
 import ast
 import subprocess
@@ -23,7 +23,7 @@ PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
 OFFLINE = ["--no-deps", "--no-index", "--no-build-isolation"]  # builds with the setuptools that is installed here
 
 
-def test_the_library_imports_its_five_dependencies_and_nothing_else() -> None:
+def test_library_imports_only_its_five_dependencies() -> None:
     found = set()
     for path in LIBRARY.rglob("*.py*"):
         if path.suffix in (".py", ".pyi"):
@@ -37,14 +37,14 @@ def test_the_library_imports_its_five_dependencies_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize("statement", ["import facial_keypoints", "from facial_keypoints import apply_filter"])
-def test_importing_the_library_loads_no_parser_no_database_and_no_clips(statement: str) -> None:
+def test_importing_the_library_loads_no_parser_database_or_video_module(statement: str) -> None:
     code = f"import sys; {statement}; print(*sys.modules)"
     loaded = _output([sys.executable, "-c", code], ROOT).split()
     unwanted = ("argparse", "sqlite3", "facial_keypoints.video.clips", "facial_keypoints.cli", "onnxruntime", "tqdm")
     assert [name for name in loaded if name.startswith(unwanted)] == []
 
 
-def test_every_public_name_is_exported_with_its_type() -> None:
+def test_stub_file_declares_every_public_name() -> None:
     stub = ast.parse((LIBRARY / "__init__.pyi").read_text(encoding="utf-8"))
     typed = [alias.name for node in stub.body if isinstance(node, ast.ImportFrom) for alias in node.names]
     assert sorted(typed) == sorted(dir(facial_keypoints))
@@ -54,7 +54,7 @@ def test_every_public_name_is_exported_with_its_type() -> None:
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of what the library is built from, so that a build leaves nothing in the project."""
+    """A copy of the files that the library is built from, so that a build leaves nothing in the project."""
     source = tmp_path_factory.mktemp("source")
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         copy(ROOT / name, source)
@@ -73,7 +73,7 @@ def wheel(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def environment(tmp_path: Path) -> Path:
-    """A fresh environment, which finds the dependencies where these tests do."""
+    """A fresh virtual environment that uses the dependencies installed for these tests."""
     folder = tmp_path / "environment"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
     code = "import sysconfig; print(sysconfig.get_path('purelib'))"
@@ -82,24 +82,24 @@ def environment(tmp_path: Path) -> Path:
     return folder
 
 
-def test_the_wheel_holds_the_library_and_what_is_shipped_of_each_model(wheel: Path) -> None:
+def test_wheel_contains_the_library_and_the_shipped_model_files(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {"facial_keypoints"}
     files = {path for suffix in ("py", "pyi", "png", "json", "toml") for path in LIBRARY.rglob(f"*.{suffix}")}
-    wanted = {path.relative_to(ROOT).as_posix() for path in files} | {"facial_keypoints/py.typed"}
+    expected = {path.relative_to(ROOT).as_posix() for path in files} | {"facial_keypoints/py.typed"}
     models = {path.parent.name for path in (ROOT / "artifacts" / "pretrained").glob("*/model.onnx")}
-    wanted |= {f"facial_keypoints/pretrained/{model}/{name}" for model in models for name in SHIPPED}
-    assert {name for name in names if name.startswith("facial_keypoints/")} == wanted
+    expected |= {f"facial_keypoints/pretrained/{model}/{name}" for model in models for name in SHIPPED}
+    assert {name for name in names if name.startswith("facial_keypoints/")} == expected
     assert wheel.stat().st_size < LARGEST_MB * 1e6
 
 
 @pytest.mark.parametrize("editable", [False, True], ids=["wheel", "editable"])
-def test_the_installed_command_predicts(
+def test_installed_command_predicts_with_each_shipped_model(
     editable: bool, source: Path, environment: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    """With each shipped model, from the place where the library was installed."""
-    what: list[str | Path] = ["--editable", source] if editable else [request.getfixturevalue("wheel")]
-    _output([*PIP, "--python", _scripts(environment) / "python", "install", *OFFLINE, *what], tmp_path)
+    """It predicts with each shipped model, which is found in the folder of the installation."""
+    requirement: list[str | Path] = ["--editable", source] if editable else [request.getfixturevalue("wheel")]
+    _output([*PIP, "--python", _scripts(environment) / "python", "install", *OFFLINE, *requirement], tmp_path)
     code = "from facial_keypoints.pretrained import shipped; print(*shipped().values(), sep='\\n')"
     folders = [Path(line) for line in _output([_scripts(environment) / "python", "-c", code], tmp_path).splitlines()]
     root = source if editable else environment
@@ -119,7 +119,7 @@ def _scripts(environment: Path) -> Path:
 
 
 def _output(command: list[str | Path], folder: Path) -> str:
-    """Returns what a command prints; fails with what it says on stderr."""
+    """Returns the stdout of a command; on failure, the assertion shows its stderr."""
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()

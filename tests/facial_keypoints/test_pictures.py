@@ -1,4 +1,4 @@
-"""Picture files of every kind become RGB; what is none becomes one line."""
+"""Picture files of every format are read as RGB; other files are refused with a one-line error."""
 
 import contextlib
 import json
@@ -31,20 +31,20 @@ def saved(path: Path, image: Image.Image, **options: Any) -> UInt8:
     return picture
 
 
-def test_rgb_pictures_come_back_as_they_were_written(tmp_path: Path) -> None:
+def test_written_rgb_picture_is_read_back_unchanged(tmp_path: Path) -> None:
     picture = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
     write_picture(tmp_path / "a.png", picture)
     np.testing.assert_array_equal(read_picture(tmp_path / "a.png"), picture)
 
 
-@pytest.mark.parametrize(("mode", "value", "wanted"), [("1", 1, 255), ("L", 90, 90), ("I;16", 90 * 256 + 200, 90)])
-def test_gray_pictures_of_1_8_and_16_bits(tmp_path: Path, mode: str, value: int, wanted: int) -> None:
+@pytest.mark.parametrize(("mode", "value", "expected"), [("1", 1, 255), ("L", 90, 90), ("I;16", 90 * 256 + 200, 90)])
+def test_gray_pictures_of_1_8_and_16_bits_are_read_as_rgb(tmp_path: Path, mode: str, value: int, expected: int) -> None:
     gray = saved(tmp_path / "a.png", Image.new(mode, (3, 2), value))
     assert gray.shape == (2, 3, 3)
-    assert (gray == wanted).all()
+    assert (gray == expected).all()
 
 
-def test_what_is_transparent_is_white(tmp_path: Path) -> None:
+def test_transparent_pixels_become_white(tmp_path: Path) -> None:
     image = Image.new("RGBA", (2, 1), (*RED, 255))
     image.putpixel((1, 0), (*RED, 0))
     assert saved(tmp_path / "rgba.png", image).tolist() == [[list(RED), list(WHITE)]]
@@ -57,25 +57,23 @@ def test_what_is_transparent_is_white(tmp_path: Path) -> None:
     assert saved(tmp_path / "opaque.png", palette).tolist() == [[list(RED), [0, 0, 255]]]
 
 
-def test_cmyk_jpegs_have_their_colors(tmp_path: Path) -> None:
+def test_cmyk_jpeg_is_converted_to_rgb(tmp_path: Path) -> None:
     picture = saved(tmp_path / "a.jpg", Image.new("RGB", (16, 16), (200, 60, 40)).convert("CMYK"), quality=100)
     np.testing.assert_allclose(picture[8, 8], (200, 60, 40), atol=4)
 
 
-def test_pictures_are_turned_as_exif_says(tmp_path: Path) -> None:
+def test_picture_is_rotated_by_its_exif_orientation(tmp_path: Path) -> None:
     image = Image.new("RGB", (20, 10), WHITE)
     image.paste(RED, (0, 0, 10, 10))  # the left half
     exif = Image.Exif()
-    exif[0x0112] = 6  # the camera lay on its side: the left of the file is the top of the scene
+    exif[0x0112] = 6  # camera on its side: the left of the file is the top of the scene
     picture = saved(tmp_path / "a.png", image, exif=exif)
     assert picture.shape == (20, 10, 3)
     assert picture[2, 5].tolist() == list(RED)
     assert picture[17, 5].tolist() == list(WHITE)
 
 
-def test_of_an_animation_the_first_picture_is_read_with_a_warning(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_first_picture_of_an_animation_is_read_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     first, second = Image.new("RGB", (4, 4), RED), Image.new("RGB", (4, 4), WHITE)
     with caplog.at_level(logging.WARNING):
         picture = saved(tmp_path / "a.gif", first, save_all=True, append_images=[second])
@@ -83,14 +81,14 @@ def test_of_an_animation_the_first_picture_is_read_with_a_warning(
     assert caplog.messages == [f"{tmp_path / 'a.gif'}: holds 2 pictures; the first is taken"]
 
 
-def test_gray_of_32_bits_is_read_where_16_hold_it_and_refused_where_not(tmp_path: Path) -> None:
+def test_32_bit_gray_is_read_only_if_its_values_fit_16_bits(tmp_path: Path) -> None:
     assert (saved(tmp_path / "a.tif", Image.new("I", (3, 2), 90 * 256 + 200)) == 90).all()
     Image.new("I", (3, 2), 2**20).save(tmp_path / "a.tif")
     assert message(tmp_path / "a.tif").startswith("cannot be decoded (has values of 32 bits)")
 
 
-@pytest.mark.parametrize("orientation", range(10))  # 0 and 9 mean nothing
-def test_every_orientation_is_turned_as_pillow_turns_it(tmp_path: Path, orientation: int) -> None:
+@pytest.mark.parametrize("orientation", range(10))  # 0 and 9 are undefined
+def test_every_exif_orientation_is_applied_as_pillow_does(tmp_path: Path, orientation: int) -> None:
     image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (3, 5, 3), np.uint8))
     exif = Image.Exif()
     exif[0x0112] = orientation
@@ -99,7 +97,7 @@ def test_every_orientation_is_turned_as_pillow_turns_it(tmp_path: Path, orientat
 
 
 def exif_jpeg(path: Path, *entries: tuple[int, int, int, bytes]) -> None:
-    """Writes a JPEG of 20 x 10 px with EXIF entries (tag, type, count, four bytes), as no library would write them."""
+    """Writes a JPEG of 20 x 10 px with EXIF entries (tag, type, count, four bytes), which may be invalid."""
     body = struct.pack("<H", len(entries)) + b"".join(
         struct.pack("<HHI", tag, kind, count) + value for tag, kind, count, value in entries
     )
@@ -108,17 +106,17 @@ def exif_jpeg(path: Path, *entries: tuple[int, int, int, bytes]) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
-def test_a_mistake_in_other_exif_data_does_not_spoil_a_photo(tmp_path: Path) -> None:
+def test_invalid_exif_entries_do_not_hide_the_orientation(tmp_path: Path) -> None:
     orientation = (0x0112, 3, 1, struct.pack("<I", 6))
-    artist = (0x0132, 7, 4, b"\xff\xfe\xfd\xfc")  # bytes that are no date
+    date_time = (0x0132, 7, 4, b"\xff\xfe\xfd\xfc")  # bytes that are not a date
     size = (0x0100, 2, 4, b"abc\0")  # a width that is text
-    exif_jpeg(tmp_path / "a.jpg", size, orientation, artist)
+    exif_jpeg(tmp_path / "a.jpg", size, orientation, date_time)
     with pytest.raises((ValueError, TypeError, struct.error)):
         ImageOps.exif_transpose(Image.open(tmp_path / "a.jpg"))
     assert read_picture(tmp_path / "a.jpg").shape == (20, 10, 3)
 
 
-def test_an_orientation_that_cannot_be_read_turns_nothing(tmp_path: Path) -> None:
+def test_unreadable_orientation_is_ignored(tmp_path: Path) -> None:
     exif_jpeg(tmp_path / "a.jpg", (0x0112, 2, 4, b"up?\0"))
     assert read_picture(tmp_path / "a.jpg").shape == (10, 20, 3)
 
@@ -130,7 +128,7 @@ def message(path: Path) -> str:
     return str(error.value).removeprefix(f"{path}: ")
 
 
-def test_what_is_no_picture_is_one_line(tmp_path: Path) -> None:
+def test_missing_empty_and_unsupported_files_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     assert message(path).startswith("no such file")
     assert message(tmp_path).startswith("no such file")
@@ -142,7 +140,7 @@ def test_what_is_no_picture_is_one_line(tmp_path: Path) -> None:
     assert message(tmp_path / "deep.tif").startswith("cannot be decoded (has values of 32 bits)")
 
 
-def test_a_truncated_picture_is_one_line(tmp_path: Path) -> None:
+def test_truncated_picture_is_refused(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     for name in ("a.jpg", "a.png", "a.gif", "a.bmp", "a.tif", "a.webp"):
         write_picture(tmp_path / name, rng.integers(0, 256, (64, 64, 3), np.uint8))
@@ -153,22 +151,22 @@ def test_a_truncated_picture_is_one_line(tmp_path: Path) -> None:
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 @pytest.mark.parametrize("name", ["a.tif", "a.gif"])
-def test_pages_and_animations_are_one_line_wherever_they_are_cut_off(tmp_path: Path, name: str) -> None:
+def test_truncated_tiff_and_gif_are_read_or_refused_without_another_error(tmp_path: Path, name: str) -> None:
     rng = np.random.default_rng(0)
     first, *others = [Image.fromarray(rng.integers(0, 256, (16, 16, 3), np.uint8)) for _ in range(3)]
     first.save(tmp_path / name, save_all=True, append_images=others)
     whole = (tmp_path / name).read_bytes()
-    refusal = set()
+    advice = set()
     for length in range(8, len(whole), 7):
         (tmp_path / name).write_bytes(whole[:length])
-        with contextlib.suppress(InputError):  # what lacks only later pictures may be read; no other error comes
+        with contextlib.suppress(InputError):  # a file that lacks only later pictures may be read
             assert read_picture(tmp_path / name).shape == (16, 16, 3)
             continue
-        refusal.add(message(tmp_path / name).rpartition("; ")[2])
-    assert refusal == {"save or fetch it again", "save it as JPEG or PNG"}
+        advice.add(message(tmp_path / name).rpartition("; ")[2])
+    assert advice == {"save or fetch it again", "save it as JPEG or PNG"}
 
 
-def test_formats_that_would_start_another_program_are_not_read(tmp_path: Path) -> None:
+def test_eps_is_refused_because_it_would_start_another_program(tmp_path: Path) -> None:
     Image.new("RGB", (4, 4), RED).save(tmp_path / "a.eps")
     assert message(tmp_path / "a.eps").startswith("is no picture that can be read")
 
@@ -185,14 +183,14 @@ def png_header(width: int, height: int) -> bytes:
 
 
 @pytest.mark.filterwarnings("ignore:Image size")
-@pytest.mark.parametrize("side", [20_000, 11_000, 9_500])  # beyond Pillow's limit, between its warning and that, below
-def test_a_picture_too_large_is_refused_by_its_header(tmp_path: Path, side: int) -> None:
+@pytest.mark.parametrize("side", [20_000, 11_000, 9_500])  # above Pillow's limit, above its warning, below both
+def test_too_large_picture_is_refused_from_its_header(tmp_path: Path, side: int) -> None:
     (tmp_path / "bomb.png").write_bytes(png_header(side, side))
     assert "more than 89 million pixels; make it smaller" in message(tmp_path / "bomb.png")
     assert MOST_PIXELS == 89_000_000
 
 
-def test_a_picture_of_one_pixel(tmp_path: Path) -> None:
+def test_picture_of_one_pixel_is_read(tmp_path: Path) -> None:
     assert saved(tmp_path / "a.png", Image.new("RGB", (1, 1), RED)).tolist() == [[list(RED)]]
 
 
@@ -201,11 +199,11 @@ def is_full(picture: UInt8) -> bool:
 
 
 @pytest.mark.parametrize(("order", "big"), [("<", False), (">", False), ("<", True)])  # Pillow reads no (">", True)
-def test_a_tiff_that_begins_with_a_preview_is_read_whole(tmp_path: Path, order: str, big: bool) -> None:
-    """The preview is the first page; the picture belongs to it (SubIFD) or is the second page."""
-    for says_reduced in (0, 1):
+def test_full_picture_of_a_tiff_with_a_preview_is_read(tmp_path: Path, order: str, big: bool) -> None:
+    """The preview is the first page; the picture is in its SubIFD or on the second page."""
+    for preview_subfile in (0, 1):
         nested = Tiff(order, big=big)
-        nested.page(PREVIEW, [nested.directory(HALF, subfile=1), nested.directory(FULL)], subfile=says_reduced)
+        nested.page(PREVIEW, [nested.directory(HALF, subfile=1), nested.directory(FULL)], subfile=preview_subfile)
         assert is_full(read_picture(nested.write(tmp_path / "nested.tif")))
     alone = Tiff(order, big=big)
     alone.page(PREVIEW, [alone.directory(FULL)])
@@ -216,15 +214,13 @@ def test_a_tiff_that_begins_with_a_preview_is_read_whole(tmp_path: Path, order: 
     assert is_full(read_picture(second.write(tmp_path / "second.tif")))
 
 
-def test_a_picture_below_a_preview_is_turned_as_the_preview_says(tmp_path: Path) -> None:
+def test_picture_in_a_subifd_has_the_orientation_of_its_preview(tmp_path: Path) -> None:
     file = Tiff()
     file.page(PREVIEW, [file.directory(FULL)], subfile=1, orientation=6)
     assert read_picture(file.write(tmp_path / "a.tif")).shape == (60, 40, 3)
 
 
-def test_smaller_copies_after_a_picture_are_no_pictures_of_their_own(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_reduced_copies_after_a_tiff_picture_give_no_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     pages, below = Tiff(), Tiff()
     pages.page(FULL)
     pages.page(HALF, subfile=1)
@@ -235,33 +231,31 @@ def test_smaller_copies_after_a_picture_are_no_pictures_of_their_own(
     assert caplog.messages == []
 
 
-def test_of_pages_that_do_not_say_what_they_are_the_first_is_taken_and_a_larger_one_named(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_first_page_of_an_untyped_tiff_is_read_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     file = Tiff()
     file.page(PREVIEW)
     file.page(FULL)
     with caplog.at_level(logging.WARNING):
         assert read_picture(file.write(tmp_path / "a.tif")).shape == (12, 16, 3)
-    says = "holds 2 pictures; the first is taken (16 x 12 px, the largest has 60 x 40)"
-    assert caplog.messages == [f"{tmp_path / 'a.tif'}: {says}"]
+    warning = "holds 2 pictures; the first is taken (16 x 12 px, the largest has 60 x 40)"
+    assert caplog.messages == [f"{tmp_path / 'a.tif'}: {warning}"]
 
 
 @pytest.mark.parametrize("photometric", [32803, 34892])
-def test_a_raw_photo_is_refused_whatever_previews_it_holds(tmp_path: Path, photometric: int) -> None:
-    """As NEF, ARW and DNG files are: a small preview, a large one, and what the sensor measured."""
+def test_raw_photo_is_refused_in_spite_of_its_previews(tmp_path: Path, photometric: int) -> None:
+    """As in NEF, ARW and DNG files: a small preview, a large one, and the sensor data."""
     file = Tiff()
     sensor = file.directory(FULL, photometric=photometric)
     file.page(PREVIEW, [file.directory(HALF, subfile=1), sensor], subfile=1)
-    says = "is a RAW photo, whose previews alone can be read; save it as JPEG or PNG"
-    assert message(file.write(tmp_path / "a.nef")) == says
+    reason = "is a RAW photo, whose previews alone can be read; save it as JPEG or PNG"
+    assert message(file.write(tmp_path / "a.nef")) == reason
     canon = bytearray(Tiff().write(tmp_path / "a.tif").read_bytes().ljust(16, b"\0"))
     canon[8:10] = b"CR"
     (tmp_path / "a.cr2").write_bytes(canon)
-    assert message(tmp_path / "a.cr2") == says
+    assert message(tmp_path / "a.cr2") == reason
 
 
-def test_16_bits_of_which_0_is_white_are_refused(tmp_path: Path) -> None:
+def test_16_bit_tiff_in_which_0_is_white_is_refused(tmp_path: Path) -> None:
     """Pillow reads them as if 0 were black."""
     Image.new("I;16", (3, 2), 20_000).save(tmp_path / "a.tif")
     content = bytearray((tmp_path / "a.tif").read_bytes())
@@ -271,7 +265,7 @@ def test_16_bits_of_which_0_is_white_are_refused(tmp_path: Path) -> None:
     assert message(tmp_path / "a.tif").startswith("cannot be decoded (has 16 bits of which 0 is white)")
 
 
-def test_a_tiff_whose_pages_point_at_each_other_or_nowhere_is_read(tmp_path: Path) -> None:
+def test_tiff_with_a_cyclic_or_invalid_page_offset_is_read(tmp_path: Path) -> None:
     for following in (8, 0xFFFFFFF0):
         file = Tiff()
         file.page(FULL)
@@ -282,7 +276,7 @@ def test_a_tiff_whose_pages_point_at_each_other_or_nowhere_is_read(tmp_path: Pat
         assert is_full(read_picture(tmp_path / "a.tif"))
 
 
-def test_the_bytes_of_a_file_are_read_as_the_file_is(tmp_path: Path) -> None:
+def test_bytes_of_a_file_are_read_like_the_file(tmp_path: Path) -> None:
     nested, second = Tiff(), Tiff()
     nested.page(PREVIEW, [nested.directory(FULL)], subfile=1, orientation=6)
     second.page(PREVIEW, subfile=1)
@@ -293,17 +287,17 @@ def test_the_bytes_of_a_file_are_read_as_the_file_is(tmp_path: Path) -> None:
     for name in ("a.png", "a.jpg", "a.avif"):
         noise.save(tmp_path / name)
     for path in sorted(tmp_path.iterdir()):
-        same = read_picture("s3://bucket/a.jpg", content=path.read_bytes())
-        np.testing.assert_array_equal(same, read_picture(path), err_msg=path.name)
+        from_bytes = read_picture("s3://bucket/a.jpg", content=path.read_bytes())
+        np.testing.assert_array_equal(from_bytes, read_picture(path), err_msg=path.name)
     with pytest.raises(InputError, match=r"^s3://bucket/a\.jpg: is no picture that can be read"):
         read_picture("s3://bucket/a.jpg", content=b"text")
 
 
 @pytest.mark.parametrize(("name", "options"), [("a.avif", {"quality": 100}), ("a.jp2", {}), ("a.j2k", {})])
 def test_avif_and_jpeg_2000_are_read(tmp_path: Path, name: str, options: dict[str, Any]) -> None:
-    """Also under another name, in a process that has not seen one before."""
-    wanted = np.full((32, 48, 3), (200, 60, 40), np.uint8)
-    Image.fromarray(wanted).save(tmp_path / name, **options)
+    """Also with the extension of another format, in a process that has not read such a file before."""
+    picture = np.full((32, 48, 3), (200, 60, 40), np.uint8)
+    Image.fromarray(picture).save(tmp_path / name, **options)
     (tmp_path / name).rename(tmp_path / "a.jpg")
     mean = f"read_picture({str(tmp_path / 'a.jpg')!r}).mean((0, 1))"
     code = f"from facial_keypoints import read_picture; print({mean}.tolist())"
@@ -311,17 +305,17 @@ def test_avif_and_jpeg_2000_are_read(tmp_path: Path, name: str, options: dict[st
     assert json.loads(done.stdout) == pytest.approx([200, 60, 40], abs=4)
 
 
-def test_an_avif_that_is_cut_off_or_another_such_file_is_one_line(tmp_path: Path) -> None:
+def test_truncated_avif_and_heic_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.avif"
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)).save(path)
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     assert message(path).endswith(("save or fetch it again", "save it as JPEG or PNG"))
-    path.write_bytes(b"\0\0\0\x18ftypheic" + bytes(40))  # HEIC begins alike
+    path.write_bytes(b"\0\0\0\x18ftypheic" + bytes(40))  # HEIC has a similar header
     assert message(path).startswith("is no picture that can be read")
 
 
-def test_a_file_name_without_a_known_extension_is_refused(tmp_path: Path) -> None:
+def test_write_picture_refuses_an_unknown_extension(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"out\.xyz: has no extension of a picture format; name it \.jpg or \.png"):
         write_picture(tmp_path / "out.xyz", np.zeros((4, 4, 3), np.uint8))
     assert not list(tmp_path.iterdir())

@@ -1,4 +1,4 @@
-"""What a network predicts, as JSON and back."""
+"""The model spec is written to JSON and read back."""
 
 import json
 from typing import Any
@@ -24,24 +24,24 @@ SPEC = ModelSpec(FACE15, (0, 1), True, Crop(96, 96, 1, ((1.0, 2.0),) * 15))
 
 
 @given(specs)
-def test_round_trip(spec: ModelSpec) -> None:
+def test_spec_survives_a_json_round_trip(spec: ModelSpec) -> None:
     assert from_json(json.loads(json.dumps(to_json(spec))), "m.onnx") == spec
 
 
-def test_the_json_values_name_each_output_point() -> None:
+def test_json_lists_keypoints_and_output_points_of_each_label_source() -> None:
     values = to_json(SPEC)
     assert values["keypoint_set"]["keypoints"][10] == "nose_tip"
     assert values["output_points"]["complete"] == list(range(15))
     assert values["output_points"]["sparse"][10] == 15  # the base of the nose comes after the 15 points
 
 
-def test_every_output_point_has_the_name_of_its_keypoint_and_label_source() -> None:
+def test_point_names_pair_each_keypoint_with_its_label_source() -> None:
     names = SPEC.point_names
     assert names[:15] == tuple((name, "complete") for name in FACE15.names)
     assert names[15:] == (("nose_tip", "sparse"), ("mouth_center_bottom_lip", "sparse"))
 
 
-def test_what_a_later_version_says_besides_is_no_harm() -> None:
+def test_unknown_json_keys_are_ignored() -> None:
     assert from_json({**to_json(SPEC), "trained_by": "someone"}, "m.onnx") == SPEC
 
 
@@ -64,7 +64,7 @@ def crop_with(**values: Any) -> dict[str, Any]:
         changed(keypoint_set="face15"),
         changed(keypoint_set=["face15"]),
         changed(output_points={"complete": list(range(15)), "strange": list(range(15))}),
-        changed(output_points={"complete": list(range(15)), "sparse": list(range(15))}),  # its own places elsewhere
+        changed(output_points={"complete": list(range(15)), "sparse": list(range(15))}),  # no own output points
         changed(output_points=7),
         changed(expected_error="yes"),
         changed(crop=None),
@@ -76,24 +76,24 @@ def crop_with(**values: Any) -> dict[str, Any]:
         crop_with(mean_keypoints=[[1, float("nan")]] * 15),
     ],
 )
-def test_anything_else_is_one_line_that_names_the_file(values: Any) -> None:
+def test_invalid_json_is_a_one_line_error_that_names_the_file(values: Any) -> None:
     with pytest.raises(InputError, match=r"^m\.onnx: ") as error:
         from_json(values, "m.onnx")
     assert "\n" not in str(error.value)
 
 
 def of_version_1(keypoint_set: str, keypoints: list[str]) -> dict[str, Any]:
-    """Returns the values as models of the first format have them."""
+    """Returns the values in the first format."""
     values = {**to_json(SPEC), "keypoint_set": keypoint_set, "keypoints": keypoints}
     del values["format_version"]
     values["landmarks"] = values.pop("output_points")
     return values
 
 
-def test_models_of_the_first_format_are_read() -> None:
+def test_specs_of_the_first_format_are_read() -> None:
     assert from_json(of_version_1("face15", list(FACE15.names)), "m.onnx") == SPEC
 
 
-def test_an_unknown_keypoint_set_is_named() -> None:
+def test_unknown_keypoint_set_is_refused_by_name() -> None:
     with pytest.raises(InputError, match=r"^m\.onnx: has the unknown keypoint set 'face99'; known: face15, face68$"):
         from_json(of_version_1("face99", []), "m.onnx")

@@ -1,6 +1,6 @@
-"""Nothing is reported to the makers of other packages: no id in the home folder, no look-up, whatever starts them.
+"""Dependencies send no telemetry: no id in the home folder and no request to a host, however they are started.
 
-Each process has a home folder of its own and no variable CI, which alone would keep onnxruntime silent.
+Each process has a home folder of its own and no variable CI, which would silence onnxruntime by itself.
 """
 
 import ast
@@ -29,13 +29,13 @@ PACKAGES = (
     "benchmarks",
     "web",
 )
-STAYS_S = 14  # with telemetry on, onnxruntime 1.31 writes its files on import and asks for its host after 10 s
+RUN_S = 14  # with telemetry on, onnxruntime 1.31 writes its files on import and contacts its host after 10 s
 PREDICT = """
 import numpy as np
 from facial_keypoints import Predictor
 Predictor().predict(np.zeros((200, 200, 3), np.uint8))
 """
-AFTER_OURS = f"""
+IMPORT_AFTER_LIBRARY = f"""
 from facial_keypoints import Predictor
 import onnxruntime
 {PREDICT}"""
@@ -53,14 +53,14 @@ load_session(Path({str(ROOT / "artifacts/pretrained/v2/model.onnx")!r}))
 
 
 def environment(home: Path, **more: str) -> dict[str, str]:
-    """Returns the variables of a user whose home folder, caches and temporary files lie in `home`."""
+    """Returns the environment of a user whose home folder, caches and temporary files are in `home`."""
     quiet = {"CI", "XDG_CACHE_HOME", *(name for variables in OFF.values() for name in variables)}
     kept = {name: value for name, value in os.environ.items() if name not in quiet}
     return {**kept, "HOME": str(home), "TMPDIR": str(home), "USERPROFILE": str(home), "LOCALAPPDATA": str(home), **more}
 
 
 class Proxy:
-    """A proxy on this computer that notes whoever wants to reach another host, and serves nobody."""
+    """A local proxy that records every request for another host and answers none."""
 
     def __init__(self) -> None:
         self.asked: list[bytes] = []
@@ -76,22 +76,22 @@ class Proxy:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def staying(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[subprocess.Popen[bytes], Path, Proxy]]:
-    """A program that predicts and stays for a while, which the other tests here fill; its home and its proxy."""
+def running_program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[subprocess.Popen[bytes], Path, Proxy]]:
+    """A program that predicts and keeps running while the other tests here run; its home folder and its proxy."""
     home, proxy = tmp_path_factory.mktemp("home"), Proxy()
     proxies = dict.fromkeys(("http_proxy", "https_proxy", "all_proxy", "HTTPS_PROXY", "ALL_PROXY"), proxy.address)
-    code = f"{PREDICT}\nimport time; time.sleep({STAYS_S})"
+    code = f"{PREDICT}\nimport time; time.sleep({RUN_S})"
     with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=environment(home, **proxies)) as process:
         yield process, home, proxy
 
 
-@pytest.mark.parametrize("code", [AFTER_OURS, EXPORT, BENCHMARK], ids=["library", "export", "benchmark"])
-def test_whatever_starts_onnxruntime_leaves_nothing_in_the_home_folder(code: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("code", [IMPORT_AFTER_LIBRARY, EXPORT, BENCHMARK], ids=["library", "export", "benchmark"])
+def test_code_that_starts_onnxruntime_writes_no_file_to_the_home_folder(code: str, tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment(tmp_path), check=True)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
-def test_one_module_imports_onnxruntime() -> None:
+def test_only_the_runtime_module_imports_onnxruntime() -> None:
     found = set()
     for path in [*(path for package in PACKAGES for path in (ROOT / package).rglob("*.py")), ROOT / "pipeline.py"]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -101,7 +101,7 @@ def test_one_module_imports_onnxruntime() -> None:
     assert found == {"facial_keypoints/runtime.py"}
 
 
-def test_every_command_and_stage_starts_with_reports_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commands_and_stages_run_with_telemetry_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (name for variables in OFF.values() for name in variables):
         monkeypatch.delenv(name, raising=False)
     seen: dict[str, str] = {}
@@ -110,16 +110,16 @@ def test_every_command_and_stage_starts_with_reports_switched_off(monkeypatch: p
     assert {"ORT_DISABLE_TELEMETRY", "GRADIO_ANALYTICS_ENABLED", "HF_HUB_DISABLE_TELEMETRY"} <= set(seen)
 
 
-def test_a_user_who_wants_to_report_does(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_telemetry_that_the_user_enabled_stays_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ORT_DISABLE_TELEMETRY", "0")
     switch_off()
     assert os.environ["ORT_DISABLE_TELEMETRY"] == "0"
 
 
-def test_a_program_that_predicts_and_stays_leaves_nothing_and_asks_no_host(
-    staying: tuple[subprocess.Popen[bytes], Path, Proxy],
+def test_long_running_program_writes_no_file_and_contacts_no_host(
+    running_program: tuple[subprocess.Popen[bytes], Path, Proxy],
 ) -> None:
-    process, home, proxy = staying
+    process, home, proxy = running_program
     assert process.wait(300) == 0
     assert [path for path in home.rglob("*") if path.is_file()] == []
     assert proxy.asked == []

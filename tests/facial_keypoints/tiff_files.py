@@ -1,4 +1,4 @@
-"""TIFF files that hold several pictures, as cameras and scanners write them."""
+"""TIFF files with several pictures, as cameras and scanners write them."""
 
 import struct
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from PIL import Image
 
 
 class Tiff:
-    """A TIFF file written by hand, for what no library writes: SubIFDs, and pages that say what they are."""
+    """A TIFF file written byte by byte, with features no library writes: SubIFDs and pages with a subfile type."""
 
     def __init__(self, order: str = "<", *, big: bool = False) -> None:
         self._order, self._offset, self._count = order, "Q" if big else "I", "Q" if big else "H"
@@ -21,7 +21,7 @@ class Tiff:
         return struct.pack(self._order + self._offset, value)
 
     def directory(self, image: Image.Image, below: Sequence[int] = (), **tags: int) -> int:
-        """Adds an RGB picture and the directory of it, with tags by their names; returns the directory's offset."""
+        """Adds an RGB picture and its directory, with tags given by name; returns the directory's offset."""
         strip = len(self._bytes)
         self._bytes += image.tobytes()
         entries = {256: image.width, 257: image.height, 258: 8, 259: 1, 262: 2, 277: 3, 278: image.height}
@@ -43,7 +43,7 @@ class Tiff:
         return offset
 
     def page(self, image: Image.Image, below: Sequence[int] = (), **tags: int) -> None:
-        """Adds a picture that follows the one before."""
+        """Adds a picture as the next page."""
         offset, end = self.directory(image, below, **tags), len(self._bytes)
         at = self._next_at
         pointer = self._pointer(offset)

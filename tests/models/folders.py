@@ -1,4 +1,4 @@
-"""Model folders like those of training, of networks that learned nothing: for tests of what reads them."""
+"""Model folders as training writes them, with untrained networks, for tests of code that reads them."""
 
 import time
 from pathlib import Path
@@ -12,7 +12,7 @@ from facial_keypoints.spec import Crop, ModelSpec, to_json
 from models.networks import build_model, load_build, predicts_error
 from models.saved import TRAIN
 
-OWN = """import keras
+USER_NETWORK = """import keras
 
 
 @keras.saving.register_keras_serializable()

@@ -1,4 +1,4 @@
-"""Networks by name or from a user's file: what fits is built, the rest is one clear line."""
+"""Networks are built by name or from a user's file; any other is refused with a one-line error."""
 
 import functools
 import subprocess
@@ -22,27 +22,27 @@ from models.networks import (
     predicts_error,
 )
 from tests.conftest import ROOT
-from tests.models.folders import OWN
+from tests.models.folders import USER_NETWORK
 
 SHAPE = (48, 48, 1)
 
 
-def test_a_network_has_a_name_and_a_file(own: str) -> None:
+def test_names_and_files_are_found_for_built_in_and_user_networks(user_file: str) -> None:
     assert {"base", "v1", "v2"} <= set(network_names())
     assert "saved" not in network_names()  # a file of `models` without a `build`
     assert network_name("v2") == "v2"
-    assert network_name(own) == "my_net"
+    assert network_name(user_file) == "my_net"
     assert network_file("v2") == ROOT / "models" / "v2.py"
-    assert network_file(own) == Path(own)
+    assert network_file(user_file) == Path(user_file)
 
 
-def test_names_and_files_are_told_without_keras(own: str) -> None:
+def test_network_names_and_files_are_found_without_importing_keras(user_file: str) -> None:
     code = "import sys, models.networks as n; n.network_file('v2'); n.network_names(); sys.exit('keras' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
-def test_a_users_file_is_built_with_its_own_options(own: str) -> None:
-    build = load_build(own)
+def test_network_from_a_user_file_is_built_with_its_own_options(user_file: str) -> None:
+    build = load_build(user_file)
     assert {name: option.default for name, option in build_options(build).items()} == {"units": 8, "with_error": False}
     model = build_model(build, SHAPE, 17, {"units": 5, "with_error": True})
     assert model.get_layer("hidden").units == 5
@@ -53,17 +53,17 @@ def test_a_users_file_is_built_with_its_own_options(own: str) -> None:
 
 def decorated(build: Build) -> Build:
     @functools.wraps(build)
-    def inner(*arguments: Any, **named: Any) -> Any:
-        return build(*arguments, **named)
+    def inner(*arguments: Any, **keywords: Any) -> Any:
+        return build(*arguments, **keywords)
 
     return inner
 
 
-def test_a_build_may_be_wrapped_and_lie_in_no_file(own: str) -> None:
-    """Whatever hides the function: its file is found, its other options stay, and the errors name it."""
-    build = load_build(own)
+def test_wrapped_build_functions_keep_their_file_and_options(user_file: str) -> None:
+    """A partial, a decorated function, a callable object and a lambda without a file; errors name the file, if any."""
+    build = load_build(user_file)
     for wrapped in (functools.partial(build, units=3), decorated(functools.partial(decorated(build), units=3))):
-        assert file_of(wrapped) == Path(own)
+        assert file_of(wrapped) == Path(user_file)
         assert build_options(wrapped)["units"].default == 3
         assert build_model(wrapped, SHAPE, 15).get_layer("hidden").units == 3
         with pytest.raises(InputError, match=r"my_net\.py: its build has no option width"):
@@ -80,7 +80,7 @@ def test_a_build_may_be_wrapped_and_lie_in_no_file(own: str) -> None:
         build_model(eval("lambda input_shape, keypoints: None"), SHAPE, 15)
 
 
-def test_a_users_file_may_make_its_build_a_partial_of_ours(tmp_path: Path) -> None:
+def test_user_file_may_define_build_as_a_partial_of_a_project_network(tmp_path: Path) -> None:
     file = tmp_path / "narrow.py"
     file.write_text(
         "import functools\nfrom models import v2\n\nbuild = functools.partial(v2.build, width=0.25)\n", encoding="utf-8"
@@ -88,12 +88,12 @@ def test_a_users_file_may_make_its_build_a_partial_of_ours(tmp_path: Path) -> No
     assert build_options(load_build(str(file)))["width"].default == 0.25
 
 
-def test_annotations_may_be_strings(own: str) -> None:
-    Path(own).write_text(f"from __future__ import annotations\n{OWN}", encoding="utf-8")
-    assert build_options(load_build(own))["units"].annotation is int
+def test_string_annotations_of_build_options_are_resolved(user_file: str) -> None:
+    Path(user_file).write_text(f"from __future__ import annotations\n{USER_NETWORK}", encoding="utf-8")
+    assert build_options(load_build(user_file))["units"].annotation is int
 
 
-def test_the_options_of_our_networks() -> None:
+def test_base_has_no_options_and_v2_has_a_width() -> None:
     assert list(build_options(load_build("base"))) == []
     assert list(build_options(load_build("v2"))) == ["width"]
 
@@ -101,7 +101,7 @@ def test_the_options_of_our_networks() -> None:
 DENSE = "import keras\ndef build(input_shape, keypoints):\n    return keras.Sequential([keras.Input({}), {}])\n"
 FLAT = "keras.layers.Flatten(), keras.layers.Dense(2 * keypoints)"
 POINTS = f"{FLAT}, keras.layers.Reshape((keypoints, 2))"
-BAD_FILES = {  # what is in the file -> what is said of it
+BAD_FILES = {  # content of the file -> expected message
     "def build(input_shape, keypoints)\n    pass\n": r"net\.py, line 1: cannot be run \(SyntaxError",
     "\n\nimport no_such_package\n": r"net\.py, line 3: .*No module named 'no_such_package'",
     "x = 1\nx = x / 0\n": r"net\.py, line 2: .*division by zero",
@@ -118,12 +118,14 @@ BAD_FILES = {  # what is in the file -> what is said of it
     DENSE.format("input_shape", FLAT): r"gives \(N, 30\); it must give \(N, 15, 2\)",
     DENSE.format("(32, 32, 1)", POINTS): r"takes \(N, 32, 32, 1\); it must begin with keras.Input\(input_shape\)",
     DENSE.format("input_shape", f"keras.layers.Lambda(lambda x: x), {POINTS}"): "cannot load this network after saving",
-    OWN.replace("@keras.saving.register_keras_serializable()", ""): r"give a class of your own @keras\.saving\.",
+    USER_NETWORK.replace(
+        "@keras.saving.register_keras_serializable()", ""
+    ): r"give a class of your own @keras\.saving\.",
 }
 
 
 @pytest.mark.parametrize("text", BAD_FILES)
-def test_a_file_that_is_no_network_is_one_line_that_names_the_file(text: str, tmp_path: Path) -> None:
+def test_invalid_network_file_is_a_short_error_that_names_the_file(text: str, tmp_path: Path) -> None:
     file = tmp_path / "net.py"
     file.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=BAD_FILES[text]) as caught:
@@ -132,28 +134,28 @@ def test_a_file_that_is_no_network_is_one_line_that_names_the_file(text: str, tm
 
 
 @pytest.mark.parametrize(
-    ("network", "said"),
+    ("network", "message"),
     [
         ("v9", "no such network; give one of base, .*v2.*, or a file"),
         ("no/net.py", r"no/net\.py: no such file"),
     ],
 )
-def test_a_network_that_is_not_there(network: str, said: str) -> None:
-    with pytest.raises(InputError, match=said):
+def test_unknown_network_name_or_missing_file_is_refused(network: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
         load_build(network)
 
 
-def test_what_a_network_cannot_be_built_for(own: str) -> None:
+def test_unsupported_image_size_and_unknown_option_are_refused(user_file: str) -> None:
     with pytest.raises(InputError, match=r"no network for 15 keypoints on images of 32 x 96 x 1 .*from 48 to 256 px"):
         build_model(load_build("v2"), (32, 96, 1), 15)
     with pytest.raises(InputError, match="no option width; its options: units, with_error"):
-        build_model(load_build(own), SHAPE, 15, {"width": 2})
+        build_model(load_build(user_file), SHAPE, 15, {"width": 2})
 
 
-def test_where_keras_is_set_to_channels_first_it_and_not_the_network_is_named(own: str) -> None:
+def test_channels_first_error_names_the_keras_setting(user_file: str) -> None:
     keras.config.set_image_data_format("channels_first")
     try:
         with pytest.raises(InputError, match=r"^Keras is set to channels_first; call keras\.config\.set_image"):
-            build_model(load_build(own), SHAPE, 15)
+            build_model(load_build(user_file), SHAPE, 15)
     finally:
         keras.config.set_image_data_format("channels_last")

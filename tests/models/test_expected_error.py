@@ -1,4 +1,4 @@
-"""The expected error of a network, ours or anyone's, can be set right after training."""
+"""The expected error of a network, the project's or a user's, can be calibrated after training."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,13 +16,13 @@ Network = Callable[[], keras.Model]
 POINTS_AND_CONFIDENCE = np.array([[[10, 20, 0], [30, 40, 1.5], [5, 6, -2]]], np.float32)
 
 
-def ours() -> keras.Model:
+def project_network() -> keras.Model:
     numbers = keras.Input((3, 3))
     return keras.Model(numbers, with_expected_error(numbers[..., :2], numbers[..., 2:]))
 
 
-def a_users() -> keras.Model:
-    """One that knows nothing of this project: x and y, and softplus of the third number."""
+def user_network() -> keras.Model:
+    """Returns a network that uses no code of the project: x, y and the softplus of the third number."""
     numbers = keras.Input((3, 3))
     error = keras.layers.Activation("softplus")(numbers[..., 2:])
     return keras.Model(numbers, keras.layers.Concatenate()([numbers[..., :2], error]))
@@ -32,15 +32,15 @@ def predict(model: keras.Model) -> Float32:
     return np.asarray(model.predict(POINTS_AND_CONFIDENCE, verbose=0))
 
 
-def test_it_is_positive_and_e_px_at_first() -> None:
-    predicted = predict(ours())
+def test_expected_error_is_positive_and_e_px_at_confidence_0() -> None:
+    predicted = predict(project_network())
     np.testing.assert_array_equal(predicted[..., :2], POINTS_AND_CONFIDENCE[..., :2])
     assert np.allclose(predicted[0, :, 2], [np.e, np.exp(2.5), np.exp(-1)])
 
 
-@pytest.mark.parametrize("network", [ours, a_users])
+@pytest.mark.parametrize("network", [project_network, user_network])
 @pytest.mark.parametrize(("a", "b"), [(0.5, 0.8), (-2, 3)])
-def test_calibrated_it_is_exp_of_a_plus_b_log_of_what_it_was(network: Network, a: float, b: float) -> None:
+def test_calibrated_error_is_exp_of_a_plus_b_times_log_of_the_error(network: Network, a: float, b: float) -> None:
     model = network()
     before = predict(model)
     after = predict(calibrated(model, a, b))
@@ -48,8 +48,8 @@ def test_calibrated_it_is_exp_of_a_plus_b_log_of_what_it_was(network: Network, a
     assert np.allclose(after[..., 2], np.exp(a + b * np.log(before[..., 2])), rtol=1e-4)
 
 
-@pytest.mark.parametrize("network", [ours, a_users])
-def test_it_can_be_calibrated_again_saved_and_given_other_weights(network: Network, tmp_path: Path) -> None:
+@pytest.mark.parametrize("network", [project_network, user_network])
+def test_network_can_be_recalibrated_and_saved_without_extra_weights(network: Network, tmp_path: Path) -> None:
     model = network()
     error, weights = predict(model)[..., 2], model.get_weights()
     model = calibrated(calibrated(model, 1, 2), -1, 0.5)
@@ -60,9 +60,9 @@ def test_it_can_be_calibrated_again_saved_and_given_other_weights(network: Netwo
     np.testing.assert_array_equal(predict(again), predict(model))
 
 
-@pytest.mark.parametrize("network", [ours, a_users])
-def test_the_calibration_of_one_network_is_given_to_another_once(network: Network) -> None:
-    """Whatever it had before."""
+@pytest.mark.parametrize("network", [project_network, user_network])
+def test_calibration_of_one_network_can_be_applied_to_another(network: Network) -> None:
+    """It replaces any calibration that the other network had."""
     finished = calibrated(network(), 0.5, 0.8)
     found = calibration_of(finished)
     assert found is not None

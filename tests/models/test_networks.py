@@ -1,4 +1,4 @@
-"""What every network in `models` does: images as they are in, pixels out, a file that plain Keras can read."""
+"""Every network in `models` takes raw images, returns pixel coordinates and is saved as a plain Keras file."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ from models.networks import build_model, load_build, network_names
 from models.summary import summary
 
 NETWORKS = network_names()
-PARAMETERS = {  # on 96 x 96 images: network, channels, keypoints -> as documented
+PARAMETERS = {  # on 96 x 96 images: (network, channels, keypoints) -> documented count
     ("base", 3, 15): 6_662_750,
     ("v1", 3, 15): 6_668_378,
     ("v2", 1, 17): 737_460,
@@ -37,10 +37,10 @@ def output(model: keras.Model, images: UInt8) -> Float32:
 
 
 def first_deviation_px(model: keras.Model, images: UInt8) -> float:
-    """Returns the standard deviation of what an untrained network guesses, over its random last weights.
+    """Returns the standard deviation of an untrained network's predictions over its random last weights.
 
-    The last dense layer adds up features, each times a weight of mean 0. `v2` and the sigmoid of `vgg16` stay within
-    the image, whose sides are four deviations or more.
+    The last dense layer sums features, each times a weight of mean 0. The predictions of `v2` and of the sigmoid of
+    `vgg16` stay within the image, whose sides are four deviations or more.
     """
     names = {layer.name for layer in model.layers}
     if "coordinates" not in names or model.get_layer("coordinates").activation is keras.activations.sigmoid:
@@ -51,12 +51,12 @@ def first_deviation_px(model: keras.Model, images: UInt8) -> float:
     return float(features) * weights * float(max(model.get_layer("keypoints_px").scale))
 
 
-def test_every_network_has_a_documented_size() -> None:
+def test_every_network_has_a_documented_parameter_count() -> None:
     assert {name for name, _, _ in PARAMETERS} == set(NETWORKS)
 
 
 @pytest.mark.parametrize(("name", "channels", "keypoints"), PARAMETERS)
-def test_the_documented_number_of_parameters(name: str, channels: int, keypoints: int) -> None:
+def test_parameter_count_is_as_documented(name: str, channels: int, keypoints: int) -> None:
     assert built(name, (96, 96, channels), keypoints).count_params() == PARAMETERS[name, channels, keypoints]
 
 
@@ -69,29 +69,29 @@ def test_the_documented_number_of_parameters(name: str, channels: int, keypoints
         pytest.param((130, 100, 1), 17, marks=pytest.mark.any_backend),
     ],
 )
-def test_images_go_in_as_they_are_and_pixels_come_out(
+def test_networks_take_raw_images_and_predict_pixel_coordinates(
     name: str, shape: tuple[int, int, int], output_points: int
 ) -> None:
-    """An untrained network guesses about the middle, as far from it as its random weights let expect."""
+    """An untrained network predicts points about the middle, as far from it as its random weights allow."""
     model, images = built(name, shape, output_points), noise(3, shape)
     predicted = output(model, images)
     assert predicted.dtype == np.float32
     assert predicted.shape[:2] == (3, output_points)
     points, expected_error = predicted[..., :2], predicted[..., 2:]
     center, deviation = np.array([shape[1] - 1, shape[0] - 1]) / 2, first_deviation_px(model, images)
-    middle = 0.06 * max(shape)  # naimishnet's lies at 100/224 of the side
+    middle = 0.06 * max(shape)  # naimishnet predicts around 100/224 of the side
     assert np.abs(points - center).max() < middle + 6 * deviation
     assert np.abs(points.mean(axis=(0, 1)) - center).max() < middle + 6 * deviation / np.sqrt(output_points)
     assert (expected_error > 0).all()
 
 
-def test_saved_networks_need_nothing_of_the_project(tmp_path: Path) -> None:
-    images, wanted = noise(2, (96, 96, 1)), {}
+def test_saved_networks_load_without_code_of_the_project(tmp_path: Path) -> None:
+    images, expected = noise(2, (96, 96, 1)), {}
     np.save(tmp_path / "images.npy", images)
     for name in NETWORKS:
         model = built(name)
         model.save(tmp_path / f"{name}.keras")
-        wanted[name] = output(model, images)
+        expected[name] = output(model, images)
     plain_keras = (
         "import sys, keras, numpy\n"
         "for name in sys.argv[1:]:\n"
@@ -100,19 +100,19 @@ def test_saved_networks_need_nothing_of_the_project(tmp_path: Path) -> None:
     )
     subprocess.run([sys.executable, "-c", plain_keras, *NETWORKS], cwd=tmp_path, check=True, capture_output=True)
     for name in NETWORKS:
-        np.testing.assert_array_equal(np.load(tmp_path / f"{name}.npy"), wanted[name])
+        np.testing.assert_array_equal(np.load(tmp_path / f"{name}.npy"), expected[name])
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_the_summary_cuts_no_word_off(name: str) -> None:
+def test_summary_truncates_no_word(name: str) -> None:
     model = built(name)
     text = summary(model)
-    assert "…" not in text  # what is cut off ends in it
+    assert "…" not in text  # marks truncated text
     assert all(f"{layer.name} " in text for layer in model.layers)
 
 
 @pytest.mark.parametrize("name", ["v1", "v2"])  # Keras leaves the column out where one layer follows another
-def test_the_summary_says_what_a_layer_is_connected_to(name: str) -> None:
+def test_summary_shows_the_connections_of_each_layer(name: str) -> None:
     model = built(name)
     text = summary(model)
     assert "Connected to" in text

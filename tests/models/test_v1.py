@@ -8,8 +8,8 @@ from models.v1 import squeeze_and_excite
 
 
 @pytest.mark.any_backend
-def test_the_gated_maps_are_added_to_the_maps() -> None:
-    """x + x * gate, worked by hand from the layer's own weights."""
+def test_squeeze_and_excite_adds_the_gated_maps_to_the_maps() -> None:
+    """x + x * gate, calculated from the layer's own weights."""
     maps = keras.Input((5, 4, 16))
     model = keras.Model(maps, squeeze_and_excite(maps, "block"))
     x = np.random.default_rng(1).normal(size=(2, 5, 4, 16)).astype(np.float32)

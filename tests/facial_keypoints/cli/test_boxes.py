@@ -1,4 +1,4 @@
-"""`predict --boxes`: boxes of a CSV or COCO file, for faces and for what has no eyes; each bad one is one line."""
+"""`predict --boxes`: boxes from a CSV or COCO file, for sets with and without eyes; bad boxes are refused."""
 
 import csv
 import json
@@ -24,7 +24,7 @@ NAMES = ["a.png", "deep/b.png"]
 
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
-    """A black picture, and another in a folder below."""
+    """A black picture, and another one in a subfolder."""
     for name in NAMES:
         (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
         write_picture(tmp_path / "in" / name, np.zeros((100, 120, 3), np.uint8))
@@ -38,7 +38,7 @@ def hand(tmp_path: Path) -> Path:
     return means_of_channels(tmp_path / "hand.onnx", 1, spec, given=2)
 
 
-def coco(path: Path, annotations: Sequence[dict[str, Any]], **more: Any) -> Path:
+def write_coco(path: Path, annotations: Sequence[dict[str, Any]], **more: Any) -> Path:
     images = [
         {"id": 7, "file_name": "a.png"},
         {"id": 8, "file_name": "deep/b.png"},
@@ -49,7 +49,7 @@ def coco(path: Path, annotations: Sequence[dict[str, Any]], **more: Any) -> Path
     return path
 
 
-def table(path: Path, text: str) -> Path:
+def write_table(path: Path, text: str) -> Path:
     path.write_text(text, encoding="utf-8")
     return path
 
@@ -61,7 +61,7 @@ def predict(pictures: Path, model: Path, *options: object) -> list[dict[str, str
         return list(csv.DictReader(file))
 
 
-def refused(pictures: Path, model: Path, *options: object) -> str:
+def error_message(pictures: Path, model: Path, *options: object) -> str:
     before = sorted(pictures.parent.rglob("*"))
     with pytest.raises(InputError) as error:
         predict(pictures, model, *options)
@@ -70,8 +70,8 @@ def refused(pictures: Path, model: Path, *options: object) -> str:
     return str(error.value)
 
 
-def test_boxes_of_a_csv_file_are_predicted_in_the_order_of_the_file(pictures: Path, hand: Path, tmp_path: Path) -> None:
-    boxes = table(
+def test_boxes_of_a_picture_keep_the_order_of_the_csv_file(pictures: Path, hand: Path, tmp_path: Path) -> None:
+    boxes = write_table(
         tmp_path / "boxes.csv",
         "file,x,y,w,h,note\ndeep/b.png,0,0,10,10,\na.png,10,20,40,30,big\na.png,0,0,10,10,small\n",
     )
@@ -81,27 +81,29 @@ def test_boxes_of_a_csv_file_are_predicted_in_the_order_of_the_file(pictures: Pa
         ("a.png", "1", "10.0"),
         ("deep/b.png", "0", "10.0"),
     ]
-    assert float(rows[0]["wrist_x"]) == pytest.approx(18, abs=1e-3)  # a square of 48 px around (30, 35), seen with 4
+    assert float(rows[0]["wrist_x"]) == pytest.approx(18, abs=1e-3)  # a square of 48 px around (30, 35), scaled to 4
 
 
-def test_boxes_of_a_coco_file(tmp_path: Path) -> None:
-    file = coco(tmp_path / "boxes.json", [{"image_id": 8, "bbox": [1, 2, 3, 4]}, {"image_id": 7, "bbox": [5, 6, 7, 8]}])
+def test_boxes_are_read_from_a_coco_file(tmp_path: Path) -> None:
+    file = write_coco(
+        tmp_path / "boxes.json", [{"image_id": 8, "bbox": [1, 2, 3, 4]}, {"image_id": 7, "bbox": [5, 6, 7, 8]}]
+    )
     assert read_boxes(file, NAMES, HAND) == {"a.png": [(5, 6, 7, 8)], "deep/b.png": [(1, 2, 3, 4)]}
 
 
-def test_of_several_categories_the_one_of_the_models_keypoints_counts(tmp_path: Path) -> None:
+def test_boxes_are_of_the_category_with_the_keypoints_of_the_model(tmp_path: Path) -> None:
     annotations = [{"image_id": 7, "bbox": [1, 1, 1, 1]}, {"image_id": 7, "bbox": [2, 2, 2, 2], "category_id": 2}]
     categories = [{"id": 1, "name": "cat"}, {"id": 2, "name": "mine", "keypoints": ["thumb", "wrist"]}]
-    file = coco(tmp_path / "boxes.json", annotations, categories=categories)
+    file = write_coco(tmp_path / "boxes.json", annotations, categories=categories)
     assert read_boxes(file, NAMES, HAND)["a.png"] == [(2, 2, 2, 2)]
     with pytest.raises(InputError, match=r"several categories \(cat, mine\), none of them with the keypoints of foot"):
         read_boxes(file, NAMES, from_names("foot", ["toe"], "foot.csv"))
 
 
-def test_a_picture_without_a_box_has_no_face_and_boxes_of_others_are_counted(
+def test_picture_without_a_box_has_no_face_and_unused_boxes_are_counted(
     pictures: Path, hand: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    boxes = table(tmp_path / "boxes.csv", "file,x,y,w,h\na.png,0,0,10,10\nelse.png,0,0,1,1\n")
+    boxes = write_table(tmp_path / "boxes.csv", "file,x,y,w,h\na.png,0,0,10,10\nelse.png,0,0,1,1\n")
     with caplog.at_level(logging.WARNING):
         assert len(predict(pictures, hand, "--boxes", boxes)) == 1
     assert "skipped boxes of other pictures: 1" in caplog.text
@@ -109,7 +111,7 @@ def test_a_picture_without_a_box_has_no_face_and_boxes_of_others_are_counted(
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         ("file,x,y,w\na.png,1,2,3\n", "boxes.csv: has no column h; give the columns file,x,y,w,h"),
         ("", "boxes.csv: has no column file"),
@@ -123,12 +125,12 @@ def test_a_picture_without_a_box_has_no_face_and_boxes_of_others_are_counted(
         ("file,x,y,w,h\nA.png,1,2,3,4\n", "boxes.csv: has no box of any of the pictures; use their names, as a.png"),
     ],
 )
-def test_a_bad_csv_file_is_one_line(pictures: Path, hand: Path, tmp_path: Path, text: str, says: str) -> None:
-    assert says in refused(pictures, hand, "--boxes", table(tmp_path / "boxes.csv", text))
+def test_bad_csv_file_of_boxes_is_refused(pictures: Path, hand: Path, tmp_path: Path, text: str, message: str) -> None:
+    assert message in error_message(pictures, hand, "--boxes", write_table(tmp_path / "boxes.csv", text))
 
 
 @pytest.mark.parametrize(
-    ("annotation", "says"),
+    ("annotation", "message"),
     [
         (
             {"image_id": 7, "bbox": [1, 2, 0, 4]},
@@ -140,19 +142,21 @@ def test_a_bad_csv_file_is_one_line(pictures: Path, hand: Path, tmp_path: Path, 
         ({"bbox": [1, 2, 3, 4]}, "boxes.json: is no COCO file ('image_id')"),
     ],
 )
-def test_a_bad_annotation_is_one_line(
-    pictures: Path, hand: Path, tmp_path: Path, annotation: dict[str, Any], says: str
+def test_bad_coco_annotation_is_refused(
+    pictures: Path, hand: Path, tmp_path: Path, annotation: dict[str, Any], message: str
 ) -> None:
-    assert says in refused(pictures, hand, "--boxes", coco(tmp_path / "boxes.json", [annotation]))
+    assert message in error_message(pictures, hand, "--boxes", write_coco(tmp_path / "boxes.json", [annotation]))
 
 
-def test_a_file_that_is_no_coco_file_is_one_line(pictures: Path, hand: Path, tmp_path: Path) -> None:
-    assert "boxes.json: is no COCO file" in refused(pictures, hand, "--boxes", table(tmp_path / "boxes.json", "[1, 2]"))
-    assert "none.csv: cannot be read" in refused(pictures, hand, "--boxes", tmp_path / "none.csv")
+def test_missing_or_invalid_boxes_file_is_refused(pictures: Path, hand: Path, tmp_path: Path) -> None:
+    assert "boxes.json: is no COCO file" in error_message(
+        pictures, hand, "--boxes", write_table(tmp_path / "boxes.json", "[1, 2]")
+    )
+    assert "none.csv: cannot be read" in error_message(pictures, hand, "--boxes", tmp_path / "none.csv")
 
 
-def test_what_has_no_eyes_needs_to_be_said_where_it_is(pictures: Path, hand: Path, tmp_path: Path) -> None:
-    assert refused(pictures, hand) == (
+def test_model_without_eyes_needs_boxes_or_no_detect(pictures: Path, hand: Path, tmp_path: Path) -> None:
+    assert error_message(pictures, hand) == (
         f"{hand}: predicts the keypoint set hand, which has no eyes to find faces by; give "
         "--box X,Y,W,H, --boxes FILE, or --no-detect for whole pictures"
     )
@@ -160,24 +164,26 @@ def test_what_has_no_eyes_needs_to_be_said_where_it_is(pictures: Path, hand: Pat
 
 
 @pytest.mark.parametrize(
-    ("command", "says"),
+    ("command", "message"),
     [
         (["filter", "{in}", "--filter", "hat"], "which has no eyes to find faces by; filters need a model of faces"),
         (["align", "{in}"], "which has no eyes to find faces by; align needs a model of faces"),
     ],
 )
-def test_commands_for_faces_say_so(
-    pictures: Path, hand: Path, tmp_path: Path, command: Sequence[str], says: str
+def test_filter_and_align_refuse_a_model_without_eyes(
+    pictures: Path, hand: Path, tmp_path: Path, command: Sequence[str], message: str
 ) -> None:
     arguments = [text.replace("{in}", str(pictures)) for text in command]
-    with pytest.raises(InputError, match=says):
+    with pytest.raises(InputError, match=message):
         main([*arguments, "--model", str(hand), "--out", str(tmp_path / "out")])
     assert not (tmp_path / "out").exists()
 
 
-def test_boxes_are_for_pictures_and_come_from_one_place(pictures: Path, hand: Path, tmp_path: Path) -> None:
-    boxes = table(tmp_path / "boxes.csv", "file,x,y,w,h\na.png,0,0,10,10\n")
-    assert "--box, --boxes, --no-detect: give one of them" in refused(pictures, hand, "--boxes", boxes, "--no-detect")
+def test_boxes_option_is_refused_for_clips_and_with_no_detect(pictures: Path, hand: Path, tmp_path: Path) -> None:
+    boxes = write_table(tmp_path / "boxes.csv", "file,x,y,w,h\na.png,0,0,10,10\n")
+    assert "--box, --boxes, --no-detect: give one of them" in error_message(
+        pictures, hand, "--boxes", boxes, "--no-detect"
+    )
     (tmp_path / "in.mp4").touch()
     with pytest.raises(InputError, match=r"in\.mp4: is a clip, in which faces must be detected"):
         main(["predict", str(tmp_path / "in.mp4"), "--boxes", str(boxes), "--out", str(tmp_path / "out")])

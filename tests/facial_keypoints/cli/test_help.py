@@ -9,10 +9,10 @@ from facial_keypoints.__main__ import COMMANDS, main
 
 
 @pytest.mark.parametrize("name", [command.__name__.rpartition(".")[2] for command in COMMANDS])
-def test_the_help_ends_with_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as left:
+def test_help_of_each_command_ends_with_a_valid_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
         main([name, "--help"])
-    assert left.value.code == 0
+    assert stopped.value.code == 0
     shown, _, example = capsys.readouterr().out.rpartition("\n\n")
     assert "\nface detection:\n" in shown
     program, command, *arguments = shlex.split(example.removeprefix("example: "))

@@ -1,4 +1,4 @@
-"""`facial-keypoints predict` as people run it: what it writes, what it says, where it goes on, what it refuses."""
+"""`facial-keypoints predict`: its files, messages, how it resumes, and the input it refuses."""
 
 import csv
 import errno
@@ -40,7 +40,7 @@ def picture(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Four pictures of one drawn face each, cut out, one in a folder below, and what is no picture."""
+    """Four pictures of one drawn face each, one of them in a subfolder, a text file and a hidden file."""
     faces = drawn_faces(2, 2)
     for name, (x, y, _, _) in zip(["a.png", "b.jpg", "deep/a.png", "c.gif"], faces.boxes.astype(int), strict=True):
         (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
@@ -59,14 +59,14 @@ def files(out: Path) -> dict[str, bytes]:
     return {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*") if path.is_file()}
 
 
-def refused(*arguments: object) -> str:
+def error_message(*arguments: object) -> str:
     with pytest.raises(InputError) as error:
         main(["predict", *map(str, arguments)])
     assert "\n" not in str(error.value)
     return str(error.value)
 
 
-def test_a_picture_from_the_shell(picture: Path, tmp_path: Path) -> None:
+def test_predict_command_writes_tables_and_overlay_of_a_picture(picture: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "facial_keypoints", "predict", str(picture), "--out", str(tmp_path / "out")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
@@ -75,7 +75,7 @@ def test_a_picture_from_the_shell(picture: Path, tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"out", "two.png"}
 
 
-def test_tables_and_overlay_say_what_the_predictor_says(picture: Path, tmp_path: Path) -> None:
+def test_tables_and_overlay_match_the_predictor(picture: Path, tmp_path: Path) -> None:
     main(["predict", str(picture), "--out", str(tmp_path / "out"), *BOXES])
     faces = Predictor().predict(read_picture(picture), boxes=[[40, 40, 192, 192], [272, 40, 192, 192]])
     table = rows(tmp_path / "out")
@@ -97,7 +97,7 @@ def test_tables_and_overlay_say_what_the_predictor_says(picture: Path, tmp_path:
     assert read_picture(tmp_path / "out" / "overlays" / "two.png")[y, x].tolist() == [255, 0, 255]
 
 
-def test_a_folder_of_cropped_faces_in_order_whatever_the_workers(folder: Path, tmp_path: Path) -> None:
+def test_results_of_a_folder_are_in_order_for_any_number_of_workers(folder: Path, tmp_path: Path) -> None:
     for workers in ("1", "3"):
         main(["predict", str(folder), "--no-detect", "--out", str(tmp_path / workers), "--workers", workers])
     assert [row["file"] for row in rows(tmp_path / "1")] == ["a.png", "b.jpg", "c.gif", "deep/a.png"]
@@ -107,7 +107,9 @@ def test_a_folder_of_cropped_faces_in_order_whatever_the_workers(folder: Path, t
         assert float(one["nose_tip_x"]) == pytest.approx(float(three["nose_tip_x"]), abs=2e-3)
 
 
-def test_no_face_is_no_error_and_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_picture_without_a_face_is_reported_and_is_not_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     write_picture(tmp_path / "gray.png", np.full((120, 160, 3), 128, np.uint8))
     main(["predict", str(tmp_path / "gray.png"), "--out", str(tmp_path / "out")])
     assert capsys.readouterr().out == f"{tmp_path / 'out'}: 0 faces in 1 picture; no face found in gray.png\n"
@@ -115,13 +117,15 @@ def test_no_face_is_no_error_and_is_reported(tmp_path: Path, capsys: pytest.Capt
     assert json.loads((tmp_path / "out" / "keypoints.json").read_bytes())["pictures"][0]["faces"] == []
 
 
-def test_one_bad_file_of_a_folder_is_reported_and_does_not_stop_the_rest(
+def test_bad_files_of_a_folder_are_listed_and_the_others_are_predicted(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (folder / "bad.jpg").write_text("hello", encoding="utf-8")
     (folder / "empty.png").touch()
     out = tmp_path / "out"
-    assert refused(folder, "--no-detect", "--out", out) == f"{out / 'unread.csv'}: 2 of 6 pictures could not be read"
+    assert (
+        error_message(folder, "--no-detect", "--out", out) == f"{out / 'unread.csv'}: 2 of 6 pictures could not be read"
+    )
     assert len(rows(out)) == 4
     with (out / "unread.csv").open(encoding="utf-8") as file:
         assert [row["file"] for row in csv.DictReader(file)] == ["bad.jpg", "empty.png"]
@@ -141,7 +145,7 @@ def unread(out: Path) -> dict[str, str]:
     ],
     ids=["not UTF-8", "too long"],
 )
-def test_a_name_that_cannot_be_written_does_not_stop_the_rest(
+def test_picture_with_an_unusable_name_is_listed_and_the_others_predicted(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: bytes, listed: str, reason: str
 ) -> None:
     try:
@@ -149,7 +153,7 @@ def test_a_name_that_cannot_be_written_does_not_stop_the_rest(
     except OSError:
         pytest.skip("a file system that takes no such names")
     out = tmp_path / "out"
-    assert refused(folder, "--no-detect", "--out", out).endswith("1 of 5 pictures could not be read")
+    assert error_message(folder, "--no-detect", "--out", out).endswith("1 of 5 pictures could not be read")
     assert len(rows(out)) == 4
     assert list(unread(out)) == [listed]
     assert reason in unread(out)[listed]
@@ -157,28 +161,26 @@ def test_a_name_that_cannot_be_written_does_not_stop_the_rest(
 
 
 @pytest.mark.parametrize("option", ["--out", "--model", "picture"])
-def test_a_path_that_is_too_long_is_one_line(
+def test_too_long_path_is_a_one_line_error(
     picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str
 ) -> None:
     given = {"--out": str(tmp_path / "out"), "--model": "v2", "picture": str(picture)} | {option: "x" * 300}
-    with pytest.raises(SystemExit) as left:
+    with pytest.raises(SystemExit) as stopped:
         run(lambda: main(["predict", given["picture"], "--out", given["--out"], "--model", given["--model"]]))
-    assert left.value.code == 2
+    assert stopped.value.code == 2
     printed = capsys.readouterr().err
     assert printed.count("\n") == 1
     assert "name too long; give a shorter name" in printed
     assert list(tmp_path.iterdir()) == [picture]
 
 
-def test_a_picture_written_under_the_name_of_another_is_reported_and_does_not_stop_the_rest(
-    folder: Path, tmp_path: Path
-) -> None:
+def test_picture_whose_overlay_name_is_taken_is_listed_as_unread(folder: Path, tmp_path: Path) -> None:
     (folder / "c.gif.jpg").write_bytes((folder / "b.jpg").read_bytes())
     out = tmp_path / "out"
-    assert refused(folder, "--no-detect", "--out", out).endswith("1 of 5 pictures could not be read")
+    assert error_message(folder, "--no-detect", "--out", out).endswith("1 of 5 pictures could not be read")
     assert [row["file"] for row in rows(out)] == ["a.png", "b.jpg", "c.gif.jpg", "deep/a.png"]
-    says = "would be written as c.gif.jpg, the name of another picture; rename one"
-    assert unread(out) == {"c.gif": f"{folder / 'c.gif'}: {says}"}
+    reason = "would be written as c.gif.jpg, the name of another picture; rename one"
+    assert unread(out) == {"c.gif": f"{folder / 'c.gif'}: {reason}"}
 
 
 @pytest.mark.parametrize("command", [["predict", "--no-detect"], ["filter", "--filter", "hat"]], ids=lambda c: c[0])
@@ -188,70 +190,70 @@ def test_clips_in_a_folder_are_skipped_with_a_warning(
     for name in ("walk.mp4", "deep/run.MOV"):
         (folder / name).touch()
     main([*command, str(folder), "--out", str(tmp_path / "out")])
-    skipped = "skipped 2 clips (deep/run.MOV, walk.mp4); give a clip itself to process it"
-    others = "skipped 1 file (notes.txt) without the extension of a picture"
-    assert caplog.messages[0] == f"{folder}: {skipped}"
-    assert caplog.messages[1].startswith(f"{folder}: {others} (.bmp, ")
+    clips_warning = "skipped 2 clips (deep/run.MOV, walk.mp4); give a clip itself to process it"
+    files_warning = "skipped 1 file (notes.txt) without the extension of a picture"
+    assert caplog.messages[0] == f"{folder}: {clips_warning}"
+    assert caplog.messages[1].startswith(f"{folder}: {files_warning} (.bmp, ")
     for path in folder.glob("**/*.*"):
         if path.suffix in (".png", ".jpg", ".gif"):
             path.unlink()
-    assert refused(folder, "--out", tmp_path / "other").endswith(f".webp); {skipped}")
+    assert error_message(folder, "--out", tmp_path / "other").endswith(f".webp); {clips_warning}")
 
 
-def test_a_wildcard_that_the_shell_did_not_expand_is_refused(tmp_path: Path) -> None:
-    refusal = refused(tmp_path / "*.jpg", "--out", tmp_path / "out")
-    assert refusal.startswith(
+def test_wildcard_that_the_shell_did_not_expand_is_refused(tmp_path: Path) -> None:
+    message = error_message(tmp_path / "*.jpg", "--out", tmp_path / "out")
+    assert message.startswith(
         f"{tmp_path / '*.jpg'}: no such file; the shell did not expand the wildcard, or nothing matches it"
     )
-    assert refusal.endswith(f"give the folder, or in PowerShell (Get-Item {tmp_path / '*.jpg'})")
+    assert message.endswith(f"give the folder, or in PowerShell (Get-Item {tmp_path / '*.jpg'})")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_with_a_wildcard_in_its_name_is_a_file_like_any_other(picture: Path, tmp_path: Path) -> None:
+def test_file_with_a_wildcard_in_its_name_is_predicted(picture: Path, tmp_path: Path) -> None:
     picture.rename(tmp_path / "two[1].png")
     main(["predict", str(tmp_path / "two[1].png"), *BOXES, "--out", str(tmp_path / "out")])
     assert [line["file"] for line in rows(tmp_path / "out")] == ["two[1].png"] * 2
 
 
-def test_folders_that_are_not_entered_have_a_warning(
+def test_linked_and_unreadable_subfolders_are_skipped_with_a_warning(
     folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "elsewhere").mkdir()
     (folder / "link").symlink_to(tmp_path / "elsewhere")
     (folder / "private").mkdir()
-    scan = os.scandir
+    scandir = os.scandir
 
-    def scan_but_private(path: str) -> Any:
+    def scandir_without_permission(path: str) -> Any:
         if Path(path).name == "private":
             raise PermissionError(errno.EACCES, "Permission denied", str(path))
-        return scan(path)
+        return scandir(path)
 
-    monkeypatch.setattr(os, "scandir", scan_but_private)  # root may open any folder
+    monkeypatch.setattr(os, "scandir", scandir_without_permission)  # simulated, since root may open any folder
     main(["predict", "--no-detect", str(folder), "--out", str(tmp_path / "out")])
-    says = "skipped 2 folders (link, private), links or without permission to open; give such a folder itself"
-    assert caplog.messages[0] == f"{folder}: {says} to process it"
+    warning = "skipped 2 folders (link, private), links or without permission to open; give such a folder itself"
+    assert caplog.messages[0] == f"{folder}: {warning} to process it"
 
 
-def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Returns a list that fills with the names of the pictures that are read from now on."""
+def record_reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Returns a list to which the name of each picture is added when it is read."""
     names: list[str] = []
 
-    def noted(path: Path) -> UInt8:
+    def recording_read(path: Path) -> UInt8:
         names.append(path.name)
         return read_picture(path)
 
     for module in (filter, predict):
-        monkeypatch.setattr(module, "read_picture", noted)
+        monkeypatch.setattr(module, "read_picture", recording_read)
     return names
 
 
 @pytest.mark.parametrize("command", [["predict", "--no-detect"], ["filter", "--filter", "hat"]], ids=lambda c: c[0])
-def test_a_killed_run_goes_on_and_ends_byte_for_byte_as_an_unbroken_one(
+def test_killed_run_resumes_and_writes_the_same_bytes_as_a_full_run(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
 ) -> None:
     arguments = [*command, str(folder), "--workers", "2", "--out"]
     main([*arguments, str(tmp_path / "unbroken")])
-    code = (  # whoever reads the last picture waits
+    code = (  # the thread that reads the last picture waits
         "import sys, threading\n"
         "from facial_keypoints.cli import filter, predict\n"
         "from facial_keypoints.__main__ import main\n"
@@ -261,11 +263,11 @@ def test_a_killed_run_goes_on_and_ends_byte_for_byte_as_an_unbroken_one(
         "    if path.parent.name == 'deep':\n"
         "        threading.Event().wait()\n"
         "    return read(path)\n"
-        "def telling(self, key, record):\n"
+        "def reporting(self, key, record):\n"
         "    keep(self, key, record)\n"
         "    print('kept', flush=True)\n"
         "filter.read_picture = predict.read_picture = waiting\n"
-        "Unfinished.keep = telling\n"
+        "Unfinished.keep = reporting\n"
         "main(sys.argv[1:])"
     )
     killed = [sys.executable, "-c", code, *arguments, str(tmp_path / "out")]
@@ -275,13 +277,13 @@ def test_a_killed_run_goes_on_and_ends_byte_for_byte_as_an_unbroken_one(
         run.send_signal(signal.SIGKILL)
     assert not (tmp_path / "out").exists()
 
-    again = reads(monkeypatch)
+    read_again = record_reads(monkeypatch)
     main([*arguments, str(tmp_path / "out")])
-    assert again == ["a.png"]  # the deep one
+    assert read_again == ["a.png"]  # the one in the subfolder
     assert files(tmp_path / "out") == files(tmp_path / "unbroken")
 
 
-def test_a_picture_that_changed_since_the_kill_is_done_again(
+def test_resumed_run_repeats_a_picture_that_has_changed(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arguments = ["predict", str(folder), "--no-detect", "--workers", "1", "--out", str(tmp_path / "out")]
@@ -295,9 +297,9 @@ def test_a_picture_that_changed_since_the_kill_is_done_again(
     with pytest.raises(KeyboardInterrupt):
         main(arguments)
     os.utime(folder / "a.png", ns=(0, 0))
-    again = reads(monkeypatch)
+    read_again = record_reads(monkeypatch)
     main(arguments)
-    assert sorted(again) == ["a.png", "a.png", "c.gif"]
+    assert sorted(read_again) == ["a.png", "a.png", "c.gif"]
 
 
 @pytest.mark.parametrize(
@@ -325,72 +327,72 @@ def test_a_picture_that_changed_since_the_kill_is_done_again(
         (["{in}/clip.mp4"], "clip.mp4"),
     ],
 )
-def test_bad_input_is_one_line_and_nothing_is_written(
+def test_bad_input_is_a_one_line_error_and_nothing_is_written(
     folder: Path, tmp_path: Path, arguments: Sequence[str], message: str
 ) -> None:
     (folder / "none").mkdir()
     (folder / "clip.mp4").write_text("hello", encoding="utf-8")
     (folder / "net.keras").write_text("PK", encoding="utf-8")
     before = {path.name for path in tmp_path.iterdir()}
-    refusal = refused(*[text.replace("{in}", str(folder)) for text in arguments], "--out", tmp_path / "out")
-    assert message in refusal
+    error = error_message(*[text.replace("{in}", str(folder)) for text in arguments], "--out", tmp_path / "out")
+    assert message in error
     assert {path.name for path in tmp_path.iterdir()} == before
 
 
-def test_what_stands_in_out_is_not_replaced_unless_asked(picture: Path, tmp_path: Path) -> None:
+def test_earlier_result_is_replaced_only_with_overwrite(picture: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     arguments = [picture, "--out", out, *BOXES]
     main(["predict", *map(str, arguments)])
-    assert "holds an earlier result; choose another --out, or replace it with --overwrite" in refused(*arguments)
+    assert "holds an earlier result; choose another --out, or replace it with --overwrite" in error_message(*arguments)
     main(["predict", *map(str, arguments[:-2]), "--overwrite"])
     assert len(rows(out)) == 1
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "diary.txt").write_text("dear", encoding="utf-8")
     message = "mine: holds diary.txt, which predict did not write; choose an empty or new --out"
-    assert message in refused(picture, "--out", tmp_path / "mine", "--overwrite")
-    assert "is a file, not a folder" in refused(picture, "--out", picture)
+    assert message in error_message(picture, "--out", tmp_path / "mine", "--overwrite")
+    assert "is a file, not a folder" in error_message(picture, "--out", picture)
     assert (tmp_path / "mine" / "diary.txt").read_text(encoding="utf-8") == "dear"
 
 
 @pytest.mark.parametrize(
-    "mine", ["diary.txt", "overlays/holiday.jpg", "walk.mp4", "walk.mp4.csv", "deep/keypoints.csv", "unread.csv/a"]
+    "file", ["diary.txt", "overlays/holiday.jpg", "walk.mp4", "walk.mp4.csv", "deep/keypoints.csv", "unread.csv/a"]
 )
-def test_no_file_of_the_user_is_ever_deleted(picture: Path, tmp_path: Path, mine: str) -> None:
+def test_output_folder_with_a_foreign_file_is_refused_and_unchanged(picture: Path, tmp_path: Path, file: str) -> None:
     out = tmp_path / "out"
     main(["predict", str(picture), "--out", str(out), *BOXES])
-    (out / mine).parent.mkdir(exist_ok=True)
-    (out / mine).write_text("time,place", encoding="utf-8")
+    (out / file).parent.mkdir(exist_ok=True)
+    (out / file).write_text("time,place", encoding="utf-8")
     before = files(out)
-    refusal = refused(picture, "--out", out, "--overwrite")
-    assert refusal == f"{out}: holds {mine}, which predict did not write; choose an empty or new --out"
+    message = error_message(picture, "--out", out, "--overwrite")
+    assert message == f"{out}: holds {file}, which predict did not write; choose an empty or new --out"
     assert files(out) == before
 
 
-def test_a_table_that_is_not_ours_is_not_replaced_and_what_file_managers_leave_is(
-    picture: Path, tmp_path: Path
-) -> None:
+def test_foreign_keypoints_json_is_kept_and_file_manager_files_are_ignored(picture: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
     for content in ("{}", "[1]", '{"pictures": [{"file": 1}]}', "hello"):
         (out / "keypoints.json").write_text(content, encoding="utf-8")
-        assert "holds keypoints.json, which predict did not write" in refused(picture, "--out", out, "--overwrite")
+        assert "holds keypoints.json, which predict did not write" in error_message(
+            picture, "--out", out, "--overwrite"
+        )
     (out / "keypoints.json").unlink()
     (out / ".DS_Store").touch()
-    assert "holds an earlier result" in refused(picture, "--out", out)
+    assert "holds an earlier result" in error_message(picture, "--out", out)
     main(["predict", str(picture), "--out", str(out), *BOXES, "--overwrite"])
     assert sorted(files(out)) == ["keypoints.csv", "keypoints.json", "overlays/two.png"]
 
 
-def test_an_input_inside_out_is_refused(picture: Path, tmp_path: Path) -> None:
+def test_input_inside_the_output_folder_is_refused(picture: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     main(["predict", str(picture), "--out", str(out), *BOXES])
     for source in (out, out / "overlays", out / "overlays" / "two.png"):
-        refusal = refused(source, "--out", out, "--overwrite")
-        assert refusal == f"{source}: lies inside --out {out}; choose another --out"
+        message = error_message(source, "--out", out, "--overwrite")
+        assert message == f"{source}: lies inside --out {out}; choose another --out"
     assert len(rows(out)) == 2
 
 
-def test_another_command_does_not_go_on_with_what_a_killed_one_left(
+def test_command_with_other_inputs_does_not_resume_a_killed_run(
     folder: Path, picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arguments = ["--no-detect", "--workers", "1", "--out", str(tmp_path / "out")]
@@ -410,13 +412,13 @@ def test_another_command_does_not_go_on_with_what_a_killed_one_left(
 
 
 @pytest.mark.parametrize("box", ["-1e6,1e6,1,1", "1e6,0,1e6,1e6", "0,0,1e6,1e-3", "-1e4,9,1e-3,1e-3"])
-def test_a_box_anywhere_is_predicted_and_drawn(picture: Path, tmp_path: Path, box: str) -> None:
+def test_extreme_boxes_give_finite_keypoints(picture: Path, tmp_path: Path, box: str) -> None:
     main(["predict", str(picture), f"--box={box}", "--out", str(tmp_path / "out")])
     (face,) = rows(tmp_path / "out")
     assert all(np.isfinite(float(face[column])) for column in FACE15.columns)
 
 
-def test_one_bad_picture_is_reported_once(
+def test_single_bad_picture_is_a_one_line_error(
     tmp_path: Path, run_stage: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
     (tmp_path / "bad.jpg").write_text("hello", encoding="utf-8")
@@ -425,10 +427,10 @@ def test_one_bad_picture_is_reported_once(
     assert done.stderr.startswith(f"error: {tmp_path / 'bad.jpg'}: is no picture that can be read")
 
 
-def test_a_picture_wider_than_a_jpeg_may_be_is_drawn_as_png(tmp_path: Path) -> None:
+def test_overlay_of_a_picture_too_wide_for_jpeg_is_a_png(tmp_path: Path) -> None:
     write_picture(tmp_path / "wide.bmp", np.full((4, 65_501, 3), 90, np.uint8))
     write_picture(tmp_path / "wide.png", np.full((4, 65_501, 3), 90, np.uint8))
-    (tmp_path / "wide.png").rename(tmp_path / "named.jpg")  # pictures are read by what they hold
+    (tmp_path / "wide.png").rename(tmp_path / "named.jpg")  # the format is recognized by the content
     wide = [str(tmp_path / name) for name in ("wide.bmp", "named.jpg")]
     for _ in range(2):
         main(["predict", *wide, "--no-detect", "--out", str(tmp_path / "out"), "--overwrite"])
@@ -436,26 +438,26 @@ def test_a_picture_wider_than_a_jpeg_may_be_is_drawn_as_png(tmp_path: Path) -> N
         assert read_picture(tmp_path / "out" / "overlays" / name).shape == (4, 65_501, 3)
 
 
-def test_results_inside_the_folder_are_no_pictures_of_it(folder: Path) -> None:
+def test_results_inside_the_input_folder_are_not_read_as_input(folder: Path) -> None:
     for _ in range(2):
         main(["predict", str(folder), "--no-detect", "--out", str(folder / "out"), "--overwrite"])
         assert len(rows(folder / "out")) == 4
 
 
-def test_a_box_on_the_command_line_is_four_numbers(picture: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for bad in ("1,2,3", "a,b,c,d", ""):
-        with pytest.raises(SystemExit) as left:
-            main(["predict", str(picture), "--out", "x", "--box", bad])
-        assert left.value.code == 2
+def test_box_option_must_be_four_numbers(picture: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for box in ("1,2,3", "a,b,c,d", ""):
+        with pytest.raises(SystemExit) as stopped:
+            main(["predict", str(picture), "--out", "x", "--box", box])
+        assert stopped.value.code == 2
         assert "--box" in capsys.readouterr().err
 
 
-def test_a_face_without_expected_errors_has_no_such_columns_but_its_keypoints() -> None:
+def test_row_of_a_face_without_expected_errors_ends_with_its_keypoints() -> None:
     face = Face((0, 0, 1, 1), np.full((15, 2), (1, 2), np.float32), None, np.eye(2, 3), FACE15)
     assert row(face_values(face)) == [0, 0, 1, 1, *[1, 2] * 15]
 
 
-def test_measures_are_columns_of_the_tables_and_empty_where_the_set_has_no_lids(picture: Path, tmp_path: Path) -> None:
+def test_measures_option_adds_columns_that_are_empty_if_not_defined(picture: Path, tmp_path: Path) -> None:
     main(["predict", str(picture), "--out", str(tmp_path / "out"), *BOXES, "--measures"])
     faces = Predictor().predict(read_picture(picture), boxes=[[40, 40, 192, 192], [272, 40, 192, 192]])
     written = json.loads((tmp_path / "out" / "keypoints.json").read_bytes())["pictures"][0]["faces"]
@@ -470,7 +472,7 @@ def test_measures_are_columns_of_the_tables_and_empty_where_the_set_has_no_lids(
         assert of_face["yaw_deg"] != ""
 
 
-def test_measures_of_a_clip_are_in_its_table(tmp_path: Path) -> None:
+def test_measures_option_adds_columns_to_the_table_of_a_clip(tmp_path: Path) -> None:
     frame = drawn_faces(1, 1).picture
     writer = cv2.VideoWriter(str(tmp_path / "walk.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 25, frame.shape[1::-1])
     for _ in range(2):
@@ -483,7 +485,9 @@ def test_measures_of_a_clip_are_in_its_table(tmp_path: Path) -> None:
     assert all(0 < float(row[name]) < 1 for row in table for name in COLUMNS if "eye" in name)
 
 
-def test_a_clip_beside_a_picture(picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_clip_and_picture_are_predicted_in_one_run(
+    picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     frame = drawn_faces(1, 1).picture
     size = (frame.shape[1], frame.shape[0])
     writer = cv2.VideoWriter(str(tmp_path / "walk.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 25, size)

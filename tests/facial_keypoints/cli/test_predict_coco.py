@@ -1,4 +1,4 @@
-"""`predict --write-coco` and `predict --review`: what is written, what is replaced, what is refused."""
+"""`predict --write-coco` and `predict --review`: the files they write, replace, and refuse to replace."""
 
 import csv
 import json
@@ -16,7 +16,7 @@ from tests.facial_keypoints.drawn import SIDE_PX, drawn_faces
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three pictures of one drawn face each, cut out."""
+    """Three pictures of one drawn face each."""
     path = tmp_path_factory.mktemp("faces")
     faces = drawn_faces(1, 3)
     for name, (x, y, _, _) in zip("abc", faces.boxes.astype(int), strict=True):
@@ -28,7 +28,7 @@ def predict(*arguments: object) -> None:
     main(["predict", *map(str, arguments), "--no-detect"])
 
 
-def refused(*arguments: object) -> str:
+def error_message(*arguments: object) -> str:
     with pytest.raises(InputError) as error:
         predict(*arguments)
     assert "\n" not in str(error.value)
@@ -40,7 +40,7 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_the_coco_file_has_the_keypoints_of_the_table(folder: Path, tmp_path: Path) -> None:
+def test_coco_file_has_the_keypoints_of_the_table(folder: Path, tmp_path: Path) -> None:
     predict(folder, "--out", tmp_path / "out", "--write-coco", tmp_path / "faces.json")
     written = json.loads((tmp_path / "faces.json").read_bytes())
     assert [image["file_name"] for image in written["images"]] == ["a.png", "b.png", "c.png"]
@@ -53,23 +53,25 @@ def test_the_coco_file_has_the_keypoints_of_the_table(folder: Path, tmp_path: Pa
     assert {path.name for path in tmp_path.iterdir()} == {"out", "faces.json"}
 
 
-def test_the_coco_file_replaces_only_its_own_kind(folder: Path, tmp_path: Path) -> None:
+def test_coco_file_replaces_only_a_file_written_by_predict(folder: Path, tmp_path: Path) -> None:
     out, file = tmp_path / "out", tmp_path / "faces.json"
-    assert "lies inside --out" in refused(folder, "--out", out, "--write-coco", out / "faces.json")
-    assert "there is no folder" in refused(folder, "--out", out, "--write-coco", tmp_path / "none" / "faces.json")
+    assert "lies inside --out" in error_message(folder, "--out", out, "--write-coco", out / "faces.json")
+    assert "there is no folder" in error_message(folder, "--out", out, "--write-coco", tmp_path / "none" / "faces.json")
     file.write_text('{"images": [], "info": {"description": "a year of work"}}', encoding="utf-8")
     for more in ([], ["--overwrite"]):
-        assert "predict did not write what is there" in refused(folder, "--out", out, "--write-coco", file, *more)
+        assert "predict did not write what is there" in error_message(folder, "--out", out, "--write-coco", file, *more)
     assert not out.exists()
     file.unlink()
     predict(folder, "--out", out, "--write-coco", file)
     first = file.read_bytes()
-    assert "is there already; choose another name" in refused(folder, "--out", tmp_path / "new", "--write-coco", file)
+    assert "is there already; choose another name" in error_message(
+        folder, "--out", tmp_path / "new", "--write-coco", file
+    )
     predict(folder, "--out", out, "--write-coco", file, "--overwrite")
     assert file.read_bytes() == first
 
 
-def test_the_most_uncertain_pictures_are_listed_in_order(folder: Path, tmp_path: Path) -> None:
+def test_review_lists_the_most_uncertain_pictures_in_order(folder: Path, tmp_path: Path) -> None:
     predict(folder, "--out", tmp_path / "out", "--review", "2")
     every = rows(tmp_path / "out" / "keypoints.csv")
     uncertain = {
@@ -83,19 +85,19 @@ def test_the_most_uncertain_pictures_are_listed_in_order(folder: Path, tmp_path:
 
 
 @pytest.mark.parametrize("table", ["review.csv", "keypoints.csv"])
-def test_what_a_person_has_reviewed_is_not_overwritten(folder: Path, tmp_path: Path, table: str) -> None:
+def test_reviewed_tables_are_not_overwritten(folder: Path, tmp_path: Path, table: str) -> None:
     out = tmp_path / "out"
     predict(folder, "--out", out, "--review", "3")
     predict(folder, "--out", out, "--review", "3", "--overwrite")
     path = out / table
     lines = (out / "review.csv").read_text(encoding="utf-8").splitlines()
     path.write_text("\n".join([*lines[:-1], lines[-1].removesuffix("0") + "1"]) + "\n", encoding="utf-8")
-    assert f"{path}: has faces that a person has reviewed" in refused(folder, "--out", out, "--overwrite")
+    assert f"{path}: has faces that a person has reviewed" in error_message(folder, "--out", out, "--overwrite")
     assert path.is_file()
 
 
-def test_review_0_is_one_line_and_nothing_is_written(folder: Path, tmp_path: Path) -> None:
-    assert refused(folder, "--out", tmp_path / "out", "--review", "0") == (
+def test_review_0_is_refused_and_nothing_is_written(folder: Path, tmp_path: Path) -> None:
+    assert error_message(folder, "--out", tmp_path / "out", "--review", "0") == (
         "--review 0: give how many pictures to review, at least 1"
     )
     assert not list(tmp_path.iterdir())

@@ -14,7 +14,7 @@ from tests.conftest import ROOT
 SETTINGS = {"model": "v2"}
 
 
-def test_records_and_files_outlive_a_run_that_is_killed(tmp_path: Path) -> None:
+def test_records_and_files_of_a_killed_run_are_kept(tmp_path: Path) -> None:
     code = (
         "import os, pathlib\n"
         "from facial_keypoints.cli.resume import Unfinished\n"
@@ -33,7 +33,7 @@ def test_records_and_files_outlive_a_run_that_is_killed(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.txt"]
 
 
-def test_other_settings_start_anew(tmp_path: Path) -> None:
+def test_run_with_other_settings_starts_anew(tmp_path: Path) -> None:
     first = Unfinished(tmp_path / "out", SETTINGS)
     (first.folder / "deep").mkdir()
     (first.folder / "deep" / "a.txt").touch()
@@ -46,7 +46,7 @@ def test_other_settings_start_anew(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_two_runs_cannot_write_one_folder(tmp_path: Path) -> None:
+def test_two_runs_cannot_write_the_same_folder(tmp_path: Path) -> None:
     first = Unfinished(tmp_path / "out", SETTINGS)
     with pytest.raises(InputError, match=r"out: another run is writing this folder; wait for it or choose another"):
         Unfinished(tmp_path / "out", SETTINGS)
@@ -54,7 +54,7 @@ def test_two_runs_cannot_write_one_folder(tmp_path: Path) -> None:
     Unfinished(tmp_path / "out", SETTINGS).close()
 
 
-def test_a_finished_folder_replaces_the_one_that_is_there(tmp_path: Path) -> None:
+def test_finished_folder_replaces_the_previous_one(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "old.txt").touch()
     unfinished = Unfinished(tmp_path / "out", SETTINGS)
@@ -63,7 +63,7 @@ def test_a_finished_folder_replaces_the_one_that_is_there(tmp_path: Path) -> Non
     assert [path.relative_to(tmp_path).as_posix() for path in sorted(tmp_path.rglob("*"))] == ["out", "out/new.txt"]
 
 
-def test_a_line_that_a_kill_cut_off_is_ignored(tmp_path: Path) -> None:
+def test_truncated_last_record_is_ignored(tmp_path: Path) -> None:
     first = Unfinished(tmp_path / "out", SETTINGS)
     first.keep("a", 1)
     first.keep("b", 2)
@@ -78,7 +78,7 @@ def test_a_line_that_a_kill_cut_off_is_ignored(tmp_path: Path) -> None:
         assert third.records == {"a": 1, "b": 3}
 
 
-def test_damaged_records_start_anew(tmp_path: Path) -> None:
+def test_run_with_damaged_records_starts_anew(tmp_path: Path) -> None:
     (tmp_path / ".out.unfinished").mkdir()
     (tmp_path / ".out.unfinished" / RECORDS).write_bytes(b"\xff\x00 no records" * 100)
     with closing(Unfinished(tmp_path / "out", SETTINGS)) as unfinished:

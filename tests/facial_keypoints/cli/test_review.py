@@ -1,4 +1,4 @@
-"""Which faces should be reviewed first, and what is written of them."""
+"""The faces to review first, and the files that list and show them."""
 
 import csv
 from dataclasses import replace
@@ -27,23 +27,23 @@ from facial_keypoints.spec import Crop, ModelSpec
 SPEC = ModelSpec(from_names("ears", ["left", "right"], ""), (0,), True, Crop(9, 9, 1, ((2, 2), (6, 2))))
 
 
-def face(error: float, side: float = 10) -> dict[str, Any]:
+def uncertain_face(error: float, side: float = 10) -> dict[str, Any]:
     """A face whose second keypoint is three times as uncertain as its first."""
     errors = [0.5 * error, 1.5 * error]
     return {"box": [20, 30, side, side], "keypoints": [[22, 33], [28, 33]], "expected_error": errors, "score": 1}
 
 
 PICTURES = [
-    PictureFaces("sure.png", 60, 80, [face(1)]),
+    PictureFaces("sure.png", 60, 80, [uncertain_face(1)]),
     PictureFaces("none.png", 60, 80, []),
-    PictureFaces("mixed.png", 60, 80, [face(1), face(4)]),
-    PictureFaces("small.png", 60, 80, [face(3, side=5)]),
-    PictureFaces("as sure.png", 60, 80, [face(1)]),
+    PictureFaces("mixed.png", 60, 80, [uncertain_face(1), uncertain_face(4)]),
+    PictureFaces("small.png", 60, 80, [uncertain_face(3, side=5)]),
+    PictureFaces("as sure.png", 60, 80, [uncertain_face(1)]),
 ]
 
 
-def test_the_picture_with_the_most_uncertain_face_comes_first() -> None:
-    """0.6 of a box of 5 px is more than 0.4 of one of 10 px; equal pictures stay in their order."""
+def test_pictures_are_ordered_by_their_most_uncertain_face() -> None:
+    """0.6 of a box of 5 px is more than 0.4 of a box of 10 px; pictures with equal uncertainty keep their order."""
     order = [(one.file, one.number, round(one.uncertainty, 6)) for one in most_uncertain(PICTURES, 10)]
     assert order == [
         ("small.png", 0, 0.6),
@@ -55,7 +55,7 @@ def test_the_picture_with_the_most_uncertain_face_comes_first() -> None:
     assert [one.file for one in most_uncertain(PICTURES, 2)] == ["small.png", "mixed.png", "mixed.png"]
 
 
-def test_the_table_and_the_sheet_have_the_faces_in_this_order(tmp_path: Path) -> None:
+def test_review_table_and_sheet_list_the_most_uncertain_faces_first(tmp_path: Path) -> None:
     paths = {}
     for number, picture in enumerate(PICTURES):
         paths[picture.file] = tmp_path / picture.file
@@ -76,9 +76,9 @@ def test_the_table_and_the_sheet_have_the_faces_in_this_order(tmp_path: Path) ->
     assert [pixel[0] for pixel in middles if isinstance(pixel, tuple)] == [120, 80, 80, 0, 160]
 
 
-def test_the_sheet_shows_the_first_faces_of_many(tmp_path: Path) -> None:
+def test_review_sheet_shows_a_limited_number_of_faces(tmp_path: Path) -> None:
     write_picture(tmp_path / "a.png", np.zeros((80, 60, 3), np.uint8))
-    many = [Reviewed("a.png", number, face(1), 0.1) for number in range(MOST_TILES + 9)]
+    many = [Reviewed("a.png", number, uncertain_face(1), 0.1) for number in range(MOST_TILES + 9)]
     write_review(tmp_path, many, {"a.png": tmp_path / "a.png"}, SPEC)
     assert len((tmp_path / "review.csv").read_text(encoding="utf-8").splitlines()) == 1 + len(many)
     with Image.open(tmp_path / "review.png") as sheet:
@@ -86,7 +86,7 @@ def test_the_sheet_shows_the_first_faces_of_many(tmp_path: Path) -> None:
         assert sheet.height == 6 + MOST_TILES // COLUMNS * (TILE_PX + 18 + 6)
 
 
-def test_nothing_to_review_is_one_line() -> None:
+def test_review_number_below_1_or_a_network_without_errors_is_refused() -> None:
     check_review(1, SPEC)
     for number in (0, -3):
         with pytest.raises(InputError, match=f"--review {number}: give how many pictures to review, at least 1"):

@@ -1,4 +1,4 @@
-"""Filters: they go where their anchors say, blend without fringes, and a blur leaves nothing of a face."""
+"""Filters follow their anchors and blend without fringes, and a blur makes a face unrecognizable."""
 
 import functools
 import json
@@ -30,16 +30,16 @@ PHOTOS = ROOT.parent / "shared" / "photos"
 EYES_AND_NOSE = {"left_eye_center": (9.5, 0.5), "right_eye_center": (0.5, 0.5), "nose_tip": (5, 7)}
 
 
-def face_at(places: dict[str, tuple[float, float]], **more: Any) -> Face:
-    """Returns a face with these keypoints; the others are of no matter."""
+def face_at(positions: dict[str, tuple[float, float]], **more: Any) -> Face:
+    """Returns a face with these keypoints; the values of the others do not matter."""
     keypoints = np.full((15, 2), 3.0, np.float32)
-    for name, place in places.items():
-        keypoints[FACE15.index(name)] = place
+    for name, position in positions.items():
+        keypoints[FACE15.index(name)] = position
     values: dict[str, Any] = {"box": (0, 0, 10, 10), "keypoints": keypoints, "expected_error": None}
     return Face(**values | {"crop": np.eye(2, 3), "keypoint_set": FACE15} | more)
 
 
-shipped = functools.cache(load_filter)
+load_cached = functools.cache(load_filter)
 
 
 def anchor(name: str, x: float, y: float, depth: float = 0) -> dict[str, Any]:
@@ -58,19 +58,19 @@ def flat_anchors(scale: float = 1) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("name", names())
-def test_each_filter_finds_the_move_of_a_face_that_looks_as_it_was_drawn_for(name: str) -> None:
-    filter = shipped(name)
+def test_fit_of_each_filter_recovers_the_transform_of_its_anchors(name: str) -> None:
+    filter = load_cached(name)
     moved = np.array([[0.3, -0.2, 50], [0.2, 0.3, -20]])
     face = face_at({})
-    for group, place in zip(filter.anchors, filter.positions, strict=True):
-        face.keypoints[list(group)] = moved @ (place[0], place[1], 1)
+    for group, position in zip(filter.anchors, filter.positions, strict=True):
+        face.keypoints[list(group)] = moved @ (position[0], position[1], 1)
     np.testing.assert_allclose(fit_filter(filter, face), moved, atol=1e-3)
     assert (FOLDER / f"{name}.png").stat().st_size < 100_000
 
 
 @given(st.integers(0, 2**32 - 1))
-def test_without_depth_the_fit_is_the_similarity_of_least_squares(seed: int) -> None:
-    clown = shipped("clown")
+def test_fit_without_depth_is_the_least_squares_similarity(seed: int) -> None:
+    clown = load_cached("clown")
     flat = replace(clown, positions=clown.positions * (1, 1, 0))
     face = face_at({}, keypoints=np.random.default_rng(seed).uniform(0, 500, (15, 2)).astype(np.float32))
     targets = face.keypoints[[group[0] for group in flat.anchors]]
@@ -78,47 +78,47 @@ def test_without_depth_the_fit_is_the_similarity_of_least_squares(seed: int) -> 
 
 
 @pytest.mark.parametrize("fit", ["similarity", "affine"])
-def test_what_lies_behind_the_face_goes_back_when_the_nose_comes_forward(tmp_path: Path, fit: str) -> None:
-    """The nose tip lies 4 px before the eyes and mouth, these 8 px before the hat: it moves 2 px, the hat -4 px."""
-    places = {"left_eye_center": (9.0, 0.0), "right_eye_center": (0.0, 0.0), "mouth_left_corner": (8.0, 10.0)}
-    places |= {"mouth_right_corner": (1.0, 10.0), "nose_tip": (4.5, 6.0)}
-    depths = dict.fromkeys(places, 8) | {"nose_tip": 12}
-    anchors = [anchor(name, *place, depths[name]) for name, place in places.items()]
+def test_filter_behind_the_face_moves_against_the_nose(tmp_path: Path, fit: str) -> None:
+    """The nose tip is 4 px in front of eyes and mouth and 12 px in front of the hat; it moves 2 px, the hat -4 px."""
+    positions = {"left_eye_center": (9.0, 0.0), "right_eye_center": (0.0, 0.0), "mouth_left_corner": (8.0, 10.0)}
+    positions |= {"mouth_right_corner": (1.0, 10.0), "nose_tip": (4.5, 6.0)}
+    depths = dict.fromkeys(positions, 8) | {"nose_tip": 12}
+    anchors = [anchor(name, *position, depths[name]) for name, position in positions.items()]
     hat = load_filter(write_filter(tmp_path, np.full((4, 4, 4), 255, np.uint8), anchors, fit=fit))
-    turned = face_at(places | {"nose_tip": (6.5, 6.0)})
+    turned = face_at(positions | {"nose_tip": (6.5, 6.0)})
     np.testing.assert_allclose(fit_filter(hat, turned), [[1, 0, -4], [0, 1, 0]], atol=1e-6)
 
 
-def test_colors_blend_by_alpha_and_nothing_else_changes(tmp_path: Path) -> None:
+def test_colors_blend_by_alpha_and_other_pixels_are_unchanged(tmp_path: Path) -> None:
     rgba = np.zeros((10, 10, 4), np.uint8)
     rgba[2, 3] = (200, 100, 0, 255)
     rgba[2, 4] = (200, 100, 0, 51)  # a fifth
     mine = load_filter(write_filter(tmp_path, rgba, flat_anchors()))
     picture: UInt8 = np.full((12, 14, 3), 50, np.uint8)
-    here = {name: (x + 4, y + 1) for name, (x, y) in EYES_AND_NOSE.items()}  # 4 px to the right, 1 px down
-    painted = apply_filter(picture, [face_at(here)], mine)
+    positions = {name: (x + 4, y + 1) for name, (x, y) in EYES_AND_NOSE.items()}  # 4 px to the right, 1 px down
+    painted = apply_filter(picture, [face_at(positions)], mine)
     expected = picture.copy()
     expected[3, 7], expected[3, 8] = (200, 100, 0), (80, 60, 40)
     np.testing.assert_array_equal(painted, expected)
     assert (picture == 50).all()
 
 
-def test_edges_have_no_fringe_of_the_color_that_is_transparent(tmp_path: Path) -> None:
+def test_edges_have_no_fringe_of_the_transparent_color(tmp_path: Path) -> None:
     y, x = np.mgrid[:101, :101]
     rgba: UInt8 = np.zeros((101, 101, 4), np.uint8)
-    rgba[..., 1] = 255  # green where nobody sees it
+    rgba[..., 1] = 255  # green where it is transparent
     rgba[np.hypot(y - 50, x - 50) < 40] = (255, 0, 0, 255)
     mine = load_filter(write_filter(tmp_path, rgba, flat_anchors(scale=10.1)))
     for size in (1, 3.7, 30):  # from a tenth to three times the PNG's size
-        places = {name: (x * size + 0.3, y * size + 0.6) for name, (x, y) in EYES_AND_NOSE.items()}
-        painted = apply_filter(np.zeros((200, 200, 3), np.uint8), [face_at(places)], mine)
+        positions = {name: (x * size + 0.3, y * size + 0.6) for name, (x, y) in EYES_AND_NOSE.items()}
+        painted = apply_filter(np.zeros((200, 200, 3), np.uint8), [face_at(positions)], mine)
         assert painted[..., 0].max() == 255
         assert painted[..., 1:].max() == 0
 
 
 @pytest.mark.parametrize("scale", [0.02, 0.13, 0.4, 0.5])
 @pytest.mark.parametrize("turn", [0, 0.4, 3])
-def test_a_fine_pattern_becomes_its_mean_where_it_is_shrunk(tmp_path: Path, scale: float, turn: float) -> None:
+def test_fine_pattern_becomes_its_mean_when_shrunk(tmp_path: Path, scale: float, turn: float) -> None:
     board = np.indices((256, 256)).sum(axis=0) % 2 * 255
     rgba = np.stack([board, board, board, np.full_like(board, 255)], axis=-1).astype(np.uint8)
     points = np.array([[0, 0], [255, 0], [0, 255]])
@@ -126,14 +126,14 @@ def test_a_fine_pattern_becomes_its_mean_where_it_is_shrunk(tmp_path: Path, scal
     matrix = np.array([[step.real, -step.imag, 100], [step.imag, step.real, 100]])
     anchors = [anchor(name, x, y) for name, (x, y) in zip(EYES_AND_NOSE, points.tolist(), strict=True)]
     mine = load_filter(write_filter(tmp_path, rgba, anchors))
-    places = transform(points[None], matrix)[0]
+    positions = transform(points[None], matrix)[0]
     painted = apply_filter(
-        np.full((200, 200, 3), 128, np.uint8), [face_at(dict(zip(EYES_AND_NOSE, places, strict=True)))], mine
+        np.full((200, 200, 3), 128, np.uint8), [face_at(dict(zip(EYES_AND_NOSE, positions, strict=True)))], mine
     )
-    assert np.abs(painted.astype(int) - 128).max() <= 8  # 2.5 x 2.5 squares are not half white
+    assert np.abs(painted.astype(int) - 128).max() <= 8  # 2.5 x 2.5 squares are not exactly half white
 
 
-def test_the_larger_face_is_in_front(tmp_path: Path) -> None:
+def test_larger_face_is_painted_in_front(tmp_path: Path) -> None:
     rgba = np.full((10, 10, 4), 255, np.uint8)
     rgba[:, :5, 1:3] = 0  # red on the left, white on the right
     mine = load_filter(write_filter(tmp_path, rgba, flat_anchors()))
@@ -144,7 +144,7 @@ def test_the_larger_face_is_in_front(tmp_path: Path) -> None:
         assert (painted[4:10, 4:15] == (255, 0, 0)).all()
 
 
-def test_68_keypoints_carry_a_filter_as_15_do() -> None:
+def test_filter_is_painted_alike_on_68_and_15_keypoints() -> None:
     points = np.random.default_rng(0).uniform(60, 140, (68, 2)).astype(np.float32)
     face68 = face_at({}, keypoints=points, keypoint_set=FACE68)
     face15 = face_at({}, keypoints=as_face15(points))
@@ -155,13 +155,13 @@ def test_68_keypoints_carry_a_filter_as_15_do() -> None:
         np.testing.assert_allclose(painted[0], painted[1], atol=1)
 
 
-def test_any_set_with_the_keypoints_of_a_filter_carries_it_and_others_are_one_line() -> None:
+def test_filter_needs_only_its_own_keypoints_and_refuses_sets_without_them() -> None:
     points = np.random.default_rng(0).uniform(60, 140, (15, 2)).astype(np.float32)
     sunglasses, picture = load_filter("sunglasses"), np.zeros((200, 200, 3), np.uint8)
     used = sorted({k for group in sunglasses.anchors for k in group})
-    some = from_names("some", [FACE15.names[k] for k in used], "some.csv")
-    carried = apply_filter(picture, [face_at({}, keypoints=points[used], keypoint_set=some)], sunglasses)
-    np.testing.assert_array_equal(carried, apply_filter(picture, [face_at({}, keypoints=points)], sunglasses))
+    smaller_set = from_names("some", [FACE15.names[k] for k in used], "some.csv")
+    painted = apply_filter(picture, [face_at({}, keypoints=points[used], keypoint_set=smaller_set)], sunglasses)
+    np.testing.assert_array_equal(painted, apply_filter(picture, [face_at({}, keypoints=points)], sunglasses))
     few = face_at({}, keypoints=points[:2], keypoint_set=from_names("two", FACE15.names[:2], "two.csv"))
     with pytest.raises(InputError, match=r"the filter needs .*, which the keypoint set two lacks; .*keypoints\.toml"):
         apply_filter(picture, [few], "moustache")
@@ -169,10 +169,10 @@ def test_any_set_with_the_keypoints_of_a_filter_carries_it_and_others_are_one_li
 
 @pytest.mark.parametrize("name", names())
 @pytest.mark.parametrize("keypoints", [np.full((15, 2), 7), np.full((15, 2), -1e6), np.arange(30).reshape(15, 2) * 1e4])
-def test_keypoints_that_make_no_face_break_nothing(name: str, keypoints: np.ndarray) -> None:
+def test_implausible_keypoints_raise_no_error(name: str, keypoints: np.ndarray) -> None:
     picture = np.zeros((20, 30, 3), np.uint8)
     face = face_at({}, keypoints=keypoints.astype(np.float32), box=(-1e6, -1e6, 1, 1))
-    assert apply_filter(picture, [face], shipped(name)).shape == picture.shape
+    assert apply_filter(picture, [face], load_cached(name)).shape == picture.shape
 
 
 # A face that looks at the camera, eye distance 100 px: eye centers, nose tip, mouth corners.
@@ -181,35 +181,35 @@ BOX = (70.0, 50.0, 260.0, 260.0)
 FRONTAL |= {"mouth_left_corner": (243.0, 252.0), "mouth_right_corner": (157.0, 252.0)}
 
 
-def test_a_blur_leaves_no_detail_from_the_forehead_to_the_chin() -> None:
+def test_blur_removes_detail_from_the_forehead_to_the_chin() -> None:
     noise = np.random.default_rng(0).integers(0, 256, (450, 400, 3)).astype(np.uint8)
-    blurred = apply_filter(noise, [face_at(FRONTAL, box=BOX)], shipped("blur"))
+    blurred = apply_filter(noise, [face_at(FRONTAL, box=BOX)], load_cached("blur"))
     for x, y in ((200, 50), (200, 150), (95, 160), (305, 160), (110, 240), (290, 240), (200, 320)):
         around = blurred[y - 6 : y + 6, x - 6 : x + 6].astype(float)
-        assert around.std(axis=(0, 1)).max() < 6, (x, y)  # it was 74
+        assert around.std(axis=(0, 1)).max() < 6, (x, y)  # 74 before the blur
     np.testing.assert_array_equal(blurred[:, :10], noise[:, :10])
 
 
-def test_a_blur_keeps_fewer_values_of_a_face_than_tell_people_apart() -> None:
-    """A picture of 36 levels at most comes out: the blur's rows and columns span no more than 6 dimensions each."""
+def test_blur_keeps_too_few_values_to_identify_a_person() -> None:
+    """A blurred face holds at most 36 values: its rows and columns span no more than 6 dimensions each."""
     noise = np.random.default_rng(1).integers(0, 256, (450, 400, 3)).astype(np.uint8)
-    inside = apply_filter(noise, [face_at(FRONTAL, box=BOX)], shipped("blur"))[60:320:3, 110:290:3, 0].astype(float)
+    inside = apply_filter(noise, [face_at(FRONTAL, box=BOX)], load_cached("blur"))[60:320:3, 110:290:3, 0].astype(float)
     values = np.linalg.svd(inside, compute_uv=False)
-    assert values[6] < 0.003 * values[0]  # what rounding leaves
+    assert values[6] < 0.003 * values[0]  # rounding errors
 
 
-def test_a_blur_covers_the_box_where_the_keypoints_are_wrong_and_more_where_they_are_unsure() -> None:
+def test_blur_covers_the_whole_box_and_grows_with_expected_errors() -> None:
     noise = np.random.default_rng(2).integers(0, 256, (450, 400, 3)).astype(np.uint8)
 
     def changed(**more: Any) -> np.ndarray:
-        blurred = apply_filter(noise, [face_at(FRONTAL, **more)], shipped("blur"))
+        blurred = apply_filter(noise, [face_at(FRONTAL, **more)], load_cached("blur"))
         return np.asarray((blurred != noise).any(axis=-1))
 
     assert changed(box=(0, 350, 90, 90))[360:430, 10:80].mean() > 0.95
     assert changed(expected_error=np.full(15, 20, np.float32)).sum() > 1.1 * changed().sum()
 
 
-def test_on_photos_no_face_is_found_where_one_was_blurred() -> None:
+def test_blurred_faces_of_a_photo_are_not_detected() -> None:
     path = PHOTOS / "six_faces.jpg"
     if not path.is_file():
         pytest.skip("no photos")
@@ -217,13 +217,13 @@ def test_on_photos_no_face_is_found_where_one_was_blurred() -> None:
     faces = predictor.predict(picture)
     assert len(faces) == 6
     x, y, width, height = np.array([face.box for face in faces]).T
-    for found in predictor.predict(apply_filter(picture, faces, shipped("blur"))):  # the search goes on where none is
-        beside = np.array(found.box[:2]) + np.array(found.box[2:]) / 2
-        assert not ((x < beside[0]) & (beside[0] < x + width) & (y < beside[1]) & (beside[1] < y + height)).any()
+    for found in predictor.predict(apply_filter(picture, faces, load_cached("blur"))):  # others elsewhere are allowed
+        center = np.array(found.box[:2]) + np.array(found.box[2:]) / 2
+        assert not ((x < center[0]) & (center[0] < x + width) & (y < center[1]) & (center[1] < y + height)).any()
 
 
 @pytest.mark.parametrize(
-    ("values", "says"),
+    ("values", "message"),
     [
         ("{", "does not list anchors"),
         ({}, "does not list anchors"),
@@ -241,15 +241,15 @@ def test_on_photos_no_face_is_found_where_one_was_blurred() -> None:
         ({"anchors": [anchor("nose_tip", float("nan"), 0)]}, "must be numbers"),
     ],
 )
-def test_anchors_that_do_not_say_where_it_goes_are_one_line(tmp_path: Path, values: Any, says: str) -> None:
+def test_invalid_anchors_are_refused_with_the_name_of_the_file(tmp_path: Path, values: Any, message: str) -> None:
     path = write_filter(tmp_path, np.zeros((5, 5, 4), np.uint8), [])
     path.with_suffix(".json").write_text(values if isinstance(values, str) else json.dumps(values), encoding="utf-8")
-    with pytest.raises(InputError, match=says) as caught:
+    with pytest.raises(InputError, match=message) as caught:
         load_filter(path)
     assert str(caught.value).startswith(str(path.with_suffix(".json")))
 
 
-def test_a_png_without_alpha_or_anchors_is_one_line(tmp_path: Path) -> None:
+def test_missing_or_invalid_filter_png_or_json_is_refused(tmp_path: Path) -> None:
     path = write_filter(tmp_path, np.zeros((5, 5, 3), np.uint8), flat_anchors())
     with pytest.raises(InputError, match=r"mine.png: has no alpha"):
         load_filter(path)
@@ -269,7 +269,7 @@ def test_a_png_without_alpha_or_anchors_is_one_line(tmp_path: Path) -> None:
         load_filter("wig")
 
 
-def test_the_command_paints_pictures_and_clips_and_goes_on_after_a_bad_one(
+def test_filter_command_paints_pictures_and_clips_and_skips_bad_files(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     if not PHOTOS.is_dir():
@@ -280,16 +280,16 @@ def test_the_command_paints_pictures_and_clips_and_goes_on_after_a_bad_one(
     Image.fromarray(face).save(folder / "face.png")
     Image.fromarray(np.full_like(face, 90)).save(folder / "gray.png")
     (folder / "bad.png").write_bytes(b"")
-    clip_given = clips.Clip(tmp_path / "film.mp4", face.shape[1], face.shape[0], 10.0, 3)
-    clips.write_clip(clip_given.path, clip_given, [face] * 3)
-    nobody = clip_given._replace(path=tmp_path / "nobody.mp4")
-    clips.write_clip(nobody.path, nobody, [np.full_like(face, 90)] * 3)
+    clip = clips.Clip(tmp_path / "film.mp4", face.shape[1], face.shape[0], 10.0, 3)
+    clips.write_clip(clip.path, clip, [face] * 3)
+    no_face_clip = clip._replace(path=tmp_path / "nobody.mp4")
+    clips.write_clip(no_face_clip.path, no_face_clip, [np.full_like(face, 90)] * 3)
     out = tmp_path / "out"
     command = [
         "filter",
         str(folder),
-        str(clip_given.path),
-        str(nobody.path),
+        str(clip.path),
+        str(no_face_clip.path),
         "--filter",
         "hat",
         "--filter",
@@ -313,7 +313,7 @@ def test_the_command_paints_pictures_and_clips_and_goes_on_after_a_bad_one(
     frames = [frame.picture for frame in clips.read_frames(clips.read_clip(out / "film.mp4"))]
     assert len(frames) == 3
     changed = np.abs(painted.astype(int) - face).max(axis=-1) > 60
-    for frame in frames:  # lossy
+    for frame in frames:  # lossy compression
         assert np.abs(frame[changed].astype(int) - painted[changed]).mean() < 15
         assert np.abs(frame[changed].astype(int) - face[changed]).mean() > 60
     with pytest.raises(InputError, match="exists already"):
@@ -321,14 +321,14 @@ def test_the_command_paints_pictures_and_clips_and_goes_on_after_a_bad_one(
 
 
 @pytest.mark.parametrize("bad", ["bad.png", "bad.mp4"])
-def test_nothing_is_written_where_nothing_could_be_read(tmp_path: Path, bad: str) -> None:
+def test_filter_command_writes_nothing_if_no_input_is_readable(tmp_path: Path, bad: str) -> None:
     (tmp_path / bad).write_text("hello", encoding="utf-8")
     with pytest.raises(InputError, match=bad):
         main(["filter", str(tmp_path / bad), "--filter", "hat", "--out", str(tmp_path / "out")])
     assert [path.name for path in tmp_path.iterdir()] == [bad]
 
 
-def test_a_bad_clip_is_refused_before_a_picture_is_read(tmp_path: Path) -> None:
+def test_bad_clip_is_refused_and_no_picture_is_written(tmp_path: Path) -> None:
     Image.new("RGB", (90, 60)).save(tmp_path / "gray.png")
     (tmp_path / "bad.mp4").write_text("hello", encoding="utf-8")
     paths = [str(tmp_path / name) for name in ("gray.png", "bad.mp4")]

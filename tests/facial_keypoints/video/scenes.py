@@ -1,4 +1,4 @@
-"""Drawn faces in frames and clips, which tests of clips, tracking and cameras share."""
+"""Drawn faces in frames and clips, shared by the tests of clips, tracking and cameras."""
 
 import functools
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ HEIGHT_PX, WIDTH_PX = 144, 320
 FACE_PX = 96
 CLIP_FPS, CLIP_FRAMES, STEP_PX = 25.0, 12, 3
 
-Place = tuple[int, float, float]  # a drawn face, and where its left upper corner is
+Place = tuple[int, float, float]  # number of a drawn face, x and y of its upper left corner
 
 
 @functools.cache
@@ -23,7 +23,7 @@ def drawn_faces() -> UInt8:
 
 
 def scene(*places: Place, ground: int = 120) -> UInt8:
-    """A picture with drawn faces."""
+    """Returns a picture with drawn faces."""
     picture = np.full((HEIGHT_PX, WIDTH_PX, 3), ground, np.uint8)
     for face, x, y in places:
         left, top = round(x), round(y)
@@ -32,7 +32,7 @@ def scene(*places: Place, ground: int = 120) -> UInt8:
 
 
 def moving_face() -> Iterator[UInt8]:
-    """A drawn face that goes to the right."""
+    """Returns frames of a drawn face that moves to the right."""
     return (scene((0, 60 + STEP_PX * t, 20)) for t in range(CLIP_FRAMES))
 
 

@@ -1,4 +1,4 @@
-"""Clips whose frames come at any times, as browsers and phones record them; OpenCV writes constant rates only."""
+"""Clips with frames at arbitrary times, as browsers and phones record them; OpenCV writes constant rates only."""
 
 import struct
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ import cv2
 
 from facial_keypoints.array_types import UInt8
 
-# Matroska's elements (RFC 9559): what a reader needs of a clip without sound.
+# Matroska elements (RFC 9559) that a reader needs for a clip without sound.
 EBML, DOC_TYPE, SEGMENT, INFO, TIMESTAMP_SCALE, DURATION = 0x1A45DFA3, 0x4282, 0x18538067, 0x1549A966, 0x2AD7B1, 0x4489
 TRACKS, TRACK_ENTRY, TRACK_NUMBER, TRACK_UID, TRACK_TYPE, CODEC_ID = 0x1654AE6B, 0xAE, 0xD7, 0x73C5, 0x83, 0x86
 DEFAULT_DURATION, VIDEO, PIXEL_WIDTH, PIXEL_HEIGHT = 0x23E383, 0xE0, 0xB0, 0xBA
@@ -38,9 +38,9 @@ def write_matroska(
     """Writes frames, uint8 (H, W, 3) RGB, as Motion JPEG in Matroska, each in a cluster of its own.
 
     Args:
-        nominal_fps: what the track says; 0: nothing.
-        duration_ms: what the file says; 0: nothing, as a browser that records.
-        shown_width_px: to which players stretch a frame; 0: the width that it has.
+        nominal_fps: frame rate stored in the track; 0: none.
+        duration_ms: length stored in the file; 0: none, as in recordings of a browser.
+        shown_width_px: display width of a frame; 0: its own width.
     """
     height, width = frames[0].shape[:2]
     video = element(PIXEL_WIDTH, width) + element(PIXEL_HEIGHT, height)
@@ -62,10 +62,10 @@ def write_matroska(
 
 
 def retime_mp4(path: Path, gaps: Sequence[float]) -> Path:
-    """Gives the frames of an MP4 file that OpenCV wrote other times.
+    """Changes the times of the frames of an MP4 file that OpenCV wrote.
 
     Args:
-        gaps: how long each frame is shown, in frames of the rate at which it was written.
+        gaps: how long each frame is shown, in frame intervals of the original rate.
     """
     content = path.read_bytes()
     at = content.index(b"stts") - 4
@@ -75,7 +75,7 @@ def retime_mp4(path: Path, gaps: Sequence[float]) -> Path:
     rows = b"".join(struct.pack(">II", 1, round(gap * ticks)) for gap in gaps)
     box = struct.pack(">I4sII", 16 + len(rows), b"stts", 0, len(gaps)) + rows
     changed = bytearray(content[:at] + box + content[at + size :])
-    for parent in (b"moov", b"trak", b"mdia", b"minf", b"stbl"):  # the index stands behind the frames
+    for parent in (b"moov", b"trak", b"mdia", b"minf", b"stbl"):  # the index follows the frames
         of_parent = content.index(parent) - 4
         struct.pack_into(">I", changed, of_parent, struct.unpack_from(">I", content, of_parent)[0] + len(box) - size)
     at = changed.index(b"edts")  # an edit list, which would cut the clip to its former length
