@@ -17,7 +17,7 @@ def face_at(x: float, size: float) -> Face:
     return Face((x - size / 2, 0, size, size), np.full((15, 2), x, np.float32), None, np.eye(2, 3), FACE15)
 
 
-def test_eye_position_is_relative_to_the_box_with_the_best_score_around_the_eyes() -> None:
+def test_eye_position_is_relative_to_the_best_scored_box_around_the_eyes() -> None:
     found = boxes((0, 0, 200, 100), (0, 0, 100, 100), (300, 0, 100, 100), scores=(1, 2, 9))
     assert eyes_in(found, np.array([50.0, 40.0]), 35.0) == pytest.approx([0.5, 0.4, 0.35])
     assert eyes_in(found, np.array([900.0, 40.0]), 35.0) is None

@@ -64,7 +64,7 @@ def test_paired_difference_detects_what_separate_intervals_hide() -> None:
 
 @pytest.mark.parametrize(("count", "known"), [(1, False), (5, False), (6, True)])
 def test_interval_needs_six_groups(count: int, known: bool) -> None:
-    groups = np.repeat(np.arange(count), 4)  # more faces of a group add no group
+    groups = np.repeat(np.arange(count), 4)  # four faces in each group
     values = np.random.default_rng(4).normal(3, 1, len(groups))
     weights = resampling_weights(groups)
     value, low, high = estimate(as_sums(values), MEAN, groups, weights)

@@ -206,7 +206,7 @@ def test_input_gradient_matches_finite_differences() -> None:
     assert (total(images + step) - total(images - step)) / 2 == pytest.approx(np.linalg.norm(gradient), rel=0.02)
 
 
-def test_input_gradient_is_zero_where_the_network_takes_integers() -> None:
+def test_input_gradient_is_zero_for_a_network_that_takes_integers() -> None:
     images = keras.Input((8, 8, 1), dtype="uint8")
     model = keras.Model(images, points(keras.layers.Rescaling(1.0)(images)))
     gradient = input_gradient(model)(np.zeros((1, 8, 8, 1), np.float32), np.ones((1, 15, 2), np.float32))

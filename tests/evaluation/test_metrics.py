@@ -62,7 +62,7 @@ def test_metrics_match_hand_calculation() -> None:
     assert mae_rmse(*example()) == pytest.approx((expected["mae_px"], expected["rmse_px"]))
 
 
-def test_face_without_both_eyes_labelled_has_no_nme_but_counts_in_other_metrics() -> None:
+def test_face_without_both_eye_labels_has_no_nme_but_other_metrics() -> None:
     predicted, true, scored = example()
     scored[0, 0] = False
     assert np.isnan(face_nme(predicted, true, scored, PAIR)).tolist() == [True, False]

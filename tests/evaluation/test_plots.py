@@ -117,7 +117,7 @@ def point_tables(predicted: Float32, test: Split) -> PointTables:
     return PointTables(*(make(predicted, test, PAIR, weights) for make in (keypoint_table, region_table)))
 
 
-def test_keypoint_circles_are_centered_on_the_mean_label_with_the_error_as_radius() -> None:
+def test_keypoint_circles_lie_on_the_mean_label_with_the_error_as_radius() -> None:
     test = part(8)
     reference = point_tables(test.keypoints + np.array([0, 7], np.float32), test)
     face, listing, groups = panels(draw_keypoints(point_tables(shifted(test), test), reference, test, "model"))[:3]

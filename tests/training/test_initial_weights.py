@@ -159,7 +159,7 @@ def test_layers_of_another_shape_stay_untrained_and_are_reported(
     np.testing.assert_array_equal(kernel(new, "coordinates"), kernel(trained, "coordinates")[:, :30])
 
 
-def test_network_that_cannot_be_built_for_the_trained_output_points_is_rejected(tmp_path: Path) -> None:
+def test_network_that_cannot_have_the_trained_output_points_is_rejected(tmp_path: Path) -> None:
     write_model_folder(tmp_path / "trained", "cnn5", (0, 1), (32, 32, 1))
 
     def build(points: int) -> keras.Model:
@@ -191,7 +191,7 @@ def of_two_label_sources(part: Split) -> Split:
 def test_fine_tuning_starts_with_the_predictions_of_the_shipped_network(
     faces_96: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """And with its expected errors. It has 22 output points of three label sources, these faces have 17 of two."""
+    """And with its expected errors. The network has 22 output points of three label sources, the faces 17 of two."""
     parts = arrays.load_splits(faces_96)
     data = write_data(tmp_path / "data", {**parts, "train": of_two_label_sources(parts["train"])})
     shipped, tuned = ROOT / "artifacts" / "pretrained" / "v2", tmp_path / "tuned"

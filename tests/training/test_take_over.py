@@ -122,7 +122,7 @@ def test_common_output_points_are_predicted_as_by_the_trained_network(
 
 
 @pytest.mark.parametrize("network", [points_that_depend_on_each_other, pairs_of_points])
-def test_weights_that_belong_to_no_single_output_point_keep_their_initial_values(network: Network) -> None:
+def test_weights_of_no_single_output_point_keep_their_initial_values(network: Network) -> None:
     old, new = trained(network, SHAPE, 21), network(SHAPE, 6)
     before = [layer.get_weights() for layer in new.layers]
     left = take_over(new, old, FEWER, 21, lambda points: network(SHAPE, points), faces(SHAPE))
@@ -142,7 +142,7 @@ def test_all_weights_are_copied_if_the_output_points_are_the_same(network: Netwo
     assert all(np.array_equal(a, b) for a, b in zip(new.get_weights(), old.get_weights(), strict=True))
 
 
-def test_another_image_size_keeps_its_own_grid_and_takes_over_the_other_weights() -> None:
+def test_other_image_size_keeps_its_grid_and_takes_over_other_weights() -> None:
     """Images of 48 x 96 and 96 x 48 px have equally many cells at different positions."""
     build = load_build("v2")
     old, new = trained(build, (48, 96, 1), 21), build((96, 48, 1), 6)

@@ -502,7 +502,7 @@ def test_callbacks_get_every_hook_with_validation_metrics(small_data: Path, tmp_
 
 @pytest.mark.any_backend
 def test_mixed_precision_is_used_in_training_only(small_data: Path, tmp_path: Path) -> None:
-    """The network has it in training, the saved model and the caller's layers do not."""
+    """The network in training has it; the saved model and the caller's layers do not."""
     trained: list[str] = []
 
     class Watch(keras.callbacks.Callback):  # type: ignore[misc]
