@@ -1,4 +1,4 @@
-"""What tests of benchmarks share: where an optional package is missing, the tests that need it are skipped."""
+"""Marks of the benchmark tests: tests that need a missing optional package are skipped."""
 
 import importlib.util
 

@@ -1,4 +1,4 @@
-"""Crops that are moved, resized and turned on purpose; the errors of the shipped network in them."""
+"""Errors of the shipped network in crops that are shifted, scaled and rotated on purpose."""
 
 import csv
 from pathlib import Path
@@ -16,7 +16,7 @@ from facial_keypoints.keypoint_set import FACE15
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder, all test, of three drawn faces that lie in pictures of 240 px."""
+    """A data folder of three drawn faces in pictures of 240 px, all in the test split."""
     folder = tmp_path_factory.mktemp("drawn")
     (folder / "drawn" / "pictures").mkdir(parents=True)
     faces = dataset.read(24, 0)
@@ -32,8 +32,8 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "data"
 
 
-def test_every_change_has_its_row(drawn: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Drawn faces hold still under small changes; at 45 degrees the error is larger than as it was."""
+def test_report_has_a_row_for_each_change(drawn: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """At 45 degrees the error is larger than in the unchanged crops."""
     main(["v2", "--data", str(drawn)])
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1 - len(CHANGES) - 2] == "3 faces, eye centers"
@@ -46,6 +46,6 @@ def test_every_change_has_its_row(drawn: Path, capsys: pytest.CaptureFixture[str
 @pytest.mark.parametrize(
     ("arguments", "reason"), [(["v2-68"], "do not fit v2-68"), (["v2", "--origin", "x?"], "no test face")]
 )
-def test_what_does_not_fit_is_one_line(drawn: Path, arguments: list[str], reason: str) -> None:
+def test_unsuitable_model_or_origin_is_rejected(drawn: Path, arguments: list[str], reason: str) -> None:
     with pytest.raises(InputError, match=reason):
         main([*arguments, "--data", str(drawn)])

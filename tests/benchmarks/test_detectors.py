@@ -1,4 +1,4 @@
-"""Which faces count as found, how pictures are changed, and MediaPipe's anchors, by hand."""
+"""Which faces count as found, how pictures are changed, and hand calculations of MediaPipe's anchors."""
 
 from pathlib import Path
 
@@ -41,18 +41,18 @@ def at(points: Float64) -> Detector:
 @pytest.mark.parametrize(
     ("x", "side", "found"), [(100, 50, True), (114, 50, True), (116, 50, False), (100, 79, True), (100, 81, False)]
 )
-def test_a_face_is_found_by_a_box_near_it_and_as_large(x: float, side: float, found: bool) -> None:
+def test_face_is_found_by_a_box_of_similar_position_and_size(x: float, side: float, found: bool) -> None:
     middle, sides, _ = fitted_boxes(mean_face(x, 100, side))
     assert matches(mean_face(100, 100, 50), middle, sides).tolist() == [[found]]
     assert is_found(boxes_of(mean_face(x, 100, side), np.ones(1)), mean_face(100, 100, 50)) == found
 
 
-def test_boxes_with_other_eyes_are_compared_by_their_eyes() -> None:
+def test_boxes_are_compared_by_the_position_of_their_eyes() -> None:
     points = mean_face(100, 100, 50)
     (left, right) = points[0, :2]
     apart = right[0] - left[0]
     box = Boxes(np.array([[left[0], left[1] - 30, apart, 60]]), np.ones(1), np.zeros(1), USUAL_EYES)
-    assert not is_found(box, points)  # its eyes would be a third as far apart
+    assert not is_found(box, points)  # its eyes would be only a third as far apart
     assert is_found(box._replace(eyes=USUAL_EYES._replace(apart=1.0, middle_y=0.5)), points)
 
 
@@ -66,12 +66,12 @@ def test_found_missed_and_false_faces_are_counted(folder: Path) -> None:
     count(scene, read_picture(scene.file), predictor, at(np.zeros((0, 5, 2))), counts)
     assert counts.marked == 1
     elsewhere = read_picture(scene.file)
-    count(none, elsewhere, predictor, at(scene.points), counts)  # the same face where none is labelled
+    count(none, elsewhere, predictor, at(scene.points), counts)  # the same points in a picture without a face
     assert [file.name for file, _ in counts.false] == ["noise.png"]
     assert counts.whole > 0
 
 
-def test_the_tables_have_a_row_or_a_column_for_each_detector(folder: Path, tmp_path: Path) -> None:
+def test_tables_have_a_row_or_a_column_for_each_detector(folder: Path, tmp_path: Path) -> None:
     scenes = read_scenes(folder)[:1]
     detectors: dict[str, Detector] = {"right": at(scenes[0].points), "none": at(np.zeros((0, 5, 2)))}
     text = faces_report(scenes, detectors, Predictor("v2", threads=1), tmp_path / "false")
@@ -80,7 +80,7 @@ def test_the_tables_have_a_row_or_a_column_for_each_detector(folder: Path, tmp_p
     assert "| as they are | 100.0 % | 0.0 % |" in conditions_report(scenes, detectors)
 
 
-def test_changed_pictures_carry_their_points() -> None:
+def test_changing_a_picture_moves_its_points() -> None:
     picture = np.zeros((200, 300, 3), np.uint8)
     points = mean_face(100, 100, 100)
     for eyes in (10, 70):
@@ -92,14 +92,14 @@ def test_changed_pictures_carry_their_points() -> None:
     assert fitted_boxes(moved)[2][0] == pytest.approx(90)
 
 
-def test_a_folder_without_pictures_of_the_split_is_one_line(tmp_path: Path) -> None:
+def test_folder_without_pictures_of_the_split_is_rejected(tmp_path: Path) -> None:
     folder = write_scenes(tmp_path / "scenes", 0)
     assert [split for split in SPLITS if read_scenes(folder, split)] == ["train"]
     with pytest.raises(InputError, match="has no pictures in the test split; give another --split"):
         main([str(folder), "--detector", "haar"])
 
 
-def test_mediapipe_s_anchors_and_points() -> None:
+def test_mediapipe_anchors_and_points_match_hand_calculation() -> None:
     anchors = mediapipe_detectors.anchors_of(mediapipe_detectors.SHORT)
     assert anchors.shape == (896, 2)
     assert anchors[:3].tolist() == [[4, 4], [4, 4], [12, 4]]
@@ -113,7 +113,7 @@ def test_mediapipe_s_anchors_and_points() -> None:
     assert scores == pytest.approx(1 / (1 + np.exp(-5)))
 
 
-def test_a_picture_lies_in_the_middle_of_mediapipe_s_input() -> None:
+def test_picture_is_centered_in_the_mediapipe_input() -> None:
     picture = np.full((100, 200, 3), 255, np.uint8)
     image, back = mediapipe_detectors.network_input(picture, 128)
     assert image.shape == (1, 128, 128, 3)

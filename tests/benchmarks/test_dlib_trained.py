@@ -1,4 +1,4 @@
-"""dlib's own trainer on faces of ours."""
+"""dlib's trainer on the project's faces."""
 
 from pathlib import Path
 
@@ -20,20 +20,20 @@ def part_of(images: UInt8, keypoints: Float32, sources: Int64) -> Split:
     return Split(images, np.nan_to_num(keypoints), labelled, count, count, sources)
 
 
-def test_faces_of_unbiased_sources_are_given_mirrored_as_well() -> None:
+def test_faces_of_unbiased_sources_are_also_used_mirrored() -> None:
     images = np.arange(2 * 4 * 8, dtype=np.uint8).reshape(2, 4, 8, 1)
     keypoints = np.random.default_rng(0).uniform(0, 7, (2, 68, 2)).astype(np.float32)
     part = part_of(images, keypoints, np.array([1, 0]))  # a video frame and a picture
-    given, marked = dlib_trained.with_mirrored(part, FACE68)
-    assert given[:2].tolist() == images.tolist()
-    assert given[2:].tolist() == images[1:, :, ::-1].tolist()
+    images_with_mirrored, keypoints_with_mirrored = dlib_trained.with_mirrored(part, FACE68)
+    assert images_with_mirrored[:2].tolist() == images.tolist()
+    assert images_with_mirrored[2:].tolist() == images[1:, :, ::-1].tolist()
     # Jaw point 16 of the mirrored picture is where jaw point 0 was, seen from the other side.
-    assert marked[2, 16].tolist() == pytest.approx([7 - keypoints[1, 0, 0], keypoints[1, 0, 1]])
-    assert marked[:2].tolist() == keypoints.tolist()
+    assert keypoints_with_mirrored[2, 16].tolist() == pytest.approx([7 - keypoints[1, 0, 0], keypoints[1, 0, 1]])
+    assert keypoints_with_mirrored[:2].tolist() == keypoints.tolist()
 
 
 @needs_dlib
-def test_a_predictor_learns_from_the_complete_faces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trained_predictor_is_better_than_the_mean_face(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"cascade_depth": 4, "num_trees_per_cascade_level": 40, "oversampling_amount": 5}.items():
         monkeypatch.setitem(dlib_trained.SETTINGS, name, value)
     faces = dataset.read(count=240)
@@ -43,8 +43,8 @@ def test_a_predictor_learns_from_the_complete_faces(tmp_path: Path, monkeypatch:
     file = tmp_path / "trained.dat"
     assert dlib_trained.train(part.only(np.setdiff1d(np.arange(240), whole[::5])), FACE15, file) > 0
 
-    kept_apart, learned = part.only(whole[::5]), part.only(np.setdiff1d(whole, whole[::5]))
-    found = dlib_trained.find_points(optional("dlib").shape_predictor(str(file)), kept_apart.images)
-    mean = learned.keypoints.mean(axis=0)
-    error, error_of_mean = (np.abs(predicted - kept_apart.keypoints).mean() for predicted in (found, mean))
+    held_out, training = part.only(whole[::5]), part.only(np.setdiff1d(whole, whole[::5]))
+    found = dlib_trained.find_points(optional("dlib").shape_predictor(str(file)), held_out.images)
+    mean = training.keypoints.mean(axis=0)
+    error, error_of_mean = (np.abs(predicted - held_out.keypoints).mean() for predicted in (found, mean))
     assert error < 0.8 * error_of_mean

@@ -1,4 +1,4 @@
-"""Scenes that are composed of photos, and what is counted in them."""
+"""Scenes composed of photos, and the counts of found and false faces in them."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from tests.facial_keypoints.drawn import drawn_faces
 
 
 def photo(width: int, height: int, level: int = 200) -> Scene:
-    """A photo whose one face has its eyes 40 px apart, each keypoint elsewhere."""
+    """Returns a photo with one face whose eyes are 40 px apart; all keypoints have different positions."""
     labelled = np.column_stack([np.linspace(10, 80, 15), np.linspace(20, 90, 15)])[None]
     labelled[0, :2] = (70, 30), (30, 30)
     return Scene(np.full((height, width, 3), level, np.uint8), labelled, labelled.mean(axis=1))
@@ -21,7 +21,7 @@ def face_at(points: Float64) -> Face:
     return Face((*points.mean(axis=0) - 50, 100.0, 100.0), points.astype(np.float32), None, np.eye(2, 3), FACE15)
 
 
-def test_a_photo_shrinks_until_its_eyes_are_so_far_apart_and_never_grows() -> None:
+def test_photos_are_shrunk_to_an_eye_distance_and_never_enlarged() -> None:
     drawn = drawn_faces(1, 1)
     small = shrunk_to(Scene(drawn.picture, drawn.keypoints.astype(np.float64), np.zeros((0, 2))), 20)
     assert small is not None
@@ -30,7 +30,7 @@ def test_a_photo_shrinks_until_its_eyes_are_so_far_apart_and_never_grows() -> No
     assert shrunk_to(photo(100, 100), 41) is None
 
 
-def test_photos_lie_side_by_side_then_in_the_next_row_then_in_the_next_scene() -> None:
+def test_photos_fill_rows_and_then_scenes() -> None:
     first, second = composed([photo(800, 500, 1), photo(700, 300, 2), photo(900, 700, 3), photo(800, 501, 4)])
     assert first.picture.shape == (HEIGHT_PX, WIDTH_PX, 3)
     corners = [(0, 0), (800, 0), (0, 500)]
@@ -42,7 +42,7 @@ def test_photos_lie_side_by_side_then_in_the_next_row_then_in_the_next_scene() -
     assert second.picture[0, 0, 0] == 4
 
 
-def test_found_missed_and_false_faces_are_told_apart() -> None:
+def test_found_missed_and_false_faces_are_distinguished() -> None:
     one = photo(1600, 600)
     (scene,) = composed([one, one])
     off = scene.labelled[0].copy()

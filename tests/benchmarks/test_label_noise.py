@@ -1,4 +1,4 @@
-"""The labels' own error: by hand, and from folders to the printed lines."""
+"""Errors of the labels: compared with hand calculations, and a run of the benchmark."""
 
 import time
 from pathlib import Path
@@ -18,9 +18,9 @@ from facial_keypoints.keypoint_set import FACE15, to_dict
 from tests.evaluation.conftest import make_split
 
 
-def test_what_two_models_share_is_told_from_what_is_their_own() -> None:
+def test_shared_error_of_two_models_matches_hand_calculation() -> None:
     shared = np.array([1.0, -1, 1, -1])
-    first, second = shared + [1, 1, -1, -1], shared + [1, -1, -1, 1]  # neither goes with the other nor with `shared`
+    first, second = shared + [1, 1, -1, -1], shared + [1, -1, -1, 1]  # uncorrelated with each other and with `shared`
     # The covariance is 4 / (4 - 1) px^2, either variance 8 / (4 - 1).
     assert label_noise.shared_error(first, second) == pytest.approx((np.sqrt(4 / 3), 0.5))
     assert label_noise.shared_error(shared, -shared) == pytest.approx((0, -1))
@@ -28,9 +28,9 @@ def test_what_two_models_share_is_told_from_what_is_their_own() -> None:
 
 @pytest.fixture
 def parts() -> dict[str, Split]:
-    """The first test face is the first training face again, its labels (3, 4) px away: rows 0 and 24, of source 0.
+    """The first test face (row 24) is the first training face (row 0) again, with labels (3, 4) px away; source 0.
 
-    All test faces have one shape, so that none is an outlier.
+    All test faces have the same shape, so that none is an outlier.
     """
     rng = np.random.default_rng(1)
     train, val, test = make_split(0, 20, rng), make_split(20, 4, rng), make_split(24, 36, rng)
@@ -50,7 +50,7 @@ def save(folder: Path, parts: dict[str, Split]) -> Path:
 def printed_lines(
     folder: Path, parts: dict[str, Split], errors: dict[str, Float32], capsys: pytest.CaptureFixture[str]
 ) -> list[str]:
-    """Returns what is printed of two models with these errors (N, 15, 2) in px on the test faces."""
+    """Returns the output for two models with these errors (N, 15, 2) in px on the test faces."""
     test = parts["test"]
     for name, error in errors.items():
         (folder / name).mkdir()
@@ -60,16 +60,18 @@ def printed_lines(
     return capsys.readouterr().out.splitlines()
 
 
-def test_folders_to_lines(parts: dict[str, Split], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_printed_errors_match_hand_calculation(
+    parts: dict[str, Split], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     test = parts["test"]
     shared = np.broadcast_to(np.array([2, -2], np.float32), test.keypoints.shape)
-    own = np.where(np.arange(len(test)) % 2, -2, 2)[:, None, None]  # as often up as down, among the labelled too
+    own = np.where(np.arange(len(test)) % 2, -2, 2)[:, None, None]  # in half of the faces up, also of those labelled
     errors = {
         "one": shared,
         "other": (shared + own).astype(np.float32),
     }  # (4, 0) in half of the faces, (0, -4) in the others
     assert printed_lines(tmp_path, parts, errors, capsys) == [
-        # Two labels lie 25 / 2 px^2 apart in a coordinate, in the mean; each is off by half of that.
+        # The mean squared difference of two labels is 25 / 2 px^2 per coordinate; each label contributes half of it.
         "pictures that occur twice: one coordinate of one label is off by 2.50 px (15 points)",
         "shared by one and other: 2.00 px, correlation 0.71",  # 2 x 2 of 2 x sqrt(8)
         "one: RMSE 2.000 px, 2.000 px without 0 outliers",
@@ -77,10 +79,12 @@ def test_folders_to_lines(parts: dict[str, Split], tmp_path: Path, capsys: pytes
     ]
 
 
-def test_outliers_are_set_apart(parts: dict[str, Split], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_outliers_are_reported_separately(
+    parts: dict[str, Split], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     test = parts["test"]
     test.images[0] = 0
-    test.keypoints[0] = 48  # all in one place
+    test.keypoints[0] = 48  # all keypoints at one position
     error = np.zeros_like(test.keypoints)
     error[0] = 10
     lines = printed_lines(tmp_path, parts, {"one": error, "other": error}, capsys)

@@ -1,4 +1,4 @@
-"""What MediaPipe's face mesh sees, and the way back from its points."""
+"""The input of MediaPipe's face mesh, and the mapping of its points back to the picture."""
 
 import numpy as np
 import pytest
@@ -10,43 +10,44 @@ from tests.benchmarks.conftest import needs_mesh
 SIDE_PX = mediapipe_mesh.SIDE_PX
 
 
-def test_the_fixed_square_may_reach_beyond_the_picture() -> None:
+def test_fixed_square_may_extend_beyond_the_picture() -> None:
     matrix = mediapipe_mesh.fixed_square((96, 96, 1), side=2, center=0.5)
-    # The edges of the square lie 48 px outside of the picture's, at -48.5 and 143.5: 192 px, nothing is scaled.
+    # The edges of the square lie 48 px outside the picture, at -48.5 and 143.5: 192 px, so nothing is scaled.
     assert geometry.transform(np.array([[-48, -48], [143, 143]]), matrix).tolist() == [[0, 0], [191, 191]]
 
 
-def test_the_square_about_points_is_level_with_the_eyes_and_has_margins() -> None:
+def test_square_around_points_follows_the_eye_line_and_has_margins() -> None:
     points = np.full((1, 468, 2), 50.0)
     points[0, :4] = [[10, 50], [90, 50], [50, 10], [50, 90]]  # a box of 80 px about (50, 50)
-    points[0, list(mediapipe_mesh.OUTER_EYE_CORNERS)] = [[40, 40], [50, 50]]  # turned by 45 degrees
+    points[0, list(mediapipe_mesh.OUTER_EYE_CORNERS)] = [[40, 40], [50, 50]]  # rotated by 45 degrees
     matrix = mediapipe_mesh.squares_around(points)
-    # Along the line of the eyes, half of 1.5 times 80 px leads from the middle to the edge.
+    # Along the line of the eyes, the edge is half of 1.5 times 80 px from the middle.
     edge = 50 + 60 * np.sqrt(0.5)
     middle = (SIDE_PX - 1) / 2
     moved = geometry.transform(np.array([[[50, 50], [edge, edge]]]), matrix)[0]
     assert moved == pytest.approx(np.array([[middle, middle], [middle + SIDE_PX / 2, middle]]))
 
 
-def test_what_the_network_sees() -> None:
+def test_network_input_is_the_square_with_values_from_0_to_1() -> None:
     image = np.zeros((96, 96, 1), np.uint8)
     image[48:] = 255
-    seen = mediapipe_mesh.network_input(image, mediapipe_mesh.fixed_square(image.shape, side=1, center=0.5))
-    assert seen.shape == (1, SIDE_PX, SIDE_PX, 3)
-    assert (seen[0, :94] == 0).all()
-    assert (seen[0, 98:] == 1).all()
+    network_image = mediapipe_mesh.network_input(image, mediapipe_mesh.fixed_square(image.shape, side=1, center=0.5))
+    assert network_image.shape == (1, SIDE_PX, SIDE_PX, 3)
+    assert (network_image[0, :94] == 0).all()
+    assert (network_image[0, 98:] == 1).all()
 
 
-def test_points_come_back_to_the_picture() -> None:
-    corner = np.zeros((468, 2), np.float32)  # a network that sees everything in the top left pixel of its square
+def test_points_are_mapped_back_to_the_picture() -> None:
+    corner = np.zeros((468, 2), np.float32)  # a network that predicts all points at the top left pixel of its input
     squares = np.stack([mediapipe_mesh.fixed_square((96, 96, 1), side, 0.5) for side in (1, 2)])
     found = mediapipe_mesh.points_in(lambda _: corner, np.zeros((2, 96, 96, 1), np.uint8), squares)
-    # Its pixels are half as large as the picture's, so its corner is a quarter of a pixel inside; then of equal size.
+    # Pixels of the first square are half as large as the picture's, so the center of its corner pixel is at -0.25;
+    # pixels of the second square are as large as the picture's.
     assert found[:, 7].tolist() == [[-0.25, -0.25], [-48, -48]]
 
 
 @needs_mesh
-def test_the_mesh_follows_a_face_that_moves() -> None:
+def test_mesh_points_move_with_the_face() -> None:
     from data_prep.synthetic import dataset
 
     image = dataset.read(count=1).images[0]

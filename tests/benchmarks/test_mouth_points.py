@@ -1,4 +1,4 @@
-"""The mouths of 68-point pictures under names of their own."""
+"""The mouths of 68-point pictures as a custom keypoint set."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from facial_keypoints.errors import InputError
 from tests.data_prep.pictures import face_68, save_pts
 
 
-def test_the_mouths_are_labels_of_one_s_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_mouths_are_written_as_a_custom_keypoint_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folders = [str(save_pts(tmp_path / name, ["7001_1", "7001_2"])) for name in ("helen68", "lfpw68")]
     out = tmp_path / "mouths"
     mouth_points.main([*folders, "--out", str(out)])
@@ -23,12 +23,12 @@ def test_the_mouths_are_labels_of_one_s_own(tmp_path: Path, capsys: pytest.Captu
     assert [face.file.name for face in pictures.faces] == [
         f"{name}_7001_{number}.jpg" for name in ("helen68", "lfpw68") for number in (1, 2)
     ]
-    assert [face.person for face in pictures.faces] == ["helen:7001"] * 2 + ["lfpw:7001"] * 2  # a photo on one side
+    assert [face.person for face in pictures.faces] == ["helen:7001"] * 2 + ["lfpw:7001"] * 2  # one person per photo
     for face in pictures.faces:
         np.testing.assert_allclose(face.keypoints, face_68()[48:], atol=1e-3)
 
 
-def test_the_keypoint_set_of_the_mouths_knows_sides_lines_and_corners(tmp_path: Path) -> None:
+def test_mouth_keypoint_set_has_mirror_skeleton_and_normalizer(tmp_path: Path) -> None:
     (tmp_path / "keypoints.toml").write_text(mouth_points.toml(), encoding="utf-8")
     found = set_beside(tmp_path)
     assert found is not None
@@ -41,7 +41,7 @@ def test_the_keypoint_set_of_the_mouths_knows_sides_lines_and_corners(tmp_path: 
     assert (normalizer.name, normalizer.first, normalizer.second) == ("outer mouth corners", (0,), (6,))
 
 
-def test_a_folder_that_exists_is_not_replaced(tmp_path: Path) -> None:
+def test_existing_folder_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "mouths").mkdir()
     with pytest.raises(InputError, match="mouths: exists; remove it"):
         mouth_points.main([str(save_pts(tmp_path / "helen68", ["1"])), "--out", str(tmp_path / "mouths")])

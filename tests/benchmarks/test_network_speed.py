@@ -1,4 +1,4 @@
-"""ONNX models, made here, timed from the file to the table."""
+"""The benchmark of network speed, on small ONNX models made here."""
 
 import sys
 from pathlib import Path
@@ -13,22 +13,22 @@ from tests.benchmarks.conftest import needs_peers
 
 
 def save_model(path: Path, dtype: str = "UINT8", batch: int | str = "n") -> Path:
-    """A network that returns the sum of a picture's pixels."""
+    """Writes a network that returns the sum of the pixels of an image."""
     helper, types = onnx.helper, onnx.TensorProto
     nodes = [
         helper.make_node("Cast", ["picture"], ["pixels"], to=types.FLOAT),
         helper.make_node("ReduceSum", ["pixels", "axes"], ["sum"], keepdims=0),
     ]
-    taken = helper.make_tensor_value_info("picture", getattr(types, dtype), [batch, 96, 96, 1])
-    given = helper.make_tensor_value_info("sum", types.FLOAT, [batch])
+    input_info = helper.make_tensor_value_info("picture", getattr(types, dtype), [batch, 96, 96, 1])
+    output_info = helper.make_tensor_value_info("sum", types.FLOAT, [batch])
     axes = helper.make_tensor("axes", types.INT64, [3], [1, 2, 3])
-    graph = helper.make_graph(nodes, "sum", [taken], [given], [axes])
+    graph = helper.make_graph(nodes, "sum", [input_info], [output_info], [axes])
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
     return path
 
 
 @pytest.mark.parametrize("dtype", ["UINT8", "FLOAT"])
-def test_input_is_what_the_model_takes(tmp_path: Path, dtype: str) -> None:
+def test_images_have_the_input_type_of_the_model(tmp_path: Path, dtype: str) -> None:
     path = save_model(tmp_path / "model.onnx", dtype)
     session = network_speed.load_session(path)
     images = network_speed.images_for(path, session, 3)
@@ -42,7 +42,7 @@ def paths(tmp_path: Path) -> list[str]:
 
 
 @needs_peers
-def test_peers_are_timed_beside_every_model(paths: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_peers_are_timed_with_the_models(paths: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     network_speed.main([*paths, "--turns", "1"])
     *_, first, second, dlib, mediapipe = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in (first, second, dlib, mediapipe)] == [*paths, "dlib", "mediapipe"]
@@ -52,10 +52,10 @@ def test_peers_are_timed_beside_every_model(paths: list[str], capsys: pytest.Cap
     assert of_dlib == pytest.approx(milliseconds / float(dlib.split()[1]), abs=0.01)
 
 
-def test_without_peers_the_models_are_timed_alone(
+def test_missing_peers_are_reported_and_the_models_are_timed(
     paths: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "dlib", None)  # an import of it fails, installed or not
+    monkeypatch.setitem(sys.modules, "dlib", None)  # its import fails, installed or not
     monkeypatch.setattr(mediapipe_mesh, "MODULE", "no_such_module")
     network_speed.main([*paths, "--turns", "1"])
     no_dlib, no_mesh, _, first, second = capsys.readouterr().out.splitlines()
@@ -64,7 +64,7 @@ def test_without_peers_the_models_are_timed_alone(
     assert [first.split()[0], second.split()[0]] == paths
 
 
-def test_a_model_that_says_what_it_predicts_is_timed_in_the_predictor_too() -> None:
+def test_model_with_metadata_is_also_timed_in_the_predictor() -> None:
     shipped = pretrained.find("v2") / pretrained.ONNX_FILE
     network, predictor = network_speed.ways(shipped)
     assert (network, predictor) == (str(shipped), f"{shipped}, Predictor")
@@ -73,16 +73,16 @@ def test_a_model_that_says_what_it_predicts_is_timed_in_the_predictor_too() -> N
 
 
 @pytest.mark.parametrize(
-    ("dtype", "batch", "taken"),
+    ("dtype", "batch", "model_input"),
     [("INT64", "n", r"tensor\(int64\) \['n', 96, 96, 1\]"), ("UINT8", 1, r"tensor\(uint8\) \[1, 96, 96, 1\]")],
 )
-def test_models_of_other_inputs(tmp_path: Path, dtype: str, batch: int | str, taken: str) -> None:
+def test_models_with_other_inputs_are_rejected(tmp_path: Path, dtype: str, batch: int | str, model_input: str) -> None:
     path = save_model(tmp_path / "model.onnx", dtype, batch)
-    with pytest.raises(InputError, match=rf"model\.onnx: takes {taken}; export it"):
+    with pytest.raises(InputError, match=rf"model\.onnx: takes {model_input}; export it"):
         network_speed.main([str(path)])
 
 
-def test_files_that_are_no_models(tmp_path: Path) -> None:
+def test_files_that_are_not_models_are_rejected(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none\.onnx: no such file"):
         network_speed.main([str(tmp_path / "none.onnx")])
     (tmp_path / "text.onnx").write_text("text", encoding="utf-8")
@@ -90,14 +90,14 @@ def test_files_that_are_no_models(tmp_path: Path) -> None:
         network_speed.main([str(tmp_path / "text.onnx")])
 
 
-def test_calls_take_turns() -> None:
+def test_calls_are_made_in_turns_after_a_warmup_turn() -> None:
     made: list[str] = []
     calls = {("a", 1): (lambda: made.append("a"), 2), (network_speed.DLIB, 1): (lambda: made.append("d"), 1)}
     network_speed.in_turns(calls, turns=2)
-    assert "".join(made) == "aad" * 3  # a turn that warms up, and two that count
+    assert "".join(made) == "aad" * 3  # a warmup turn and two timed turns
 
 
-def test_table() -> None:
+def test_table_has_times_and_ratios() -> None:
     seconds = {("net", 1): 0.002, ("net", 64): 0.032, ("int8", 1): 0.001, ("int8", 64): 0.024}
     with_peer = {**seconds, (network_speed.DLIB, 1): 0.001}
     titles, net, int8, dlib = network_speed.table(["net", "int8"], [network_speed.DLIB], with_peer).splitlines()

@@ -1,4 +1,4 @@
-"""The pictures of several networks: each sees drawn faces in the place of its training faces."""
+"""Plots of several networks: each gets drawn faces aligned as its training faces are."""
 
 from pathlib import Path
 
@@ -24,25 +24,25 @@ def errors_px(loaded: LoadedModel) -> np.ndarray:
     return np.linalg.norm(of_15 - faces.keypoints, axis=-1).mean(axis=1)
 
 
-def test_a_network_of_another_image_size_is_right_about_drawn_faces() -> None:
+def test_predictions_for_another_image_size_fit_the_drawn_faces() -> None:
     assert (errors_px(load_model(PRETRAINED / "v2-68")) < 2.5).all()  # of 96 px
 
 
-def test_it_draws_faces_and_curves(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_faces_and_curves_are_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     networks_drawn.main([str(PRETRAINED / "v2"), str(PRETRAINED / "v2-68"), "--out", str(tmp_path)])
     assert capsys.readouterr().out == f"{tmp_path}: faces.png, curves.png\n"
     for name in ("faces.png", "curves.png"):
         assert np.std(np.asarray(cv2.imread(str(tmp_path / name)))) > 10
 
 
-def test_a_model_without_a_history_has_no_curves(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_model_without_a_history_has_no_curves(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "curves.png").write_bytes(b"of an earlier run")
     networks_drawn.main([str(PRETRAINED / "v2-68"), "--out", str(tmp_path)])
     assert capsys.readouterr().out == f"{tmp_path}: faces.png\n"
     assert [path.name for path in tmp_path.iterdir()] == ["faces.png"]
 
 
-def test_a_bare_file_is_refused(tmp_path: Path) -> None:
+def test_model_file_without_manifest_is_rejected(tmp_path: Path) -> None:
     write_model_folder(tmp_path / "model")
     with pytest.raises(InputError, match=r"does not say what the network predicts; give a folder that training wrote"):
         networks_drawn.main([str(tmp_path / "model" / "model.keras"), "--out", str(tmp_path / "out")])

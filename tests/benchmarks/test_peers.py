@@ -1,4 +1,4 @@
-"""The way from a data folder to the peers' files of predictions."""
+"""The benchmark of peers: from a data folder to the peers' prediction files."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ NAMES = ("dlib", "dlib_calibrated", "dlib_trained", "dlib_trained_calibrated", "
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Few trees, few boxes to try, few calls to time."""
+    """Shortens the benchmark: few trees, few boxes to try, few timed calls."""
     for name, value in {"cascade_depth": 2, "num_trees_per_cascade_level": 20, "oversampling_amount": 2}.items():
         monkeypatch.setitem(dlib_trained.SETTINGS, name, value)
     monkeypatch.setattr(mediapipe_mesh, "SIDES", (1.4,))
@@ -28,7 +28,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(peers, "TURNS", 1)
 
 
-def printed_as_scored(out: Path, data: Path, keypoint_set: KeypointSet, printed: str) -> None:
+def check_printed_errors(out: Path, data: Path, keypoint_set: KeypointSet, printed: str) -> None:
     test = load_split(data, "test", keypoint_set)
     manifest = (out / "manifest.json").read_text(encoding="utf-8")
     for name in NAMES:
@@ -40,13 +40,13 @@ def printed_as_scored(out: Path, data: Path, keypoint_set: KeypointSet, printed:
 
 @needs_peers
 @pytest.mark.usefixtures("quick")
-def test_15_points(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_peers_are_scored_on_15_keypoints(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data, out = tmp_path / "data", tmp_path / "peers"
     prepare.main(["synthetic", "--count", "80", "--out", str(data)])
     model = pretrained.find("v2") / pretrained.ONNX_FILE
     peers.main(["--data", str(data), "--out", str(out), "--model", str(model)])
     printed = capsys.readouterr().out
-    printed_as_scored(out, data, FACE15, printed)
+    check_printed_errors(out, data, FACE15, printed)
     *_, titles, ours, in_predictor, _, _, _, _ = printed.splitlines()
     assert titles.split("  ")[0] == "one thread"
     assert ours.split()[0] == str(model)
@@ -56,16 +56,16 @@ def test_15_points(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 @needs_peers
 @pytest.mark.usefixtures("quick")
-def test_68_points(real_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_peers_are_scored_on_68_keypoints(real_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source, data, out = tmp_path / "afw68", tmp_path / "data", tmp_path / "peers"
     source.mkdir()
-    for mark in sorted((real_data / "afw68").glob("*.pts"))[:60]:
-        for file in mark.parent.glob(f"{mark.stem}.*"):
+    for points in sorted((real_data / "afw68").glob("*.pts"))[:60]:
+        for file in points.parent.glob(f"{points.stem}.*"):
             (source / file.name).symlink_to(file)
     prepare.main([str(source), "--out", str(data)])
     peers.main(["--data", str(data), "--out", str(out)])
-    printed_as_scored(out, data, FACE68, capsys.readouterr().out)
-    # dlib knows these faces: its points, as they are, are far nearer than the mean face's.
+    check_printed_errors(out, data, FACE68, capsys.readouterr().out)
+    # dlib was trained on these faces: its uncalibrated points are far closer than those of the mean face.
     test, train = load_split(data, "test"), load_split(data, "train")
     predicted = read_predictions(out / "dlib.csv", test.rows, FACE68).coordinates
     mean = np.tile(train.keypoints.mean(axis=0), (len(test), 1, 1))
@@ -73,14 +73,14 @@ def test_68_points(real_data: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     assert error < 0.5 * error_of_mean
 
 
-def test_faces_are_spread_over_a_whole_part(data_folder: Path) -> None:
+def test_chosen_faces_are_spread_over_the_whole_part(data_folder: Path) -> None:
     part = load_split(data_folder, "train")
     chosen = peers.spread_out(part, 5).rows.tolist()
     assert (len(chosen), chosen[0], chosen[-1]) == (5, part.rows[0], part.rows[-1])
     assert len(peers.spread_out(part, 500)) == len(part)
 
 
-def test_missing_package_names_the_remedy() -> None:
+def test_missing_package_error_says_how_to_install_it() -> None:
     remedy = r"no_such_package is missing; .*pip install -r requirements-peers\.txt"
     with pytest.raises(InputError, match=remedy):
         optional.optional("no_such_package")
@@ -88,7 +88,7 @@ def test_missing_package_names_the_remedy() -> None:
         optional.package_file("no_such_package", "no_such_module", "file")
 
 
-def test_a_peer_that_is_not_installed_is_no_less_asked_for(
+def test_requested_peer_that_is_not_installed_is_an_error(
     data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mediapipe_mesh, "MODULE", "no_such_module")
@@ -98,7 +98,7 @@ def test_a_peer_that_is_not_installed_is_no_less_asked_for(
 
 
 @needs_dlib
-def test_nothing_to_learn_from(tmp_path: Path) -> None:
+def test_data_without_training_labels_is_rejected(tmp_path: Path) -> None:
     data, out = tmp_path / "data", tmp_path / "peers"
     prepare.main(["synthetic", "--count", "20", "--split", "all-test", "--out", str(data)])
     with pytest.raises(InputError, match="has no training labels to fit peers to"):

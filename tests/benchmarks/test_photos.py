@@ -1,4 +1,4 @@
-"""What is counted of photos, worked by hand."""
+"""Counts over photos, compared with hand calculations."""
 
 import numpy as np
 import pytest
@@ -17,18 +17,18 @@ def face_at(x: float, size: float) -> Face:
     return Face((x - size / 2, 0, size, size), np.full((15, 2), x, np.float32), None, np.eye(2, 3), FACE15)
 
 
-def test_where_a_box_has_the_eyes_is_said_in_its_widths_and_of_the_surest_around_them() -> None:
+def test_eye_position_is_relative_to_the_best_scored_box_around_the_eyes() -> None:
     found = boxes((0, 0, 200, 100), (0, 0, 100, 100), (300, 0, 100, 100), scores=(1, 2, 9))
     assert eyes_in(found, np.array([50.0, 40.0]), 35.0) == pytest.approx([0.5, 0.4, 0.35])
     assert eyes_in(found, np.array([900.0, 40.0]), 35.0) is None
 
 
-def test_faces_are_near_within_half_of_the_larger_box() -> None:
+def test_faces_are_near_if_their_centers_are_within_half_the_larger_box() -> None:
     assert near(face_at(0, 100), face_at(30, 20))
     assert not near(face_at(0, 100), face_at(40, 20))
 
 
-def test_a_photo_turned_clockwise_takes_its_keypoints_along() -> None:
+def test_rotating_a_photo_clockwise_rotates_its_keypoints() -> None:
     picture = np.zeros((3, 5, 3), np.uint8)
     picture[0, 4] = 200
     copy, keypoints = turned(picture, np.array([[4.0, 0.0]]), 90)
@@ -37,12 +37,12 @@ def test_a_photo_turned_clockwise_takes_its_keypoints_along() -> None:
     assert copy[4, 2].tolist() == [200, 200, 200]
 
 
-def test_a_row_without_a_found_face_has_no_error() -> None:
+def test_row_without_a_found_face_has_no_error() -> None:
     missed = Photo(None, None, ([], [], [], []), None, 0.4)
     assert row_of([missed]) == ["1", "0 (0.0 %)", "0.00", "0.00", "", "", "", "400"]
 
 
-def test_a_row_counts_what_was_found_missed_and_false() -> None:
+def test_row_counts_found_missed_and_false_faces() -> None:
     found = Photo(5.5, 5.0, ([0.01], [0.02, 0.03], [0.03], []), None, 0.2)
     missed = Photo(None, None, ([], [], [], [0.04]), None, 0.4)
     assert row_of([found, missed]) == ["2", "1 (50.0 %)", "1.00", "0.50", "5.50 %", "5.00 %", "+10.0 %", "300"]

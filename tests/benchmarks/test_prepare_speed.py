@@ -1,4 +1,4 @@
-"""The times of reading a training.csv, from a folder of faces to the table."""
+"""The benchmark of reading a training.csv, from a folder of faces to the printed table."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from data_prep.synthetic import dataset
 from facial_keypoints.keypoint_set import FACE15
 
 
-def test_a_folder_of_faces_becomes_a_training_csv_and_a_table(
+def test_folder_of_faces_is_converted_and_its_reading_is_timed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     faces = dataset.read(6, seed=0)

@@ -1,4 +1,4 @@
-"""The benchmark of `scale_out.score` counts every process that the command starts, and none else."""
+"""The benchmark of `scale_out.score` counts every process that the command starts, and no other."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ input()
 """
 
 
-def test_descendants_are_children_and_their_children() -> None:
+def test_descendants_are_children_and_grandchildren() -> None:
     command = [sys.executable, "-c", START_ANOTHER]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None

@@ -1,4 +1,4 @@
-"""What is printed, and a data folder that is not there."""
+"""The benchmark of training speed: its printed table, and a missing data folder."""
 
 import subprocess
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from benchmarks.training_speed import PLAIN, WAYS, table
 from facial_keypoints.errors import EXIT_BAD_INPUT
 
 
-def test_a_missing_data_folder_is_one_line(
+def test_missing_data_folder_is_a_one_line_error(
     tmp_path: Path, run_stage: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
     done = run_stage("benchmarks.training_speed", "--data", tmp_path / "none")
@@ -18,7 +18,7 @@ def test_a_missing_data_folder_is_one_line(
     assert done.stdout == ""
 
 
-def test_ratios_are_within_a_turn() -> None:
+def test_speed_ratios_are_medians_of_ratios_within_a_turn() -> None:
     def runs(first: float, second: float, third: float) -> list[dict[str, float]]:
         return [{"faces_per_second": speed, "peak_mb": 1000.0, "growth": 1.01} for speed in (first, second, third)]
 

@@ -1,7 +1,7 @@
-"""Small data folders made by hand, and trained models that predict the same for every image.
+"""Small handmade data folders, and models that predict the same keypoints for every image.
 
-One of 60 faces around one mean shape, every third of them labelled by the sparse source; one of 68 keypoints, cut from
-pictures of two origins.
+One folder holds 60 faces that vary around a mean shape; every third face has labels of the sparse source. The other
+folder holds faces of 68 keypoints, cropped from pictures of two origins.
 """
 
 import csv
@@ -54,9 +54,9 @@ def data_folder(tmp_path: Path) -> Path:
 
 
 def save_data68(folder: Path) -> Path:
-    """Writes faces of 64 px, cut without a turn from pictures of 160 x 120 px, and the pictures.
+    """Writes faces of 64 px, cropped without rotation from pictures of 160 x 120 px, and the pictures.
 
-    The crop is half as fine as the picture: what lies at (x, y) in a picture is at (x / 2 - 4, y / 2 + 1) in the crop.
+    The crop has half the resolution of the picture: (x, y) in a picture is (x / 2 - 4, y / 2 + 1) in the crop.
     Even faces come from `pictures_a` (label source 0), odd ones from `pictures_b` (label source 1).
     """
     rng = np.random.default_rng(3)
@@ -92,14 +92,14 @@ def data68_folder(tmp_path: Path) -> Path:
     return save_data68(tmp_path / "data68")
 
 
-def save_keras(path: Path, given: npt.ArrayLike, channels: int = 1) -> Path:
-    """Writes a network of 96 x 96 images that gives the same numbers for every one."""
+def save_keras(path: Path, output: npt.ArrayLike, channels: int = 1) -> Path:
+    """Writes a network that takes images of 96 x 96 px and returns the same numbers for each."""
     from common.backend import start_backend
 
     start_backend()
     import keras
 
-    numbers: Float32 = np.asarray(given, np.float32)
+    numbers: Float32 = np.asarray(output, np.float32)
     image = keras.Input((96, 96, channels))
     dense = keras.layers.Dense(numbers.size, kernel_initializer="zeros")
     model = keras.Model(image, keras.layers.Reshape(numbers.shape)(dense(keras.layers.GlobalMaxPooling2D()(image))))
@@ -111,13 +111,13 @@ def save_keras(path: Path, given: npt.ArrayLike, channels: int = 1) -> Path:
 def save_model(
     folder: Path,
     data_folder: Path,
-    given: npt.ArrayLike,
+    output: npt.ArrayLike,
     sources: tuple[int, ...] = (0,),
     channels: int = 1,
     keypoint_set: KeypointSet = FACE15,
 ) -> Path:
-    """Writes a model folder as training does, of a network that gives the same (M, 2 or 3) for every image."""
-    numbers = np.asarray(given)
+    """Writes a model folder as training does; its network returns the same (M, 2 or 3) for every image."""
+    numbers = np.asarray(output)
     crop = Crop(96, 96, channels, ((48.0, 48.0),) * len(keypoint_set))
     spec = ModelSpec(keypoint_set, sources, numbers.shape[-1] == 3, crop)
     folder.mkdir()

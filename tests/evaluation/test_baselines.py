@@ -1,4 +1,4 @@
-"""Mean faces of two labelled training faces and an imputed one."""
+"""Mean faces of two labelled training faces and a partly imputed one."""
 
 import numpy as np
 
@@ -18,9 +18,9 @@ TRAIN = part([[10, 20], [30, 40], [50, 90]], [[True, True], [True, True], [True,
 TEST = part([[0, 0], [0, 0], [0, 0]], [[True, True]] * 3, [1, 0, 2])
 
 
-def test_mean_faces_by_hand() -> None:
+def test_mean_faces_match_hand_calculation() -> None:
     assert mean_face(TRAIN, TEST)[:, :, 0].tolist() == [[30, 30]] * 3
     assert mean_face_imputed(TRAIN, TEST)[:, :, 1].tolist() == [[30, 50]] * 3
-    # source 1 never marks the second keypoint, nobody trained on source 2
+    # source 1 never labels the second keypoint; no training face is of source 2
     assert mean_face_per_source(TRAIN, TEST)[:, :, 0].tolist() == [[50, 30], [20, 30], [30, 30]]
     assert mean_face(TRAIN, TEST).dtype == np.float32

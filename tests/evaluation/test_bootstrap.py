@@ -1,4 +1,4 @@
-"""Intervals against known answers: theory for independent faces, wider ones for groups."""
+"""Intervals against known answers: theory for independent faces, wider intervals for groups."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ def as_sums(values: Float64) -> Float64:
     return np.stack([values, np.ones_like(values)], axis=-1)[:, None]
 
 
-def test_every_group_once_is_the_estimate() -> None:
+def test_resample_with_every_group_once_is_the_estimate() -> None:
     rng = np.random.default_rng(0)
     sums, groups = rng.uniform(1, 2, (20, 3, 2)), rng.integers(0, 6, 20)
     once = np.ones((1, len(np.unique(groups))))
@@ -25,7 +25,7 @@ def test_every_group_once_is_the_estimate() -> None:
     )
 
 
-def test_interval_is_that_of_theory_and_covers_the_truth() -> None:
+def test_interval_width_and_coverage_match_theory() -> None:
     rng = np.random.default_rng(1)
     groups = np.arange(200)
     weights = resampling_weights(groups, resamples=500)
@@ -38,8 +38,8 @@ def test_interval_is_that_of_theory_and_covers_the_truth() -> None:
     assert 0.89 <= np.mean(covered) <= 0.99
 
 
-def test_faces_of_one_person_widen_the_interval() -> None:
-    values = np.repeat(np.random.default_rng(2).normal(0, 1, 50), 8)  # eight copies of each say nothing new
+def test_grouping_faces_by_person_widens_the_interval() -> None:
+    values = np.repeat(np.random.default_rng(2).normal(0, 1, 50), 8)  # eight copies of each value add no information
     people, faces = np.repeat(np.arange(50), 8), np.arange(400)
     widths = []
     for groups in (people, faces):
@@ -48,7 +48,7 @@ def test_faces_of_one_person_widen_the_interval() -> None:
     assert widths[0] / widths[1] == pytest.approx(np.sqrt(8), rel=0.1)
 
 
-def test_paired_difference_sees_what_separate_intervals_hide() -> None:
+def test_paired_difference_detects_what_separate_intervals_hide() -> None:
     rng = np.random.default_rng(3)
     groups = np.arange(100)
     hard = rng.exponential(3.0, 100)  # faces differ far more than the models do
@@ -63,8 +63,8 @@ def test_paired_difference_sees_what_separate_intervals_hide() -> None:
 
 
 @pytest.mark.parametrize(("count", "known"), [(1, False), (5, False), (6, True)])
-def test_an_interval_needs_six_groups(count: int, known: bool) -> None:
-    groups = np.repeat(np.arange(count), 4)  # faces of one group say little new
+def test_interval_needs_six_groups(count: int, known: bool) -> None:
+    groups = np.repeat(np.arange(count), 4)  # four faces in each group
     values = np.random.default_rng(4).normal(3, 1, len(groups))
     weights = resampling_weights(groups)
     value, low, high = estimate(as_sums(values), MEAN, groups, weights)
@@ -79,15 +79,15 @@ def test_an_interval_needs_six_groups(count: int, known: bool) -> None:
 
 
 @pytest.mark.parametrize(("scored", "known"), [(1, False), (5, False), (6, True)])
-def test_a_metric_that_few_groups_have_has_no_interval(scored: int, known: bool) -> None:
+def test_metric_scored_in_fewer_than_six_groups_has_no_interval(scored: int, known: bool) -> None:
     sums, groups = as_sums(np.arange(20.0)), np.arange(20)
     sums[scored:] = 0
     _, low, high = estimate(sums, MEAN, groups, resampling_weights(groups))
     assert np.isfinite([low[0], high[0]]).all() == known
 
 
-def test_five_groups_would_give_an_interval_that_is_too_narrow() -> None:
-    """Why there is none: for 5 faces the percentile interval holds the truth far less often than in 95 % of samples."""
+def test_percentile_interval_of_five_groups_is_too_narrow() -> None:
+    """Why six groups are needed: with 5, the percentile interval covers the truth in far fewer than 95 % of samples."""
     rng = np.random.default_rng(5)
     groups, samples = np.arange(5), rng.normal(0, 1, (400, 5))
     weights = resampling_weights(groups, resamples=400)

@@ -1,4 +1,4 @@
-"""From evaluations to a table and plain words."""
+"""The comparison stage: from evaluations to tables and verdicts."""
 
 import shutil
 import time
@@ -34,7 +34,7 @@ def save_evaluation(
     cost: dict[str, float] | None = None,
     training: dict[str, Any] | None = None,
 ) -> None:
-    """Writes what the comparison reads of an evaluation: no pictures, which take seconds."""
+    """Writes the files of an evaluation that the comparison reads; no plots, which take seconds."""
     with stage_folder(data_folder.parent / "evaluation" / name, EVALUATE) as folder:
         rows = load_split(data_folder, "test").rows
         write_predictions(folder / "predictions.csv", Keypoints(predicted), rows, FACE15)
@@ -54,7 +54,7 @@ def noisy(predicted: Float32, px: float) -> Float32:
     return predicted + np.random.default_rng(4).normal(0, px, predicted.shape).astype(np.float32)
 
 
-def test_models_and_mean_faces_side_by_side(
+def test_models_and_mean_faces_are_compared_with_verdicts(
     data_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     train, test = (load_split(data_folder, split) for split in ("train", "test"))
@@ -99,7 +99,9 @@ def test_models_and_mean_faces_side_by_side(
     assert (tmp_path / "comparison" / "comparison.png").is_file()
 
 
-def test_without_base_it_says_so(data_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_reference_is_reported_or_rejected(
+    data_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     save_evaluation(data_folder, "v1", load_split(data_folder, "test").keypoints)
     table = run_compare(tmp_path)
     assert table.loc[("labelled", "v1"), "verdict"] == "better than the mean face"
@@ -109,7 +111,7 @@ def test_without_base_it_says_so(data_folder: Path, tmp_path: Path, capsys: pyte
     assert run_compare(tmp_path, "--reference", "mean_face").loc[("labelled", "v1"), "p_value"] < 0.01
 
 
-def test_other_data_is_named_and_left_out(
+def test_evaluation_on_other_data_is_reported_and_left_out(
     data_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     save_evaluation(data_folder, "old", load_split(data_folder, "test").keypoints)
@@ -125,7 +127,9 @@ def test_other_data_is_named_and_left_out(
     assert "evaluate it again" in printed
 
 
-def test_rows_of_a_file_only(data_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_rows_file_limits_the_scored_faces(
+    data_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     test = load_split(data_folder, "test")
     first = test.rows < 34  # ten of the 36 test faces, rows 24 to 59
     save_evaluation(data_folder, "base", test.keypoints + np.where(first, np.float32(1), 5)[:, None, None])
@@ -154,21 +158,21 @@ def test_rows_of_a_file_only(data_folder: Path, tmp_path: Path, capsys: pytest.C
     assert read_manifest(comparison, COMPARE)["inputs"]["rows"] == file_hash(rows)
 
 
-def test_folder_may_have_another_name_than_the_model(data_folder: Path, tmp_path: Path) -> None:
+def test_evaluation_folder_may_have_another_name_than_the_model(data_folder: Path, tmp_path: Path) -> None:
     save_evaluation(data_folder, "v1", load_split(data_folder, "test").keypoints)
     (tmp_path / "evaluation" / "v1").rename(tmp_path / "evaluation" / "second_try")
     assert ("labelled", "v1") in run_compare(tmp_path).index
     assert "evaluation/second_try" in read_manifest(tmp_path / "comparison", COMPARE)["inputs"]
 
 
-def test_two_evaluations_of_one_name(data_folder: Path, tmp_path: Path) -> None:
+def test_two_evaluations_with_the_same_name_are_rejected(data_folder: Path, tmp_path: Path) -> None:
     save_evaluation(data_folder, "v1", load_split(data_folder, "test").keypoints)
     shutil.copytree(tmp_path / "evaluation" / "v1", tmp_path / "evaluation" / "v1_again")
     with pytest.raises(InputError, match=r"v1_again: is named v1 like .*v1; .*another --name"):
         run_compare(tmp_path)
 
 
-def test_nothing_to_compare(data_folder: Path, tmp_path: Path) -> None:
+def test_folder_without_evaluations_is_rejected(data_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such folder; make evaluations"):
         run_compare(tmp_path)
     (tmp_path / "evaluation").mkdir()
@@ -193,5 +197,7 @@ BETTER, WORSE, SAME = (Difference(*ends, p_value=0.5) for ends in ((-2, -3, -1),
         (UNKNOWN, None, "too few groups to tell"),
     ],
 )
-def test_verdicts(to_mean_face: Difference | None, to_base: Difference | None, words: str) -> None:
+def test_verdict_follows_from_the_differences(
+    to_mean_face: Difference | None, to_base: Difference | None, words: str
+) -> None:
     assert verdict(to_mean_face, to_base, "base") == words

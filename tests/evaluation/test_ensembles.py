@@ -1,4 +1,4 @@
-"""Several models as one: whom the mean follows, and what `compare` says of gain and cost."""
+"""Ensembles: how the mean weighs its models, and the gain and cost that `compare` reports."""
 
 from pathlib import Path
 
@@ -21,28 +21,28 @@ def one_keypoint(x: float, y: float, error: float | None = None) -> Keypoints:
     return Keypoints(np.array([[[x, y]]], np.float32), None if error is None else np.array([[error]], np.float32))
 
 
-def test_the_mean_is_plain_unless_all_give_an_expected_error() -> None:
+def test_mean_is_unweighted_unless_all_models_give_an_expected_error() -> None:
     mean = mean_keypoints([one_keypoint(1, 10), one_keypoint(4, 10, 1), one_keypoint(4, 40, 1)])
     assert mean.coordinates.tolist() == [[[3, 20]]]
     assert mean.expected_error is None
 
 
-def test_a_model_that_expects_half_the_error_counts_four_times() -> None:
+def test_model_with_half_the_expected_error_has_four_times_the_weight() -> None:
     mean = mean_keypoints([one_keypoint(0, 0, 2), one_keypoint(10, 20, 1)])
     np.testing.assert_allclose(mean.coordinates, [[[8, 16]]])
     assert mean.expected_error is not None
     np.testing.assert_allclose(mean.expected_error, [[(2 + 4 * 1) / 5]])
 
 
-def test_costs_add_up_where_all_are_known() -> None:
+def test_total_cost_is_the_sum_where_all_costs_are_known() -> None:
     costs = [{"parameters": 3, "epochs": 2, "seconds": 1.5, "file_mb": None}] * 2
     assert total_cost(costs) == {"parameters": 6, "epochs": None, "seconds": 3.0, "file_mb": None}
 
 
-def test_an_ensemble_is_evaluated_and_compared(
+def test_ensemble_is_evaluated_and_compared_with_its_best_model(
     data_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One model lies 12 px too far left, the other as far right; their mean is the mean face."""
+    """One model predicts 12 px too far left, the other 12 px too far right; their mean is the mean face."""
     mean = load_split(data_folder, "train").keypoints.mean(axis=0)
     for name, off_px in (("left", -12), ("right", 12)):
         save_model(tmp_path / name, data_folder, mean + [off_px, 0])
@@ -65,7 +65,7 @@ def test_an_ensemble_is_evaluated_and_compared(
     assert f"] compared to {best}, the best of its 2 models, at 2.0 times the parameters" in printed
 
 
-def test_a_model_given_twice(data_folder: Path, tmp_path: Path) -> None:
+def test_model_given_twice_is_rejected(data_folder: Path, tmp_path: Path) -> None:
     mean = load_split(data_folder, "train").keypoints.mean(axis=0)
     save_model(tmp_path / "one", data_folder, mean)
     twice = [str(tmp_path / "one"), str(tmp_path / "one")]

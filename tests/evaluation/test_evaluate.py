@@ -1,4 +1,4 @@
-"""The stage from files to files, for anyone's predictions and for a model."""
+"""The evaluation stage from input files to output files, for a predictions file and for a model."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import FACE15, FACE68
 from tests.evaluation.conftest import COST, save_data, save_keras, save_model
 
-MIDDLE = np.full((15, 2), 48.0)
+CENTER = np.full((15, 2), 48.0)
 
 
 def save_shifted(data_folder: Path, path: Path, shift: float) -> None:
@@ -27,7 +27,9 @@ def save_shifted(data_folder: Path, path: Path, shift: float) -> None:
     write_predictions(path, Keypoints(test.keypoints + np.float32(shift)), test.rows, FACE15)
 
 
-def test_predictions_to_tables_and_plots(data_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_predictions_file_is_scored_in_tables_and_plots(
+    data_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     theirs, out = tmp_path / "theirs.csv", tmp_path / "evaluation" / "theirs"
     save_shifted(data_folder, theirs, 2.0)
     evaluate.main(["--predictions", str(theirs), "--name", "theirs", "--data", str(data_folder), "--out", str(out)])
@@ -66,15 +68,15 @@ def test_predictions_to_tables_and_plots(data_folder: Path, tmp_path: Path, caps
 
 
 @pytest.mark.parametrize(
-    ("groups", "says"),
+    ("groups", "message"),
     [
         (3, "test has 6 faces in 3 groups: too few for reliable figures, and an interval needs 6 groups"),
         (6, "test has 12 faces in 6 groups: too few for reliable figures, and the intervals are too narrow"),
         (10, ""),
     ],
 )
-def test_few_test_faces_are_named_with_what_their_figures_are_worth(
-    data_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], groups: int, says: str
+def test_too_few_test_faces_or_groups_are_reported(
+    data_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], groups: int, message: str
 ) -> None:
     test = load_split(data_folder, "test")  # two faces in a group
     theirs, listed = tmp_path / "theirs.csv", tmp_path / "listed.csv"
@@ -83,17 +85,17 @@ def test_few_test_faces_are_named_with_what_their_figures_are_worth(
     how = ["--data", str(data_folder), "--rows", str(listed), "--out", str(tmp_path / "out")]
     evaluate.main(["--predictions", str(theirs), "--name", "theirs", *how])
     printed = capsys.readouterr().out
-    assert ("too few" in printed, f"\n  {says}\n" in printed) == (bool(says), bool(says))
+    assert ("too few" in printed, f"\n  {message}\n" in printed) == (bool(message), bool(message))
     intervals = pd.read_csv(tmp_path / "out" / "accuracy.csv")[["mae_px_low", "mae_px_high"]]
     assert intervals.isna().to_numpy().all() == (groups < 6)
 
 
 def output_points(expected_error: float = 2.0) -> Float32:
-    """Landmark m lies at (m, 10 m): the 15 keypoints of source 0, then the two that source 1 labels elsewhere."""
+    """Output point m lies at (m, 10 m): the 15 keypoints of source 0, then the two that source 1 labels elsewhere."""
     return np.array([(m, 10 * m, expected_error) for m in range(17)], np.float32)
 
 
-def test_a_model_is_told_the_label_source_and_shows_its_reliability(
+def test_model_is_scored_per_label_source_and_its_reliability_reported(
     data_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     model, out = save_model(tmp_path / "v2", data_folder, output_points(), sources=(0, 1)), tmp_path / "out"
@@ -111,7 +113,7 @@ def test_a_model_is_told_the_label_source_and_shows_its_reliability(
     assert f"in 10 bins, measured / expected {lowest:.2f} to {highest:.2f}\n" in capsys.readouterr().out
 
 
-def test_flip_takes_the_mean_with_mirrored_images(
+def test_flip_averages_with_predictions_on_mirrored_images(
     data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = save_model(tmp_path / "v2", data_folder, output_points(), sources=(0, 1))
@@ -119,15 +121,15 @@ def test_flip_takes_the_mean_with_mirrored_images(
     evaluate.main([str(model), "--data", str(data_folder), "--flip"])
     out = tmp_path / "artifacts" / "evaluation" / "v2_flip"
     first = pd.read_csv(out / "predictions.csv").iloc[0]  # of source 0
-    # landmark 0, the left eye, is at (0, 0); mirrored back, it is landmark 1 at (95 - 1, 10)
+    # output point 0, the left eye, is at (0, 0); mirrored back, it is output point 1 at (95 - 1, 10)
     assert first[["left_eye_center_x", "left_eye_center_y"]].tolist() == [47, 5]
     assert first[["nose_tip_x", "nose_tip_y"]].tolist() == [(10 + 95 - 10) / 2, 100]  # its own mirror image
     parameters = read_manifest(out, EVALUATE)["parameters"]
     assert (parameters["name"], parameters["flip"]) == ("v2_flip", True)
 
 
-def test_a_model_in_color_sees_gray_faces_and_carries_its_cost(data_folder: Path, tmp_path: Path) -> None:
-    model, out = save_model(tmp_path / "base", data_folder, MIDDLE, channels=3), tmp_path / "out"
+def test_color_model_is_scored_on_gray_faces_and_its_cost_is_recorded(data_folder: Path, tmp_path: Path) -> None:
+    model, out = save_model(tmp_path / "base", data_folder, CENTER, channels=3), tmp_path / "out"
     evaluate.main([str(model), "--data", str(data_folder), "--out", str(out)])
     manifest = read_manifest(out, EVALUATE)
     assert manifest["parameters"]["name"] == "base"
@@ -137,7 +139,7 @@ def test_a_model_in_color_sees_gray_faces_and_carries_its_cost(data_folder: Path
     assert (pd.read_csv(out / "predictions.csv").iloc[:, 1:] == 48.0).all(axis=None)
 
 
-def test_a_file_from_elsewhere_is_scored_with_a_note_of_what_is_not_known(
+def test_model_file_without_manifest_is_scored_with_a_note(
     data_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     theirs = save_keras(tmp_path / "theirs.keras", np.arange(30))
@@ -159,28 +161,28 @@ def test_a_file_from_elsewhere_is_scored_with_a_note_of_what_is_not_known(
 
 
 @pytest.mark.parametrize(
-    ("given", "channels", "message"),
+    ("output", "channels", "message"),
     [
         (np.zeros((68, 2)), 1, r"gives \(N, 68, 2\), the data has 15 keypoints \(face15\)"),
-        (MIDDLE, 4, r"takes images of \(N, 96, 96, 4\), the data has \(N, 96, 96, 1\)"),
+        (CENTER, 4, r"takes images of \(N, 96, 96, 4\), the data has \(N, 96, 96, 1\)"),
         (np.full((15, 2), np.nan), 1, "predicts values that are not finite"),
         (output_points(expected_error=0)[:15], 1, "predicts an expected error that is not above 0"),
     ],
 )
-def test_a_file_that_does_not_fit(
-    data_folder: Path, tmp_path: Path, given: Float32, channels: int, message: str
+def test_model_file_that_does_not_fit_the_data_is_rejected(
+    data_folder: Path, tmp_path: Path, output: Float32, channels: int, message: str
 ) -> None:
-    theirs = save_keras(tmp_path / "theirs.keras", given, channels)
+    theirs = save_keras(tmp_path / "theirs.keras", output, channels)
     with pytest.raises(InputError, match=message):
         evaluate.main([str(theirs), "--data", str(data_folder), "--out", str(tmp_path / "out")])
     assert not (tmp_path / "out").exists()
     assert not list(tmp_path.glob(".out*"))  # nothing half-written
 
 
-def test_what_it_was_trained_on_is_noted_or_refused(
+def test_other_training_data_is_noted_and_training_on_test_faces_is_rejected(
     data_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    model = save_model(tmp_path / "base", data_folder, MIDDLE)
+    model = save_model(tmp_path / "base", data_folder, CENTER)
     other = save_data(tmp_path / "other", seed=2)
     evaluate.main([str(model), "--data", str(other), "--out", str(tmp_path / "out")])
     (note,) = read_manifest(tmp_path / "out", EVALUATE)["notes"]
@@ -195,12 +197,12 @@ def test_what_it_was_trained_on_is_noted_or_refused(
 
 
 @pytest.mark.parametrize("bare", [False, True])
-def test_a_model_of_the_other_keypoint_set_is_refused(
+def test_model_of_another_keypoint_set_is_rejected(
     data_folder: Path, data68_folder: Path, tmp_path: Path, bare: bool
 ) -> None:
-    for_15 = save_model(tmp_path / "for_15", data_folder, MIDDLE)
+    for_15 = save_model(tmp_path / "for_15", data_folder, CENTER)
     for_68 = save_model(tmp_path / "for_68", data68_folder, np.full((68, 2), 9.0), keypoint_set=FACE68)
-    says = {
+    messages = {
         (for_68, data_folder): r"gives \(N, 68, 2\), the data has 15"
         if bare
         else "predicts face68, the data has face15",
@@ -208,7 +210,7 @@ def test_a_model_of_the_other_keypoint_set_is_refused(
         if bare
         else "predicts face15, the data has face68",
     }
-    for (model, data), message in says.items():
+    for (model, data), message in messages.items():
         path = model / "model.keras" if bare else model
         with pytest.raises(InputError, match=message) as error:
             evaluate.main([str(path), "--data", str(data), "--out", str(tmp_path / "out")])
@@ -217,7 +219,7 @@ def test_a_model_of_the_other_keypoint_set_is_refused(
         assert not (tmp_path / "out").exists()
 
 
-def test_predictions_of_the_other_keypoint_set_are_refused(
+def test_predictions_of_another_keypoint_set_are_rejected(
     data_folder: Path, data68_folder: Path, tmp_path: Path
 ) -> None:
     theirs = tmp_path / "theirs.csv"
@@ -226,8 +228,8 @@ def test_predictions_of_the_other_keypoint_set_are_refused(
         evaluate.main(["--predictions", str(theirs), "--name", "theirs", "--data", str(data68_folder)])
 
 
-def test_a_cut_off_model_is_refused_before_it_is_loaded(data_folder: Path, tmp_path: Path) -> None:
-    model = save_model(tmp_path / "base", data_folder, MIDDLE)
+def test_damaged_model_is_rejected_before_it_is_loaded(data_folder: Path, tmp_path: Path) -> None:
+    model = save_model(tmp_path / "base", data_folder, CENTER)
     (model / "model.keras").write_text("weig", encoding="utf-8")
     with pytest.raises(InputError, match=r"model\.keras: is damaged or altered"):
         evaluate.main([str(model), "--data", str(data_folder), "--out", str(tmp_path / "out")])
@@ -244,7 +246,7 @@ BAD_ROWS = {
 
 
 @pytest.mark.parametrize("kind", BAD_ROWS)
-def test_rows_that_choose_no_faces(data_folder: Path, tmp_path: Path, kind: str) -> None:
+def test_bad_rows_file_is_rejected(data_folder: Path, tmp_path: Path, kind: str) -> None:
     text, message = BAD_ROWS[kind]
     theirs, rows = tmp_path / "theirs.csv", tmp_path / "rows.csv"
     save_shifted(data_folder, theirs, 2.0)
@@ -254,7 +256,7 @@ def test_rows_that_choose_no_faces(data_folder: Path, tmp_path: Path, kind: str)
         evaluate.main([*options, "--out", str(tmp_path / "out")])
 
 
-def test_out_may_not_replace_what_is_read(data_folder: Path, tmp_path: Path) -> None:
+def test_out_must_not_replace_an_input(data_folder: Path, tmp_path: Path) -> None:
     theirs = tmp_path / "theirs.csv"
     save_shifted(data_folder, theirs, 2.0)
     options = ["--predictions", str(theirs), "--name", "theirs", "--data", str(data_folder)]
@@ -265,7 +267,7 @@ def test_out_may_not_replace_what_is_read(data_folder: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("name", ["mean_face", "../elsewhere"])
-def test_names_that_cannot_be(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_names_are_rejected(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         evaluate.main(["--predictions", "theirs.csv", "--name", name])
     assert stop.value.code == 2

@@ -1,4 +1,4 @@
-"""What a network sees: kernels, maps and gradients of networks made by hand; the stage on networks of all kinds."""
+"""Inspection: kernels, feature maps and gradients of handmade networks, and the stage on networks of all kinds."""
 
 import time
 from collections.abc import Callable
@@ -41,7 +41,7 @@ def conv(filters: int, size: int, name: str, **options: object) -> keras.layers.
     return keras.layers.Conv2D(filters, size, name=name, **options)
 
 
-def a_face(shape: tuple[int, int, int] = (32, 32, 1)) -> UInt8:
+def random_image(shape: tuple[int, int, int] = (32, 32, 1)) -> UInt8:
     return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
 
 
@@ -52,7 +52,7 @@ def inner() -> keras.Model:
 
 
 def nested() -> keras.Model:
-    """A model in a model, one in a Sequential, and an operation that is no layer at the end of a resolution."""
+    """A model nested in a Sequential in a model; an operation that is not a layer ends the first resolution."""
     images = keras.Input((32, 32, 1))
     x = keras.ops.relu(conv(2, 3, "first")(images))  # 30 x 30
     x = keras.layers.MaxPooling2D(2, padding="same", name="halved")(keras.layers.ZeroPadding2D(1)(x))
@@ -61,7 +61,7 @@ def nested() -> keras.Model:
 
 
 @keras.saving.register_keras_serializable("tests")
-class OwnBlock(keras.layers.Layer):  # type: ignore[misc]  # mypy does not follow Keras
+class CustomBlock(keras.layers.Layer):  # type: ignore[misc]  # mypy does not follow Keras
     def __init__(self, **options: object) -> None:
         super().__init__(**options)
         self.convolution = conv(3, 3, "own_convolution", padding="same")
@@ -70,7 +70,7 @@ class OwnBlock(keras.layers.Layer):  # type: ignore[misc]  # mypy does not follo
         return x[..., :1] + self.convolution(x)
 
 
-def test_a_kernel_is_read_as_height_width_channels_filters() -> None:
+def test_kernels_have_axes_height_width_channels_filters() -> None:
     kernel = np.arange(3 * 3 * 2 * 4, dtype=np.float32).reshape(3, 3, 2, 4)
     layer = {
         "plain": keras.layers.Conv2D(4, 3, use_bias=False, name="plain"),
@@ -82,27 +82,27 @@ def test_a_kernel_is_read_as_height_width_channels_filters() -> None:
     layer["plain"].set_weights([kernel])
     layer["transpose"].set_weights([kernel.swapaxes(2, 3)])
     layer["depthwise"].set_weights([kernel])
-    found = {one.name: one.kernels for one in convolutions(steps(model, a_face((8, 8, 2))[None]))}
+    found = {one.name: one.kernels for one in convolutions(steps(model, random_image((8, 8, 2))[None]))}
     np.testing.assert_array_equal(found["plain"], kernel)
     np.testing.assert_array_equal(found["transpose"], kernel)
     np.testing.assert_array_equal(found["depthwise"], kernel.reshape(3, 3, 1, 8))
 
 
-def test_the_kernels_of_a_separable_convolution_do_what_it_does() -> None:
+def test_separable_convolution_kernels_reproduce_its_output() -> None:
     images = keras.Input((8, 8, 2))
     layer = keras.layers.SeparableConv2D(5, 3, depth_multiplier=3, use_bias=False)
     model = keras.Model(images, layer(images))
-    image = a_face((8, 8, 2))[None]
+    image = random_image((8, 8, 2))[None]
     kernel = convolutions(steps(model, image))[0].kernels
     assert kernel.shape == (3, 3, 2, 5)
     plain = keras.ops.conv(image.astype(np.float32), kernel)
     np.testing.assert_allclose(plain, model(image.astype(np.float32)), rtol=1e-4, atol=1e-2)
 
 
-def test_stages_are_the_last_maps_of_each_resolution_also_inside_models() -> None:
-    """30 x 30 counts as 32 x 32 less its border; what follows the pooling at 16 is inside the inner model."""
-    keras.utils.set_random_seed(0)  # weights with which the operation gives zeros
-    taken = steps(nested(), a_face()[None])
+def test_stages_are_the_last_maps_at_each_resolution_even_in_nested_models() -> None:
+    """30 x 30 counts as 32 x 32 without its border; the layers after the pooling to 16 are in the nested model."""
+    keras.utils.set_random_seed(0)  # with these weights the operation outputs zeros
+    taken = steps(nested(), random_image()[None])
     found = stages(taken, (32, 32, 1))
     assert [(stage.reduction, stage.maps.shape) for stage in found] == [
         (1, (30, 30, 2)),
@@ -114,31 +114,31 @@ def test_stages_are_the_last_maps_of_each_resolution_also_inside_models() -> Non
     assert [one.name for one in convolutions(taken)] == ["first", "inside_1", "inside_2", "last"]
 
 
-def test_a_network_that_comes_back_to_a_resolution_has_a_stage_there_twice() -> None:
+def test_a_resolution_reached_twice_has_two_stages() -> None:
     images = keras.Input((32, 32, 1))
     same = {"padding": "same"}
     fine = conv(2, 3, "down", **same)(images)
     coarse = conv(3, 3, "coarse", strides=2, **same)(fine)
     up = keras.layers.UpSampling2D(2)(coarse)
     joined = keras.layers.Concatenate()([up, conv(1, 1, "skip")(fine)])
-    gate = keras.layers.GlobalAveragePooling2D(keepdims=True)(joined)  # a single place is no map
+    gate = keras.layers.GlobalAveragePooling2D(keepdims=True)(joined)  # one value per channel is not a map
     model = keras.Model(
         images, points(keras.layers.Multiply()([conv(4, 3, "up", **same)(joined), conv(4, 1, "g")(gate)]))
     )
-    found = stages(steps(model, a_face()[None]), (32, 32, 1))
+    found = stages(steps(model, random_image()[None]), (32, 32, 1))
     assert [(stage.reduction, stage.maps.shape[2]) for stage in found] == [(1, 2), (2, 3), (1, 4)]
 
 
-def test_what_is_inside_a_layer_of_the_users_is_seen_and_the_layer_is_left_as_it_was() -> None:
+def test_convolutions_in_a_custom_layer_are_found_and_the_layer_is_unchanged() -> None:
     images = keras.Input((32, 32, 1))
-    model = keras.Model(images, points(OwnBlock(name="own")(images)))
-    before = model(a_face()[None].astype(np.float32))
-    taken = steps(model, a_face()[None])
+    model = keras.Model(images, points(CustomBlock(name="own")(images)))
+    before = model(random_image()[None].astype(np.float32))
+    taken = steps(model, random_image()[None])
     assert [one.name for one in convolutions(taken)] == ["own_convolution"]
     assert [stage.layer for stage in stages(taken, (32, 32, 1))] == ["own"]
     assert not any("call" in vars(layer) for layer in model.layers)
     count = len(taken)
-    np.testing.assert_array_equal(model(a_face()[None].astype(np.float32)), before)
+    np.testing.assert_array_equal(model(random_image()[None].astype(np.float32)), before)
     assert len(taken) == count
 
 
@@ -153,7 +153,7 @@ def test_what_is_inside_a_layer_of_the_users_is_seen_and_the_layer_is_left_as_it
         ([[1], [1], [1]], None),
     ],
 )
-def test_the_order_of_colors_before_the_first_convolution(mixture: list[list[int]], order: object) -> None:
+def test_color_order_before_the_first_convolution(mixture: list[list[int]], order: object) -> None:
     images = keras.Input((8, 8, 3))
     mixed = keras.layers.Dense(len(mixture[0]), name="mixed")  # of each pixel's colors
     model = keras.Model(images, points(conv(2, 3, "first")(mixed(images))))
@@ -162,7 +162,7 @@ def test_the_order_of_colors_before_the_first_convolution(mixture: list[list[int
 
 
 def linear(weights: Float32) -> keras.Model:
-    """A network whose M landmarks are sums of the pixels under weights (H, W, C, M, 2)."""
+    """Returns a network whose M points are sums of the pixels with weights (H, W, C, M, 2)."""
     images = keras.Input(weights.shape[:3])
     dense = keras.layers.Dense(int(np.prod(weights.shape[3:])), use_bias=False)
     model = keras.Model(images, keras.layers.Reshape(weights.shape[3:])(dense(keras.layers.Flatten()(images))))
@@ -170,27 +170,27 @@ def linear(weights: Float32) -> keras.Model:
     return model
 
 
-def test_saliency_of_a_linear_network_is_its_weights() -> None:
-    """One keypoint of two coordinates on other pixels: signs and noise change nothing."""
+def test_saliency_of_a_linear_network_is_its_absolute_weights() -> None:
+    """The two coordinates of a keypoint depend on different pixels: signs and noise change nothing."""
     weights = np.zeros((4, 4, 1, 3, 2), np.float32)
     weights[0, 1, 0, 0, 0], weights[2, 3, 0, 0, 1] = 0.5, -0.25
     weights[3, 0, 0, 1, 0] = weights[3, 0, 0, 2, 0] = 4.0
-    found = saliency(linear(weights), a_face((4, 4, 1)), [(0,), (1,)], 3)
+    found = saliency(linear(weights), random_image((4, 4, 1)), [(0,), (1,)], 3)
     expected = np.zeros((2, 4, 4))
     expected[0, 0, 1], expected[0, 2, 3], expected[1, 3, 0] = 0.5, 0.25, 4.0
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
-def test_saliency_does_not_cancel_between_keypoints_nor_grow_with_their_number() -> None:
-    """The plain sum of these coordinates has no gradient; of each pixel the root mean square over 40 keypoints is 1."""
+def test_saliency_does_not_cancel_between_keypoints_or_grow_with_their_number() -> None:
+    """The sum of these coordinates has no gradient; the root mean square over 40 keypoints is 1 at each pixel."""
     weights = np.zeros((6, 6, 1, 40, 2), np.float32)
     weights[..., ::2, 0], weights[..., 1::2, 0] = 1.0, -1.0
     group = tuple(range(40))
-    many = [saliency(linear(weights), a_face((6, 6, 1)), [group] * 8, 40)]
+    many = [saliency(linear(weights), random_image((6, 6, 1)), [group] * 8, 40)]
     assert np.mean(np.square(many)) == pytest.approx(1.0, rel=0.35)  # 128 draws of signs: 0.125 standard deviation
 
 
-def test_a_gradient_is_a_difference_quotient() -> None:
+def test_input_gradient_matches_finite_differences() -> None:
     model = build_model(load_build("cnn5"), (32, 32, 1), 15)
     rng = np.random.default_rng(0)
     images, weights = (
@@ -206,7 +206,7 @@ def test_a_gradient_is_a_difference_quotient() -> None:
     assert (total(images + step) - total(images - step)) / 2 == pytest.approx(np.linalg.norm(gradient), rel=0.02)
 
 
-def test_a_gradient_that_cannot_be_told_is_0() -> None:
+def test_input_gradient_is_zero_for_a_network_that_takes_integers() -> None:
     images = keras.Input((8, 8, 1), dtype="uint8")
     model = keras.Model(images, points(keras.layers.Rescaling(1.0)(images)))
     gradient = input_gradient(model)(np.zeros((1, 8, 8, 1), np.float32), np.ones((1, 15, 2), np.float32))
@@ -214,14 +214,14 @@ def test_a_gradient_that_cannot_be_told_is_0() -> None:
     assert not gradient.any()
 
 
-def test_another_backend_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_input_gradient_rejects_an_unsupported_backend(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
     with pytest.raises(InputError, match=r"KERAS_BACKEND=torch: .*TensorFlow or JAX"):
         input_gradient(nested())
 
 
-def test_occlusion_moves_what_looks_at_the_covered_place() -> None:
-    """A network that reads x of its first keypoint off one pixel: white among black, 32 px, covers of 4 px."""
+def test_occlusion_moves_only_keypoints_that_depend_on_the_covered_pixels() -> None:
+    """The x of the first keypoint is the value of one pixel, white among black; 32 px, covers of 4 px."""
     face = np.zeros((32, 32, 1), np.uint8)
     face[9, 21] = 255
 
@@ -240,15 +240,17 @@ def test_occlusion_moves_what_looks_at_the_covered_place() -> None:
     assert not other.any()
 
 
-def save_model(out: Path, model: keras.Model, sources: tuple[int, ...] = (0,), places: Float64 | None = None) -> Path:
-    """Writes a model folder like those of training; its mean face has both eyes, and all else in one place."""
+def save_model(
+    out: Path, model: keras.Model, sources: tuple[int, ...] = (0,), mean_face: Float64 | None = None
+) -> Path:
+    """Writes a model folder as training does; its default mean face has two eyes, all other keypoints coincide."""
     shape = model.input_shape[1:]
-    if places is None:
+    if mean_face is None:
         eyes = FACE15.normalizers[-1]
-        places = np.tile([0.5 * shape[1], 0.6 * shape[0]], (len(FACE15), 1))
-        places[list(eyes.first), 0], places[list(eyes.second), 0] = 0.65 * shape[1], 0.35 * shape[1]
-        places[[*eyes.first, *eyes.second], 1] = 0.35 * shape[0]
-    crop = Crop(shape[0], shape[1], shape[2], tuple((x, y) for x, y in places.tolist()))
+        mean_face = np.tile([0.5 * shape[1], 0.6 * shape[0]], (len(FACE15), 1))
+        mean_face[list(eyes.first), 0], mean_face[list(eyes.second), 0] = 0.65 * shape[1], 0.35 * shape[1]
+        mean_face[[*eyes.first, *eyes.second], 1] = 0.35 * shape[0]
+    crop = Crop(shape[0], shape[1], shape[2], tuple((x, y) for x, y in mean_face.tolist()))
     spec = ModelSpec(FACE15, sources, model.output_shape[-1] == 3, crop)
     with stage_folder(out, TRAIN) as folder:
         model.save(folder / "model.keras")
@@ -259,62 +261,62 @@ def save_model(out: Path, model: keras.Model, sources: tuple[int, ...] = (0,), p
 REDUCTIONS = {  # of the stages of our networks on 96 x 96 px
     "base": [1, 2, 4, 8],
     "v1": [1, 2, 4, 8],
-    "v2": [2, 4, 8, 16, 8],  # there and back
-    "vgg16": [1, 2, 4, 8, 16, 32],  # the head's convolution leaves a single place
+    "v2": [2, 4, 8, 16, 8],  # down and up again
+    "vgg16": [1, 2, 4, 8, 16, 32],  # the head's convolution leaves one value per channel
     "naimishnet": [1, 2, 4, 8, 16],
     "cnn5": [1, 2, 4, 8, 16, 32],
 }
 
 
 @pytest.mark.parametrize("network", network_names())
-def test_the_stages_of_our_networks(network: str) -> None:
+def test_stages_of_the_built_in_networks(network: str) -> None:
     model = build_model(load_build(network), (96, 96, 1), 15)
-    taken = steps(model, a_face((96, 96, 1))[None])
+    taken = steps(model, random_image((96, 96, 1))[None])
     assert [stage.reduction for stage in stages(taken, (96, 96, 1))] == REDUCTIONS[network]
     assert len(convolutions(taken)) == sum("Conv2D" in type(layer).__name__ for layer in model.layers)
 
 
 @pytest.fixture(autouse=True)
 def fewer_samples(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
-    """What a stage shows does not depend on how often it looks; its time does."""
-    if "main_is_run" in request.fixturenames:
+    """Fewer samples make the stage faster and do not change what these tests check."""
+    if "run_inspect" in request.fixturenames:
         monkeypatch.setattr("evaluation.inspection.sensitivity.SAMPLES", 1)
         monkeypatch.setattr("evaluation.inspection.sensitivity.COVERS", 2)
 
 
 @pytest.fixture
-def main_is_run() -> Callable[..., None]:
+def run_inspect() -> Callable[..., None]:
     return lambda *arguments: inspect.main([str(argument) for argument in arguments])
 
 
-def test_a_network_in_figures(tmp_path: Path, main_is_run: Callable[..., None]) -> None:
+def test_inspect_writes_all_figures(tmp_path: Path, run_inspect: Callable[..., None]) -> None:
     model = build_model(load_build("v2"), (48, 64, 1), 17)
-    main_is_run(save_model(tmp_path / "v2", model, sources=(0, 1)), "--out", tmp_path / "out")
+    run_inspect(save_model(tmp_path / "v2", model, sources=(0, 1)), "--out", tmp_path / "out")
     manifest = read_manifest(tmp_path / "out", INSPECT)
     assert set(manifest["files"]) == FIGURES
     assert manifest["metrics"]["convolutions"] == 18
     assert manifest["metrics"]["stages"]["attention_logits"] == [6, 8, 17]
     assert manifest["notes"] == []
     for name in FIGURES:
-        assert read_picture(tmp_path / "out" / name).std() > 10  # neither blank nor nearly so
+        assert read_picture(tmp_path / "out" / name).std() > 10  # not blank
 
 
-def test_a_network_without_convolutions_and_without_gradient_says_so(
-    tmp_path: Path, main_is_run: Callable[..., None], capsys: pytest.CaptureFixture[str]
+def test_inspect_reports_missing_convolutions_and_gradient(
+    tmp_path: Path, run_inspect: Callable[..., None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     images = keras.Input((32, 32, 1), dtype="uint8")
     save_model(tmp_path / "dense", keras.Model(images, points(keras.layers.Rescaling(1 / 255)(images))))
-    main_is_run(tmp_path / "dense", "--out", tmp_path / "out")
+    run_inspect(tmp_path / "dense", "--out", tmp_path / "out")
     assert set(read_manifest(tmp_path / "out", INSPECT)["files"]) == {"saliency.png"}
-    said = capsys.readouterr().out
-    assert "dense has no convolution: there are no kernels and no feature maps to show\n" in said
-    assert "no gradient reaches the picture in" in said
+    printed = capsys.readouterr().out
+    assert "dense has no convolution: there are no kernels and no feature maps to show\n" in printed
+    assert "no gradient reaches the picture in" in printed
 
 
-def test_a_bare_file_takes_the_whole_picture(
-    tmp_path: Path, main_is_run: Callable[..., None], capsys: pytest.CaptureFixture[str]
+def test_model_file_without_manifest_gets_the_whole_picture(
+    tmp_path: Path, run_inspect: Callable[..., None], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Also one that gives 2K numbers in a row."""
+    """Also a network that returns 2K numbers in a row."""
     images = keras.Input((32, 48, 3))
     flat = keras.layers.Dense(136)(keras.layers.Flatten()(conv(2, 7, "first")(images)))
     keras.Model(images, flat).save(tmp_path / "theirs.keras")
@@ -323,17 +325,17 @@ def test_a_bare_file_takes_the_whole_picture(
     assert face.shape == (32, 48, 3)
     assert face[:, 0].tolist() == [[255, 0, 0]] * 32
     assert face[:, -1].tolist() == [[0, 0, 255]] * 32
-    main_is_run(tmp_path / "theirs.keras", tmp_path / "half.png", "--out", tmp_path / "out")
+    run_inspect(tmp_path / "theirs.keras", tmp_path / "half.png", "--out", tmp_path / "out")
     assert "does not describe its crop" in capsys.readouterr().out
 
 
-def test_the_drawn_face_has_its_eyes_where_training_faces_have_them(tmp_path: Path) -> None:
-    """Here they are as far apart as in the drawn picture, which is shifted only."""
+def test_drawn_face_has_its_eyes_where_the_mean_training_face_has_them(tmp_path: Path) -> None:
+    """Here the eyes are as far apart as in the drawn picture, so it is only shifted."""
     drawn, output_points = drawn_face(**DRAWN)
-    places = np.tile([48.0, 60.0], (15, 1))
-    places[:2] = output_points[:2] + (5, 3)
+    mean_face = np.tile([48.0, 60.0], (15, 1))
+    mean_face[:2] = output_points[:2] + (5, 3)
     images = keras.Input((96, 96, 1))
-    save_model(tmp_path / "m", keras.Model(images, points(conv(1, 3, "first", strides=3)(images))), places=places)
+    save_model(tmp_path / "m", keras.Model(images, points(conv(1, 3, "first", strides=3)(images))), mean_face=mean_face)
     face = inspected_face(load_model(tmp_path / "m"), None, detect=True)
     np.testing.assert_array_equal(face[3:, 5:, 0], drawn[:-3, :-5])
 
@@ -344,14 +346,16 @@ def small(tmp_path: Path) -> Path:
     return save_model(tmp_path / "small", keras.Model(images, points(conv(2, 3, "first")(images))))
 
 
-def test_a_picture_without_a_face_is_one_line_and_leaves_nothing(small: Path, tmp_path: Path) -> None:
+def test_picture_without_a_face_is_rejected_and_nothing_is_written(small: Path, tmp_path: Path) -> None:
     write_picture(tmp_path / "flat.png", np.full((60, 80, 3), 90, np.uint8))
     with pytest.raises(InputError, match=r"flat\.png: no face is found in it; .*--no-detect"):
         inspect.main([str(small), str(tmp_path / "flat.png"), "--out", str(tmp_path / "out")])
     assert not (tmp_path / "out").exists()
 
 
-def test_the_face_is_taken_not_what_the_detector_is_surer_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_face_is_chosen_over_a_false_detection_with_a_higher_score(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     picture = np.pad(drawn_faces(1, 1).picture, ((0, 0), (0, 200), (0, 0)), constant_values=90)
     picture[40:200, 300:460] += np.random.default_rng(0).integers(0, 60, (160, 160, 1), np.uint8)
     write_picture(tmp_path / "two.png", picture)
@@ -365,8 +369,8 @@ def test_the_face_is_taken_not_what_the_detector_is_surer_of(tmp_path: Path, mon
     assert np.abs(face - crops.crop_faces(picture, found.crop[None], predictor.spec)[0].astype(int)).mean() < 5
 
 
-def test_a_picture_that_is_a_face_is_taken_whole(small: Path, tmp_path: Path) -> None:
-    """80 x 60 px go into 32 x 32 as 32 x 24, its edge repeated above and below."""
+def test_without_detection_the_whole_picture_is_padded_to_the_crop(small: Path, tmp_path: Path) -> None:
+    """80 x 60 px become 32 x 24 px in the crop of 32 x 32 px; the edges are repeated above and below."""
     picture = np.full((60, 80, 3), 90, np.uint8)
     picture[:, 40:] = 200
     write_picture(tmp_path / "cut.png", picture)
@@ -377,15 +381,17 @@ def test_a_picture_that_is_a_face_is_taken_whole(small: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("shape", "said"),
+    ("shape", "message"),
     [
         ((15, 4), r"gives \(N, 15, 4\), not x and y of keypoints"),
         ((17, 1), "model folder"),
     ],
 )
-def test_a_bare_file_without_keypoints_is_one_line(shape: tuple[int, int], said: str, tmp_path: Path) -> None:
+def test_model_file_that_predicts_no_keypoints_is_rejected(
+    shape: tuple[int, int], message: str, tmp_path: Path
+) -> None:
     images = keras.Input((16, 16, 1))
     x = keras.layers.Dense(shape[0] * shape[1])(keras.layers.Flatten()(images))
     keras.Model(images, keras.layers.Reshape(shape)(x)).save(tmp_path / "odd.keras")
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         inspect.main([str(tmp_path / "odd.keras"), "--out", str(tmp_path / "out")])

@@ -1,4 +1,4 @@
-"""Metrics worked out by hand, and what must hold for any prediction."""
+"""Metrics compared with hand calculations, and properties that hold for any prediction."""
 
 from dataclasses import replace
 
@@ -33,15 +33,15 @@ def metrics(predicted: Float32, true: Float32, scored: Bool) -> dict[str, float]
     return dict(zip(METRICS, ratios(face_sums(predicted, true, scored, PAIR).sum(0), METRICS), strict=True))
 
 
-def by_hand() -> tuple[Float32, Float32, Bool]:
-    """Two faces of three points whose eyes are 50 px apart; errors (3, 4), (0, 0), (5, 12) and (0, 1), (0, 0), -."""
+def example() -> tuple[Float32, Float32, Bool]:
+    """Two faces of three points with eyes 50 px apart; errors (3, 4), (0, 0), (5, 12) and (0, 1), (0, 0), unscored."""
     true = np.array([[[70, 40], [20, 40], [45, 70]]] * 2, np.float32)
     error = np.array([[[3, 4], [0, 0], [5, -12]], [[0, 1], [0, 0], [90, 90]]], np.float32)
     scored = np.array([[True, True, True], [True, True, False]])
     return true + error, true, scored
 
 
-def test_every_metric_as_worked_by_hand() -> None:
+def test_metrics_match_hand_calculation() -> None:
     # coordinates: 3 4 0 0 5 12 0 1 0 0; points: 5 0 13 1 0; faces: 18/3 / 50 = 12 %, 0.5 / 50 = 1 %
     expected = {
         "mae_px": 2.5,
@@ -58,12 +58,12 @@ def test_every_metric_as_worked_by_hand() -> None:
         "pck_at_0.05_pct": 60.0,  # 0, 1 and 0 px of 50
         "pck_at_0.1_pct": 60.0,  # 5 is not under 5
     }
-    assert metrics(*by_hand()) == pytest.approx(expected)
-    assert mae_rmse(*by_hand()) == pytest.approx((expected["mae_px"], expected["rmse_px"]))
+    assert metrics(*example()) == pytest.approx(expected)
+    assert mae_rmse(*example()) == pytest.approx((expected["mae_px"], expected["rmse_px"]))
 
 
-def test_a_face_without_both_eyes_labelled_has_no_nme_but_counts_elsewhere() -> None:
-    predicted, true, scored = by_hand()
+def test_face_without_both_eye_labels_has_no_nme_but_other_metrics() -> None:
+    predicted, true, scored = example()
     scored[0, 0] = False
     assert np.isnan(face_nme(predicted, true, scored, PAIR)).tolist() == [True, False]
     values = metrics(predicted, true, scored)
@@ -71,8 +71,8 @@ def test_a_face_without_both_eyes_labelled_has_no_nme_but_counts_elsewhere() -> 
     assert values["mae_px"] == pytest.approx((5 + 12 + 1) / 8)
 
 
-def test_keypoint_metrics_as_worked_by_hand() -> None:
-    predicted, true, scored = by_hand()
+def test_keypoint_metrics_match_hand_calculation() -> None:
+    predicted, true, scored = example()
     values = ratios(keypoint_sums(predicted, true, scored).sum(0), KEYPOINT_METRICS)
     first, last = (dict(zip(KEYPOINT_METRICS, values[k], strict=True)) for k in (0, 2))
     assert (first["mae_px"], first["rmse_px"]) == pytest.approx((2.0, np.sqrt(26 / 4)))
@@ -81,7 +81,7 @@ def test_keypoint_metrics_as_worked_by_hand() -> None:
     assert (last["point_error_px"], last["bias_y_px"]) == pytest.approx((13.0, -12.0))  # of one face only
 
 
-def test_area_and_failures_at_both_limits() -> None:
+def test_auc_and_failure_rate_at_both_limits_match_hand_calculation() -> None:
     true = np.array([[[100, 0], [0, 0], [50, 50]]] * 4, np.float32)
     predicted, scored = true.copy(), np.ones((4, 3), bool)
     predicted[:, 2, 0] += (6, 27, 0, 120)  # NME 2, 9 and 40 %
@@ -101,8 +101,8 @@ def test_area_and_failures_at_both_limits() -> None:
     )
 
 
-def test_nme_of_each_keypoint_leaves_out_faces_without_the_distance() -> None:
-    predicted, true, scored = by_hand()
+def test_keypoint_nme_leaves_out_faces_without_a_normalizer() -> None:
+    predicted, true, scored = example()
     of_points = ratios(point_nme_sums(predicted, true, scored, spans(true, scored, PAIR)).sum(0), ("nme_pct",))
     assert of_points[:, 0] == pytest.approx([(5 + 1) / 2 / 50 * 100, 0, 26])
     scored[0, 1] = False
@@ -110,14 +110,14 @@ def test_nme_of_each_keypoint_leaves_out_faces_without_the_distance() -> None:
     assert of_points[:, 0] == pytest.approx([2, 0, np.nan], nan_ok=True)
 
 
-def test_the_distance_may_lie_between_means_of_keypoints() -> None:
-    predicted, true, scored = by_hand()
+def test_normalizer_may_be_the_distance_between_means_of_keypoints() -> None:
+    predicted, true, scored = example()
     both = Normalizer("means", (0, 1), (2,))  # (45, 40) to (45, 70)
     assert face_nme(predicted, true, scored, both)[0] == pytest.approx(100 * 6 / 30)
 
 
-def test_the_box_diagonal_is_that_of_the_scored_keypoints() -> None:
-    _, true, scored = by_hand()
+def test_box_diagonal_is_computed_from_the_scored_keypoints() -> None:
+    _, true, scored = example()
     assert spans(true, scored, BOX_DIAGONAL) == pytest.approx([np.hypot(50, 30), 50])
     scored[1] = False
     assert spans(true, scored, BOX_DIAGONAL) == pytest.approx([np.hypot(50, 30), np.nan], nan_ok=True)
@@ -126,8 +126,8 @@ def test_the_box_diagonal_is_that_of_the_scored_keypoints() -> None:
 
 
 @pytest.mark.parametrize("normalizer", [PAIR, BOX_DIAGONAL], ids=["pair", "box"])
-def test_faces_whose_normalizer_has_no_length_are_left_out_and_counted(normalizer: Normalizer) -> None:
-    predicted, true, scored = by_hand()
+def test_faces_with_a_normalizer_of_zero_are_left_out_and_counted(normalizer: Normalizer) -> None:
+    predicted, true, scored = example()
     true[1] = true[1, 0]  # all at one point
     n = np.arange(2)
     test = Split(np.zeros((2, 8, 8, 1), np.uint8), true, scored, n, n, np.zeros_like(n))
@@ -138,13 +138,13 @@ def test_faces_whose_normalizer_has_no_length_are_left_out_and_counted(normalize
     assert table.loc["labelled", "nme_pct"] == pytest.approx(100 * 6 / length, abs=1e-4)
 
 
-def test_nothing_scored_is_no_number_not_zero() -> None:
-    predicted, true, scored = by_hand()
+def test_metrics_without_scored_points_are_nan() -> None:
+    predicted, true, scored = example()
     assert all(np.isnan(value) for value in metrics(predicted, true, np.zeros_like(scored)).values())
 
 
 @given(shift=st.floats(0, 40, width=16), seed=st.integers(0, 9))
-def test_a_shift_by_d_gives_an_error_of_d(shift: float, seed: int) -> None:
+def test_shift_by_d_gives_mae_and_rmse_of_d(shift: float, seed: int) -> None:
     true = np.random.default_rng(seed).integers(0, 96, (5, 4, 2)).astype(np.float32)
     values = metrics(true + np.float32(shift), true, np.ones((5, 4), bool))
     assert (values["mae_px"], values["rmse_px"]) == pytest.approx((shift, shift), abs=1e-5)
@@ -152,7 +152,7 @@ def test_a_shift_by_d_gives_an_error_of_d(shift: float, seed: int) -> None:
 
 
 @given(seed=st.integers(0, 99))
-def test_shares_grow_with_the_threshold_and_the_order_of_rows_is_nothing(seed: int) -> None:
+def test_shares_grow_with_the_threshold_and_row_order_does_not_matter(seed: int) -> None:
     rng = np.random.default_rng(seed)
     true = rng.uniform(0, 96, (12, 4, 2)).astype(np.float32)
     predicted = true + rng.normal(0, 8, true.shape).astype(np.float32)

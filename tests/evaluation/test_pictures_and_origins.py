@@ -1,4 +1,4 @@
-"""Faces of 68 keypoints cut from pictures of two origins: tables by origin, and what is said in px of the pictures."""
+"""Faces of 68 keypoints cropped from pictures of two origins: tables by origin, and figures in px of the pictures."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -39,12 +39,12 @@ def save_predictions(folder: Path, test: Split) -> Path:
 
 
 @pytest.mark.parametrize("text", ["row;note\n3;a\n5,0;b\n", ",row,note\n0,3,a\n1,5,b\n", "row\n3\n5\n"])
-def test_a_list_of_rows_in_other_forms(tmp_path: Path, text: str) -> None:
+def test_rows_file_may_have_other_separators_and_columns(tmp_path: Path, text: str) -> None:
     (tmp_path / "rows.csv").write_text(text, encoding="utf-8")
     assert listed_faces(tmp_path / "rows.csv", np.array([3, 4, 5, 6])).tolist() == [True, False, True, False]
 
 
-def test_from_crops_to_pictures_and_origins(
+def test_evaluate_and_compare_score_in_pictures_and_by_origin(
     data68_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     test, out = load_split(data68_folder, "test"), tmp_path / "evaluation" / "theirs"
@@ -90,7 +90,7 @@ def test_from_crops_to_pictures_and_origins(
     assert (tmp_path / "comparison" / "cumulative_error.png").is_file()
 
 
-def test_a_missing_picture_is_one_line_and_the_tables_stand(data68_folder: Path, tmp_path: Path) -> None:
+def test_missing_pictures_are_reported_and_the_tables_are_still_written(data68_folder: Path, tmp_path: Path) -> None:
     for picture in (tmp_path / "pictures_b").iterdir():
         picture.unlink()
     data = load_data(data68_folder)
@@ -103,7 +103,7 @@ def test_a_missing_picture_is_one_line_and_the_tables_stand(data68_folder: Path,
     assert (tmp_path / "accuracy_pictures.csv").is_file()
 
 
-def test_rows_choose_an_origin(data68_folder: Path, tmp_path: Path) -> None:
+def test_rows_file_selects_the_faces_of_one_origin(data68_folder: Path, tmp_path: Path) -> None:
     lines = (data68_folder / "faces.csv").read_text(encoding="utf-8").splitlines()
     rows = tmp_path / "rows.csv"
     rows.write_text("\n".join([lines[0], *(line for line in lines if "pictures_b" in line)]), encoding="utf-8")
@@ -115,20 +115,20 @@ def test_rows_choose_an_origin(data68_folder: Path, tmp_path: Path) -> None:
     ]
 
 
-def test_predictions_in_pictures_are_scored_in_the_crops(data68_folder: Path, tmp_path: Path) -> None:
-    """What an evaluation wrote in px of the pictures, given back, is the same evaluation."""
+def test_predictions_in_picture_px_score_the_same_as_in_crop_px(data68_folder: Path, tmp_path: Path) -> None:
+    """The predictions that an evaluation wrote in px of the pictures give the same evaluation again."""
     theirs = save_predictions(tmp_path, load_split(data68_folder, "test"))
-    there_and_back = []
+    accuracies = []
     for file, more in ((theirs, []), (tmp_path / "first" / "predictions_pictures.csv", ["--in-pictures"])):
         out = tmp_path / ("second" if more else "first")
         arguments = ["--predictions", str(file), *more, "--name", "theirs", "--data", str(data68_folder)]
         evaluate.main([*arguments, "--out", str(out)])
-        there_and_back.append(pd.read_csv(out / "accuracy.csv").drop(columns="labels"))
-    first, second = there_and_back
+        accuracies.append(pd.read_csv(out / "accuracy.csv").drop(columns="labels"))
+    first, second = accuracies
     np.testing.assert_allclose(first, second, atol=2e-3)
 
 
-def test_faces_that_were_not_cut_have_no_pictures(data_folder: Path, tmp_path: Path) -> None:
+def test_in_pictures_is_rejected_for_faces_that_were_not_cropped(data_folder: Path, tmp_path: Path) -> None:
     test = load_split(data_folder, "test")
     write_predictions(tmp_path / "theirs.csv", Keypoints(test.keypoints), test.rows, FACE15)
     arguments = ["--predictions", str(tmp_path / "theirs.csv"), "--in-pictures", "--name", "theirs"]
@@ -136,7 +136,7 @@ def test_faces_that_were_not_cut_have_no_pictures(data_folder: Path, tmp_path: P
         evaluate.main([*arguments, "--data", str(data_folder), "--out", str(tmp_path / "out")])
 
 
-def test_people_of_both_parts_are_counted(data68_folder: Path) -> None:
+def test_faces_of_people_in_the_training_part_are_counted(data68_folder: Path) -> None:
     """Half of the test faces get the group of a training face."""
     data = load_data(data68_folder)
     assert people_in_both(data) == []
@@ -145,8 +145,8 @@ def test_people_of_both_parts_are_counted(data68_folder: Path) -> None:
     assert line.startswith("8 of 16 test faces are of people or photos that are in the training part as well")
 
 
-def test_pixels_of_a_turned_crop() -> None:
-    turned = np.array([[[0, -3.0, 10], [3.0, 0, 20]]])  # a quarter turn, three times as large
+def test_coordinates_of_a_rotated_crop_map_to_picture_px() -> None:
+    turned = np.array([[[0, -3.0, 10], [3.0, 0, 20]]])  # rotated by 90 degrees, scaled by 3
     rows = np.zeros(1, np.int64)
     part = Split(
         np.zeros((1, 4, 4, 1), np.uint8),
@@ -165,13 +165,13 @@ def test_pixels_of_a_turned_crop() -> None:
     assert placed(Keypoints(part.keypoints), inverse(turned)).expected_error is None
 
 
-def test_every_normalizer_and_every_group(data68_folder: Path) -> None:
+def test_nme_by_normalizer_and_by_region_matches_hand_calculation(data68_folder: Path) -> None:
     test = load_split(data68_folder, "test")
     wrong = test.keypoints.copy()
     wrong[:, :JAW, 1] += 6
     weights = resampling_weights(test.groups, resamples=50)
     nme = nme_table(wrong, test, FACE68, weights).set_index(["normalizer", "labels"])
-    # a quarter of the points is 6 px off; the outer corners are 30 px apart, the pupils (5 * 20 + 30) / 6 px
+    # a quarter of the points are 6 px off; the outer corners are 30 px apart, the pupils (5 * 20 + 30) / 6 px
     assert nme["nme_pct"]["outer eye corners", "labelled"] == pytest.approx(100 * 6 / 4 / 30, abs=1e-3)
     assert nme["nme_pct"]["pupils", "labelled"] == pytest.approx(100 * 6 / 4 / (130 / 6), abs=1e-3)
     assert nme["faces"].tolist() == [16] * 4
@@ -182,15 +182,15 @@ def test_every_normalizer_and_every_group(data68_folder: Path) -> None:
         assert of_standard[f"auc_at_8{end}"] == standard[f"auc{end}"]
         assert of_standard[f"failure_rate_at_8_pct{end}"] == standard[f"failure_rate_pct{end}"]
 
-    groups = region_table(wrong, test, FACE68, weights).set_index(["region", "labels"])
-    assert groups["nme_pct"]["jaw", "labelled"] == pytest.approx(20, abs=1e-3)
-    assert groups["nme_pct_pupils"]["jaw", "labelled"] == pytest.approx(100 * 6 / (130 / 6), abs=1e-3)
-    assert groups["point_error_px"]["jaw", "labelled"] == pytest.approx(6, abs=1e-4)
-    assert groups["count"]["jaw", "labelled"] == 16 * JAW
-    assert (groups.loc[["eyebrows", "nose", "eyes", "mouth"], "mae_px"] == 0).all()
+    regions = region_table(wrong, test, FACE68, weights).set_index(["region", "labels"])
+    assert regions["nme_pct"]["jaw", "labelled"] == pytest.approx(20, abs=1e-3)
+    assert regions["nme_pct_pupils"]["jaw", "labelled"] == pytest.approx(100 * 6 / (130 / 6), abs=1e-3)
+    assert regions["point_error_px"]["jaw", "labelled"] == pytest.approx(6, abs=1e-4)
+    assert regions["count"]["jaw", "labelled"] == 16 * JAW
+    assert (regions.loc[["eyebrows", "nose", "eyes", "mouth"], "mae_px"] == 0).all()
 
 
-def test_origins_that_do_not_fit_the_arrays(data68_folder: Path, tmp_path: Path) -> None:
+def test_faces_csv_that_does_not_match_the_arrays_is_rejected(data68_folder: Path, tmp_path: Path) -> None:
     origins = load_data(data68_folder).origins
     assert origins is not None
     assert origins.files.tolist() == [f"{row}.png" for row in range(10, 26)]

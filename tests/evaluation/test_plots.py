@@ -1,4 +1,4 @@
-"""What is drawn is where it belongs: data of the axes, and dots on faces."""
+"""Plots show the right data: the data of the axes, and the dots on faces."""
 
 from dataclasses import replace
 from itertools import combinations
@@ -49,7 +49,7 @@ def part(count: int) -> Split:
 
 
 def touching(figure: Figure) -> list[tuple[str, str]]:
-    """Returns the pairs of texts of a figure that are less than 5 px apart, those of ticks aside."""
+    """Returns the pairs of texts of a figure that are less than 5 px apart; ignores tick labels."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     both = [axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)]
@@ -64,12 +64,12 @@ def panels(figure: Figure) -> list[Any]:
     return list(figure.axes)
 
 
-def test_share_of_faces_within_an_error() -> None:
+def test_cumulative_error_is_the_share_of_faces_within_each_error() -> None:
     nme = np.array([1.0, np.nan, 10, 2])
     assert cumulative_error(nme, np.array([0.5, 1, 5, 20])).tolist() == pytest.approx([0, 100 / 3, 200 / 3, 100])
 
 
-def test_curves_are_those_of_the_models_with_known_errors() -> None:
+def test_cumulative_error_curves_are_drawn_for_models_with_known_errors() -> None:
     curves = [Curve("model", np.array([1.0, 4, 9, 99]), "#0072b2"), Curve("unknown", np.full(4, np.nan), "#d55e00")]
     axes, other = panels(draw_cumulative_error({"eyes": curves, "pupils": curves[:1]}))
     assert "distance of the pupils" in other.get_xlabel()
@@ -80,7 +80,7 @@ def test_curves_are_those_of_the_models_with_known_errors() -> None:
     assert drawn["model"].get_color() == "#0072b2"
 
 
-def test_no_two_texts_of_the_curves_touch() -> None:
+def test_texts_of_cumulative_error_plots_do_not_overlap() -> None:
     """Also in the narrow panel of a comparison."""
     curves = [Curve(f"a_model_of_long_name_{n}", np.array([1.0, 4, 9, 99]), "#0072b2") for n in range(5)]
     assert touching(draw_cumulative_error({"eyes": curves, "outer eye corners": curves})) == []
@@ -89,7 +89,7 @@ def test_no_two_texts_of_the_curves_touch() -> None:
     assert touching(draw_comparison(table, {curve.name: curve for curve in curves}, "eyes")) == []
 
 
-def test_comparison_has_the_best_on_top_with_its_interval() -> None:
+def test_comparison_plot_lists_models_with_intervals_best_first() -> None:
     table = pd.DataFrame(
         {"name": ["v1", "base", "v1"], "labels": ["labelled", "labelled", "all"], "mae_px": [1.0, 2.0, 3.0]}
     ).assign(mae_px_low=[0.8, 1.7, 2.9], mae_px_high=[1.2, 2.4, 3.1])
@@ -108,7 +108,7 @@ def test_comparison_has_the_best_on_top_with_its_interval() -> None:
 
 
 def shifted(test: Split) -> Float32:
-    """Left keypoints 3 px to the right and 4 px down, right ones 2 px up."""
+    """Returns predictions with left keypoints 3 px too far right and 4 px too low, right ones 2 px too high."""
     return test.keypoints + np.array([[3, 4], [0, -2]], np.float32)
 
 
@@ -117,7 +117,7 @@ def point_tables(predicted: Float32, test: Split) -> PointTables:
     return PointTables(*(make(predicted, test, PAIR, weights) for make in (keypoint_table, region_table)))
 
 
-def test_circles_lie_on_the_mean_label_with_the_error_as_radius() -> None:
+def test_keypoint_circles_lie_on_the_mean_label_with_the_error_as_radius() -> None:
     test = part(8)
     reference = point_tables(test.keypoints + np.array([0, 7], np.float32), test)
     face, listing, groups = panels(draw_keypoints(point_tables(shifted(test), test), reference, test, "model"))[:3]
@@ -130,8 +130,8 @@ def test_circles_lie_on_the_mean_label_with_the_error_as_radius() -> None:
     assert [text.get_text() for text in groups.get_yticklabels()] == ["both"]
 
 
-def test_the_size_of_an_error_covers_no_other_keypoint() -> None:
-    """Of two keypoints one above the other, the lower one has its number below."""
+def test_error_numbers_do_not_cover_other_keypoints() -> None:
+    """Where one keypoint lies above another, the number of the lower one is written below it."""
     test = part(8)
     above = np.tile(np.array([[6, 6.5], [6, 8]], np.float32), (8, 1, 1))
     test = replace(test, keypoints=above, labelled=np.ones((8, 2), bool))
@@ -142,7 +142,7 @@ def test_the_size_of_an_error_covers_no_other_keypoint() -> None:
     assert touching(figure) == []
 
 
-def test_many_keypoints_are_told_by_group() -> None:
+def test_many_keypoints_are_summarized_by_region() -> None:
     names = tuple(f"point_{k}" for k in range(40))
     many = KeypointSet(
         "many",
@@ -168,7 +168,7 @@ def test_many_keypoints_are_told_by_group() -> None:
     assert not face.texts  # they would cover each other
 
 
-def test_bias_of_each_label_source_is_drawn_apart() -> None:
+def test_bias_is_drawn_separately_for_each_label_source() -> None:
     test = part(8)
     predicted = test.keypoints + np.where(test.label_sources == 0, 2, -1)[:, None, None].astype(np.float32)
     weights = resampling_weights(test.groups, resamples=50)
@@ -183,20 +183,20 @@ def test_bias_of_each_label_source_is_drawn_apart() -> None:
     assert legend == ["source `both` (line: running mean)", "source `left_only` (line: running mean)"]
 
 
-def test_running_mean_of_many_labels() -> None:
+def test_running_mean_follows_the_error() -> None:
     test = part(96)
     test.keypoints[:, 0, 0] = np.arange(96)
     predicted = test.keypoints.copy()
-    predicted[:, 0, 0] += np.arange(96) / 96  # the further to the right, the larger
+    predicted[:, 0, 0] += np.arange(96) / 96  # the error grows to the right
     figure = draw_error_by_source(predicted, test, PAIR, resampling_weights(test.groups, resamples=50), name="model")
     line = next(line for line in panels(figure)[0].lines if "both" in str(line.get_label()))
     x, y = np.array(line.get_xdata(), float), np.array(line.get_ydata(), float)
     assert len(x) == 24  # of 48 + 48 labels of the first source
-    beyond = x > 8  # before lie the 48 labels of the other keypoint, all at one place and without error
+    beyond = x > 8  # further left are the 48 labels of the other keypoint, all at one position and without error
     np.testing.assert_allclose(y[beyond], x[beyond] / 96, atol=1e-3)
 
 
-def test_reliability_puts_expected_against_measured() -> None:
+def test_reliability_plot_shows_measured_against_expected_error() -> None:
     columns = {"expected_error_px": [1.0, 2.0], "error_px": [1.1, 1.9], "error_px_low": [1.0, 1.5]}
     table = pd.DataFrame({**columns, "error_px_high": [1.2, 2.5], "points": [10, 10]})
     axes = panels(draw_reliability(table, "model"))[0]
@@ -205,7 +205,7 @@ def test_reliability_puts_expected_against_measured() -> None:
     assert (diagonal[:, 0] == diagonal[:, 1]).all()
 
 
-def test_worst_faces_come_first_and_unlabelled_ones_last() -> None:
+def test_worst_faces_come_first_and_unlabelled_faces_last() -> None:
     test = part(4)
     test.labelled[2] = False
     predicted = test.keypoints.copy()
@@ -222,7 +222,7 @@ def color_near(path: Path, xy: Float64) -> tuple[float, float, float]:
     return red, green, blue
 
 
-def test_faces_carry_their_labels_and_the_prediction(tmp_path: Path) -> None:
+def test_face_grid_shows_labels_and_predictions(tmp_path: Path) -> None:
     test = part(4)
     predicted = shifted(test)
     draw_faces(tmp_path / "faces.png", predicted, test, np.array([2, 1]), "model")
@@ -238,14 +238,14 @@ def test_faces_carry_their_labels_and_the_prediction(tmp_path: Path) -> None:
     assert color_near(tmp_path / "faces.png", test.keypoints[1, 1] + second) == pytest.approx((0.5, 0.5, 0.5), abs=0.05)
 
 
-def test_worst_median_and_best_faces_without_those_of_unknown_error() -> None:
+def test_worst_median_and_best_faces_exclude_faces_of_unknown_error() -> None:
     nme = np.array([np.nan, *range(1, 16)])
     assert [row.tolist() for row in worst_median_best(nme)] == [[15, 14, 13, 12], [10, 9, 8, 7], [4, 3, 2, 1]]
     assert [row.tolist() for row in worst_median_best(nme[:5])] == [[4], [3], [1]]
     assert [row.tolist() for row in worst_median_best(np.full(3, np.nan))] == [[], [], []]
 
 
-def test_pictures_show_labels_and_prediction_around_the_face() -> None:
+def test_pictures_show_labels_and_predictions_around_the_face() -> None:
     test = part(4)
     pictures = [np.zeros((200, 300, 3), np.uint8)] * 3
     faces = [np.array([0]), np.array([2]), np.array([1])]

@@ -1,4 +1,4 @@
-"""Anyone's predictions: read as written, and every bad file refused in one line that names the place."""
+"""Prediction files: read exactly as written; a bad file is a one-line error that says where the fault is."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -48,26 +48,26 @@ def test_round_trip_is_exact(path: Path) -> None:
     assert read(path).expected_error is None
 
 
-def test_expected_error_stands_behind_the_coordinates(path_with_expected_error: Path) -> None:
+def test_expected_error_columns_follow_the_coordinates_and_may_be_reordered(path_with_expected_error: Path) -> None:
     header = path_with_expected_error.read_text(encoding="utf-8").splitlines()[0].split(",")
     assert header == ["row", *COLUMNS, *expected_error_columns(FACE15)]
     assert header[-1] == "mouth_center_bottom_lip_expected_error"
     pd.read_csv(path_with_expected_error, dtype=str).iloc[[2, 0, 3, 1], ::-1].to_csv(
         path_with_expected_error, index=False
     )
-    coordinates, theirs = read(path_with_expected_error)
+    coordinates, read_error = read(path_with_expected_error)
     np.testing.assert_array_equal(coordinates, predicted())
-    assert theirs is not None
-    np.testing.assert_array_equal(theirs, expected_error())
+    assert read_error is not None
+    np.testing.assert_array_equal(read_error, expected_error())
 
 
-def test_rows_and_columns_in_any_order(path: Path) -> None:
+def test_rows_and_columns_may_come_in_any_order(path: Path) -> None:
     table = pd.read_csv(path).iloc[[2, 0, 3, 1], ::-1]
     table.to_csv(path, index=False, encoding="utf-8-sig")
     np.testing.assert_array_equal(read(path).coordinates, predicted())
 
 
-def test_without_row_the_test_rows_in_order(path: Path) -> None:
+def test_file_without_row_column_holds_the_test_rows_in_order(path: Path) -> None:
     pd.read_csv(path).drop(columns="row").to_csv(path, index=False)
     np.testing.assert_array_equal(read(path).coordinates, predicted())
 
@@ -82,19 +82,19 @@ WRITTEN: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("how", WRITTEN.values(), ids=WRITTEN)
-def test_as_spreadsheets_and_pandas_write(path_with_expected_error: Path, how: dict[str, Any]) -> None:
+def test_files_saved_by_spreadsheets_and_pandas_are_read(path_with_expected_error: Path, how: dict[str, Any]) -> None:
     path = path_with_expected_error
     table = pd.read_csv(path)
     for lines in (table.iloc[[2, 0, 3, 1]], table.drop(columns="row")):
         lines.to_csv(path, **how)
-        coordinates, theirs = read(path)
+        coordinates, read_error = read(path)
         np.testing.assert_array_equal(coordinates, predicted())
-        assert theirs is not None
-        np.testing.assert_array_equal(theirs, expected_error())
+        assert read_error is not None
+        np.testing.assert_array_equal(read_error, expected_error())
 
 
-def test_an_index_that_may_be_the_rows_is_not_ignored(path: Path) -> None:
-    """Without a column `row` the lines are the test rows in order; this index says otherwise."""
+def test_unnamed_index_that_may_hold_the_rows_is_rejected(path: Path) -> None:
+    """Without a column `row` the lines are the test rows in order; this index contradicts that."""
     pd.read_csv(path).set_index("row").sort_index().to_csv(path, index_label="")
     with pytest.raises(
         InputError, match=r"does not count 0, 1, 2, \.\.\. .*name the column `row` if it holds the rows"
@@ -160,7 +160,7 @@ BAD_FILES: dict[str, tuple[Callable[[Path], object], str]] = {
 
 
 @pytest.mark.parametrize("kind", BAD_FILES)
-def test_bad_file_is_one_clear_line(path: Path, kind: str) -> None:
+def test_bad_file_is_a_one_line_error(path: Path, kind: str) -> None:
     spoil, message = BAD_FILES[kind]
     spoil(path)
     with pytest.raises(InputError, match=message) as error:
@@ -180,7 +180,7 @@ BAD_ERRORS: dict[str, tuple[float | None, str]] = {
 
 
 @pytest.mark.parametrize("kind", BAD_ERRORS)
-def test_bad_expected_error_is_one_clear_line(path_with_expected_error: Path, kind: str) -> None:
+def test_bad_expected_error_is_a_one_line_error(path_with_expected_error: Path, kind: str) -> None:
     value, message = BAD_ERRORS[kind]
     table = pd.read_csv(path_with_expected_error).assign(**{NOSE: value}).dropna(axis="columns")
     table.to_csv(path_with_expected_error, index=False)
@@ -189,7 +189,7 @@ def test_bad_expected_error_is_one_clear_line(path_with_expected_error: Path, ki
     assert "\n" not in str(error.value)
 
 
-def test_some_of_the_faces() -> None:
+def test_only_keeps_the_selected_faces() -> None:
     kept = np.array([True, False, False, True])
     some = only(Keypoints(predicted(), expected_error()), kept)
     np.testing.assert_array_equal(some.coordinates, predicted()[[0, 3]])

@@ -1,4 +1,4 @@
-"""Errors of two models on two keypoints, as multiples of the base's, worked by hand."""
+"""Errors of a model on two keypoints as ratios to those of the base, compared with hand calculations."""
 
 import numpy as np
 import pytest
@@ -29,25 +29,26 @@ def entry(name: str, left: Float32, right: tuple[float, float], baseline: bool =
     return Entry(name, predicted, {}, baseline)
 
 
-def test_ratios_worked_by_hand() -> None:
+def test_ratios_match_hand_calculation() -> None:
     left = np.array([[1, 1], [2, 2], [6, -6], [0, 8]], np.float32)
     base = entry("base", left, (0, 4))
-    # half the error on the left; on the right the same sum, other squares
+    # half the error on the left; on the right the same sum but other squares
     half = entry("half", left / np.float32(2), (2, 2))
     table = ratio_table([base, half, entry("mean_face", left, (0, 0), baseline=True)], data(), "base")
     assert table.columns.tolist() == list(COLUMNS)
     assert table["name"].tolist() == ["half"] * 3
     assert table["keypoint"].tolist() == ["left", "right", "all"]
     assert table["points"].tolist() == [12, 6, 18]
-    # all, a third of it: sums of |error| are 26 and 8 in the base, 13 and 8 in half; of squares 146 and 32, 36.5 and 16
+    # keypoint `all`, over four of the twelve faces: sums of |error| are 26 and 8 in the base, 13 and 8 in half;
+    # sums of squares are 146 and 32, 36.5 and 16
     assert table["mae_ratio"].tolist() == pytest.approx([0.5, 1.0, 21 / 34], abs=1e-4)
     assert table["rmse_ratio"].tolist() == pytest.approx([0.5, np.sqrt(0.5), np.sqrt(52.5 / 178)], abs=1e-4)
-    # every resample of a plain multiple is that multiple, however much the faces differ
+    # errors that are halved in every face have the ratio 0.5 in every resample, however much the faces differ
     assert table.loc[0, ["mae_ratio_low", "mae_ratio_high", "rmse_ratio_low"]].tolist() == [0.5, 0.5, 0.5]
     assert 0.5 <= table["mae_ratio_low"][2] < 21 / 34 < table["mae_ratio_high"][2] < 1
 
 
-def test_nothing_to_divide_by() -> None:
+def test_ratios_to_a_perfect_or_missing_reference_are_left_out() -> None:
     zero = np.zeros((4, 2), np.float32)
     perfect, other = entry("perfect", zero, (0, 0)), entry("other", zero, (0, 4))
     assert ratio_table([perfect, other], data(), "perfect")["mae_ratio"].isna().all()

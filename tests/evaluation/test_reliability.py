@@ -1,4 +1,4 @@
-"""Errors against predicted errors, worked by hand."""
+"""Measured errors against expected errors, compared with hand calculations."""
 
 import numpy as np
 import pytest
@@ -16,14 +16,14 @@ def part(count: int, labelled: Bool) -> Split:
     return Split(images, keypoints, labelled, rows, rows // 2, np.zeros_like(rows))
 
 
-def test_two_points_in_each_of_ten_bins() -> None:
+def test_bins_of_two_points_match_hand_calculation() -> None:
     expected = np.arange(24, 0, -1, dtype=np.float32).reshape(12, 2)  # from 24 down to 1 px
     labelled = np.ones((12, 2), bool)
-    labelled[-2:] = False  # the four surest points are no real labels
+    labelled[-2:] = False  # the four points with the lowest expected errors have no real labels
     predicted = np.stack(
         [expected, np.zeros_like(expected)], axis=-1
-    )  # |dx| = expected, |dy| = 0: half of what is predicted
-    predicted[0] = (24, -24), (0, -69)  # errors of 24 and 34.5 px in the last bin, which predicts 23.5
+    )  # |dx| = expected, |dy| = 0: half the expected error
+    predicted[0] = (24, -24), (0, -69)  # errors of 24 and 34.5 px in the last bin, which expects 23.5
     table = reliability_table(predicted, expected, part(12, labelled), resampling_weights(np.arange(12) // 2))
     assert table["bin"].tolist() == list(range(1, 11))
     assert table["points"].tolist() == [2] * 10
@@ -33,7 +33,7 @@ def test_two_points_in_each_of_ten_bins() -> None:
     assert table["error_px_low"].isna().all()  # each bin lies in a single group
 
 
-def test_interval_comes_from_groups_and_holds_the_error() -> None:
+def test_interval_contains_the_error_and_mostly_the_expected_error() -> None:
     rng = np.random.default_rng(0)
     expected: Float32 = rng.uniform(0.5, 4, (600, 2)).astype(np.float32)
     predicted = (expected[..., None] * rng.laplace(0, 1, (600, 2, 2))).astype(np.float32)  # mean |error| is expected
@@ -47,7 +47,7 @@ def test_interval_comes_from_groups_and_holds_the_error() -> None:
     assert inside.sum() >= 8
 
 
-def test_fewer_points_than_bins_have_a_bin_each() -> None:
+def test_fewer_points_than_bins_get_one_bin_each() -> None:
     expected, labelled = np.array([[3, 1], [2, 9]], np.float32), np.array([[True, True], [True, False]])
     table = reliability_table(np.zeros((2, 2, 2), np.float32), expected, part(2, labelled), np.ones((1, 1)))
     assert table["expected_error_px"].tolist() == [1, 2, 3]

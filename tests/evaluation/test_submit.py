@@ -1,4 +1,4 @@
-"""A submission from files in the competition's layout, and every fault of such files in one line."""
+"""Submissions from files in the competition's layout, and the one-line error for each fault of such files."""
 
 from pathlib import Path
 
@@ -12,8 +12,9 @@ from tests.evaluation.conftest import save_model
 
 SPARSE_COLUMNS = [FACE15.columns[2 * k + axis] for k in FACE15.label_sources[1].keypoints for axis in (0, 1)]
 NOSE, LIP = "nose_tip_x", "mouth_center_bottom_lip_y"
-# Image 1 is asked in full, 2 as the sparse source labels, 3 a part of that, 4 one coordinate that it never labels.
-ASKED = {1: FACE15.columns, 2: SPARSE_COLUMNS, 3: [NOSE], 4: [NOSE, "mouth_left_corner_x"]}
+# Image 1 is requested in full, image 2 with the coordinates that the sparse source labels, image 3 with one of
+# these, image 4 with one that the sparse source never labels.
+REQUESTED = {1: FACE15.columns, 2: SPARSE_COLUMNS, 3: [NOSE], 4: [NOSE, "mouth_left_corner_x"]}
 
 
 def write_test(path: Path, images: int = 4) -> Path:
@@ -23,8 +24,8 @@ def write_test(path: Path, images: int = 4) -> Path:
     return path
 
 
-def write_lookup(path: Path, asked: dict[int, list[str]] = ASKED) -> Path:
-    pairs = [(number, feature) for number, features in asked.items() for feature in features]
+def write_lookup(path: Path, requested: dict[int, list[str]] = REQUESTED) -> Path:
+    pairs = [(number, feature) for number, features in requested.items() for feature in features]
     lines = [f"{row},{number},{feature}," for row, (number, feature) in enumerate(pairs, start=1)]
     path.write_text("\n".join(["RowId,ImageId,FeatureName,Location", *lines]) + "\n", encoding="utf-8")
     return path
@@ -32,25 +33,25 @@ def write_lookup(path: Path, asked: dict[int, list[str]] = ASKED) -> Path:
 
 @pytest.fixture
 def model(data_folder: Path, tmp_path: Path) -> Path:
-    """Landmark m lies at (10 m - 20, m): the 15 keypoints, then what the sparse source means by nose and lower lip."""
-    given = np.array([(10 * m - 20, m) for m in range(17)], np.float32)
-    return save_model(tmp_path / "v2", data_folder, given, sources=(0, 1))
+    """Output point m lies at (10 m - 20, m): the 15 keypoints, then nose and lower lip of the sparse source."""
+    output = np.array([(10 * m - 20, m) for m in range(17)], np.float32)
+    return save_model(tmp_path / "v2", data_folder, output, sources=(0, 1))
 
 
-def test_each_row_gets_the_place_that_its_images_labels_mean(model: Path, tmp_path: Path) -> None:
+def test_each_row_gets_the_coordinate_for_the_label_source_of_its_image(model: Path, tmp_path: Path) -> None:
     out = tmp_path / "new" / "submission.csv"
     test, lookup = write_test(tmp_path / "test.csv"), write_lookup(tmp_path / "IdLookupTable.csv")
     submit.main([str(model), str(test), str(lookup), "--out", str(out)])
     header, *lines = out.read_text(encoding="utf-8").splitlines()
     assert header == "RowId,Location"
     assert [line.split(",")[0] for line in lines] == [str(row) for row in range(1, 30 + 8 + 1 + 2 + 1)]
-    pairs = [(number, feature) for number, features in ASKED.items() for feature in features]
+    pairs = [(number, feature) for number, features in REQUESTED.items() for feature in features]
     location = dict(zip(pairs, (float(line.split(",")[1]) for line in lines), strict=True))
 
     nose, lip = FACE15.index("nose_tip"), FACE15.index("mouth_center_bottom_lip")
     assert location[1, "nose_tip_y"] == nose
     assert location[1, LIP] == lip
-    assert location[2, "nose_tip_y"] == 15  # the sparse source's own
+    assert location[2, "nose_tip_y"] == 15  # the output point of the sparse source
     assert location[2, LIP] == 16
     assert location[2, "right_eye_center_y"] == 1
     assert location[1, "left_eye_center_x"] == 0  # clipped from -20
@@ -60,10 +61,10 @@ def test_each_row_gets_the_place_that_its_images_labels_mean(model: Path, tmp_pa
     assert location[4, NOSE] == 80  # complete
 
 
-def test_rows_keep_their_order_and_lie_in_any(model: Path, tmp_path: Path) -> None:
+def test_rows_may_come_in_any_order_and_keep_it(model: Path, tmp_path: Path) -> None:
     test, lookup, out = write_test(tmp_path / "test.csv", 2), tmp_path / "lookup.csv", tmp_path / "out.csv"
     lookup.write_text(f"FeatureName,RowId,ImageId\n{NOSE},7,2\n{LIP},3,1\n{LIP},5,2\n", encoding="utf-8")
-    for _ in range(2):  # a submission may be written over
+    for _ in range(2):  # a submission may be overwritten
         submit.main([str(model), str(test), str(lookup), "--out", str(out)])
         assert out.read_text(encoding="utf-8") == "RowId,Location\n7,95.99999\n3,16.0\n5,16.0\n"
 
@@ -87,7 +88,7 @@ BAD_TESTS = {
 
 
 @pytest.mark.parametrize("kind", BAD_TESTS)
-def test_a_bad_test_csv_is_one_line(tmp_path: Path, kind: str) -> None:
+def test_bad_test_csv_is_a_one_line_error(tmp_path: Path, kind: str) -> None:
     text, message = BAD_TESTS[kind]
     path = tmp_path / "test.csv"
     if text is not None:
@@ -97,14 +98,14 @@ def test_a_bad_test_csv_is_one_line(tmp_path: Path, kind: str) -> None:
     assert "\n" not in str(error.value)
 
 
-def test_images_are_read_row_by_row(tmp_path: Path) -> None:
+def test_pixels_are_read_row_by_row(tmp_path: Path) -> None:
     path = tmp_path / "test.csv"
     path.write_text(GOOD_TEST, encoding="utf-8")
     ids, images = submit.read_test(path)
     assert (ids, images[..., 0].tolist()) == ([1, 2], [[[0, 1], [2, 3]], [[4, 5], [6, 7]]])
 
 
-def test_files_that_a_spreadsheet_or_pandas_saved_again(tmp_path: Path) -> None:
+def test_files_saved_by_a_spreadsheet_or_pandas_are_read(tmp_path: Path) -> None:
     test, lookup = tmp_path / "test.csv", tmp_path / "IdLookupTable.csv"
     test.write_bytes(GOOD_TEST.replace(",", ";").encode("utf-16"))
     assert submit.read_test(test)[0] == [1, 2]
@@ -131,7 +132,7 @@ BAD_LOOKUPS = {
 
 
 @pytest.mark.parametrize("kind", BAD_LOOKUPS)
-def test_a_bad_lookup_table_is_one_line(tmp_path: Path, kind: str) -> None:
+def test_bad_lookup_table_is_a_one_line_error(tmp_path: Path, kind: str) -> None:
     text, message = BAD_LOOKUPS[kind]
     path = tmp_path / "IdLookupTable.csv"
     if text is not None:
@@ -141,12 +142,12 @@ def test_a_bad_lookup_table_is_one_line(tmp_path: Path, kind: str) -> None:
     assert "\n" not in str(error.value)
 
 
-def test_what_does_not_fit_ends_in_one_line_and_writes_nothing(
+def test_unsuitable_input_is_a_one_line_error_and_writes_nothing(
     data_folder: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     test, lookup = write_test(tmp_path / "test.csv"), write_lookup(tmp_path / "IdLookupTable.csv")
     small = tmp_path / "small.csv"
-    small.write_text("ImageId,Image\n" + "".join(f"{number},0 1 2 3\n" for number in ASKED), encoding="utf-8")
+    small.write_text("ImageId,Image\n" + "".join(f"{number},0 1 2 3\n" for number in REQUESTED), encoding="utf-8")
     of_68 = save_model(tmp_path / "v2-68", data_folder, np.zeros((68, 2)), keypoint_set=FACE68)
     out, theirs = tmp_path / "out.csv", tmp_path / "theirs.csv"
     theirs.write_text("RowId,Location of mine\n", encoding="utf-8")
@@ -159,9 +160,9 @@ def test_what_does_not_fit_ends_in_one_line_and_writes_nothing(
         with pytest.raises(SystemExit) as stop:
             run(lambda words=arguments: submit.main([str(word) for word in words]))  # type: ignore[misc]
         assert stop.value.code == EXIT_BAD_INPUT
-        said = capsys.readouterr().err.splitlines()
-        assert len(said) == 1
-        assert message in said[0]
+        lines = capsys.readouterr().err.splitlines()
+        assert len(lines) == 1
+        assert message in lines[0]
         assert not out.exists()
         assert not list(tmp_path.glob(".*partial"))
     assert theirs.read_text(encoding="utf-8") == "RowId,Location of mine\n"

@@ -1,4 +1,4 @@
-"""From training to the comparison: a small v2, and a network of the user's own."""
+"""From training to the comparison: a small v2, and a custom network."""
 
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def evaluations(faces: Path) -> Path:
-    """A folder of evaluations: a small `v2`, and `own`, a network of the user's own, each trained for one epoch."""
+    """A folder of evaluations: a small `v2`, and `own`, a custom network, each trained for one epoch."""
     from training.train import train
 
     own = faces.parent / "own.py"
@@ -53,7 +53,7 @@ def evaluations(faces: Path) -> Path:
     return faces.parent / "evaluation"
 
 
-def test_v2_is_scored_by_what_each_label_source_means(faces: Path, evaluations: Path) -> None:
+def test_v2_is_scored_with_the_output_points_of_each_label_source(faces: Path, evaluations: Path) -> None:
     from models.saved import load_model, predict
 
     test = load_split(faces, "test")
@@ -73,9 +73,7 @@ def test_v2_is_scored_by_what_each_label_source_means(faces: Path, evaluations: 
     assert (evaluations / "v2" / "reliability.csv").is_file()
 
 
-def test_a_network_of_the_users_own_stands_beside_ours(
-    faces: Path, evaluations: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_custom_network_is_compared_with_v2(faces: Path, evaluations: Path, capsys: pytest.CaptureFixture[str]) -> None:
     columns = pd.read_csv(evaluations / "own" / "predictions.csv").columns
     assert not set(columns) & set(expected_error_columns(FACE15))
     assert not (evaluations / "own" / "reliability.csv").exists()

@@ -1,4 +1,4 @@
-"""Errors at visible and at occluded keypoints, apart."""
+"""Separate errors for visible and for occluded keypoints."""
 
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ MOUTH = [11, 12, 13]
 
 
 def faces() -> tuple[Split, Float32]:
-    """Two faces with eyes 30 px apart: the mouth is occluded and predicted 6 px off, all else 3 px, to the right."""
+    """Returns two faces with eyes 30 px apart: the occluded mouth is predicted 6 px too far right, the rest 3 px."""
     keypoints = np.random.default_rng(0).uniform(20, 70, (2, 15, 2)).astype(np.float32)
     keypoints[:, 0], keypoints[:, 1] = (65, 35), (35, 35)
     labelled = np.ones((2, 15), bool)
@@ -30,7 +30,7 @@ def faces() -> tuple[Split, Float32]:
     return Split(np.zeros((2, 96, 96, 1), np.uint8), keypoints, labelled, n, n, 0 * n, visible=visible), predicted
 
 
-def test_visible_and_occluded_keypoints_have_rows_of_their_own() -> None:
+def test_visible_and_occluded_keypoints_have_separate_rows() -> None:
     test, predicted = faces()
     table = accuracy_table(predicted, test, FACE15, resampling_weights(test.groups)).set_index("labels")
     assert table.index.tolist() == ["labelled", "all", "visible", "occluded"]
@@ -38,10 +38,10 @@ def test_visible_and_occluded_keypoints_have_rows_of_their_own() -> None:
     assert table.loc["visible", "mae_px"] == 1.5
     assert table.loc["occluded", "mae_px"] == 3.0
     assert table.loc["visible", "nme_pct"] == pytest.approx(10.0)
-    assert table.loc["occluded", "nme_pct"] == pytest.approx(20.0)  # though no eye is occluded
+    assert table.loc["occluded", "nme_pct"] == pytest.approx(20.0)  # although no eye is occluded
 
 
-def test_the_summary_has_a_line_for_each() -> None:
+def test_summary_has_one_line_for_visible_and_one_for_occluded_keypoints() -> None:
     test, predicted = faces()
     table = accuracy_table(predicted, test, FACE15, resampling_weights(test.groups))
     assert visibility_summary(table) == (
@@ -51,7 +51,7 @@ def test_the_summary_has_a_line_for_each() -> None:
     assert visibility_summary(table[:2]) == ""
 
 
-def test_there_are_none_unless_both_occur() -> None:
+def test_visibility_rows_are_absent_unless_both_kinds_occur() -> None:
     test, predicted = faces()
     for visible in (None, test.labelled, np.zeros_like(test.labelled)):
         some = replace(test, visible=visible)

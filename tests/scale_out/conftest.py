@@ -1,4 +1,4 @@
-"""A data folder on which `base` trains in moments, and a folder of pictures."""
+"""A data folder on which `base` trains within seconds, and a folder of pictures."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def small_data(data_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 
 @pytest.fixture(scope="session")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of 12 drawn faces in pictures of 160 px, one gray picture without a face, and one that is damaged."""
+    """A folder of 12 drawn faces in pictures of 160 px, one gray picture without a face, and one damaged picture."""
     folder = tmp_path_factory.mktemp("pictures")
     (folder / "a" / "b").mkdir(parents=True)
     for number, image in enumerate(dataset.read(12, seed=0).images):

@@ -1,4 +1,4 @@
-"""INPUT of `scale_out.score`: every picture once, always in the same order, whatever INPUT is."""
+"""INPUT of `scale_out.score`: each kind of INPUT lists every picture once, always in the same order."""
 
 import logging
 import os
@@ -17,8 +17,8 @@ fsspec = pytest.importorskip("fsspec")
 from scale_out.listing import Part, Shard, find_pictures, parts_of, rows_of  # noqa: E402 - where pyarrow is installed
 
 
-def listed(given: object, out: Path = Path("out")) -> list[tuple[str, str]]:
-    table: Any = find_pictures(str(given), out).table
+def listed(source: object, out: Path = Path("out")) -> list[tuple[str, str]]:
+    table: Any = find_pictures(str(source), out).table
     return list(zip(*table.to_pydict().values(), strict=True))
 
 
@@ -27,14 +27,14 @@ def write(file: Path, **columns: list[Any]) -> Path:
     return file
 
 
-def message(given: object, out: Path = Path("out")) -> str:
+def message(source: object, out: Path = Path("out")) -> str:
     with pytest.raises(InputError) as raised:
-        find_pictures(str(given), out)
+        find_pictures(str(source), out)
     assert "\n" not in str(raised.value)
-    return str(raised.value).removeprefix(f"{given}: ")
+    return str(raised.value).removeprefix(f"{source}: ")
 
 
-def test_a_folder_has_the_pictures_that_predict_finds(
+def test_folder_lists_the_pictures_that_predict_finds(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("b.jpg", "a.PNG", "notes.txt", ".hidden.png", "sub/c.webp", "sub/deep/a.png", ".cache/d.png"):
@@ -49,7 +49,7 @@ def test_a_folder_has_the_pictures_that_predict_finds(
     assert {name for name, _ in found} == {one.name for one in find_inputs([tmp_path], Path("out"))[0]}
 
 
-def test_a_wildcard_and_a_single_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wildcards_and_single_pictures_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("b.jpg", "a.jpg", "c.png", "deep/d.jpg"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
@@ -60,19 +60,19 @@ def test_a_wildcard_and_a_single_picture(tmp_path: Path, monkeypatch: pytest.Mon
     assert listed(tmp_path / "c.png") == [("c.png", str(tmp_path / "c.png"))]
 
 
-def test_a_text_file_lists_paths_and_addresses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_text_file_lists_paths_and_addresses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "list.txt").write_text("b.jpg\n\n s3://bucket/c.jpg \r\nb.jpg\n", encoding="utf-8-sig")
     monkeypatch.chdir(tmp_path)
     b = ("b.jpg", str(tmp_path / "b.jpg"))
     assert listed("list.txt") == [b, ("s3://bucket/c.jpg", "s3://bucket/c.jpg"), b]
 
 
-def test_addresses_of_a_store(tmp_path: Path) -> None:
+def test_addresses_of_a_store_are_listed(tmp_path: Path) -> None:
     store = fsspec.filesystem("memory")
     for name in ("b.jpg", "a.png", "deep/c.jpg", "notes.txt", ".hidden.jpg"):
         store.pipe(f"/bucket/{name}", b"")
-    wanted = ["a.png", "b.jpg", "deep/c.jpg"]
-    assert listed("memory://bucket") == [(name, f"memory:///bucket/{name}") for name in wanted]
+    expected = ["a.png", "b.jpg", "deep/c.jpg"]
+    assert listed("memory://bucket") == [(name, f"memory:///bucket/{name}") for name in expected]
     assert listed("memory://bucket/*.jpg") == [("memory:///bucket/b.jpg", "memory:///bucket/b.jpg")]
     assert listed("memory://bucket/a.png") == [("a.png", "memory://bucket/a.png")]
     store.pipe("/bucket/list.txt", b"x.jpg\n")
@@ -81,12 +81,12 @@ def test_addresses_of_a_store(tmp_path: Path) -> None:
     assert [name for name, _ in listed(f"file://{tmp_path}")] == ["a.png"]
 
 
-def test_a_name_that_is_no_utf_8_can_be_listed(tmp_path: Path) -> None:
+def test_file_name_that_is_not_utf_8_is_listed(tmp_path: Path) -> None:
     (tmp_path / os.fsdecode(b"a\xff.png")).touch()
     assert listed(tmp_path) == [("a\\udcff.png", f"{tmp_path}/a\\udcff.png")]
 
 
-def test_the_digest_changes_with_the_pictures(tmp_path: Path) -> None:
+def test_digest_changes_with_the_pictures(tmp_path: Path) -> None:
     (tmp_path / "a.png").touch()
     first = find_pictures(str(tmp_path), Path("out")).digest
     assert find_pictures(str(tmp_path), Path("elsewhere")).digest == first
@@ -98,7 +98,7 @@ def test_the_digest_changes_with_the_pictures(tmp_path: Path) -> None:
     assert find_pictures(str(parquet), Path("out")).digest != two
 
 
-def test_parquet_files_are_taken_as_they_are(tmp_path: Path) -> None:
+def test_parquet_files_are_listed_as_shards(tmp_path: Path) -> None:
     write(tmp_path / "b.parquet", bytes=[b"1", b"2", b"3"])
     write(tmp_path / "a.parquet", path=["x.jpg"], more=[7])
     found = find_pictures(str(tmp_path), Path("out"))
@@ -107,7 +107,7 @@ def test_parquet_files_are_taken_as_they_are(tmp_path: Path) -> None:
     assert found.number == 4
 
 
-def test_parquet_files_without_rows_are_one_line(tmp_path: Path) -> None:
+def test_parquet_files_without_rows_are_a_one_line_error(tmp_path: Path) -> None:
     pq.write_table(pa.table({"path": pa.array([], pa.string())}), tmp_path / "empty.parquet")
     assert message(tmp_path) == "holds no pictures; give Parquet files with rows"
     write(tmp_path / "one.parquet", path=["x.jpg"])
@@ -125,7 +125,7 @@ def test_parts_cover_every_row_once() -> None:
 
 @pytest.mark.parametrize("group", [1, 7, 1000])
 @pytest.mark.parametrize("size", [1, 20, 33, 1000])
-def test_rows_of_all_parts_are_all_rows(tmp_path: Path, group: int, size: int) -> None:
+def test_rows_of_all_parts_together_are_all_rows(tmp_path: Path, group: int, size: int) -> None:
     content = [str(number).encode() for number in range(100)]
     table = pa.table({"bytes": content, "file": [f"{number}.jpg" for number in range(100)]})
     pq.write_table(table, tmp_path / "a.parquet", row_group_size=group)
@@ -135,7 +135,7 @@ def test_rows_of_all_parts_are_all_rows(tmp_path: Path, group: int, size: int) -
     assert [row.file for row in rows] == [f"{number}.jpg" for number in range(100)]
 
 
-def test_a_picture_is_named_by_its_file_or_path_or_row(tmp_path: Path) -> None:
+def test_pictures_are_named_by_file_path_or_row(tmp_path: Path) -> None:
     path = str(write(tmp_path / "a.parquet", bytes=[b"1", b"2", None], path=["x.jpg", None, "y.jpg"]))
     rows = list(rows_of(Part(0, path, 0, 3)))
     assert [tuple(row) for row in rows] == [
@@ -145,7 +145,7 @@ def test_a_picture_is_named_by_its_file_or_path_or_row(tmp_path: Path) -> None:
     ]
 
 
-def test_bad_input_is_one_line(tmp_path: Path) -> None:
+def test_bad_input_is_a_one_line_error(tmp_path: Path) -> None:
     assert message(tmp_path).startswith("nothing matches; give a folder")
     assert message(tmp_path / "*.jpg").startswith("nothing matches")
     assert message(tmp_path / "missing") == "no such file or folder"
@@ -159,7 +159,7 @@ def test_bad_input_is_one_line(tmp_path: Path) -> None:
     assert message(tmp_path, tmp_path / "out") == f"contains --out {tmp_path / 'out'}; choose another --out"
 
 
-def test_bad_parquet_is_one_line(tmp_path: Path) -> None:
+def test_bad_parquet_file_is_a_one_line_error(tmp_path: Path) -> None:
     path = write(tmp_path / "a.parquet", image=["a.jpg"])
     assert message(path) == "has no column path or bytes (it has image); rename the one you mean"
     assert message(write(path, path=[1])) == "its column path is int64, expected string"

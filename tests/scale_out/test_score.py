@@ -1,4 +1,4 @@
-"""Scoring a part equals `facial-keypoints predict`; what the command refuses. Ray runs in `test_score_ray`."""
+"""Scoring a part equals `facial-keypoints predict`; what the command rejects. Ray runs in `test_score_ray`."""
 
 import argparse
 import importlib.util
@@ -29,7 +29,7 @@ from scale_out.scorer import Counts, Scorer, counts_of, file_of  # noqa: E402
 
 
 def predicted(given: Path, out: Path, *options: str) -> pd.DataFrame:
-    """Returns what `facial-keypoints predict` says of the pictures in a folder, by file and face."""
+    """Returns the results of `facial-keypoints predict` for the pictures in a folder, by file and face."""
     with pytest.raises(InputError, match=r"unread\.csv: 1 of"):
         facial_keypoints(["predict", str(given), "--out", str(out), "--measures", *options])
     return by_face(pd.read_csv(out / "keypoints.csv"))
@@ -57,7 +57,7 @@ def listing_of(folder: Path, file: Path) -> Part:
 
 
 @pytest.mark.parametrize("options", [(), ("--no-detect", "--model", "v2-68")], ids=["15", "68"])
-def test_a_part_equals_predict(
+def test_part_equals_the_output_of_predict(
     options: tuple[str, ...], pictures: Path, tmp_path: Path, scorer: Callable[..., Scorer]
 ) -> None:
     part = listing_of(pictures, tmp_path / "list.parquet")
@@ -65,19 +65,21 @@ def test_a_part_equals_predict(
     table = pd.read_parquet(file_of(tmp_path / "out", part))
     assert list(table["file"].unique()) == [row.file for row in rows_of(part)]
 
-    wanted = predicted(pictures, tmp_path / "predicted", *options)
+    expected = predicted(pictures, tmp_path / "predicted", *options)
     found = table[table["face"].notna()]
-    pd.testing.assert_frame_equal(by_face(found.drop(columns="error")).astype({"face": int}), wanted, check_exact=True)
+    pd.testing.assert_frame_equal(
+        by_face(found.drop(columns="error")).astype({"face": int}), expected, check_exact=True
+    )
     assert found["error"].isna().all()
     (unread,) = pd.read_csv(tmp_path / "predicted" / "unread.csv").itertuples()
     (bad,) = table[table["error"].notna()].itertuples()
     assert (bad.file, bad.error) == (unread.file, unread.reason)
     without_face = set() if "--no-detect" in options else {"gray.png"}
     assert set(table[table["face"].isna() & table["error"].isna()]["file"]) == without_face
-    assert counts == Counts(14, len(wanted), len(without_face), 1) == counts_of(file_of(tmp_path / "out", part))
+    assert counts == Counts(14, len(expected), len(without_face), 1) == counts_of(file_of(tmp_path / "out", part))
 
 
-def test_bytes_and_remote_pictures_are_scored_as_files_are(
+def test_bytes_and_remote_pictures_are_scored_like_files(
     pictures: Path, tmp_path: Path, scorer: Callable[..., Scorer]
 ) -> None:
     part = listing_of(pictures, tmp_path / "list.parquet")
@@ -93,24 +95,24 @@ def test_bytes_and_remote_pictures_are_scored_as_files_are(
     relative = [str(Path(str(row.path)).relative_to(pictures.parent)) for row in rows]
     (tmp_path / pictures.name).symlink_to(pictures)
     tables = ({"file": names, "bytes": contents}, {"file": names, "path": remote}, {"file": names, "path": relative})
-    wanted = pd.read_parquet(file_of(tmp_path / "out", part)).drop(columns="error")
+    expected = pd.read_parquet(file_of(tmp_path / "out", part)).drop(columns="error")
     for number, columns in enumerate(tables, 1):
         pq.write_table(pa.table(columns), tmp_path / "given.parquet")
         other = Part(number, str(tmp_path / "given.parquet"), 0, len(names))
         made.write(other)
         found = pd.read_parquet(file_of(tmp_path / "out", other))
-        pd.testing.assert_frame_equal(found.drop(columns="error"), wanted, check_exact=True)
+        pd.testing.assert_frame_equal(found.drop(columns="error"), expected, check_exact=True)
         assert found["error"].notna().sum() == 1
 
 
-def test_the_columns_are_those_of_the_page(pictures: Path, tmp_path: Path, scorer: Callable[..., Scorer]) -> None:
+def test_columns_are_documented(pictures: Path, tmp_path: Path, scorer: Callable[..., Scorer]) -> None:
     part = listing_of(pictures, tmp_path / "list.parquet")._replace(stop=1)
     scorer().write(part)
     table = pd.read_parquet(file_of(tmp_path / "out", part))
     assert sorted(table.columns) == documented("part-NUMBER.parquet of score", FACE15)
 
 
-def test_bad_pictures_are_rows_with_what_is_wrong(tmp_path: Path, scorer: Callable[..., Scorer]) -> None:
+def test_bad_pictures_become_rows_with_an_error(tmp_path: Path, scorer: Callable[..., Scorer]) -> None:
     paths = ["missing.jpg", "nosuch://bucket/a.jpg", None]
     pq.write_table(pa.table({"path": paths}), tmp_path / "given.parquet")
     part = Part(0, str(tmp_path / "given.parquet"), 0, 3)
@@ -124,7 +126,7 @@ def test_bad_pictures_are_rows_with_what_is_wrong(tmp_path: Path, scorer: Callab
     assert table.drop(columns=["file", "error"]).isna().all().all()
 
 
-def test_a_picture_that_processes_died_of_is_left_out(
+def test_picture_that_killed_two_processes_is_skipped_with_an_error(
     pictures: Path, tmp_path: Path, scorer: Callable[..., Scorer]
 ) -> None:
     part = listing_of(pictures, tmp_path / "list.parquet")
@@ -139,21 +141,21 @@ def test_a_picture_that_processes_died_of_is_left_out(
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["part-000000.parquet"]
 
 
-def test_another_model_on_a_machine_is_refused(tmp_path: Path) -> None:
+def test_another_model_on_a_machine_is_rejected(tmp_path: Path) -> None:
     options = score.parser().parse_args(["unused", "--out", str(tmp_path)])
     batch = {name: np.array([value]) for name, value in Part(0, "a", 0, 1)._asdict().items()}
     failed = Scorer(options, "another hash", "")(batch)["failed"][0]
     assert failed.endswith("model.onnx: is another file on this machine; copy one model to all machines")
 
 
-def test_a_parquet_file_that_is_gone_is_one_line(tmp_path: Path, scorer: Callable[..., Scorer]) -> None:
+def test_missing_parquet_file_is_a_one_line_error(tmp_path: Path, scorer: Callable[..., Scorer]) -> None:
     batch = {name: np.array([value]) for name, value in Part(0, str(tmp_path / "gone"), 0, 1)._asdict().items()}
     done = scorer()(batch)
     assert done["failed"][0].startswith(f"{tmp_path / 'gone'}: cannot be read (")
     assert done["pictures"].tolist() == [0]
 
 
-def test_a_damaged_part_is_scored_again(tmp_path: Path) -> None:
+def test_missing_or_damaged_part_has_no_counts(tmp_path: Path) -> None:
     assert counts_of(tmp_path / "missing.parquet") is None
     (tmp_path / "a.parquet").write_bytes(b"PAR1")
     assert counts_of(tmp_path / "a.parquet") is None
@@ -164,21 +166,23 @@ def test_a_damaged_part_is_scored_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("number", "processes", "size"), [(1, 2, 8), (480, 2, 12), (100_000, 2, 1000), (100_000, 64, 79), (10**7, 64, 1000)]
 )
-def test_the_size_of_parts(number: int, processes: int, size: int, tmp_path: Path) -> None:
+def test_part_size_follows_from_the_number_of_pictures_and_processes(
+    number: int, processes: int, size: int, tmp_path: Path
+) -> None:
     found = argparse.Namespace(number=number, table=None)
     assert score.write_job(tmp_path, found, {}, processes) == size == score.read_job(tmp_path, {})  # type: ignore[arg-type]
 
 
 @pytest.fixture
 def command(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """A command whose Ray must not start."""
+    """The arguments of a command that must not start Ray."""
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: "installed")
     monkeypatch.setattr(score, "ray_started", lambda address: pytest.fail("Ray was started"))
     return [str(pictures), "--out", str(tmp_path / "out")]
 
 
 def facts(monkeypatch: pytest.MonkeyPatch, command: list[str]) -> dict[str, Any]:
-    """Returns what a command records of its job, without running it."""
+    """Returns the facts that a command records about its job, without running it."""
     found: dict[str, Any] = {}
     with monkeypatch.context() as patch:
         patch.setattr(score, "score", lambda options, pictures, facts: found.update(facts))
@@ -186,19 +190,19 @@ def facts(monkeypatch: pytest.MonkeyPatch, command: list[str]) -> dict[str, Any]
     return found
 
 
-def test_another_job_is_refused(
+def test_out_folder_of_another_job_is_rejected(
     command: list[str], pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out"
     score.write_job(out, find_pictures(str(pictures), out), facts(monkeypatch, command), 1)
-    for more, says in (
+    for more, difference in (
         (["--model", "v2-68"], "other model"),
         (["--views", "2"], r"other views \(1, not 2\)"),
         (["--no-detect"], r"other no_detect \(False, not True\)"),
         (["--detector", "haar-profile"], r"other detector \(face-finder, not haar-profile\)"),
         (["--smallest", "6"], r"other smallest \(None, not 6.0\)"),
     ):
-        with pytest.raises(InputError, match=f"out: holds a job with {says}; choose another --out"):
+        with pytest.raises(InputError, match=f"out: holds a job with {difference}; choose another --out"):
             score.main([*command, *more])
     with pytest.raises(InputError, match="out: holds a job with other pictures; choose"):
         score.main([str(pictures / "a"), *command[1:]])
@@ -207,7 +211,7 @@ def test_another_job_is_refused(
         score.main(command)
 
 
-def test_a_folder_of_something_else_is_refused(command: list[str], tmp_path: Path) -> None:
+def test_out_folder_with_other_files_is_rejected(command: list[str], tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
     (out / "thesis.txt").touch()
@@ -222,7 +226,7 @@ def test_a_folder_of_something_else_is_refused(command: list[str], tmp_path: Pat
         score.main(command)
 
 
-def test_a_complete_job_only_prints_its_summary(
+def test_complete_job_only_prints_its_summary(
     command: list[str],
     pictures: Path,
     tmp_path: Path,
@@ -236,8 +240,8 @@ def test_a_complete_job_only_prints_its_summary(
     _, missing = score.written(out, found, size)
     assert [(part.start, part.stop) for part in missing] == [(0, 8), (8, 14)]
     for number, part in enumerate(missing):
-        about = json.dumps(Counts(part.stop - part.start, 3, number, number)._asdict())
-        pq.write_table(pa.table({"file": ["a"]}).replace_schema_metadata({"counts": about}), file_of(out, part))
+        counts = json.dumps(Counts(part.stop - part.start, 3, number, number)._asdict())
+        pq.write_table(pa.table({"file": ["a"]}).replace_schema_metadata({"counts": counts}), file_of(out, part))
     score.main(command)
-    says = "6 faces in 14 pictures; no face found in 1 of them; 1 could not be read (column error)"
-    assert capsys.readouterr().out == f"{out}: {says}\n"
+    summary = "6 faces in 14 pictures; no face found in 1 of them; 1 could not be read (column error)"
+    assert capsys.readouterr().out == f"{out}: {summary}\n"

@@ -1,4 +1,4 @@
-"""Scoring with Ray: a cluster of three nodes of which one is killed, and Ray on this machine, stopped and killed."""
+"""Scoring with Ray: on a cluster of three nodes of which one is killed, and on this machine, stopped and killed."""
 
 import os
 import shutil
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.long
 COPIES = 12  # of each picture, so that a job takes some seconds
 WAIT_S = 180
 OPTIONS = ("--views", "5")  # slower
-# Ray asks which cloud it runs in, of the machine's own cloud, and tells nobody.
+# Ray asks the metadata service of the machine's own cloud which cloud it runs in, and contacts nobody else.
 METADATA = (b"GET http://169.254.169.254/", b"GET http://metadata.google.internal/")
 
 
@@ -40,7 +40,7 @@ def many(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def predicted(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
-    """What `facial-keypoints predict` says of the pictures of `many`, by file and face."""
+    """The results of `facial-keypoints predict` for the pictures of `many`, by file and face."""
     out = tmp_path_factory.mktemp("predicted") / "out"
     clean = tmp_path_factory.mktemp("clean") / "pictures"
     shutil.copytree(pictures, clean, ignore=shutil.ignore_patterns("damaged.jpg"))
@@ -54,7 +54,7 @@ def by_face(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def check(out: Path, many: Path, predicted: pd.DataFrame) -> None:
-    """Every picture is there once, and every number is that of `predict`."""
+    """Checks that every picture occurs once, with the same numbers as from `predict`."""
     table = pd.read_parquet(out)
     pictures = [path for path in many.rglob("*") if path.suffix in SUFFIXES]
     assert set(table["file"]) == {path.relative_to(many).as_posix() for path in pictures}
@@ -69,15 +69,15 @@ def check(out: Path, many: Path, predicted: pd.DataFrame) -> None:
     assert {path.name for path in out.iterdir() if path.name.startswith(".")} == set()
 
 
-def start(given: Path, out: Path, *more: str, **variables: str) -> subprocess.Popen[str]:
-    """Starts the command as a user does, with small stores."""
+def start(folder: Path, out: Path, *more: str, **variables: str) -> subprocess.Popen[str]:
+    """Starts the command as a user does."""
     command = [
         sys.executable,
         "-c",
         HEARING_CTRL_C,
         "-m",
         "scale_out.score",
-        str(given),
+        str(folder),
         "--out",
         str(out),
         *OPTIONS,
@@ -88,17 +88,17 @@ def start(given: Path, out: Path, *more: str, **variables: str) -> subprocess.Po
     return subprocess.Popen(command, cwd=ROOT, env=environ, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
 
 
-def until(says: Callable[[], bool], process: subprocess.Popen[str] | None = None) -> None:
-    """Waits until something is so; fails if the process ends first."""
-    before = time.monotonic() + WAIT_S
-    while not says():
+def until(condition: Callable[[], bool], process: subprocess.Popen[str] | None = None) -> None:
+    """Waits until a condition holds; fails if the process ends first."""
+    deadline = time.monotonic() + WAIT_S
+    while not condition():
         assert process is None or process.poll() is None, process and process.communicate()
-        assert time.monotonic() < before
+        assert time.monotonic() < deadline
         time.sleep(0.02)
 
 
 def written(out: Path) -> dict[Path, int]:
-    """Returns the parts that are written, and when."""
+    """Returns the written parts and their times of modification."""
     return {path: path.stat().st_mtime_ns for path in out.glob("part-*.parquet")}
 
 
@@ -115,7 +115,7 @@ def cluster() -> Iterator[Any]:
         made.shutdown()
 
 
-def test_a_cluster_of_three_nodes_of_which_one_is_killed_half_way(
+def test_job_completes_on_a_cluster_that_loses_one_of_three_nodes(
     cluster: Any, many: Path, predicted: pd.DataFrame, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
@@ -127,32 +127,34 @@ def test_a_cluster_of_three_nodes_of_which_one_is_killed_half_way(
     printed, errors = process.communicate(timeout=WAIT_S)
     assert process.returncode == 0, errors
     assert at_death < len(written(out))
-    says = f"{len(predicted)} faces in 168 pictures; no face found in 12 of them; 12 could not be read (column error)"
-    assert f"{out}: {says}\n" in printed  # beside what Ray says of the dead node
+    summary = (
+        f"{len(predicted)} faces in 168 pictures; no face found in 12 of them; 12 could not be read (column error)"
+    )
+    assert f"{out}: {summary}\n" in printed  # besides Ray's messages about the dead node
     check(out, many, predicted)
 
 
-def test_ctrl_c_and_a_kill_lose_nothing_and_leave_no_process(
+def test_interrupted_and_killed_jobs_keep_their_parts_and_leave_no_process(
     many: Path, predicted: pd.DataFrame, tmp_path: Path
 ) -> None:
-    """The last run is as after a new installation: an empty home folder, no variable set, and a proxy that listens."""
+    """The last run is like one after a new installation: empty home folder, no variables; a proxy records requests."""
     out, proxy = tmp_path / "out", Proxy()
     proxies = dict.fromkeys(("http_proxy", "https_proxy", "all_proxy", "HTTPS_PROXY", "ALL_PROXY"), proxy.address)
     home = tmp_path / "home"
     home.mkdir()
-    session = tempfile.mkdtemp(prefix="ray", dir="/tmp")  # short: sockets have short names
+    session = tempfile.mkdtemp(prefix="ray", dir="/tmp")  # short, because names of sockets must be short
 
     def is_gone() -> bool:
         return not any(session in command_of(process) for process in Path("/proc").glob("[0-9]*"))
 
-    def stop(kind: signal.Signals, code: int, says: str) -> dict[Path, int]:
+    def stop(kind: signal.Signals, code: int, message: str) -> dict[Path, int]:
         """Stops a run by a signal when it has written three parts, and returns when each part was written."""
         before = written(out)
         process = start(many, out, RAY_TMPDIR=session)
         until(lambda: len(written(out)) >= len(before) + 3, process)
         assert not is_gone()
         process.send_signal(kind)
-        assert process.communicate(timeout=WAIT_S)[1] == says
+        assert process.communicate(timeout=WAIT_S)[1] == message
         assert process.returncode == code
         until(is_gone)
         now = written(out)
@@ -173,7 +175,7 @@ def test_ctrl_c_and_a_kill_lose_nothing_and_leave_no_process(
     assert before.items() <= written(out).items()
     check(out, many, predicted)
     assert all(request.startswith(METADATA) for request in proxy.asked)
-    assert [path.name for path in home.rglob("*") if path.is_file()] == ["auth_token"]  # of Ray; it stays here
+    assert [path.name for path in home.rglob("*") if path.is_file()] == ["auth_token"]  # Ray's, kept locally
 
 
 def command_of(process: Path) -> str:

@@ -1,4 +1,4 @@
-"""The space of a sweep: what a TOML file may say, and what goes with a network."""
+"""The search space of a sweep: what a TOML file may contain, and which values a network allows."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ def write(folder: Path, text: str) -> Path:
     return path
 
 
-def test_a_list_is_a_choice_and_a_table_is_a_range(tmp_path: Path) -> None:
+def test_lists_are_choices_and_tables_are_ranges(tmp_path: Path) -> None:
     text = 'loss = ["mse", "mae"]\nlearning_rate = {low = 1e-4, high = 1e-2, log = true}\nepochs = {low = 5, high = 10}'
     assert read_space(write(tmp_path, text)) == {
         "loss": ("mse", "mae"),
@@ -25,7 +25,7 @@ def test_a_list_is_a_choice_and_a_table_is_a_range(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         ("loss = [", "is no TOML file"),
         ("", "has no entries"),
@@ -37,18 +37,18 @@ def test_a_list_is_a_choice_and_a_table_is_a_range(tmp_path: Path) -> None:
         ("learning_rate = {low = 1, high = 2, step = 1}", "neither a list of values nor a range"),
     ],
 )
-def test_a_file_that_is_no_space(text: str, says: str, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=says):
+def test_invalid_space_file_is_rejected(text: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=message):
         read_space(write(tmp_path, text))
 
 
-def test_no_file(tmp_path: Path) -> None:
+def test_missing_space_file_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none\.toml: no such file"):
         read_space(tmp_path / "none.toml")
 
 
 @pytest.mark.parametrize(
-    ("space", "says"),
+    ("space", "message"),
     [
         ({"learning_rat": (1e-3,)}, "learning_rat is no option of v2; give some of epochs, batch_size, .*width"),
         ({"epochs": (1.5,)}, "epochs = 1.5 is not of the type int"),
@@ -59,21 +59,23 @@ def test_no_file(tmp_path: Path) -> None:
         ({"batch_size": (16,)}, "batch_size is also an option of the command"),
     ],
 )
-def test_values_that_no_trial_could_have(space: dict[str, tuple[object, ...]], says: str) -> None:
-    with pytest.raises(InputError, match=says):
+def test_options_and_values_that_no_trial_can_have_are_rejected(
+    space: dict[str, tuple[object, ...]], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
         check_space(space, "v2", None, {"batch_size": 32}, "space.toml")
 
 
-def test_options_of_the_network_and_whole_numbers_for_a_rate_are_allowed() -> None:
+def test_network_options_and_integers_for_floats_are_allowed() -> None:
     check_space({"width": (0.5, 1), "learning_rate": Range(1, 2)}, "v2", None, {}, "space.toml")
 
 
 @pytest.mark.parametrize("network", ["base", "v1", "v2", "cnn5"])
-def test_the_default_space_is_allowed_for_every_network(network: str) -> None:
+def test_default_space_is_allowed_for_every_network(network: str) -> None:
     space = default_space(resolve(network), {})
     check_space(space, network, None, {}, "default")
     assert ("loss" in space) == (network != "v2")
 
 
-def test_what_trials_share_is_not_searched() -> None:
+def test_options_given_for_all_trials_are_not_searched() -> None:
     assert set(default_space(resolve("base"), {"loss": "mae", "epochs": 3})) == set(DEFAULT) - {"loss"}

@@ -1,4 +1,4 @@
-"""A sweep: what it tries, where it goes on, what it refuses. Most trials here are formulas, which take no time."""
+"""Sweeps: which trials they run, how they continue, and what they reject. A formula replaces most trainings."""
 
 import importlib.util
 import math
@@ -27,7 +27,7 @@ BEST_RATE = 1e-3
 
 
 def formula(arguments: Mapping[str, Any], goes_on: Callable[[int, float], bool]) -> Outcome:
-    """A training whose error is 1 px at BEST_RATE and under `mae`, more elsewhere, and halves with each epoch."""
+    """A trial whose error is lowest, 1 px, at BEST_RATE with the loss `mae`, and falls with each epoch."""
     error = 1 + abs(math.log10(arguments["learning_rate"] / BEST_RATE)) + (arguments["loss"] != "mae")
     for epoch in range(1, arguments["epochs"] + 1):
         if not goes_on(epoch, error * (1 + 0.5**epoch)):
@@ -35,8 +35,8 @@ def formula(arguments: Mapping[str, Any], goes_on: Callable[[int, float], bool])
     return Outcome({"val_mae_px": error, "epochs": arguments["epochs"]})
 
 
-def tried(monkeypatch: pytest.MonkeyPatch, trial: Trial = formula) -> list[dict[str, Any]]:
-    """Puts a formula in the place of training, and returns the arguments of the trials that are to come."""
+def fake_trials(monkeypatch: pytest.MonkeyPatch, trial: Trial = formula) -> list[dict[str, Any]]:
+    """Replaces training by a formula; returns a list to which each trial adds its arguments."""
     seen: list[dict[str, Any]] = []
 
     def run_trial(arguments: Mapping[str, Any], goes_on: Callable[[int, float], bool]) -> Outcome:
@@ -54,11 +54,11 @@ def command(small_data: Path, tmp_path: Path) -> list[str]:
     return ["base", "--data", str(small_data), "--out", out, "--space", space, "--epochs", "3"]
 
 
-def test_a_sweep_finds_what_is_best_and_goes_on(
+def test_sweep_finds_the_best_values_and_can_be_continued(
     command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("optuna")
-    seen, out = tried(monkeypatch), tmp_path / "sweep"
+    seen, out = fake_trials(monkeypatch), tmp_path / "sweep"
     main([*command, "--trials", "3"])
     own = resolve("base")
     assert (seen[0]["learning_rate"], seen[0]["loss"]) == (own.learning_rate, own.loss)
@@ -89,29 +89,33 @@ def test_a_sweep_finds_what_is_best_and_goes_on(
     assert set(manifest["files"]) == {"trials.csv", "best.txt", *plots}
 
 
-def test_options_that_are_not_searched_reach_every_trial(command: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_options_that_are_not_searched_are_passed_to_every_trial(
+    command: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("optuna")
-    seen = tried(monkeypatch)
+    seen = fake_trials(monkeypatch)
     main([*command, "--trials", "2", "--seed", "4", "--cache-frozen"])
     assert [(trial["seed"], trial["cache_frozen"]) for trial in seen] == 2 * [(4, True)]
 
 
-def test_trials_that_lie_behind_are_pruned(command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trials_worse_than_the_others_are_pruned(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("optuna")
 
-    def ever_worse(arguments: Mapping[str, Any], goes_on: Callable[[int, float], bool]) -> Outcome:
+    def worse_each_trial(arguments: Mapping[str, Any], goes_on: Callable[[int, float], bool]) -> Outcome:
         error = float(len(seen))
         alive = all(goes_on(epoch, error) for epoch in (1, 2, 3))
         return Outcome({"val_mae_px": error, "epochs": 3} if alive else {})
 
-    seen = tried(monkeypatch, ever_worse)
+    seen = fake_trials(monkeypatch, worse_each_trial)
     main([*command, "--trials", "8"])
     table = pd.read_csv(tmp_path / "sweep" / "trials.csv").set_index("trial")
     assert table["state"].tolist() == 5 * ["complete"] + 3 * ["pruned"]
-    assert table["epochs"].tolist() == 5 * [3] + 3 * [2]  # the first third of the epochs prunes nothing
+    assert table["epochs"].tolist() == 5 * [3] + 3 * [2]  # nothing is pruned in the first third of the epochs
 
 
-def test_an_interrupted_trial_is_run_again(command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupted_trial_is_run_again(command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("optuna")
 
     def interrupted(arguments: Mapping[str, Any], goes_on: Callable[[int, float], bool]) -> Outcome:
@@ -119,7 +123,7 @@ def test_an_interrupted_trial_is_run_again(command: list[str], tmp_path: Path, m
             raise KeyboardInterrupt
         return formula(arguments, goes_on)
 
-    seen = tried(monkeypatch, interrupted)
+    seen = fake_trials(monkeypatch, interrupted)
     with pytest.raises(KeyboardInterrupt):
         main([*command, "--trials", "4"])
     assert len(pd.read_csv(tmp_path / "sweep" / "trials.csv")) == 2
@@ -129,13 +133,13 @@ def test_an_interrupted_trial_is_run_again(command: list[str], tmp_path: Path, m
     assert len(seen) == 5
 
 
-def test_a_trial_of_a_killed_worker_is_run_again_and_that_of_a_live_one_is_not(
+def test_trial_of_a_killed_worker_is_repeated_but_not_that_of_a_running_one(
     command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("optuna")
     from scale_out import study as studies
 
-    seen = tried(monkeypatch)
+    seen = fake_trials(monkeypatch)
     main([*command, "--trials", "1"])
     study = studies.open_study(str(tmp_path / "sweep.journal"), "sweep", 3)
     left = {}
@@ -150,7 +154,7 @@ def test_a_trial_of_a_killed_worker_is_run_again_and_that_of_a_live_one_is_not(
     assert [trial["learning_rate"] for trial in seen[1:]] == [float(f"{left['killed']:.3g}")]
 
 
-def test_failed_trials_are_counted_and_three_in_a_row_end_the_sweep(
+def test_three_failed_trials_in_a_row_end_the_sweep(
     command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("optuna")
@@ -159,7 +163,7 @@ def test_failed_trials_are_counted_and_three_in_a_row_end_the_sweep(
     def failing(arguments: Mapping[str, Any], goes_on: Callable[[int, float], bool]) -> Outcome:
         return Outcome({}, "training diverged") if len(seen) in fails else formula(arguments, goes_on)
 
-    seen = tried(monkeypatch, failing)
+    seen = fake_trials(monkeypatch, failing)
     with pytest.raises(InputError, match="the last 3 trials failed: training diverged"):
         main([*command, "--trials", "10"])
     assert len(seen) == 7
@@ -169,18 +173,18 @@ def test_failed_trials_are_counted_and_three_in_a_row_end_the_sweep(
     assert "trial 1: failed: training diverged (learning_rate " in capsys.readouterr().out
 
 
-def test_no_trial_begins_after_the_time_is_over(command: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_trial_starts_after_the_time_limit(command: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("optuna")
-    seen = tried(monkeypatch)
+    seen = fake_trials(monkeypatch)
     main([*command, "--minutes", "1e-9"])
     assert seen == []
 
 
-def test_a_study_of_something_else_is_refused(
+def test_study_with_other_network_options_or_data_is_rejected(
     command: list[str], small_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("optuna")
-    tried(monkeypatch)
+    fake_trials(monkeypatch)
     main([*command, "--trials", "1"])
     with pytest.raises(InputError, match=r"sweep: its study has another network \(base, not v1\)"):
         main(["v1", *command[1:]])
@@ -197,7 +201,7 @@ def test_a_study_of_something_else_is_refused(
         main([*command[:4], str(other), *command[5:]])
 
 
-def test_a_database_that_cannot_be_reached(command: list[str]) -> None:
+def test_unusable_storage_is_rejected(command: list[str]) -> None:
     pytest.importorskip("optuna")
     with pytest.raises(InputError, match=r"--storage sqlite:////no/such/folder/x\.db: cannot be used"):
         main([*command, "--storage", "sqlite:////no/such/folder/x.db"])
@@ -206,21 +210,25 @@ def test_a_database_that_cannot_be_reached(command: list[str]) -> None:
 
 
 @pytest.mark.parametrize("option", ["--resume", "--restart", "--tensorboard", "--seeds", "--coordinator"])
-def test_options_that_trials_cannot_share(option: str, command: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_options_that_trials_cannot_share_are_rejected(
+    option: str, command: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: "installed")
     value = {"--tensorboard": ["logs"], "--seeds": ["3"], "--coordinator": ["auto"]}.get(option, [])
     with pytest.raises(InputError, match=f"{option}: is not an option of a sweep"):
         main([*command, option, *value])
 
 
-def test_optuna_is_not_installed(command: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_optuna_is_reported(command: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(InputError, match="Optuna is not installed; install it with `pip install -r requirements-scale"):
         main(command)
 
 
 @pytest.mark.long
-def test_a_sweep_of_real_trainings(command: list[str], tmp_path: Path, run_stage: Callable[..., Any]) -> None:
+def test_best_command_of_a_sweep_of_real_trainings_reproduces_its_result(
+    command: list[str], tmp_path: Path, run_stage: Callable[..., Any]
+) -> None:
     pytest.importorskip("optuna")
     done = run_stage("scale_out.sweep", *command[:-1], "1", "--trials", "2", "--batch-size", "16")
     assert done.returncode == 0, done.stderr

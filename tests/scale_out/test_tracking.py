@@ -1,4 +1,4 @@
-"""What `--mlflow` logs, and what it says if it cannot."""
+"""What `--mlflow` logs, and its error if it cannot."""
 
 import importlib.util
 import subprocess
@@ -22,7 +22,7 @@ from tests.conftest import ROOT
 from tests.facial_keypoints.test_telemetry import Proxy, environment
 from training.train import main
 
-NOBODY = "http://127.0.0.1:9"
+UNREACHABLE = "http://127.0.0.1:9"
 
 
 def runs(folder: Path) -> list[Any]:
@@ -39,7 +39,7 @@ def files(run: Any) -> set[str]:
 
 
 @pytest.mark.long
-def test_a_training_and_its_evaluation_are_logged(data_folder: Path, tmp_path: Path) -> None:
+def test_training_and_its_evaluation_are_logged(data_folder: Path, tmp_path: Path) -> None:
     mlflow = pytest.importorskip("mlflow")
     folder, out = tmp_path / "mlruns", tmp_path / "base"
     logged = ["--mlflow", str(folder)]
@@ -70,7 +70,7 @@ def test_a_training_and_its_evaluation_are_logged(data_folder: Path, tmp_path: P
     assert {"accuracy.csv", "predictions.csv", "grid.png"} <= files(evaluation)
 
 
-def test_a_sweep_logs_each_trial_and_its_folder(
+def test_sweep_logs_each_trial_and_its_folder(
     small_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("mlflow")
@@ -90,15 +90,15 @@ def test_a_sweep_logs_each_trial_and_its_folder(
     assert "trials.csv" in files(whole)
 
 
-def test_an_address_where_nothing_listens_is_one_line_before_the_work(small_data: Path, tmp_path: Path) -> None:
+def test_unreachable_server_is_a_one_line_error_before_training(small_data: Path, tmp_path: Path) -> None:
     pytest.importorskip("mlflow")
-    with pytest.raises(InputError, match=f"--mlflow {NOBODY}: cannot be used") as raised:
-        main(["base", "--data", str(small_data), "--out", str(tmp_path / "base"), "--mlflow", NOBODY])
+    with pytest.raises(InputError, match=f"--mlflow {UNREACHABLE}: cannot be used") as raised:
+        main(["base", "--data", str(small_data), "--out", str(tmp_path / "base"), "--mlflow", UNREACHABLE])
     assert "\n" not in str(raised.value)
     assert not (tmp_path / "base").exists()
 
 
-def test_mlflow_reports_nothing_to_its_makers(tmp_path: Path) -> None:
+def test_mlflow_sends_no_telemetry(tmp_path: Path) -> None:
     pytest.importorskip("mlflow")
     proxy = Proxy()
     proxies = dict.fromkeys(("http_proxy", "https_proxy", "all_proxy", "HTTPS_PROXY", "ALL_PROXY"), proxy.address)
@@ -113,19 +113,19 @@ import time; time.sleep(12)
     assert proxy.asked == []
 
 
-def test_mlflow_is_not_installed(small_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_mlflow_is_reported(small_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(InputError, match="MLflow is not installed; install it with `pip install -r requirements-scale"):
         main(["base", "--data", str(small_data), "--out", str(tmp_path / "base"), "--mlflow", str(tmp_path / "runs")])
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_the_option_nothing_is_imported_or_written() -> None:
+def test_mlflow_is_not_imported_without_the_option() -> None:
     check(None)
     code = "import sys; import training.train, evaluation.evaluate; assert 'mlflow' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
-def test_only_finite_numbers_are_metrics() -> None:
+def test_only_finite_numbers_are_logged_as_metrics() -> None:
     values = {"mae_px": 1.5, "faces": 3, "name": "base", "left_out": [], "nme": {"eyes": 2.0, "bad": float("nan")}}
     assert flat(values) == {"mae_px": 1.5, "faces": 3, "nme.eyes": 2.0}

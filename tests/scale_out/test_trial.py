@@ -1,4 +1,4 @@
-"""A trial in a process of its own: what it reports, and how it ends."""
+"""A trial in a separate process: what it reports, and how it ends."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ def base(data: Path, **values: Any) -> dict[str, Any]:
 
 
 @pytest.mark.long
-def test_a_trial_trains_as_the_command_does_and_can_be_pruned(small_data: Path, tmp_path: Path) -> None:
+def test_trial_trains_as_the_command_does_and_can_be_pruned(small_data: Path, tmp_path: Path) -> None:
     seen: list[tuple[int, float]] = []
     outcome = run_trial(base(small_data, epochs=2), lambda *report: not seen.append(report))  # type: ignore[func-returns-value]
     out = train(**base(small_data, epochs=2), out=tmp_path / "model")
@@ -30,13 +30,13 @@ def test_a_trial_trains_as_the_command_does_and_can_be_pruned(small_data: Path, 
 
 
 @pytest.mark.long
-def test_a_trial_that_cannot_be_says_why(small_data: Path) -> None:
+def test_invalid_trial_returns_the_reason(small_data: Path) -> None:
     outcome = run_trial(base(small_data, loss="laplace"), lambda epoch, mae: True)
     assert outcome == ({}, "--loss laplace: base does not predict an expected error; use --loss mse or another")
 
 
 @pytest.mark.long
-def test_a_trial_whose_process_is_killed_says_so(small_data: Path) -> None:
+def test_killed_trial_returns_the_exit_code(small_data: Path) -> None:
     def kill_the_child(epoch: int, mae: float) -> bool:
         import multiprocessing
 

@@ -1,4 +1,4 @@
-"""Data folders of very small pictures, on which the networks train in moments."""
+"""Data folders of very small images, on which networks train within seconds."""
 
 import csv
 import time
@@ -24,7 +24,7 @@ def small_data(data_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 
 @pytest.fixture(scope="session")
 def data_48(data_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same at half their size, 48 px, the least that v2 takes."""
+    """The same faces at half their size, 48 px, the smallest that v2 takes."""
     parts = {split: shrunk(part, 48) for split, part in arrays.load_splits(data_folder).items()}
     return write_data(tmp_path_factory.mktemp("small") / "data", parts)
 
@@ -44,7 +44,7 @@ def write_data(out: Path, parts: dict[str, Split], keypoint_set: KeypointSet = F
         people = [("split", "person")]
         for split, part in parts.items():
             arrays.save_split(folder, split, part)
-            people += [(split, f"{out}:{group}") for group in part.groups]  # of no other folder
+            people += [(split, f"{out}:{group}") for group in part.groups]  # no person is in two folders
         with (folder / faces_csv.NAME).open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows(people)
         write_manifest(folder, PREPARE, {}, {}, {}, time.time(), {"keypoint_set": to_dict(keypoint_set)})

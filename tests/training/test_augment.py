@@ -1,4 +1,4 @@
-"""Augmentation moves keypoints with the pixels they mark, and swaps left and right in a mirror."""
+"""Augmentation moves keypoints with their pixels and swaps left and right when it mirrors."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ STRONG = LEVELS["strong"] or Strength()
 
 
 def faces_with_a_bright_dot(count: int, rng: np.random.Generator) -> tuple[UInt8, Float32]:
-    """Dark pictures with one soft dot of 200 gray levels where keypoint 10 (the nose, its own mirror image) is."""
+    """Returns dark images with a soft dot of 200 gray levels at the nose tip (10), which is its own mirror image."""
     centers = rng.uniform(35, 60, (count, 2))
     y, x = np.mgrid[:SIZE, :SIZE]
     squared = (x - centers[:, 0, None, None]) ** 2 + (y - centers[:, 1, None, None]) ** 2
@@ -25,7 +25,7 @@ def faces_with_a_bright_dot(count: int, rng: np.random.Generator) -> tuple[UInt8
 
 
 def centroids(images: UInt8) -> Float64:
-    """Returns (N, 2): the center of what is brighter than halfway from darkest to brightest in each picture."""
+    """Returns (N, 2): the centroid of the pixels above the mean of darkest and brightest value in each image."""
     light = images[..., 0].astype(np.float64)
     halfway = (light.max(axis=(1, 2), keepdims=True) + light.min(axis=(1, 2), keepdims=True)) / 2
     light = np.maximum(light - halfway, 0)
@@ -36,7 +36,7 @@ def centroids(images: UInt8) -> Float64:
 
 
 @pytest.mark.parametrize("level", ["none", "mirror", "light", "strong", "wide", "elastic", "perspective"])
-def test_keypoints_stay_on_the_pixels_they_mark(level: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keypoints_move_with_their_pixels(level: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(LEVELS, "perspective", Strength(perspective=0.3))
     monkeypatch.setitem(LEVELS, "mirror", Strength())
     for name in ("strong", "wide", "elastic"):
@@ -50,7 +50,7 @@ def test_keypoints_stay_on_the_pixels_they_mark(level: str, monkeypatch: pytest.
     assert np.abs(centroids(moved_images) - moved[:, 10]).max() < 0.25
 
 
-def test_a_mirrored_face_has_left_and_right_swapped(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mirroring_swaps_left_and_right_keypoints(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(LEVELS, "mirror", Strength())
     rng = np.random.default_rng(0)
     keypoints = rng.uniform(10, 80, (64, 15, 2)).astype(np.float32)
@@ -67,7 +67,7 @@ def test_a_mirrored_face_has_left_and_right_swapped(monkeypatch: pytest.MonkeyPa
     assert np.allclose(flipped[~mirrored], keypoints[~mirrored], atol=1e-4)
 
 
-def test_without_a_mirror_no_face_is_mirrored_and_all_else_stays_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mirroring_can_be_switched_off_without_other_changes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(LEVELS, "mirror", Strength())
     images, keypoints = faces_with_a_bright_dot(40, np.random.default_rng(0))
     labelled = np.ones(keypoints.shape[:2], bool)
@@ -80,14 +80,14 @@ def test_without_a_mirror_no_face_is_mirrored_and_all_else_stays_the_same(monkey
     assert 10 < same.sum() < 30  # those that were not mirrored
 
 
-def test_the_mirror_is_its_own_inverse_and_keeps_the_middle() -> None:
+def test_mirror_permutation_is_its_own_inverse_and_keeps_the_middle_keypoints() -> None:
     mirror = np.array(FACE15.mirror)
     assert np.array_equal(mirror[mirror], np.arange(15))
     alone = [name for k, name in enumerate(FACE15.names) if mirror[k] == k]
     assert alone == ["nose_tip", "mouth_center_top_lip", "mouth_center_bottom_lip"]
 
 
-def test_a_keypoint_that_leaves_the_picture_is_no_label() -> None:
+def test_keypoints_moved_out_of_the_image_are_no_longer_labelled() -> None:
     rng = np.random.default_rng(1)
     keypoints = np.full((50, 15, 2), 2.0, np.float32)  # in the corner
     images = np.zeros((50, SIZE, SIZE, 1), np.uint8)
@@ -98,7 +98,7 @@ def test_a_keypoint_that_leaves_the_picture_is_no_label() -> None:
     assert np.array_equal(still, ~outside)
 
 
-def test_a_keypoint_a_little_beyond_the_picture_counts_under_strong() -> None:
+def test_strong_keeps_labels_up_to_15_percent_outside_the_image() -> None:
     rng = np.random.default_rng(1)
     keypoints = np.full((200, 15, 2), 2.0, np.float32)  # in the corner
     images = np.zeros((200, SIZE, SIZE, 1), np.uint8)
@@ -109,8 +109,8 @@ def test_a_keypoint_a_little_beyond_the_picture_counts_under_strong() -> None:
     assert np.array_equal(still, beyond < limit)
 
 
-def test_faces_under_wide_turn_as_far_as_nobody_leveled_them() -> None:
-    """Up to 48 degrees and 1.25 times, half of them a quarter of that; seen through perspective and another shape."""
+def test_wide_rotates_up_to_48_degrees_and_scales_by_up_to_a_quarter() -> None:
+    """Half of the faces get at most a quarter of the rotation; perspective and elastic changes widen the limits."""
     rng = np.random.default_rng(2)
     keypoints = rng.uniform(30, 66, (400, 15, 2)).astype(np.float32)
     images = np.zeros((400, SIZE, SIZE, 1), np.uint8)
@@ -124,8 +124,8 @@ def test_faces_under_wide_turn_as_far_as_nobody_leveled_them() -> None:
     assert (0.65 < scales.min() < 0.80, 1.20 < scales.max() < 1.40) == (True, True)
 
 
-def test_a_covered_keypoint_is_still_a_label(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Half of the pictures get one rectangle of one gray, over up to 0.4 of each side."""
+def test_erased_rectangles_keep_the_labels_below_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of the images get one rectangle of uniform gray with sides of up to 0.4 of the image side."""
     monkeypatch.setitem(LEVELS, "covered", Strength(erase=0.4))
     images = np.full((200, SIZE, SIZE, 1), 77, np.uint8)
     keypoints = np.full((200, 15, 2), (SIZE - 1) / 2, np.float32)
@@ -140,11 +140,11 @@ def test_a_covered_keypoint_is_still_a_label(monkeypatch: pytest.MonkeyPatch) ->
     for picture, where in zip(covered[hit], changed[hit], strict=True):
         rows, columns = np.flatnonzero(where.any(axis=1)), np.flatnonzero(where.any(axis=0))
         assert max(len(rows), len(columns)) <= 0.4 * SIZE
-        assert where.sum() == len(rows) * len(columns)  # whole, without holes
+        assert where.sum() == len(rows) * len(columns)  # a full rectangle
         assert len(np.unique(picture)) == 2
 
 
-def test_a_gray_picture_of_three_channels_stays_gray() -> None:
+def test_gray_image_with_three_channels_stays_gray() -> None:
     rng = np.random.default_rng(3)
     images = np.repeat(rng.integers(0, 256, (20, 40, 56, 1), np.uint8), 3, axis=-1)
     keypoints = np.full((20, 15, 2), 20, np.float32)
@@ -155,8 +155,8 @@ def test_a_gray_picture_of_three_channels_stays_gray() -> None:
     assert np.array_equal(changed[..., 0], changed[..., 2])
 
 
-def test_the_middle_becomes_a_random_crop_with_its_keypoints() -> None:
-    """Of 7 x 5 px a square of 4 leaves 4 x 2 places to cut; the middle starts at row 0 and column 1."""
+def test_random_crop_replaces_the_middle_and_moves_the_keypoints() -> None:
+    """A square of 4 px has 4 x 2 positions in 7 x 5 px; the middle one starts at row 0 and column 1."""
     picture = np.arange(7 * 5, dtype=np.uint8).reshape(1, 5, 7, 1)
     images, keypoints = np.repeat(picture, 300, axis=0), np.full((300, 2, 2), [[3, 2], [6, 4]], np.float32)
     moved, points = random_crop(images, keypoints, 4, np.random.default_rng(0))
@@ -171,7 +171,7 @@ def test_the_middle_becomes_a_random_crop_with_its_keypoints() -> None:
     assert crops_per_face == {(top, left) for top in range(2) for left in range(4)}
 
 
-def test_pictures_no_larger_than_the_crop_stay_as_they_are() -> None:
+def test_images_no_larger_than_the_random_crop_are_unchanged() -> None:
     images, keypoints = faces_with_a_bright_dot(3, np.random.default_rng(0))
     moved, points = random_crop(images, keypoints, 224, np.random.default_rng(0))
     np.testing.assert_array_equal(moved, images)
@@ -179,7 +179,7 @@ def test_pictures_no_larger_than_the_crop_stay_as_they_are() -> None:
 
 
 @pytest.mark.parametrize("level", ["light", "strong"])
-def test_the_same_seed_gives_the_same_faces(level: str) -> None:
+def test_same_seed_gives_the_same_augmentation(level: str) -> None:
     images, keypoints = faces_with_a_bright_dot(5, np.random.default_rng(0))
     labelled = np.ones((5, 15), bool)
     a, b, c = (

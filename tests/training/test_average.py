@@ -1,4 +1,4 @@
-"""The mean of models of one network is a model folder like any other."""
+"""The average of models of one network is a normal model folder."""
 
 import json
 import shutil
@@ -41,7 +41,9 @@ def changed_copy(folder: Path, to: Path) -> None:
     (to / "manifest.json").write_text(json.dumps(loaded.manifest), encoding="utf-8")
 
 
-def test_the_mean_of_two_models(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_average_holds_the_mean_weights_of_two_models(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     first, second, mean = tmp_path / "first", tmp_path / "second", tmp_path / "mean"
     write_model_folder(first, "v2", sources=(0, 1), shape=(96, 96, 1))
     changed_copy(first, second)
@@ -56,8 +58,8 @@ def test_the_mean_of_two_models(data: Path, tmp_path: Path, capsys: pytest.Captu
     assert manifest["parameters"]["models"] == [str(first), str(second)]
 
 
-def test_evaluation_knows_the_data_of_an_average(data: Path, tmp_path: Path) -> None:
-    """The notes of evaluation compare the hashes in the manifests."""
+def test_manifest_of_an_average_names_the_training_data_of_its_models(data: Path, tmp_path: Path) -> None:
+    """Evaluation compares these hashes to note other training data."""
     write_model_folder(tmp_path / "a", shape=(96, 96, 1))
     average.main([str(tmp_path / "a"), str(tmp_path / "a"), "--data", str(data), "--out", str(tmp_path / "mean")])
     assert training_notes(load_model(tmp_path / "mean"), load_data(data)) == []
@@ -66,7 +68,7 @@ def test_evaluation_knows_the_data_of_an_average(data: Path, tmp_path: Path) -> 
     assert "data of model 1" not in hashes
 
 
-def test_only_models_of_one_network_have_a_mean(data: Path, tmp_path: Path) -> None:
+def test_models_of_different_networks_are_rejected(data: Path, tmp_path: Path) -> None:
     write_model_folder(tmp_path / "base", shape=(96, 96, 1))
     write_model_folder(tmp_path / "v1", "v1", shape=(96, 96, 1))
     out = ["--data", str(data), "--out", str(tmp_path / "out")]
@@ -82,7 +84,7 @@ def test_only_models_of_one_network_have_a_mean(data: Path, tmp_path: Path) -> N
     assert not (tmp_path / "out").exists()
 
 
-def test_the_data_folder_must_be_that_of_the_models(data: Path, tmp_path: Path) -> None:
+def test_data_folder_that_does_not_fit_the_models_is_rejected(data: Path, tmp_path: Path) -> None:
     write_model_folder(tmp_path / "a", shape=(48, 48, 1))
     with pytest.raises(InputError, match="the network is for face15 in 48 x 48 px; give the data folder"):
         average.main([str(tmp_path / "a"), str(tmp_path / "a"), "--data", str(data), "--out", str(tmp_path / "out")])

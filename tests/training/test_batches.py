@@ -1,4 +1,4 @@
-"""Batches depend on the seed and their number, and on nothing that came before."""
+"""A batch depends on the seed and its number only, not on earlier batches."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from training.targets import Targets
 
 @pytest.fixture
 def train() -> Targets:
-    """Ten faces; the picture of face i is all i, its keypoints all 10 + i."""
+    """Ten faces; all pixels of face i are i, all its coordinates 10 + i."""
     number = np.arange(10)
     images = np.ones((10, 32, 32, 1), np.uint8) * number.astype(np.uint8)[:, None, None, None]
     keypoints = (np.ones((10, 15, 2)) * (10 + number[:, None, None])).astype(np.float32)
@@ -26,7 +26,7 @@ def batches(train: Targets, augment: str = "none", seed: int = 0, first_epoch: i
     return Batches(train, recipe, FACE15.mirror, seed, first_epoch)
 
 
-def test_an_epoch_holds_each_face_once_with_its_own_keypoints(train: Targets) -> None:
+def test_an_epoch_has_each_face_once_with_its_own_keypoints(train: Targets) -> None:
     run = batches(train)
     assert (run.steps, len(run)) == (3, 18)
     for epoch in (0, 5):
@@ -42,7 +42,7 @@ def equal(a: tuple[Any, ...], b: tuple[Any, ...]) -> bool:
     return all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
 
 
-def test_a_batch_follows_from_seed_and_number_alone(train: Targets) -> None:
+def test_a_batch_depends_on_seed_and_number_only(train: Targets) -> None:
     first, again = batches(train, "strong", seed=1), batches(train, "strong", seed=1)
     for number in (2, 0, 1, 0):  # in any order, any number of times
         assert equal(first[number], again[number])
@@ -50,13 +50,13 @@ def test_a_batch_follows_from_seed_and_number_alone(train: Targets) -> None:
     assert not equal(first[0], batches(train, "strong", seed=2)[0])
 
 
-def test_a_resumed_run_meets_the_batches_of_the_unbroken_one(train: Targets) -> None:
-    unbroken, resumed = batches(train, "strong"), batches(train, "strong", first_epoch=4)
+def test_a_resumed_run_gets_the_batches_of_the_uninterrupted_run(train: Targets) -> None:
+    uninterrupted, resumed = batches(train, "strong"), batches(train, "strong", first_epoch=4)
     assert len(resumed) == 6
-    assert all(equal(unbroken[4 * 3 + number], resumed[number]) for number in range(6))
+    assert all(equal(uninterrupted[4 * 3 + number], resumed[number]) for number in range(6))
 
 
-def test_the_shards_of_three_processes_make_the_batch_of_one(train: Targets) -> None:
+def test_shards_of_three_processes_join_to_the_batch_of_one_process(train: Targets) -> None:
     """Batches of 4, 4 and 2 faces on 3 devices: 2 faces for each, then 1; the repeated ones have weight 0."""
     varied = train._replace(images=np.random.default_rng(0).integers(0, 256, train.images.shape, np.uint8))
     recipe = resolve("base", "default", {"batch_size": 4, "epochs": 1, "augment": "elastic", "crop_px": 28})
@@ -71,8 +71,8 @@ def test_the_shards_of_three_processes_make_the_batch_of_one(train: Targets) -> 
         assert not joined[2][faces:].any()
 
 
-def test_the_last_epochs_mirror_no_face(train: Targets) -> None:
-    """Faces that are dark on the left and bright on the right tell whether they were mirrored."""
+def test_last_epochs_mirror_no_face(train: Targets) -> None:
+    """Faces that are dark on the left and bright on the right show whether they were mirrored."""
     halves = train._replace(images=np.repeat(train.images * 0, 1, axis=0))
     halves.images[:, :, 16:] = 255
     run = batches(halves, "light", flip_epochs_fraction=2 / 3)
@@ -84,7 +84,7 @@ def test_the_last_epochs_mirror_no_face(train: Targets) -> None:
     assert [mirrored(epoch) > 0 for epoch in range(6)] == [True] * 4 + [False] * 2
 
 
-def test_an_epoch_takes_so_many_faces_of_a_group_and_others_in_the_next(train: Targets) -> None:
+def test_faces_per_group_limits_an_epoch_and_varies_the_faces(train: Targets) -> None:
     """Faces 0 to 5 are of one person, 6 to 9 of another; two of each make one batch of four."""
     run = batches(train, faces_per_group=2)
     assert (run.steps, len(run)) == (1, 6)
@@ -93,8 +93,8 @@ def test_an_epoch_takes_so_many_faces_of_a_group_and_others_in_the_next(train: T
     assert {face for epoch in seen for face in epoch} == set(range(10))
 
 
-def test_what_the_network_sees_is_cut_at_random(train: Targets) -> None:
-    """Pictures that get brighter by 1 from column to column tell where they were cut: 32 - 29 + 1 places."""
+def test_random_crops_have_all_positions_and_move_the_keypoints(train: Targets) -> None:
+    """Images that get brighter by 1 per column show where they were cropped: 32 - 29 + 1 positions."""
     columns = train._replace(images=np.zeros_like(train.images) + np.arange(32, dtype=np.uint8)[:, None])
     run = batches(columns, crop_px=29)
     shifts = set()

@@ -1,4 +1,4 @@
-"""Each exported format is the same network as `model.keras`, and the folder stays whole."""
+"""Each exported format predicts as `model.keras` does, and a failed export leaves the folder unchanged."""
 
 import json
 import shutil
@@ -22,7 +22,7 @@ from tests.models.folders import write_model_folder
 from training import export
 
 V2 = ROOT / "artifacts" / "pretrained" / "v2"
-tensorflow_alone = pytest.mark.skipif(
+tensorflow_only = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="Keras writes these files through TensorFlow alone"
 )
 
@@ -42,9 +42,9 @@ def session_of(path: Path) -> Any:
     return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
 
 
-@tensorflow_alone
+@tensorflow_only
 @pytest.mark.parametrize("network", ["base", "v2", "own"])
-def test_the_onnx_file_gives_what_keras_gives_for_any_number_of_images(
+def test_onnx_file_predicts_as_keras_for_any_number_of_images(
     network: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     own, folder = tmp_path / "own.py", tmp_path / "model"
@@ -64,9 +64,9 @@ def test_the_onnx_file_gives_what_keras_gives_for_any_number_of_images(
         np.testing.assert_allclose(by_onnx, model.predict(images, verbose=0), atol=1e-3)
 
 
-@tensorflow_alone
-def test_no_matrix_product_per_output_point_is_exported() -> None:
-    """Of v2's layers, only the map from features to offsets and errors is one."""
+@tensorflow_only
+def test_products_per_output_point_are_replaced_without_changing_predictions() -> None:
+    """In v2, only the layer that maps features to offsets and errors is such a product."""
     model = v2.build((48, 48, 1), keypoints=3)
     maps = model.get_layer("offsets_and_log_error")
     maps.set_weights([np.random.default_rng(0).normal(size=weight.shape) for weight in maps.get_weights()])
@@ -77,19 +77,19 @@ def test_no_matrix_product_per_output_point_is_exported() -> None:
     np.testing.assert_allclose(exported.predict(images, verbose=0), model.predict(images, verbose=0), rtol=1e-4)
 
 
-@tensorflow_alone
-def test_such_a_map_may_have_an_activation_and_no_bias() -> None:
+@tensorflow_only
+def test_replaced_products_may_have_an_activation_and_no_bias() -> None:
     inputs = keras.Input((3, 4))
     maps = keras.layers.EinsumDense("nmf,mfd->nmd", (3, 2), activation="relu", bias_axes=None)
     model = keras.Model(inputs, maps(inputs))
     values = np.random.default_rng(0).normal(size=(5, 3, 4)).astype(np.float32)
-    wanted = model.predict(values, verbose=0)
-    assert (wanted == 0).any()
-    np.testing.assert_allclose(export.without_small_products(model).predict(values, verbose=0), wanted, atol=1e-6)
+    expected = model.predict(values, verbose=0)
+    assert (expected == 0).any()
+    np.testing.assert_allclose(export.without_small_products(model).predict(values, verbose=0), expected, atol=1e-6)
 
 
-@tensorflow_alone
-def test_the_onnx_file_says_what_the_network_predicts_as_the_manifest_does(tmp_path: Path) -> None:
+@tensorflow_only
+def test_onnx_metadata_holds_the_model_description_of_the_manifest(tmp_path: Path) -> None:
     folder = tmp_path / "model"
     write_model_folder(folder, sources=(0, 1))
     before = read_manifest(folder, TRAIN)
@@ -105,14 +105,12 @@ def test_the_onnx_file_says_what_the_network_predicts_as_the_manifest_does(tmp_p
     assert from_json(json.loads(metadata[METADATA_KEY]), "") == load_model(folder).spec
 
 
-@tensorflow_alone
-def test_a_network_that_would_predict_something_else_is_not_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@tensorflow_only
+def test_onnx_file_with_other_predictions_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "model"
     write_model_folder(folder)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    from training import int8  # needs onnx, which is not there beside other backends
+    from training import int8  # needs onnx, which is not installed with other backends
 
     run_onnx = int8.run_onnx
     monkeypatch.setattr(int8, "run_onnx", lambda path, images: run_onnx(path, images) + 0.02)
@@ -121,8 +119,8 @@ def test_a_network_that_would_predict_something_else_is_not_written(
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
-@tensorflow_alone
-def test_only_a_whole_model_folder_is_exported(tmp_path: Path) -> None:
+@tensorflow_only
+def test_incomplete_model_folder_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such folder; make it with"):
         export.main([str(tmp_path / "none")])
     write_model_folder(tmp_path / "model")
@@ -142,8 +140,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter is deprecated")
-@tensorflow_alone
-def test_every_format_gives_what_keras_gives(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@tensorflow_only
+def test_all_formats_predict_as_keras(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     import tensorflow as tf
 
     folder = tmp_path / "v2"
@@ -156,7 +154,7 @@ def test_every_format_gives_what_keras_gives(data: Path, tmp_path: Path, capsys:
     lines = capsys.readouterr().out.splitlines()
     names = ["model.tflite", "saved_model", "model_int8.onnx"]
     assert [Path(line.partition(":")[0]).name for line in lines] == names
-    assert (folder / "model.onnx").read_bytes() == (V2 / "model.onnx").read_bytes()  # it was there
+    assert (folder / "model.onnx").read_bytes() == (V2 / "model.onnx").read_bytes()  # it existed before
 
     model = load_model(folder).model  # checks every file against its hash
     call = tf.lite.Interpreter(str(folder / "model.tflite")).get_signature_runner()
@@ -166,32 +164,32 @@ def test_every_format_gives_what_keras_gives(data: Path, tmp_path: Path, capsys:
     assert (taken.type, taken.shape[1:]) == ("tensor(float)", [96, 96, 1])
     for count in (1, 5):
         pictures = np.load(data / "test_images.npy")[:count]
-        wanted, floats = model.predict(pictures, verbose=0), pictures.astype(np.float32)
-        np.testing.assert_allclose(call(images=floats)["output_0"], wanted, atol=1e-3)
-        np.testing.assert_allclose(served.serve(floats), wanted, atol=1e-3)
+        expected, floats = model.predict(pictures, verbose=0), pictures.astype(np.float32)
+        np.testing.assert_allclose(call(images=floats)["output_0"], expected, atol=1e-3)
+        np.testing.assert_allclose(served.serve(floats), expected, atol=1e-3)
         by_int8 = session.run(None, {taken.name: floats})[0]
-        assert by_int8.shape == wanted.shape
-        assert 0 < np.abs(by_int8 - wanted).mean() < 0.15
+        assert by_int8.shape == expected.shape
+        assert 0 < np.abs(by_int8 - expected).mean() < 0.15
 
     metrics = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["metrics"]
     assert metrics["int8"]["calibration_faces"] == len(np.load(data / "train_images.npy"))
     assert abs(metrics["int8"]["val_mae_loss_px"]) < export.LARGEST_INT8_LOSS_PX
 
 
-def test_the_shipped_8_bit_file_is_small_and_predicts_as_the_float_file_does() -> None:
+def test_shipped_int8_file_is_small_and_predicts_as_the_float_file() -> None:
     pytest.importorskip("onnxruntime")
     assert (V2 / "model_int8.onnx").stat().st_size < 1.2e6
     images = dataset.read(64, seed=3).images
     exact, fast = Predictor("v2"), Predictor("v2", int8=True)
     assert (exact.spec, fast.path) == (fast.spec, V2 / "model_int8.onnx")
-    wanted, given = exact.predict_crops(images), fast.predict_crops(images)
-    assert wanted.expected_error is not None
-    assert given.expected_error is not None
-    assert np.abs(given.coordinates - wanted.coordinates).mean() < 0.1
-    assert np.abs(given.expected_error / wanted.expected_error - 1).mean() < 0.05
+    expected, predicted = exact.predict_crops(images), fast.predict_crops(images)
+    assert expected.expected_error is not None
+    assert predicted.expected_error is not None
+    assert np.abs(predicted.coordinates - expected.coordinates).mean() < 0.1
+    assert np.abs(predicted.expected_error / expected.expected_error - 1).mean() < 0.05
 
 
-def test_where_there_is_no_8_bit_file_it_says_how_to_write_one(tmp_path: Path) -> None:
+def test_missing_int8_file_error_says_how_to_write_it(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     with pytest.raises(
         InputError, match=r"model_int8\.onnx: no such file; write it with .*training\.export .*--int8 DATA"
@@ -201,8 +199,8 @@ def test_where_there_is_no_8_bit_file_it_says_how_to_write_one(tmp_path: Path) -
         Predictor(V2 / "model.onnx", int8=True)
 
 
-@tensorflow_alone
-def test_a_network_that_predicts_huge_values_is_to_be_trained_longer(tmp_path: Path) -> None:
+@tensorflow_only
+def test_export_of_a_network_with_huge_predictions_suggests_longer_training(tmp_path: Path) -> None:
     """The bias of its last layer is 2e6, times the side of the image."""
     folder = tmp_path / "model"
     model = write_model_folder(folder)
@@ -214,8 +212,8 @@ def test_a_network_that_predicts_huge_values_is_to_be_trained_longer(tmp_path: P
         export.difference_px(model, spec, tmp_path / "model.onnx", "ONNX", export.write_onnx)
 
 
-@tensorflow_alone
-def test_what_cannot_be_made_8_bit_leaves_the_folder_as_it_was(
+@tensorflow_only
+def test_failed_int8_export_leaves_the_folder_unchanged(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, own = tmp_path / "model", tmp_path / "own.py"
@@ -241,7 +239,7 @@ def test_what_cannot_be_made_8_bit_leaves_the_folder_as_it_was(
 
 @pytest.mark.any_backend
 @pytest.mark.skipif(keras.backend.backend() == "tensorflow", reason="TensorFlow writes them")
-def test_another_backend_is_one_line(tmp_path: Path) -> None:
+def test_unsupported_backend_is_a_one_line_error(tmp_path: Path) -> None:
     write_model_folder(tmp_path / "model")
     with pytest.raises(InputError, match=r"^KERAS_BACKEND=\w+: cannot write ONNX, LiteRT and SavedModel files"):
         export.export(tmp_path / "model", litert=True, savedmodel=True)

@@ -1,4 +1,4 @@
-"""Frozen layers that are run once: the same result, the cut, and what is refused."""
+"""Caching the output of frozen layers: the result, where the network is split, and what is rejected."""
 
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ SHAPE = (16, 16, 1)
 
 @pytest.fixture
 def command(small_data: Path, tmp_path: Path) -> list[str]:
-    """How a small network with frozen layers is trained, all but `--out`."""
+    """The arguments that train a small network with frozen layers, without `--out`."""
     network = tmp_path / "network.py"
     network.write_text(NETWORK, encoding="utf-8")
     return [str(network), "--data", str(small_data), *QUICK]
@@ -66,7 +66,7 @@ def faces(count: int) -> Any:
 
 
 def last_frozen(model: keras.Model) -> str:
-    """Returns the name of the last layer that is run once; checks that both parts do what the network does."""
+    """Returns the last layer that is run once; checks that both parts together equal the network."""
     images = faces(3)
     before, predicted = [np.array(value) for value in model.get_weights()], model.predict(images, verbose=0)
     first, head = split(model, RECIPE, images)
@@ -77,7 +77,7 @@ def last_frozen(model: keras.Model) -> str:
 
 
 @pytest.mark.any_backend
-def test_the_result_is_that_of_a_run_without_it(
+def test_cached_features_give_the_result_of_a_normal_run(
     command: list[str],
     small_data: Path,
     tmp_path: Path,
@@ -93,7 +93,7 @@ def test_the_result_is_that_of_a_run_without_it(
 
     monkeypatch.setattr(frozen, "features", counted)
     usual, cached = tmp_path / "usual", tmp_path / "cached"
-    keras.utils.clear_session()  # for the same names of layers
+    keras.utils.clear_session()  # so that both runs have the same layer names
     main([*command, "--out", str(usual)])
     keras.utils.clear_session()
     capsys.readouterr()
@@ -108,26 +108,26 @@ def test_the_result_is_that_of_a_run_without_it(
     assert (cached / "summary.txt").read_bytes() == (usual / "summary.txt").read_bytes()
     tables = [pd.read_csv(folder / "history.csv") for folder in (usual, cached)]
     pd.testing.assert_frame_equal(*tables, check_exact=False, atol=1e-4, rtol=0)
-    assert tables[0]["val_mae"].iloc[-1] < tables[0]["val_mae"].iloc[0]  # it did learn
+    assert tables[0]["val_mae"].iloc[-1] < tables[0]["val_mae"].iloc[0]  # training had an effect
     manifests = [read_manifest(folder, TRAIN) for folder in (usual, cached)]
     assert [manifest["parameters"]["cache_frozen"] for manifest in manifests] == [False, True]
     assert {path.name for path in tmp_path.iterdir()} == {"network.py", "usual", "cached"}
 
 
 @pytest.mark.long
-def test_killed_it_ends_where_the_unbroken_run_ends(command: list[str], tmp_path: Path) -> None:
+def test_cached_run_killed_and_resumed_gives_the_uninterrupted_result(command: list[str], tmp_path: Path) -> None:
     cached = [*command, "--cache-frozen"]
-    main([*cached, "--out", str(tmp_path / "unbroken")])
+    main([*cached, "--out", str(tmp_path / "uninterrupted")])
     killed = ["--out", str(tmp_path / "killed")]
     assert train_process([*cached, *killed], KILLED_IN_THE_MIDDLE_OF_AN_EPOCH) == -9
     assert [path.name for path in (tmp_path / "killed.unfinished").iterdir()] == ["state.npz"]
     with pytest.raises(InputError, match=r"was started with cache_frozen True, not False; use the same settings"):
         main([*command, *killed, "--resume"])
     main([*cached, *killed, "--resume"])
-    assert same(tmp_path / "unbroken", tmp_path / "killed")
+    assert same(tmp_path / "uninterrupted", tmp_path / "killed")
 
 
-def test_half_precision_of_the_features_is_kept(command: list[str], tmp_path: Path) -> None:
+def test_cached_features_of_mixed_precision_give_the_result_of_a_normal_run(command: list[str], tmp_path: Path) -> None:
     half = [*command, "--epochs", "1", "--precision", "mixed_bfloat16"]
     main([*half, "--out", str(tmp_path / "usual")])
     main([*half, "--out", str(tmp_path / "cached"), "--cache-frozen"])
@@ -141,27 +141,29 @@ def test_half_precision_of_the_features_is_kept(command: list[str], tmp_path: Pa
         (["--crop-px", "16"], "--crop-px 16 changes the images in every epoch; use --crop-px 0"),
     ],
 )
-def test_images_that_change_are_refused(options: list[str], message: str, command: list[str], tmp_path: Path) -> None:
+def test_options_that_change_the_images_in_every_epoch_are_rejected(
+    options: list[str], message: str, command: list[str], tmp_path: Path
+) -> None:
     arguments = [*command, *options, "--epochs", "1", "--cache-frozen", "--out", str(tmp_path / "out")]
     with pytest.raises(InputError, match=f"^--cache-frozen: {message}$"):
         main(arguments)
     assert [path.name for path in tmp_path.iterdir()] == ["network.py"]
 
 
-def test_a_network_that_trains_all_its_layers_is_refused(small_data: Path, tmp_path: Path) -> None:
+def test_network_without_frozen_layers_is_rejected(small_data: Path, tmp_path: Path) -> None:
     arguments = ["base", "--data", str(small_data), "--out", str(tmp_path / "out"), *QUICK, "--cache-frozen"]
     with pytest.raises(InputError, match=r"--cache-frozen: the network has no frozen layers, .*; omit it$"):
         main(arguments)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_several_devices_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_devices_are_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(distribution, "shard", lambda: distribution.Shard(devices=2))
     with pytest.raises(InputError, match="--cache-frozen: trains on one device of one process only"):
         split(network(convolution("a")), RECIPE, faces(2))
 
 
-def test_vgg16_is_cut_after_its_last_pooling() -> None:
+def test_vgg16_is_split_after_its_last_pooling_layer() -> None:
     images = np.random.default_rng(0).integers(0, 256, (2, 96, 96, 1), np.uint8)
     first, head = split(vgg16.build((96, 96, 1), 15), RECIPE, images)
     assert (first.layers[-1].name, first.output_shape) == ("features", (None, 3, 3, 512))
@@ -171,7 +173,7 @@ def test_vgg16_is_cut_after_its_last_pooling() -> None:
 
 
 @pytest.mark.any_backend
-def test_the_cut_is_the_last_tensor_that_all_paths_pass_and_that_is_constant() -> None:
+def test_network_is_split_at_the_last_constant_tensor_on_all_paths() -> None:
     layers = keras.layers
     frozen_norm, norm = layers.BatchNormalization(trainable=False), layers.BatchNormalization(center=False, scale=False)
     assert last_frozen(network(lambda x: frozen_norm(convolution("a")(x)))) == "flat"
@@ -186,7 +188,7 @@ def test_the_cut_is_the_last_tensor_that_all_paths_pass_and_that_is_constant() -
     assert last_frozen(network(residual)) == "a"
 
 
-def test_nested_and_sequential_networks() -> None:
+def test_nested_and_sequential_networks_are_split() -> None:
     inner = keras.Input(SHAPE)
     body = keras.Model(inner, keras.layers.BatchNormalization()(convolution("a")(inner)))
     body.trainable = False
@@ -201,7 +203,7 @@ def test_nested_and_sequential_networks() -> None:
         split(everything, RECIPE, faces(2))
 
 
-def test_noise_that_no_layer_shows_is_found() -> None:
+def test_custom_layer_with_noise_is_not_constant() -> None:
     class Noise(keras.layers.Layer):  # type: ignore[misc]
         def call(self, x: Any, training: bool = False) -> Any:
             return x + keras.random.normal(keras.ops.shape(x), seed=1) if training else x
@@ -212,7 +214,7 @@ def test_noise_that_no_layer_shows_is_found() -> None:
     assert not is_constant(keras.Model(images, Noise()(x)), faces(2))
 
 
-def test_features_are_those_of_the_layers_and_leave_no_file(tmp_path: Path) -> None:
+def test_features_equal_the_layer_output_and_leave_no_file(tmp_path: Path) -> None:
     images = faces(5)
     first, _ = split(network(convolution("a")), RECIPE, images)
     kept = features(first, images, 2, tmp_path)  # the last batch is smaller

@@ -1,4 +1,4 @@
-"""Quantization keeps what a network computes, and chooses which of its parts have 8 bits."""
+"""Quantization keeps the output of a network and chooses which of its parts have 8 bits."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ IMAGES = np.random.default_rng(1).normal(size=(2, 3, 8, 8)).astype(np.float32)
 def pool_and_convolution(
     strides: int = 2, *, pool_is_output: bool = False, pool: dict[str, Any] = NO_OPTIONS, **convolution: Any
 ) -> Any:
-    """An average over squares of 2 px and a 1 x 1 convolution of it, with further attributes of both."""
+    """Returns average pooling over 2 x 2 px and a 1 x 1 convolution of it, with further attributes of both."""
     outputs = ["y", *(["pooled"] if pool_is_output else [])]
     graph = helper.make_graph(
         [
@@ -44,14 +44,14 @@ def output(model: Any) -> Float32:
     return np.asarray(session.run(["y"], {"x": IMAGES})[0])
 
 
-def test_an_average_and_a_convolution_become_one_larger_convolution_with_the_same_values() -> None:
+def test_average_pooling_and_convolution_merge_into_one_equal_convolution() -> None:
     model = pool_and_convolution()
     averages = IMAGES.reshape(2, 3, 4, 2, 4, 2).mean(axis=(3, 5))
-    by_hand = np.einsum("fc,nchw->nfhw", WEIGHTS[..., 0, 0], averages) + BIAS[:, None, None]
-    np.testing.assert_allclose(output(model), by_hand, atol=1e-5)
+    expected = np.einsum("fc,nchw->nfhw", WEIGHTS[..., 0, 0], averages) + BIAS[:, None, None]
+    np.testing.assert_allclose(output(model), expected, atol=1e-5)
     pools_into_convolutions(model.graph)
     assert [node.op_type for node in model.graph.node] == ["Conv"]
-    np.testing.assert_allclose(output(model), by_hand, atol=1e-5)
+    np.testing.assert_allclose(output(model), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -66,13 +66,13 @@ def test_an_average_and_a_convolution_become_one_larger_convolution_with_the_sam
         pool_and_convolution(dilations=[2, 2]),
     ],
 )
-def test_other_averages_stay(model: Any) -> None:
+def test_other_average_poolings_are_unchanged(model: Any) -> None:
     before = model.SerializeToString()
     pools_into_convolutions(model.graph)
     assert model.SerializeToString() == before
 
 
-def test_a_node_feeds_those_that_its_values_reach() -> None:
+def test_node_feeds_the_nodes_that_its_output_reaches() -> None:
     names = [("Conv", "a", "b"), ("Relu", "b", "c"), ("Softmax", "c", "d"), ("Conv", "a", "e"), ("Relu", "e", "f")]
     graph = helper.make_graph([helper.make_node(op, [i], [o]) for op, i, o in names], "two branches", [], [])
     assert feeds(graph, 0, ("Softmax",))
@@ -80,8 +80,8 @@ def test_a_node_feeds_those_that_its_values_reach() -> None:
     assert not feeds(graph, 3, ("Conv", "Softmax"))
 
 
-def test_the_attention_has_8_bits_and_the_first_convolution_has_not() -> None:
-    """In the shipped file, the weights of a layer of 8 bits pass a node that gives them as floats."""
+def test_all_convolutions_but_the_first_have_8_bits_in_the_shipped_file() -> None:
+    """In the file, the weights of a layer of 8 bits pass through a node that converts them to floats."""
     graph = onnx.load(ROOT / "artifacts" / "pretrained" / "v2" / "model_int8.onnx").graph
     restored = {node.output[0] for node in graph.node if node.op_type == "DequantizeLinear"}
     first, *others = [node for node in graph.node if node.op_type == "Conv"]

@@ -1,4 +1,4 @@
-"""A recipe is what its name says, with the choices put in its place; what the learning rate does with it."""
+"""Recipes: the values of each, options that replace them, and the learning rate schedule."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from training.core import TrainingConfig, compile_model, train
 from training.recipes import CHOICES, RECIPES, resolve
 
 
-def test_a_network_s_own_recipe_is_its_default_and_choices_replace_its_values() -> None:
+def test_default_recipe_depends_on_the_network_and_options_replace_its_values() -> None:
     assert resolve("v2") == RECIPES["v2"]
     assert resolve("base") == resolve("my_own") == RECIPES["default"]
     changed = resolve("base", "published", {"epochs": 3, "loss": None})
@@ -22,8 +22,8 @@ def test_a_network_s_own_recipe_is_its_default_and_choices_replace_its_values() 
     assert resolve("v2", None, {"schedule": "constant"}).warmup_epochs == 0
 
 
-def test_a_recipe_carries_its_own_name_and_is_written_with_it() -> None:
-    """Also where some of its values were replaced; `name` is no choice and no key of its own."""
+def test_recipe_has_its_name_in_the_written_parameters() -> None:
+    """Also if some of its values were replaced; `name` is not a key of its own."""
     assert [recipe.name for recipe in RECIPES.values()] == list(RECIPES)
     for name, recipe in (("v2", resolve("v2")), ("published", resolve("v1", "published", {"epochs": 3}))):
         parameters = recipe.parameters()
@@ -32,7 +32,7 @@ def test_a_recipe_carries_its_own_name_and_is_written_with_it() -> None:
         assert parameters["epochs"] == recipe.epochs
 
 
-def test_what_was_published_goes_by_the_name_of_its_network() -> None:
+def test_published_recipes_have_the_names_of_their_networks() -> None:
     """Loss, learning rate, faces in a batch, epochs, and the side of the random crop."""
     published = {
         "vgg16": ("mae", 1e-4, 16, 10, 0),
@@ -49,38 +49,38 @@ def test_what_was_published_goes_by_the_name_of_its_network() -> None:
     assert resolve("cnn5", "default", {"learning_rate": 8e-4}) == RECIPES["default"]
 
 
-def test_fine_tuning_starts_from_a_shipped_model_by_its_name_or_from_a_path() -> None:
+def test_fine_tuning_starts_from_the_name_of_a_shipped_model_or_a_path() -> None:
     recipe = resolve("v2", "finetune", {"initial_weights": "v2-68"})
     assert Path(recipe.initial_weights) == shipped()["v2-68"]
     assert (recipe.loss, recipe.monitor) == ("laplace", "val_mae")
     assert resolve("v2", "finetune", {"initial_weights": "./v2"}).initial_weights == "./v2"
 
 
-def test_networks_without_an_expected_error_are_fine_tuned_by_squares() -> None:
+def test_networks_without_expected_error_are_fine_tuned_with_mse() -> None:
     assert resolve("base", "finetune").loss == "mse"
     assert resolve("base", "finetune", {"loss": "mae"}).loss == "mae"
 
 
-def test_fine_tuning_needs_weights_to_start_from(tmp_path: Path) -> None:
+def test_fine_tuning_needs_initial_weights(tmp_path: Path) -> None:
     config = TrainingConfig("v2", resolve("v2", "finetune"), tmp_path)
     with pytest.raises(InputError, match=r"--recipe finetune: .* add --initial-weights NAME or DIR"):
         train(config, tmp_path / "out")
 
 
-def test_the_names_of_losses_and_augmentations_are_those_that_exist() -> None:
+def test_choices_list_the_existing_losses_and_augmentations() -> None:
     assert set(CHOICES["loss"]) == set(losses.LOSSES)
     assert set(CHOICES["augment"]) == set(augment.LEVELS)
     with pytest.raises(InputError, match="--loss l0: no such choice; give one of mse, mae, huber, wing, laplace"):
         resolve("base", None, {"loss": "l0"})
 
 
-def test_the_best_epoch_of_a_likelihood_is_told_by_the_error() -> None:
+def test_best_epoch_of_v2_is_chosen_by_validation_mae() -> None:
     assert [RECIPES[name].monitor for name in ("default", "v2")] == ["val_loss", "val_mae"]
 
 
 @pytest.mark.parametrize(("epochs", "warm"), [(20, 2), (2, 1), (1, 0)])
-def test_the_learning_rate_rises_from_0_and_falls_back_to_0(epochs: int, warm: int) -> None:
-    """Over two epochs of the v2 recipe; fewer epochs leave at least half of them to train in."""
+def test_learning_rate_rises_from_0_and_falls_to_0(epochs: int, warm: int) -> None:
+    """The v2 recipe warms up for two epochs; short runs warm up for at most half of their epochs."""
     recipe = resolve("v2", None, {"epochs": epochs, "loss": "mae"})
     model, steps = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)]), 10
     compile_model(model, recipe, steps)

@@ -1,4 +1,4 @@
-"""The training stage, run as a user runs it: the folder it leaves, seeds, kills and resumes, bad input."""
+"""The training stage, run as users run it: its output folder, seeds, killed and resumed runs, bad input."""
 
 import csv
 import dataclasses
@@ -31,9 +31,9 @@ from training.recipes import resolve
 from training.train import main, train
 
 QUICK = ["--epochs", "3", "--learning-rate", "1e-3", "--batch-size", "16"]
-NARROW = ["--width", "0.34"]  # a v2 of a tenth of its parameters
+NARROW = ["--width", "0.34"]  # a v2 with a tenth of the parameters
 
-# Each program really kills itself, as `kill -9` would, at a moment that is hard to hit from outside.
+# Each program kills itself, as `kill -9` would, at a moment that is hard to hit from outside.
 KILLED_IN_THE_MIDDLE_OF_A_SAVE = """
 import numpy as np
 whole, calls = np.savez, []
@@ -82,32 +82,34 @@ def weights(folder: Path) -> list[Any]:
 
 
 def same(a: Path, b: Path) -> bool:
-    """The weights bit for bit, and every figure of every epoch."""
+    """Returns whether the weights are equal bit for bit, and all figures of all epochs as well."""
     equal = all(np.array_equal(x, y) for x, y in zip(weights(a), weights(b), strict=True))
     return equal and (a / "history.csv").read_bytes() == (b / "history.csv").read_bytes()
 
 
 @pytest.mark.long
-def test_a_run_killed_three_times_ends_where_the_unbroken_run_ends(small_data: Path, tmp_path: Path) -> None:
-    unbroken, killed = tmp_path / "unbroken", tmp_path / "killed"
+def test_run_killed_three_times_and_resumed_gives_the_uninterrupted_result(small_data: Path, tmp_path: Path) -> None:
+    uninterrupted, killed = tmp_path / "uninterrupted", tmp_path / "killed"
     common = ["base", "--data", str(small_data), *QUICK, "--seed", "5"]
-    main([*common, "--out", str(unbroken)])
+    main([*common, "--out", str(uninterrupted)])
 
-    broken = [*common, "--out", str(killed)]
-    assert train_process(broken, KILLED_IN_THE_MIDDLE_OF_A_SAVE) == -9
+    interrupted = [*common, "--out", str(killed)]
+    assert train_process(interrupted, KILLED_IN_THE_MIDDLE_OF_A_SAVE) == -9
     assert not killed.exists()
-    assert train_process([*broken, "--resume"], KILLED_IN_THE_MIDDLE_OF_AN_EPOCH) == -9
-    assert train_process([*broken, "--resume"], KILLED_WHILE_THE_MODEL_IS_WRITTEN) == -9
+    assert train_process([*interrupted, "--resume"], KILLED_IN_THE_MIDDLE_OF_AN_EPOCH) == -9
+    assert train_process([*interrupted, "--resume"], KILLED_WHILE_THE_MODEL_IS_WRITTEN) == -9
     assert not killed.exists()
-    main([*broken, "--resume"])
-    assert same(unbroken, killed)
-    metrics = [read_manifest(folder, TRAIN)["metrics"] for folder in (unbroken, killed)]
+    main([*interrupted, "--resume"])
+    assert same(uninterrupted, killed)
+    metrics = [read_manifest(folder, TRAIN)["metrics"] for folder in (uninterrupted, killed)]
     assert metrics[0]["best_epoch"] == metrics[1]["best_epoch"]
-    assert {p.name for p in tmp_path.iterdir() if not p.name.startswith(".")} == {"unbroken", "killed"}
+    assert {p.name for p in tmp_path.iterdir() if not p.name.startswith(".")} == {"uninterrupted", "killed"}
 
 
 @pytest.mark.any_backend
-def test_the_folder_a_run_leaves(small_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_run_writes_model_history_curves_summary_and_manifest(
+    small_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "v1"
     main(["v1", "--data", str(small_data), "--out", str(out), *QUICK])
     assert sorted(p.name for p in out.iterdir()) == [
@@ -131,7 +133,7 @@ def test_the_folder_a_run_leaves(small_data: Path, tmp_path: Path, capsys: pytes
     assert "\nval has 8 faces in 1 group: too few to find the best epoch reliably\n" in printed
     lines = re.findall(r"^epoch (\d)/3: loss \S+, val_loss (\S+), val_mae (\S+), \d+\.\d s$", printed, re.MULTILINE)
     figures = [(row["epoch"], f"{float(row['val_loss']):.4g}", f"{float(row['val_mae']):.4g}") for row in history]
-    assert lines == figures[1:]  # where the output is no terminal
+    assert lines == figures[1:]  # one line per epoch, because the output is not a terminal
     assert "epoch 0/3: val_loss {1}, val_mae {2} (before training)\n".format(*figures[0]) in printed
     assert (history[0]["loss"], history[0]["mae"]) == ("", "")
 
@@ -143,16 +145,16 @@ def test_the_folder_a_run_leaves(small_data: Path, tmp_path: Path, capsys: pytes
 
 
 @pytest.mark.long
-def test_several_seeds_give_what_each_gives_alone(
+def test_seeds_gives_the_same_models_as_separate_runs(
     small_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = ["base", "--data", str(small_data), *QUICK]
     main([*run, "--out", str(tmp_path / "alone"), "--seed", "6"])
     several = [*run, "--out", str(tmp_path / "base"), "--seed", "5", "--seeds", "2"]
-    broken = KILLED_WHILE_THE_MODEL_IS_WRITTEN.replace(
+    kill_second_seed = KILLED_WHILE_THE_MODEL_IS_WRITTEN.replace(
         "lambda *arguments:", "lambda path, *_: 'seed6' in str(path) and"
     )
-    assert train_process(several, broken) == -9
+    assert train_process(several, kill_second_seed) == -9
     assert {p.name for p in tmp_path.iterdir() if p.name.startswith("base")} == {"base_seed5", "base_seed6.unfinished"}
     capsys.readouterr()
     main([*several, "--resume"])
@@ -161,28 +163,28 @@ def test_several_seeds_give_what_each_gives_alone(
     assert not same(tmp_path / "base_seed5", tmp_path / "alone")
 
 
-def test_a_seed_gives_one_result_and_another_seed_another(small_data: Path, tmp_path: Path) -> None:
+def test_result_depends_on_the_seed_and_on_initial_weights(small_data: Path, tmp_path: Path) -> None:
     for name, seed in (("a", "1"), ("b", "1"), ("c", "2")):
         main(["base", "--data", str(small_data), "--out", str(tmp_path / name), *QUICK, "--seed", seed])
     assert same(tmp_path / "a", tmp_path / "b")
     assert not same(tmp_path / "a", tmp_path / "c")
 
-    # Initial weights are where training starts: a step too small to matter leaves them where they are.
+    # Training starts from the initial weights: a tiny learning rate leaves them practically unchanged.
     start = ["--initial-weights", str(tmp_path / "a" / "model.keras"), "--learning-rate", "1e-12", "--epochs", "1"]
     main(["base", "--data", str(small_data), "--out", str(tmp_path / "d"), *start])
     assert all(
         np.allclose(x, y, atol=1e-6) for x, y in zip(weights(tmp_path / "a"), weights(tmp_path / "d"), strict=True)
     )
-    (tmp_path / "torn.keras").write_bytes(b"PK and no more")
-    torn = ["--initial-weights", str(tmp_path / "torn.keras")]
-    with pytest.raises(InputError, match=r"torn\.keras: cannot be loaded"):
-        main(["base", "--data", str(small_data), "--out", str(tmp_path / "e"), *torn])
+    (tmp_path / "damaged.keras").write_bytes(b"PK and no more")
+    damaged = ["--initial-weights", str(tmp_path / "damaged.keras")]
+    with pytest.raises(InputError, match=r"damaged\.keras: cannot be loaded"):
+        main(["base", "--data", str(small_data), "--out", str(tmp_path / "e"), *damaged])
     with pytest.raises(InputError, match=r"a: holds .*a.model\.keras and would be replaced"):
         main(["base", "--data", str(small_data), "--out", str(tmp_path / "a"), *start])
 
 
 def spoil(capsys: pytest.CaptureFixture[str], data: Path, good: Path, spoiled: Path, *options: str) -> str:
-    """Trains a network, then for two epochs more with a far too high learning rate; returns what this prints."""
+    """Trains a network, then two epochs more with a far too high learning rate; returns the output of these."""
     main(["base", "--data", str(data), "--out", str(good), *QUICK])
     rate = ["--learning-rate", "0.5", "--epochs", "2", "--schedule", "constant"]
     capsys.readouterr()
@@ -191,10 +193,10 @@ def spoil(capsys: pytest.CaptureFixture[str], data: Path, good: Path, spoiled: P
 
 
 @pytest.mark.any_backend
-def test_fine_tuning_ends_no_worse_than_it_began(
+def test_fine_tuning_keeps_the_initial_weights_if_no_epoch_is_better(
     small_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A learning rate that is far too high spoils a trained network; the weights that it began with are kept."""
+    """A far too high learning rate spoils a trained network; its initial weights are kept."""
     good, tuned = tmp_path / "good", tmp_path / "tuned"
     printed = spoil(capsys, small_data, good, tuned, "--batch-size", "16")
     assert "2 epochs in" in printed
@@ -205,10 +207,8 @@ def test_fine_tuning_ends_no_worse_than_it_began(
     assert all(np.array_equal(x, y) for x, y in zip(weights(good), weights(tuned), strict=True))
 
 
-def test_the_last_epoch_is_kept_on_request(
-    small_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The second epoch of a far too high learning rate is worse than the start, and nothing stops before it."""
+def test_keep_last_keeps_the_last_epoch(small_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The second epoch with a far too high learning rate is worse than the start, and early stopping does not apply."""
     last = tmp_path / "last"
     printed = spoil(capsys, small_data, tmp_path / "good", last, "--keep", "last", "--patience", "1")
     assert "; the last is kept: validation MAE" in printed
@@ -222,36 +222,36 @@ def test_the_last_epoch_is_kept_on_request(
     assert np.abs(found - val.keypoints)[val.labelled].mean() == pytest.approx(metrics["val_mae_px"], rel=1e-5)
 
 
-def test_the_start_counts_as_an_epoch_for_early_stopping(small_data: Path, tmp_path: Path) -> None:
-    """No epoch is better than a trained network; one is waited for, broken off or not."""
+def test_early_stopping_counts_the_initial_weights_as_an_epoch(small_data: Path, tmp_path: Path) -> None:
+    """No epoch is better than the trained network, so training stops after one, even if it is killed and resumed."""
     good = tmp_path / "good"
     main(["base", "--data", str(small_data), "--out", str(good), *QUICK])
     spoil = ["base", "--data", str(small_data), "--initial-weights", str(good), "--learning-rate", "0.5",
              "--batch-size", "16", "--epochs", "4", "--patience", "1"]  # fmt: skip
-    main([*spoil, "--out", str(tmp_path / "unbroken")])
+    main([*spoil, "--out", str(tmp_path / "uninterrupted")])
     assert train_process([*spoil, "--out", str(tmp_path / "killed")], KILLED_WHILE_THE_MODEL_IS_WRITTEN) == -9
     main([*spoil, "--out", str(tmp_path / "killed"), "--resume"])
-    assert same(tmp_path / "unbroken", tmp_path / "killed")
+    assert same(tmp_path / "uninterrupted", tmp_path / "killed")
     assert read_manifest(tmp_path / "killed", TRAIN)["metrics"]["epochs"] == 1
 
 
-def test_a_run_killed_in_its_first_epoch_is_in_nobody_s_way(
+def test_run_killed_in_its_first_epoch_starts_over_with_or_without_resume(
     small_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With --resume it begins again, and so it does without, under whatever settings."""
+    """It starts over with --resume, and also without it and with other settings."""
     run = ["base", "--data", str(small_data), *QUICK, "--seed", "5"]
-    main([*run, "--out", str(tmp_path / "unbroken")])
+    main([*run, "--out", str(tmp_path / "uninterrupted")])
     for name, flags, settings in (("a", ["--resume"], []), ("b", [], ["--epochs", "1"])):
         assert train_process([*run, "--out", str(tmp_path / name)], KILLED_IN_THE_FIRST_EPOCH) == -9
         assert (tmp_path / f"{name}.unfinished").is_dir()
         capsys.readouterr()
         main([*run, "--out", str(tmp_path / name), *flags, *settings])
         assert ("starting over: no epoch was finished\n" in capsys.readouterr().out) == bool(flags)
-    assert same(tmp_path / "unbroken", tmp_path / "a")
+    assert same(tmp_path / "uninterrupted", tmp_path / "a")
     assert read_manifest(tmp_path / "b", TRAIN)["metrics"]["epochs"] == 1
 
 
-def test_resuming_needs_an_unfinished_run_with_the_same_settings(small_data: Path, tmp_path: Path) -> None:
+def test_resume_needs_an_unfinished_run_with_the_same_settings(small_data: Path, tmp_path: Path) -> None:
     out = ["--data", str(small_data), "--out", str(tmp_path / "base")]
     with pytest.raises(InputError, match="no unfinished run"):
         main(["base", *out, "--resume"])
@@ -265,7 +265,7 @@ def test_resuming_needs_an_unfinished_run_with_the_same_settings(small_data: Pat
 
 
 @pytest.mark.any_backend
-def test_a_run_that_diverges_says_so_and_leaves_nothing_in_the_way(small_data: Path, tmp_path: Path) -> None:
+def test_diverging_run_is_reported_and_leaves_no_files(small_data: Path, tmp_path: Path) -> None:
     run = ["base", "--data", str(small_data), "--out", str(tmp_path / "base"), *QUICK, "--epochs", "1"]
     with pytest.raises(InputError, match=r"diverged in epoch 1.*lower --learning-rate"):
         main([*run, "--learning-rate", "1e20"])
@@ -273,7 +273,7 @@ def test_a_run_that_diverges_says_so_and_leaves_nothing_in_the_way(small_data: P
     main(run)
 
 
-def test_a_network_that_predicts_no_numbers_before_training_is_refused(small_data: Path, tmp_path: Path) -> None:
+def test_network_that_predicts_nan_before_training_is_rejected(small_data: Path, tmp_path: Path) -> None:
     own = tmp_path / "own.py"
     own.write_text(OWN.replace("Dense(2 * keypoints)", "Dense(2 * keypoints, bias_initializer=NAN)")
                    + "\nNAN = keras.initializers.Constant(float('nan'))\n", encoding="utf-8")  # fmt: skip
@@ -282,7 +282,7 @@ def test_a_network_that_predicts_no_numbers_before_training_is_refused(small_dat
     assert list(tmp_path.iterdir()) == [own]
 
 
-def test_a_stage_never_deletes_what_it_reads_or_what_another_wrote(small_data: Path, tmp_path: Path) -> None:
+def test_out_must_not_replace_an_input_or_the_output_of_another_stage(small_data: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="and would be replaced"):
         main(["base", "--data", str(small_data), "--out", str(small_data)])
     other = tmp_path / "data"
@@ -291,7 +291,7 @@ def test_a_stage_never_deletes_what_it_reads_or_what_another_wrote(small_data: P
         main(["base", "--data", str(small_data), "--out", str(other)])
 
 
-def test_bad_data_folders_are_told_in_one_line(small_data: Path, tmp_path: Path) -> None:
+def test_bad_data_folders_are_rejected(small_data: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such folder; make it with"):
         main(["base", "--data", str(tmp_path / "none"), "--out", str(tmp_path / "out")])
     copy = tmp_path / "copy"
@@ -310,7 +310,7 @@ def test_bad_data_folders_are_told_in_one_line(small_data: Path, tmp_path: Path)
     assert not list(tmp_path.glob("*out*"))
 
 
-def test_a_model_file_holds_no_optimizer(small_data: Path, tmp_path: Path) -> None:
+def test_model_file_contains_no_optimizer_state(small_data: Path, tmp_path: Path) -> None:
     main(["base", "--data", str(small_data), "--out", str(tmp_path / "base"), *QUICK, "--epochs", "1"])
     weights_bytes = 4 * read_manifest(tmp_path / "base", TRAIN)["metrics"]["parameters"]
     with zipfile.ZipFile(tmp_path / "base" / "model.keras") as archive:
@@ -319,24 +319,26 @@ def test_a_model_file_holds_no_optimizer(small_data: Path, tmp_path: Path) -> No
 
 @pytest.fixture(scope="module")
 def v2_command(data_48: Path, extra_48: Path) -> list[str]:
-    """How a small v2 is trained on two data folders, all but `--out`."""
+    """The arguments that train a small v2 on two data folders, without `--out`."""
     return ["v2", "--data", str(data_48), "--extra-data", str(extra_48), *QUICK, *NARROW, "--seed", "5"]
 
 
 @pytest.fixture(scope="module")
 def v2_folder(v2_command: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The model folder that this command leaves."""
+    """The model folder that this command writes."""
     out = tmp_path_factory.mktemp("models") / "v2"
     main([*v2_command, "--out", str(out)])
     return out
 
 
 @pytest.mark.long
-def test_v2_killed_ends_where_the_unbroken_run_ends(v2_command: list[str], v2_folder: Path, tmp_path: Path) -> None:
-    broken = [*v2_command, "--out", str(tmp_path / "v2")]
-    assert train_process(broken, KILLED_IN_THE_MIDDLE_OF_AN_EPOCH) == -9
+def test_v2_killed_and_resumed_gives_the_uninterrupted_result(
+    v2_command: list[str], v2_folder: Path, tmp_path: Path
+) -> None:
+    interrupted = [*v2_command, "--out", str(tmp_path / "v2")]
+    assert train_process(interrupted, KILLED_IN_THE_MIDDLE_OF_AN_EPOCH) == -9
     assert not (tmp_path / "v2").exists()
-    main([*broken, "--resume"])
+    main([*interrupted, "--resume"])
     assert same(v2_folder, tmp_path / "v2")
     calibrated = [
         keras.saving.load_model(folder / "model.keras", compile=False).get_layer("log_expected_error").get_config()
@@ -346,18 +348,18 @@ def test_v2_killed_ends_where_the_unbroken_run_ends(v2_command: list[str], v2_fo
 
 
 @pytest.mark.long
-def test_early_stopping_remembers_over_a_kill_how_long_it_has_waited(small_data: Path, tmp_path: Path) -> None:
-    """The learning rate is far too high: no epoch is as good as the first, and three without a better one end it."""
+def test_early_stopping_keeps_its_count_when_a_run_is_resumed(small_data: Path, tmp_path: Path) -> None:
+    """The learning rate is far too high: no later epoch is as good as the best one, and three of them end training."""
     run = ["base", "--data", str(small_data), "--epochs", "20", "--patience", "3", "--seed", "1"]
     run += ["--batch-size", "16", "--schedule", "constant", "--learning-rate", "0.05", "--loss", "mae"]
-    unbroken, killed = tmp_path / "unbroken", tmp_path / "killed"
-    main([*run, "--out", str(unbroken)])
-    metrics = read_manifest(unbroken, TRAIN)["metrics"]
+    uninterrupted, killed = tmp_path / "uninterrupted", tmp_path / "killed"
+    main([*run, "--out", str(uninterrupted)])
+    metrics = read_manifest(uninterrupted, TRAIN)["metrics"]
     assert metrics["epochs"] == metrics["best_epoch"] + 3 < 20
     assert train_process([*run, "--out", str(killed)], KILLED_IN_THE_MIDDLE_OF_AN_EPOCH) == -9
     assert train_process([*run, "--out", str(killed), "--resume"], KILLED_WHILE_THE_MODEL_IS_WRITTEN) == -9
-    main([*run, "--out", str(killed), "--resume"])  # nothing is left to train, only to write
-    assert same(unbroken, killed)
+    main([*run, "--out", str(killed), "--resume"])  # training is finished, only the files are missing
+    assert same(uninterrupted, killed)
 
 
 OWN = """
@@ -376,7 +378,7 @@ def build(input_shape, keypoints, filters: int = 4, dense: bool = True):
 
 @pytest.mark.long
 @pytest.mark.any_backend
-def test_a_file_of_the_user_s_own_trains_and_resumes_like_ours(small_data: Path, tmp_path: Path) -> None:
+def test_custom_network_file_trains_and_resumes(small_data: Path, tmp_path: Path) -> None:
     own, out, killed = tmp_path / "own.py", tmp_path / "models" / "own", tmp_path / "models" / "killed"
     own.write_text(OWN, encoding="utf-8")
     run = [str(own), "--data", str(small_data), *QUICK, "--filters", "6", "--no-dense"]
@@ -391,12 +393,12 @@ def test_a_file_of_the_user_s_own_trains_and_resumes_like_ours(small_data: Path,
     assert keras.saving.load_model(out / "model.keras", compile=False).layers[2].filters == 6
     assert (
         train_process([*run, "--out", str(killed)], KILLED_IN_THE_MIDDLE_OF_AN_EPOCH) == -9
-    )  # the other states count too
+    )  # batch statistics and random states matter too
     main([*run, "--out", str(killed), "--resume"])
     assert same(out, killed)
 
 
-def test_a_run_does_not_go_on_with_other_code_than_it_began_with(small_data: Path, tmp_path: Path) -> None:
+def test_resume_is_rejected_if_the_code_changed(small_data: Path, tmp_path: Path) -> None:
     own = tmp_path / "own.py"
     own.write_text(OWN, encoding="utf-8")
     run = [str(own), "--data", str(small_data), *QUICK, "--out", str(tmp_path / "out")]
@@ -406,14 +408,14 @@ def test_a_run_does_not_go_on_with_other_code_than_it_began_with(small_data: Pat
         main([*run, "--resume"])
 
 
-def test_an_argument_with_the_name_of_a_common_option_keeps_its_default(small_data: Path, tmp_path: Path) -> None:
+def test_build_argument_with_the_name_of_a_common_option_keeps_its_default(small_data: Path, tmp_path: Path) -> None:
     own = tmp_path / "own.py"
     own.write_text(OWN.replace("filters: int = 4", "filters: int = 4, weight_decay: float = 0.5"), encoding="utf-8")
     main([str(own), "--data", str(small_data), *QUICK, "--epochs", "1", "--out", str(tmp_path / "out")])
     assert read_manifest(tmp_path / "out", TRAIN)["parameters"]["options"] == {}
 
 
-def test_options_that_the_network_does_not_have_are_refused(
+def test_options_that_the_network_does_not_have_are_rejected(
     small_data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as stopped:
@@ -422,7 +424,7 @@ def test_options_that_the_network_does_not_have_are_refused(
     assert "--width" in capsys.readouterr().err
 
 
-def test_help_shows_the_network_s_own_options(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_shows_the_options_of_the_network(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         main(["--help"])
     assert "--width" not in capsys.readouterr().out
@@ -446,8 +448,8 @@ def test_help_shows_the_values_of_the_recipe(
 
 
 @pytest.mark.any_backend
-def test_python_trains_what_the_command_trains(small_data: Path, tmp_path: Path) -> None:
-    """Values of the recipe and options of the network are keyword arguments, with the defaults of the flags."""
+def test_train_function_gives_the_same_model_as_the_command(small_data: Path, tmp_path: Path) -> None:
+    """Recipe values and options of the network are keyword arguments with the defaults of the flags."""
     by_python = train("base", data=str(small_data), out=str(tmp_path / "python"), epochs=1, seed=5)
     main(["base", "--data", str(small_data), "--out", str(tmp_path / "command"), "--epochs", "1", "--seed", "5"])
     assert same(by_python, tmp_path / "command")
@@ -461,7 +463,7 @@ def test_python_trains_what_the_command_trains(small_data: Path, tmp_path: Path)
     assert read_manifest(by_function, TRAIN)["parameters"]["options"] == {"filters": 6}
 
 
-def test_a_value_that_no_option_takes_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+def test_invalid_values_are_rejected_before_data_is_read(tmp_path: Path) -> None:
     values: list[tuple[dict[str, Any], str]] = [
         ({"epochs": 0}, "--epochs 0: give a positive number$"),
         ({"weight_decay": -1.0}, "--weight-decay -1.0: give a positive number or 0"),
@@ -475,7 +477,7 @@ def test_a_value_that_no_option_takes_is_refused_before_anything_is_read(tmp_pat
 
 
 @pytest.mark.any_backend
-def test_callbacks_of_the_caller_see_every_hook_and_the_validation(small_data: Path, tmp_path: Path) -> None:
+def test_callbacks_get_every_hook_with_validation_metrics(small_data: Path, tmp_path: Path) -> None:
     hooks: list[str] = []
 
     class Watch(keras.callbacks.Callback):  # type: ignore[misc]
@@ -499,8 +501,8 @@ def test_callbacks_of_the_caller_see_every_hook_and_the_validation(small_data: P
 
 
 @pytest.mark.any_backend
-def test_half_precision_is_for_training_alone(small_data: Path, tmp_path: Path) -> None:
-    """The network in training has it, the one that is kept has not, and the caller's own layers never get it."""
+def test_mixed_precision_is_used_in_training_only(small_data: Path, tmp_path: Path) -> None:
+    """The network in training has it; the saved model and the caller's layers do not."""
     trained: list[str] = []
 
     class Watch(keras.callbacks.Callback):  # type: ignore[misc]
@@ -522,7 +524,7 @@ def test_half_precision_is_for_training_alone(small_data: Path, tmp_path: Path) 
 
 
 @pytest.mark.any_backend
-def test_v2_keeps_what_was_validated_with_an_expected_error_that_fits_the_validation_errors(
+def test_v2_saves_the_validated_weights_with_a_calibrated_expected_error(
     data_48: Path, extra_48: Path, v2_folder: Path
 ) -> None:
     model = keras.saving.load_model(v2_folder / "model.keras", compile=False)
@@ -542,7 +544,7 @@ def test_v2_keeps_what_was_validated_with_an_expected_error_that_fits_the_valida
     assert manifest["inputs"] == hashes
 
 
-def test_the_faces_of_a_second_folder_train_and_none_of_them_validates(data_48: Path, extra_48: Path) -> None:
+def test_extra_data_adds_training_faces_and_no_validation_faces(data_48: Path, extra_48: Path) -> None:
     alone, both = (load_data(data_48, more, "by_source") for more in (None, extra_48))
     assert (len(alone.train.images), len(both.train.images)) == (64, 84)
     assert np.array_equal(both.train.images[:64], alone.train.images)
@@ -550,13 +552,13 @@ def test_the_faces_of_a_second_folder_train_and_none_of_them_validates(data_48: 
     assert np.array_equal(both.val.images, alone.val.images)
 
 
-def test_a_picture_of_both_folders_trains_once(data_48: Path, extra_48: Path, tmp_path: Path) -> None:
+def test_an_image_in_both_folders_is_used_once(data_48: Path, extra_48: Path, tmp_path: Path) -> None:
     train_part = arrays.load_split(data_48, "train")
     again = write_data(tmp_path / "again", {**arrays.load_splits(extra_48), "train": train_part})
     assert len(load_data(data_48, again, "by_source").train.images) == 84
 
 
-def test_held_out_pictures_may_not_come_back_by_the_second_folder(
+def test_extra_data_with_validation_or_test_images_is_rejected(
     data_48: Path, extra_48: Path, small_data: Path, tmp_path: Path
 ) -> None:
     others = arrays.load_splits(extra_48)
@@ -572,8 +574,8 @@ def test_held_out_pictures_may_not_come_back_by_the_second_folder(
     assert not list(tmp_path.glob("*out*"))
 
 
-def test_people_of_validation_and_test_may_not_come_back_by_the_second_folder(tmp_path: Path) -> None:
-    """Not even in other pictures: the same seed draws the same people, as it draws them for another count."""
+def test_extra_data_with_people_of_validation_or_test_is_rejected(tmp_path: Path) -> None:
+    """Not even in other images: the same seed draws the same people for another count."""
     data, extra = tmp_path / "data", tmp_path / "extra"
     prepare.main(["synthetic", "--count", "60", "--out", str(data)])
     more = ["synthetic", "--count", "80", "--split", "all-test", "--out", str(extra)]
@@ -584,14 +586,14 @@ def test_people_of_validation_and_test_may_not_come_back_by_the_second_folder(tm
     assert len(load_data(data, extra, "masked").train.images) > len(load_data(data, None, "masked").train.images)
 
 
-def test_a_run_begun_with_more_faces_does_not_go_on_without_them(data_48: Path, extra_48: Path, tmp_path: Path) -> None:
+def test_resume_without_the_extra_data_is_rejected(data_48: Path, extra_48: Path, tmp_path: Path) -> None:
     run = ["v2", *NARROW, "--batch-size", "16", "--epochs", "3", "--data", str(data_48), "--out", str(tmp_path / "v2")]
     assert train_process([*run, "--extra-data", str(extra_48)], KILLED_IN_THE_MIDDLE_OF_AN_EPOCH) == -9
     with pytest.raises(InputError, match=r"was started with .*extra_data \w+, not None"):
         main([*run, "--resume"])
 
 
-def test_label_sources_are_told_apart_where_all_their_own_places_have_labels(
+def test_label_sources_have_own_output_points_only_if_all_of_them_have_labels(
     data_48: Path, extra_48: Path, tmp_path: Path
 ) -> None:
     parts = arrays.load_splits(data_48)
@@ -610,8 +612,8 @@ def test_label_sources_are_told_apart_where_all_their_own_places_have_labels(
     assert np.array_equal(both.train.weights[64:, 15] > 0, second)
 
 
-def test_frames_alone_are_told_apart_from_nothing(tmp_path: Path) -> None:
-    """All their labels are of places of their own; without other faces these are simply the 68 keypoints."""
+def test_faces_of_one_label_source_have_no_further_output_points(tmp_path: Path) -> None:
+    """All their labels are of output points of their own; without other faces these are simply the 68 keypoints."""
     n = np.arange(12)
     keypoints = np.random.default_rng(0).uniform(0, 31, (12, 68, 2)).astype(np.float32)
     frames = Split(np.zeros((12, 32, 32, 1), np.uint8), keypoints, np.ones((12, 68), bool), n, n, np.ones_like(n))
@@ -622,13 +624,15 @@ def test_frames_alone_are_told_apart_from_nothing(tmp_path: Path) -> None:
     assert data.train.points.shape[1] == 68
 
 
-def test_a_keypoint_without_a_training_label_is_told(data_48: Path, tmp_path: Path) -> None:
+def test_keypoint_without_a_training_label_is_rejected(data_48: Path, tmp_path: Path) -> None:
     parts = arrays.load_splits(data_48)
     labelled = parts["train"].labelled.copy()
     labelled[:, FACE15.index("left_eye_outer_corner")] = False
-    blind = write_data(tmp_path / "blind", {**parts, "train": dataclasses.replace(parts["train"], labelled=labelled)})
+    unlabelled = write_data(
+        tmp_path / "unlabelled", {**parts, "train": dataclasses.replace(parts["train"], labelled=labelled)}
+    )
     with pytest.raises(InputError, match="no training face has a label of"):
-        main(["v2", "--data", str(blind), "--out", str(tmp_path / "out")])
+        main(["v2", "--data", str(unlabelled), "--out", str(tmp_path / "out")])
 
 
 @pytest.mark.parametrize(
@@ -644,7 +648,7 @@ def test_a_keypoint_without_a_training_label_is_told(data_48: Path, tmp_path: Pa
         (["nothing"], "nothing: no such network; give one of base, .*v2"),
     ],
 )
-def test_choices_that_do_not_go_together_are_told(
+def test_options_that_contradict_each_other_are_rejected(
     arguments: list[str], message: str, data_48: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(InputError, match=message) as error:
@@ -653,12 +657,12 @@ def test_choices_that_do_not_go_together_are_told(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_images_too_small_for_a_network_are_told(small_data: Path, tmp_path: Path) -> None:
+def test_images_too_small_for_the_network_are_rejected(small_data: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="it takes sides from 48 to 256 px"):
         main(["v2", "--data", str(small_data), "--out", str(tmp_path / "out")])
 
 
-def test_a_damaged_state_is_told_and_may_be_thrown_away(small_data: Path, tmp_path: Path) -> None:
+def test_damaged_state_is_rejected_and_restart_discards_it(small_data: Path, tmp_path: Path) -> None:
     out = ["--data", str(small_data), "--out", str(tmp_path / "base")]
     assert train_process(["base", *out, *QUICK], KILLED_IN_THE_MIDDLE_OF_AN_EPOCH) == -9
     state = tmp_path / "base.unfinished" / "state.npz"
@@ -669,7 +673,7 @@ def test_a_damaged_state_is_told_and_may_be_thrown_away(small_data: Path, tmp_pa
 
 
 @pytest.mark.any_backend
-def test_tensorboard_gets_its_logs_or_one_line_says_what_is_missing(small_data: Path, tmp_path: Path) -> None:
+def test_tensorboard_writes_logs_or_reports_that_tensorflow_is_missing(small_data: Path, tmp_path: Path) -> None:
     logs = tmp_path / "logs"
     arguments = ["base", "--data", str(small_data), "--out", str(tmp_path / "out"), *QUICK, "--tensorboard", str(logs)]
     if importlib.util.find_spec("tensorflow") is None:

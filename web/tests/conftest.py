@@ -1,4 +1,4 @@
-"""What the page's tests share: its example pictures."""
+"""The example pictures of the page, for all its tests."""
 
 from pathlib import Path
 

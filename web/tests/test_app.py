@@ -1,4 +1,4 @@
-"""The server as a user starts it: its API, what it refuses, and that nothing of an upload stays."""
+"""The server as users start it: its API, what it rejects, and the deletion of uploads."""
 
 import contextlib
 import json
@@ -22,7 +22,7 @@ from web.page import WAITING
 from web.uploads import MOST_BYTES
 
 ROOT = Path(__file__).parents[2]
-KEEP_S, PATIENCE_S = 4, 120
+KEEP_S, TIMEOUT_S = 4, 120
 
 
 def command(*arguments: object) -> list[str]:
@@ -50,7 +50,7 @@ def served(temporary: Path, *arguments: object) -> Iterator[tuple[str, subproces
             yield url, process
         finally:
             process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=PATIENCE_S)
+            process.communicate(timeout=TIMEOUT_S)
 
 
 def answers(url: str) -> bool:
@@ -65,7 +65,7 @@ def read_json(url: str | urllib.request.Request) -> Any:
 
 
 def post_json(url: str, values: Any) -> Any:
-    """Returns the reply, a refusal too."""
+    """Returns the reply, also if it is an error."""
     request = urllib.request.Request(url, json.dumps(values).encode(), {"Content-Type": "application/json"})
     try:
         return read_json(request)
@@ -80,7 +80,7 @@ def upload_request(url: str, content: bytes) -> urllib.request.Request:
 
 
 def wait_for(done: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE_S
+    end = time.monotonic() + TIMEOUT_S
     while not done():
         assert time.monotonic() < end, "did not happen"
         time.sleep(0.05)
@@ -114,7 +114,7 @@ def predict(client: Client, picture: Path | str, model: str = "v2", **more: Any)
     return client.predict(handle_file(str(picture)), model, api_name="/predict", **more)
 
 
-def test_the_api_answers_with_a_picture_a_sentence_a_table_and_files(client: Client, examples: dict[str, Path]) -> None:
+def test_api_returns_picture_sentence_table_and_files(client: Client, examples: dict[str, Path]) -> None:
     shown, sentence, table, csv_file, json_file = predict(client, examples["group"], filter="hat", keypoints=False)
     assert Path(shown).read_bytes().startswith(b"\xff\xd8")
     assert sentence.startswith("6 faces.")
@@ -124,57 +124,57 @@ def test_the_api_answers_with_a_picture_a_sentence_a_table_and_files(client: Cli
     assert json.loads(Path(json_file).read_text(encoding="utf-8"))["pictures"][0]["file"] == "group.png"
 
 
-def test_the_api_is_one_function_with_names(client: Client) -> None:
+def test_api_has_one_endpoint_with_named_parameters(client: Client) -> None:
     named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
     assert list(named) == ["/predict"]
     parameters = [p["parameter_name"] for p in named["/predict"]["parameters"]]
     assert parameters == ["picture", "model", "filter", "keypoints"]
 
 
-def test_what_is_no_picture_is_refused_with_a_sentence(client: Client, tmp_path: Path) -> None:
+def test_file_that_is_not_a_picture_is_rejected_with_a_message(client: Client, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"no picture")
     with pytest.raises(AppError, match=r"^The picture is no picture that can be read"):
         predict(client, tmp_path / "a.png")
 
 
-def test_no_library_leaves_an_id_in_the_home_folder(client: Client, temporary: Path, examples: dict[str, Path]) -> None:
-    """Without the variable CI, which would keep onnxruntime silent anyway."""
+def test_no_library_writes_an_id_to_the_home_folder(client: Client, temporary: Path, examples: dict[str, Path]) -> None:
+    """The variable CI is unset, because with it onnxruntime would write no id anyway."""
     predict(client, examples["one"])
     assert list(home_of(temporary).rglob("*")) == []
     assert {path.name.partition("-")[0] for path in temporary.iterdir()} == {"facial"}
 
 
-def test_addresses_are_not_fetched(client: Client) -> None:
+def test_urls_are_not_downloaded(client: Client) -> None:
     with pytest.raises(AppError, match="URLs are not supported"):
         predict(client, "http://127.0.0.1:9/face.png")
 
 
-def test_files_of_the_server_are_not_given_away(url: str) -> None:
+def test_files_of_the_server_are_not_served(url: str) -> None:
     with pytest.raises(urllib.error.HTTPError, match="403"):
         urllib.request.urlopen(f"{url}/gradio_api/file={ROOT / 'pyproject.toml'}")
 
 
-def test_an_upload_that_is_too_large_is_refused_while_it_comes(url: str) -> None:
+def test_too_large_upload_is_rejected_with_status_413(url: str) -> None:
     request = upload_request(url, bytes(MOST_BYTES + 1))
-    with pytest.raises(urllib.error.HTTPError) as refused:
+    with pytest.raises(urllib.error.HTTPError) as rejected:
         urllib.request.urlopen(request)
-    assert refused.value.code == 413
-    assert str(MOST_BYTES) in refused.value.read().decode()
+    assert rejected.value.code == 413
+    assert str(MOST_BYTES) in rejected.value.read().decode()
 
 
-def test_a_full_queue_says_so(url: str, examples: dict[str, Path]) -> None:
+def test_full_queue_is_reported(url: str, examples: dict[str, Path]) -> None:
     (function,) = [f["id"] for f in read_json(f"{url}/config")["dependencies"] if f["api_name"] == "predict"]
     (path,) = read_json(upload_request(url, examples["group"].read_bytes()))
     picture = {"path": path, "meta": {"_type": "gradio.FileData"}}
     request = {"data": [picture, "v2", "none", True], "fn_index": function, "session_hash": "many"}
-    for _ in range(20 * WAITING):  # the server works them off on the way
+    for _ in range(20 * WAITING):  # the server works on the queue meanwhile
         if "event_id" not in (reply := post_json(f"{url}/gradio_api/queue/join", request)):
             assert f"Queue is full. Max size is {WAITING}" in reply["detail"]
             return
     pytest.fail("the queue never was full")
 
 
-def test_nothing_of_an_upload_stays(examples: dict[str, Path], tmp_path: Path) -> None:
+def test_uploads_are_deleted_after_a_time_and_when_the_server_stops(examples: dict[str, Path], tmp_path: Path) -> None:
     with served(tmp_path, "--keep", KEEP_S) as (url, process):
         client = Client(url, verbose=False, analytics_enabled=False, download_files=False)
         predict(client, examples["one"])
@@ -184,22 +184,22 @@ def test_nothing_of_an_upload_stays(examples: dict[str, Path], tmp_path: Path) -
         wait_for(lambda: not files(tmp_path))
         predict(client, examples["one"])
         process.send_signal(signal.SIGTERM)
-        process.wait(PATIENCE_S)
+        process.wait(TIMEOUT_S)
         assert list(tmp_path.glob("facial-keypoints-*")) == []
 
 
-def test_a_port_in_use_gives_one_line() -> None:
+def test_port_in_use_is_a_one_line_error() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        refused = subprocess.run(command("--port", port), cwd=ROOT, capture_output=True, text=True, check=False)
-    assert refused.returncode == 2
-    assert refused.stderr == f"error: --port {port}: cannot be used (Address already in use); choose another port\n"
+        rejected = subprocess.run(command("--port", port), cwd=ROOT, capture_output=True, text=True, check=False)
+    assert rejected.returncode == 2
+    assert rejected.stderr == f"error: --port {port}: cannot be used (Address already in use); choose another port\n"
 
 
 @pytest.mark.parametrize("arguments", [("--port", 99_999), ("--keep", 0)])
-def test_invalid_numbers_give_one_line(arguments: tuple[object, ...]) -> None:
-    refused = subprocess.run(command(*arguments), cwd=ROOT, capture_output=True, text=True, check=False)
-    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
-    assert refused.stderr.startswith(f"error: {arguments[0]} {arguments[1]}")
+def test_invalid_numbers_are_a_one_line_error(arguments: tuple[object, ...]) -> None:
+    rejected = subprocess.run(command(*arguments), cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (rejected.returncode, rejected.stderr.count("\n")) == (2, 1)
+    assert rejected.stderr.startswith(f"error: {arguments[0]} {arguments[1]}")

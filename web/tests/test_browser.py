@@ -1,4 +1,4 @@
-"""The page in a headless Chromium, used as a visitor does. Skipped without Chromium."""
+"""The page in headless Chromium, used as visitors use it. Skipped without Chromium."""
 
 import shutil
 from collections.abc import Iterator
@@ -13,10 +13,10 @@ from web.tests.test_app import served
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 WIDE, PHONE = (1280, 900), (390, 844)
-PATIENCE_MS = 120_000
+TIMEOUT_MS = 120_000
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
-expect.set_options(timeout=PATIENCE_MS)
+expect.set_options(timeout=TIMEOUT_MS)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory, examples: dict[str, Path])
 
 def opened(browser: Browser, url: str, size: tuple[int, int] = WIDE, scheme: str = "light") -> Page:
     page = browser.new_page(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
-    page.set_default_timeout(PATIENCE_MS)
+    page.set_default_timeout(TIMEOUT_MS)
     page.goto(url)
     page.get_by_text("Drawn examples").wait_for()
     return page
@@ -49,30 +49,34 @@ def opened(browser: Browser, url: str, size: tuple[int, int] = WIDE, scheme: str
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [WIDE, PHONE])
-def test_an_example_is_answered_on_any_screen(browser: Browser, url: str, size: tuple[int, int], scheme: str) -> None:
+def test_example_is_answered_and_fits_the_screen_in_light_and_dark_mode(
+    browser: Browser, url: str, size: tuple[int, int], scheme: str
+) -> None:
     page = opened(browser, url, size, scheme)
     page.locator(".gallery-item").nth(2).click()
     expect(page.get_by_text("6 faces.")).to_be_visible()
-    assert page.evaluate("document.documentElement.scrollWidth") == size[0]  # nothing sticks out
+    assert page.evaluate("document.documentElement.scrollWidth") == size[0]  # no horizontal scrolling
     last = page.locator("#choices label span").last.bounding_box()
     assert last is not None
-    assert last["x"] + last["width"] <= size[0]  # nor is cut off
+    assert last["x"] + last["width"] <= size[0]  # not cut off
     background = page.evaluate("getComputedStyle(document.body).backgroundColor").strip("rgb()").split(",")
     assert (sum(map(int, background)) < 3 * 60) == (scheme == "dark")
     page.close()
 
 
-def test_an_upload_is_answered_and_its_keypoints_fetched(browser: Browser, url: str, examples: dict[str, Path]) -> None:
+def test_upload_is_answered_and_its_csv_can_be_downloaded(
+    browser: Browser, url: str, examples: dict[str, Path]
+) -> None:
     page = opened(browser, url)
     page.locator("input[type=file]").first.set_input_files(examples["one"])
     expect(page.get_by_text("One face.")).to_be_visible()
-    with page.expect_download() as fetched:
+    with page.expect_download() as download:
         page.get_by_text("CSV", exact=True).click()
-    assert fetched.value.path().read_text(encoding="utf-8").count("\n") == 2
+    assert download.value.path().read_text(encoding="utf-8").count("\n") == 2
     page.close()
 
 
-def test_what_is_no_picture_is_refused_with_a_sentence(browser: Browser, url: str, tmp_path: Path) -> None:
+def test_file_that_is_not_a_picture_is_rejected_with_a_message(browser: Browser, url: str, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"no picture")
     page = opened(browser, url)
     page.locator("input[type=file]").first.set_input_files(tmp_path / "a.png")
@@ -80,17 +84,17 @@ def test_what_is_no_picture_is_refused_with_a_sentence(browser: Browser, url: st
     page.close()
 
 
-def test_the_page_asks_no_other_host(browser: Browser, url: str) -> None:
+def test_page_sends_no_request_to_another_host(browser: Browser, url: str) -> None:
     page = browser.new_page()
-    asked: set[str] = set()
-    page.on("request", lambda request: asked.add(request.url))
+    requested: set[str] = set()
+    page.on("request", lambda request: requested.add(request.url))
     page.goto(url)
     page.get_by_text("Drawn examples").wait_for()
-    assert {address for address in asked if not address.startswith((url, "data:", "blob:"))} == set()
+    assert {address for address in requested if not address.startswith((url, "data:", "blob:"))} == set()
     page.close()
 
 
-def test_the_camera_is_followed(browser: Browser, url: str) -> None:
+def test_camera_view_is_updated(browser: Browser, url: str) -> None:
     page = opened(browser, url, PHONE)
     page.get_by_role("tab", name="Camera").click()
     page.get_by_text("Click to Access Webcam").click()

@@ -1,4 +1,4 @@
-"""The folder of uploads: files go when they are old, and nothing else does."""
+"""The folder of uploads: old files are deleted, and nothing else."""
 
 import os
 import threading
@@ -13,7 +13,7 @@ from web.cache import sweep
 HOUR_S = 3600
 
 
-def test_old_files_and_folders_left_empty_go(tmp_path: Path) -> None:
+def test_old_files_and_empty_folders_are_deleted(tmp_path: Path) -> None:
     (tmp_path / "a" / "b").mkdir(parents=True)
     (tmp_path / "a" / "b" / "face.jpg").write_bytes(b"face")
     (tmp_path / "a" / "other.csv").write_text("face", encoding="utf-8")
@@ -25,14 +25,14 @@ def test_old_files_and_folders_left_empty_go(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_came_lately_stays_though_it_was_changed_long_ago(tmp_path: Path) -> None:
+def test_recent_upload_with_an_old_modification_time_is_kept(tmp_path: Path) -> None:
     (tmp_path / "face.jpg").write_bytes(b"face")
     os.utime(tmp_path / "face.jpg", (0, 0))
     sweep(tmp_path, keep_s=HOUR_S)
     assert (tmp_path / "face.jpg").exists()
 
 
-def test_a_link_goes_and_what_it_leads_to_stays(tmp_path: Path) -> None:
+def test_deleting_a_symlink_keeps_its_target(tmp_path: Path) -> None:
     folder, outside = tmp_path / "uploads", tmp_path / "outside"
     folder.mkdir()
     outside.mkdir()
@@ -43,7 +43,7 @@ def test_a_link_goes_and_what_it_leads_to_stays(tmp_path: Path) -> None:
     assert (outside / "face.jpg").exists()
 
 
-def test_a_failing_sweep_is_logged_and_repeated(
+def test_failing_sweep_is_logged_and_repeated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     stop, sweeps = threading.Event(), []

@@ -1,4 +1,4 @@
-"""Camera frames: JPEG data URLs in and out; what is none or too large is refused before it is decoded."""
+"""Camera frames: JPEG data URLs in and out; other or too large data is rejected before it is decoded."""
 
 import base64
 import io
@@ -21,13 +21,13 @@ def jpeg(width: int, height: int) -> bytes:
     return file.getvalue()
 
 
-def test_a_frame_comes_back_in_its_colors() -> None:
+def test_encoded_and_decoded_frame_keeps_its_colors() -> None:
     frame = np.zeros((48, 64, 3), np.uint8)
     frame[:, :32] = 200, 40, 20
-    again = decode_frame(encode_frame(frame))
-    assert again.shape == frame.shape
-    np.testing.assert_allclose(again[:, :16].reshape(-1, 3).astype(int), [[200, 40, 20]] * 16 * 48, atol=4)
-    assert np.abs(again.astype(int) - frame).mean() < 4
+    decoded = decode_frame(encode_frame(frame))
+    assert decoded.shape == frame.shape
+    np.testing.assert_allclose(decoded[:, :16].reshape(-1, 3).astype(int), [[200, 40, 20]] * 16 * 48, atol=4)
+    assert np.abs(decoded.astype(int) - frame).mean() < 4
 
 
 @pytest.mark.parametrize(
@@ -41,13 +41,13 @@ def test_a_frame_comes_back_in_its_colors() -> None:
         ("data:image/jpeg;base64," + "A" * FRAME_CHARACTERS, "too large"),
     ],
 )
-def test_invalid_frames_are_refused_with_a_sentence(url: str, reason: str) -> None:
-    with pytest.raises(InputError, match=reason) as refused:
+def test_invalid_frames_are_rejected_with_a_message(url: str, reason: str) -> None:
+    with pytest.raises(InputError, match=reason) as rejected:
         decode_frame(url)
-    assert str(refused.value).endswith(".")
+    assert str(rejected.value).endswith(".")
 
 
-def test_a_frame_whose_header_cannot_be_read_is_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_frame_with_an_unreadable_header_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(picture: object) -> None:
         raise SyntaxError("no marker found")
 

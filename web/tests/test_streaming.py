@@ -1,4 +1,4 @@
-"""The camera: faces keep their numbers from frame to frame, and each visitor has a tracker of their own."""
+"""The camera: faces keep their numbers from frame to frame, and each visitor has a separate tracker."""
 
 from concurrent.futures import Executor, Future
 from pathlib import Path
@@ -13,8 +13,8 @@ from web import streaming
 from web.streaming import Stream, follow
 
 
-class AtOnce(Executor):
-    """Works where it is asked to, so that a test need not wait."""
+class ImmediateExecutor(Executor):
+    """Runs each function at once, so that tests need not wait."""
 
     def submit(self, function: Any, /, *arguments: Any, **named: Any) -> Future[Any]:
         done: Future[Any] = Future()
@@ -23,8 +23,8 @@ class AtOnce(Executor):
 
 
 @pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streaming, "background", AtOnce)
+def immediate_background(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streaming, "background", ImmediateExecutor)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def numbers(stream: Stream | None) -> set[int]:
     return {track.number for track in stream.tracker._tracks}
 
 
-def test_faces_are_followed_and_drawn(group: UInt8) -> None:
+def test_faces_keep_their_numbers_and_frames_are_shrunk(group: UInt8) -> None:
     stream = None
     for shift in range(0, 20, 4):
         shown, stream = follow(np.roll(group, shift, axis=1), stream, "v2")
@@ -45,21 +45,19 @@ def test_faces_are_followed_and_drawn(group: UInt8) -> None:
     assert numbers(stream) == set(range(6))
 
 
-def test_the_next_frame_goes_on_with_the_same_stream(group: UInt8) -> None:
+def test_next_frame_uses_the_same_stream(group: UInt8) -> None:
     _, first = follow(group, None, "v2")
     assert follow(group, first, "v2", filter="sunglasses")[1] is first
 
 
-def test_a_camera_that_is_turned_begins_anew(group: UInt8) -> None:
+def test_rotating_the_camera_starts_a_new_stream(group: UInt8) -> None:
     _, first = follow(group, None, "v2")
     _, turned = follow(np.rot90(group).copy(), first, "v2")
     assert turned is not first
     assert turned.shape == (640, 436, 3)
 
 
-def test_a_detection_that_waits_is_not_made_for_a_stream_that_has_ended(
-    group: UInt8, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_waiting_detections_of_an_ended_stream_are_cancelled(group: UInt8, monkeypatch: pytest.MonkeyPatch) -> None:
     waiting: list[Future[Any]] = []
 
     class Busy(Executor):
@@ -74,13 +72,13 @@ def test_a_detection_that_waits_is_not_made_for_a_stream_that_has_ended(
     assert [detection.cancelled() for detection in waiting] == [True, True]
 
 
-def test_visitors_do_not_share_faces(group: UInt8, examples: dict[str, Path]) -> None:
+def test_visitors_do_not_share_tracked_faces(group: UInt8, examples: dict[str, Path]) -> None:
     _, one = follow(group, None, "v2")
     _, other = follow(read_picture(examples["one"]), None, "v2")
     assert (len(numbers(one)), len(numbers(other))) == (6, 1)
 
 
-def test_a_filter_is_laid_on_every_frame(group: UInt8) -> None:
+def test_filter_is_drawn_on_camera_frames(group: UInt8) -> None:
     plain, stream = follow(group, None, "v2", keypoints=False)
-    worn, _ = follow(group, stream, "v2", filter="sunglasses", keypoints=False)
-    assert 0.02 < (plain != worn).any(axis=-1).mean() < 0.3
+    filtered, _ = follow(group, stream, "v2", filter="sunglasses", keypoints=False)
+    assert 0.02 < (plain != filtered).any(axis=-1).mean() < 0.3

@@ -1,4 +1,4 @@
-"""Uploads: what is too large or no picture is refused with a sentence, before it is decoded."""
+"""Uploads: files that are too large or not pictures are rejected with a message before they are decoded."""
 
 import struct
 import zlib
@@ -24,17 +24,17 @@ def write_png_header(path: Path, width: int, height: int) -> Path:
     return path
 
 
-def refusal(path: Path) -> str:
-    with pytest.raises(InputError) as refused:
+def rejection(path: Path) -> str:
+    with pytest.raises(InputError) as rejected:
         read_upload(path)
-    reason = str(refused.value)
+    reason = str(rejected.value)
     assert reason.startswith("The picture ")
     assert reason.endswith(".")
     assert str(path.parent) not in reason
     return reason
 
 
-def test_a_picture_is_read_as_the_library_reads_it(tmp_path: Path) -> None:
+def test_upload_has_the_pixels_of_the_picture(tmp_path: Path) -> None:
     picture = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
     Image.fromarray(picture).save(tmp_path / "a.png")
     np.testing.assert_array_equal(read_upload(tmp_path / "a.png"), picture)
@@ -44,40 +44,40 @@ def test_a_picture_is_read_as_the_library_reads_it(tmp_path: Path) -> None:
     ("width", "height", "reason"),
     [(20_000, 20_000, "far more than 40 million"), (8_000, 5_001, "8000 x 5001, more than 40 million")],
 )
-def test_many_pixels_are_refused_by_the_header(tmp_path: Path, width: int, height: int, reason: str) -> None:
-    assert reason in refusal(write_png_header(tmp_path / "a.png", width, height))
+def test_too_many_pixels_in_the_header_are_rejected(tmp_path: Path, width: int, height: int, reason: str) -> None:
+    assert reason in rejection(write_png_header(tmp_path / "a.png", width, height))
 
 
-def test_many_pixels_behind_a_preview_are_refused(tmp_path: Path) -> None:
+def test_too_many_pixels_behind_a_preview_are_rejected(tmp_path: Path) -> None:
     file = Tiff()
     file.page(PREVIEW, [file.directory(FULL)], subfile=1)
     content = file.write(tmp_path / "a.tif").read_bytes()
     size, larger = (struct.pack("<HHII", 256, 4, 1, width) for width in (FULL.width, 2_000_000))
     (tmp_path / "a.tif").write_bytes(content.replace(size, larger))
-    assert "2000000 x 40 px, more than 40 million" in refusal(tmp_path / "a.tif")
+    assert "2000000 x 40 px, more than 40 million" in rejection(tmp_path / "a.tif")
 
 
-def test_as_many_pixels_as_are_allowed_are_not_too_many(tmp_path: Path) -> None:
-    assert "cannot be decoded" in refusal(write_png_header(tmp_path / "a.png", 8_000, 5_000))
+def test_largest_allowed_number_of_pixels_passes_the_size_check(tmp_path: Path) -> None:
+    assert "cannot be decoded" in rejection(write_png_header(tmp_path / "a.png", 8_000, 5_000))
 
 
-def test_many_bytes_are_refused(tmp_path: Path) -> None:
+def test_too_many_bytes_are_rejected(tmp_path: Path) -> None:
     with (tmp_path / "a.png").open("wb") as file:
         file.truncate(MOST_BYTES + 1)
-    assert "more than 20 MB" in refusal(tmp_path / "a.png")
+    assert "more than 20 MB" in rejection(tmp_path / "a.png")
 
 
 @pytest.mark.parametrize("content", [b"", b"no picture"])
-def test_what_is_no_picture_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_file_that_is_not_a_picture_is_rejected(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.png").write_bytes(content)
-    assert "no picture" in refusal(tmp_path / "a.png")
+    assert "no picture" in rejection(tmp_path / "a.png")
 
 
-def test_a_cut_off_picture_is_refused(tmp_path: Path) -> None:
+def test_truncated_picture_is_rejected(tmp_path: Path) -> None:
     Image.effect_noise((64, 64), 50).save(tmp_path / "a.jpg")
     (tmp_path / "b.jpg").write_bytes((tmp_path / "a.jpg").read_bytes()[:700])
-    assert "cannot be decoded" in refusal(tmp_path / "b.jpg")
+    assert "cannot be decoded" in rejection(tmp_path / "b.jpg")
 
 
-def test_an_upload_that_is_deleted_is_asked_for_again(tmp_path: Path) -> None:
-    assert "upload it again" in refusal(tmp_path / "gone.png")
+def test_deleted_upload_error_asks_to_upload_it_again(tmp_path: Path) -> None:
+    assert "upload it again" in rejection(tmp_path / "gone.png")
