@@ -1,4 +1,4 @@
-"""`base`: three convolutions and a dense layer, the published first network for the 15-keypoint set."""
+"""`base`: three convolutions and a dense layer, the first published network for the 15-keypoint set."""
 
 import keras
 

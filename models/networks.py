@@ -4,7 +4,7 @@ A network is a function `build(input_shape, keypoints, ...) -> keras.Model` in a
 takes images (N, H, W, C) with values 0..255 and returns the keypoints (N, M, 2) in px, or (N, M, 3) with the expected
 error. `keypoints` is the number M of output points (`facial_keypoints.codec`).
 
-Keras is imported only when it is needed, because the pipeline uses only names.
+Keras is imported only when it is needed, because the pipeline needs only the names.
 """
 
 import ast
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Build = Callable[..., "keras.Model"]
 
 HERE = Path(__file__).parent
-GIVEN = ("input_shape", "keypoints")  # the arguments that every `build` has
+REQUIRED_ARGUMENTS = ("input_shape", "keypoints")  # the arguments that every `build` has
 CONTRACT = "a network's file has a function build(input_shape, keypoints, ...) that returns a keras.Model"
 
 
@@ -45,14 +45,14 @@ def _has_build(path: Path) -> bool:
 
 
 def is_file(network: str) -> bool:
-    """Returns whether a network is a user's file, not a name."""
+    """Returns whether a network is given as a user's file, not by name."""
     return network.endswith(".py")
 
 
 def network_name(network: str | Build) -> str:
-    """Returns the name of a network: of a user's FILE.py without its extension, of a function its own name."""
+    """Returns the name of a network: that of a user's file without `.py`, or that of a function."""
     if not isinstance(network, str):
-        return getattr(network, "__name__", "build")  # a `functools.partial` has none
+        return getattr(network, "__name__", "build")  # a `functools.partial` has no name
     return Path(network).stem if is_file(network) else network
 
 
@@ -78,7 +78,7 @@ def load_build(network: str) -> Build:
     """Returns the function `build` of a network.
 
     Args:
-        network: the NAME of one in `models`, or the path of a FILE.py, which is run.
+        network: the NAME of one in `models`, or the path of a FILE.py, which this runs.
 
     Raises:
         InputError: there is no such network, its file cannot be run, or its `build` takes other arguments.
@@ -92,16 +92,16 @@ def load_build(network: str) -> Build:
     if not inspect.isfunction(build) and not isinstance(build, functools.partial):
         raise InputError(f"{path}: has no function `build`; {CONTRACT}")
     parameters = _parameters(build)
-    if lacking := [name for name in GIVEN if name not in parameters]:
-        raise InputError(f"{path}: its build takes no {' and no '.join(lacking)}; {CONTRACT}")
-    if needed := [p.name for p in build_options(build).values() if p.default is inspect.Parameter.empty]:
-        raise InputError(f"{path}: the argument {needed[0]} of its build has no default; give it one")
+    if missing := [name for name in REQUIRED_ARGUMENTS if name not in parameters]:
+        raise InputError(f"{path}: its build takes no {' and no '.join(missing)}; {CONTRACT}")
+    if without_default := [p.name for p in build_options(build).values() if p.default is inspect.Parameter.empty]:
+        raise InputError(f"{path}: the argument {without_default[0]} of its build has no default; give it one")
     return build
 
 
 @functools.cache
 def _run_file(path: Path, changed_ns: int) -> ModuleType:
-    """Returns a user's file as a module; runs it again only after a change (`changed_ns`: when it was last changed)."""
+    """Returns a user's file as a module; runs it again only if it has changed (`changed_ns`: when it last changed)."""
     spec = importlib.util.spec_from_file_location(f"network_file_{path.stem}", path.resolve())
     if spec is None or spec.loader is None:
         raise InputError(f"{path}: is no Python file; {CONTRACT}")
@@ -116,7 +116,7 @@ def _run_file(path: Path, changed_ns: int) -> ModuleType:
 
 
 def _location(error: BaseException, path: Path) -> str:
-    """Returns the file, and the line of it that raised an error."""
+    """Returns the path of a file, with its line that raised an error."""
     if isinstance(error, SyntaxError) and error.filename and Path(error.filename) == path.resolve():
         line = error.lineno
     else:
@@ -126,9 +126,9 @@ def _location(error: BaseException, path: Path) -> str:
 
 
 def reason(error: BaseException) -> str:
-    """Returns an error as one short line; those of Keras have many, some in bold."""
+    """Returns an error as one short line; errors of Keras have many lines, some in bold."""
     text = error.msg if isinstance(error, SyntaxError) else re.sub(r"\x1b\[\d*m", "", str(error))
-    if missing := re.search(r"Could not locate (class|function) '[^']+'", text):  # in a long text
+    if missing := re.search(r"Could not locate (class|function) '[^']+'", text):  # the useful part of a long text
         text = missing[0]
     kind = "" if isinstance(error, ValueError) and text else f"{type(error).__name__}: "
     return one_line(kind + text).removesuffix(":")
@@ -140,18 +140,18 @@ def build_options(build: Build) -> dict[str, inspect.Parameter]:
     Raises:
         InputError: an annotation is a string that cannot be evaluated.
     """
-    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    return {name: p for name, p in _parameters(build).items() if name not in GIVEN and p.kind in named}
+    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return {name: p for name, p in _parameters(build).items() if name not in REQUIRED_ARGUMENTS and p.kind in kinds}
 
 
 def _parameters(build: Build) -> Mapping[str, inspect.Parameter]:
     """Returns the arguments of a `build`; annotations that are strings are evaluated."""
     try:
         return inspect.signature(build, eval_str=True).parameters
-    except Exception as error:  # a string may hold anything
+    except Exception as error:  # a string can hold anything
         raise InputError(
-            f"{_named(build)}: an annotation of its build cannot be evaluated ({reason(error)}); import what it names, "
-            "or remove it"
+            f"{_short_path(build)}: an annotation of its build cannot be evaluated ({reason(error)}); import what it "
+            "names, or remove it"
         ) from None
 
 
@@ -161,17 +161,17 @@ def build_model(
     """Returns the untrained network of `build`, after checks.
 
     Args:
-        input_shape: (H, W, C) of its images.
+        input_shape: (H, W, C) of the images.
         output_points: M.
         options: further arguments by name.
 
     Raises:
-        InputError: `build` fails or has no such option, or the network has another input or output or cannot be loaded
-            again.
+        InputError: `build` fails or lacks an option, or its network has another input or output shape, or cannot be
+            loaded after saving.
     """
     import keras
 
-    path = _named(build)
+    path = _short_path(build)
     check_device()
     if (order := keras.config.image_data_format()) != "channels_last":  # set in a notebook; stages set it themselves
         raise InputError(f"Keras is set to {order}; call keras.config.set_image_data_format('channels_last') first")
@@ -182,18 +182,20 @@ def build_model(
     try:
         model = build(input_shape=input_shape, keypoints=output_points, **options)
     except Exception as error:
-        wanted = f"{output_points} keypoints on images of {_by(input_shape)}"
-        raise InputError(f"{_location(error, path)}: no network for {wanted} ({reason(error)})") from None
+        task = f"{output_points} keypoints on images of {_size_text(input_shape)}"
+        raise InputError(f"{_location(error, path)}: no network for {task} ({reason(error)})") from None
     if not isinstance(model, keras.Model):
         raise InputError(f"{path}: its build returns {type(model).__name__}; it must return a keras.Model")
-    if (taken := shape_of(model, "input_shape")) != (None, *input_shape):
-        raise InputError(f"{path}: its network takes {shape_text(taken)}; it must begin with keras.Input(input_shape)")
-    if (given := shape_of(model, "output_shape")) not in [
+    if (actual_input := shape_of(model, "input_shape")) != (None, *input_shape):
+        raise InputError(
+            f"{path}: its network takes {shape_text(actual_input)}; it must begin with keras.Input(input_shape)"
+        )
+    if (actual_output := shape_of(model, "output_shape")) not in [
         (None, output_points, numbers) for numbers in (2, WITH_ERROR)
     ]:
         raise InputError(
-            f"{path}: its network gives {shape_text(given)}; it must give (N, {output_points}, 2), the keypoints in "
-            f"px, or (N, {output_points}, 3) with the expected error"
+            f"{path}: its network gives {shape_text(actual_output)}; it must give (N, {output_points}, 2), the "
+            f"keypoints in px, or (N, {output_points}, 3) with the expected error"
         )
     try:
         keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(model))
@@ -206,7 +208,7 @@ def build_model(
 
 
 def file_of(build: Build) -> Path | None:
-    """Returns the file that defines a `build`, also a decorated or partial one; None if it is in no file."""
+    """Returns the file that defines a `build`, even if it is decorated or partial; None if no file defines it."""
     function: Any = build
     while isinstance(function, functools.partial) or hasattr(function, "__wrapped__"):
         function = function.func if isinstance(function, functools.partial) else function.__wrapped__
@@ -214,11 +216,11 @@ def file_of(build: Build) -> Path | None:
         path = Path(inspect.getfile(function))
     except TypeError:  # a callable object
         return None
-    return path if path.is_file() else None  # cells of a notebook are in no file
+    return path if path.is_file() else None  # the cells of a notebook are not files
 
 
-def _named(build: Build) -> Path:
-    """Returns the file of a `build`, relative to the working folder if possible; `build` if it is in no file."""
+def _short_path(build: Build) -> Path:
+    """Returns the file of a `build`, relative to the working folder if possible; `build` if no file defines it."""
     path = file_of(build) or Path("build")
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
@@ -231,7 +233,7 @@ def shape_of(model: "keras.Model", side: str) -> Any:
         return None
 
 
-def _by(shape: tuple[int | None, ...]) -> str:
+def _size_text(shape: tuple[int | None, ...]) -> str:
     return " x ".join("any" if side is None else str(side) for side in shape)
 
 

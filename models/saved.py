@@ -19,7 +19,7 @@ from models.networks import is_file, load_build, reason, shape_of, shape_text
 if TYPE_CHECKING:
     import keras
 
-PREDICTION_BATCH = 64  # faces; at 224 px a deep network takes some gigabytes for so many
+PREDICTION_BATCH = 64  # faces; for this many a deep network needs a few gigabytes at 224 px
 TRAIN = Stage("train", "training.train", "NETWORK --out DIR")
 TRAIN_AGAIN = f"train it again with `{TRAIN.command}`"
 WHOLE_FILE = "give a whole .keras file of Keras' own layers, or the model folder that training wrote"
@@ -32,7 +32,7 @@ class LoadedModel:
     Attributes:
         model: the network.
         spec: what it predicts; None for a bare file.
-        manifest: of its model folder; None for a bare file.
+        manifest: that of its model folder; None for a bare file.
         path: the model folder or the bare file.
     """
 
@@ -58,7 +58,7 @@ def load_model(path: Path) -> LoadedModel:
         path: a model folder that training wrote, or a bare `.keras` file from anywhere.
 
     Raises:
-        InputError: it is missing or damaged, or its manifest does not describe it.
+        InputError: the network is missing or damaged, or its manifest does not describe it.
     """
     if path.is_file():
         return LoadedModel(_load_keras(path, WHOLE_FILE), None, None, path)
@@ -67,14 +67,14 @@ def load_model(path: Path) -> LoadedModel:
     manifest = read_manifest(path, TRAIN)
     spec = from_json(manifest.get("model"), f"{path}/manifest.json")
     model = _load_keras(path / KERAS_FILE, TRAIN_AGAIN, str(manifest["parameters"].get("network", "")))
-    gives = (None, len(spec.output_points), WITH_ERROR if spec.expected_error else 2)
-    if (shape_of(model, "input_shape"), shape_of(model, "output_shape")) != ((None, *spec.crop.shape), gives):
+    expected_output = (None, len(spec.output_points), WITH_ERROR if spec.expected_error else 2)
+    if (shape_of(model, "input_shape"), shape_of(model, "output_shape")) != ((None, *spec.crop.shape), expected_output):
         raise InputError(f"{path}: {KERAS_FILE} is not the network that its manifest describes; {TRAIN_AGAIN}")
     return LoadedModel(model, spec, manifest, path)
 
 
 def _load_keras(path: Path, fix: str, network: str = "") -> "keras.Model":
-    """Returns the network of a `.keras` file; runs the user's file first if the network has layers from it.
+    """Returns the network of a `.keras` file; runs the user's file first if the network needs layers from it.
 
     Raises:
         InputError: it cannot be loaded; the message ends with `fix`.
@@ -99,34 +99,34 @@ def _load_keras(path: Path, fix: str, network: str = "") -> "keras.Model":
 def predict(loaded: LoadedModel, images: UInt8, keypoint_set: KeypointSet) -> Float32:
     """Returns the predictions of a network: float32 (N, M, 2), or (N, M, 3) with the expected error.
 
-    For a bare file, M is the K keypoints of the set, and 2K numbers for a face count as x, y, x, y, ...
+    For a bare file, M is K, and an output of 2K numbers per face is read as x, y, x, y, ...
 
     Args:
         images: uint8 (N, H, W, C); gray ones are converted for a network of color images.
-        keypoint_set: of the data.
+        keypoint_set: the K keypoints of the data.
 
     Raises:
         InputError: the network takes other images or predicts other keypoints, or its output is not valid.
     """
     model, count = loaded.model, len(loaded.output_points(keypoint_set))
-    if loaded.spec and (differs := difference(loaded.spec.keypoint_set, keypoint_set)):
+    if loaded.spec and (mismatch := difference(loaded.spec.keypoint_set, keypoint_set)):
         raise InputError(
-            f"{loaded.path}: predicts {loaded.spec.keypoint_set.name}, the data has {keypoint_set.name} ({differs}); "
+            f"{loaded.path}: predicts {loaded.spec.keypoint_set.name}, the data has {keypoint_set.name} ({mismatch}); "
             "train a model on this data"
         )
-    given = shape_of(model, "output_shape")
-    if given not in [(None, count, 2), (None, count, WITH_ERROR), (None, 2 * count)]:
+    output_shape = shape_of(model, "output_shape")
+    if output_shape not in [(None, count, 2), (None, count, WITH_ERROR), (None, 2 * count)]:
         raise InputError(
-            f"{loaded.path}: gives {shape_text(given)}, the data has {count} keypoints ({keypoint_set.name}) of x and "
-            "y; train a model on this data, or give the model folder if the file is from one"
+            f"{loaded.path}: gives {shape_text(output_shape)}, the data has {count} keypoints ({keypoint_set.name}) of "
+            "x and y; train a model on this data, or give the model folder if the file is from one"
         )
-    taken = shape_of(model, "input_shape")
-    if images.shape[-1] == 1 and isinstance(taken, tuple) and taken[-1] == 3:
-        images = np.repeat(images, 3, axis=-1)  # a gray image in color is three equal channels
-    if not _takes(taken, images.shape):
+    input_shape = shape_of(model, "input_shape")
+    if images.shape[-1] == 1 and isinstance(input_shape, tuple) and input_shape[-1] == 3:
+        images = np.repeat(images, 3, axis=-1)  # the channels of a gray image are equal
+    if not _accepts(input_shape, images.shape):
         raise InputError(
-            f"{loaded.path}: takes images of {shape_text(taken)}, the data has {shape_text(images.shape)}; train a "
-            "model on this data"
+            f"{loaded.path}: takes images of {shape_text(input_shape)}, the data has {shape_text(images.shape)}; train "
+            "a model on this data"
         )
     output = np.asarray(model.predict(images, batch_size=PREDICTION_BATCH, verbose=0), np.float32)
     output = output.reshape(len(images), count, -1)
@@ -137,14 +137,14 @@ def predict(loaded: LoadedModel, images: UInt8, keypoint_set: KeypointSet) -> Fl
     return output
 
 
-def _takes(taken: Any, shape: tuple[int, ...]) -> bool:
+def _accepts(input_shape: Any, shape: tuple[int, ...]) -> bool:
     """Returns whether a network with this `input_shape` takes images of this shape."""
-    sides = isinstance(taken, tuple) and len(taken) == len(shape)
-    return sides and all(side in (None, has) for side, has in zip(taken[1:], shape[1:], strict=True))
+    same_rank = isinstance(input_shape, tuple) and len(input_shape) == len(shape)
+    return same_rank and all(side in (None, actual) for side, actual in zip(input_shape[1:], shape[1:], strict=True))
 
 
 def notes(loaded: LoadedModel) -> list[str]:
-    """Returns the unknown facts about a network without a model folder, one sentence each."""
+    """Returns what is unknown about a network without a model folder, one line each."""
     if loaded.manifest is not None:
         return []
     return [

@@ -5,11 +5,11 @@ from unittest.mock import patch
 
 import keras
 
-LINE_CHARACTERS = 160  # the longest names of v2 fit
+LINE_CHARACTERS = 160  # fits the longest names of v2
 
 
 def summary(model: keras.Model) -> str:
-    """Returns the table of `model.summary()` in full width.
+    """Returns the table of `model.summary()` at full width.
 
     Keras accepts a width, but the library that prints the table truncates it at the width of the terminal.
     """

@@ -24,9 +24,9 @@ def build(input_shape: tuple[int, int, int] = (96, 96, 1), keypoints: int = 15) 
 
 
 def squeeze_and_excite(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
-    """Returns x + x * gate with one gate in 0..1 per channel, from the channel means (Hu et al. 2018, and a residual).
+    """Returns x + x * gate: a gate in 0..1 per channel from the channel means (Hu et al. 2018), and a residual.
 
-    Computed as x * (1 + gate), the same with one pass less over the feature maps, forward and backward.
+    Computes x * (1 + gate), which is equal and saves one pass over the feature maps, forward and backward.
     """
     channels = x.shape[-1]
     gate = keras.layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_squeeze")(x)

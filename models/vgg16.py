@@ -1,7 +1,7 @@
 """`vgg16`: the convolutions of VGG16 (Simonyan & Zisserman 2015), trained on ImageNet, and a head for keypoints.
 
-The head follows the published project: one more convolution and pooling, 512 dense units, half of them dropped, and
-coordinates as fractions of the image sides. Gray images are converted to three equal channels.
+The head follows the published project: one more convolution and pooling, 512 dense units, dropout of half of them,
+and coordinates as fractions of the image sides. Gray images are converted to three equal channels.
 """
 
 import warnings
@@ -21,22 +21,22 @@ HEAD_FILTERS = 512
 DENSE_UNITS = 512
 DROPOUT = 0.5
 SMALLEST_PX = 96  # three pixels are left for the head's convolution
-NO_TOP = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
+WEIGHTS_FILE = "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
 
 
 def build(
     input_shape: tuple[int, int, int] = (224, 224, 3), keypoints: int = 68, fine_tune: bool = False
 ) -> keras.Model:
-    """Returns the network with new weights, from images (N, H, W, C), 0..255, to keypoints (N, K, 2) in px.
+    """Returns the untrained network, from images (N, H, W, C), 0..255, to keypoints (N, K, 2) in px.
 
-    It downloads nothing; `load_convolutions` loads the weights from ImageNet. 18,193,352 parameters on
-    224 x 224 images with 68 keypoints, of which the head has 3,478,664. Sides of at least 96 px.
+    Downloads nothing; `load_convolutions` loads the weights trained on ImageNet. 18,193,352 parameters on 224 x 224
+    images with 68 keypoints, 3,478,664 of them in the head. Sides of at least 96 px.
 
     Args:
-        fine_tune: train all layers; otherwise only the head, as published.
+        fine_tune: trains all layers; otherwise only the head, as published.
 
     Raises:
-        ValueError: smaller sides.
+        ValueError: a side is too short.
     """
     if min(input_shape[:2]) < SMALLEST_PX:
         raise ValueError(f"it takes sides of at least {SMALLEST_PX} px")
@@ -59,11 +59,11 @@ def build(
 
 
 def load_convolutions(model: keras.Model, file: Path | None = None) -> None:
-    """Gives a network the weights of the 13 convolutions of VGG16; other layers keep theirs.
+    """Loads the weights of VGG16's 13 convolutions into a network; other layers keep theirs.
 
     Args:
-        model: has layers of the names of VGG16's convolutions, `block1_conv1` to `block5_conv3`.
-        file: the weights of keras.applications (NO_TOP); None: Keras downloads them once.
+        model: has layers with the names of VGG16's convolutions, `block1_conv1` to `block5_conv3`.
+        file: the weights of keras.applications (WEIGHTS_FILE); None: Keras downloads them once.
 
     Raises:
         InputError: the network has no such layers, or the weights cannot be downloaded or are not in the file.
@@ -72,16 +72,16 @@ def load_convolutions(model: keras.Model, file: Path | None = None) -> None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)  # Keras only warns about missing weights
-            learned = keras.applications.VGG16(include_top=False, weights=str(file) if file else "imagenet")
-    except Exception as error:  # of the network, the file system, HDF5 or Keras
-        why = one_line(error)
+            pretrained = keras.applications.VGG16(include_top=False, weights=str(file) if file else "imagenet")
+    except Exception as error:  # from the download, the file system, HDF5 or Keras
+        cause = one_line(error)
         if file is None:
             raise InputError(
-                f"--initial-weights imagenet: Keras cannot fetch the weights ({why}); fetch {NO_TOP} elsewhere and "
-                "give it as --initial-weights FILE, or start from nothing by --initial-weights none --fine-tune"
+                f"--initial-weights imagenet: Keras cannot fetch the weights ({cause}); fetch {WEIGHTS_FILE} elsewhere "
+                "and give it as --initial-weights FILE, or start from nothing by --initial-weights none --fine-tune"
             ) from None
-        raise InputError(f"{file}: has no weights of VGG16's convolutions ({why}); give {NO_TOP}") from None
-    convolutions = [layer for layer in learned.layers if layer.weights]
+        raise InputError(f"{file}: has no weights of VGG16's convolutions ({cause}); give {WEIGHTS_FILE}") from None
+    convolutions = [layer for layer in pretrained.layers if layer.weights]
     if not all(layer.name in names for layer in convolutions):
         raise InputError(
             f"--initial-weights: {model.name} does not have the convolutions of VGG16; only vgg16 can start from them"

@@ -140,7 +140,7 @@ def augment(
 def random_crop(images: UInt8, keypoints: Float32, crop_px: int, rng: np.random.Generator) -> tuple[UInt8, Float32]:
     """Returns images (N, H, W, C) and keypoints (N, K, 2), shifted so that the center crop is a random crop.
 
-    The network sees only the center crop of `crop_px` (`models.scaling.middle`). So images keep the size of the data
+    The network sees only the center crop of `crop_px` (`models.scaling.center_crop`). Images keep the size of the data
     folder, as in validation and prediction, and need no padding: pixels shifted out on one side come in on the other,
     outside the crop.
     """

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from facial_keypoints.errors import InputError
-from models.vgg16 import NO_TOP, build, load_convolutions
+from models.vgg16 import WEIGHTS_FILE, build, load_convolutions
 
 SHAPE = (96, 96, 3)
 
@@ -76,7 +76,7 @@ def saved_vgg16(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, keras.M
     """A weights file in the layout of the published one, and the network whose weights it holds."""
     keras.utils.set_random_seed(7)
     model = keras.applications.VGG16(include_top=False, weights=None)
-    path = tmp_path_factory.mktemp("weights") / NO_TOP
+    path = tmp_path_factory.mktemp("weights") / WEIGHTS_FILE
     with h5py.File(path, "w") as file:
         file.attrs["layer_names"] = [layer.name.encode() for layer in model.layers]
         for layer in model.layers:
@@ -122,8 +122,8 @@ def test_load_convolutions_fetches_weights_through_keras_by_default(
     head = model.get_layer("head_convolution").get_weights()
     load_convolutions(model)
     check_loaded(model, theirs, head)
-    assert requested[0] == NO_TOP
-    assert requested[1].endswith(NO_TOP)
+    assert requested[0] == WEIGHTS_FILE
+    assert requested[1].endswith(WEIGHTS_FILE)
 
 
 def test_offline_download_is_a_one_line_error_that_says_what_to_do(
@@ -131,7 +131,9 @@ def test_offline_download_is_a_one_line_error_that_says_what_to_do(
 ) -> None:
     monkeypatch.setattr("keras.src.utils.file_utils.config.keras_home", lambda: str(tmp_path))  # nothing is there yet
     monkeypatch.setattr("socket.create_connection", no_network)
-    with pytest.raises(InputError, match=rf"imagenet: Keras cannot fetch .*not known.*fetch {NO_TOP}.* FILE") as caught:
+    with pytest.raises(
+        InputError, match=rf"imagenet: Keras cannot fetch .*not known.*fetch {WEIGHTS_FILE}.* FILE"
+    ) as caught:
         load_convolutions(build(SHAPE, 15))
     assert "\n" not in str(caught.value)
 
