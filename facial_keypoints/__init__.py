@@ -37,7 +37,7 @@ __all__ = ["InputError", *_MODULES]  # noqa: PLE0604 (all of them are strings)
 def __getattr__(name: str) -> Any:
     """Imports a public name when it is first used, so that `import facial_keypoints` is quick."""
     if name in _MODULES:
-        switch_off("onnxruntime")  # now, in case the program imports onnxruntime before it makes a Predictor
+        switch_off("onnxruntime")  # now, because the program may import onnxruntime before it makes a Predictor
         return getattr(importlib.import_module(f"facial_keypoints.{_MODULES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

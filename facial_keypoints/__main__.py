@@ -25,12 +25,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for command in COMMANDS:
         command.add_parser(commands)
     options = parser.parse_args(arguments)
-    warnings.filterwarnings("ignore", "Image size")  # Pillow warns of large pictures, which this project refuses itself
+    warnings.filterwarnings("ignore", "Image size")  # Pillow warns about large pictures, which this project refuses
     options.main(options)
 
 
 def console() -> None:
-    """Runs the command of the shell and exits with its code."""
+    """Runs the command line and exits with its code."""
     run(main)
 
 

@@ -1,4 +1,4 @@
-"""Aligned crops of faces, as face recognition takes them."""
+"""Crops of faces, aligned for face recognition."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from facial_keypoints.pictures import Picture, as_rgb
 
 SIZE_PX = 112
 
-# Where recognizers expect five keypoints in 112 x 112 px: ArcFace's template (Deng et al. 2019) and its successors'.
+# Where face recognition expects five keypoints in 112 x 112 px: the template of ArcFace (Deng et al. 2019).
 TEMPLATE_PX = {
     "right_eye_center": (38.2946, 51.6963),
     "left_eye_center": (73.5318, 51.5014),
@@ -24,19 +24,19 @@ TEMPLATE_PX = {
 
 
 def align(picture: Picture, faces: Sequence[Face], size_px: int = SIZE_PX, margin: float = 0.0) -> UInt8:
-    """Returns a square crop of each face, level and centered as face recognition expects it, uint8 (F, S, S, 3) RGB.
+    """Returns a square crop of each face, upright and centered for face recognition, uint8 (F, S, S, 3) RGB.
 
     A similarity (shift, rotation, scale) moves the eye centers, the tip of the nose and the corners of the mouth to
-    ArcFace's template (Deng et al. 2019) with the least squared error. The picture's edge is repeated outside of it.
+    ArcFace's template (Deng et al. 2019) with the least squared error. Outside the picture its edge is repeated.
 
     Args:
         picture: a path, an array or a PIL image, as in `Predictor.predict`.
         faces: F faces in this picture, of a keypoint set that has both eyes, the nose tip and the mouth corners.
         size_px: the side S of the crops.
-        margin: how much more to show on each side, as a share of the side without a margin.
+        margin: extra border on each side, as a fraction of the side without a margin.
 
     Raises:
-        InputError: the picture cannot be read, or the keypoint set lacks one of the five.
+        InputError: the picture cannot be read, or the keypoint set lacks one of the five keypoints.
 
     Example:
         >>> from facial_keypoints import Predictor, align
@@ -50,9 +50,11 @@ def align(picture: Picture, faces: Sequence[Face], size_px: int = SIZE_PX, margi
 
 
 def alignment_matrix(face: Face, size_px: int = SIZE_PX, margin: float = 0.0) -> Float64:
-    """Returns the matrix of `align`, picture to crop, float64 (2, 3)."""
+    """Returns the matrix that `align` uses, picture to crop, float64 (2, 3)."""
     check_roles(face.keypoint_set, TEMPLATE_PX, "alignment")
     points = [face.role(name) for name in TEMPLATE_PX]
-    template = (np.array(list(TEMPLATE_PX.values())) + 0.5) / SIZE_PX  # pixel edges, so that it scales with the size
+    template = (
+        np.array(list(TEMPLATE_PX.values())) + 0.5
+    ) / SIZE_PX  # from pixel edges, so that it scales with the size
     matrices = geometry.fit_similarity(points, (template + margin) / (1 + 2 * margin) * size_px - 0.5)
     return np.asarray(matrices[0])

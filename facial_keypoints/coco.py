@@ -12,23 +12,23 @@ from facial_keypoints.folders import atomic_file
 from facial_keypoints.keypoint_set import KeypointSet
 from facial_keypoints.results import PictureFaces
 
-DESCRIPTION = "predictions of facial-keypoints"  # by which such a file is known
-REVIEWED = "reviewed"  # the attribute of an annotation, and the column of a CSV file; a label only if it is true
-YES, NO = ("1", "true", "yes"), ("", "0", "false", "no")  # what `reviewed` may say, in lower case
+DESCRIPTION = "predictions of facial-keypoints"  # marks the files that `write_coco` wrote
+REVIEWED = "reviewed"  # attribute of an annotation, column of a CSV file; only faces where it is true are labels
+YES, NO = ("1", "true", "yes"), ("", "0", "false", "no")  # the values that `reviewed` accepts, in lower case
 NOT_LABELLED, OCCLUDED, VISIBLE = 0, 1, 2  # the third number of a keypoint
 CATEGORY_ID = 1
 
 
 def write_coco(path: Path, pictures: Sequence[PictureFaces], keypoint_set: KeypointSet, model: str) -> None:
-    """Writes a COCO file of one category, named after the keypoint set, whole or not at all; an annotation a line.
+    """Writes a COCO file with one category, the keypoint set, whole or not at all; one annotation per line.
 
-    All keypoints have visibility 2. The box of an annotation is that of its keypoints, as for a box that a tool draws
-    around labels. `score` is the detector's, and the attribute `reviewed` is false: nobody has checked the face.
+    All keypoints have visibility 2. The box of an annotation encloses its keypoints, as when a tool draws a box
+    around labels. `score` is the detector's, and the attribute `reviewed` is false.
 
     Args:
-        pictures: with their faces; pictures without a face are there, too.
+        pictures: with their faces; pictures without faces are written, too.
         keypoint_set: the K keypoints.
-        model: its name.
+        model: the name of the model.
     """
     images = [
         {"id": number, "file_name": picture.file, "width": picture.width_px, "height": picture.height_px}
@@ -37,7 +37,9 @@ def write_coco(path: Path, pictures: Sequence[PictureFaces], keypoint_set: Keypo
     lists = {
         "images": images,
         "categories": [category(keypoint_set)],
-        "annotations": [{"id": number, **each} for number, each in enumerate(_annotations(pictures), start=1)],
+        "annotations": [
+            {"id": number, **annotation} for number, annotation in enumerate(_annotations(pictures), start=1)
+        ],
     }
     with atomic_file(path) as partial, partial.open("w", encoding="utf-8") as file:
         file.write(json.dumps({"info": {"description": DESCRIPTION, "model": model}, "licenses": []})[:-1])
@@ -47,13 +49,13 @@ def write_coco(path: Path, pictures: Sequence[PictureFaces], keypoint_set: Keypo
 
 
 def reviewed(value: object) -> bool | None:
-    """Returns whether a cell of a table or a value in JSON says that a person has reviewed a face; None: neither."""
-    text = "" if value is None else str(value).strip().lower().removesuffix(".0")  # of a spreadsheet's number
+    """Returns whether a table's cell or a JSON value means that a person has reviewed a face; None if it is neither."""
+    text = "" if value is None else str(value).strip().lower().removesuffix(".0")  # a spreadsheet writes 1.0
     return text in YES if text in (*YES, *NO) else None
 
 
 def category(keypoint_set: KeypointSet) -> dict[str, Any]:
-    """Returns the COCO category of a keypoint set; its lines join two keypoints each, counted from 1."""
+    """Returns the COCO category of a keypoint set; each line joins two keypoints, counted from 1."""
     pairs = [[first + 1, second + 1] for run in keypoint_set.skeleton for first, second in itertools.pairwise(run)]
     return {
         "id": CATEGORY_ID,
@@ -70,7 +72,7 @@ def check_coco_file(path: Path, out: Path, overwrite: bool) -> None:
     Args:
         path: the file.
         out: the folder that the command replaces as a whole.
-        overwrite: an earlier file of `write_coco` may be replaced; no other file ever.
+        overwrite: whether a file that `write_coco` wrote may be replaced; no other file ever is.
     """
     if path.resolve().is_relative_to(out.resolve()):
         raise InputError(f"--write-coco {path}: lies inside --out {out}; choose another folder")
@@ -83,7 +85,7 @@ def check_coco_file(path: Path, out: Path, overwrite: bool) -> None:
 
 
 def is_ours(path: Path) -> bool:
-    """Returns whether a file is one that `write_coco` wrote."""
+    """Returns whether `write_coco` wrote a file."""
     try:
         return bool(json.loads(path.read_bytes())["info"]["description"] == DESCRIPTION)
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
@@ -109,7 +111,7 @@ def _annotations(pictures: Sequence[PictureFaces]) -> Iterator[dict[str, Any]]:
 
 
 def _box(face: dict[str, Any]) -> list[float]:
-    """Returns the box of a face's keypoints, x, y, width and height in px; the face's own where they span none."""
+    """Returns the box of a face's keypoints, x, y, width and height in px; the face's box if they span none."""
     xs, ys = zip(*face["keypoints"], strict=True)
     width, height = (round(max(values) - min(values), DECIMALS) for values in (xs, ys))
     return [min(xs), min(ys), width, height] if width and height else face["box"]

@@ -1,7 +1,7 @@
 """Encodes labels as training targets, and decodes a network's output to keypoints.
 
 A network predicts M output points: the K keypoints as the set's first label source defines them, then the keypoints
-that other label sources define differently (their `own`). N faces, K keypoints, M output points, S label sources.
+that other label sources define differently (`LabelSource.own`). N faces, K keypoints, M output points, S label sources.
 """
 
 from collections.abc import Collection
@@ -14,7 +14,7 @@ from facial_keypoints.array_types import Bool, Float32, Float64, Int64
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import KeypointSet
 
-UNKNOWN_LABEL_SOURCE = -1  # of a face whose label source is not known; treated like label source 0
+UNKNOWN_LABEL_SOURCE = -1  # of a face; treated like label source 0
 WITH_ERROR = 3  # length of the last axis of an output with x, y and the expected error
 
 
@@ -26,7 +26,7 @@ class OutputPoints:
         of_label_source: S rows of K indexes below M. The first row counts from 0 to K - 1, as does the row of a label
             source without output points of its own.
         mirror: mirror[m] is the output point whose position output point m takes in a mirrored picture;
-            None where the keypoint set does not know.
+            None if the keypoint set has no mirror pairs.
     """
 
     of_label_source: tuple[tuple[int, ...], ...]
@@ -53,7 +53,7 @@ class Keypoints(NamedTuple):
 
 
 def output_points(keypoint_set: KeypointSet, label_sources: Collection[int] = (0,)) -> OutputPoints:
-    """Returns the output points of a network that distinguishes these label sources; label source 0 always counts."""
+    """Returns the output points of a network that distinguishes these label sources and label source 0."""
     count = len(keypoint_set)
     rows = [tuple(range(count))] * len(keypoint_set.label_sources)
     points = [(0, keypoint) for keypoint in range(count)]  # the label source and the keypoint of each output point
@@ -66,40 +66,40 @@ def output_points(keypoint_set: KeypointSet, label_sources: Collection[int] = (0
     return OutputPoints(tuple(rows), mirror and tuple(rows[number][mirror[keypoint]] for number, keypoint in points))
 
 
-def encode(keypoints: Float32, labelled: Bool, label_sources: Int64, of: OutputPoints) -> tuple[Float32, Bool]:
-    """Returns training targets, float32 (N, M, 2) in px, 0 where there is no label, and where there is one, (N, M).
+def encode(keypoints: Float32, labelled: Bool, label_sources: Int64, points: OutputPoints) -> tuple[Float32, Bool]:
+    """Returns training targets, float32 (N, M, 2) in px, 0 without a label, and which have a label, bool (N, M).
 
     Args:
         keypoints: float32 (N, K, 2) in px, finite where labelled.
         labelled: bool (N, K).
         label_sources: int64 (N,), the label source of each face.
-        of: the network's output points.
+        points: the network's output points.
     """
-    at = of.of_faces(label_sources)
-    targets = np.zeros((len(keypoints), len(of), 2), np.float32)
-    counts = np.zeros((len(keypoints), len(of)), bool)
-    np.put_along_axis(targets, at[..., None], np.where(labelled[..., None], keypoints, 0), axis=1)
-    np.put_along_axis(counts, at, labelled, axis=1)
-    return targets, counts
+    indexes = points.of_faces(label_sources)
+    targets = np.zeros((len(keypoints), len(points), 2), np.float32)
+    has_label = np.zeros((len(keypoints), len(points)), bool)
+    np.put_along_axis(targets, indexes[..., None], np.where(labelled[..., None], keypoints, 0), axis=1)
+    np.put_along_axis(has_label, indexes, labelled, axis=1)
+    return targets, has_label
 
 
-def decode(output: Float32, label_sources: Int64, of: OutputPoints) -> Keypoints:
+def decode(output: Float32, label_sources: Int64, points: OutputPoints) -> Keypoints:
     """Returns the keypoints as each face's label source defines them.
 
     Args:
         output: float32 (N, M, 2), or (N, M, 3) with the expected error.
         label_sources: int64 (N,), the label source of each face.
-        of: the network's output points.
+        points: the network's output points.
     """
-    chosen = np.take_along_axis(output, of.of_faces(label_sources)[..., None], axis=1)
-    return Keypoints(chosen[..., :2], chosen[..., 2] if output.shape[-1] == WITH_ERROR else None)
+    selected = np.take_along_axis(output, points.of_faces(label_sources)[..., None], axis=1)
+    return Keypoints(selected[..., :2], selected[..., 2] if output.shape[-1] == WITH_ERROR else None)
 
 
 def mean_output(outputs: Float32 | Float64) -> Float64:
-    """Returns the mean of several outputs for the same faces, (..., 2 or 3); (V, ..., 2 or 3) in.
+    """Returns the mean (..., 2 or 3) of several outputs for the same faces, (V, ..., 2 or 3).
 
     With expected errors, each point has the weight 1 / expected error^2, as for independent measurements. Networks and
-    views make similar errors, so the expected error of the mean is the mean of theirs under the same weights.
+    views make similar errors, so the expected error of the mean is the mean of theirs with the same weights.
     """
     if outputs.shape[-1] < WITH_ERROR:
         return np.mean(outputs, axis=0, dtype=np.float64)
@@ -107,14 +107,14 @@ def mean_output(outputs: Float32 | Float64) -> Float64:
     return np.sum(weights * outputs, axis=0) / np.sum(weights, axis=0)
 
 
-def flipped_back(output: Float32, width_px: int, of: OutputPoints) -> Float32:
-    """Returns the output for the original pictures, (N, M, 2 or 3), from the output for mirrored ones.
+def flipped_back(output: Float32, width_px: int, points: OutputPoints) -> Float32:
+    """Returns the output for the original images, (N, M, 2 or 3), from the output for mirrored ones.
 
     Raises:
-        InputError: the keypoint set does not say which keypoints change sides.
+        InputError: the keypoint set has no mirror pairs.
     """
-    if of.mirror is None:
+    if points.mirror is None:
         raise InputError("the keypoint set has no mirror pairs: give them in keypoints.toml, or do not mirror faces")
-    back = output[:, list(of.mirror)]
+    back = output[:, list(points.mirror)]
     back[..., 0] = width_px - 1 - back[..., 0]
     return back

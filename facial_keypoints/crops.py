@@ -12,7 +12,7 @@ from facial_keypoints.keypoint_set import KeypointSet
 from facial_keypoints.spec import GRAY, RGB, ModelSpec
 
 BOX_SCALE = 1.2  # side of a square crop, in longer sides of the box that it shows
-MARGIN_PX = 2  # around what a crop shows, for the interpolation at its edge
+MARGIN_PX = 2  # around the visible region, for interpolation at its edge
 
 
 def crop_of(keypoints: npt.ArrayLike, spec: ModelSpec) -> Float64:
@@ -24,7 +24,7 @@ def crop_of(keypoints: npt.ArrayLike, spec: ModelSpec) -> Float64:
 
 
 def crop_of_boxes(boxes: Boxes, spec: ModelSpec) -> Float64:
-    """Returns matrices (F, 2, 3), picture to crop, that show what is in boxes as the network saw it in training.
+    """Returns matrices (F, 2, 3), picture to crop, that show the faces in boxes as the network saw faces in training.
 
     They map the eyes of a face to those of the mean training face. If the keypoint set has no eyes, they show an
     upright square, BOX_SCALE times the longer side of the box.
@@ -38,12 +38,12 @@ def crop_of_boxes(boxes: Boxes, spec: ModelSpec) -> Float64:
 
 
 def square_crop(x: float, y: float, side_px: float, height_px: int, width_px: int) -> Float64:
-    """Returns the matrix (2, 3), picture to crop, of an upright square around (x, y), as large as the crop can show it.
+    """Returns the matrix (2, 3), picture to crop, that fits an upright square around (x, y) into a crop.
 
     Args:
         x, y: the middle of the square, in px of the picture.
-        side_px: of the square, in px of the picture.
-        height_px, width_px: of the crop.
+        side_px: the side of the square, in px of the picture.
+        height_px, width_px: the size of the crop.
     """
     scale = min(height_px, width_px) / side_px
     return np.array([[scale, 0, (width_px - 1) / 2 - scale * x], [0, scale, (height_px - 1) / 2 - scale * y]])
@@ -51,14 +51,14 @@ def square_crop(x: float, y: float, side_px: float, height_px: int, width_px: in
 
 def crop_of_whole(picture: UInt8, spec: ModelSpec) -> Float64:
     """Returns the matrix (2, 3) that fits a whole picture (H, W, C) into the middle of a crop."""
-    size, of_crop = np.array(picture.shape[1::-1]), np.array([spec.crop.width_px, spec.crop.height_px])
-    scale = (of_crop / size).min()
-    shift = (of_crop - 1) / 2 - scale * (size - 1) / 2
+    size, crop_size = np.array(picture.shape[1::-1]), np.array([spec.crop.width_px, spec.crop.height_px])
+    scale = (crop_size / size).min()
+    shift = (crop_size - 1) / 2 - scale * (size - 1) / 2
     return np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
 
 
 def eye_centers(keypoints: npt.ArrayLike, keypoint_set: KeypointSet) -> Float64:
-    """Returns both eye centers, float64 (..., 2, 2), of keypoints (..., K, 2); first the one on the picture's left."""
+    """Returns both eye centers, float64 (..., 2, 2), of keypoints (..., K, 2); the one on the picture's left first."""
     if keypoint_set.eyes is None:
         raise InputError(f"the keypoint set {keypoint_set.name} has no eyes, by which faces are aligned")
     points = np.asarray(keypoints, np.float64)
@@ -69,21 +69,21 @@ def eye_centers(keypoints: npt.ArrayLike, keypoint_set: KeypointSet) -> Float64:
 def crop_faces(picture: UInt8, matrices: Float64, spec: ModelSpec) -> UInt8:
     """Returns the crops of a picture (H, W, 1 or 3) under matrices (F, 2, 3), uint8 (F, h, w, c) for the network.
 
-    The picture's edge is repeated outside of it.
+    Outside the picture its edge is repeated.
     """
     height, width, channels = spec.crop.shape
     crops = np.empty((len(matrices), height, width, channels), np.uint8)
     for crop, matrix in zip(crops, matrices, strict=True):
-        region, shifted = shown(picture, matrix, height, width)
+        region, shifted = visible_region(picture, matrix, height, width)
         crop[:] = geometry.crop(with_channels(region[None], channels)[0], shifted, height, width)
     return crops
 
 
-def shown(picture: UInt8, matrix: Float64, height_px: int, width_px: int) -> tuple[UInt8, Float64]:
-    """Returns the part of a picture (H, W, C) that a crop shows, a view of at least one pixel, and its matrix.
+def visible_region(picture: UInt8, matrix: Float64, height_px: int, width_px: int) -> tuple[UInt8, Float64]:
+    """Returns the region of a picture (H, W, C) that a crop shows, a view of at least one pixel, and its matrix.
 
     Args:
-        matrix: (2, 3), picture to crop; the returned one maps the part to the crop.
+        matrix: (2, 3), picture to crop; the returned one maps the region to the crop.
         height_px, width_px: the size of the crop.
     """
     corners = geometry.transform(corners_px(height_px, width_px), geometry.inverse(matrix))
@@ -97,7 +97,7 @@ def shown(picture: UInt8, matrix: Float64, height_px: int, width_px: int) -> tup
 
 def crop_square(picture: UInt8, matrix: Float64, side_px: int) -> UInt8:
     """Returns the square crop of a picture (H, W, C) under a matrix (2, 3), picture to crop, uint8 (S, S, C)."""
-    region, shifted = shown(picture, matrix, side_px, side_px)
+    region, shifted = visible_region(picture, matrix, side_px, side_px)
     return geometry.crop(region, shifted, side_px, side_px)
 
 
@@ -121,7 +121,7 @@ def corners_px(height_px: int, width_px: int) -> Float64:
 def box_of(crop: Float64, spec: ModelSpec) -> tuple[float, float, float, float]:
     """Returns the upright square (x, y, width, height), in px of the picture, around the face in a crop (2, 3).
 
-    Given as a box (`boxes.given_boxes`), it leads back to the same crop if the face is upright.
+    As a user's box (`boxes.given_boxes`), it gives the same crop again if the face is upright.
     """
     if spec.keypoint_set.eyes is None:
         height_px, width_px, _ = spec.crop.shape
@@ -137,8 +137,8 @@ def box_of(crop: Float64, spec: ModelSpec) -> tuple[float, float, float, float]:
     return float(x), float(y), side, side
 
 
-def moved_px(before: Float64, after: Float64, spec: ModelSpec) -> Float64:
-    """Returns how far a crop's corners move at most between two matrices (F, 2, 3), float64 (F,) in px of the crop."""
+def largest_shift_px(before: Float64, after: Float64, spec: ModelSpec) -> Float64:
+    """Returns the largest shift of a crop's corners between two matrices (F, 2, 3), float64 (F,) in px of the crop."""
     corners = corners_px(spec.crop.height_px, spec.crop.width_px)[None]
-    again = geometry.transform(geometry.transform(corners, geometry.inverse(before)), after)
-    return np.asarray(np.linalg.norm(again - corners, axis=-1).max(axis=-1, initial=0))
+    shifted_corners = geometry.transform(geometry.transform(corners, geometry.inverse(before)), after)
+    return np.asarray(np.linalg.norm(shifted_corners - corners, axis=-1).max(axis=-1, initial=0))

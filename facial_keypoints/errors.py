@@ -1,4 +1,4 @@
-"""Bad input as one line, and the exit codes of commands: no traceback for what the user can fix."""
+"""Reports bad input as one line without a traceback, and sets the exit codes of commands."""
 
 import errno
 import io
@@ -39,7 +39,7 @@ def exit_code(main: Callable[[], None]) -> int:
     """Runs a command and returns its exit code: 0 done, 2 bad input (one line on stderr), 130 Ctrl-C."""
     code = EXIT_DONE
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # escapes what it cannot encode, for instance in file names
+        if isinstance(stream, io.TextIOWrapper):  # escapes characters that it cannot encode, for instance in file names
             stream.reconfigure(errors="backslashreplace")
     try:
         main()
@@ -48,12 +48,12 @@ def exit_code(main: Callable[[], None]) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         code = EXIT_INTERRUPTED
-    except BrokenPipeError:  # the reader of the output has ended, as `head` does
+    except BrokenPipeError:  # the reader of the output has ended, for instance `head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except UnicodeEncodeError as error:
         if sys.getfilesystemencoding() == "utf-8":
             raise
-        around = error.object[max(0, error.start - 40) : error.end + 40]  # it may be a whole table
+        around = error.object[max(0, error.start - 40) : error.end + 40]  # the text can be a whole table
         code = fail(f"{around}: {unprintable_name()}")
     except OSError as error:
         if (reason := os_error_reason(error)) is None:
@@ -63,7 +63,7 @@ def exit_code(main: Callable[[], None]) -> int:
 
 
 def os_error_reason(error: OSError) -> str | None:
-    """Returns what is wrong and what to do, for file-system errors that a user can fix; None for others."""
+    """Returns the fault and the fix, for file-system errors that a user can fix; None for others."""
     where, what = error.filename or "the output folder", error.strerror or str(error)
     if error.errno in (None, errno.ENOSPC, errno.EDQUOT, errno.EFBIG):  # numpy's incomplete writes have no number
         return f"{where}: could not be written completely ({what}); free some space or choose another --out"
@@ -82,24 +82,24 @@ def one_line(error: BaseException | str) -> str:
 
 
 def listed(names: Sequence[str], most: int = NAMES_SHOWN) -> str:
-    """Returns the first names and the number of the others, for messages."""
+    """Returns the first names and how many more there are, for messages."""
     more = len(names) - most
     return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def counted(number: int, one: str, many: str = "") -> str:
-    """Returns `1 face`, `2,000 faces`, `2 labels without a name`; without `many`, the first word of `one` gets an s."""
+    """Returns `1 face`, `2,000 faces`, `2 labels without a name`; without `many`, adds s to the first word."""
     first, *others = one.split(" ")
     return f"{number:,} {one if number == 1 else many or ' '.join([first + 's', *others])}"
 
 
 def printable(text: str) -> str:
-    """Returns a text that can be printed and written; escapes bytes that are not UTF-8, as file names may have."""
+    """Returns a text that can be printed and written; escapes bytes that are not UTF-8, as in some file names."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
 def unprintable_name() -> str:
-    """Returns what is wrong with a file name that `printable` changes, and what to do."""
+    """Returns the fault of a file name that `printable` changes, and the fix."""
     if sys.getfilesystemencoding() == "utf-8":
         return "its name is not valid UTF-8; rename it"
     return "its name has characters that this locale does not have; set PYTHONUTF8=1"

@@ -12,10 +12,10 @@ from facial_keypoints.keypoint_set import KeypointSet, check_roles
 from facial_keypoints.measures import Measures, measures
 
 # Multiples of the network's typical uncertainty (`Predictor.typical_uncertainty`), so that they hold for any network.
-MAX_FIRST_UNCERTAINTY = 10  # above it after the first pass: no face
-MAX_FIRST_UNCERTAINTY_IF_EXACT = 4  # the same in crops from exact boxes
-MAX_UNCERTAINTY = 2.0  # above it after the last pass: no face; 99 % of faces had at most 1.9, most others 2.1 or more
-SAME_FACE = 0.15  # keypoints that are nearer on average, in widths of the box, belong to one face
+MAX_FIRST_UNCERTAINTY = 10  # above it after the first pass, a detection is false
+MAX_FIRST_UNCERTAINTY_IF_EXACT = 4  # the same for crops from exact boxes
+MAX_UNCERTAINTY = 2.0  # the same after the last pass; 99 % of faces had at most 1.9, most false detections 2.1 or more
+SAME_FACE = 0.15  # faces whose keypoints are nearer on average, in widths of the box, are one face
 DECIMALS = 3  # of a px, in `Face.to_dict`
 
 
@@ -37,7 +37,7 @@ class Face:
         expected_error: float32 (K,), the expected absolute error of x and of y, in px; None if the network does not
             predict it.
         crop: float64 (2, 3), the matrix from the picture to the crop that the network saw.
-        keypoint_set: the names of the keypoints, and how they relate.
+        keypoint_set: the names of the keypoints, and all other facts about them.
         score: the detector's score, higher is more certain; 1 for a face that no detector found.
 
     Example:
@@ -70,10 +70,10 @@ class Face:
         return x, y
 
     def role(self, name: str) -> tuple[float, float]:
-        """Returns where the keypoint `name` of face15 is, (x, y) in px, whatever the face's own keypoints are called.
+        """Returns the position of the keypoint `name` of face15, (x, y) in px, in a face of any keypoint set.
 
         Raises:
-            InputError: no keypoint plays this role.
+            InputError: the keypoint set does not have this role.
 
         Example:
             >>> from facial_keypoints import Predictor
@@ -86,7 +86,7 @@ class Face:
         return x, y
 
     def measures(self) -> Measures:
-        """Returns head pose, openness of eyes and mouth, and the distance of the pupils (docs/measures.md).
+        """Returns head pose, openness of eyes and mouth, and the distance between the pupils (docs/measures.md).
 
         Example:
             >>> from facial_keypoints import Predictor
@@ -97,7 +97,7 @@ class Face:
         return measures(self.keypoints, self.keypoint_set)
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns the face as plain Python values, which `json.dumps` takes; px are rounded to thousandths.
+        """Returns the face as plain Python values for `json.dumps`; px are rounded to thousandths.
 
         Returns:
             `box` [x, y, width, height], `keypoints` {name: [x, y]}, `expected_error` {name: px} or None, and `score`.
@@ -118,7 +118,7 @@ def uncertainty(face: Face) -> float:
     return 0.0 if face.expected_error is None else float(face.expected_error.mean()) / face.box[2]
 
 
-def each_once(faces: Iterable[Face]) -> list[Face]:
+def without_duplicates(faces: Iterable[Face]) -> list[Face]:
     """Returns the faces in their order, without those whose keypoints coincide with an earlier face's."""
     kept: list[Face] = []
     for face in faces:

@@ -1,4 +1,4 @@
-"""Output folders and files that are written whole or not at all, and the files in a folder that are nobody's data."""
+"""Output folders and files that are written whole or not at all, and the files in a folder to ignore."""
 
 import contextlib
 import csv
@@ -46,39 +46,39 @@ def atomic_file(path: Path) -> Iterator[Path]:
 def atomic_folder(out: Path) -> Iterator[Path]:
     """Yields a temporary folder beside `out` that replaces it if the block succeeds, and is deleted if it fails.
 
-    The old content of `out` stays until then; after a kill in between, the next call restores it. Only one run at a
-    time may write `out`, since the temporary folder's name depends on `out` alone.
+    The old content of `out` stays until then; if a kill interrupts the replacement, the next call restores it. Only
+    one run at a time may write `out`, since the temporary folder's name depends on `out` alone.
     """
     out = out.resolve()  # keeps a link a link; `.` has no name
     new = out.with_name(f".{out.name}.partial")
-    put_back(out)
+    restore_old(out)
     shutil.rmtree(new, ignore_errors=True)  # left by a kill
     try:
         new.mkdir(parents=True)  # inside `try`: an interrupt just after it must delete the folder
         yield new
         replace_folder(out, new)
     finally:
-        put_back(out)
+        restore_old(out)
         shutil.rmtree(new, ignore_errors=True)
 
 
 def replace_folder(out: Path, new: Path) -> None:
     """Moves folder `new` to `out`, then deletes the old content of `out`."""
-    put_back(out)
+    restore_old(out)
     if out.exists():
-        out.rename(_old(out))
+        out.rename(_old_path(out))
     new.rename(out)
-    put_back(out)
+    restore_old(out)
 
 
-def put_back(out: Path) -> None:
+def restore_old(out: Path) -> None:
     """Restores the old content of `out` if a kill left `out` missing; otherwise deletes the old content."""
-    old = _old(out)
+    old = _old_path(out)
     if old.exists() and not out.exists():
         old.rename(out)
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _old(out: Path) -> Path:
-    """Returns where the old content of `out` is while `out` is replaced."""
+def _old_path(out: Path) -> Path:
+    """Returns where the old content of `out` is kept while `out` is replaced."""
     return out.with_name(f".{out.name}.old")

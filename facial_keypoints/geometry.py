@@ -6,18 +6,18 @@ import numpy.typing as npt
 
 from facial_keypoints.array_types import Bool, Float64, Int64, UInt8
 
-TINY = 1e-12  # keeps a division finite where all points coincide
+TINY = 1e-12  # keeps a division finite if all points coincide
 
 
 def fit_similarity(source: npt.ArrayLike, target: npt.ArrayLike, mask: Bool | None = None) -> Float64:
-    """Returns (N, 2, 3): the shift, rotation and scale from source to target points with the least squared error.
+    """Returns matrices (N, 2, 3) that shift, rotate and scale source to target points with the least squared error.
 
-    Maps a point p to M @ (p, 1). Umeyama 1991 in two dimensions, without reflection. A face with one point, or whose
-    points all coincide, is only shifted; the matrix of a face without points is the identity.
+    A matrix M maps a point p to M @ (p, 1). The method is that of Umeyama 1991 in two dimensions, without reflection. A
+    face with one point, or whose points all coincide, is only shifted. A face without points has the identity matrix.
 
     Args:
         source: float (N, K, 2) or (K, 2), finite where the mask is True.
-        target: the same.
+        target: as `source`.
         mask: bool (N, K), the points to use; None uses all.
     """
     before, after = (np.asarray(points, np.float64) @ np.array([1, 1j]) for points in (source, target))
@@ -70,7 +70,7 @@ def chained(first: Float64, second: Float64) -> Float64:
 
 
 def scaled(picture: UInt8, scale: float) -> UInt8:
-    """Returns a picture (H, W) or (H, W, C) with its sides multiplied by `scale` (at most 1), each at least a pixel."""
+    """Returns a picture (H, W) or (H, W, C) with its sides multiplied by `scale` (at most 1), each at least 1 px."""
     if scale == 1:
         return picture
     height, width = (max(1, round(side * scale)) for side in picture.shape[:2])
@@ -78,8 +78,8 @@ def scaled(picture: UInt8, scale: float) -> UInt8:
     return np.asarray(smaller, np.uint8).reshape(height, width, *picture.shape[2:])  # OpenCV drops a single channel
 
 
-def shrunk(picture: UInt8, matrix: Float64) -> tuple[UInt8, Float64]:
-    """Returns a picture shrunk to the scale of a matrix (2, 3) by averaging areas, and the matrix that remains.
+def shrink(picture: UInt8, matrix: Float64) -> tuple[UInt8, Float64]:
+    """Returns a picture shrunk to the scale of a matrix (2, 3) by averaging areas, and the remaining matrix.
 
     Returns both unchanged if the matrix does not make the picture smaller.
     """
@@ -88,15 +88,15 @@ def shrunk(picture: UInt8, matrix: Float64) -> tuple[UInt8, Float64]:
         return picture, matrix
     smaller = scaled(picture, scale)
     ratio = np.array(picture.shape[1::-1]) / smaller.shape[1::-1]
-    linear = matrix[:, :2] * ratio  # for the smaller picture, whose pixel centers are elsewhere
+    linear = matrix[:, :2] * ratio  # for the smaller picture, which has other pixel centers
     shift = matrix[:, :2] @ (ratio - 1) / 2 + matrix[:, 2]
     return smaller, np.column_stack([linear, shift])
 
 
 def crop(picture: UInt8, matrix: Float64, height_px: int, width_px: int) -> UInt8:
-    """Returns the crop of a picture under a matrix (2, 3), picture to crop; the picture's edge is repeated outside.
+    """Returns the crop of a picture under a matrix (2, 3), picture to crop; outside the picture its edge is repeated.
 
-    A crop that is smaller than what it shows is shrunk by averaging areas first, which avoids aliasing.
+    If the matrix reduces the picture, it is first shrunk by averaging areas, which avoids aliasing.
 
     Args:
         picture: uint8 (H, W) or (H, W, C); the crop has as many axes.
@@ -104,7 +104,7 @@ def crop(picture: UInt8, matrix: Float64, height_px: int, width_px: int) -> UInt
         height_px, width_px: the size of the crop.
     """
     channels = picture.shape[2:]
-    picture, matrix = shrunk(picture, matrix)
+    picture, matrix = shrink(picture, matrix)
     flags = {"flags": cv2.INTER_LINEAR, "borderMode": cv2.BORDER_REPLICATE}
     warped = np.asarray(cv2.warpAffine(picture, matrix, (width_px, height_px), **flags), np.uint8)
     return warped.reshape(height_px, width_px, *channels)  # OpenCV drops the axis of a single channel

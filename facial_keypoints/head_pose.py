@@ -1,8 +1,8 @@
-"""Head pose: the fit of a 3-D mean face to keypoints. N faces, P points.
+"""Head pose: fits a 3-D mean face to keypoints. N faces, P points.
 
-The camera is a scaled orthographic one, which fits faces that are small beside their distance from the camera: a point
-X of the mean face, in mm, is seen at `scale * (rotation @ X)[:2] + shift`, in px. The axes are those of a picture:
-x to the right, y down, and z towards the camera.
+The camera is scaled orthographic, which suits faces that are small compared with their distance from it: a point X of
+the mean face, in mm, appears at `scale * (rotation @ X)[:2] + shift`, in px. The axes are those of a picture, x to the
+right and y down, and z towards the camera.
 """
 
 from typing import NamedTuple
@@ -12,9 +12,9 @@ import numpy as np
 from facial_keypoints.array_types import Float64
 from facial_keypoints.keypoint_set import KeypointSet
 
-Point = tuple[float, float, float]  # x, y, z in mm from the tip of the nose of a face that is seen from the front
+Point = tuple[float, float, float]  # x, y, z in mm from the tip of the nose, for a face seen from the front
 
-# Measured by `python -m benchmarks.mean_face` on the 1,952 labelled photos of LFPW, HELEN and AFW (the training part of
+# Measured by `python -m benchmarks.mean_face` on the 1,952 labelled photos of LFPW, HELEN and AFW (the training set of
 # 300-W; Sagonas et al. 2016, "300 Faces In-The-Wild Challenge"): the rigid shape that explains their keypoints best
 # (structure from motion: Tomasi and Kanade 1992, "Shape and Motion from Image Streams under Orthography"). The pupils
 # are 63 mm apart (Dodgson 2004, "Variation and extrema of human interpupillary distance"), and the median photo has
@@ -37,21 +37,21 @@ MEAN_FACE: dict[str, Point] = {
     "mouth_center_bottom_lip": (0.0, 44.6, -18.6),
 }
 
-MIN_POINTS = 5  # of the mean face; six numbers are fitted to twice as many coordinates
-MIN_DEPTH_MM = 3.0  # standard deviation of the points about the plane nearest to them; flatter ones fit two poses
+MIN_POINTS = 5  # of the mean face; the fit has six unknowns and two coordinates per point
+MIN_DEPTH_MM = 3.0  # standard deviation of the points from their plane; flatter points fit two poses
 MAX_STEPS = 50  # of the fit
-SMALLEST_STEP = 1e-5  # in radians and as a logarithm of the scale; the fit ends with it
-DAMPING = 1e-3  # of the normal equations, as a share of their mean diagonal
-MAX_STEP = 0.3  # of one step, in radians and as a logarithm of the scale
+SMALLEST_STEP = 1e-5  # in radians and as a logarithm of the scale; smaller steps end the fit
+DAMPING = 1e-3  # of the normal equations, as a fraction of their mean diagonal
+MAX_STEP = 0.3  # in radians and as a logarithm of the scale
 
 
 class Pose(NamedTuple):
-    """How N heads are seen.
+    """The poses of N heads.
 
     Attributes:
         rotation: float64 (N, 3, 3), head to camera.
         scale: float64 (N,), px per mm.
-        shift: float64 (N, 2), px, where the mean of the head's points is seen.
+        shift: float64 (N, 2), the position of the mean of the head's points, in px.
     """
 
     rotation: Float64
@@ -60,14 +60,14 @@ class Pose(NamedTuple):
 
 
 def head_pose(keypoints: Float64, keypoint_set: KeypointSet) -> Float64 | None:
-    """Returns yaw, pitch and roll of faces, float64 (N, 3) in degrees; None where the set names too few roles.
+    """Returns yaw, pitch and roll of faces, float64 (N, 3) in degrees; None if the set has too few roles.
 
-    Roll turns the head clockwise as one sees it in the picture, pitch moves the nose up, yaw moves it to the right of
-    the picture, which is the person's own left. Yaw is applied first, then pitch, then roll.
+    Roll turns the head clockwise in the picture, pitch moves the nose up, yaw moves the nose to the right of the
+    picture, which is the person's own left. Yaw is applied first, then pitch, then roll.
 
     Args:
         keypoints: (N, K, 2) in px.
-        keypoint_set: at least MIN_POINTS of its roles must be points of MEAN_FACE, not all in a plane.
+        keypoint_set: must have at least MIN_POINTS roles that are points of MEAN_FACE and do not lie in a plane.
     """
     roles = {name: list(keypoint_set.role(name)) for name in MEAN_FACE if keypoint_set.role(name)}
     if len(roles) < MIN_POINTS:
@@ -76,12 +76,12 @@ def head_pose(keypoints: Float64, keypoint_set: KeypointSet) -> Float64 | None:
     depth_mm = np.linalg.svd(shape - shape.mean(axis=0), compute_uv=False)[-1] / np.sqrt(len(shape))
     if depth_mm < MIN_DEPTH_MM:
         return None
-    seen = np.stack([keypoints[:, chosen].mean(axis=1) for chosen in roles.values()], axis=1)
+    seen = np.stack([keypoints[:, keypoints_of_role].mean(axis=1) for keypoints_of_role in roles.values()], axis=1)
     return angles(fit(shape, seen).rotation)
 
 
 def fit(shape: Float64, seen: Float64) -> Pose:
-    """Returns the poses that explain points with the least squared error, found from the front by Gauss and Newton.
+    """Returns the poses with the least squared error, by Gauss-Newton steps from the frontal pose.
 
     Args:
         shape: (P, 3) in mm.
@@ -89,19 +89,19 @@ def fit(shape: Float64, seen: Float64) -> Pose:
     """
     shape = shape - shape.mean(axis=0)
     shift = seen.mean(axis=1)
-    places = seen - shift[:, None]
+    centered = seen - shift[:, None]
     flat = shape[:, :2] @ np.array([1, 1j])
-    turn = (places @ np.array([1, 1j])) @ flat.conj() / (np.abs(flat) ** 2).sum()
+    turn = (centered @ np.array([1, 1j])) @ flat.conj() / (np.abs(flat) ** 2).sum()
     scale = np.maximum(np.abs(turn), np.finfo(float).tiny)
     rotation = rotations(np.column_stack([np.zeros((len(seen), 2)), np.degrees(np.angle(turn))]))
     for _ in range(MAX_STEPS):
-        x, y, z = at = np.moveaxis(shape @ rotation.swapaxes(1, 2), 2, 0)  # each (N, P)
+        x, y, z = rotated = np.moveaxis(shape @ rotation.swapaxes(1, 2), 2, 0)  # each (N, P)
         zero = np.zeros_like(x)
-        by_step = np.array([[zero, z, -y, x], [-z, zero, x, y]])  # derivatives: turns about x, y, z; the scale
-        off = np.moveaxis(places / scale[:, None, None], 2, 0) - at[:2]
-        normal = np.einsum("ianp,ibnp->nab", by_step, by_step)
+        jacobian = np.array([[zero, z, -y, x], [-z, zero, x, y]])  # by the turns about x, y, z, and by the scale
+        residuals = np.moveaxis(centered / scale[:, None, None], 2, 0) - rotated[:2]
+        normal = np.einsum("ianp,ibnp->nab", jacobian, jacobian)
         normal += DAMPING * np.trace(normal, axis1=1, axis2=2)[:, None, None] / 4 * np.eye(4)
-        right = np.einsum("ianp,inp->na", by_step, off)
+        right = np.einsum("ianp,inp->na", jacobian, residuals)
         step = np.linalg.solve(normal, right[..., None])[..., 0].clip(-MAX_STEP, MAX_STEP)
         rotation = _small_turns(step[:, :3]) @ rotation
         scale = scale * np.exp(step[:, 3])
@@ -125,7 +125,7 @@ def rotations(degrees: Float64) -> Float64:
     yaw = np.array([[cy, zero, sy], [zero, one, zero], [-sy, zero, cy]])
     pitch = np.array([[one, zero, zero], [zero, cp, -sp], [zero, sp, cp]])
     roll = np.array([[cr, -sr, zero], [sr, cr, zero], [zero, zero, one]])
-    yaw, pitch, roll = (np.moveaxis(of, 2, 0) for of in (yaw, pitch, roll))
+    yaw, pitch, roll = (np.moveaxis(matrix, 2, 0) for matrix in (yaw, pitch, roll))
     return np.asarray(roll @ pitch @ yaw)
 
 

@@ -1,6 +1,6 @@
-"""Keypoint sets: every fact about an annotation scheme. No other module knows a keypoint's name or how many there are.
+"""Keypoint sets: all facts about an annotation scheme. No other module knows the names or the number of keypoints.
 
-A set is data: TOML files (`keypoint_sets/`, or the user's own), and the same values in manifests and ONNX metadata.
+TOML files hold the sets (`keypoint_sets/`, or the user's own); manifests and ONNX metadata hold the same values.
 """
 
 import re
@@ -16,19 +16,19 @@ import numpy.typing as npt
 from facial_keypoints.errors import InputError, listed
 
 Indexes = tuple[int, ...]
-LookUp = Callable[[str, list[str]], Indexes]  # the keypoints of these names; the first argument says where they stand
+LookUp = Callable[[str, list[str]], Indexes]  # returns the keypoints of these names; the first argument is their key
 NAMES_LISTED = 3  # in messages
 
 
 @dataclass(frozen=True)
 class LabelSource:
-    """Who labelled a face. Two sources may label different keypoints, or different positions under one name.
+    """Who labelled a face. Two sources can label different keypoints, or different positions under one name.
 
     Attributes:
         name: short name, stored in manifests.
-        keypoints: the keypoints that it labels, indexes into the set.
-        own: those of them that it labels in other positions than the set's first source does.
-        horizontal_bias: its labels lie to one side of the true positions, and to the other in a mirrored picture.
+        keypoints: the keypoints that it labels, as indexes into the set.
+        own: the keypoints that it labels in other positions than the set's first source.
+        horizontal_bias: whether its labels lie to one side of the true positions, in mirrored pictures to the other.
     """
 
     name: str
@@ -39,11 +39,11 @@ class LabelSource:
 
 @dataclass(frozen=True)
 class Normalizer:
-    """The distance that an error is divided by (NME), so that faces of any size compare.
+    """The distance that errors are divided by (NME), so that faces of any size can be compared.
 
     Attributes:
-        name: what it is the distance of, in lower case.
-        first, second: keypoints, indexes into the set; the distance is that of the means of the two groups. Both are
+        name: what the distance is between, in lower case.
+        first, second: two groups of keypoints, as indexes into the set; the distance is between their means. Both are
             empty for the diagonal of the box around a face's labelled keypoints.
     """
 
@@ -52,8 +52,8 @@ class Normalizer:
     second: Indexes
 
 
-# Roles that are closed lines: from one corner along the upper edge to the other corner, and back along the lower edge,
-# which has as many keypoints as the upper one.
+# Roles that are closed lines: from one corner along the upper edge to the other corner, and back along the lower edge.
+# Both edges have equally many keypoints.
 OUTLINES = ("left_eye_lids", "right_eye_lids", "inner_lip")
 MIN_OUTLINE = 4  # keypoints: both corners, one above and one below
 
@@ -67,14 +67,14 @@ class KeypointSet:
     Attributes:
         name: short name, stored in manifests.
         names: the K keypoints in column order; left and right are the pictured person's own.
-        mirror: mirror[k] is the keypoint whose position keypoint k takes in a mirrored picture; None where that is
-            unknown: such faces are never mirrored.
+        mirror: mirror[k] is the keypoint whose position keypoint k takes in a mirrored picture; None if unknown: then
+            faces are never mirrored.
         normalizers: the distances that normalize errors; `nme_pct` uses the first one.
-        regions: regions of the face by name, each with its keypoints; every keypoint is in one.
-        skeleton: runs of keypoints that are joined when a face is drawn.
-        label_sources: the first one labels all keypoints, and its positions are the set's own.
-        roles: keypoints whose mean is a keypoint of face15, by its name, where the set has no keypoint of that name;
-            and OUTLINES, by their names.
+        regions: regions of the face by name, each with its keypoints; every keypoint is in exactly one.
+        skeleton: sequences of keypoints that drawings of a face join by lines.
+        label_sources: the first one labels all keypoints, and defines their positions.
+        roles: the keypoints whose mean is a keypoint of face15, by its name, if the set has no keypoint of that name;
+            and the keypoints of OUTLINES, by their names.
     """
 
     name: str
@@ -101,7 +101,7 @@ class KeypointSet:
 
     @property
     def eyes(self) -> tuple[Indexes, Indexes] | None:
-        """The keypoints whose mean is the center of the left eye, and those of the right one; None without eyes."""
+        """The keypoints whose mean is the center of the left eye, and those of the right eye; None without eyes."""
         left, right = self.role("left_eye_center"), self.role("right_eye_center")
         return (left, right) if left and right else None
 
@@ -110,9 +110,9 @@ class KeypointSet:
         return self.names.index(name)
 
     def role(self, name: str) -> Indexes:
-        """Returns the keypoints whose mean is the keypoint `name` of face15, or that make an outline, in its order.
+        """Returns the keypoints whose mean is the keypoint `name` of face15, or those of an outline in order.
 
-        () where the set has none.
+        () if the set has none.
 
         Example:
             >>> FACE15.role("nose_tip")
@@ -125,7 +125,7 @@ class KeypointSet:
 
 
 def check_roles(keypoint_set: KeypointSet, names: Iterable[str], user: str) -> None:
-    """Raises InputError if no keypoint plays one of these roles; `user`: what needs them, for the message."""
+    """Raises InputError if no keypoint plays one of these roles; `user`: what needs the roles, for the message."""
     if missing := [name for name in names if not keypoint_set.role(name)]:
         raise InputError(
             f"{user} needs {missing[0]}, which the keypoint set {keypoint_set.name} lacks; if one of its keypoints is "
@@ -133,27 +133,27 @@ def check_roles(keypoint_set: KeypointSet, names: Iterable[str], user: str) -> N
         )
 
 
-# --- From names alone -------------------------------------------------------------------------------------------------
+# --- From names only --------------------------------------------------------------------------------------------------
 
 _OTHER_SIDE = {"left": "right", "right": "left", "l": "r", "r": "l"}
 _WORD = re.compile("left|right", re.IGNORECASE)  # anywhere in a name: `LeftEye`, `eyeleft`
-_WHOLE_WORD = re.compile(r"(?<![^\W_])(left|right|l|r)(?![^\W_])", re.IGNORECASE)  # between other signs: `l_eye`
-_ALIASES = {"left_eye": "left_eye_center", "right_eye": "right_eye_center", "nose": "nose_tip"}  # of roles
+_WHOLE_WORD = re.compile(r"(?<![^\W_])(left|right|l|r)(?![^\W_])", re.IGNORECASE)  # between other characters: `l_eye`
+_ALIASES = {"left_eye": "left_eye_center", "right_eye": "right_eye_center", "nose": "nose_tip"}  # names to roles
 
 
 def from_names(name: str, names: Sequence[str], where: str) -> KeypointSet:
-    """Returns a keypoint set of which nothing but the names is known.
+    """Returns a keypoint set of which only the names are known.
 
-    Mirror pairs follow from left and right in the names. Errors are normalized by the distance of the eye centers
-    where the names have them, else by the diagonal of the labelled box.
+    Mirror pairs follow from left and right in the names. Errors are normalized by the distance between the
+    eye centers if the names include them, else by the diagonal of the box around the labelled keypoints.
 
     Args:
-        name: of the set.
+        name: the name of the set.
         names: K names in column order.
         where: the file, for messages.
 
     Raises:
-        InputError: no name, or two keypoints of one name.
+        InputError: there is no name, or two keypoints have the same name.
 
     Example:
         >>> found = from_names("cat", ["left_ear", "right_ear", "nose"], "cats.csv")
@@ -164,7 +164,7 @@ def from_names(name: str, names: Sequence[str], where: str) -> KeypointSet:
 
 
 def mirror_of_names(names: Sequence[str]) -> Indexes | None:
-    """Returns the permutation that swaps left and right in the names; None where the names do not say it."""
+    """Returns the permutation that swaps left and right in the names; None if the names do not tell them apart."""
     index = {name: k for k, name in enumerate(names)}
     mirror = list(range(len(names)))
     for k, name in enumerate(names):
@@ -173,32 +173,32 @@ def mirror_of_names(names: Sequence[str]) -> Indexes | None:
         if partners:
             mirror[k] = partners[0]
         elif _WHOLE_WORD.search(name):
-            return None  # a side without its other side
-    known = mirror != list(range(len(names))) and all(mirror[m] == k for k, m in enumerate(mirror))
-    return tuple(mirror) if known else None
+            return None  # a left keypoint without a right one, or the reverse
+    valid = mirror != list(range(len(names))) and all(mirror[m] == k for k, m in enumerate(mirror))
+    return tuple(mirror) if valid else None
 
 
-def _swap(found: re.Match[str]) -> str:
-    word, other = found.group(), _OTHER_SIDE[found.group().lower()]
+def _swap(match: re.Match[str]) -> str:
+    word, other = match.group(), _OTHER_SIDE[match.group().lower()]
     if word.isupper():
         return other.upper()
     return other.capitalize() if word[0].isupper() else other
 
 
 def difference(one: KeypointSet, other: KeypointSet) -> str:
-    """Returns in words how the keypoints of two sets differ; empty if names, order and label sources are the same.
+    """Returns how the keypoints of two sets differ, in words; empty if names, order and label sources are equal.
 
     Example:
         >>> difference(from_names("a", ["nose", "chin"], ""), from_names("b", ["nose", "ear"], ""))
         'only a has chin; only b has ear'
     """
-    lacking = [
-        f"only {mine.name} has {listed([name for name in mine.names if name not in theirs.names], NAMES_LISTED)}"
-        for mine, theirs in ((one, other), (other, one))
-        if not set(mine.names) <= set(theirs.names)
+    differences = [
+        f"only {first.name} has {listed([name for name in first.names if name not in second.names], NAMES_LISTED)}"
+        for first, second in ((one, other), (other, one))
+        if not set(first.names) <= set(second.names)
     ]
-    if lacking:
-        return "; ".join(lacking)
+    if differences:
+        return "; ".join(differences)
     if one.names != other.names:
         return "the order of the keypoints differs"
     return "" if one.label_sources == other.label_sources else "the label sources differ"
@@ -208,12 +208,12 @@ def difference(one: KeypointSet, other: KeypointSet) -> str:
 
 
 def read(path: Path) -> KeypointSet:
-    """Returns the keypoint set of a TOML file; `keypoint_sets/face15.toml` is an example of everything it can say.
+    """Returns the keypoint set of a TOML file; `face15.toml` and `face68.toml` in `keypoint_sets` show all keys.
 
     Only `keypoints` is required. Without `mirror`, pairs follow from left and right in the names.
 
     Raises:
-        InputError: no such file, no TOML, or values that do not fit together.
+        InputError: the file is missing or is not TOML, or its values contradict each other.
     """
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -227,7 +227,7 @@ def read(path: Path) -> KeypointSet:
 
 
 def to_dict(keypoint_set: KeypointSet) -> dict[str, Any]:
-    """Returns a set as JSON values that refer to keypoints by name, and that `from_dict` reads."""
+    """Returns a set as JSON values for `from_dict`; they refer to keypoints by name."""
     names = keypoint_set.names
 
     def named(indexes: Iterable[int]) -> list[str]:
@@ -258,14 +258,14 @@ def to_dict(keypoint_set: KeypointSet) -> dict[str, Any]:
 
 
 def from_dict(values: dict[str, Any], where: str) -> KeypointSet:
-    """Returns the keypoint set of TOML or JSON values; what they leave out has the defaults of `from_names`.
+    """Returns the keypoint set of TOML or JSON values; missing values have the defaults of `from_names`.
 
     Args:
         values: as `to_dict` returns them.
         where: the file, for messages.
 
     Raises:
-        InputError: two keypoints of one name, an unknown keypoint, a pair that is none, and the like.
+        InputError: two keypoints have the same name, a keypoint is unknown, a mirror pair is not a pair, or the like.
     """
     try:
         return _from_dict(values, where)
@@ -286,12 +286,12 @@ def _from_dict(values: dict[str, Any], where: str) -> KeypointSet:
         raise InputError(f"{where}: {names.count(repeated[0])} keypoints have the name {repeated[0]!r}; rename them")
     index = {name: k for k, name in enumerate(names)}
 
-    def indexes(key: str, chosen: list[str]) -> Indexes:
-        if not isinstance(chosen, list):
-            raise InputError(f"{where}: {key} must be a list of keypoints, not {chosen!r}")
-        if missing := [name for name in chosen if name not in index]:
+    def indexes(key: str, members: list[str]) -> Indexes:
+        if not isinstance(members, list):
+            raise InputError(f"{where}: {key} must be a list of keypoints, not {members!r}")
+        if missing := [name for name in members if name not in index]:
             raise InputError(f"{where}: {key} has {missing[0]!r}, which is not one of the {len(names)} keypoints")
-        return tuple(index[name] for name in chosen)
+        return tuple(index[name] for name in members)
 
     every = tuple(range(len(names)))
     keypoint_set = KeypointSet(
@@ -311,8 +311,8 @@ def _from_dict(values: dict[str, Any], where: str) -> KeypointSet:
             for each in values.get("label_sources") or [{"name": "labels"}]
         ),
         roles=tuple(
-            (role, indexes(f"roles.{role}", chosen))
-            for role, chosen in {**_aliases(names), **values.get("roles", {})}.items()
+            (role, indexes(f"roles.{role}", members))
+            for role, members in {**_aliases(names), **values.get("roles", {})}.items()
         ),
     )
     for outline in OUTLINES:
@@ -348,11 +348,11 @@ def _mirror(values: dict[str, Any], names: list[str], indexes: LookUp, where: st
 def _regions(
     values: dict[str, list[str]], every: Indexes, indexes: LookUp, where: str
 ) -> tuple[tuple[str, Indexes], ...]:
-    regions = [(region, indexes(f"regions.{region}", chosen)) for region, chosen in values.items()]
-    used = [k for _, keypoints in regions for k in keypoints]
-    if len(used) > len(set(used)):
+    regions = [(region, indexes(f"regions.{region}", names)) for region, names in values.items()]
+    assigned = [k for _, keypoints in regions for k in keypoints]
+    if len(assigned) > len(set(assigned)):
         raise InputError(f"{where}: a keypoint is in two regions; each may be in one")
-    if others := tuple(k for k in every if k not in used):
+    if others := tuple(k for k in every if k not in assigned):
         regions.append(("others", others))
     return tuple(regions)
 
@@ -382,19 +382,19 @@ def _built_in(name: str) -> KeypointSet:
 FACE15, FACE68 = _built_in("face15"), _built_in("face68")
 KEYPOINT_SETS = {FACE15.name: FACE15, FACE68.name: FACE68}
 
-# What the label source `sparse` of face15 labels under these names, in positions of its own.
+# The positions that the label source `sparse` of face15 labels under these names.
 _SPARSE_OF_68 = {"nose_tip": "nose_base_3", "mouth_center_bottom_lip": "inner_lip_7"}
 
 
 def face15_of_68(label_source: int = 0) -> tuple[Indexes, ...]:
-    """Returns for each keypoint of face15 the keypoints of face68 whose mean label source 0 or 1 labels.
+    """Returns, for each keypoint of face15, the keypoints of face68 whose mean label source 0 or 1 labels.
 
-    For keypoints that source 1 does not label: those of source 0.
+    For keypoints that source 1 does not label, returns those of source 0.
     """
-    own = _SPARSE_OF_68 if label_source == 1 else {}
-    return tuple((FACE68.index(own[name]),) if name in own else FACE68.role(name) for name in FACE15.names)
+    own_names = _SPARSE_OF_68 if label_source == 1 else {}
+    return tuple((FACE68.index(own_names[name]),) if name in own_names else FACE68.role(name) for name in FACE15.names)
 
 
 def as_face15(points: npt.NDArray[np.floating], label_source: int = 0) -> npt.NDArray[np.floating]:
-    """Returns the 15 keypoints as label source 0 or 1 of face15 labels them, (..., 15, 2), of 68 (..., 68, 2)."""
-    return np.stack([points[..., list(chosen), :].mean(axis=-2) for chosen in face15_of_68(label_source)], axis=-2)
+    """Returns the 15 keypoints as label source 0 or 1 of face15 labels them, (..., 15, 2), from 68, (..., 68, 2)."""
+    return np.stack([points[..., list(indexes), :].mean(axis=-2) for indexes in face15_of_68(label_source)], axis=-2)

@@ -1,4 +1,4 @@
-"""What people compute from keypoints: head pose, how open eyes and mouth are, the pupils' distance. K keypoints."""
+"""Measures from keypoints: head pose, openness of eyes and mouth, distance between the pupils. K keypoints."""
 
 from typing import NamedTuple
 
@@ -11,15 +11,15 @@ from facial_keypoints.keypoint_set import MIN_OUTLINE, OUTLINES, KeypointSet
 
 
 class Measures(NamedTuple):
-    """The measures of one face; None where its keypoint set lacks the roles that a measure needs.
+    """The measures of one face; None if its keypoint set lacks the roles that a measure needs.
 
     Attributes:
-        yaw_deg: above 0 where the person turns to their own left, which is the right of the picture.
-        pitch_deg: above 0 where the person looks up; 0 is the usual pose in photos.
-        roll_deg: above 0 where the head is tilted clockwise in the picture, towards the person's own left shoulder.
+        yaw_deg: above 0 if the person turns to their own left, which is the right of the picture.
+        pitch_deg: above 0 if the person looks up; 0 is the usual pose in photos.
+        roll_deg: above 0 if the head is tilted clockwise in the picture, towards the person's own left shoulder.
         left_eye_openness, right_eye_openness: height over width of the eye, the person's own left and right.
         mouth_openness: height over width of the gap between the lips.
-        pupil_distance_px: between the eye centers in the picture.
+        pupil_distance_px: the distance between the eye centers in the picture.
     """
 
     yaw_deg: float | None
@@ -40,8 +40,8 @@ def measures(keypoints: npt.ArrayLike, keypoint_set: KeypointSet, unsmoothed: np
     Args:
         keypoints: (K, 2) in px of the picture.
         keypoint_set: its K keypoints.
-        unsmoothed: (K, 2), in a clip the keypoints before they were smoothed from frame to frame: openness is measured
-            on them, because smoothing hides blinks.
+        unsmoothed: (K, 2), for a clip: the keypoints before smoothing from frame to frame. They give the openness,
+            because smoothing hides blinks.
     """
     points = np.asarray(keypoints, np.float64)
     sharp = points if unsmoothed is None else np.asarray(unsmoothed, np.float64)
@@ -53,7 +53,7 @@ def measures(keypoints: npt.ArrayLike, keypoint_set: KeypointSet, unsmoothed: np
 
 
 def openness(outline: Float64) -> float:
-    """Returns the height of an eye or mouth over its width: the mean distance of lower and upper edge.
+    """Returns the ratio of an eye's or mouth's height to its width; the height is the mean distance of both edges.
 
     For the six keypoints of an eye this is the eye aspect ratio of Soukupova and Cech 2016, "Real-Time Eye Blink
     Detection using Facial Landmarks".

@@ -1,4 +1,4 @@
-"""Loads the ONNX file of a model folder, after a check that it is the one that was exported."""
+"""Loads the ONNX file of a model folder after checking that it is the exported one."""
 
 import hashlib
 import json
@@ -12,25 +12,25 @@ from facial_keypoints.runtime import CPU, Provider, session
 
 
 def export_again(stage: str) -> str:
-    """Returns what to do about a damaged file, for messages; `stage`: the module that exports it."""
+    """Returns the fix for a damaged file, for messages; `stage`: the module that exports it."""
     return f"export it again with `python -m {stage} MODEL_DIR`"
 
 
-def content_of(path: Path, stage: str, *, checked: bool) -> tuple[bytes, str]:
+def read_content(path: Path, stage: str, *, checked: bool) -> tuple[bytes, str]:
     """Returns an ONNX file's bytes and their SHA-256.
 
     Args:
         path: the file.
         stage: the module that exports it, for messages.
-        checked: compare the file with the manifest of its model folder.
+        checked: whether to compare the file with the manifest of its model folder.
 
     Raises:
         InputError: the file or the manifest is missing, damaged or altered.
     """
     folder = path.parent
     if not path.is_file():
-        also = " --int8 DATA" if path.name == INT8_FILE else ""
-        raise InputError(f"{path}: no such file; write it with `python -m {stage} {folder}{also}`")
+        option = " --int8 DATA" if path.name == INT8_FILE else ""
+        raise InputError(f"{path}: no such file; write it with `python -m {stage} {folder}{option}`")
     content = path.read_bytes()
     digest = hashlib.sha256(content).hexdigest()
     if checked:
@@ -43,20 +43,22 @@ def content_of(path: Path, stage: str, *, checked: bool) -> tuple[bytes, str]:
             raise InputError(f"{path}: is cut off or altered; {export_again(stage)}")
         network = folder / KERAS_FILE
         if trained and network.is_file() and hashlib.sha256(network.read_bytes()).hexdigest() != trained:
-            says = f"{network}: was altered after {path.name} was exported"
-            raise InputError(f"{says}; restore it, or train the network again and {export_again(stage)}")
+            fault = f"{network}: was altered after {path.name} was exported"
+            raise InputError(f"{fault}; restore it, or train the network again and {export_again(stage)}")
     return content, digest
 
 
-def loaded(path: Path, content: bytes, stage: str, threads: int = 0, providers: Sequence[Provider] = (CPU,)) -> Any:
-    """Returns onnxruntime's session of an ONNX file.
+def load_session(
+    path: Path, content: bytes, stage: str, threads: int = 0, providers: Sequence[Provider] = (CPU,)
+) -> Any:
+    """Returns onnxruntime's session for an ONNX file.
 
     Args:
         path: the file, for messages.
         content: its bytes.
         stage: the module that exports it, for messages.
-        threads: within an operation; 0: one per core.
-        providers: in order of preference.
+        threads: the number of threads within an operation; 0: one per core.
+        providers: execution providers in order of preference.
 
     Raises:
         InputError: the file is damaged, or a provider does not start.

@@ -39,23 +39,23 @@ READERS = (
     PpmImagePlugin.PpmImageFile,
     TiffImagePlugin.TiffImageFile,
     WebPImagePlugin.WebPImageFile,
-)  # importing all of them keeps Pillow from loading its forty others
-FORMATS = tuple(reader.format for reader in READERS)  # others are refused: some start programs
+)  # importing these keeps Pillow from loading its forty others
+FORMATS = tuple(reader.format for reader in READERS)  # other formats are refused: some start programs
 TIFF_ONLY = (TiffImagePlugin.TiffImageFile.format,)
 
 
-# Readers of Pillow's that are imported when a file has their signature: the import is slow and seldom needed.
-LATE_READERS = {  # by the bytes that such a file contains and their offset: Pillow's names of format and module
+# Pillow's readers that are imported only when a file has their signature: the import is slow and seldom needed.
+LATE_READERS = {  # by a file's signature and its offset: Pillow's names of format and module
     (b"ftyp", 4): ("AVIF", "PIL.AvifImagePlugin"),
     (b"\0\0\0\x0cjP  \r\n\x87\n", 0): ("JPEG2000", "PIL.Jpeg2KImagePlugin"),
     (b"\xff\x4f\xff\x51", 0): ("JPEG2000", "PIL.Jpeg2KImagePlugin"),
 }
 LONGEST_SIGNATURE = 16  # bytes
-MOST_PIXELS = 89_000_000  # 267 MB when decoded; Pillow itself warns of more
+MOST_PIXELS = 89_000_000  # 267 MB when decoded; Pillow itself warns about more
 JPEG_QUALITY = 92
-PNG_LEVEL = 1  # of compression: files a little larger, writing many times faster
+PNG_LEVEL = 1  # of compression: slightly larger files, written many times faster
 DEEP_MODES = ("I", "I;16", "I;16B", "I;16L", "I;16N")  # Pillow's names for gray pictures of 16 bits
-DEEPEST = 65535
+MAX_16_BIT = 65535
 UPRIGHT = {  # the transposition that makes a picture upright, by its EXIF orientation; 1 needs none
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -68,19 +68,19 @@ UPRIGHT = {  # the transposition that makes a picture upright, by its EXIF orien
 
 Picture = str | Path | npt.NDArray[np.uint8] | Image.Image
 
-notes = logging.getLogger("facial_keypoints")  # warnings that a program may show or silence
+notes = logging.getLogger("facial_keypoints")  # warnings, which a program can show or silence
 
 
 def read_picture(path: str | Path, *, content: bytes | None = None, most_pixels: int = MOST_PIXELS) -> UInt8:
     """Reads a picture file and returns uint8 (H, W, 3) RGB, upright by its EXIF orientation.
 
     Supported formats: AVIF, BMP, GIF, JPEG, JPEG 2000, PGM, PNG, PPM, TIFF, WebP. The format is detected from the
-    content, not from the extension. Transparent parts become white. Of an animation or of several pages the first
-    picture is read, and a warning logged; previews and smaller copies do not count.
+    content, not from the extension. Transparent parts become white. If the file has several pictures (an
+    animation or pages), reads the first and logs a warning; previews and smaller copies do not count.
 
     Args:
         path: the file.
-        content: the bytes of the file, if they have been read already; `path` then only names it in messages.
+        content: the bytes of the file, if already read; `path` then only names it in messages.
         most_pixels: the largest number of pixels; larger pictures are refused before they are decoded.
 
     Raises:
@@ -95,13 +95,13 @@ def read_picture(path: str | Path, *, content: bytes | None = None, most_pixels:
         try:
             image.load()
             turn = UPRIGHT.get(_orientation(image))
-            return _rgb(image if turn is None else image.transpose(turn))
+            return _to_rgb(image if turn is None else image.transpose(turn))
         except Exception as error:
             raise InputError(f"{path}: cannot be decoded ({one_line(error)}); save or fetch it again") from None
 
 
 def as_rgb(picture: Picture) -> UInt8:
-    """Returns a picture as an array, uint8 (H, W, 3) RGB, without a copy where it is one.
+    """Returns a picture as an array, uint8 (H, W, 3) RGB, without a copy if it is one already.
 
     Args:
         picture: a path, read by `read_picture`; a numpy array of uint8, (H, W, 3) RGB or (H, W) or (H, W, 1) gray; or a
@@ -114,17 +114,17 @@ def as_rgb(picture: Picture) -> UInt8:
         return read_picture(picture)
     if isinstance(picture, Image.Image):
         try:
-            return _rgb(picture)
-        except Exception as error:  # Pillow decodes only now
+            return _to_rgb(picture)
+        except Exception as error:  # Pillow decodes only here
             raise InputError(f"picture: cannot be decoded ({one_line(error)})") from None
     if not isinstance(picture, np.ndarray):
         kind = type(picture).__name__
         raise InputError(f"picture: is {kind}, expected a path, a numpy array of uint8 or a PIL image")
     if picture.dtype != np.uint8:
-        says = f"picture: is {picture.dtype}, expected uint8 (0 black to 255 white)"
+        fault = f"picture: is {picture.dtype}, expected uint8 (0 black to 255 white)"
         if picture.dtype.kind == "f":
-            says += "; convert values of 0 to 1 with (picture * 255).round().astype('uint8')"
-        raise InputError(says)
+            fault += "; convert values of 0 to 1 with (picture * 255).round().astype('uint8')"
+        raise InputError(fault)
     shape = picture.shape
     if len(shape) == 2:
         picture = picture[..., None]
@@ -137,41 +137,41 @@ def as_rgb(picture: Picture) -> UInt8:
 def open_picture(
     path: str | Path, most_pixels: int = MOST_PIXELS, content: bytes | None = None
 ) -> Iterator[Image.Image]:
-    """Yields a picture file opened by Pillow, at the picture to read; no pixels are decoded yet.
+    """Yields a picture file opened by Pillow at the picture to read, before any pixels are decoded.
 
     Args:
         path, most_pixels, content: as in `read_picture`.
 
     Raises:
-        InputError: as `read_picture`.
+        InputError: as in `read_picture`.
     """
     if content is None and not Path(path).is_file():
         raise InputError(f"{path}: no such file; give a picture")
     try:
-        image = _opened(path, most_pixels, content)
+        image = _open(path, most_pixels, content)
     except InputError:
         raise
     except Image.DecompressionBombError:
-        raise InputError(_too_large(path, most_pixels)) from None
+        raise InputError(_too_large_message(path, most_pixels)) from None
     except Exception as error:  # Pillow's readers raise exceptions of any class
         why = "" if isinstance(error, UnidentifiedImageError) else f" ({one_line(error)})"
         raise InputError(f"{path}: is no picture that can be read{why}; save it as JPEG or PNG") from None
     with image:
         if image.width * image.height > most_pixels:
-            raise InputError(_too_large(path, most_pixels, image.size))
+            raise InputError(_too_large_message(path, most_pixels, image.size))
         yield image
 
 
-def _file(path: str | Path, content: bytes | None) -> BinaryIO:
+def _open_bytes(path: str | Path, content: bytes | None) -> BinaryIO:
     return Path(path).open("rb") if content is None else io.BytesIO(content)
 
 
-def _opened(path: str | Path, most_pixels: int, content: bytes | None) -> Image.Image:
+def _open(path: str | Path, most_pixels: int, content: bytes | None) -> Image.Image:
     """Opens a picture file and reads its header; logs a warning if it holds several pictures."""
-    with _file(path, content) as file:
+    with _open_bytes(path, content) as file:
         head = file.read(LONGEST_SIGNATURE)
     if head.startswith(tiff.SIGNATURES):
-        return _opened_tiff(path, most_pixels, content)
+        return _open_tiff(path, most_pixels, content)
     formats = FORMATS
     for signature, (late_format, module) in LATE_READERS.items():
         if head.startswith(*signature):
@@ -179,38 +179,38 @@ def _opened(path: str | Path, most_pixels: int, content: bytes | None) -> Image.
             formats = (late_format,)
     image = Image.open(path if content is None else io.BytesIO(content), formats=formats)
     count = getattr(image, "n_frames", 1)  # reads the file up to the last picture
-    if count > 1 and image.format != "MPO":  # one photo, then auxiliary pictures
+    if count > 1 and image.format != "MPO":  # which holds one photo, then auxiliary pictures
         notes.warning("%s: holds %d pictures; the first is taken", path, count)
     return image
 
 
-def _opened_tiff(path: str | Path, most_pixels: int, content: bytes | None) -> Image.Image:
-    """Opens a TIFF file at its main picture; logs as `_opened`.
+def _open_tiff(path: str | Path, most_pixels: int, content: bytes | None) -> Image.Image:
+    """Opens a TIFF file at its main picture; logs a warning like `_open`.
 
     Raises:
         InputError: the file is a RAW photo.
     """
-    with _file(path, content) as file:
-        found = tiff.read_pages(file)
-    if found.raw:
+    with _open_bytes(path, content) as file:
+        tiff_pages = tiff.read_pages(file)
+    if tiff_pages.raw:
         raise InputError(f"{path}: is a RAW photo, whose previews alone can be read; save it as JPEG or PNG")
-    page = tiff.main_page(found.pages)
-    if page is None or page is found.pages[0]:
+    page = tiff.main_page(tiff_pages.pages)
+    if page is None or page is tiff_pages.pages[0]:
         image = Image.open(path if content is None else io.BytesIO(content), formats=TIFF_ONLY)
-    elif tiff.pixels(page) > most_pixels:
-        raise InputError(_too_large(path, most_pixels, (page.width_px, page.height_px)))
+    elif tiff.pixel_count(page) > most_pixels:
+        raise InputError(_too_large_message(path, most_pixels, (page.width_px, page.height_px)))
     else:
         whole_file = Path(path).read_bytes() if content is None else content
-        image = Image.open(io.BytesIO(tiff.starting_at(page, whole_file)), formats=TIFF_ONLY)
-        if page.parent is not None and not page.orientation:  # its parent has the orientation of both
-            image.getexif()[ExifTags.Base.Orientation] = found.pages[page.parent].orientation
-    whole = [other for other in found.pages if other.parent is None and not other.reduced]
-    if len(whole) > 1:
-        largest = max(whole, key=tiff.pixels)
+        image = Image.open(io.BytesIO(tiff.with_first_page(page, whole_file)), formats=TIFF_ONLY)
+        if page.parent is not None and not page.orientation:  # the parent's orientation holds for both
+            image.getexif()[ExifTags.Base.Orientation] = tiff_pages.pages[page.parent].orientation
+    whole_pages = [other for other in tiff_pages.pages if other.parent is None and not other.reduced]
+    if len(whole_pages) > 1:
+        largest = max(whole_pages, key=tiff.pixel_count)
         sizes = f"{image.width} x {image.height} px, the largest has {largest.width_px} x {largest.height_px}"
-        smaller = image.width * image.height < tiff.pixels(largest)
-        more = f" ({sizes})" if smaller else ""
-        notes.warning("%s: holds %d pictures; the first is taken%s", path, len(whole), more)
+        smaller = image.width * image.height < tiff.pixel_count(largest)
+        note = f" ({sizes})" if smaller else ""
+        notes.warning("%s: holds %d pictures; the first is taken%s", path, len(whole_pages), note)
     return image
 
 
@@ -223,7 +223,7 @@ def write_picture(path: str | Path, picture: UInt8) -> None:
 
     Raises:
         OSError: the file cannot be written.
-        InputError: the extension is not that of a format that can be written.
+        InputError: the extension names no format that can be written.
 
     Example:
         >>> from facial_keypoints import read_picture, write_picture
@@ -244,10 +244,10 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
-def _rgb(image: Image.Image) -> UInt8:
+def _to_rgb(image: Image.Image) -> UInt8:
     if image.mode in DEEP_MODES:
         values = np.asarray(image)
-        if values.dtype.itemsize > 2 and (values.min() < 0 or values.max() > DEEPEST):
+        if values.dtype.itemsize > 2 and (values.min() < 0 or values.max() > MAX_16_BIT):
             raise ValueError("has values of 32 bits")
         tags = image.tag_v2 if isinstance(image, TiffImagePlugin.TiffImageFile) else {}
         if tags.get(ExifTags.Base.PhotometricInterpretation) == 0:
@@ -262,6 +262,6 @@ def _rgb(image: Image.Image) -> UInt8:
     return np.asarray(image if image.mode == "RGB" else image.convert("RGB"), np.uint8)
 
 
-def _too_large(path: str | Path, most_pixels: int, size: tuple[int, int] | None = None) -> str:
-    says = f"is {size[0]} x {size[1]} px" if size else "is larger"
-    return f"{path}: {says}, more than {most_pixels // 1_000_000} million pixels; make it smaller"
+def _too_large_message(path: str | Path, most_pixels: int, size: tuple[int, int] | None = None) -> str:
+    size_text = f"is {size[0]} x {size[1]} px" if size else "is larger"
+    return f"{path}: {size_text}, more than {most_pixels // 1_000_000} million pixels; make it smaller"

@@ -21,10 +21,10 @@ from facial_keypoints.face import (
     MAX_FIRST_UNCERTAINTY_IF_EXACT,
     MAX_UNCERTAINTY,
     Face,
-    each_once,
     uncertainty,
+    without_duplicates,
 )
-from facial_keypoints.model_file import content_of, export_again, loaded
+from facial_keypoints.model_file import export_again, load_session, read_content
 from facial_keypoints.pictures import Picture, as_rgb
 from facial_keypoints.pretrained import INT8_FILE, MANIFEST, ONNX_FILE, find, shipped
 from facial_keypoints.runtime import CPU, Provider
@@ -32,10 +32,10 @@ from facial_keypoints.spec import CHANNELS, METADATA_KEY, ModelSpec, from_json
 from facial_keypoints.views import max_views, outputs_of_views, views
 
 BATCH = 64
-PASSES = 3  # at most; each crops again by the keypoints of the pass before
-STILL_PX = 3.0  # of a crop; a crop whose corners move less is final
-STILL_IF_EXACT_PX = 8.0  # the same for crops from exact boxes: another pass gains less than 1 % there
-TYPICAL_UNCERTAINTY = 0.01  # of a network without a manifest: about that of the shipped ones
+PASSES = 3  # at most; each crops again by the keypoints of the previous pass
+STILL_PX = 3.0  # in the crop; a crop whose corners move less is final
+STILL_IF_EXACT_PX = 8.0  # the same for crops from exact boxes, where another pass gains less than 1 %
+TYPICAL_UNCERTAINTY = 0.01  # of a network without a manifest: about that of the shipped networks
 EXPORT = "training.export"  # the stage that writes the file
 EXPORT_AGAIN = export_again(EXPORT)
 
@@ -43,8 +43,8 @@ EXPORT_AGAIN = export_again(EXPORT)
 class Predictor:
     """A trained network that finds faces and predicts their keypoints. Several threads may use it at once.
 
-    Pickling or copying it stores what it was loaded from, not its weights: the name of a shipped model, or else the
-    path and the SHA-256 of the file, which must not change.
+    A pickle or copy stores where it was loaded from, not its weights: the name of a shipped model, or the path and
+    SHA-256 of another file, which must not change.
 
     Attributes:
         spec: what the network takes and predicts.
@@ -86,40 +86,43 @@ class Predictor:
             threads: the number of threads for one picture or batch; None uses one per core.
             providers: onnxruntime's execution providers in order of preference, for instance
                 ["CUDAExecutionProvider"], which needs the package `onnxruntime-gpu` in place of `onnxruntime`. Each
-                must start; there is no silent fall-back to the CPU.
-            views: predict each face in so many views and return the mean: 1 to 5 are rotated, scaled and shifted;
-                with mirror pairs, 6 to 10 are mirrored too. Five lower the error of the shipped models by 2 to 4 % and
-                take about five times as long. Mirrored views help only if the training labels have no horizontal
-                offset; for a label source known to have one they are left out.
+                must start; there is no silent fallback to the CPU.
+            views: the number of views in which to predict each face; the result is their mean. Views 1 to 5 are
+                rotated, scaled and shifted; views 6 to 10, with mirror pairs, are mirrored too. Five lower the error of
+                the shipped models by 2 to 4 % and take about five times as long. Mirrored views help only if the
+                training labels have no horizontal offset; they are not used for label sources with a known one.
 
         Raises:
             InputError: there is no such model, its file is damaged, the file does not say what it predicts, a provider
-                is not installed or does not start, or there are not so many views.
+                is not installed or does not start, or `views` is out of range.
         """
         if threads is not None and threads < 1:
             raise InputError(f"threads: is {threads}, expected at least 1")
-        found = find(model)
-        if int8 and not found.is_dir():
+        path = find(model)
+        if int8 and not path.is_dir():
             raise InputError(f"{model}: is a file; int8 chooses one of a model folder, so leave int8 out")
-        self.path = found / (INT8_FILE if int8 else ONNX_FILE) if found.is_dir() else found
-        content, digest = content_of(self.path, EXPORT, checked=found.is_dir())
-        self._session = loaded(self.path, content, EXPORT, threads or 0, providers)
-        by_name = isinstance(model, str) and model in shipped()
-        source: tuple[str | Path, str] = (model, "") if by_name else (found.absolute(), digest)
-        self._loaded_by = (*source, {"int8": int8, "threads": threads, "providers": tuple(providers), "views": views})
+        self.path = path / (INT8_FILE if int8 else ONNX_FILE) if path.is_dir() else path
+        content, digest = read_content(self.path, EXPORT, checked=path.is_dir())
+        self._session = load_session(self.path, content, EXPORT, threads or 0, providers)
+        is_shipped = isinstance(model, str) and model in shipped()
+        source: tuple[str | Path, str] = (model, "") if is_shipped else (path.absolute(), digest)
+        self._load_arguments = (
+            *source,
+            {"int8": int8, "threads": threads, "providers": tuple(providers), "views": views},
+        )
         self.spec = _spec(self._session, self.path)
         self._output_shape = len(self.spec.output_points), WITH_ERROR if self.spec.expected_error else 2
         self._mirrors = self.spec.output_points.mirror is not None
         self._views = self._checked_views(views)
-        self._box_px = cropping.box_of(np.eye(2, 3), self.spec)[2]  # of the mean face, in its crop
+        self._box_px = cropping.box_of(np.eye(2, 3), self.spec)[2]  # width of the mean face's box, in its crop
         self.typical_uncertainty = _typical_uncertainty(self.path, self._box_px)
         self._threads = threads
         self._input = _input_name(self._session, self.spec, self.path)
         self._run(np.zeros((1, *self.spec.crop.shape), np.uint8))  # fails here if the file contradicts its metadata
 
     def __reduce__(self) -> tuple[Callable[..., "Predictor"], tuple[str | Path, str, dict[str, Any]]]:
-        """Returns how `pickle` and `copy` make it again."""
-        return _load_again, self._loaded_by
+        """Returns how `pickle` and `copy` create it again."""
+        return _load_again, self._load_arguments
 
     @property
     def keypoint_names(self) -> tuple[str, ...]:
@@ -127,7 +130,7 @@ class Predictor:
         return self.spec.keypoint_set.names
 
     def check_eyes(self, fix: str) -> None:
-        """Raises InputError if the keypoint set has no eyes, without which no face can be found; `fix`: what to do."""
+        """Raises InputError if the keypoint set has no eyes, which face detection needs; `fix`: what to do."""
         if self.spec.keypoint_set.eyes is None:
             predicts = f"{self.path}: predicts the keypoint set {self.spec.keypoint_set.name}"
             raise InputError(f"{predicts}, which has no eyes to find faces by; {fix}")
@@ -140,18 +143,18 @@ class Predictor:
         boxes: npt.ArrayLike | None = None,
         label_source: str | None = None,
     ) -> list[Face]:
-        """Finds the faces in a picture and returns them with their keypoints, the surest first.
+        """Finds the faces in a picture and returns them with their keypoints, the most certain first.
 
         A detection is dropped if the network expects larger errors than on any real face, or if its keypoints coincide
-        with those of another face. A network without expected errors cannot drop false detections; it uses only boxes
-        of which the detector is sure.
+        with those of another face. A network without expected errors cannot drop false detections; it uses only
+        boxes that the detector is sure of.
 
         Args:
             picture: a path, a numpy array of uint8, (H, W, 3) RGB or (H, W) or (H, W, 1) gray, or a PIL image.
             detector: finds the faces, for instance `YuNet()`; `FaceFinder()` by default.
-            boxes: float (F, 4), x, y, width and height of each face in px, in place of a detector. Returns one face for
-                each box, in their order. Required if the keypoint set has no eyes, by which faces are found: for a
-                hand, a cat or a mouth.
+            boxes: float (F, 4), x, y, width and height of each face in px, in place of a detector. Returns one face per
+                box, in order. Required if the keypoint set has no eyes, which face detection needs: for a hand, a cat
+                or a mouth.
             label_source: as in `predict_crops`.
 
         Raises:
@@ -175,19 +178,18 @@ class Predictor:
             return self.predict_at(
                 pixels, cropping.crop_of_boxes(given_boxes(boxes), self.spec), label_source=label_source
             )
-        return self._found(pixels, detector or self._face_finder, label_source)
+        return self._detect_faces(pixels, detector or self._face_finder, label_source)
 
     def predict_crops(self, images: UInt8, label_source: str | None = None) -> Keypoints:
-        """Returns the keypoints of faces that are cropped already, (N, K, 2), and their expected errors, (N, K).
+        """Returns the keypoints of cropped faces, (N, K, 2), and their expected errors, (N, K).
 
         Coordinates are px of the crop, 0 at the center of its first pixel. The expected errors are None if the network
         does not predict them.
 
         Args:
-            images: uint8 (N, H, W, C) of the network's height and width; C is 1 (gray) or 3 (RGB), whichever the
-                network takes.
-            label_source: the name of the label source whose definition of the keypoints is meant; None: the keypoint
-                set's own.
+            images: uint8 (N, H, W, C) of the network's height and width; C is 1 (gray) or 3 (RGB).
+            label_source: the name of the label source whose definitions of the keypoints to use; None: those of the
+                keypoint set.
 
         Raises:
             InputError: the images have another type or shape, or the network does not know the label source.
@@ -200,7 +202,7 @@ class Predictor:
             >>> coordinates.shape
             (8, 15, 2)
         """
-        images = self._checked(images)
+        images = self._checked_images(images)
         label_sources = self._label_sources(len(images), label_source)
         if self._views > 1:
             whole = np.eye(2, 3)[None]
@@ -215,9 +217,9 @@ class Predictor:
     ) -> list[Face]:
         """Returns a face for each crop, in their order.
 
-        Each pass crops again by the keypoints of the pass before, so that the face is level and of the size that the
-        network was trained on, until the crop stops moving. If the keypoint set has no eyes, there is one pass: such a
-        network was trained on upright boxes, in which a hand may point anywhere.
+        Each pass crops again by the keypoints of the previous pass, so that the face is upright and has the size that
+        the network was trained on, until the crop stops moving. If the keypoint set has no eyes, there is one pass: the
+        network was trained on upright boxes, in which a hand can point anywhere.
 
         Args:
             picture: as in `predict`.
@@ -226,29 +228,29 @@ class Predictor:
             label_source: as in `predict_crops`.
 
         Raises:
-            InputError: as `predict`.
+            InputError: as in `predict`.
         """
         pixels = as_rgb(picture)
-        crops, output = self._settled(pixels, crops, passes)
+        crops, output = self._refine_crops(pixels, crops, passes)
         return self._faces(pixels, crops, output, np.ones(len(crops)), label_source)
 
     @functools.cached_property
     def _face_finder(self) -> FaceFinder:
-        """The default detector, loaded when the first picture needs it."""
+        """The default detector, loaded for the first picture that needs it."""
         return FaceFinder(threads=self._threads)
 
-    def _found(self, picture: UInt8, detector: Detector, label_source: str | None) -> list[Face]:
-        """Returns the faces that a detector finds, by uncertainty, then by the detector's score."""
-        found = detector(picture) if self.spec.expected_error else sure(detector(picture))
-        most_first = MAX_FIRST_UNCERTAINTY_IF_EXACT if found.exact else MAX_FIRST_UNCERTAINTY
-        still_px = STILL_IF_EXACT_PX if found.exact else STILL_PX
-        first = cropping.crop_of_boxes(found, self.spec)
-        crops, output = self._settled(picture, first, PASSES, most_first * self.typical_uncertainty, still_px)
-        real = self._uncertainties(output) < MAX_UNCERTAINTY * self.typical_uncertainty
-        faces = self._faces(picture, crops[real], output[real], found.scores[real], label_source)
-        return each_once(sorted(faces, key=lambda face: (uncertainty(face), -face.score)))
+    def _detect_faces(self, picture: UInt8, detector: Detector, label_source: str | None) -> list[Face]:
+        """Returns the faces that a detector finds, sorted by uncertainty, then by the detector's score."""
+        detected = detector(picture) if self.spec.expected_error else sure(detector(picture))
+        max_first = MAX_FIRST_UNCERTAINTY_IF_EXACT if detected.exact else MAX_FIRST_UNCERTAINTY
+        still_px = STILL_IF_EXACT_PX if detected.exact else STILL_PX
+        first_crops = cropping.crop_of_boxes(detected, self.spec)
+        crops, output = self._refine_crops(picture, first_crops, PASSES, max_first * self.typical_uncertainty, still_px)
+        is_face = self._uncertainties(output) < MAX_UNCERTAINTY * self.typical_uncertainty
+        faces = self._faces(picture, crops[is_face], output[is_face], detected.scores[is_face], label_source)
+        return without_duplicates(sorted(faces, key=lambda face: (uncertainty(face), -face.score)))
 
-    def _settled(
+    def _refine_crops(
         self,
         picture: UInt8,
         crops: Float64,
@@ -264,14 +266,14 @@ class Predictor:
         crops = np.array(crops, np.float64)
         output = np.zeros((len(crops), *self._output_shape), np.float32)
         moving = np.arange(len(crops))
-        for left in range(passes - 1, -1, -1):
+        for passes_left in range(passes - 1, -1, -1):
             output[moving] = self._outputs(cropping.crop_faces(picture, crops[moving], self.spec))
-            if not left or self.spec.keypoint_set.eyes is None:
+            if not passes_left or self.spec.keypoint_set.eyes is None:
                 break
             moving = moving[self._uncertainties(output[moving]) < max_uncertainty]
             in_crop = output[moving, : len(self.spec.keypoint_set), :2]
             better = cropping.crop_of(geometry.transform(in_crop, geometry.inverse(crops[moving])), self.spec)
-            moved = cropping.moved_px(crops[moving], better, self.spec) > still_px
+            moved = cropping.largest_shift_px(crops[moving], better, self.spec) > still_px
             moving = moving[moved]
             if not len(moving):
                 break
@@ -281,7 +283,7 @@ class Predictor:
     def _faces(
         self, picture: UInt8, crops: Float64, output: Float32, scores: Float64, label_source: str | None
     ) -> list[Face]:
-        """Returns the faces in crops (F, 2, 3), in px of the picture; `output`: of the crops themselves."""
+        """Returns the faces in crops (F, 2, 3), in px of the picture; `output`: the network's for these crops."""
         label_sources = self._label_sources(len(output), label_source)
         if self._views > 1:
             output = self._mean_of_views(picture, crops, label_sources)
@@ -316,11 +318,11 @@ class Predictor:
         return np.array(means, np.float32).reshape(len(crops), *self._output_shape)
 
     def _checked_views(self, count: int) -> int:
-        """Returns the number of views after a check."""
-        most = max_views(self._mirrors)
-        if not 1 <= count <= most:
-            pairs = "" if self._mirrors else f" (10 with mirror pairs, which {self.path} lacks)"
-            raise InputError(f"views: is {count}, expected 1 to {most}{pairs}")
+        """Returns the number of views after checking it."""
+        maximum = max_views(self._mirrors)
+        if not 1 <= count <= maximum:
+            hint = "" if self._mirrors else f" (10 with mirror pairs, which {self.path} lacks)"
+            raise InputError(f"views: is {count}, expected 1 to {maximum}{hint}")
         return count
 
     def _uncertainties(self, output: Float32) -> Float32:
@@ -330,8 +332,8 @@ class Predictor:
         of_keypoints = output[:, : len(self.spec.keypoint_set), 2]
         return np.asarray(of_keypoints.mean(axis=1) / self._box_px, np.float32)
 
-    def _checked(self, images: UInt8) -> UInt8:
-        """Returns the images after a check of their type and size."""
+    def _checked_images(self, images: UInt8) -> UInt8:
+        """Returns the images after checking their type and size."""
         height, width, channels = self.spec.crop.shape
         dtype, shape = getattr(images, "dtype", type(images).__name__), np.shape(images)
         if dtype != np.uint8:
@@ -344,7 +346,7 @@ class Predictor:
         return images
 
     def _label_sources(self, count: int, name: str | None) -> Int64:
-        """Returns the index of a label source, int64 (N,), once for each of N faces."""
+        """Returns the index of a label source, repeated for N faces, int64 (N,)."""
         label_sources = self.spec.keypoint_set.label_sources
         known = {label_sources[index].name: index for index in (0, *self.spec.label_sources)}
         if name is not None and name not in known:
@@ -367,16 +369,16 @@ class Predictor:
 
 
 def _load_again(model: str | Path, digest: str, options: dict[str, Any]) -> Predictor:
-    """Returns the predictor that was pickled.
+    """Returns a predictor from a pickle.
 
     Args:
-        digest: SHA-256 of its file; "" for a shipped model, which this version of the library has.
+        digest: the SHA-256 of its file; "" for a shipped model, which may differ in another version of the library.
 
     Raises:
         InputError: the file is missing or has changed.
     """
     predictor = Predictor(model, **options)
-    if predictor._loaded_by[1] != digest:
+    if predictor._load_arguments[1] != digest:
         raise InputError(f"{predictor.path}: has changed since this predictor loaded it; make a new Predictor")
     return predictor
 
@@ -400,7 +402,7 @@ def _spec(session: Any, path: Path) -> ModelSpec:
 
 
 def _input_name(session: Any, spec: ModelSpec, path: Path) -> str:
-    """Returns the name of a network's one input, after a check of its shape."""
+    """Returns the name of a network's only input after checking its shape."""
     inputs = session.get_inputs()
     sides = inputs[0].shape[1:] if len(inputs) == 1 else []
     if tuple(sides) != spec.crop.shape:

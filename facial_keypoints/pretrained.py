@@ -6,7 +6,7 @@ from facial_keypoints.errors import InputError
 
 ONNX_FILE, INT8_FILE, MANIFEST = "model.onnx", "model_int8.onnx", "manifest.json"  # in a model folder
 KERAS_SUFFIX = ".keras"
-KERAS_FILE = "model.keras"  # the network that the ONNX files were exported from; the wheel has none
+KERAS_FILE = "model.keras"  # the network that the ONNX files were exported from; not in the wheel
 FINDER = "face-finder"  # the shipped model that finds faces; all others predict keypoints
 IN_WHEEL = Path(__file__).parent / "pretrained"  # pyproject.toml puts them there
 IN_CHECKOUT = Path(__file__).parents[1] / "artifacts" / "pretrained"
@@ -22,7 +22,7 @@ def shipped() -> dict[str, Path]:
 
 
 def shipped_finder() -> Path:
-    """Returns the folder of the shipped model that finds faces, with the same files."""
+    """Returns the folder of the shipped model that finds faces; it holds the same files."""
     return _root() / FINDER
 
 
@@ -31,7 +31,7 @@ def _root() -> Path:
 
 
 def find(model: str | Path) -> Path:
-    """Returns a model folder or an `.onnx` file.
+    """Returns the path of a model folder or an `.onnx` file.
 
     Args:
         model: the name of a shipped model, or a path; write `./v2` for a folder that has the name of a shipped model.
@@ -39,9 +39,9 @@ def find(model: str | Path) -> Path:
     Raises:
         InputError: there is no such model.
     """
-    known = shipped()
-    if isinstance(model, str) and model in known:
-        return known[model]
+    models = shipped()
+    if isinstance(model, str) and model in models:
+        return models[model]
     path = Path(model)
     if path.suffix == KERAS_SUFFIX and path.is_file():
         raise InputError(
@@ -49,4 +49,4 @@ def find(model: str | Path) -> Path:
         )
     if path.is_dir() or path.is_file():
         return path
-    raise InputError(f"{model}: no such model; give one of {', '.join(known)}, a model folder or an .onnx file")
+    raise InputError(f"{model}: no such model; give one of {', '.join(models)}, a model folder or an .onnx file")

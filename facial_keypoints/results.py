@@ -21,7 +21,7 @@ class PictureFaces:
     """The faces of one picture, as JSON values.
 
     Attributes:
-        file: the picture's name.
+        file: the name of the picture.
         width_px, height_px: its size.
         faces: for each face `box` [x, y, width, height], `keypoints` K pairs [x, y] and `expected_error` K numbers or
             null, all in px of the picture, the detector's `score`, and with `measures` also {name: number or null}
@@ -35,7 +35,7 @@ class PictureFaces:
 
 
 def face_values(face: Face, *, measures: bool = False) -> dict[str, Any]:
-    """Returns what `PictureFaces` holds of a face: `Face.to_dict` without the names, and its measures if asked for."""
+    """Returns a face's values for `PictureFaces`: `Face.to_dict` without the names, and optionally the measures."""
     values = face.to_dict()
     errors = values["expected_error"]
     return {
@@ -67,7 +67,7 @@ def row(face: dict[str, Any], *, measures: bool = False) -> list[float | None]:
 
 
 def write_csv(path: Path, pictures: Iterable[PictureFaces], spec: ModelSpec, *, measures: bool = False) -> None:
-    """Writes one row for each face: `file,face`, then `columns`; none for a picture without faces."""
+    """Writes one row for each face: `file,face`, then `columns`; no row for a picture without faces."""
     rows = (
         [picture.file, number, *row(face, measures=measures)]
         for picture in pictures

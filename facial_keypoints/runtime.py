@@ -1,4 +1,4 @@
-"""The only module that imports onnxruntime; everything else gets it here."""
+"""The only module that imports onnxruntime; all others call it."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,17 +19,17 @@ def onnxruntime() -> Any:
     onnxruntime reads the variable on import, and its `disable_telemetry_events()` stops neither files nor requests.
     """
     switch_off("onnxruntime")
-    import onnxruntime as module  # takes longer than all of this library
+    import onnxruntime as module  # takes longer than importing this library
 
     return module
 
 
 def session(content: bytes, threads: int = 0, providers: Sequence[Provider] = (CPU,)) -> Any:
-    """Returns an `InferenceSession` that really uses these execution providers.
+    """Returns an `InferenceSession` that uses all of these execution providers.
 
     Args:
         content: an ONNX file's bytes.
-        threads: threads within an operation; 0: one per core.
+        threads: the number of threads within an operation; 0: one per core.
         providers: in order of preference. Operations that none of them supports run on the CPU.
 
     Raises:
@@ -49,13 +49,13 @@ def session(content: bytes, threads: int = 0, providers: Sequence[Provider] = (C
     options.intra_op_num_threads = threads
     options.log_severity_level = SILENT
     options.add_session_config_entry("session.force_spinning_stop", "1")  # idle threads leave the cores
-    made = module.InferenceSession(content, options, providers=list(providers), enable_fallback=0)
-    if idle := [name for name in names if name not in made.get_providers()]:
+    created = module.InferenceSession(content, options, providers=list(providers), enable_fallback=0)
+    if idle := [name for name in names if name not in created.get_providers()]:
         raise InputError(
-            f"providers: {idle[0]} does not start and onnxruntime would use {', '.join(made.get_providers())}; "
+            f"providers: {idle[0]} does not start and onnxruntime would use {', '.join(created.get_providers())}; "
             f"check the driver and the libraries it needs. {_how_to_install(idle[0])}"
         )
-    return made
+    return created
 
 
 def _how_to_install(provider: str) -> str:

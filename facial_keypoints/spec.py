@@ -40,9 +40,9 @@ class ModelSpec:
 
     Attributes:
         keypoint_set: K keypoints.
-        label_sources: the label sources that have output points of their own, indexes into
+        label_sources: the label sources that have their own output points, as indexes into
             `keypoint_set.label_sources`.
-        expected_error: whether the network predicts the expected error of each output point as well as x and y.
+        expected_error: whether the network also predicts the expected error of each output point.
         crop: the crops of its training pictures.
     """
 
@@ -62,12 +62,12 @@ class ModelSpec:
         names: dict[int, tuple[str, str]] = {}
         for label_source, row in zip(self.keypoint_set.label_sources, self.output_points.of_label_source, strict=True):
             for keypoint, output_point in zip(self.keypoint_set.names, row, strict=True):
-                names.setdefault(output_point, (keypoint, label_source.name))  # the first label source that has it
+                names.setdefault(output_point, (keypoint, label_source.name))  # the first label source of the point
         return tuple(names[output_point] for output_point in range(len(self.output_points)))
 
 
 def to_json(spec: ModelSpec) -> dict[str, Any]:
-    """Returns JSON values that are complete for readers without this project."""
+    """Returns JSON values that readers without this project can understand on their own."""
     of_label_source = spec.output_points.of_label_source
     return {
         "format_version": FORMAT_VERSION,
@@ -88,7 +88,7 @@ def from_json(values: Any, where: str) -> ModelSpec:
         where: the file, for messages.
 
     Raises:
-        InputError: no such values, or a keypoint set whose facts contradict each other.
+        InputError: the values are incomplete, or the keypoint set contradicts itself.
     """
     try:
         if "landmarks" in values:
@@ -99,23 +99,23 @@ def from_json(values: Any, where: str) -> ModelSpec:
         means = tuple((float(x), float(y)) for x, y in crop["mean_keypoints"])
         size = (int(crop["height_px"]), int(crop["width_px"]), int(crop["channels"]))
         spec = ModelSpec(keypoint_set, label_sources, bool(values["expected_error"]), Crop(*size, means))
-        known = {**values, **to_json(spec)} == values  # a later version may have more keys
-        known = known and min(size) > 0 and size[2] in CHANNELS
-        known = known and len(means) == len(keypoint_set) and all(math.isfinite(x + y) for x, y in means)
+        valid = {**values, **to_json(spec)} == values  # a later version may add keys
+        valid = valid and min(size) > 0 and size[2] in CHANNELS
+        valid = valid and len(means) == len(keypoint_set) and all(math.isfinite(x + y) for x, y in means)
     except InputError:
         raise
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
-        known = False
-    if not known:
+        valid = False
+    if not valid:
         raise InputError(f"{where}: does not say what the network predicts; train and export it again")
     return spec
 
 
 def _of_version_1(values: dict[str, Any], where: str) -> dict[str, Any]:
-    """Returns values of format version 1 as those of version 2."""
+    """Returns the values of format version 1 converted to version 2."""
     name = values["keypoint_set"]
     keypoint_set = KEYPOINT_SETS.get(name)
     if keypoint_set is None or list(keypoint_set.names) != values["keypoints"]:
         raise InputError(f"{where}: has the unknown keypoint set {name!r}; known: {', '.join(KEYPOINT_SETS)}")
-    renamed = {"format_version": FORMAT_VERSION, "keypoint_set": to_dict(keypoint_set)}
-    return {**values, **renamed, "output_points": values["landmarks"]}
+    changes = {"format_version": FORMAT_VERSION, "keypoint_set": to_dict(keypoint_set)}
+    return {**values, **changes, "output_points": values["landmarks"]}

@@ -3,10 +3,10 @@
 import os
 
 # For each package: the environment variables that stop its reports, its checks for a newer version, and the ids that it
-# would store in the home folder. Add one line for a new package.
+# stores in the home folder. Add a line for a new package.
 OFF = {
-    "onnxruntime": {"ORT_DISABLE_TELEMETRY": "1"},  # its wheels report from 1.29 on, and read this only on import
-    "gradio": {"GRADIO_ANALYTICS_ENABLED": "False"},  # its check for a newer version, too
+    "onnxruntime": {"ORT_DISABLE_TELEMETRY": "1"},  # wheels from 1.29 report; they read this only on import
+    "gradio": {"GRADIO_ANALYTICS_ENABLED": "False"},  # also stops its check for a newer version
     "huggingface_hub": {"HF_HUB_DISABLE_TELEMETRY": "1"},  # Gradio imports it
     "mlflow": {"MLFLOW_DISABLE_TELEMETRY": "true"},
     "ray": {"RAY_USAGE_STATS_ENABLED": "0"},

@@ -1,13 +1,13 @@
-"""Lists the pictures in a TIFF file. RAW photos are TIFF files too; their first picture is often a small preview."""
+"""Lists the pictures in a TIFF file. RAW photos are TIFF files too; often their first picture is a small preview."""
 
 import struct
 from typing import BinaryIO, NamedTuple
 
-MAX_PAGES, MAX_TAGS, MAX_VALUES = 10_000, 65_535, 100  # of a file, of a page, of a tag that is read here
+MAX_PAGES, MAX_TAGS, MAX_VALUES = 10_000, 65_535, 100  # of a file, of a page, of a tag in TAGS
 BYTE_ORDERS = {b"II": "<", b"MM": ">"}
 SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 BIG = 43  # the number after the byte order in files with offsets of 8 bytes
-CANON_RAW = b"CR"  # at byte 8 of a CR2 file, whose sensor page has neither a size nor a type
+CANON_RAW = b"CR"  # at byte 8 of a CR2 file, whose sensor page has no size or type
 
 # Tags and some of their values (TIFF 6.0, TIFF/EP, DNG).
 NEW_SUBFILE_TYPE, SUBFILE_TYPE, WIDTH, HEIGHT, PHOTOMETRIC, ORIENTATION, SUB_IFDS = 254, 255, 256, 257, 262, 274, 330
@@ -21,7 +21,7 @@ class Page(NamedTuple):
     """One picture of a TIFF file.
 
     Attributes:
-        offset: where its directory begins, in bytes.
+        offset: the position of its directory, in bytes.
         width_px, height_px: its size; 0 if missing.
         reduced: whether it is a smaller copy of another picture, or a mask.
         of_sensor: whether it holds the raw values of a camera's sensor.
@@ -46,7 +46,7 @@ class Pages(NamedTuple):
 
 
 class _Layout(NamedTuple):
-    """The formats of a file's directories for `struct`: byte order, number of entries, an entry, an offset.
+    """The `struct` formats of a file's directories: byte order, number of entries, an entry, an offset.
 
     `first_at`: the position of the first directory's offset, in bytes.
     """
@@ -64,13 +64,13 @@ def read_pages(file: BinaryIO) -> Pages:
     head = file.read(16)
     layout = _layout(head)
     (following,) = struct.unpack_from(layout.order + layout.offset, head, layout.first_at)
-    seen: set[int] = set()
+    visited: set[int] = set()
 
     def add(offset: int, parent: int | None) -> tuple[list[int], int]:
-        """Adds a page; returns the offsets of its SubIFDs, and that of the page after it."""
-        if not offset or offset in seen or len(pages) >= MAX_PAGES:
+        """Adds a page; returns the offsets of its SubIFDs, and that of the next page."""
+        if not offset or offset in visited or len(pages) >= MAX_PAGES:
             return [], 0
-        seen.add(offset)
+        visited.add(offset)
         try:
             tags, after = _directory(file, offset, layout)
         except (struct.error, OSError, ValueError, OverflowError):
@@ -89,23 +89,23 @@ def read_pages(file: BinaryIO) -> Pages:
 def main_page(pages: list[Page]) -> Page | None:
     """Returns the main picture of a file; None if there is none.
 
-    It is the first that is not a smaller copy, or the largest of that page's SubIFDs if the page is a preview of it.
+    It is the first that is not a smaller copy, or the largest SubIFD of that page if the page is its preview.
     """
     whole = [page for page in pages if not page.reduced] or pages
     if not whole:
         return None
     first = whole[0]
-    below = [page for page in whole if page.parent == pages.index(first) and pixels(page) > pixels(first)]
-    return max(below, key=pixels, default=first)
+    larger = [page for page in whole if page.parent == pages.index(first) and pixel_count(page) > pixel_count(first)]
+    return max(larger, key=pixel_count, default=first)
 
 
-def pixels(page: Page) -> int:
+def pixel_count(page: Page) -> int:
     """Returns the number of pixels of a picture."""
     return page.width_px * page.height_px
 
 
-def starting_at(page: Page, content: bytes) -> bytes:
-    """Returns the bytes of a file, changed so that a reader begins with this picture."""
+def with_first_page(page: Page, content: bytes) -> bytes:
+    """Returns the bytes of a file, changed so that readers begin with this page."""
     layout = _layout(content)
     offset = struct.pack(layout.order + layout.offset, page.offset)
     return content[: layout.first_at] + offset + content[layout.first_at + len(offset) :]
@@ -127,16 +127,16 @@ def _directory(file: BinaryIO, offset: int, layout: _Layout) -> tuple[dict[int, 
     entries = file.read(count * struct.calcsize(order + layout.entry))
     (following,) = struct.unpack(order + layout.offset, file.read(struct.calcsize(order + layout.offset)))
     tags = {}
-    for tag, kind, number, content in struct.iter_unpack(order + layout.entry, entries):
-        if tag in TAGS and kind in INTEGERS and number <= MAX_VALUES:
-            numbers = f"{order}{number}{INTEGERS[kind]}"
-            size = struct.calcsize(numbers)
+    for tag, value_type, number, content in struct.iter_unpack(order + layout.entry, entries):
+        if tag in TAGS and value_type in INTEGERS and number <= MAX_VALUES:
+            value_format = f"{order}{number}{INTEGERS[value_type]}"
+            size = struct.calcsize(value_format)
             if size <= len(content):
                 values = content[:size]
             else:  # the entry holds their offset
                 file.seek(struct.unpack(order + layout.offset, content)[0])
                 values = file.read(size)
-            tags[tag] = list(struct.unpack(numbers, values))
+            tags[tag] = list(struct.unpack(value_format, values))
     return tags, following
 
 

@@ -16,7 +16,7 @@ from facial_keypoints.array_types import Float32, Float64, UInt8
 from facial_keypoints.boxes import Boxes
 from facial_keypoints.detectors.five_points import POINTS, boxes_of, fitted_boxes
 from facial_keypoints.errors import InputError, one_line
-from facial_keypoints.model_file import content_of, export_again, loaded
+from facial_keypoints.model_file import export_again, load_session, read_content
 from facial_keypoints.pictures import Picture, as_rgb
 from facial_keypoints.pretrained import FINDER, INT8_FILE, ONNX_FILE, shipped_finder
 
@@ -88,8 +88,8 @@ class FaceFinder:
         }
         self._model = model if model == FINDER else folder.absolute()
         self._smallest_px, self._min_score = smallest_px, min_score
-        content, _ = content_of(self._path, EXPORT, checked=True)
-        self._session = loaded(self._path, content, EXPORT, threads or cv2.getNumThreads())
+        content, _ = read_content(self._path, EXPORT, checked=True)
+        self._session = load_session(self._path, content, EXPORT, threads or cv2.getNumThreads())
         self._input = str(self._session.get_inputs()[0].name)
         self._grids(np.zeros((STRIDES_PX[-1], STRIDES_PX[-1]), np.uint8))  # fails here if the file is another one
 

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from facial_keypoints.array_types import Float64, UInt8
-from facial_keypoints.boxes import Boxes, EyesInBox, shrunk
+from facial_keypoints.boxes import Boxes, EyesInBox, shrink_for_search
 from facial_keypoints.detectors.per_thread import PerThread
 from facial_keypoints.pictures import Picture, as_rgb
 
@@ -19,7 +19,7 @@ FRONTAL, PROFILE = "haarcascade_frontalface_alt2.xml", "haarcascade_profileface.
 EYES = EyesInBox(0.5, 0.39, 0.38)
 SCALE_STEP = 1.1
 NEIGHBORS = 1  # detections nearby that confirm one
-SMALLEST_PX = 20  # of a face's box in the shrunk picture
+SMALLEST_PX = 20  # of a face's box in the searched picture
 
 
 class Haar:
@@ -45,7 +45,7 @@ class Haar:
     def __call__(self, picture: Picture) -> Boxes:
         """Returns boxes around the faces in a picture: a path, an array or a PIL image, as in `Predictor.predict`."""
         picture = as_rgb(picture)
-        small = shrunk(np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8)[..., None])[..., 0]
+        small = shrink_for_search(np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8)[..., None])[..., 0]
         found = [self._search(FRONTAL, small)]
         if self._profile:  # the cascade detects faces that look to the left of the picture
             right = self._search(PROFILE, np.ascontiguousarray(small[:, ::-1]))

@@ -7,9 +7,9 @@ import numpy as np
 
 from facial_keypoints import geometry
 from facial_keypoints.array_types import Float64, UInt8
-from facial_keypoints.boxes import MAX_SEARCHED_PX, SHRUNK, Boxes, Detector, joined, turning
+from facial_keypoints.boxes import MAX_SEARCHED_PX, SEARCH_SCALE, Boxes, Detector, join_boxes, rotation_matrices
 
-MAX_COPY_PX = MAX_SEARCHED_PX / SHRUNK  # longest side of a copy: detectors would shrink a larger one to the same size
+MAX_COPY_PX = MAX_SEARCHED_PX / SEARCH_SCALE  # longest side of a copy: detectors would shrink a larger one to this size
 
 
 class Turned:
@@ -22,7 +22,7 @@ class Turned:
 
     def __call__(self, picture: UInt8) -> Boxes:
         """Returns the boxes of all copies, in px of the picture; a face may have several."""
-        return joined([self._in_copy(picture, degrees) for degrees in self._degrees])
+        return join_boxes([self._in_copy(picture, degrees) for degrees in self._degrees])
 
     def _in_copy(self, picture: UInt8, degrees: float) -> Boxes:
         """Returns the boxes of the copy in which faces rotated by so many degrees are upright, in px of the picture.
@@ -44,7 +44,7 @@ class Turned:
 def turn_of(picture: UInt8, degrees: float) -> tuple[Float64, int, int]:
     """Returns the matrix (2, 3) that rotates a picture clockwise, and the width and height of the rotated picture."""
     height, width = picture.shape[:2]
-    turn = turning(np.array([degrees]), np.zeros((1, 2)))[0]
+    turn = rotation_matrices(np.array([degrees]), np.zeros((1, 2)))[0]
     corners = geometry.transform([[0, 0], [width - 1, 0], [width - 1, height - 1], [0, height - 1]], turn)
     turn[:, 2] = -corners.min(axis=0)
     size = np.round(np.ptp(corners, axis=0)).astype(int) + 1

@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from facial_keypoints.boxes import Boxes, EyesInBox, shrunk
+from facial_keypoints.boxes import Boxes, EyesInBox, shrink_for_search
 from facial_keypoints.detectors.cache import RemoteFile, cached
 from facial_keypoints.detectors.per_thread import PerThread
 from facial_keypoints.errors import InputError
@@ -57,7 +57,7 @@ class YuNet:
         A box is turned like the line between the two eyes that YuNet finds, which is less than the face is.
         """
         picture = as_rgb(picture)
-        small = np.asarray(cv2.cvtColor(shrunk(picture), cv2.COLOR_RGB2BGR), np.uint8)
+        small = np.asarray(cv2.cvtColor(shrink_for_search(picture), cv2.COLOR_RGB2BGR), np.uint8)
         size = small.shape[1::-1]
         try:
             detector = self._detector()

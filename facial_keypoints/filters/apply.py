@@ -141,7 +141,7 @@ def _region(corners: Float64, picture: UInt8) -> tuple[slice, slice] | None:
 
 def _warped(filter: Filter, matrix: Float64, region: tuple[slice, slice]) -> UInt8:
     """Returns a filter under a matrix in a region of the picture, uint8 (h, w, 4), premultiplied by alpha."""
-    rgba, matrix = geometry.shrunk(filter.rgba, matrix)  # avoids aliasing
+    rgba, matrix = geometry.shrink(filter.rgba, matrix)  # avoids aliasing
     size = region[1].stop - region[1].start, region[0].stop - region[0].start
     placed = matrix - [[0, 0, region[1].start], [0, 0, region[0].start]]
     return np.asarray(cv2.warpAffine(rgba, placed, size, flags=cv2.INTER_LINEAR), np.uint8)

@@ -15,7 +15,7 @@ import numpy as np
 from facial_keypoints.array_types import Float32, Float64, UInt8
 from facial_keypoints.boxes import Detector
 from facial_keypoints.crops import box_of, crop_of
-from facial_keypoints.face import MAX_UNCERTAINTY, Face, each_once, uncertainty
+from facial_keypoints.face import MAX_UNCERTAINTY, Face, uncertainty, without_duplicates
 from facial_keypoints.measures import Measures, measures
 from facial_keypoints.pictures import Picture, as_rgb
 from facial_keypoints.predictor import PASSES, Predictor
@@ -167,7 +167,7 @@ class Tracker:
             for number in order
             if uncertainty(faces[number]) < MAX_TRACKED_UNCERTAINTY * self._predictor.typical_uncertainty
         ]
-        kept = each_once(certain)  # of two tracks on one face, one
+        kept = without_duplicates(certain)  # of two tracks on one face, one
         lost = False
         for track, face in zip(self._tracks, faces, strict=True):
             if any(face is one for one in kept):
@@ -191,7 +191,7 @@ class Tracker:
         """Assigns detected faces to the tracks they overlap most; the rest start new tracks."""
         if self._background is not None:  # detected in an earlier frame
             limit = MAX_UNCERTAINTY * self._predictor.typical_uncertainty
-            found = each_once(face for face in self._predict_at(frame, found) if uncertainty(face) < limit)
+            found = without_duplicates(face for face in self._predict_at(frame, found) if uncertainty(face) < limit)
         pairs = pair([track.face.box for track in self._tracks], [face.box for face in found])
         for number, other in pairs.items():
             track, face = self._tracks[number], found[other]

@@ -7,8 +7,16 @@ from hypothesis import strategies as st
 
 from facial_keypoints import geometry
 from facial_keypoints.array_types import Float64
-from facial_keypoints.boxes import Boxes, EyesInBox, eyes_in, given_boxes, turning
-from facial_keypoints.crops import box_of, crop_faces, crop_of, crop_of_boxes, crop_of_whole, eye_centers, moved_px
+from facial_keypoints.boxes import Boxes, EyesInBox, eyes_in, given_boxes, rotation_matrices
+from facial_keypoints.crops import (
+    box_of,
+    crop_faces,
+    crop_of,
+    crop_of_boxes,
+    crop_of_whole,
+    eye_centers,
+    largest_shift_px,
+)
 from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import FACE15, FACE68, from_names
 from facial_keypoints.predictor import Predictor
@@ -19,7 +27,7 @@ SIMILARITIES = st.tuples(*[st.floats(-500, 500)] * 2, st.floats(0.1, 10), st.flo
 
 
 def similarity(x: float, y: float, scale: float, degrees: float) -> Float64:
-    return np.column_stack([scale * turning(np.array([degrees]), np.zeros((1, 2)))[0, :, :2], (x, y)])
+    return np.column_stack([scale * rotation_matrices(np.array([degrees]), np.zeros((1, 2)))[0, :, :2], (x, y)])
 
 
 @given(SIMILARITIES)
@@ -114,5 +122,5 @@ def test_crop_of_a_whole_picture_is_scaled_to_fit_and_centered() -> None:
 
 def test_moved_px_measures_shift_and_scale_of_crops() -> None:
     still, shifted, larger = np.eye(2, 3), similarity(3, 4, 1, 0), similarity(0, 0, 2, 0)
-    moved = moved_px(np.stack([still] * 3), np.stack([still, shifted, larger]), SPEC)
+    moved = largest_shift_px(np.stack([still] * 3), np.stack([still, shifted, larger]), SPEC)
     np.testing.assert_allclose(moved, [0, 5, 95 * np.sqrt(2)])

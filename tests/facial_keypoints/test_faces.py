@@ -14,11 +14,11 @@ from PIL import Image
 
 from facial_keypoints import InputError, Predictor
 from facial_keypoints.array_types import Float64, UInt8
-from facial_keypoints.boxes import Boxes, given_boxes, joined, sure
+from facial_keypoints.boxes import Boxes, given_boxes, join_boxes, sure
 from facial_keypoints.crops import box_of, crop_of, crop_of_boxes
 from facial_keypoints.detectors.haar import Haar
 from facial_keypoints.drawing import draw_faces
-from facial_keypoints.face import Face, each_once, uncertainty
+from facial_keypoints.face import Face, uncertainty, without_duplicates
 from facial_keypoints.keypoint_set import FACE15, FACE68
 from facial_keypoints.measures import measures
 from facial_keypoints.pictures import read_picture, write_picture
@@ -75,7 +75,7 @@ def test_unsure_boxes_are_used_only_by_networks_with_expected_errors(
     without = Predictor(means_of_channels(tmp_path / "means.onnx", 1, spec))
     faces = without.predict(drawn.picture, detector=lambda _: boxes)
     assert [face.score for face in faces] == [0.95, 0.9]
-    tilted = joined([boxes, boxes._replace(scores=boxes.scores / 2)])
+    tilted = join_boxes([boxes, boxes._replace(scores=boxes.scores / 2)])
     assert sure(tilted).scores.tolist() == [0.95, 0.9]
 
 
@@ -264,8 +264,8 @@ def test_first_of_coinciding_faces_is_kept() -> None:
         return Face((x, 0, size, size), keypoints, None, np.eye(2, 3), FACE15)
 
     first, duplicate, smaller, beside = face(0, 100), face(10, 100), face(60, 10), face(60, 100)
-    assert each_once([first, duplicate, beside, smaller]) == [first, beside, smaller]
-    assert each_once([]) == []
+    assert without_duplicates([first, duplicate, beside, smaller]) == [first, beside, smaller]
+    assert without_duplicates([]) == []
     assert uncertainty(first) == 0
 
 
