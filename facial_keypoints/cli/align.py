@@ -1,4 +1,4 @@
-"""`facial-keypoints align`: level, centered crops of the faces in pictures."""
+"""`facial-keypoints align`: crops of the faces in pictures, upright and centered."""
 
 import argparse
 from pathlib import Path
@@ -23,8 +23,8 @@ MATRIX_COLUMNS = ("xx", "xy", "x0", "yx", "yy", "y0")
 
 def add_parser(commands: Any) -> None:
     """Adds the command `align`."""
-    does = "crops faces, upright and centered as face recognition networks expect them"
-    p = new_parser(commands, "align", does, "align photos/ --size 160 --out crops")
+    description = "crops faces, upright and centered as face recognition networks expect them"
+    p = new_parser(commands, "align", description, "align photos/ --size 160 --out crops")
     output = add_inputs(p, "a picture or a folder of pictures", f"new folder to write: PNGs and {TABLE}")
     output.add_argument("--size", type=int, default=SIZE_PX, metavar="PX", help="side of a crop (default: %(default)s)")
     output.add_argument(
@@ -40,10 +40,10 @@ def add_parser(commands: Any) -> None:
 
 
 def main(options: argparse.Namespace) -> None:
-    """Writes a PNG for each face, and a table of the matrices, all or nothing.
+    """Writes a PNG for each face and a table of the matrices, all or nothing.
 
     Raises:
-        InputError: bad options or input; or some of several pictures could not be read, after all else is written.
+        InputError: bad options or input; or some pictures could not be read, after all others were written.
     """
     if not 1 <= options.size <= MAX_SIZE_PX:
         raise InputError(f"--size {options.size}: must be 1 to {MAX_SIZE_PX} px")
@@ -69,7 +69,7 @@ def main(options: argparse.Namespace) -> None:
         return rows
 
     def finish(folder: Path, done: list[list[list[Any]]], _: list[Any]) -> str:
-        rows = [row for of_one in done for row in of_one]
+        rows = [row for picture_rows in done for row in picture_rows]
         write_rows(folder / TABLE, [["file", "face", "crop", *MATRIX_COLUMNS], *rows])
         return f"{counted(len(rows), 'face')} in {counted(len(done), 'picture')}"
 

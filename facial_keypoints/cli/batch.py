@@ -1,4 +1,4 @@
-"""Fills an output folder picture by picture, for `predict`, `filter` and `align`; resumes after a kill."""
+"""Fills an output folder picture by picture, for `predict`, `filter` and `align`; resumes killed runs."""
 
 import argparse
 import contextlib
@@ -21,13 +21,13 @@ from facial_keypoints.predictor import Predictor
 
 UNREAD = "unread.csv"  # the pictures that could not be read
 MAX_WORKERS = 1024
-# They change no result that a resumed run keeps, or count otherwise.
+# Options that change no result of a picture, or that `_settings` records in another form.
 NO_SETTINGS = ("main", "out", "overwrite", "inputs", "model", "workers", "write_coco", "review")
 
 Work = Callable[[Input, Path], Any]
 
 
-def _no_clip(clip: Input, _: Path) -> None:
+def _refuse_clip(clip: Input, _: Path) -> None:
     raise InputError(f"{clip.path}: is a clip; give pictures")
 
 
@@ -45,7 +45,7 @@ def predictor_of(options: argparse.Namespace, pictures: Sequence[Input]) -> Pred
     """
     if not 1 <= options.workers <= MAX_WORKERS:
         raise InputError(f"--workers {options.workers}: must be 1 to {MAX_WORKERS}")
-    threads = 1 if len(pictures) > 1 else options.workers  # a picture per thread is faster than a share of each
+    threads = 1 if len(pictures) > 1 else options.workers  # one per picture is faster than several per picture
     cv2.setNumThreads(threads)
     return Predictor(options.model, threads=threads, views=options.views)
 
@@ -58,21 +58,21 @@ def fill_folder(
     *,
     of_picture: Work,
     finish: Callable[[Path, list[Any], list[Any]], str],
-    of_clip: Work = _no_clip,
-    more: str = "",
+    of_clip: Work = _refuse_clip,
+    more_settings: str = "",
 ) -> None:
-    """Writes `--out` whole or not at all and prints a summary; the same command resumes after a kill.
+    """Writes `--out` whole or not at all and prints a summary; the same command resumes a killed run.
 
     Args:
         of_picture: reads a picture and writes its files into a folder; several threads call it. Returns JSON values.
         finish: writes the tables from what `of_picture` and `of_clip` returned, in order; returns the summary.
         of_clip: reads a clip and writes its files; returns JSON values other than None.
-        more: what the results depend on besides the options, the network and the inputs.
+        more_settings: what else the results depend on, besides the options, the network and the inputs.
 
     Raises:
-        InputError: no picture could be read; or some of several, after all else is written.
+        InputError: no picture could be read; or some could not, after all others were written.
     """
-    settings = _settings(options, predictor, [*pictures, *clips], more)
+    settings = _settings(options, predictor, [*pictures, *clips], more_settings)
     with contextlib.closing(Unfinished(options.out, settings)) as unfinished:
         report = len(pictures) + len(clips) > 1
         done, unread = _each_picture(pictures, of_picture, unfinished, options.workers, report=report)
@@ -94,20 +94,20 @@ def fill_folder(
 
 
 def _settings(options: argparse.Namespace, predictor: Predictor, inputs: Sequence[Input], more: str) -> dict[str, Any]:
-    """Returns all that the results depend on, as JSON values: a run resumes only one with equal settings."""
-    given = {name: str(value) for name, value in vars(options).items() if name not in NO_SETTINGS}
+    """Returns everything that the results depend on, as JSON values; a run resumes only a run with equal settings."""
+    option_values = {name: str(value) for name, value in vars(options).items() if name not in NO_SETTINGS}
     model = hashlib.sha256(predictor.path.read_bytes()).hexdigest()
-    paths = [(one.name, str(one.path.resolve())) for one in inputs]
+    paths = [(file.name, str(file.path.resolve())) for file in inputs]
     command, several = options.main.__module__, options.workers > 1
-    return {**given, "command": command, "model": model, "several": several, "inputs": paths, "more": more}
+    return {**option_values, "command": command, "model": model, "several": several, "inputs": paths, "more": more}
 
 
 def _each_picture(
     pictures: Sequence[Input], work: Work, unfinished: Unfinished, workers: int, *, report: bool
 ) -> tuple[list[Any], list[tuple[str, str]]]:
-    """Does the work on each picture that an earlier run has not finished.
+    """Does the work on each picture that no earlier run has finished.
 
-    Returns its results for all of them, in order, and the names of unreadable pictures, each with the reason.
+    Returns the results for all pictures in order, and the names of unreadable pictures, each with the reason.
 
     Args:
         report: whether to print the unreadable pictures to stderr, too.
@@ -127,17 +127,17 @@ def _each_picture(
     unread: dict[str, str] = {}
     stamps = {picture.name: _stamp(picture) for picture in pictures}
     done = {name: unfinished.records[key] for name, key in stamps.items() if key in unfinished.records}
-    left = [picture for picture in pictures if picture.name not in done]
+    todo = [picture for picture in pictures if picture.name not in done]
     write_line = functools.partial(print, file=sys.stderr)
     with ThreadPoolExecutor(workers) as pool:
-        results: Iterable[Any] = pool.map(attempt, left)
+        results: Iterable[Any] = pool.map(attempt, todo)
         if len(pictures) > 1:
-            from tqdm import tqdm  # its import takes a tenth of a second, which one picture need not wait for
+            from tqdm import tqdm  # its import takes a tenth of a second; one picture does not need it
 
             results = tqdm(results, total=len(pictures), initial=len(done), unit="picture", disable=None)
             write_line = functools.partial(tqdm.write, file=sys.stderr)
         try:
-            for picture, result in zip(left, results, strict=True):
+            for picture, result in zip(todo, results, strict=True):
                 if isinstance(result, InputError):
                     unread[printable(picture.name)] = printable(str(result))
                     if report:
@@ -146,14 +146,14 @@ def _each_picture(
                     done[picture.name] = result
                     unfinished.keep(stamps[picture.name], result)
         finally:
-            pool.shutdown(cancel_futures=True)  # pictures in progress end, no further one begins
+            pool.shutdown(cancel_futures=True)  # finishes pictures in progress and starts no others
     return [done[picture.name] for picture in pictures if picture.name in done], sorted(unread.items())
 
 
-def _stamp(given: Input) -> str:
+def _stamp(file: Input) -> str:
     """Returns a key that changes with the file's name, size or time of modification."""
     try:
-        state = given.path.stat()
+        state = file.path.stat()
     except OSError:
-        return printable(given.name)
-    return f"{state.st_mtime_ns} {state.st_size} {printable(given.name)}"
+        return printable(file.name)
+    return f"{state.st_mtime_ns} {state.st_size} {printable(file.name)}"

@@ -1,4 +1,4 @@
-"""Boxes that the user gives for many pictures: a CSV file, or the boxes of a COCO file."""
+"""Reads the user's boxes for many pictures from a CSV or COCO file."""
 
 import csv
 import io
@@ -20,12 +20,12 @@ Box = tuple[float, float, float, float]  # x, y, width, height in px
 def read_boxes(path: Path, names: Collection[str], keypoint_set: KeypointSet) -> dict[str, list[Box]]:
     """Returns the boxes of each picture, in the order of the file; [] for a picture that the file does not name.
 
-    Boxes of other pictures are counted in a note in the log.
+    Logs a warning with the number of boxes of other pictures.
 
     Args:
         path: a `.csv` file with the columns `file,x,y,w,h`, a row per box, or a COCO `.json` file.
-        names: of the pictures, as in the tables: a picture in a folder has its path below it.
-        keypoint_set: of the model; where a COCO file has several categories, the one of these keypoints counts.
+        names: the pictures' names as in the tables; a picture in a folder has its path below the folder.
+        keypoint_set: that of the model; if a COCO file has several categories, the one with these keypoints is read.
 
     Raises:
         InputError: the file cannot be read, a box has no size, or no box belongs to any of the pictures.
@@ -34,19 +34,19 @@ def read_boxes(path: Path, names: Collection[str], keypoint_set: KeypointSet) ->
         text = path.read_bytes().decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read ({one_line(error)}); give a CSV or COCO file in UTF-8") from None
-    found: dict[str, list[Box]] = {name: [] for name in names}
-    others = 0
+    boxes_of: dict[str, list[Box]] = {name: [] for name in names}
+    skipped = 0
     for name, box in _of_coco(path, text, keypoint_set) if path.suffix.lower() == ".json" else _of_csv(path, text):
-        if name in found:
-            found[name].append(box)
+        if name in boxes_of:
+            boxes_of[name].append(box)
         else:
-            others += 1
-    if not any(found.values()):
-        one = printable(min(names, default=""))
-        raise InputError(f"{path}: has no box of any of the pictures; use their names, as {one}")
-    if others:
-        notes.warning("%s: skipped boxes of other pictures: %d", path, others)
-    return found
+            skipped += 1
+    if not any(boxes_of.values()):
+        example = printable(min(names, default=""))
+        raise InputError(f"{path}: has no box of any of the pictures; use their names, as {example}")
+    if skipped:
+        notes.warning("%s: skipped boxes of other pictures: %d", path, skipped)
+    return boxes_of
 
 
 def _of_csv(path: Path, text: str) -> Iterator[tuple[str, Box]]:
@@ -61,8 +61,8 @@ def _of_coco(path: Path, text: str, keypoint_set: KeypointSet) -> Iterator[tuple
     try:
         values = json.loads(text)
         files = {image["id"]: str(image["file_name"]) for image in values["images"]}
-        chosen = _category(path, values, keypoint_set)
-        annotations = [each for each in values["annotations"] if each["category_id"] == chosen]
+        category_id = _category(path, values, keypoint_set)
+        annotations = [each for each in values["annotations"] if each["category_id"] == category_id]
         images = [each["image_id"] for each in annotations]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"{path}: is no COCO file ({one_line(error)}); give one with images and annotations") from None
@@ -74,12 +74,12 @@ def _of_coco(path: Path, text: str, keypoint_set: KeypointSet) -> Iterator[tuple
 
 
 def _category(path: Path, values: dict[str, Any], keypoint_set: KeypointSet) -> Any:
-    """Returns the id of the category whose boxes count: the only one in use, or the one of the model's keypoints."""
+    """Returns the id of the category to read: the only one in use, or the one with the model's keypoints."""
     used = {annotation["category_id"] for annotation in values["annotations"]}
     categories = [category for category in values.get("categories", []) if category["id"] in used]
-    same = [category["id"] for category in categories if category.get("keypoints") == list(keypoint_set.names)]
-    if len(same) == 1 or len(used) <= 1:
-        return (same or list(used) or [None])[0]
+    matching = [category["id"] for category in categories if category.get("keypoints") == list(keypoint_set.names)]
+    if len(matching) == 1 or len(used) <= 1:
+        return (matching or list(used) or [None])[0]
     names = ", ".join(str(category.get("name")) for category in categories)
     raise InputError(
         f"{path}: has boxes of several categories ({names}), none of them with the keypoints of {keypoint_set.name}; "
@@ -92,6 +92,6 @@ def _box(values: Any, where: str) -> Box:
         x, y, width, height = (float(value) for value in values)
         given_boxes([(x, y, width, height)])
     except (TypeError, ValueError, InputError):
-        says = f"{where}: its box is {one_line(repr(values))}"
-        raise InputError(f"{says}; expected x, y, width, height in px, the last two above 0") from None
+        fault = f"{where}: its box is {one_line(repr(values))}"
+        raise InputError(f"{fault}; expected x, y, width, height in px, the last two above 0") from None
     return x, y, width, height

@@ -1,4 +1,4 @@
-"""What an earlier run of `predict` wrote, which a later one may replace; it never deletes any other file."""
+"""Finds the files of an earlier run of `predict`, which a later run may replace; it never deletes other files."""
 
 import json
 from pathlib import Path
@@ -15,18 +15,18 @@ OVERLAYS = "overlays"
 
 
 def check_out(out: Path, overwrite: bool) -> None:
-    """Raises InputError if writing `out` would replace what must stay."""
+    """Raises InputError if writing `out` would replace files that must stay."""
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: is a file, not a folder; choose another --out")
     if not out.is_dir() or not any(out.iterdir()):
         return
-    ours = written_files(out)
+    replaceable = written_files(out)
     for path in sorted(out.rglob("*")):
-        inside = path.relative_to(out).as_posix()
+        name = path.relative_to(out).as_posix()
         if path.name in (results.CSV_FILE, REVIEW_CSV) and has_reviewed(path):
             raise InputError(f"{path}: has faces that a person has reviewed; move it, or choose another --out")
-        if (path.is_symlink() or not path.is_dir()) and path.name not in OF_FILE_MANAGERS and inside not in ours:
-            raise InputError(f"{out}: holds {inside}, which predict did not write; choose an empty or new --out")
+        if (path.is_symlink() or not path.is_dir()) and path.name not in OF_FILE_MANAGERS and name not in replaceable:
+            raise InputError(f"{out}: holds {name}, which predict did not write; choose an empty or new --out")
     if not overwrite:
         raise InputError(f"{out}: holds an earlier result; choose another --out, or replace it with --overwrite")
 
@@ -36,11 +36,13 @@ def written_files(out: Path) -> set[str]:
     written: set[str] = set()
     try:
         pictures = json.loads((out / results.JSON_FILE).read_bytes())["pictures"]
-        overlays = {output_name(one["file"], max(one["width_px"], one["height_px"])) for one in pictures}
+        overlays = {
+            output_name(picture["file"], max(picture["width_px"], picture["height_px"])) for picture in pictures
+        }
         written |= {results.JSON_FILE, UNREAD, REVIEW_PNG, *(f"{OVERLAYS}/{name}" for name in overlays)}
         written |= {name for name in (results.CSV_FILE, REVIEW_CSV) if not has_reviewed(out / name)}
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        pass  # there is no such table, or predict did not write it; then it did not write those files either
+        pass  # predict did not write such a table, and so none of those files
     for table in out.glob("*.csv"):
         if Path(table.stem).suffix.lower() in CLIP_SUFFIXES and clips.is_table(table):
             written |= {table.name, clips.written_name(table.stem)}

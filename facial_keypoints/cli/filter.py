@@ -1,4 +1,4 @@
-"""`facial-keypoints filter`: hats, glasses or blur on the faces of pictures and clips."""
+"""`facial-keypoints filter`: draws hats or glasses on the faces in pictures and clips, or blurs them."""
 
 import argparse
 from collections.abc import Iterator, Sequence
@@ -20,8 +20,8 @@ from facial_keypoints.video import clips
 
 def add_parser(commands: Any) -> None:
     """Adds the command `filter`."""
-    does = "draws hats or glasses on the faces in pictures and clips, or blurs them"
-    p = new_parser(commands, "filter", does, "filter photos/ clip.mp4 --filter blur --out blurred")
+    description = "draws hats or glasses on the faces in pictures and clips, or blurs them"
+    p = new_parser(commands, "filter", description, "filter photos/ clip.mp4 --filter blur --out blurred")
     output = add_inputs(p, "a picture, a folder of pictures, or a clip", "new folder to write")
     output.add_argument(
         "--filter",
@@ -40,13 +40,13 @@ def main(options: argparse.Namespace) -> None:
     """Writes each picture and clip with filters on its faces, all or nothing.
 
     Raises:
-        InputError: bad options or input; or some of several pictures could not be read, after all else is written.
+        InputError: bad options or input; or some pictures could not be read, after all others were written.
     """
     check_new(options.out)
     filters = [load_filter(name) for name in options.filters]
     pictures, clips_given = find_inputs(options.inputs, options.out)
     clip_of = read_clips(clips_given)
-    names_given = {picture.name for picture in pictures}
+    picture_names = {picture.name for picture in pictures}
     predictor, detector = predictor_of(options, pictures), detector_of(options)
     predictor.check_eyes("filters need a model of faces")
     for filter in filters:
@@ -60,18 +60,18 @@ def main(options: argparse.Namespace) -> None:
     def of_picture(picture: Input, folder: Path) -> int:
         pixels = read_picture(picture.path)
         faces = predictor.predict(pixels, detector=detector)
-        write_picture(output_file(folder, picture, max(pixels.shape), names_given), filtered(pixels, faces))
+        write_picture(output_file(folder, picture, max(pixels.shape), picture_names), filtered(pixels, faces))
         return len(faces)
 
-    def of_clip(given: Input, folder: Path) -> list[int]:
-        clip, faces_per_frame = clip_of[given.name], []
+    def of_clip(file: Input, folder: Path) -> list[int]:
+        clip, faces_per_frame = clip_of[file.name], []
 
         def frames() -> Iterator[UInt8]:
             for frame, faces in clips.track_clip(clip, predictor, detector):
                 faces_per_frame.append(len(faces))
                 yield filtered(frame.picture, faces)
 
-        clips.write_clip(folder / clips.written_name(given.name), clip, frames())
+        clips.write_clip(folder / clips.written_name(file.name), clip, frames())
         return [len(faces_per_frame), faces_per_frame.count(0)]
 
     fill_folder(
@@ -82,12 +82,12 @@ def main(options: argparse.Namespace) -> None:
         of_picture=of_picture,
         of_clip=of_clip,
         finish=lambda _, faces_per_picture, of_clips: summary(faces_per_picture, of_clips),
-        more=" ".join(filter.digest() for filter in filters),
+        more_settings=" ".join(filter.digest() for filter in filters),
     )
 
 
 def summary(faces_per_picture: Sequence[int], of_clips: Sequence[Sequence[int]]) -> str:
-    """Returns how many faces got a filter, in one line; see `clips.summary`."""
+    """Returns the number of faces that got a filter, in one line; see `clips.summary`."""
     parts = []
     if faces_per_picture:
         parts.append(f"{counted(sum(faces_per_picture), 'face')} in {counted(len(faces_per_picture), 'picture')}")

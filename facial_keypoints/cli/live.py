@@ -1,4 +1,4 @@
-"""`facial-keypoints live`: the keypoints of the faces that a camera sees, in a window."""
+"""`facial-keypoints live`: shows the faces that a camera sees and their keypoints in a window."""
 
 import argparse
 import contextlib
@@ -30,8 +30,8 @@ Show = Callable[[UInt8], bool]
 
 def add_parser(commands: Any) -> None:
     """Adds the command `live`."""
-    does = "shows the faces before a camera and their keypoints in a window"
-    p = new_parser(commands, "live", does, "live --camera 1 --detector yunet")
+    description = "shows the faces before a camera and their keypoints in a window"
+    p = new_parser(commands, "live", description, "live --camera 1 --detector yunet")
     p.add_argument("--camera", default="0", metavar="N|URL", help="a camera's number or address (default: %(default)s)")
     p.add_argument("--no-smooth", action="store_true", help="do not smooth the keypoints")
     add_detector_options(p)
@@ -45,14 +45,14 @@ def main(options: argparse.Namespace) -> None:
     Raises:
         InputError: there is no such model, detector or camera, or no display.
     """
-    predictor = Predictor(options.model, threads=1, views=options.views)  # the detector has the other cores
+    predictor = Predictor(options.model, threads=1, views=options.views)  # the detector uses the other cores
     predictor.check_eyes("live needs a model of faces")
     detector = detector_of(options)
     with open_camera(options.camera) as camera, ThreadPoolExecutor(1) as pool:
         check_display()
         cv2.namedWindow(WINDOW, cv2.WINDOW_AUTOSIZE | cv2.WINDOW_GUI_NORMAL)  # without buttons
         tracker = Tracker(predictor, detector, smooth=not options.no_smooth, background=pool)
-        show_faces(camera_frames(camera, options.camera), tracker, in_window)
+        show_faces(camera_frames(camera, options.camera), tracker, show_in_window)
 
 
 def show_faces(frames: Iterator[Frame], tracker: Tracker, show: Show) -> None:
@@ -64,7 +64,7 @@ def show_faces(frames: Iterator[Frame], tracker: Tracker, show: Show) -> None:
             return
 
 
-def in_window(picture: UInt8) -> bool:
+def show_in_window(picture: UInt8) -> bool:
     """Shows a picture, uint8 (H, W, 3) RGB, in the window; returns False when the user ends it."""
     cv2.imshow(WINDOW, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
     ended = cv2.waitKey(1) & 0xFF in END_KEYS
@@ -73,14 +73,14 @@ def in_window(picture: UInt8) -> bool:
 
 @contextlib.contextmanager
 def open_camera(camera: str) -> Iterator[cv2.VideoCapture]:
-    """Yields a camera by its number or address, and releases it.
+    """Yields a camera by its number or address, and releases it afterwards.
 
     Raises:
         InputError: there is no such camera, or another program uses it.
     """
     with quiet():
-        numbered = camera.isdecimal() and len(camera) <= MAX_DIGITS
-        capture = cv2.VideoCapture(int(camera) if numbered else camera)
+        is_number = camera.isdecimal() and len(camera) <= MAX_DIGITS
+        capture = cv2.VideoCapture(int(camera) if is_number else camera)
     try:
         if not capture.isOpened():
             raise InputError(f"camera {camera}: cannot be opened; connect it, or choose another with --camera N|URL")
@@ -106,7 +106,7 @@ def camera_frames(capture: cv2.VideoCapture, camera: str) -> Iterator[Frame]:
 def check_display() -> None:
     """Raises InputError if no window can be shown.
 
-    Tries it in another process: without a display the library behind OpenCV's windows ends its process.
+    Tries it in another process, because without a display the library behind OpenCV's windows ends its process.
     """
     if subprocess.run([sys.executable, "-c", OPEN_A_WINDOW], capture_output=True, check=False).returncode:
         raise InputError(

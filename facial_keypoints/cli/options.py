@@ -10,10 +10,13 @@ from facial_keypoints.detectors.choose import NAMES, chosen_detector
 from facial_keypoints.pretrained import FINDER
 
 
-def new_parser(commands: Any, name: str, does: str, example: str) -> argparse.ArgumentParser:
-    """Adds a command's parser, whose help says in one sentence what it does and ends with an example."""
+def new_parser(commands: Any, name: str, description: str, example: str) -> argparse.ArgumentParser:
+    """Adds a command's parser; its help has a one-sentence description and an example."""
     parser: argparse.ArgumentParser = commands.add_parser(
-        name, help=does, description=f"{does[0].upper()}{does[1:]}.", epilog=f"example: facial-keypoints {example}"
+        name,
+        help=description,
+        description=f"{description[0].upper()}{description[1:]}.",
+        epilog=f"example: facial-keypoints {example}",
     )
     return parser
 
@@ -22,8 +25,8 @@ def add_inputs(parser: argparse.ArgumentParser, inputs: str, out: str) -> argpar
     """Adds INPUT and `--out`; returns the group of output options.
 
     Args:
-        inputs: what may be given.
-        out: what is written to DIR.
+        inputs: the help of INPUT.
+        out: the help of `--out`.
     """
     parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help=inputs)
     group = parser.add_argument_group("output")
@@ -70,8 +73,8 @@ def add_model_options(parser: argparse.ArgumentParser, *, workers: bool = True) 
         help="average over N views of each face, 1 to 10; 5 lower the error by 2 to 4 %% (default: %(default)s)",
     )
     if workers:
-        text = "number of pictures to process at once (default: one per core, %(default)s)"
-        group.add_argument("--workers", type=int, default=cores(), metavar="N", help=text)
+        help_text = "number of pictures to process at once (default: one per core, %(default)s)"
+        group.add_argument("--workers", type=int, default=cores(), metavar="N", help=help_text)
 
 
 def cores() -> int:
@@ -80,5 +83,5 @@ def cores() -> int:
 
 
 def detector_of(options: argparse.Namespace) -> Detector:
-    """Returns the `chosen_detector` of the options."""
+    """Returns the detector that the options name; see `chosen_detector`."""
     return chosen_detector(options.detector, any_angle=options.any_angle, smallest_px=options.smallest)

@@ -27,8 +27,8 @@ from facial_keypoints.video import clips
 
 def add_parser(commands: Any) -> None:
     """Adds the command `predict`."""
-    does = "finds faces in pictures, folders and clips and writes their keypoints as CSV, JSON and overlays"
-    p = new_parser(commands, "predict", does, "predict photo.jpg photos/ clip.mp4 --out out")
+    description = "finds faces in pictures, folders and clips and writes their keypoints as CSV, JSON and overlays"
+    p = new_parser(commands, "predict", description, "predict photo.jpg photos/ clip.mp4 --out out")
     output = add_inputs(p, "a picture, a folder of pictures, or a clip", "folder to write, new or empty")
     output.add_argument("--overwrite", action="store_true", help="replace an earlier result of predict in DIR")
     output.add_argument(
@@ -80,7 +80,7 @@ def main(options: argparse.Namespace) -> None:
     """Writes `keypoints.csv`, `keypoints.json`, `overlays/` and annotated clips, all or nothing.
 
     Raises:
-        InputError: bad options or input; or some of several pictures could not be read, after all else is written.
+        InputError: bad options or input; or some pictures could not be read, after all others were written.
     """
     check_out(options.out, options.overwrite)
     pictures, clips_given = find_inputs(options.inputs, options.out)
@@ -111,12 +111,19 @@ def main(options: argparse.Namespace) -> None:
 
     boxes = options.boxes.read_text(encoding="utf-8-sig") if options.boxes else ""
     fill_folder(
-        options, predictor, pictures, clips_given, of_picture=of_picture, of_clip=of_clip, finish=finish, more=boxes
+        options,
+        predictor,
+        pictures,
+        clips_given,
+        of_picture=of_picture,
+        of_clip=of_clip,
+        finish=finish,
+        more_settings=boxes,
     )
 
 
 def check_options(options: argparse.Namespace, pictures: Sequence[Input], clips_given: Sequence[Input]) -> None:
-    """Raises InputError if options do not go together, or not with the inputs."""
+    """Raises InputError if options contradict each other or the inputs."""
     if bool(options.box) + bool(options.boxes) + options.no_detect > 1:
         raise InputError("--box, --boxes, --no-detect: give one of them")
     if options.box and (len(pictures) != 1 or clips_given):
@@ -145,7 +152,7 @@ def check_model(options: argparse.Namespace, predictor: Predictor, clips_given: 
 def write_tables(
     folder: Path, options: argparse.Namespace, pictures: Sequence[Input], done: Sequence[PictureFaces], spec: ModelSpec
 ) -> None:
-    """Writes the tables of the pictures, and what `--review` and `--write-coco` ask for."""
+    """Writes the tables of the pictures, and the files of `--review` and `--write-coco`."""
     if pictures:
         results.write_csv(folder / results.CSV_FILE, done, spec, measures=options.measures)
         results.write_json(folder / results.JSON_FILE, done, spec, str(options.model))
@@ -159,7 +166,7 @@ def write_tables(
 def face_finder(
     options: argparse.Namespace, predictor: Predictor, detector: Detector | None, names: Collection[str]
 ) -> Callable[[UInt8, str], list[Face]]:
-    """Returns the function that finds the faces of a picture of a name as the options say; `names`: of all pictures."""
+    """Returns a function from a picture and its name to its faces, by the options; `names`: those of all pictures."""
     if options.no_detect:
         return lambda picture, _: predictor.predict_at(picture, crops.crop_of_whole(picture, predictor.spec)[None])
     if options.boxes:
@@ -169,7 +176,7 @@ def face_finder(
 
 
 def summary(done: Sequence[PictureFaces], of_clips: Sequence[Sequence[int]]) -> str:
-    """Returns how many faces were found, in one line; see `clips.summary`."""
+    """Returns the number of faces found, in one line; see `clips.summary`."""
     parts, faces = [], sum(len(picture.faces) for picture in done)
     if done:
         parts.append(f"{counted(faces, 'face')} in {counted(len(done), 'picture')}")

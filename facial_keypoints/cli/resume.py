@@ -1,4 +1,4 @@
-"""A folder that a command fills picture by picture, so that the same command resumes after a kill."""
+"""A folder that a command fills picture by picture, so that the same command can resume a killed run."""
 
 import json
 import shutil
@@ -21,7 +21,7 @@ class Unfinished:
     """The folder `.NAME.unfinished` beside a folder `NAME`, which it replaces at the end.
 
     It holds the finished files and `records.jsonl`: the settings in the first line, then `[key, record]` for each
-    finished picture. A line that a kill cut off is ignored, so that its picture is done again.
+    finished picture. A line that a kill left incomplete is ignored, and its picture is processed again.
 
     Attributes:
         folder: where to write files.
@@ -32,11 +32,11 @@ class Unfinished:
     records: dict[str, Any]
 
     def __init__(self, out: Path, settings: dict[str, Any]) -> None:
-        """Resumes the run that an equal command left, or starts one.
+        """Resumes the unfinished run of an equal command, or starts a new one.
 
         Args:
             out: the folder to make.
-            settings: JSON values; files that a run with other settings left are deleted.
+            settings: JSON values; deletes the files of an unfinished run with other settings.
 
         Raises:
             InputError: another run is writing this folder.
@@ -51,8 +51,8 @@ class Unfinished:
             raise InputError(f"{out}: another run is writing this folder; wait for it or choose another --out")
         first, *lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
         if first == json.dumps(settings):
-            self.records = dict(record for text in lines if (record := _parsed(text)) is not None)
-            self._file.write("\n")  # ends a line that was cut off
+            self.records = dict(record for text in lines if (record := _parse_line(text)) is not None)
+            self._file.write("\n")  # ends an incomplete line
         else:
             self.records = {}
             self._delete_files()
@@ -65,7 +65,7 @@ class Unfinished:
         self.records[key] = record
 
     def finish(self) -> None:
-        """Moves the folder to `out`, in place of a folder that is there."""
+        """Moves the folder to `out`, in place of an existing folder."""
         self.close()
         (self.folder / RECORDS).unlink()
         replace_folder(self._out, self.folder)
@@ -76,7 +76,7 @@ class Unfinished:
         shutil.rmtree(self.folder)
 
     def close(self) -> None:
-        """Leaves the folder to a later run."""
+        """Leaves the folder for a later run."""
         self._file.close()
 
     def _write(self, line: Any) -> None:
@@ -91,8 +91,8 @@ class Unfinished:
                 path.unlink()
 
 
-def _parsed(text: str) -> Any:
-    """Returns the value of a line of JSON; None for an empty line and one that was cut off."""
+def _parse_line(text: str) -> Any:
+    """Returns the value of a line of JSON; None for an empty or incomplete line."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
@@ -100,7 +100,7 @@ def _parsed(text: str) -> Any:
 
 
 def _lock(file: IO[str]) -> bool:
-    """Locks a file until it is closed or this process dies; returns False where another process has it."""
+    """Locks a file until it is closed or this process dies; returns False if another process holds the lock."""
     try:
         if sys.platform == "win32":
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)

@@ -1,4 +1,4 @@
-"""The faces that a person should look at first: `review.csv` and a contact sheet. K keypoints."""
+"""Writes the faces that a person should review first: `review.csv` and a contact sheet. K keypoints."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -26,13 +26,13 @@ UNCERTAINTY_DECIMALS = 4
 
 TILE_PX, CAPTION_PX, GAP_PX = 192, 18, 6
 COLUMNS, MOST_TILES = 6, 60
-AROUND_BOX = 1.3  # what a tile shows, in widths of the face's box
+AROUND_BOX = 1.3  # side of the square that a tile shows, in widths of the face's box
 BACKGROUND_RGB, TEXT_RGB = (255, 255, 255), (20, 20, 20)
 FONT_PX = 12
 LONGEST_CAPTION = 28  # characters
 
 
-class Reviewed(NamedTuple):
+class FaceToReview(NamedTuple):
     """A face to review: its picture, its number there, its values (`results.face_values`) and its uncertainty."""
 
     file: str
@@ -42,7 +42,7 @@ class Reviewed(NamedTuple):
 
 
 def check_review(number: int, spec: ModelSpec) -> None:
-    """Raises InputError where so many pictures cannot be chosen, or the network does not say how sure it is."""
+    """Raises InputError if the number is below 1, or the network predicts no expected errors."""
     if number < 1:
         raise InputError(f"--review {number}: give how many pictures to review, at least 1")
     if not spec.expected_error:
@@ -50,7 +50,7 @@ def check_review(number: int, spec: ModelSpec) -> None:
 
 
 def has_reviewed(table: Path) -> bool:
-    """Returns whether a row of a CSV file says anything but no as `reviewed`; False if there is no such file."""
+    """Returns whether any row of a CSV file has a `reviewed` value other than no; False if there is no such file."""
     try:
         with table.open(newline="", encoding="utf-8-sig", errors="replace") as file:
             return any(reviewed(row.get(REVIEWED)) is not False for row in csv.DictReader(file))
@@ -58,37 +58,37 @@ def has_reviewed(table: Path) -> bool:
         return False
 
 
-def most_uncertain(pictures: Sequence[PictureFaces], number: int) -> list[Reviewed]:
-    """Returns the faces of the most uncertain pictures, by picture, the most uncertain picture first.
+def most_uncertain(pictures: Sequence[PictureFaces], number: int) -> list[FaceToReview]:
+    """Returns the faces of the most uncertain pictures, the most uncertain picture first.
 
-    A picture is as uncertain as its most uncertain face. Pictures without a face are not among them.
+    A picture is as uncertain as its most uncertain face. Pictures without faces are left out.
 
     Args:
-        pictures: whose faces have expected errors.
-        number: of pictures, at most.
+        pictures: their faces must have expected errors.
+        number: the largest number of pictures.
     """
     of_pictures = [
         [
-            Reviewed(picture.file, place, values, float(np.mean(values["expected_error"])) / values["box"][2])
-            for place, values in enumerate(picture.faces)
+            FaceToReview(picture.file, index, values, float(np.mean(values["expected_error"])) / values["box"][2])
+            for index, values in enumerate(picture.faces)
         ]
         for picture in pictures
         if picture.faces
     ]
-    of_pictures.sort(key=lambda faces: -max(face.uncertainty for face in faces))  # equal ones stay in their order
+    of_pictures.sort(key=lambda faces: -max(face.uncertainty for face in faces))  # ties keep their order
     return [face for faces in of_pictures[:number] for face in faces]
 
 
-def write_review(folder: Path, faces: Sequence[Reviewed], paths: Mapping[str, Path], spec: ModelSpec) -> None:
+def write_review(folder: Path, faces: Sequence[FaceToReview], paths: Mapping[str, Path], spec: ModelSpec) -> None:
     """Writes `review.csv` and `review.png`.
 
-    The table has the columns of `keypoints.csv`, then the uncertainty and `reviewed`, which is 0: whoever has corrected
-    a face sets it to 1, and `prepare` takes the file.
+    The table has the columns of `keypoints.csv`, then the uncertainty and `reviewed`, which is 0. A person
+    who has corrected a face sets it to 1; `prepare` reads the file.
 
     Args:
-        folder: to write into.
-        faces: in the order in which they should be reviewed.
-        paths: of the pictures, by their names.
+        folder: the folder to write into.
+        faces: in the order of review.
+        paths: the paths of the pictures by name.
     """
     header = ["file", "face", *results.columns(spec), UNCERTAINTY, REVIEWED]
     rows = [
@@ -100,16 +100,16 @@ def write_review(folder: Path, faces: Sequence[Reviewed], paths: Mapping[str, Pa
         contact_sheet(faces[:MOST_TILES], paths, spec).save(folder / REVIEW_PNG)
 
 
-def contact_sheet(faces: Sequence[Reviewed], paths: Mapping[str, Path], spec: ModelSpec) -> Image.Image:
-    """Returns a picture of the faces with their keypoints in rows of COLUMNS, line by line as in `review.csv`."""
+def contact_sheet(faces: Sequence[FaceToReview], paths: Mapping[str, Path], spec: ModelSpec) -> Image.Image:
+    """Returns a picture of the faces with their keypoints in rows of COLUMNS, in the order of `review.csv`."""
     rows = -(-len(faces) // COLUMNS)
     step_x, step_y = TILE_PX + GAP_PX, TILE_PX + CAPTION_PX + GAP_PX
     width = GAP_PX + min(len(faces), COLUMNS) * step_x
     sheet = Image.new("RGB", (width, GAP_PX + rows * step_y), BACKGROUND_RGB)
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(FONT_PX)
-    for place, face in enumerate(faces):
-        left, top = GAP_PX + place % COLUMNS * step_x, GAP_PX + place // COLUMNS * step_y
-        sheet.paste(Image.fromarray(_tile(read_picture(paths[face.file]), face.values, place + 1, spec)), (left, top))
+    for index, face in enumerate(faces):
+        left, top = GAP_PX + index % COLUMNS * step_x, GAP_PX + index // COLUMNS * step_y
+        sheet.paste(Image.fromarray(_tile(read_picture(paths[face.file]), face.values, index + 1, spec)), (left, top))
         name = printable(face.file)
         name = name if len(name) <= LONGEST_CAPTION else "..." + name[3 - LONGEST_CAPTION :]
         pen.text((left, top + TILE_PX + 2), name, TEXT_RGB, font)
@@ -117,7 +117,7 @@ def contact_sheet(faces: Sequence[Reviewed], paths: Mapping[str, Path], spec: Mo
 
 
 def _tile(picture: UInt8, values: dict[str, Any], number: int, spec: ModelSpec) -> UInt8:
-    """Returns the surroundings of a face with its keypoints and a number, uint8 (TILE_PX, TILE_PX, 3)."""
+    """Returns the region around a face with its keypoints and a number, uint8 (TILE_PX, TILE_PX, 3)."""
     x, y, side, height = values["box"]
     scale = TILE_PX / (AROUND_BOX * side)
     matrix = square_crop(x + side / 2, y + height / 2, AROUND_BOX * side, TILE_PX, TILE_PX)

@@ -13,7 +13,7 @@ from facial_keypoints.cli.review import (
     COLUMNS,
     MOST_TILES,
     TILE_PX,
-    Reviewed,
+    FaceToReview,
     check_review,
     most_uncertain,
     write_review,
@@ -78,7 +78,7 @@ def test_review_table_and_sheet_list_the_most_uncertain_faces_first(tmp_path: Pa
 
 def test_review_sheet_shows_a_limited_number_of_faces(tmp_path: Path) -> None:
     write_picture(tmp_path / "a.png", np.zeros((80, 60, 3), np.uint8))
-    many = [Reviewed("a.png", number, uncertain_face(1), 0.1) for number in range(MOST_TILES + 9)]
+    many = [FaceToReview("a.png", number, uncertain_face(1), 0.1) for number in range(MOST_TILES + 9)]
     write_review(tmp_path, many, {"a.png": tmp_path / "a.png"}, SPEC)
     assert len((tmp_path / "review.csv").read_text(encoding="utf-8").splitlines()) == 1 + len(many)
     with Image.open(tmp_path / "review.png") as sheet:
