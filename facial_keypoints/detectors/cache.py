@@ -14,29 +14,29 @@ TIMEOUT_S = 30
 
 
 class RemoteFile(NamedTuple):
-    """A file on the web and what proves that it is the expected one."""
+    """A file on the web, and the hash and size that identify it."""
 
     url: str
     sha256: str
     size_bytes: int
 
 
-def cached(file: RemoteFile) -> Path:
-    """Returns the path of a remote file in the cache folder; fetches it if it is not there or damaged.
+def cached_path(file: RemoteFile) -> Path:
+    """Returns the path of a remote file in the cache folder; fetches it if it is missing or damaged.
 
     Raises:
-        InputError: the file cannot be fetched, is another one, or cannot be stored.
+        InputError: the file cannot be fetched or stored, or is not the expected one.
     """
     path = cache_folder() / file.url.rpartition("/")[2]
-    if not (path.is_file() and _is(file, path.read_bytes())):
-        content = _fetched(file, path)
+    if not (path.is_file() and _matches(file, path.read_bytes())):
+        content = _fetch(file, path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with atomic_file(path) as partial:
                 partial.write_bytes(content)
         except OSError as error:
-            says = f"{path.parent}: cannot be written ({one_line(error)})"
-            raise InputError(f"{says}; set {FOLDER_VARIABLE} to another folder") from None
+            fault = f"{path.parent}: cannot be written ({one_line(error)})"
+            raise InputError(f"{fault}; set {FOLDER_VARIABLE} to another folder") from None
     return path
 
 
@@ -45,28 +45,28 @@ def cache_folder() -> Path:
     if folder := os.environ.get(FOLDER_VARIABLE):
         return Path(folder)
     try:
-        caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        parent = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     except RuntimeError:
         raise InputError(f"this user has no home folder; set {FOLDER_VARIABLE} to a cache folder") from None
-    return caches / "facial-keypoints"
+    return parent / "facial-keypoints"
 
 
-def _fetched(file: RemoteFile, path: Path) -> bytes:
-    import http.client  # these take longer than a photo can wait for
+def _fetch(file: RemoteFile, path: Path) -> bytes:
+    import http.client  # slow imports, which only a fetch needs
     import urllib.request
 
     notes.warning("fetching %s (%d kB) into %s", file.url, round(file.size_bytes / 1000), path.parent)
-    instead = f"fetch {path.name} yourself and give it with --detector FILE.onnx"
+    alternative = f"fetch {path.name} yourself and give it with --detector FILE.onnx"
     try:
         with urllib.request.urlopen(file.url, timeout=TIMEOUT_S) as response:
             content = bytes(response.read(file.size_bytes + 1))
     except (OSError, http.client.HTTPException) as error:
         reason = one_line(str(getattr(error, "reason", error)))
-        raise InputError(f"{file.url}: cannot be fetched ({reason}); {instead}") from None
-    if not _is(file, content):
-        raise InputError(f"{file.url}: is not the expected file (its SHA-256 differs); {instead}")
+        raise InputError(f"{file.url}: cannot be fetched ({reason}); {alternative}") from None
+    if not _matches(file, content):
+        raise InputError(f"{file.url}: is not the expected file (its SHA-256 differs); {alternative}")
     return content
 
 
-def _is(file: RemoteFile, content: bytes) -> bool:
+def _matches(file: RemoteFile, content: bytes) -> bool:
     return len(content) == file.size_bytes and hashlib.sha256(content).hexdigest() == file.sha256

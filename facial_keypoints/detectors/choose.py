@@ -21,13 +21,13 @@ def chosen_detector(name: str = FINDER, *, any_angle: bool = False, smallest_px:
     Args:
         name: `haar`: OpenCV's Haar cascade for frontal faces. `haar-profile`: also faces from the side. `yunet`: YuNet,
             whose file is fetched once. A path that ends in `.onnx`: YuNet from this file. `face-finder`: this project's
-            own network. A folder: such a network from this model folder.
-        any_angle: also searches turned copies of the picture.
-        smallest_px: distance between the eyes of the smallest faces that are searched for; for `face-finder` only.
+            own network. A folder: another network of this kind, from this model folder.
+        any_angle: whether to search turned copies of the picture, too.
+        smallest_px: the distance between the eyes of the smallest faces to be found; for `face-finder` only.
 
     Raises:
-        InputError: the name is unknown, or a file is missing, cannot be fetched or is another one; or `smallest_px` is
-            not above 0, or given for another detector.
+        InputError: the name is unknown, a file is missing, cannot be fetched or is not the expected one, or
+            `smallest_px` is not above 0 or given for another detector.
     """
     if smallest_px is not None and not 0 < smallest_px < float("inf"):
         raise InputError(f"--smallest {smallest_px:g}: give a distance between the eyes above 0 px")
@@ -42,6 +42,6 @@ def chosen_detector(name: str = FINDER, *, any_angle: bool = False, smallest_px:
     elif name == YUNET or Path(name).suffix == ".onnx":
         detector, step = YuNet(None if name == YUNET else name), WIDE_STEP_DEGREES
     else:
-        known = f"{', '.join(NAMES)}, YuNet's FILE.onnx, or the folder of a face finder"
-        raise InputError(f"--detector {name}: no such detector; give {known}")
+        options = f"{', '.join(NAMES)}, YuNet's FILE.onnx, or the folder of a face finder"
+        raise InputError(f"--detector {name}: no such detector; give {options}")
     return Turned(detector, range(0, 360, step)) if any_angle else detector

@@ -1,4 +1,4 @@
-"""The project's own face detector: a small network in an ONNX file that finds faces and five points of each.
+"""The project's own face detector: a small network in an ONNX file that finds faces and five points on each.
 
 `python -m detection.train` trains it. F faces, C cells of the network's grids.
 """
@@ -22,17 +22,20 @@ from facial_keypoints.pretrained import FINDER, INT8_FILE, ONNX_FILE, shipped_fi
 
 EXPORT = "detection.export"  # the stage that writes the file
 STRIDES_PX = (8, 16, 32)  # between the cells of each grid; the sides of a picture are multiples of the last
-OUTPUTS = 1 + 2 * POINTS  # of a cell: the logit of a face, and x and y of the points
+OUTPUTS = 1 + 2 * POINTS  # of a cell: the logit of a face, and x and y of each point
 GRAY_LEVEL = 127  # beyond the picture's edge
 MIN_SCORE = 0.4
 SURE_SCORE = 0.9  # see `boxes.Boxes`
 SAME_FACE_OVERLAP = 0.6  # of two boxes, as a share of the smaller one
-MOST_CELLS = 3000  # with the highest scores; many more than the largest crowd has
+MOST_CELLS = 3000  # the best ones are kept; far more than the largest crowd needs
 SEARCHED_EYES_PX = 6.0  # distance of the smallest eyes in the searched picture
-SMALLEST_EYES_PX = 9.0  # in the user's picture, unless it is large:
+SMALLEST_EYES_PX = 9.0  # the default in the user's picture, or if larger:
 SMALLEST_EYES_SHARE = 0.006  # of the picture's longer side
-LARGEST_SIDE_PX = 2560  # of the searched picture, whatever the user asks for
-ONE_SEARCH_PX, COARSE_SIDE_PX = 256, 192  # longer sides: up to which one search finds all faces, and of the second one
+LARGEST_SIDE_PX = 2560  # of the searched picture, for any `smallest_px`
+ONE_SEARCH_PX, COARSE_SIDE_PX = (
+    256,
+    192,
+)  # longer sides: up to the first, one search finds all faces; a second search uses the second
 
 
 class FaceFinder:
@@ -62,8 +65,8 @@ class FaceFinder:
             model: a model folder that `detection.train` wrote; the shipped one by default.
             smallest_px: the distance between the eyes of the smallest faces to be found, in px of the picture. Smaller
                 values take longer. None: 0.6 % of the picture's longer side, but at least 9 px.
-            min_score: of a face, between 0 and 1. A lower one finds more faces and more false ones, most of which
-                `Predictor.predict` drops.
+            min_score: the lowest score of a face, between 0 and 1. A lower one finds more faces and more false
+                ones, most of which `Predictor.predict` drops.
             int8: load `model_int8.onnx`, which is smaller.
             threads: the number of threads for one picture; None: as many as OpenCV uses (`cv2.getNumThreads()`).
 
@@ -91,10 +94,10 @@ class FaceFinder:
         content, _ = read_content(self._path, EXPORT, checked=True)
         self._session = load_session(self._path, content, EXPORT, threads or cv2.getNumThreads())
         self._input = str(self._session.get_inputs()[0].name)
-        self._grids(np.zeros((STRIDES_PX[-1], STRIDES_PX[-1]), np.uint8))  # fails here if the file is another one
+        self._grids(np.zeros((STRIDES_PX[-1], STRIDES_PX[-1]), np.uint8))  # fails here if the file is not a face finder
 
     def __reduce__(self) -> tuple[Callable[..., "FaceFinder"], tuple[()]]:
-        """Returns how `pickle` and `copy` make it again."""
+        """Returns how `pickle` and `copy` create it again."""
         return functools.partial(FaceFinder, self._model, **self._options), ()
 
     def __call__(self, picture: Picture) -> Boxes:
@@ -108,11 +111,11 @@ class FaceFinder:
         searched = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)
         size = np.array(searched.shape[::-1])
         points, scores = [], []
-        for scale in scales_of(searched.shape, self._smallest_px):
+        for scale in search_scales(searched.shape, self._smallest_px):
             searched = geometry.scaled(
                 searched, scale * size.max() / max(searched.shape)
-            )  # quicker than from the whole
-            in_searched, score = decode(self._grids(padded(searched)), self._min_score)
+            )  # faster than from the whole picture
+            in_searched, score = decode(self._grids(pad(searched)), self._min_score)
             points.append((in_searched + 0.5) * (size / searched.shape[::-1]) - 0.5)
             scores.append(score)
         best = np.argsort(-np.concatenate(scores), kind="stable")[:MOST_CELLS]
@@ -124,20 +127,20 @@ class FaceFinder:
             outputs = self._session.run(None, {self._input: gray[None, ..., None].astype(np.float32)})
         except Exception as error:  # onnxruntime's errors have no common base class
             raise InputError(f"{self._path}: fails on a picture ({one_line(error)}); {export_again(EXPORT)}") from None
-        wanted = [(1, gray.shape[0] // stride, gray.shape[1] // stride, OUTPUTS) for stride in STRIDES_PX]
-        if [np.shape(output) for output in outputs] != wanted:
+        expected = [(1, gray.shape[0] // stride, gray.shape[1] // stride, OUTPUTS) for stride in STRIDES_PX]
+        if [np.shape(output) for output in outputs] != expected:
             raise InputError(f"{self._path}: is not a face finder; {export_again(EXPORT)}")
         return [output[0] for output in outputs]
 
 
-def scales_of(shape: Sequence[int], smallest_px: float | None) -> list[float]:
-    """Returns the scales, at most 1, at which a picture (H, W) is searched; a second, coarse search is for large faces.
+def search_scales(shape: Sequence[int], smallest_px: float | None) -> list[float]:
+    """Returns the one or two scales, at most 1, at which to search a picture (H, W).
 
-    The second scale is the smaller one.
+    The second scale is smaller and finds large faces.
 
     Args:
-        shape: of the picture.
-        smallest_px: between the eyes of the smallest faces; None: the default for the picture.
+        shape: the shape of the picture.
+        smallest_px: the distance between the eyes of the smallest faces; None: the default for the picture.
     """
     longest = max(shape)
     smallest = smallest_px or max(SMALLEST_EYES_PX, SMALLEST_EYES_SHARE * longest)
@@ -145,8 +148,8 @@ def scales_of(shape: Sequence[int], smallest_px: float | None) -> list[float]:
     return [scale] if scale * longest <= ONE_SEARCH_PX else [scale, COARSE_SIDE_PX / longest]
 
 
-def padded(gray: UInt8) -> UInt8:
-    """Returns a picture (H, W), filled up with gray on the right and below until its sides are multiples of 32."""
+def pad(gray: UInt8) -> UInt8:
+    """Returns a picture (H, W), padded with gray on the right and below to sides that are multiples of 32."""
     below, right = (-side % STRIDES_PX[-1] for side in gray.shape)
     if not below and not right:
         return gray
@@ -154,11 +157,11 @@ def padded(gray: UInt8) -> UInt8:
 
 
 def decode(grids: Sequence[Float32], min_score: float) -> tuple[Float64, Float64]:
-    """Returns the points (C, 5, 2), in px, and the scores (C,) of the cells that see a face, grid by grid.
+    """Returns the points (C, 5, 2), in px, and the scores (C,) of the cells with a face, grid by grid.
 
     Args:
         grids: float32 (h, w, 11) for each of `STRIDES_PX`.
-        min_score: of a cell.
+        min_score: the lowest score of a cell with a face.
     """
     min_logit = np.log(min_score / (1 - min_score))
     points, logits = [], []
@@ -180,21 +183,21 @@ def cell_centers_px(rows: int, columns: int, stride_px: int) -> Float64:
 def one_per_face(points: Float64, scores: Float64) -> tuple[Float64, Float64]:
     """Returns the points (F, 5, 2) and scores (F,) of the best cell of each face.
 
-    Cells whose boxes overlap see the same face, or a part of it. Their mean is no better than the best cell: those of
-    a search at another scale are often far too small or too large.
+    Cells whose boxes overlap belong to the same face, or a part of it. Their mean is no better than the best cell,
+    because those of a search at another scale are often far too small or too large.
 
     Args:
-        points, scores: of all cells, (C, 5, 2) and (C,), the best first.
+        points, scores: those of all cells, (C, 5, 2) and (C,), the best first.
     """
     middle, side, _ = fitted_boxes(points)
     low, high = middle - side[:, None] / 2, middle + side[:, None] / 2
     best: list[int] = []
-    left = np.arange(len(points))
-    while len(left):
-        first = left[0]
+    remaining = np.arange(len(points))
+    while len(remaining):
+        first = remaining[0]
         best.append(first)
-        size = (np.minimum(high[left], high[first]) - np.maximum(low[left], low[first])).clip(0)
-        same = size.prod(axis=1) > SAME_FACE_OVERLAP * np.minimum(side[left], side[first]) ** 2
-        same[0] = True  # also a box without size
-        left = left[~same]
+        size = (np.minimum(high[remaining], high[first]) - np.maximum(low[remaining], low[first])).clip(0)
+        same = size.prod(axis=1) > SAME_FACE_OVERLAP * np.minimum(side[remaining], side[first]) ** 2
+        same[0] = True  # even if its box has no size
+        remaining = remaining[~same]
     return points[best], scores[best]

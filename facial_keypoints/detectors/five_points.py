@@ -2,7 +2,7 @@
 
 The points are the right eye, the left eye, the tip of the nose, the right and the left corner of the mouth; right and
 left are the person's own. The box is the square in which the mean face, fitted to the five points, has its eyes where
-`boxes.USUAL_EYES` expects them. So box, turn and crop always agree, and a face from the side keeps its size.
+`boxes.USUAL_EYES` expects them. So box, turn and crop always agree, and a face seen from the side keeps its size.
 """
 
 import numpy as np
@@ -13,10 +13,10 @@ from facial_keypoints.array_types import Float64
 from facial_keypoints.boxes import USUAL_EYES, Boxes
 
 NAMES = ("right_eye_center", "left_eye_center", "nose_tip", "mouth_right_corner", "mouth_left_corner")
-MIRROR = (1, 0, 2, 4, 3)  # the point whose position each takes in a mirrored picture
+MIRROR = (1, 0, 2, 4, 3)  # the point whose position each point takes in a mirrored picture
 POINTS = len(NAMES)
 _EYE = USUAL_EYES.apart / 2
-MEAN = np.array(  # in sides of the box, from its top left corner; of 3,000 faces of LFW and the web
+MEAN = np.array(  # in sides of the box, from its top left corner; measured on 3,000 faces of LFW and the web
     [
         [0.5 - _EYE, USUAL_EYES.middle_y],
         [0.5 + _EYE, USUAL_EYES.middle_y],

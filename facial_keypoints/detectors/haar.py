@@ -46,12 +46,12 @@ class Haar:
         """Returns boxes around the faces in a picture: a path, an array or a PIL image, as in `Predictor.predict`."""
         picture = as_rgb(picture)
         small = shrink_for_search(np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), np.uint8)[..., None])[..., 0]
-        found = [self._search(FRONTAL, small)]
+        detections = [self._search(FRONTAL, small)]
         if self._profile:  # the cascade detects faces that look to the left of the picture
             right = self._search(PROFILE, np.ascontiguousarray(small[:, ::-1]))
             right[:, 0] = small.shape[1] - right[:, 0] - right[:, 2]
-            found += [self._search(PROFILE, small), right]
-        rows = np.concatenate(found)
+            detections += [self._search(PROFILE, small), right]
+        rows = np.concatenate(detections)
         rows = rows[np.lexsort(rows.T[::-1])]  # the cascade's threads return them in any order
         ratio = np.array([picture.shape[1] / small.shape[1], picture.shape[0] / small.shape[0]] * 2)
         return Boxes(rows[:, :4] * ratio, rows[:, 4], np.zeros(len(rows)), EYES)
@@ -64,8 +64,8 @@ class Haar:
         return np.column_stack([np.reshape(boxes, (-1, 4)), np.reshape(scores, -1)]).astype(np.float64)
 
     def _cascade(self, name: str) -> cv2.CascadeClassifier:
-        """Returns this thread's own cascade."""
-        of_thread: dict[str, cv2.CascadeClassifier] = self._cascades.__dict__
-        if name not in of_thread:
-            of_thread[name] = cv2.CascadeClassifier(str(Path(cv2.__file__).parent / "data" / name))
-        return of_thread[name]
+        """Returns the cascade of this thread."""
+        cascades: dict[str, cv2.CascadeClassifier] = self._cascades.__dict__
+        if name not in cascades:
+            cascades[name] = cv2.CascadeClassifier(str(Path(cv2.__file__).parent / "data" / name))
+        return cascades[name]

@@ -16,7 +16,7 @@ class Turned:
     """Detects what another detector finds in rotated copies of a picture."""
 
     def __init__(self, detector: Detector, degrees: Sequence[float]) -> None:
-        """Chooses the copies; each shows upright those faces that are rotated clockwise by one of `degrees`."""
+        """Chooses the copies: in each, the faces that are rotated clockwise by one of `degrees` are upright."""
         self._detector = detector
         self._degrees = degrees
 
@@ -25,9 +25,9 @@ class Turned:
         return join_boxes([self._in_copy(picture, degrees) for degrees in self._degrees])
 
     def _in_copy(self, picture: UInt8, degrees: float) -> Boxes:
-        """Returns the boxes of the copy in which faces rotated by so many degrees are upright, in px of the picture.
+        """Returns the boxes of the copy in which faces rotated by these degrees are upright, in px of the picture.
 
-        A box keeps its width and height: it is that of the upright face, rotated about its middle.
+        A box keeps its width and height: it is the box of the upright face, rotated about its middle.
         """
         _, width, height = turn_of(picture, -degrees)
         small = geometry.scaled(picture, min(1.0, MAX_COPY_PX / max(width, height)))

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from facial_keypoints.boxes import Boxes, EyesInBox, shrink_for_search
-from facial_keypoints.detectors.cache import RemoteFile, cached
+from facial_keypoints.detectors.cache import RemoteFile, cached_path
 from facial_keypoints.detectors.per_thread import PerThread
 from facial_keypoints.errors import InputError
 from facial_keypoints.pictures import Picture, as_rgb
@@ -44,17 +44,17 @@ class YuNet:
         Raises:
             InputError: the file is missing, cannot be fetched, or is not YuNet's.
         """
-        found = cached(FILE) if path is None else Path(path)
-        self._path = found.absolute()  # a copy in another process may have another working directory
+        file = cached_path(FILE) if path is None else Path(path)
+        self._path = file.absolute()  # a copy in another process can have another working directory
         self._detectors = PerThread()  # threads cannot share OpenCV's detectors
         if not self._path.is_file():
             raise InputError(f"{path}: no such file; give YuNet's face_detection_yunet_2023mar.onnx")
-        self(np.zeros((64, 64, 3), np.uint8))  # fails here if the file is another one
+        self(np.zeros((64, 64, 3), np.uint8))  # fails here if the file is not YuNet's
 
     def __call__(self, picture: Picture) -> Boxes:
         """Returns boxes around the faces in a picture: a path, an array or a PIL image, as in `Predictor.predict`.
 
-        A box is turned like the line between the two eyes that YuNet finds, which is less than the face is.
+        The turn of a box is that of the line between YuNet's eyes, which is smaller than the turn of the face.
         """
         picture = as_rgb(picture)
         small = np.asarray(cv2.cvtColor(shrink_for_search(picture), cv2.COLOR_RGB2BGR), np.uint8)
@@ -65,16 +65,16 @@ class YuNet:
             _, rows = detector.detect(small)
         except cv2.error:
             raise InputError(f"{self._path}: is no YuNet model that OpenCV can run; fetch it again") from None
-        found = np.zeros((0, 15)) if rows is None else np.asarray(rows, np.float64)
+        detections = np.zeros((0, 15)) if rows is None else np.asarray(rows, np.float64)
         ratio = np.array(picture.shape[1::-1]) / size
-        right_eye, left_eye = found[:, 4:6] * ratio, found[:, 6:8] * ratio
+        right_eye, left_eye = detections[:, 4:6] * ratio, detections[:, 6:8] * ratio
         across = left_eye - right_eye
         turns = np.degrees(np.arctan2(across[:, 1], across[:, 0]))
-        return Boxes(found[:, :4] * np.tile(ratio, 2), found[:, 14], turns, EYES)
+        return Boxes(detections[:, :4] * np.tile(ratio, 2), detections[:, 14], turns, EYES)
 
     def _detector(self) -> cv2.FaceDetectorYN:
-        """Returns this thread's own detector."""
-        of_thread: dict[str, cv2.FaceDetectorYN] = self._detectors.__dict__
-        if "yunet" not in of_thread:
-            of_thread["yunet"] = cv2.FaceDetectorYN.create(str(self._path), "", (64, 64), MIN_SCORE, SAME_FACE_OVERLAP)
-        return of_thread["yunet"]
+        """Returns the detector of this thread."""
+        detectors: dict[str, cv2.FaceDetectorYN] = self._detectors.__dict__
+        if "yunet" not in detectors:
+            detectors["yunet"] = cv2.FaceDetectorYN.create(str(self._path), "", (64, 64), MIN_SCORE, SAME_FACE_OVERLAP)
+        return detectors["yunet"]

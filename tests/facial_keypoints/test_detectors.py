@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from facial_keypoints.array_types import UInt8
 from facial_keypoints.boxes import Boxes, Detector, EyesInBox, eyes_in
 from facial_keypoints.detectors import yunet as yunet_module
-from facial_keypoints.detectors.cache import RemoteFile, cache_folder, cached
+from facial_keypoints.detectors.cache import RemoteFile, cache_folder, cached_path
 from facial_keypoints.detectors.choose import chosen_detector
 from facial_keypoints.detectors.haar import EYES, Haar
 from facial_keypoints.detectors.turned import Turned
@@ -208,13 +208,13 @@ def site(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Site]:
 
 
 def test_remote_file_is_fetched_once_and_again_if_damaged(site: Site, cache: Path) -> None:
-    path = cached(site.file)
+    path = cached_path(site.file)
     assert path == cache / "detector.onnx"
     assert path.read_bytes() == CONTENT
-    assert cached(site.file) == path
+    assert cached_path(site.file) == path
     assert site.requests == 1
     path.write_bytes(CONTENT[:-1])
-    assert cached(site.file).read_bytes() == CONTENT
+    assert cached_path(site.file).read_bytes() == CONTENT
     assert site.requests == 2
     assert list(cache.iterdir()) == [path]
 
@@ -237,7 +237,7 @@ def test_wrong_or_unreachable_remote_file_is_an_error_and_is_not_stored(
         change = {"url": change["url"].format(site=site.file.url.rpartition("/")[0])}
     file = site.file._replace(**change)
     with pytest.raises(InputError) as error:
-        cached(file)
+        cached_path(file)
     assert str(error.value).startswith(f"{file.url}: {message}")
     assert "--detector FILE.onnx" in str(error.value)
     assert not cache.exists()
@@ -246,7 +246,7 @@ def test_wrong_or_unreachable_remote_file_is_an_error_and_is_not_stored(
 def test_unwritable_cache_is_an_error_that_names_the_variable(site: Site, cache: Path) -> None:
     cache.parent.write_text("a file", encoding="utf-8")
     with pytest.raises(InputError, match=r"cannot be written .*; set FACIAL_KEYPOINTS_CACHE to another folder"):
-        cached(site.file)
+        cached_path(site.file)
 
 
 def test_cache_folder_follows_the_environment_variables(monkeypatch: pytest.MonkeyPatch) -> None:

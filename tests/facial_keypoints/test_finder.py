@@ -15,7 +15,7 @@ from facial_keypoints.__main__ import main as facial_keypoints
 from facial_keypoints.array_types import Float32, UInt8
 from facial_keypoints.boxes import USUAL_EYES, eyes_in
 from facial_keypoints.detectors.choose import chosen_detector
-from facial_keypoints.detectors.finder import OUTPUTS, STRIDES_PX, SURE_SCORE, decode, one_per_face, padded, scales_of
+from facial_keypoints.detectors.finder import OUTPUTS, STRIDES_PX, SURE_SCORE, decode, one_per_face, pad, search_scales
 from facial_keypoints.detectors.five_points import MEAN, boxes_of
 from facial_keypoints.errors import InputError
 from facial_keypoints.pretrained import find, shipped, shipped_finder
@@ -114,16 +114,16 @@ def test_smallest_px_sets_the_size_of_the_faces_that_are_found(example: UInt8) -
 def test_search_scales_depend_on_picture_size_and_smallest_face(
     shape: tuple[int, int], smallest_px: float | None, scales: list[float]
 ) -> None:
-    assert scales_of(shape, smallest_px) == pytest.approx(scales)
+    assert search_scales(shape, smallest_px) == pytest.approx(scales)
 
 
 def test_padding_extends_the_sides_to_multiples_of_32() -> None:
     picture = np.full((33, 64), 9, np.uint8)
-    filled = padded(picture)
+    filled = pad(picture)
     assert filled.shape == (64, 64)
     assert (filled[:33] == 9).all()
     assert (filled[33:] == 127).all()
-    assert padded(filled) is filled
+    assert pad(filled) is filled
 
 
 # --- Decoding, by hand ------------------------------------------------------------------------------------------------
