@@ -112,9 +112,8 @@ class FaceFinder:
         size = np.array(searched.shape[::-1])
         points, scores = [], []
         for scale in search_scales(searched.shape, self._smallest_px):
-            searched = geometry.scaled(
-                searched, scale * size.max() / max(searched.shape)
-            )  # faster than from the whole picture
+            # Scaling the last search's picture is faster than scaling the whole one.
+            searched = geometry.scaled(searched, scale * size.max() / max(searched.shape))
             in_searched, score = decode(self._grids(pad(searched)), self._min_score)
             points.append((in_searched + 0.5) * (size / searched.shape[::-1]) - 0.5)
             scores.append(score)

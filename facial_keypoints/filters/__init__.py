@@ -1,1 +1,1 @@
-"""Face filters: PNG files with anchors, and how they are laid on a face."""
+"""Face filters: PNG files with anchors, and the code that puts them on faces."""

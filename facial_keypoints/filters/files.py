@@ -1,6 +1,6 @@
 """Reads filters: a PNG, and a JSON file of the same name with the positions of a face's keypoints in it.
 
-docs/filters.md explains how to make one; this folder has those of the library. A anchors.
+docs/filters.md explains how to make one; this folder holds the library's filters. A anchors.
 """
 
 import hashlib
@@ -30,8 +30,8 @@ class Filter:
 
     Attributes:
         rgba: uint8 (H, W, 4), colors premultiplied by alpha, so that resampled edges have no fringes.
-        anchors: A groups of keypoints, indexes into FACE15; a group stands for the mean of its keypoints.
-        positions: float64 (A, 3), where the anchors are: x and y in px of the PNG, and the depth before the drawing.
+        anchors: A groups of keypoints, as indexes into FACE15; an anchor is the mean of its group.
+        positions: float64 (A, 3), the anchors' x and y in px of the PNG, and their depth in front of the drawing.
         fit: AFFINE or SIMILARITY.
         paint: PICTURE draws the PNG; BLUR makes the face unrecognizable where the PNG is opaque.
     """
@@ -44,7 +44,7 @@ class Filter:
 
     @property
     def roles(self) -> list[str]:
-        """The names of the keypoints of face15 that a face needs to carry it (`KeypointSet.role`)."""
+        """The names of the keypoints of face15 that a face needs for this filter (`KeypointSet.role`)."""
         return [FACE15.names[k] for k in sorted({k for anchor in self.anchors for k in anchor})]
 
     def digest(self) -> str:
@@ -54,7 +54,7 @@ class Filter:
 
 
 def names() -> list[str]:
-    """Returns the names of the filters that come with the library."""
+    """Returns the names of the library's filters."""
     return sorted(path.stem for path in FOLDER.glob("*.png"))
 
 
@@ -90,13 +90,13 @@ def load_filter(name: str | Path) -> Filter:
     return Filter(rgba, *_anchors(text, anchors_file))
 
 
-def columns(positions: Float64, fit: str) -> npt.NDArray[np.inexact[Any]]:
-    """Returns the least squares' columns: x and y (or one complex column), 1, and the depth if it varies."""
-    of_plane = positions[:, :2] @ np.array([[1], [1j]]) if fit == SIMILARITY else positions[:, :2]
-    found = [of_plane, np.ones((len(positions), 1))]
+def design_matrix(positions: Float64, fit: str) -> npt.NDArray[np.inexact[Any]]:
+    """Returns the fit's design matrix: columns x and y (or one complex column), 1, and the depth if it varies."""
+    plane = positions[:, :2] @ np.array([[1], [1j]]) if fit == SIMILARITY else positions[:, :2]
+    parts = [plane, np.ones((len(positions), 1))]
     if len(positions) and np.ptp(positions[:, 2]):
-        found.append(positions[:, 2:])
-    return np.concatenate(found, axis=1)
+        parts.append(positions[:, 2:])
+    return np.concatenate(parts, axis=1)
 
 
 def _read_rgba(path: Path) -> UInt8:
@@ -123,11 +123,11 @@ def _anchors(text: str, path: Path) -> tuple[tuple[tuple[int, ...], ...], Float6
         fit, paint, rows = values.get("fit", SIMILARITY), values.get("paint", PICTURE), values["anchors"]
         keypoints = [list(row["keypoints"]) for row in rows]
         positions = np.array([(row["x"], row["y"], row.get("depth", 0)) for row in rows], np.float64).reshape(-1, 3)
-        more = set(values) - {"fit", "paint", "anchors"} | {key for row in rows for key in row} - {*ANCHOR_KEYS}
+        unknown_keys = set(values) - {"fit", "paint", "anchors"} | {key for row in rows for key in row} - {*ANCHOR_KEYS}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise InputError(f"{path}: does not list anchors, each with keypoints, x and y (docs/filters.md)") from None
-    if more:
-        raise InputError(f"{path}: has {sorted(more)[0]!r}, which is not a known key (docs/filters.md)")
+    if unknown_keys:
+        raise InputError(f"{path}: has {sorted(unknown_keys)[0]!r}, which is not a known key (docs/filters.md)")
     if fit not in FITS or paint not in PAINTS:
         raise InputError(f"{path}: fit must be one of {', '.join(FITS)}, and paint one of {', '.join(PAINTS)}")
     if not np.isfinite(positions).all():
@@ -135,12 +135,12 @@ def _anchors(text: str, path: Path) -> tuple[tuple[tuple[int, ...], ...], Float6
     for number, group in enumerate(keypoints, 1):
         unknown = [name for name in group if name not in FACE15.names]
         if unknown or not group:
-            what = f"the unknown keypoint {unknown[0]!r}" if unknown else "no keypoint"
-            raise InputError(f"{path}: anchor {number} has {what}; known: {', '.join(FACE15.names)}")
-    needed = columns(positions, fit)
-    if len(positions) < needed.shape[1] or np.linalg.matrix_rank(needed) < needed.shape[1]:
+            fault = f"the unknown keypoint {unknown[0]!r}" if unknown else "no keypoint"
+            raise InputError(f"{path}: anchor {number} has {fault}; known: {', '.join(FACE15.names)}")
+    design = design_matrix(positions, fit)
+    if len(positions) < design.shape[1] or np.linalg.matrix_rank(design) < design.shape[1]:
         raise InputError(
             f"{path}: {len(positions)} anchors are too few or coincide; a fit of kind {fit} needs "
-            f"{needed.shape[1]} at different points, not all on one line"
+            f"{design.shape[1]} at different points, not all on one line"
         )
     return tuple(tuple(FACE15.index(name) for name in group) for group in keypoints), positions, fit, paint

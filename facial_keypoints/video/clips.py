@@ -28,13 +28,13 @@ SUFFIX, CODEC = ".mp4", "mp4v"  # MPEG-4 part 2; OpenCV's wheels have no H.264, 
 SMALLEST_PX = 2  # side of a clip that can be written
 FASTEST_HZ = 1000
 MOTION_JPEG = ("mjpg", "jpeg")  # the codec ids of clips whose frames are JPEG pictures
-UNDECODED = -1  # for cv2.CAP_PROP_FORMAT: returns the packets of the file
+UNDECODED = -1  # for cv2.CAP_PROP_FORMAT: read the packets of the file
 SILENT, QUIET = 0, "-8"  # the levels at which OpenCV and FFmpeg print nothing
 DECIMALS = 4  # of a second
-FIRST_COLUMNS = ("frame", "time_s", "face")  # of a table
+FIRST_COLUMNS = ("frame", "time_s", "face")  # of the table
 ROUNDED_S = 0.002  # the precision of the frame times in files
-UNEVEN, MAX_UNEVEN = 0.5, 0.01  # deviation of a gap from the median gap; share of such gaps at a constant rate
-MISSING_S = 1.0  # missing at the end of a clip before a warning
+UNEVEN, MAX_UNEVEN = 0.5, 0.01  # a gap's deviation from the median gap; the share of such gaps at a constant rate
+MISSING_S = 1.0  # the longest missing end of a clip without a warning
 MAX_TICKS = 65_535  # per second in MPEG-4; a frame lasts a whole number of ticks
 
 
@@ -45,7 +45,7 @@ class Clip(NamedTuple):
         path: the file.
         width_px, height_px: the size of its frames.
         fps: frames per second, on average.
-        frame_count: the number of frames, including those that a cut-off file lacks; None if unknown.
+        frame_count: the number of frames, including those that an incomplete file lacks; None if unknown.
     """
 
     path: Path
@@ -60,7 +60,7 @@ class Frame(NamedTuple):
 
     Attributes:
         picture: uint8 (H, W, 3) RGB.
-        time_s: the time since the clip's beginning, later than that of the frame before.
+        time_s: the time since the beginning of the clip, later than that of the previous frame.
     """
 
     picture: UInt8
@@ -74,8 +74,8 @@ def read_clip(path: str | Path) -> Clip:
     their exact times. Logs a warning if the rate varies or if the pixels are not square.
 
     Raises:
-        InputError: the file is missing or cannot be decoded, has no frames, or no times of frames; or it is Motion JPEG
-            with frames of several sizes.
+        InputError: the file is missing or cannot be decoded, or has no frames or frame rate; or it is Motion JPEG with
+            frames of several sizes.
     """
     path = Path(path)
     if not path.is_file():
@@ -83,11 +83,11 @@ def read_clip(path: str | Path) -> Clip:
     with _capture(path) as capture:
         read, picture = capture.read()
         nominal_fps, nominal_count = float(capture.get(cv2.CAP_PROP_FPS)), capture.get(cv2.CAP_PROP_FRAME_COUNT)
-        code = int(capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little", signed=True)
-        pixel = int(capture.get(cv2.CAP_PROP_SAR_NUM)), int(capture.get(cv2.CAP_PROP_SAR_DEN))
+        codec = int(capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little", signed=True)
+        pixel_ratio = int(capture.get(cv2.CAP_PROP_SAR_NUM)), int(capture.get(cv2.CAP_PROP_SAR_DEN))
     if not read:
         raise InputError(f"{path}: has no frame that can be decoded; save it as MP4")
-    if code.decode("latin-1").lower() in MOTION_JPEG:
+    if codec.decode("latin-1").lower() in MOTION_JPEG:
         _check_one_size(path)
     fps, varies, frames = frame_rate(_times_s(path, decoded=False), nominal_fps)
     if varies or fps != nominal_fps:
@@ -96,9 +96,9 @@ def read_clip(path: str | Path) -> Clip:
         raise InputError(f"{path}: has no frame rate; save it as MP4")
     if varies:
         notes.warning("%s: its frame rate varies; clips written from it have its mean, %.4g per second", path, fps)
-    if 0 < pixel[0] != pixel[1]:  # 0: unknown
-        notes.warning("%s: its pixels are not square (%d:%d); those of clips written from it are", path, *pixel)
-    # Some files have their exact number of frames, some the number at the nominal rate, some none.
+    if 0 < pixel_ratio[0] != pixel_ratio[1]:  # 0: unknown
+        notes.warning("%s: its pixels are not square (%d:%d); those of clips written from it are", path, *pixel_ratio)
+    # Some files give their exact number of frames, some the number at the nominal rate, some none.
     missing = nominal_count > frames and nominal_count / nominal_fps > frames / fps + MISSING_S
     return Clip(path, picture.shape[1], picture.shape[0], fps, int(nominal_count) if missing else frames)
 
@@ -130,11 +130,11 @@ def frame_rate(times_s: npt.ArrayLike, nominal_fps: float) -> tuple[float, bool,
 
 
 def _times_s(path: Path, *, decoded: bool) -> list[float]:
-    """Returns when each frame of a clip begins, in the file's order, without frames of unknown time.
+    """Returns when each frame of a clip begins, in the file's order; leaves out frames of unknown time.
 
     Args:
-        decoded: whether to decode the frames, for exact times; without, it takes a hundredth of the time, and the
-            result may contain frames that are never shown.
+        decoded: whether to decode the frames, which gives exact times but takes a hundred times as long; otherwise the
+            result can contain frames that are never shown.
     """
     times_s = []
     with _capture(path) as capture:
@@ -159,7 +159,7 @@ def read_frames(clip: Clip) -> Iterator[Frame]:
                 break
             if picture.shape != (clip.height_px, clip.width_px, 3):
                 first = clip.width_px, clip.height_px
-                raise _of_another_size(clip.path, number, (picture.shape[1], picture.shape[0]), first)
+                raise _size_error(clip.path, number, (picture.shape[1], picture.shape[0]), first)
             nominal_s = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
             time_s = nominal_s if nominal_s > time_s else time_s + 1 / clip.fps
             yield Frame(np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8), time_s)
@@ -183,12 +183,12 @@ def _check_one_size(path: Path) -> None:
                 continue
             first = first or size
             if size != first:
-                raise _of_another_size(path, number, size, first)
+                raise _size_error(path, number, size, first)
 
 
-def _of_another_size(path: Path, number: int, size: tuple[int, int], first: tuple[int, int]) -> InputError:
-    says = f"frame {number} is {size[0]} x {size[1]} px, the first {first[0]} x {first[1]}"
-    return InputError(f"{path}: {says}; split the clip there")
+def _size_error(path: Path, number: int, size: tuple[int, int], first: tuple[int, int]) -> InputError:
+    fault = f"frame {number} is {size[0]} x {size[1]} px, the first {first[0]} x {first[1]}"
+    return InputError(f"{path}: {fault}; split the clip there")
 
 
 def track_clip(
@@ -197,9 +197,9 @@ def track_clip(
     """Yields each frame of a clip with its faces; shows a progress bar in a terminal.
 
     Raises:
-        InputError: as `read_frames`.
+        InputError: as in `read_frames`.
     """
-    from tqdm import tqdm  # its import takes a tenth of a second, which pictures need not wait for
+    from tqdm import tqdm  # its import takes a tenth of a second; pictures do not need it
 
     tracker = Tracker(predictor, detector, smooth=smooth)
     for frame in tqdm(read_frames(clip), clip.path.name, clip.frame_count, unit="frame", disable=None):
@@ -207,7 +207,7 @@ def track_clip(
 
 
 def written_name(name: str) -> str:
-    """Returns the name under which a clip of this name is written."""
+    """Returns the name of the file to write for a clip of this name."""
     return name if Path(name).suffix.lower() == SUFFIX else f"{name}{SUFFIX}"
 
 
@@ -231,7 +231,7 @@ def write_clip(path: Path, clip: Clip, pictures: Iterable[UInt8]) -> None:
     OpenCV drops the last column or row of an odd width or height. The rate is rounded to what MPEG-4 can store.
 
     Raises:
-        InputError: it could not be written.
+        InputError: the clip could not be written.
     """
     check_size(clip)
     size = clip.width_px, clip.height_px
@@ -252,7 +252,7 @@ def write_clip(path: Path, clip: Clip, pictures: Iterable[UInt8]) -> None:
 
 
 def _nominal_count(path: Path) -> int:
-    """Returns the number of frames that a clip's header has; 0 if it cannot be opened."""
+    """Returns the number of frames in a clip's header; 0 if the clip cannot be opened."""
     try:
         with _capture(path) as capture:
             return int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
@@ -278,7 +278,7 @@ def annotate_clip(
         The number of frames, and the number of frames without a face.
 
     Raises:
-        InputError: the clip cannot be read, or the folder not written.
+        InputError: the clip cannot be read, or the folder cannot be written.
     """
     name, faces_per_frame = clip.path.name, []
     with (out_folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
@@ -300,7 +300,7 @@ def annotate_clip(
 
 
 def summary(of_clips: Sequence[Sequence[int]]) -> str:
-    """Returns a line about clips, each given by its number of frames and of frames without a face."""
+    """Returns a one-line summary of clips from their numbers of frames and of frames without a face."""
     frames, empty = np.sum(of_clips, axis=0).tolist()
     text = f"{counted(len(of_clips), 'clip')} of {counted(frames, 'frame')}"
     return text + (f", no face found in {empty} of them" if empty else "")
@@ -308,10 +308,10 @@ def summary(of_clips: Sequence[Sequence[int]]) -> str:
 
 @contextlib.contextmanager
 def _capture(path: Path) -> Iterator[cv2.VideoCapture]:
-    """Opens a clip and closes it in the end.
+    """Opens a clip and closes it afterwards.
 
     Raises:
-        InputError: it cannot be opened.
+        InputError: the clip cannot be opened.
     """
     with quiet():
         capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)

@@ -8,9 +8,9 @@ import numpy as np
 
 from facial_keypoints.array_types import Float32, Float64
 
-# Chosen on a clip, between trembling and lag (docs/clips.md).
+# Chosen on a clip, as a compromise between jitter and lag (docs/clips.md).
 CUTOFF_HZ = 1.0  # at rest
-CUTOFF_PER_SPEED = 10.0  # Hz more for a speed of one width of the face per second
+CUTOFF_PER_SPEED = 10.0  # additional Hz for a speed of one width of the face per second
 SPEED_CUTOFF_HZ = 3.0  # for the speed itself; 1 in the paper
 
 
@@ -27,27 +27,27 @@ class OneEuro:
         self._speeds: Float64 | None = None  # (K, 2), widths of the face per second
 
     def __call__(self, points: Float32, width_px: float, time_s: float) -> Float32:
-        """Returns smoothed keypoints, float32 (K, 2); the first ones unchanged.
+        """Returns smoothed keypoints, float32 (K, 2); the first call returns them unchanged.
 
         Args:
             points: (K, 2) in px.
             width_px: the width of the face.
-            time_s: the time of the frame, later than that of the frame before.
+            time_s: the time of the frame, later than that of the previous frame.
         """
         measured = points.astype(np.float64)
         if self._points is None or self._speeds is None:
             self._points, self._speeds = measured, np.zeros_like(measured)
         else:
-            passed_s = time_s - self._time_s
-            speeds = (measured - self._points) / (passed_s * width_px)
-            self._speeds = self._speeds + _share(np.array(SPEED_CUTOFF_HZ), passed_s) * (speeds - self._speeds)
+            elapsed_s = time_s - self._time_s
+            speeds = (measured - self._points) / (elapsed_s * width_px)
+            self._speeds = self._speeds + _weight(np.array(SPEED_CUTOFF_HZ), elapsed_s) * (speeds - self._speeds)
             cutoff_hz = CUTOFF_HZ + CUTOFF_PER_SPEED * np.linalg.norm(self._speeds, axis=1, keepdims=True)
-            self._points = self._points + _share(cutoff_hz, passed_s) * (measured - self._points)
+            self._points = self._points + _weight(cutoff_hz, elapsed_s) * (measured - self._points)
         self._time_s = time_s
         return self._points.astype(np.float32)
 
 
-def _share(cutoff_hz: Float64, passed_s: float) -> Float64:
-    """Returns the share of the way to a new value that a low-pass filter moves."""
-    turns = 2 * np.pi * cutoff_hz * passed_s
-    return np.asarray(turns / (turns + 1))
+def _weight(cutoff_hz: Float64, elapsed_s: float) -> Float64:
+    """Returns the weight of a new value in a low-pass filter."""
+    radians = 2 * np.pi * cutoff_hz * elapsed_s
+    return np.asarray(radians / (radians + 1))

@@ -1,4 +1,4 @@
-"""Follows faces from frame to frame, each with a number of its own. F faces, K keypoints.
+"""Follows faces from frame to frame, each with its own number. F faces, K keypoints.
 
 The network predicts each face again where its last keypoints were. The detector, which takes a hundred times as long,
 searches the whole frame only every few frames.
@@ -23,7 +23,7 @@ from facial_keypoints.video.one_euro import OneEuro
 
 DETECT_EVERY = 30  # frames, while faces are followed
 SEEK_EVERY = 10  # frames, while there is no face, or one is out of sight
-FORGET_AFTER = 15  # frames out of sight; a face that appears later has a new number
+FORGET_AFTER = 15  # frames out of sight; a face that appears later gets a new number
 MAX_TRACKED_UNCERTAINTY = 2.6  # typical uncertainties; higher than for a new face, so that faces do not flicker
 OVERLAP = 0.3  # of two boxes of one face, intersection over union, at least
 CUT_LEVELS = 18  # of 255, mean difference of two thumbnails; a larger one is a cut to another scene
@@ -45,7 +45,7 @@ class TrackedFace(Face):
     unsmoothed: Float32 | None = None
 
     def measures(self) -> Measures:
-        """Returns the measures; pose by the smoothed keypoints, openness by those of this frame: no blink is missed."""
+        """Returns the measures: pose from the smoothed keypoints, openness from those of this frame, to show blinks."""
         return measures(self.keypoints, self.keypoint_set, self.unsmoothed)
 
     def to_dict(self) -> dict[str, Any]:
@@ -55,16 +55,16 @@ class TrackedFace(Face):
 
 @dataclass(eq=False)
 class _Track:
-    """A face as it was last seen, not smoothed, and for how many frames it has been out of sight."""
+    """A face as it was last seen, not smoothed, and the number of frames for which it has been out of sight."""
 
     number: int
     face: Face
     unseen: int = 0
-    smoothed: OneEuro = field(default_factory=OneEuro)
+    smoother: OneEuro = field(default_factory=OneEuro)
 
 
 class Tracker:
-    """Follows the faces of one clip or camera, each with a number of its own.
+    """Follows the faces of one clip or camera, each with its own number.
 
     A face is visible while the network expects small errors there. `update` does not return a face that is out of
     sight, and forgets it after `FORGET_AFTER` frames. If the network does not predict its errors, a face is followed
@@ -92,13 +92,13 @@ class Tracker:
 
         Args:
             predictor: predicts the keypoints.
-            detector: finds new faces, now and then; None: as in `Predictor.predict`.
+            detector: finds new faces every few frames; None: as in `Predictor.predict`.
             smooth: whether to smooth the keypoints by a one-euro filter.
-            background: where the detector runs while frames continue, for a camera; its faces come some frames late.
-                None: each frame waits for the detector, and equal clips give equal faces.
+            background: runs the detector while frames continue, for a camera; its faces come some frames late. None:
+                each frame waits for the detector, so that equal clips give equal faces.
 
         Raises:
-            InputError: the predictor's keypoint set has no eyes, by which faces are found.
+            InputError: the predictor's keypoint set has no eyes, which face detection needs.
         """
         predictor.check_eyes("clips and cameras need a model of faces")
         self._predictor, self._detector = predictor, detector
@@ -115,10 +115,10 @@ class Tracker:
 
         Args:
             frame: a picture as in `Predictor.predict`, usually uint8 (H, W, 3) RGB, of the same size as the last one.
-            time_s: when it was taken, in seconds, later than the frame before.
+            time_s: when it was taken, in seconds, later than the previous frame.
 
         Raises:
-            InputError: as `Predictor.predict`.
+            InputError: as in `Predictor.predict`.
         """
         frame = as_rgb(frame)
         if self._is_cut(frame):
@@ -136,10 +136,10 @@ class Tracker:
             self._pending = None
         self._tracks = [track for track in self._tracks if track.unseen <= FORGET_AFTER]
         seen = [track for track in self._tracks if not track.unseen]
-        return [self._shown(track, time_s) for track in seen]
+        return [self._tracked_face(track, time_s) for track in seen]
 
     def forget_pending(self) -> None:
-        """Cancels the pending detection; if it runs already, ignores its result.
+        """Cancels the pending detection; if it is already running, ignores its result.
 
         Call it before you drop a tracker whose `background` other trackers share.
         """
@@ -149,25 +149,25 @@ class Tracker:
             self._pending = None
 
     def _is_cut(self, frame: UInt8) -> bool:
-        """Returns whether a frame shows another scene than the last one."""
+        """Returns whether a frame shows another scene than the previous one."""
         small = np.asarray(cv2.resize(frame, THUMBNAIL_PX, interpolation=cv2.INTER_AREA), np.float64)
         before, self._thumbnail = self._thumbnail, small
         return before is not None and float(np.abs(small - before).mean()) > CUT_LEVELS
 
     def _follow(self, frame: UInt8) -> bool:
-        """Predicts each face where it was last; returns whether a face of the last frame was lost."""
+        """Predicts each face at its last position; returns whether a face of the previous frame was lost."""
         if not self._tracks:
             return False
         before = [track.face for track in self._tracks]
         faces = self._predict_at(frame, before, passes=1)
-        stayed = [overlap(face.box, then.box) for face, then in zip(faces, before, strict=True)]
-        order = sorted(range(len(faces)), key=lambda number: -stayed[number])
+        overlaps = [overlap(face.box, last.box) for face, last in zip(faces, before, strict=True)]
+        order = sorted(range(len(faces)), key=lambda number: -overlaps[number])
         certain = [
             faces[number]
             for number in order
             if uncertainty(faces[number]) < MAX_TRACKED_UNCERTAINTY * self._predictor.typical_uncertainty
         ]
-        kept = without_duplicates(certain)  # of two tracks on one face, one
+        kept = without_duplicates(certain)  # keeps one of two tracks on the same face
         lost = False
         for track, face in zip(self._tracks, faces, strict=True):
             if any(face is one for one in kept):
@@ -210,9 +210,9 @@ class Tracker:
         crops = crop_of(keypoints, self._predictor.spec) if len(faces) else np.zeros((0, 2, 3))
         return self._predictor.predict_at(frame, crops, passes=passes)
 
-    def _shown(self, track: _Track, time_s: float) -> TrackedFace:
+    def _tracked_face(self, track: _Track, time_s: float) -> TrackedFace:
         face = track.face
-        keypoints = track.smoothed(face.keypoints, face.box[2], time_s) if self._smooth else face.keypoints
+        keypoints = track.smoother(face.keypoints, face.box[2], time_s) if self._smooth else face.keypoints
         box = box_of(crop_of(keypoints[None], self._predictor.spec)[0], self._predictor.spec)
         return TrackedFace(
             box,
