@@ -32,7 +32,7 @@ class Face:
     Coordinates are px of the picture; pixel centers are at whole numbers.
 
     Attributes:
-        box: (x, y, width, height) of an upright square around the face, in px; it may reach outside the picture.
+        box: (x, y, width, height) of an upright square around the face, in px; it can reach outside the picture.
         keypoints: float32 (K, 2), x and y in px, in the order of `keypoint_set.names`.
         expected_error: float32 (K,), the expected absolute error of x and of y, in px; None if the network does not
             predict it.
@@ -90,8 +90,8 @@ class Face:
 
         Example:
             >>> from facial_keypoints import Predictor
-            >>> found = Predictor("v2").predict("photo.jpg")[0].measures()
-            >>> found._fields[:3]
+            >>> face = Predictor("v2").predict("photo.jpg")[0]
+            >>> face.measures()._fields[:3]
             ('yaw_deg', 'pitch_deg', 'roll_deg')
         """
         return measures(self.keypoints, self.keypoint_set)

@@ -156,8 +156,8 @@ def from_names(name: str, names: Sequence[str], where: str) -> KeypointSet:
         InputError: there is no name, or two keypoints have the same name.
 
     Example:
-        >>> found = from_names("cat", ["left_ear", "right_ear", "nose"], "cats.csv")
-        >>> found.mirror, found.normalizers[0].name
+        >>> cat = from_names("cat", ["left_ear", "right_ear", "nose"], "cats.csv")
+        >>> cat.mirror, cat.normalizers[0].name
         ((1, 0, 2), 'box diagonal')
     """
     return from_dict({"name": name, "keypoints": list(names)}, where)

@@ -10,7 +10,7 @@ import keras
 
 LOG_EXPECTED_ERROR = "log_expected_error"  # the layer that calibration changes
 FIRST_LOG_ERROR = 1.0  # an untrained network expects errors of e px
-SMALLEST_ERROR_PX = 1e-6  # a user's network may predict 0, which has no logarithm
+SMALLEST_ERROR_PX = 1e-6  # a user's network can predict 0, which has no logarithm
 
 
 def with_expected_error(points: keras.KerasTensor, values: keras.KerasTensor) -> keras.KerasTensor:

@@ -21,7 +21,7 @@ class Turned:
         self._degrees = degrees
 
     def __call__(self, picture: UInt8) -> Boxes:
-        """Returns the boxes of all copies, in px of the picture; a face may have several."""
+        """Returns the boxes of all copies, in px of the picture; a face can have several."""
         return join_boxes([self._in_copy(picture, degrees) for degrees in self._degrees])
 
     def _in_copy(self, picture: UInt8, degrees: float) -> Boxes:

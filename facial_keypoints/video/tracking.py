@@ -187,20 +187,22 @@ class Tracker:
         else:
             self._pending = self._background.submit(self._predictor.predict, frame, detector=self._detector)
 
-    def _join(self, frame: UInt8, found: list[Face]) -> None:
+    def _join(self, frame: UInt8, detected: list[Face]) -> None:
         """Assigns detected faces to the tracks they overlap most; the rest start new tracks."""
         if self._background is not None:  # detected in an earlier frame
             limit = MAX_UNCERTAINTY * self._predictor.typical_uncertainty
-            found = without_duplicates(face for face in self._predict_at(frame, found) if uncertainty(face) < limit)
-        pairs = pair([track.face.box for track in self._tracks], [face.box for face in found])
+            detected = without_duplicates(
+                face for face in self._predict_at(frame, detected) if uncertainty(face) < limit
+            )
+        pairs = pair([track.face.box for track in self._tracks], [face.box for face in detected])
         for number, other in pairs.items():
-            track, face = self._tracks[number], found[other]
+            track, face = self._tracks[number], detected[other]
             if track.unseen or uncertainty(face) <= uncertainty(track.face):
                 track.face = face
             track.unseen = 0
         if not self._predictor.spec.expected_error:
             self._tracks = [track for number, track in enumerate(self._tracks) if number in pairs]
-        for face in (face for other, face in enumerate(found) if other not in pairs.values()):
+        for face in (face for other, face in enumerate(detected) if other not in pairs.values()):
             self._tracks.append(_Track(self._count, face))
             self._count += 1
 
