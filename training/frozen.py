@@ -23,7 +23,7 @@ TOLERANCE = 1e-3  # relative; a GPU may sum up in another order
 def split(model: keras.Model, recipe: Recipe, images: UInt8) -> tuple[keras.Model, keras.Model]:
     """Returns the frozen layers of a network and its head, which takes their features; they share its weights.
 
-    The head begins after the last tensor that all paths from images to keypoints pass, and before which nothing is
+    The head begins after the last tensor that lies on all paths from images to keypoints and before which nothing is
     trained or random.
 
     Args:
@@ -32,8 +32,8 @@ def split(model: keras.Model, recipe: Recipe, images: UInt8) -> tuple[keras.Mode
         images: of training, uint8 (N, H, W, C).
 
     Raises:
-        InputError: a face gives other features in each epoch, the network has no such layers, or training uses several
-            devices.
+        InputError: the features of a face change with each epoch, the network has no such layers, or training uses
+            several devices.
     """
     for option, value, off in (("--augment", recipe.augment, "none"), ("--crop-px", recipe.crop_px, 0)):
         if value != off:
@@ -53,7 +53,7 @@ def split(model: keras.Model, recipe: Recipe, images: UInt8) -> tuple[keras.Mode
 
 
 def tensors(model: keras.Model) -> Iterator[keras.KerasTensor]:
-    """Yields the inputs and outputs of a network's layers, from images to keypoints; none of a subclassed model."""
+    """Yields the inputs and outputs of a network's layers, from images to keypoints; none for a subclassed model."""
     for layer in model.layers:
         try:
             yield from keras.tree.flatten([layer.input, layer.output])
@@ -62,15 +62,15 @@ def tensors(model: keras.Model) -> Iterator[keras.KerasTensor]:
 
 
 def is_constant(frozen: keras.Model, images: UInt8) -> bool:
-    """Returns whether layers give the same in training as in inference, and remember nothing of it.
+    """Returns whether layers have the same output in training as in inference, and keep their state.
 
-    Dropout and batch normalization that is not frozen do not. They are run without an effect on their state.
+    Dropout, and batch normalization that is not frozen, do not. The check does not change their state.
     """
     before = [variable.value for variable in frozen.non_trainable_variables]
-    trained, after = frozen.stateless_call([], before, images, training=True)
-    given, wanted, *states = (keras.ops.convert_to_numpy(x) for x in (trained, frozen(images), *before, *after))
+    in_training, after = frozen.stateless_call([], before, images, training=True)
+    output, expected, *states = (keras.ops.convert_to_numpy(x) for x in (in_training, frozen(images), *before, *after))
     unchanged = all(np.array_equal(*pair) for pair in zip(states[: len(before)], states[len(before) :], strict=True))
-    return unchanged and np.allclose(given, wanted, rtol=TOLERANCE, atol=TOLERANCE * np.abs(wanted).mean())
+    return unchanged and np.allclose(output, expected, rtol=TOLERANCE, atol=TOLERANCE * np.abs(expected).mean())
 
 
 def with_features(data: TrainingData, frozen: keras.Model, batch_size: int, folder: Path) -> TrainingData:
@@ -79,7 +79,7 @@ def with_features(data: TrainingData, frozen: keras.Model, batch_size: int, fold
     Args:
         data: of the training run.
         frozen: from `split`.
-        batch_size: faces that are computed at once.
+        batch_size: number of faces computed at once.
         folder: for temporary files.
     """
     faces, shape = len(data.train.images) + len(data.val.images), frozen.output_shape[1:]
@@ -95,7 +95,7 @@ def with_features(data: TrainingData, frozen: keras.Model, batch_size: int, fold
 
 
 def features(frozen: keras.Model, images: UInt8, batch_size: int, folder: Path) -> Float32:
-    """Returns what layers give for images (N, H, W, C): float32 (N, ...), mapped from a temporary file.
+    """Returns the features of images (N, H, W, C): float32 (N, ...), mapped from a temporary file.
 
     The file has no name on most systems and is deleted with the last reference, also if the process is killed.
     """

@@ -173,7 +173,7 @@ def parser(recipe: Recipe) -> argparse.ArgumentParser:
 
 
 def address(text: str) -> str:
-    """Returns an address given on the command line; for `argparse`."""
+    """Returns an address of the command line; for `argparse`."""
     host, _, port = text.rpartition(":")
     if text != AUTO and not (host and port.isdecimal() and 0 < int(port) < 2**16):
         raise argparse.ArgumentTypeError(f"{text} is not HOST:PORT or {AUTO}")
@@ -190,15 +190,15 @@ def add_network_options(
     """Adds the arguments of a network's `build` as options and returns their names.
 
     The type is that of the annotation, else of the default. An argument keeps its default if its type cannot be given
-    on the command line, or if it has the name of an option of every network.
+    on the command line, or if its name is that of an option of every network.
     """
     group, added = p.add_argument_group("network", "arguments of its build"), []
     for name, parameter in own.items():
         kind = option_type(parameter)
         if name not in taken and kind in OPTION_TYPES:
-            how: dict[str, Any] = {"action": argparse.BooleanOptionalAction} if kind is bool else {"type": kind}
+            arguments: dict[str, Any] = {"action": argparse.BooleanOptionalAction} if kind is bool else {"type": kind}
             default = parameter.default
-            group.add_argument(option_of(name), default=argparse.SUPPRESS, help=f"(default: {default})", **how)
+            group.add_argument(option_of(name), default=argparse.SUPPRESS, help=f"(default: {default})", **arguments)
             added.append(name)
     return added
 
@@ -209,7 +209,7 @@ def option_type(parameter: inspect.Parameter) -> Any:
 
 
 def tensorboard(logs: Path, out: Path) -> "keras.callbacks.Callback":
-    """Returns the callback that writes TensorBoard logs; raises InputError without TensorFlow, or if `out` is above."""
+    """Returns the callback that writes TensorBoard logs; raises InputError without TensorFlow or for logs in `out`."""
     import keras
 
     if importlib.util.find_spec("tensorflow") is None:
@@ -222,7 +222,7 @@ def tensorboard(logs: Path, out: Path) -> "keras.callbacks.Callback":
 def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, dict[str, Any]]:
     """Returns the options of a command line, and the values that it gives for the recipe and the network.
 
-    Shows the help and ends the program if asked to.
+    With --help, it shows the help and ends the program.
     """
     known, _ = parser(RECIPES["default"]).parse_known_args(arguments)
     name = network_name(known.network or "base")
@@ -238,14 +238,14 @@ def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, dict[str
         p.print_help()
         p.exit()
     options = p.parse_args(arguments)
-    if wrong := wrong_processes(options.coordinator, options.processes, options.process_id):
+    if wrong := processes_error(options.coordinator, options.processes, options.process_id):
         p.error(wrong)
     given = {field.name: getattr(options, field.name) for field in choice_fields()}
     given |= {option: getattr(options, option) for option in own if option in options}
     return options, {name: value for name, value in given.items() if value is not None}
 
 
-def wrong_processes(coordinator: str | None, processes: int | None, process: int | None) -> str:
+def processes_error(coordinator: str | None, processes: int | None, process: int | None) -> str:
     """Returns what is wrong with the options of several processes; "" if nothing is."""
     if coordinator in (None, AUTO):
         given = processes is not None or process is not None
@@ -284,19 +284,19 @@ def train_all(options: argparse.Namespace, given: Mapping[str, Any]) -> None:
 
 
 def train_seed(options: argparse.Namespace, given: Mapping[str, Any], number: int, out: Path) -> None:
-    """Trains with one of several seeds; with `--resume`, skips it if it is finished and begins it if it has not."""
+    """Trains with one of several seeds; with `--resume`, skips it if it is finished and starts it if it is new."""
     import keras
 
     from training import distribution
 
-    unfinished = distribution.of_first(out.with_name(f"{out.name}.unfinished").is_dir())
-    if options.resume and distribution.of_first(out.is_dir()) and not unfinished:
+    unfinished = distribution.from_first(out.with_name(f"{out.name}.unfinished").is_dir())
+    if options.resume and distribution.from_first(out.is_dir()) and not unfinished:
         print(f"{out}: is finished")
         return
-    keras.utils.clear_session()  # frees the network of the seed before
+    keras.utils.clear_session()  # frees the network of the previous seed
     logs = options.tensorboard and options.tensorboard / out.name
-    own = {"seed": number, "resume": options.resume and unfinished, "tensorboard": logs}
-    train_one(argparse.Namespace(**{**vars(options), **own}), given, out)
+    changes = {"seed": number, "resume": options.resume and unfinished, "tensorboard": logs}
+    train_one(argparse.Namespace(**{**vars(options), **changes}), given, out)
 
 
 def train_one(options: argparse.Namespace, given: Mapping[str, Any], out: Path) -> None:
