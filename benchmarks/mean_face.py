@@ -3,8 +3,8 @@
     python -m benchmarks.mean_face FOLDER...
 
 FOLDER holds `.pts` files of 68 keypoints beside their pictures. The fit alternates: each face's pose given the mean
-face, then the mean face given all poses, left and right alike. Points far off their fit count less. It prints the lines
-of MEAN_FACE, in mm: the pupils PUPILS_MM apart, the median photo at pitch 0, the tip of the nose at the origin.
+face, then the mean face given all poses, left and right alike. Points far from their fit count less. It prints
+MEAN_FACE, in mm: the pupils PUPILS_MM apart, the median photo at pitch 0, the tip of the nose at the origin.
 """
 
 from collections.abc import Sequence
@@ -20,8 +20,8 @@ from facial_keypoints.head_pose import Point, angles, fit, rotations
 from facial_keypoints.keypoint_set import FACE15, FACE68, as_face15
 
 PUPILS_MM = 63.0
-ROUNDS = 60  # of the alternation; in the last one no point moves by 0.01 mm
-USUAL_OFF_MM = 3.0  # a point twice as far off its fit counts a fifth
+ROUNDS = 60  # of the alternation; in the last one, all points move by less than 0.01 mm
+TYPICAL_ERROR_MM = 3.0  # a point twice as far from its fit counts a fifth
 HEAD_MM = (70.0, 95.0, 20.0)  # of the first guess: half width and half depth of a head, and what its nose adds
 MIRROR = list(FACE15.mirror or ())
 FLIP = np.diag([-1.0, 1.0, 1.0])
@@ -32,12 +32,12 @@ def mean_face(seen: Float64) -> dict[str, Point]:
     shape = first_guess(seen)
     for _ in range(ROUNDS):
         pose = fit(shape, seen)
-        places = (seen - pose.shift[:, None]) / pose.scale[:, None, None]
-        off = places - ((shape - shape.mean(axis=0)) @ pose.rotation.swapaxes(1, 2))[..., :2]
-        counts = 1 / (1 + (off**2).sum(axis=2) / USUAL_OFF_MM**2)
-        known = pose.rotation[:, :2]
-        normal = np.einsum("np,nia,nib->pab", counts, known, known)
-        right = np.einsum("np,nia,npi->pa", counts, known, places)
+        positions = (seen - pose.shift[:, None]) / pose.scale[:, None, None]
+        errors = positions - ((shape - shape.mean(axis=0)) @ pose.rotation.swapaxes(1, 2))[..., :2]
+        counts = 1 / (1 + (errors**2).sum(axis=2) / TYPICAL_ERROR_MM**2)
+        projections = pose.rotation[:, :2]
+        normal = np.einsum("np,nia,nib->pab", counts, projections, projections)
+        right = np.einsum("np,nia,npi->pa", counts, projections, positions)
         normal, right = normal + FLIP @ normal[MIRROR] @ FLIP, right + right[MIRROR] @ FLIP
         shape = np.linalg.solve(normal, right[..., None])[..., 0]
         shape *= PUPILS_MM / np.linalg.norm(shape[0] - shape[1])

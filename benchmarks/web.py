@@ -71,10 +71,10 @@ def soak(url: str, server: int, pictures: list[Path], requests: int, at_once: in
     print(f"requests 0, memory {memory_mb(server):.0f} MB")
     with ThreadPoolExecutor(at_once) as pool:
         for step in range(STEPS):
-            part = range(requests * step // STEPS, requests * (step + 1) // STEPS)
-            list(pool.map(request, part))
+            batch = range(requests * step // STEPS, requests * (step + 1) // STEPS)
+            list(pool.map(request, batch))
             took = f"median {statistics.median(seconds):.2f} s, longest {max(seconds):.2f} s"
-            print(f"requests {part.stop}, errors {len(errors)}, memory {memory_mb(server):.0f} MB, {took}", flush=True)
+            print(f"requests {batch.stop}, errors {len(errors)}, memory {memory_mb(server):.0f} MB, {took}", flush=True)
     cpu_s = sum(map(int, Path(f"/proc/{server}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[11:13]))
     print(f"the server's CPU time: {1000 * cpu_s / os.sysconf('SC_CLK_TCK') / requests:.0f} ms per request")
     for error in sorted(set(errors)):
