@@ -27,7 +27,7 @@ FILTERS = Path(__file__).parents[1] / "facial_keypoints" / "filters"
 SUPERSAMPLING = 4
 SUBPIXEL_BITS = 4  # OpenCV takes coordinates in sixteenths of a pixel
 
-# Means over the 457 frontal faces of 1,615 of HELEN and LFPW (300-W's 68 points).
+# Means over the 457 frontal ones of 1,615 faces of HELEN and LFPW (300-W's 68 points).
 FACE = {
     "left_eye_center": (0.5, 0.0),
     "right_eye_center": (-0.5, 0.0),
@@ -42,7 +42,7 @@ NOSE_DEPTH = 0.5  # distance of the nose tip in front of the eyes
 EYES, MOUTH = (["left_eye_center"], ["right_eye_center"]), (["mouth_left_corner"], ["mouth_right_corner"])
 
 
-# Anchors of drawings in the plane of eyes and mouth, on top of the skull, and at the tip of the nose.
+# Anchors for drawings in the plane of eyes and mouth, on top of the skull, and at the tip of the nose.
 PLANE = [(group, 0.0) for group in (*EYES, *MOUTH)]
 HEAD = [*[(group, 0.9) for group, _ in PLANE], (["nose_tip"], 0.9 + NOSE_DEPTH)]
 NOSE = [*[(group, -NOSE_DEPTH) for group, _ in PLANE], (["nose_tip"], 0.0)]
@@ -91,7 +91,7 @@ class Canvas:
         return np.asarray(cv2.resize(soft, mask.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
 
     def lit(self, mask: Mask, radius: float, towards: tuple[float, float] = (-0.5, -1.0)) -> Mask:
-        """Returns the shading of a shape that is rounded towards its edge: -1..1."""
+        """Returns the shading of a shape with rounded edges: -1..1."""
         soft = self.blurred(mask, radius)
         step = radius * self.scale * SUPERSAMPLING
         slope = -np.gradient(soft, axis=1) * towards[0] - np.gradient(soft, axis=0) * towards[1]
@@ -143,7 +143,7 @@ def mirrored(points: npt.ArrayLike) -> Points:
 
 
 def both_sides(half: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Returns the symmetric outline of a given half, which starts and ends on the center line."""
+    """Returns the symmetric outline of which `half` is one side; it starts and ends on the center line."""
     return [*half, *[(-x, y) for x, y in half[::-1] if x]]
 
 
@@ -159,10 +159,10 @@ def between(first: Color, second: Color, share: Mask) -> npt.NDArray[np.float32]
     return np.asarray(np.asarray(first, np.float32) * (1 - share) + np.asarray(second, np.float32) * share, np.float32)
 
 
-def shaded(base: Color, light: Mask, bright: Color, dark: Color, most: tuple[float, float]) -> npt.NDArray[np.float32]:
-    """Returns a color (H, W, 3), brighter where `light` is above 0 and darker below; `most`: the largest shares."""
-    brighter = between(base, bright, light.clip(0, 1) * most[0])
-    return between(brighter, dark, (-light).clip(0, 1) * most[1])
+def shaded(base: Color, light: Mask, bright: Color, dark: Color, limit: tuple[float, float]) -> npt.NDArray[np.float32]:
+    """Returns a color (H, W, 3), brighter where `light` is above 0 and darker below 0, by at most `limit`."""
+    brighter = between(base, bright, light.clip(0, 1) * limit[0])
+    return between(brighter, dark, (-light).clip(0, 1) * limit[1])
 
 
 def draw_sunglasses() -> None:
@@ -290,16 +290,16 @@ def draw_moustache() -> None:
 
 
 def _hair(c: Canvas, path: Points, width: npt.NDArray[np.float64], color: Color, opacity: float) -> None:
-    """Paints one hair, like `paint`, but only in its region."""
+    """Paints one hair, like `paint`, but only in the region around it."""
     margin = 0.02
     low = np.clip(c._px(path.min(axis=0) - margin) >> SUBPIXEL_BITS, 0, None)
     high = np.clip(c._px(path.max(axis=0) + margin) >> SUBPIXEL_BITS, 0, None)
-    part = Canvas.__new__(Canvas)
+    region = Canvas.__new__(Canvas)
     rows, columns = slice(low[1], high[1]), slice(low[0], high[0])
-    part.scale, part.origin = c.scale, c.origin + low / (c.scale * SUPERSAMPLING)
-    part.rgb, part.alpha = c.rgb[rows, columns], c.alpha[rows, columns]
-    part.paint(part.stroke(path, width), color, opacity)
-    c.rgb[rows, columns], c.alpha[rows, columns] = part.rgb, part.alpha
+    region.scale, region.origin = c.scale, c.origin + low / (c.scale * SUPERSAMPLING)
+    region.rgb, region.alpha = c.rgb[rows, columns], c.alpha[rows, columns]
+    region.paint(region.stroke(path, width), color, opacity)
+    c.rgb[rows, columns], c.alpha[rows, columns] = region.rgb, region.alpha
 
 
 def draw_hat() -> None:
@@ -485,7 +485,7 @@ def draw_blur() -> None:
 
 def main() -> None:
     """Draws all filters, or those named on the command line."""
-    wanted = sys.argv[1:]
+    names = sys.argv[1:]
     for draw in (
         draw_sunglasses,
         draw_glasses,
@@ -497,7 +497,7 @@ def main() -> None:
         draw_clown,
         draw_blur,
     ):
-        if not wanted or draw.__name__.removeprefix("draw_") in wanted:
+        if not names or draw.__name__.removeprefix("draw_") in names:
             draw()
 
 
