@@ -192,7 +192,7 @@ def reason_to_run(step: Step) -> str | None:
         return "it is quick and prints the table"
     if not step.out.exists():
         return "nothing there yet"
-    if step.adds:  # training writes its folder anew, without this file
+    if step.adds:  # training replaces its folder, without this file
         return None if (step.out / step.adds).exists() else f"no {step.adds} yet"
     try:
         return what_changed(step, read_manifest(step.out, step.stage))

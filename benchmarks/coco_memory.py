@@ -76,15 +76,15 @@ def main() -> None:
         path = in_own_process(write_coco, folder, options.annotations, options.pictures)
         print(f"{path.stat().st_size / 1e6:.0f} MB of JSON")
         data = folder / "data"
-        seconds, peak, own = measure_module(["data_prep.prepare", str(path), "--out", str(data), *options.options])
+        seconds, peak, anon = measure_module(["data_prep.prepare", str(path), "--out", str(data), *options.options])
         print(
-            f"prepare, {options.annotations:,} annotations: {seconds:.0f} s, {peak:.0f} MB at most ({own:.0f} MB own)"
+            f"prepare, {options.annotations:,} annotations: {seconds:.0f} s, {peak:.0f} MB at most ({anon:.0f} MB own)"
         )
         network = folder / "small.py"
         network.write_text(NETWORK, encoding="utf-8")
         train = ["training.train", str(network), "--data", str(data), "--out", str(folder / "model"), "--epochs", "1"]
-        seconds, peak, own = measure_module([*train, "--augment", "none", "--batch-size", "256"])
-        print(f"train, one epoch: {seconds:.0f} s, {peak:.0f} MB at most ({own:.0f} MB own, without mapped files)")
+        seconds, peak, anon = measure_module([*train, "--augment", "none", "--batch-size", "256"])
+        print(f"train, one epoch: {seconds:.0f} s, {peak:.0f} MB at most ({anon:.0f} MB own, without mapped files)")
 
 
 def measure_module(module: list[str]) -> tuple[float, float, float]:

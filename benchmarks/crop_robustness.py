@@ -42,13 +42,13 @@ def predict_changed(predictor: Predictor, data: EvaluationData, changes: Float64
     if test.crops is None or origins is None:
         raise InputError("--data: its faces were not cropped from pictures; give a data folder of pictures")
     spec, names = predictor.spec, [source.name for source in data.keypoint_set.label_sources]
-    known = {data.keypoint_set.label_sources[number].name for number in (0, *spec.label_sources)}
+    known_sources = {data.keypoint_set.label_sources[number].name for number in (0, *spec.label_sources)}
     keypoints = np.empty((len(changes), *test.keypoints.shape), np.float32)
     for i in tqdm(range(len(test)), unit="face", disable=None):
         picture = read_originals(test, origins, np.array([i]), data.exif)[0]
         images = crops.crop_faces(picture, geometry.chained(test.crops[i], changes), spec)
         source = names[test.label_sources[i]]
-        coordinates, _ = predictor.predict_crops(images, source if source in known else None)
+        coordinates, _ = predictor.predict_crops(images, source if source in known_sources else None)
         keypoints[:, i] = geometry.transform(coordinates, geometry.inverse(changes))
     return keypoints
 
@@ -85,11 +85,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         face_nme(points, data.test.keypoints, data.test.labelled, data.keypoint_set.normalizers[0])
         for points in keypoints
     ]
-    rows, at = [], 0
+    rows, start = [], 0
     original_error = float(np.nanmean(errors[0]))
     for name, variants in CHANGES.items():
-        error = float(np.nanmean(errors[at : at + len(variants)]))
-        at += len(variants)
+        error = float(np.nanmean(errors[start : start + len(variants)]))
+        start += len(variants)
         rows.append((name, f"{error:.2f}", f"{100 * (error / original_error - 1):+.1f} %"))
     print(f"{len(data.test):,} faces, {data.keypoint_set.normalizers[0].name}")
     print(table(("crop", "NME, %", "more"), rows))

@@ -88,13 +88,13 @@ def output_points(predictor: Any, images: UInt8, boxes: Float64) -> Float64:
 
 def detected_boxes(images: UInt8, fallback: Float64) -> tuple[Float64, int]:
     """Returns the boxes of dlib's detector, float64 (N, 4), the fallback if it finds no face, and the number found."""
-    detector, boxes, found = optional("dlib").get_frontal_face_detector(), np.tile(fallback, (len(images), 1)), 0
+    detector, boxes, detected = optional("dlib").get_frontal_face_detector(), np.tile(fallback, (len(images), 1)), 0
     for i, image in enumerate(images):
         best = next(iter(detector(enlarge(image))), None)  # the best comes first
         if best is not None:
             edges = (best.left(), best.top(), best.right(), best.bottom())
-            boxes[i], found = from_enlarged(edges, margin_px(image)), found + 1
-    return boxes, found
+            boxes[i], detected = from_enlarged(edges, margin_px(image)), detected + 1
+    return boxes, detected
 
 
 def fixed_box(shape: tuple[int, ...], side: float, center: float) -> Float64:

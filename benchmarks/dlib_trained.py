@@ -41,7 +41,7 @@ def train(split: Split, keypoint_set: KeypointSet, file: Path) -> float:
     for name, value in SETTINGS.items():
         setattr(options, name, value)
     images, keypoints = with_mirrored(split.only(complete(split)), keypoint_set)
-    box = whole(split.images)
+    box = whole_box(split.images)
     pairs = [_labelled(dlib, *pair, box) for pair in zip(images, keypoints, strict=True)]
     started = time.perf_counter()
     predictor = dlib.train_shape_predictor([picture for picture, _ in pairs], [[face] for _, face in pairs], options)
@@ -66,9 +66,9 @@ def _labelled(dlib: Any, image: UInt8, keypoints: Float32, box: Float64) -> tupl
 
 def find_points(predictor: Any, images: UInt8) -> Float64:
     """Returns a trained predictor's keypoints of images uint8 (N, H, W, C): float64 (N, K, 2) in px."""
-    return output_points(predictor, images, np.tile(whole(images), (len(images), 1)))
+    return output_points(predictor, images, np.tile(whole_box(images), (len(images), 1)))
 
 
-def whole(images: UInt8) -> Float64:
+def whole_box(images: UInt8) -> Float64:
     """Returns the box of a whole crop, float64 (4,)."""
     return fixed_box(images.shape[1:], side=1, center=0.5)

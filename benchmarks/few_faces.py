@@ -59,9 +59,9 @@ def read_pictures(folder68: Path, folder15: Path) -> dict[str, Pictures]:
     photos = sorted({_photo(file) for file in files})
     rank = dict(zip(photos, np.random.default_rng(0).permutation(len(photos)), strict=True))
     files.sort(key=lambda file: (rank[_photo(file)], file))
-    at = {int(row): index for index, row in enumerate(test.rows)}
-    chosen = [at[rows68[file][1]] for file in files]
-    crops, points = test.crops[chosen], test.keypoints[chosen].astype(np.float64)  # type: ignore[index]
+    index_of_row = {int(row): index for index, row in enumerate(test.rows)}
+    indexes = [index_of_row[rows68[file][1]] for file in files]
+    crops, points = test.crops[indexes], test.keypoints[indexes].astype(np.float64)  # type: ignore[index]
 
     splits = {split: load_split(folder15, split, FACE15) for split in ("train", "val", "test")}
     of_row = {
@@ -71,7 +71,7 @@ def read_pictures(folder68: Path, folder15: Path) -> dict[str, Pictures]:
     }
     images15, crops15 = (np.stack(arrays) for arrays in zip(*(of_row[rows15[file]] for file in files), strict=True))
     points15 = geometry.transform(geometry.transform(points, geometry.inverse(crops)), crops15)
-    small, large = Pictures(images15, points15), Pictures(np.asarray(test.images[chosen]), points)
+    small, large = Pictures(images15, points15), Pictures(np.asarray(test.images[indexes]), points)
     return {NOTHING: small, "v2": small, "v2-68": large}
 
 
@@ -115,20 +115,20 @@ def runs() -> Iterator[tuple[str, str, int, int]]:
                     yield keypoints, start, faces, seed
 
 
-def split_of(images: UInt8, points: Float32, chosen: Any) -> Split:
-    """Returns the chosen faces, all labelled, each in its own group."""
-    rows = np.arange(len(images))[chosen]
-    labelled = np.ones(points[chosen].shape[:2], bool)
-    return Split(images[chosen], points[chosen], labelled, rows, rows, np.zeros(len(rows), np.int64))
+def split_of(images: UInt8, points: Float32, selection: Any) -> Split:
+    """Returns the selected faces, all labelled, each in its own group."""
+    rows = np.arange(len(images))[selection]
+    labelled = np.ones(points[selection].shape[:2], bool)
+    return Split(images[selection], points[selection], labelled, rows, rows, np.zeros(len(rows), np.int64))
 
 
 def write_data(out: Path, keypoint_set: KeypointSet, images: UInt8, points: Float32, faces: int) -> None:
     """Writes a data folder of the first `faces` pictures, and of the last ones as the test split."""
     index = np.arange(len(images))
     used, validates = index < faces, index % VALIDATION == VALIDATION - 1
-    chosen = {"train": used & ~validates, "val": used & validates, "test": index >= len(index) - HELD_OUT}
+    selections = {"train": used & ~validates, "val": used & validates, "test": index >= len(index) - HELD_OUT}
     with stage_folder(out, PREPARE) as folder:
-        for name, of_split in chosen.items():
+        for name, of_split in selections.items():
             save_split(folder, name, split_of(images, points, of_split))
         write_manifest(folder, PREPARE, {}, {}, {}, time.time(), {KEYPOINT_SET: to_dict(keypoint_set)})
 
@@ -174,7 +174,7 @@ def errors_before(pictures: dict[str, Pictures]) -> Float64:
 
 
 def mean_face(pictures: dict[str, Pictures], keypoints: str, faces: int) -> Float64:
-    """Returns the error of each held-out face if the mean of the given faces is predicted, in 96-px crops."""
+    """Returns the error of each held-out face if the mean of the first `faces` is predicted, in 96-px crops."""
     points = keypoint_sets()[keypoints][1](pictures[NOTHING].points)
     true = points[-HELD_OUT:].astype(np.float32)
     mean = np.broadcast_to(points[:faces].mean(axis=0), true.shape).astype(np.float32)

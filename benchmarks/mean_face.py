@@ -3,7 +3,7 @@
     python -m benchmarks.mean_face FOLDER...
 
 FOLDER holds `.pts` files of 68 keypoints beside their pictures. The fit alternates: each face's pose given the mean
-face, then the mean face given all poses, left and right alike. Points far from their fit count less. It prints
+face, then the symmetric mean face given all poses. Points far from their fit count less. It prints
 MEAN_FACE, in mm: the pupils PUPILS_MM apart, the median photo at pitch 0, the tip of the nose at the origin.
 """
 
@@ -27,12 +27,12 @@ MIRROR = list(FACE15.mirror or ())
 FLIP = np.diag([-1.0, 1.0, 1.0])
 
 
-def mean_face(seen: Float64) -> dict[str, Point]:
+def mean_face(points: Float64) -> dict[str, Point]:
     """Returns the points of the mean face by name, for the 15 keypoints of N faces, (N, 15, 2) in px."""
-    shape = first_guess(seen)
+    shape = first_guess(points)
     for _ in range(ROUNDS):
-        pose = fit(shape, seen)
-        positions = (seen - pose.shift[:, None]) / pose.scale[:, None, None]
+        pose = fit(shape, points)
+        positions = (points - pose.shift[:, None]) / pose.scale[:, None, None]
         errors = positions - ((shape - shape.mean(axis=0)) @ pose.rotation.swapaxes(1, 2))[..., :2]
         counts = 1 / (1 + (errors**2).sum(axis=2) / TYPICAL_ERROR_MM**2)
         projections = pose.rotation[:, :2]
@@ -41,16 +41,16 @@ def mean_face(seen: Float64) -> dict[str, Point]:
         normal, right = normal + FLIP @ normal[MIRROR] @ FLIP, right + right[MIRROR] @ FLIP
         shape = np.linalg.solve(normal, right[..., None])[..., 0]
         shape *= PUPILS_MM / np.linalg.norm(shape[0] - shape[1])
-    pitch = float(np.median(angles(fit(shape, seen).rotation)[:, 1]))
+    pitch = float(np.median(angles(fit(shape, points).rotation)[:, 1]))
     shape = shape @ rotations(np.array([[0, pitch, 0]]))[0].T
     shape = (shape - shape[FACE15.index("nose_tip")]).round(1) + 0.0  # no minus zero
     return {name: (x, y, z) for name, (x, y, z) in zip(FACE15.names, shape.tolist(), strict=True)}
 
 
-def first_guess(seen: Float64) -> Float64:
+def first_guess(points: Float64) -> Float64:
     """Returns the mean of the faces, leveled and symmetric, on the front of an ellipsoid: (15, 3) in mm."""
-    left, right = seen[:, 0] @ np.array([1, 1j]), seen[:, 1] @ np.array([1, 1j])
-    leveled = ((seen @ np.array([1, 1j])) - ((left + right) / 2)[:, None]) / (left - right)[:, None] * PUPILS_MM
+    left, right = points[:, 0] @ np.array([1, 1j]), points[:, 1] @ np.array([1, 1j])
+    leveled = ((points @ np.array([1, 1j])) - ((left + right) / 2)[:, None]) / (left - right)[:, None] * PUPILS_MM
     mean = np.median(leveled.real, axis=0) + 1j * np.median(leveled.imag, axis=0)
     mean = (mean - mean[MIRROR].conj()) / 2
     half_width, half_depth, nose = HEAD_MM
@@ -60,7 +60,7 @@ def first_guess(seen: Float64) -> Float64:
 
 
 def keypoints_of(folder: Path) -> Float32:
-    """Returns the keypoints of a folder's faces, (N, 68, 2); raises InputError if there are none of 68."""
+    """Returns the keypoints of a folder's faces, (N, 68, 2); raises InputError if they do not have 68."""
     faces = pts.read(folder)
     if faces.keypoint_set != FACE68:
         raise InputError(f"{folder}: has the keypoint set {faces.keypoint_set.name}, expected {FACE68.name}")
@@ -71,11 +71,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = stage_parser("benchmarks.mean_face", __doc__)
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="`.pts` files beside their pictures")
     options = parser.parse_args(arguments)
-    seen = np.asarray(as_face15(np.concatenate([keypoints_of(folder) for folder in options.folders])), np.float64)
-    seen = seen[np.isfinite(seen).all(axis=(1, 2))]
-    print(f"# {len(seen):,} faces")
-    for name, point in mean_face(seen).items():
-        print(f'    "{name}": {point},')
+    points = np.asarray(as_face15(np.concatenate([keypoints_of(folder) for folder in options.folders])), np.float64)
+    points = points[np.isfinite(points).all(axis=(1, 2))]
+    print(f"# {len(points):,} faces")
+    for name, mean_point in mean_face(points).items():
+        print(f'    "{name}": {mean_point},')
 
 
 if __name__ == "__main__":

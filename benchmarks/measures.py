@@ -75,7 +75,7 @@ def predict(predictor: Predictor, pictures: Sequence[UInt8]) -> list[Float64]:
 
 
 def measured_poses(all_measures: Sequence[Measures]) -> Float64:
-    """Returns yaw, pitch and roll, float64 (N, 3) in degrees; NaN where the keypoint set has none."""
+    """Returns yaw, pitch and roll, float64 (N, 3) in degrees; NaN if the keypoint set has none."""
     return np.array([one[:3] for one in all_measures], np.float64)
 
 

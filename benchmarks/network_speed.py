@@ -5,7 +5,7 @@
 Models and the other programs (if installed) run in turns, so that other work on the machine slows all of them equally.
 The time is CPU time. The table has medians: ms for one picture; this time as a multiple of the first model's and of
 each other program's; ms per picture in a batch of 64, and as a multiple of the first model's; and the rate (pictures
-per second) of such batches as a multiple of the rate one by one. For example, `model.onnx model_int8.onnx` shows the
+per second) of these batches as a multiple of the rate one by one. For example, `model.onnx model_int8.onnx` shows the
 gain of 8-bit integers. A file with our metadata is timed twice: the network alone, and `facial_keypoints.Predictor`
 with its checks. For the other programs, one call of the predictor or network is timed, on another face each time, with
 its box and picture prepared.

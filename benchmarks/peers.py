@@ -100,7 +100,7 @@ def trained_peer(dlib: Any, data: EvaluationData, val: Split, folder: Path) -> P
     hand = points.astype(np.float32)
     return Peer(
         {"dlib_trained": hand, "dlib_trained_calibrated": calibrated(fits, points, test.label_sources, hand)},
-        dlib68.next_face(predictor, spread_out(test, TIMED_FACES).images, dlib_trained.whole(test.images)),
+        dlib68.next_face(predictor, spread_out(test, TIMED_FACES).images, dlib_trained.whole_box(test.images)),
         [
             f"trained on the {faces:,} complete faces of {len(train):,} in {seconds / 60:.1f} minutes; "
             f"{file.name} has {size / 1e6:.1f} MB",
@@ -187,7 +187,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 metrics[name][file] = {"mae_px": mae, "rmse_px": rmse}
                 print(f"{file}: MAE {mae:.3f} px, RMSE {rmse:.3f} px on {2 * test.labelled.sum():,} real coordinates")
         seconds = in_turns(singles_and_batches(models, calls), TURNS)
-        metrics["processor_ms"] = {name: 1e3 * taken for (name, batch), taken in seconds.items() if batch == 1}
+        metrics["processor_ms"] = {name: 1e3 * elapsed for (name, batch), elapsed in seconds.items() if batch == 1}
         parameters = {"data": str(options.data), "peers": chosen, "models": [str(path) for path in options.model]}
         write_manifest(folder, STAGE, parameters, {"data": data.hash}, metrics, started)
     print(table(list(models), chosen, seconds))

@@ -53,7 +53,7 @@ from facial_keypoints.pictures import read_picture, write_picture
 from facial_keypoints.predictor import BATCH, Predictor
 from models.saved import load_model
 
-SAME_FACE_ERROR = 0.3  # of the distance between the eyes: a face with a larger mean error is another face
+SAME_FACE_ERROR = 0.3  # of the distance between the eyes; a face with a larger mean error is another face
 PERCENTILES = (0, 50, 95, 100)
 GRAY = (127, 127, 127)
 MS = 1e3
@@ -165,8 +165,8 @@ def values_of_constants(photos: Sequence[Photo], typical_uncertainty: float) -> 
     texts = [f"eyes in the box: center ({x:.3f}, {y:.3f}), distance {apart:.3f}"]
     for kind, name in enumerate(("labelled", "other", "false", "dropped")):
         if values := [value for photo in photos for value in photo.uncertainties[kind]]:
-            at = ", ".join(f"{value:.2f}" for value in np.percentile(values, PERCENTILES) / typical_uncertainty)
-            texts.append(f"uncertainty of {name} faces (smallest, median, 95 %, largest): {at}")
+            figures = ", ".join(f"{value:.2f}" for value in np.percentile(values, PERCENTILES) / typical_uncertainty)
+            texts.append(f"uncertainty of {name} faces (smallest, median, 95 %, largest): {figures}")
     return "; ".join(texts)
 
 
@@ -261,7 +261,7 @@ def speed_report(options: argparse.Namespace) -> None:
 
 
 def add_photo_options(p: argparse.ArgumentParser, *, required: bool) -> None:
-    """Adds FOLDER, `--detector` and `--model`; `required`: folders and one detector must be given."""
+    """Adds FOLDER, `--detector` and `--model`; `required`: whether folders and one detector are required."""
     text = "photos with 68 labelled keypoints of one face each"
     p.add_argument("folders", nargs="+" if required else "*", type=Path, metavar="FOLDER", help=text)
     if required:

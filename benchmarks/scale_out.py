@@ -60,7 +60,7 @@ class Sample(NamedTuple):
 
 
 def stub_scorer() -> type:
-    """Returns a `Scorer` whose network takes no time: it reads a picture and finds one face in it."""
+    """Returns a `Scorer` without a network: it reads a picture and returns one face for it."""
     from scale_out.scorer import Scorer
 
     class Stub(Scorer):
@@ -75,7 +75,7 @@ def job(arguments: list[str], stub: bool) -> None:
     """Runs the command in this process."""
     import scale_out.scorer
 
-    os.environ.setdefault("RAY_worker_niceness", "0")  # by default 15, which is slow beside other programs
+    os.environ.setdefault("RAY_worker_niceness", "0")  # by default 15, which is slow if other programs run
     with mock.patch.object(scale_out.scorer, "Scorer", stub_scorer() if stub else scale_out.scorer.Scorer):
         score.main(arguments)
 

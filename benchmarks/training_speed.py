@@ -74,8 +74,8 @@ def time_one(way: str, data: Path, faces: int) -> Result:
             count, timer = time_plain(network, small)
         else:
             count, timer = time_training(network, recipe, level, small, Path(folder) / "model")
-    seen = (EPOCHS - 1) * count
-    return {"faces_per_second": seen / timer.seconds, "peak_mb": peak_mb(), "growth": peak_mb() / timer.first_peak_mb}
+    total = (EPOCHS - 1) * count
+    return {"faces_per_second": total / timer.seconds, "peak_mb": peak_mb(), "growth": peak_mb() / timer.first_peak_mb}
 
 
 def clock() -> Any:

@@ -86,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         standard, standard_curves = next(iter(by_normalizer.items()))
         save(draw_comparison(table, standard_curves, standard), folder / "comparison.png")
         best_first = table[table["labels"] == "labelled"]["name"]
-        ordered = {each: [of[name] for name in best_first] for each, of in by_normalizer.items()}
+        ordered = {each: [by_name[name] for name in best_first] for each, by_name in by_normalizer.items()}
         save(draw_cumulative_error(ordered), folder / "cumulative_error.png")
         inputs |= {f"evaluation/{name}": file_hash(options.evaluations / name / MANIFEST) for name in evaluated}
         parameters: dict[str, str | None] = {"data": str(options.data), "evaluations": str(options.evaluations)}
@@ -99,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def choose_base(options: argparse.Namespace, entries: Sequence[Entry]) -> str:
-    """Returns the name of the model that others are compared to; raises InputError if --reference names none."""
+    """Returns the name of the model to which others are compared; raises InputError if --reference names none."""
     names = sorted(entry.name for entry in entries)
     if options.reference and options.reference not in names:
         raise InputError(

@@ -39,8 +39,8 @@ def nose_offset(test: Split, keypoint_set: KeypointSet) -> Float64:
     points = [list(keypoint_set.role(name)) for name in ROLES]
     if not all(points):
         return np.full(len(test), np.nan)
-    left, right, nose = (test.keypoints[:, of].mean(axis=1).astype(np.float64) for of in points)
+    left, right, nose = (test.keypoints[:, role].mean(axis=1).astype(np.float64) for role in points)
     across = left - right
-    usable = test.labelled[:, [k for of in points for k in of]].all(axis=1) & across.any(axis=1)
+    usable = test.labelled[:, [k for role in points for k in role]].all(axis=1) & across.any(axis=1)
     offset = ((nose - (left + right) / 2) * across).sum(axis=1) / np.maximum((across**2).sum(axis=1), 1e-12)
     return np.where(usable, offset, np.nan)

@@ -21,7 +21,7 @@ class EvaluationData:
     """A data folder to evaluate on.
 
     Attributes:
-        train: may be empty (`--split all-test`).
+        train: can be empty (`--split all-test`).
         test: at least one face.
         keypoint_set: of the data folder.
         hash: of all arrays of the folder (`data_prep.arrays.data_hash`).

@@ -1,7 +1,7 @@
 """Metrics of predicted keypoints.
 
 Each metric is a ratio of two sums over faces (for RMSE, its root), kept as two sums per face, so pooling faces is one
-sum and resampling them is one matrix product. The last axis of such arrays is numerator, denominator.
+sum and resampling them is one matrix product. The last axis of these arrays is numerator, denominator.
 N faces, K keypoints, F metrics.
 """
 

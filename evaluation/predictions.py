@@ -47,7 +47,7 @@ def read_predictions(path: Path, rows: Int64, keypoint_set: KeypointSet) -> Keyp
     """Returns the predictions of a file for the test faces, in the order of `rows`.
 
     The file has the 2K columns of the keypoint set, and all or none of the K columns of expected errors, in any order.
-    With a `row` column its lines may be in any order; without one they must be in the order of the test rows.
+    With a `row` column its lines can be in any order; without one they must be in the order of the test rows.
 
     Args:
         rows: int64 (N,), the test rows.

@@ -145,7 +145,7 @@ def write_on_pictures(folder: Path, name: str, keypoints: Keypoints, data: Evalu
 
 
 def summary(name: str, labelled: Any, nme: pd.DataFrame, faces: int, groups: int) -> str:
-    """Returns the metrics of the `labelled` rows of `accuracy.csv` and `nme.csv` as a few lines of text."""
+    """Returns the metrics of the `labelled` rows of `accuracy.csv` and `nme.csv` as lines of text."""
     auc, failed = with_interval(labelled, "auc", 3), with_interval(labelled, "failure_rate_pct", 1)
     return "\n".join(
         [

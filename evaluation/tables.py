@@ -77,8 +77,8 @@ def nme_table(predicted: Float32, test: Split, keypoint_set: KeypointSet, weight
             return nme_sums(predicted, test.keypoints, scored, normalizer)
 
         for labels, scored, values in _by_labels(sums, NME_METRICS, test, weights):
-            known = np.isfinite(spans(test.keypoints, scored, normalizer))
-            counts = {"faces": int(known.sum()), "faces_left_out": int((scored.any(axis=1) & ~known).sum())}
+            has_nme = np.isfinite(spans(test.keypoints, scored, normalizer))
+            counts = {"faces": int(has_nme.sum()), "faces_left_out": int((scored.any(axis=1) & ~has_nme).sum())}
             cells = _cells(NME_METRICS, values)
             rows.append({"normalizer": normalizer.name, "labels": labels, **counts, **cells})
     return pd.DataFrame(rows)
@@ -123,7 +123,7 @@ def _point_table(
         def sums(scored: Bool, kept: list[int] = kept, positions: list[list[int]] = positions) -> Float64:
             points = predicted[:, kept], test.keypoints[:, kept], scored[:, kept]
             distances = [spans(test.keypoints, scored, each) for each in keypoint_set.normalizers]
-            both = np.concatenate([keypoint_sums(*points), *(point_nme_sums(*points, of) for of in distances)], axis=2)
+            both = np.concatenate([keypoint_sums(*points), *(point_nme_sums(*points, d) for d in distances)], axis=2)
             return np.stack([both[:, keypoints].sum(1) for keypoints in positions], axis=1)
 
         for labels, scored, values in _by_labels(sums, metrics, test, weights):
@@ -142,7 +142,7 @@ def subset_tables(predictions: Mapping[str, Float32], data: EvaluationData) -> d
         predictions: of each model or baseline, by name: float32 (N, K, 2) in px.
     """
     subsets = {"by_origin": data.subsets(), "by_condition": conditions(data.test, data.keypoint_set)}
-    return {name: _table_of_subsets(predictions, data, some) for name, some in subsets.items()}
+    return {name: _table_of_subsets(predictions, data, faces_by_kind) for name, faces_by_kind in subsets.items()}
 
 
 def _table_of_subsets(

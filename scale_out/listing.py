@@ -75,7 +75,7 @@ def find_pictures(source: str, out: Path) -> Listing:
 
     Args:
         source: a folder, a wildcard, a picture, a Parquet file or a text file of paths; local, or an fsspec address.
-        out: the folder to write, which must not lie in INPUT.
+        out: the folder to write, which must not be in INPUT.
 
     Raises:
         InputError: nothing matches, INPUT cannot be read, or Parquet files have no rows or no column of pictures.
@@ -223,22 +223,22 @@ def rows_of(part: Part) -> Iterator[Row]:
     with fsspec.open(part.address, "rb") as file:
         parquet = pq.ParquetFile(file, buffer_size=BUFFER_BYTES)
         columns = [name for name in COLUMNS if name in parquet.schema_arrow.names]
-        at = 0  # the first row of a group
+        row = 0  # the first row of a group
         for group in range(parquet.num_row_groups):
             rows = parquet.metadata.row_group(group).num_rows
-            if at < part.stop and at + rows > part.start:
-                yield from _rows_of_group(parquet, group, at, columns, part)
-            at += rows
+            if row < part.stop and row + rows > part.start:
+                yield from _rows_of_group(parquet, group, row, columns, part)
+            row += rows
 
 
-def _rows_of_group(parquet: pq.ParquetFile, group: int, at: int, columns: list[str], part: Part) -> Iterator[Row]:
+def _rows_of_group(parquet: pq.ParquetFile, group: int, row: int, columns: list[str], part: Part) -> Iterator[Row]:
     for batch in parquet.iter_batches(ROWS_AT_ONCE, row_groups=[group], columns=columns):
-        first, last = max(part.start - at, 0), min(part.stop - at, batch.num_rows)
+        first, last = max(part.start - row, 0), min(part.stop - row, batch.num_rows)
         if first < last:
-            for number, values in enumerate(batch.slice(first, last - first).to_pylist(), at + first):
+            for number, values in enumerate(batch.slice(first, last - first).to_pylist(), row + first):
                 yield _row(values, f"{posixpath.basename(part.address)}:{number}")
-        at += batch.num_rows
-        if at >= part.stop:
+        row += batch.num_rows
+        if row >= part.stop:
             return
 
 

@@ -227,7 +227,7 @@ def run_parts(
 ) -> Iterator["Counts"]:
     """Yields the counts of parts as they are written, in any order.
 
-    A part whose process or machine dies is given to another one.
+    A part whose process or machine dies goes to another one.
 
     Args:
         parts: to score.

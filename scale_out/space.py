@@ -1,4 +1,4 @@
-"""The values that a sweep may try: ranges and lists for options of `training.train`."""
+"""The values that a sweep can try: ranges and lists for options of `training.train`."""
 
 import tomllib
 from collections.abc import Mapping
@@ -83,7 +83,7 @@ def check_space(space: Space, network: str, recipe: str | None, shared: Mapping[
 
     Args:
         space: to check.
-        network: as `training.train` takes it.
+        network: as in `training.train`.
         recipe: the name of the recipe that all trials start from; the network's own if None.
         shared: the values that all trials share.
         where: the beginning of the message.

@@ -114,12 +114,12 @@ def check_shared(shared: argparse.Namespace) -> None:
     """Raises InputError for options of `training.train` that trials cannot share."""
     for name in ("tensorboard", "seeds", "resume", "restart", "coordinator"):
         if getattr(shared, name):
-            again = " (the same command continues a sweep)" if name == "resume" else ""
-            raise InputError(f"--{name}: is not an option of a sweep{again}; leave it out")
+            hint = " (the same command continues a sweep)" if name == "resume" else ""
+            raise InputError(f"--{name}: is not an option of a sweep{hint}; leave it out")
 
 
 def recipe_values(recipe: Recipe, space: Space) -> dict[str, Any] | None:
-    """Returns the recipe's own values, which the first trial tries; None if the space does not hold them all."""
+    """Returns the recipe's own values, which the first trial tries; None if one is not in the space."""
     values = {name: getattr(recipe, name, None) for name in space}
     return values if all(value in space[name] for name, value in values.items()) else None
 

@@ -80,7 +80,7 @@ def _train(connection: Connection, arguments: dict[str, Any], out: Path) -> None
         outcome = Outcome({})
     except InputError as error:
         outcome = Outcome({}, str(error))
-    except (EOFError, ConnectionError):  # the parent was killed and left its folder behind
+    except (EOFError, ConnectionError):  # the parent was killed and left its folder
         shutil.rmtree(out.parent, ignore_errors=True)
         return
     connection.send(outcome)

@@ -52,7 +52,7 @@ class Canvas:
     """A drawing: colors and opacity of (H, W) pixels, SUPERSAMPLING per pixel of the PNG."""
 
     def __init__(self, left: float, top: float, right: float, bottom: float, width_px: int = 800) -> None:
-        """Starts a transparent drawing of a part of the face's plane."""
+        """Starts a transparent drawing of a region of the face's plane."""
         self.scale = width_px / (right - left)  # px of the PNG per eye distance
         self.origin = np.array([left, top])
         height = round((bottom - top) * self.scale)
@@ -397,11 +397,11 @@ def draw_cat_ears() -> None:
     rng = np.random.default_rng(3)
     for side in (1, -1):
 
-        def at(points: Sequence[tuple[float, float]], side: int = side) -> list[tuple[float, float]]:
+        def move(points: Sequence[tuple[float, float]], side: int = side) -> list[tuple[float, float]]:
             return [((x - 0.08) * side, y - 0.28) for x, y in points]
 
         outer = smooth(
-            at(
+            move(
                 [
                     (0.4, -1.13),
                     (0.62, -1.55),
@@ -416,7 +416,7 @@ def draw_cat_ears() -> None:
             )
         )
         inner = smooth(
-            at([(0.63, -1.1), (0.78, -1.42), (1.0, -1.7), (1.06, -1.68), (1.11, -1.35), (1.08, -0.98), (0.86, -0.96)])
+            move([(0.63, -1.1), (0.78, -1.42), (1.0, -1.7), (1.06, -1.68), (1.11, -1.35), (1.08, -0.98), (0.86, -0.96)])
         )
         ear, pink = c.fill(outer), c.fill(inner)
         fade = np.clip((-1.08 - c.y) / 0.28, 0, 1) + 0 * c.x  # fades into the hair below
@@ -428,7 +428,7 @@ def draw_cat_ears() -> None:
             x, y = rng.uniform(0.5, 1.2), -0.84 - rng.uniform(0, 0.14)
             height = rng.uniform(0.18, 0.5) * (1.0 if x < 0.8 or x > 1.05 else 0.7)
             end = (x + (0.98 - x) * 0.45 + rng.normal(0, 0.04), y - height)
-            path = smooth(at([(x, y), ((x + end[0]) / 2 - 0.03, (y + end[1]) / 2), end]), closed=False)
+            path = smooth(move([(x, y), ((x + end[0]) / 2 - 0.03, (y + end[1]) / 2), end]), closed=False)
             width = np.linspace(0.022, 0.001, len(path))
             shade = int(rng.uniform(190, 250)) if 0.62 < x < 1.1 else int(rng.uniform(70, 125))
             _hair(c, path, width, (shade, shade - 6, shade - 8), 0.6)

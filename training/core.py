@@ -59,8 +59,8 @@ class TrainingConfig:
     """Everything that determines the result of a run.
 
     Attributes:
-        network: the NAME of a network in `models`, a FILE.py with `build(input_shape, keypoints, ...)`, or such a
-            function.
+        network: the NAME of a network in `models`, a FILE.py with `build(input_shape, keypoints, ...)`, or the
+            function itself.
         recipe: how to train it (`training.recipes.resolve`).
         data: the data folder.
         extra_data: a second data folder; all its faces are added to the training faces.
@@ -128,7 +128,7 @@ def train(
 ) -> keras.Model:
     """Trains a network, writes its model folder and returns the saved model: best or last epoch, float32, calibrated.
 
-    The state of the unfinished run is kept in a folder beside `out`. A run that was killed at any moment and resumed
+    The state of the unfinished run is kept in a folder next to `out`. A run that was killed at any moment and resumed
     gives the same model, bit for bit, as an uninterrupted run. Over several processes (`training.distribution`), all
     call this function with the same arguments; process 0 writes.
 
@@ -149,7 +149,7 @@ def train(
     path = out.with_name(out.name + ".unfinished") / checkpoint.STATE_FILE
     with contextlib.ExitStack() as lock:
         with distribution.agreed() as facts:
-            code = config.code()  # hashed now, because files may change during a run of hours
+            code = config.code()  # hashed now, because files can change during a run of hours
             if first:
                 check_out(out, TRAIN, config.files())
             data = load_data(config.data, config.extra_data, config.recipe.labels)

@@ -17,7 +17,7 @@ from training.recipes import Recipe
 
 OPTION = "--cache-frozen"
 COMPARED_FACES = 2  # the fewest on which batch normalization in training differs from inference
-TOLERANCE = 1e-3  # relative; a GPU may sum up in another order
+TOLERANCE = 1e-3  # relative; a GPU can add in another order
 
 
 def split(model: keras.Model, recipe: Recipe, images: UInt8) -> tuple[keras.Model, keras.Model]:
@@ -35,9 +35,9 @@ def split(model: keras.Model, recipe: Recipe, images: UInt8) -> tuple[keras.Mode
         InputError: the features of a face change with each epoch, the network has no such layers, or training uses
             several devices.
     """
-    for option, value, off in (("--augment", recipe.augment, "none"), ("--crop-px", recipe.crop_px, 0)):
-        if value != off:
-            raise InputError(f"{OPTION}: {option} {value} changes the images in every epoch; use {option} {off}")
+    for option, value, neutral in (("--augment", recipe.augment, "none"), ("--crop-px", recipe.crop_px, 0)):
+        if value != neutral:
+            raise InputError(f"{OPTION}: {option} {value} changes the images in every epoch; use {option} {neutral}")
     if distribution.shard().all_devices > 1:
         raise InputError(f"{OPTION}: trains on one device of one process only; omit it")
     for tensor in reversed(list(tensors(model))):
@@ -74,7 +74,7 @@ def is_constant(frozen: keras.Model, images: UInt8) -> bool:
 
 
 def with_features(data: TrainingData, frozen: keras.Model, batch_size: int, folder: Path) -> TrainingData:
-    """Returns the data with the features of frozen layers in place of the images, and prints their size.
+    """Returns the data with the features of frozen layers instead of the images, and prints their size.
 
     Args:
         data: of the training run.
@@ -90,7 +90,7 @@ def with_features(data: TrainingData, frozen: keras.Model, batch_size: int, fold
         flush=True,
     )
     splits = (data.train, data.val)
-    train, val = (part._replace(images=features(frozen, part.images, batch_size, folder)) for part in splits)
+    train, val = (targets._replace(images=features(frozen, targets.images, batch_size, folder)) for targets in splits)
     return replace(data, train=train, val=val)
 
 

@@ -58,7 +58,7 @@ def quantize(path: Path, images: UInt8, out: Path) -> None:
     images = images[evenly_spread(len(images), CALIBRATION_FACES)]
     with tempfile.TemporaryDirectory() as folder:
         prepared = Path(folder) / "prepared.onnx"
-        quant_pre_process(path, prepared, skip_symbolic_shape=True)  # shapes are known; it needs a further package
+        quant_pre_process(path, prepared, skip_symbolic_shape=True)  # shapes are known, and it needs another package
         model = onnx.load(prepared)
         graph = model.graph
         merge_pools_into_convolutions(graph)

@@ -58,7 +58,7 @@ def masked_loss(name: str) -> keras.losses.Loss:
 
     Called with sample weights (N, K), 1 where a keypoint counts and 0 elsewhere, it divides by their sum, so that the
     loss of a batch does not depend on how many labels it has. Without weights it is the plain mean. The true
-    coordinates must be finite everywhere, also where there is no label.
+    coordinates must be finite everywhere, even without a label.
     """
     return LOSSES[name](reduction="mean_with_sample_weight", name=name)
 

@@ -40,11 +40,11 @@ class Recipe:
         loss: `mse` (px^2), `mae` (L1, px), `huber` (smooth L1, px; quadratic below 1 px), `wing` or `laplace` (see
             `training.losses`).
         labels: `masked`: only real labels count. `imputed`: imputed labels count as well. `by_source`: only real labels
-            count, and each label source has output points of its own where it labels other positions.
+            count, and each label source has its own output points where it labels other positions.
         augment: a level of `training.augment`.
         crop_px: side of the square that the network sees, a random crop in training and the center crop otherwise;
             images that are no larger are not cropped; 0: never crop. For networks whose `build` takes `crop_px`.
-        faces_per_group: largest number of faces of one group (a person, or a photo) in an epoch, sampled anew for each
+        faces_per_group: largest number of faces of one group (a person, or a photo) in an epoch, sampled again for each
             epoch; 0: all. For frames of a video, which are very similar.
         weight_decay: decoupled weight decay (Loshchilov & Hutter 2019) of convolutions and dense layers.
         warmup_epochs: epochs in which the learning rate rises from 0; at most half of all epochs.

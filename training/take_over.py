@@ -139,11 +139,11 @@ def move(
     if not all(slot.fits(counts) for slot in slots):
         return depending
     ours, theirs = ([pair[side] for pair in pairs] for side in (0, 1))
-    before, wanted = target.get_weights(), predicted[:, theirs]
+    before, expected = target.get_weights(), predicted[:, theirs]
     for layout in LAYOUTS:
         for slot in slots:
             slot.move((ours, theirs), counts, layout)
-        if np.allclose(predictions(target, images)[:, ours], wanted, rtol=0, atol=MAX_DIFFERENCE_PX):
+        if np.allclose(predictions(target, images)[:, ours], expected, rtol=0, atol=MAX_DIFFERENCE_PX):
             return []
         target.set_weights(before)
     return depending
@@ -174,7 +174,7 @@ class Slot(NamedTuple):
         return remainders[0] == remainders[1] and all(size >= 0 for remainder in remainders[0] for size in remainder)
 
     def move(self, points: tuple[list[int], list[int]], counts: tuple[int, int], layout: Layout) -> None:
-        """Gives our layers the weights of theirs, for some output points and for what belongs to none."""
+        """Gives our layers the weights of theirs that belong to some output points or to none."""
         arrays = []
         for our_array, their_array, steps in zip(stacked(self.ours), stacked(self.theirs), self.steps, strict=True):
             to, origin = (
@@ -267,13 +267,13 @@ def layers_of(network: keras.Model) -> dict[Key, Any]:
     a name loses its number, and layers of one name are counted from 0 in each network.
     """
     layers: dict[Key, Any] = {}
-    seen: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for layer in _inner(network):
         name, number = re.fullmatch(r"(.+?)(_\d+)?", layer.name).groups()  # type: ignore[union-attr]
         if name.replace("_", "") != type(layer).__name__.replace("_", "").lower():
             name += number or ""
-        layers[name, seen[name]] = layer
-        seen[name] += 1
+        layers[name, counts[name]] = layer
+        counts[name] += 1
     return layers
 
 

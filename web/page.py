@@ -17,7 +17,7 @@ from web.streaming import Stream, follow
 TITLE = "Facial keypoints"
 PANE_PX = 360  # height of a picture; smaller on a phone
 CAMERAS_AT_ONCE = 8  # a camera whose tab was closed counts until its time limit
-WAITING = 32  # requests; further ones are refused
+WAITING = 32  # requests in the queue; more are refused
 CAMERA_S = 300  # then the next one in the queue starts
 FRAME_EVERY_S = 0.05
 CAMERA_SIZE = {"video": {"width": {"ideal": 640}, "height": {"ideal": 480}, "facingMode": "user"}}

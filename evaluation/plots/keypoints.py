@@ -95,8 +95,8 @@ def _draw_circles(axes: Any, errors: Float64, test: Split) -> None:
             if not are_many(len(errors)):
                 beside, above = np.abs(means[:, 0] - x) < near[0], (means[:, 1] < y) & (means[:, 1] > y - near[1])
                 side, va = (1, "top") if (beside & above).any() else (-1, "bottom")
-                text, at = f"{error:.1f}", y + side * (error + 0.6)
-                axes.text(x, at, text, color="white", fontsize=8, ha="center", va=va, bbox=outline)
+                text, text_y = f"{error:.1f}", y + side * (error + 0.6)
+                axes.text(x, text_y, text, color="white", fontsize=8, ha="center", va=va, bbox=outline)
 
 
 def draw_error_by_source(

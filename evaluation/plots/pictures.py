@@ -45,7 +45,7 @@ def draw_on_pictures(
 
     Args:
         pictures: of all the faces, in order, each uint8 (H, W, 3).
-        faces: for each row, int64 (n,), as `worst_median_best` gives them.
+        faces: for each row, int64 (n,), from `worst_median_best`.
         predicted: float32 (N, K, 2) in px of the pictures.
         test: its keypoints in px of the pictures.
         side_by_side: each face twice, with the labels on the left and the prediction on the right.
