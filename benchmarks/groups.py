@@ -108,12 +108,12 @@ def _scene(placed: Sequence[tuple[int, int, Scene]]) -> Scene:
 def measure(scene: Scene, faces: Sequence[Face]) -> tuple[list[float], int]:
     """Returns the errors in percent of the labelled faces that were found, and the number of false faces."""
     points = np.array([[face.role(name) for name in FACE15.names] for face in faces]).reshape(-1, len(FACE15), 2)
-    apart = eye_distances(scene.labelled)
-    distances = np.linalg.norm(points[:, None] - scene.labelled, axis=-1) / apart[:, None]  # (faces, labelled, 15)
+    spans = eye_distances(scene.labelled)
+    distances = np.linalg.norm(points[:, None] - scene.labelled, axis=-1) / spans[:, None]  # (faces, labelled, 15)
     best = [min(of_face, key=np.mean) for of_face in np.moveaxis(distances, 1, 0)] if len(faces) else []
     errors = [100 * float(of_face[SCORED].mean()) for of_face in best if of_face.mean() < SAME_FACE_ERROR]
-    known = np.concatenate([scene.labelled.mean(axis=1), scene.detected])
-    offsets = np.linalg.norm(points.mean(axis=1)[:, None] - known, axis=-1).min(axis=1)
+    known_centers = np.concatenate([scene.labelled.mean(axis=1), scene.detected])
+    offsets = np.linalg.norm(points.mean(axis=1)[:, None] - known_centers, axis=-1).min(axis=1)
     return errors, int((offsets > [face.box[2] / 2 for face in faces]).sum())
 
 

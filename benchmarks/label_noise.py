@@ -85,8 +85,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     usual = scored & (outlyingness(with_nan(test), test.label_sources) < OUTLIER)[:, None]
     outliers = len(usual) - int(usual.any(axis=1).sum())
     for name, coordinates in zip(names, predicted, strict=True):
-        of_all, of_usual = (mae_rmse(coordinates, test.keypoints, mask)[1] for mask in (scored, usual))
-        print(f"{name}: RMSE {of_all:.3f} px, {of_usual:.3f} px without {outliers} outliers")
+        rmse_all, rmse_usual = (mae_rmse(coordinates, test.keypoints, mask)[1] for mask in (scored, usual))
+        print(f"{name}: RMSE {rmse_all:.3f} px, {rmse_usual:.3f} px without {outliers} outliers")
 
 
 if __name__ == "__main__":

@@ -100,13 +100,13 @@ def measure(
     spec = predictor.spec
     truth = as_face15(keypoints) if spec.keypoint_set == FACE15 else keypoints
     left, right = crops.eye_centers(truth, spec.keypoint_set)
-    apart = float(np.linalg.norm(left - right))
+    eye_span = float(np.linalg.norm(left - right))
     started = time.process_time()
     faces = predictor.predict(picture, detector=detector)
     seconds = time.process_time() - started
 
     def error(face: Face) -> float:
-        return float(np.linalg.norm(face.keypoints - truth, axis=1).mean()) / apart
+        return float(np.linalg.norm(face.keypoints - truth, axis=1).mean()) / eye_span
 
     limit = MAX_UNCERTAINTY * predictor.typical_uncertainty
     boxes = detector(picture)
@@ -121,7 +121,7 @@ def measure(
     (true,) = predictor.predict_at(picture, crops.crop_of(truth[None], spec), passes=1)
     uncertainties = ([uncertainty(labelled)], [uncertainty(other) for other in others], false, dropped)
     return Photo(
-        100 * error(labelled), 100 * error(true), uncertainties, eyes_in(boxes, (left + right) / 2, apart), seconds
+        100 * error(labelled), 100 * error(true), uncertainties, eyes_in(boxes, (left + right) / 2, eye_span), seconds
     )
 
 
@@ -131,9 +131,9 @@ def near(one: Face, other: Face) -> bool:
     return float(np.linalg.norm(middles[0] - middles[1])) < max(one.box[2], other.box[2]) / 2
 
 
-def eyes_in(boxes: Boxes, middle: Float64, apart: float) -> Float64 | None:
+def eyes_in(boxes: Boxes, middle: Float64, eye_span: float) -> Float64 | None:
     """Returns the position of the point between the eyes and the eye distance in the box with the best score."""
-    positions = np.column_stack([(middle - boxes.xywh[:, :2]) / boxes.xywh[:, 2:], apart / boxes.xywh[:, 2]])
+    positions = np.column_stack([(middle - boxes.xywh[:, :2]) / boxes.xywh[:, 2:], eye_span / boxes.xywh[:, 2]])
     around = (np.abs(positions - (0.5, 0.4, 0.4)) < (0.3, 0.3, 0.3)).all(axis=1)
     return positions[around][np.argmax(boxes.scores[around])] if around.any() else None
 
@@ -161,8 +161,8 @@ def row_of(photos: Sequence[Photo]) -> list[str]:
 def values_of_constants(photos: Sequence[Photo], typical_uncertainty: float) -> str:
     """Returns the values from which constants are chosen, as text; uncertainties in multiples of the typical one."""
     eyes = [photo.eyes for photo in photos if photo.eyes is not None]
-    x, y, apart = np.median(eyes, axis=0)
-    texts = [f"eyes in the box: center ({x:.3f}, {y:.3f}), distance {apart:.3f}"]
+    x, y, distance = np.median(eyes, axis=0)
+    texts = [f"eyes in the box: center ({x:.3f}, {y:.3f}), distance {distance:.3f}"]
     for kind, name in enumerate(("labelled", "other", "false", "dropped")):
         if values := [value for photo in photos for value in photo.uncertainties[kind]]:
             figures = ", ".join(f"{value:.2f}" for value in np.percentile(values, PERCENTILES) / typical_uncertainty)

@@ -47,11 +47,11 @@ class EvaluationData:
             s: "unknown" if s == UNKNOWN_LABEL_SOURCE else self.keypoint_set.label_sources[s].name
             for s in np.unique(label_sources)
         }
-        found = [(LABEL_SOURCE, name, label_sources == label_source) for label_source, name in names.items()]
+        subsets = [(LABEL_SOURCE, name, label_sources == label_source) for label_source, name in names.items()]
         if self.origins:
             folders = self.origins.folders
-            found += [(ORIGIN, str(folder), folders == folder) for folder in np.unique(folders)]
-        return found
+            subsets += [(ORIGIN, str(folder), folders == folder) for folder in np.unique(folders)]
+        return subsets
 
 
 def people_in_both(data: EvaluationData) -> list[str]:

@@ -81,10 +81,10 @@ def start_from_trained(
         print(f"{trained.path}: {names} of {model.name} start untrained: their weights cannot be assigned to keypoints")
     else:
         lacks = f"{trained.path}: {'does not predict' if trained.spec else 'has no manifest, and does not name'}"
-        if known := [name for name, near in new.items() if near]:
-            print(f"{lacks} {listed(known)}; each starts from the nearest keypoint")
-        if unknown := [name for name, near in new.items() if not near]:
-            print(f"{lacks} {listed(unknown)}, which start untrained")
+        if from_nearest := [name for name, near in new.items() if near]:
+            print(f"{lacks} {listed(from_nearest)}; each starts from the nearest keypoint")
+        if untrained := [name for name, near in new.items() if not near]:
+            print(f"{lacks} {listed(untrained)}, which start untrained")
     calibration = calibration_of(trained.model) if predicts_error(model) else None
     if calibration is None:
         return model

@@ -89,10 +89,10 @@ def separate_label_sources(splits: Sequence[Split], keypoint_set: KeypointSet) -
     def has_labels(label_source: int, keypoint: int) -> bool:
         return any(bool(split.labelled[split.label_sources == label_source, keypoint].any()) for split in splits)
 
-    own = {
+    own_points = {
         number: label_source.own for number, label_source in enumerate(keypoint_set.label_sources) if label_source.own
     }
-    separate = (n for n, of in own.items() if all(has_labels(n, k) and has_labels(0, k) for k in of))
+    separate = (n for n, points in own_points.items() if all(has_labels(n, k) and has_labels(0, k) for k in points))
     return (0, *separate)
 
 

@@ -185,7 +185,7 @@ def option_of(name: str) -> str:
 
 
 def add_network_options(
-    p: argparse.ArgumentParser, parameters: Mapping[str, inspect.Parameter], taken: Iterable[str]
+    p: argparse.ArgumentParser, parameters: Mapping[str, inspect.Parameter], reserved: Iterable[str]
 ) -> list[str]:
     """Adds the arguments of a network's `build` as options and returns their names.
 
@@ -195,7 +195,7 @@ def add_network_options(
     group, added = p.add_argument_group("network", "arguments of its build"), []
     for name, parameter in parameters.items():
         kind = option_type(parameter)
-        if name not in taken and kind in OPTION_TYPES:
+        if name not in reserved and kind in OPTION_TYPES:
             arguments: dict[str, Any] = {"action": argparse.BooleanOptionalAction} if kind is bool else {"type": kind}
             default = parameter.default
             group.add_argument(option_of(name), default=argparse.SUPPRESS, help=f"(default: {default})", **arguments)
@@ -233,7 +233,7 @@ def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, dict[str
             p.exit()
         p.error(f"give a NETWORK: {', '.join(network_names())}, or a FILE.py")
     start_backend()
-    network_options = add_network_options(p, build_options(load_build(first_pass.network)), taken=vars(first_pass))
+    network_options = add_network_options(p, build_options(load_build(first_pass.network)), reserved=vars(first_pass))
     if first_pass.help:
         p.print_help()
         p.exit()

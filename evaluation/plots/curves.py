@@ -27,8 +27,8 @@ class Curve(NamedTuple):
 
 def cumulative_error(nme: Float64, limits_pct: Float64) -> Float64:
     """Returns the share in % of the faces whose NME (N,), if known, is at most each limit: float64 like the limits."""
-    known = np.sort(nme[np.isfinite(nme)])
-    return 100 * np.searchsorted(known, limits_pct, side="right") / known.size
+    values = np.sort(nme[np.isfinite(nme)])
+    return 100 * np.searchsorted(values, limits_pct, side="right") / values.size
 
 
 def draw_cumulative_error(curves: Mapping[str, Sequence[Curve]]) -> Figure:
