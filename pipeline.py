@@ -37,7 +37,7 @@ PREPARE_OPTIONS = (
     *("images", "keypoints", "category", "reviewed", "as", "size", "crop", "color"),
     *("split", "impute", "count", "seed", "skip_bad", "exif"),
 )
-QUICK_FACES, QUICK_EPOCHS = 2000, 8  # takes some minutes on two cores
+QUICK_FACES, QUICK_EPOCHS = 2000, 8  # take some minutes on two cores
 RESUME = ["--resume", "--restart"]  # continue an interrupted training, or start over if its settings have changed
 
 
@@ -50,10 +50,10 @@ class Step:
         stage: the stage that it runs.
         command: its module and arguments.
         inputs: returns the hashes of its inputs, as in its manifest; called just before the stage runs.
-        parameters: values that its manifest must have, because they do not follow from the command alone.
-        code: files of code that it loads by name.
-        adds: the file that it adds to a folder of another stage; it is up to date if that file is there.
-        always: run even if it is up to date.
+        parameters: values that its manifest must have and that do not follow from the command alone.
+        code: code files that it loads by name.
+        adds: the file that it adds to a folder of another stage; it is up to date if that file exists.
+        always: whether it runs even if it is up to date.
     """
 
     out: Path
@@ -115,7 +115,7 @@ def parser() -> argparse.ArgumentParser:
 def networks_for(recipe: str | None) -> tuple[str, ...]:
     """Returns the default networks of a recipe: the one of its name, else those of `NETWORKS` without their own recipe.
 
-    All of `NETWORKS` if no recipe is given.
+    Without a recipe: all of `NETWORKS`.
     """
     if recipe in network_names():
         return (recipe,)
@@ -126,7 +126,7 @@ def steps(options: argparse.Namespace) -> list[Step]:
     """Returns the stages in the order in which they run.
 
     Raises:
-        InputError: a network has no file, or two have one name.
+        InputError: a network has no file, or two share a name.
     """
     inputs = options.inputs or [SYNTHETIC]
     if options.quick:
@@ -177,11 +177,11 @@ def steps(options: argparse.Namespace) -> list[Step]:
 
 
 def flags(options: argparse.Namespace, *names: str) -> list[str]:
-    """Returns the given options as arguments for a command."""
-    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    """Returns the options of these names that are set, as arguments for a command."""
+    values = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     return [
         word
-        for name, value in given.items()
+        for name, value in values.items()
         for word in (["--" + name.replace("_", "-")] + ([] if value is True else [str(value)]))
     ]
 
@@ -192,7 +192,7 @@ def reason_to_run(step: Step) -> str | None:
         return "it is quick and prints the table"
     if not step.out.exists():
         return "nothing there yet"
-    if step.adds:  # training writes its folder anew, without this file
+    if step.adds:  # training replaces its folder, without this file
         return None if (step.out / step.adds).exists() else f"no {step.adds} yet"
     try:
         return what_changed(step, read_manifest(step.out, step.stage))
@@ -225,8 +225,8 @@ def run_stage(step: Step, number: str, force: bool) -> None:
         return
     unfinished = step.out.with_name(step.out.name + ".unfinished").exists()
     print(f"runs because: {'an earlier run was interrupted' if unfinished else reason}", flush=True)
-    again = (["--restart"] if force else RESUME) if unfinished else []
-    process = subprocess.Popen([sys.executable, "-m", *step.command, *again])
+    extra = (["--restart"] if force else RESUME) if unfinished else []
+    process = subprocess.Popen([sys.executable, "-m", *step.command, *extra])
     try:
         code = process.wait()
     except KeyboardInterrupt:  # the step gets the interrupt too, and cleans up

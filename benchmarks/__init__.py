@@ -1,1 +1,1 @@
-"""Measurements behind the results in `docs`; each is one command."""
+"""Measurements of the results in `docs`; each is one command."""

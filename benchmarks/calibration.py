@@ -11,12 +11,12 @@ from facial_keypoints.keypoint_set import FACE15, KeypointSet, as_face15
 
 FOLDS = 5
 ALPHAS = (0.1, 1.0, 10.0, 100.0, 1e3, 1e4)  # px^2; chosen by cross-validation over groups
-MAPPED = (0, 1)  # label sources that `as_face15` can convert 68 points to
+MAPPED = (0, 1)  # label sources to which `as_face15` can convert 68 points
 
 
 @dataclass(frozen=True)
 class LinearMap:
-    """The difference of a keypoint from its position by hand: `points.ravel() @ weights + offset`.
+    """The difference of a keypoint from its position mapped by hand: `points.ravel() @ weights + offset`.
 
     Attributes:
         weights: float64 (2P, 2).
@@ -32,7 +32,7 @@ class LinearMap:
 Fits = dict[tuple[int, int], LinearMap]  # for each (source, keypoint)
 
 
-def by_hand(points: Float64, sources: Int64, keypoint_set: KeypointSet) -> Float32:
+def map_by_hand(points: Float64, sources: Int64, keypoint_set: KeypointSet) -> Float32:
     """Maps 68 points (N, 68, 2) to the keypoints of each face's label source, float32 (N, K, 2) in px.
 
     For 68 keypoints the points are unchanged. For 15, label source 0 is used if a source is not in `MAPPED`.
@@ -46,7 +46,7 @@ def by_hand(points: Float64, sources: Int64, keypoint_set: KeypointSet) -> Float
     return predicted
 
 
-def fit(points: Float64, part: Split, hand: Float32) -> Fits:
+def fit(points: Float64, split: Split, hand: Float32) -> Fits:
     """Fits ridge regressions from points (N, P, 2) to the difference of the real labels from `hand` (N, K, 2).
 
     Keypoints that are labelled on the same faces share one regression and its alpha. A keypoint that a source labels
@@ -58,26 +58,26 @@ def fit(points: Float64, part: Split, hand: Float32) -> Fits:
     from threadpoolctl import threadpool_limits
 
     fits = {}
-    for source in np.unique(part.label_sources).tolist():
-        of_source = part.labelled & (part.label_sources == source)[:, None]
+    for source in np.unique(split.label_sources).tolist():
+        of_source = split.labelled & (split.label_sources == source)[:, None]
         for faces, keypoints in _labelled_together(of_source):
-            if len(np.unique(part.groups[faces])) < FOLDS:
+            if len(np.unique(split.groups[faces])) < FOLDS:
                 continue
             x = _flat(points[faces])
-            y = _flat((part.keypoints - hand)[faces][:, keypoints].astype(np.float64))
-            folds = list(GroupKFold(FOLDS).split(x, groups=part.groups[faces]))
+            y = _flat((split.keypoints - hand)[faces][:, keypoints].astype(np.float64))
+            folds = list(GroupKFold(FOLDS).split(x, groups=split.groups[faces]))
             with threadpool_limits(1):
-                found = RidgeCV(ALPHAS, cv=folds, scoring="neg_mean_squared_error").fit(x, y)
-            weights, offsets = found.coef_.T.reshape(x.shape[1], -1, 2), found.intercept_.reshape(-1, 2)
-            for at, keypoint in enumerate(keypoints.tolist()):
-                fits[source, keypoint] = LinearMap(weights[:, at], offsets[at], float(found.alpha_))
+                regression = RidgeCV(ALPHAS, cv=folds, scoring="neg_mean_squared_error").fit(x, y)
+            weights, offsets = regression.coef_.T.reshape(x.shape[1], -1, 2), regression.intercept_.reshape(-1, 2)
+            for column, keypoint in enumerate(keypoints.tolist()):
+                fits[source, keypoint] = LinearMap(weights[:, column], offsets[column], float(regression.alpha_))
     return fits
 
 
 def _labelled_together(labelled: Bool) -> list[tuple[Bool, Int64]]:
-    """Returns sets of faces, bool (N,), each with the keypoints labelled on exactly these faces; takes (N, K)."""
+    """Returns sets of faces, bool (N,), each with the keypoints labelled on exactly these faces, from (N, K)."""
     patterns, which = np.unique(labelled, axis=1, return_inverse=True)
-    return [(faces, np.flatnonzero(which.ravel() == at)) for at, faces in enumerate(patterns.T)]
+    return [(faces, np.flatnonzero(which.ravel() == number)) for number, faces in enumerate(patterns.T)]
 
 
 def calibrated(fits: Mapping[tuple[int, int], LinearMap], points: Float64, sources: Int64, hand: Float32) -> Float32:

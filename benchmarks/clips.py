@@ -3,7 +3,7 @@
     python -m benchmarks.clips CLIP [--detector haar|yunet|FILE.onnx]
 
 Everything runs on one thread. Times are CPU times, so other work on the machine has little effect. The rate on two
-cores is an estimate: half of the detector's time, which OpenCV splits, plus all other time.
+cores is an estimate: half of the detector's time, which OpenCV divides between them, plus all other time.
 
 T frames, K keypoints.
 """
@@ -31,7 +31,7 @@ from facial_keypoints.video.tracking import TrackedFace, Tracker
 
 READ, DETECT, FOLLOW, DRAW, WRITE = STEPS = "read", "detect", "follow", "draw", "write"
 LONGEST_LAG, LAG_STEP = 4.0, 0.05  # frames
-AROUND = 11  # frames over which a face's speed is averaged to find the stiller half
+SPEED_FRAMES = 11  # frames over which a face's speed is averaged, to find the slower half of the frames
 
 
 @dataclass(eq=False)
@@ -52,44 +52,44 @@ class Record:
 def measure(clip: clips.Clip, predictor: Predictor, detector: Detector, *, smooth: bool, folder: Path) -> Record:
     """Processes a clip as `predict` does and returns the time of each step."""
     record = Record()
-    of_frame: dict[str, float] = {}
+    frame_seconds: dict[str, float] = {}
 
     def detect(picture: UInt8) -> Boxes:
-        with timed(of_frame, DETECT):
+        with timed(frame_seconds, DETECT):
             boxes = detector(picture)
-        record.detections.append(of_frame[DETECT])
+        record.detections.append(frame_seconds[DETECT])
         return boxes
 
-    def drawn() -> Iterator[UInt8]:
-        nonlocal of_frame
+    def annotated_frames() -> Iterator[UInt8]:
+        nonlocal frame_seconds
         tracker, frames = Tracker(predictor, detect, smooth=smooth), clips.read_frames(clip)
         while True:
-            of_frame = dict.fromkeys(STEPS, 0.0)
-            with timed(of_frame, READ):
+            frame_seconds = dict.fromkeys(STEPS, 0.0)
+            with timed(frame_seconds, READ):
                 frame = next(frames, None)
             if frame is None:
                 return
-            with timed(of_frame, FOLLOW):
+            with timed(frame_seconds, FOLLOW):
                 faces = tracker.update(*frame)
-            of_frame[FOLLOW] -= of_frame[DETECT]
-            with timed(of_frame, DRAW):
+            frame_seconds[FOLLOW] -= frame_seconds[DETECT]
+            with timed(frame_seconds, DRAW):
                 numbers = [face.number for face in faces]
                 picture = draw_faces(frame.picture, faces, numbers=numbers)
             record.faces.append(faces)
-            record.seconds.append(of_frame)
-            with timed(of_frame, WRITE):
+            record.seconds.append(frame_seconds)
+            with timed(frame_seconds, WRITE):
                 yield picture
 
-    clips.write_clip(folder / "annotated.mp4", clip, drawn())
+    clips.write_clip(folder / "annotated.mp4", clip, annotated_frames())
     return record
 
 
 @contextlib.contextmanager
 def timed(seconds: dict[str, float], step: str) -> Iterator[None]:
     """Stores the CPU time of the block, over all threads of this process, under the name of a step."""
-    begun = time.process_time()
+    started = time.process_time()
     yield
-    seconds[step] = time.process_time() - begun
+    seconds[step] = time.process_time() - started
 
 
 def trajectories(record: Record) -> list[tuple[Float64, float]]:
@@ -97,31 +97,31 @@ def trajectories(record: Record) -> list[tuple[Float64, float]]:
     runs: list[list[TrackedFace]] = []
     open_runs: dict[int, list[TrackedFace]] = {}
     for faces in record.faces:
-        following = {face.number: open_runs.get(face.number, []) for face in faces}
-        runs += [following[number] for number in following if number not in open_runs]
+        next_runs = {face.number: open_runs.get(face.number, []) for face in faces}
+        runs += [next_runs[number] for number in next_runs if number not in open_runs]
         for face in faces:
-            following[face.number].append(face)
-        open_runs = following
-    long = [faces for faces in runs if len(faces) > AROUND]
+            next_runs[face.number].append(face)
+        open_runs = next_runs
+    long_runs = [faces for faces in runs if len(faces) > SPEED_FRAMES]
     return [
         (np.array([face.keypoints for face in faces], np.float64), float(np.mean([face.box[2] for face in faces])))
-        for faces in long
+        for faces in long_runs
     ]
 
 
 def jitter_px(points: Float64) -> Float64:
-    """Returns the length of each keypoint's second difference, (T - 2, K) in px, of (T, K, 2); 0 in even motion."""
+    """Returns the length of each keypoint's second difference, (T - 2, K) in px, from (T, K, 2); 0 in even motion."""
     return np.asarray(np.linalg.norm(np.diff(points, 2, axis=0), axis=-1))
 
 
 def speeds(points: Float64, width_px: float) -> Float64:
     """Returns the speed of a face around each frame except the first and last, (T - 2,) in face widths per frame."""
     steps = np.linalg.norm(np.gradient(points.mean(axis=1), axis=0), axis=-1) / width_px
-    return np.asarray(np.convolve(steps, np.full(AROUND, 1 / AROUND), "same")[1:-1])
+    return np.asarray(np.convolve(steps, np.full(SPEED_FRAMES, 1 / SPEED_FRAMES), "same")[1:-1])
 
 
 def lag_frames(before: Sequence[Float64], after: Sequence[Float64]) -> float:
-    """Returns the delay in frames of keypoints `before` that fits `after` best, each (T, K, 2)."""
+    """Returns the delay in frames with which keypoints `before` fit `after` best, each (T, K, 2)."""
     lags = np.arange(0, LONGEST_LAG + LAG_STEP / 2, LAG_STEP)
     differences = [sum(_difference(*pair, float(lag)) for pair in zip(before, after, strict=True)) for lag in lags]
     return float(lags[int(np.argmin(differences))])
@@ -131,8 +131,8 @@ def _difference(before: Float64, after: Float64, lag: float) -> float:
     frames = np.arange(int(np.ceil(LONGEST_LAG)), len(before))
     earlier = np.floor(frames - lag).astype(int)
     share = (frames - lag - earlier)[:, None, None]
-    late = before[earlier] * (1 - share) + before[np.minimum(earlier + 1, len(before) - 1)] * share
-    return float(((after[frames] - late) ** 2).sum())
+    delayed = before[earlier] * (1 - share) + before[np.minimum(earlier + 1, len(before) - 1)] * share
+    return float(((after[frames] - delayed) ** 2).sum())
 
 
 def cost_lines(record: Record) -> list[str]:
@@ -144,8 +144,8 @@ def cost_lines(record: Record) -> list[str]:
     for name, group in groups.items():
         if not group.any():
             continue
-        chosen = [seconds for seconds, taken in zip(record.seconds, group, strict=True) if taken]
-        ms = {step: 1e3 * float(np.mean([seconds[step] for seconds in chosen])) for step in STEPS}
+        selected = [seconds for seconds, in_group in zip(record.seconds, group, strict=True) if in_group]
+        ms = {step: 1e3 * float(np.mean([seconds[step] for seconds in selected])) for step in STEPS}
         total = sum(ms.values())
         columns = " ".join(f"{value:7.2f}" for value in (*ms.values(), total))
         two = total - ms[DETECT] / 2
@@ -164,9 +164,9 @@ def smoothing_lines(raw: Record, smoothed: Record) -> list[str]:
     still = speed <= np.median(speed)
     lag = lag_frames([points for points, _ in before], [points for points, _ in after])
     lines = [f"{'second difference, px rms':26} {'all':>7} {'stiller half':>13} {'lag, frames':>12}"]
-    for name, faces, late in (("as predicted", before, 0.0), ("smoothed", after, lag)):
+    for name, faces, delay in (("as predicted", before, 0.0), ("smoothed", after, lag)):
         squares = np.concatenate([jitter_px(points) for points, _ in faces]) ** 2
-        lines.append(f"{name:26} {squares.mean() ** 0.5:7.2f} {squares[still].mean() ** 0.5:13.2f} {late:12.2f}")
+        lines.append(f"{name:26} {squares.mean() ** 0.5:7.2f} {squares[still].mean() ** 0.5:13.2f} {delay:12.2f}")
     return lines
 
 

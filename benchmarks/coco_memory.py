@@ -3,8 +3,8 @@
     python -m benchmarks.coco_memory [--annotations 100000] [--pictures 1000]
 
 Drawn faces are written as PNGs with a COCO file into a temporary folder. Each picture has many annotations: the labels
-of its face, each time with other noise. Each stage runs in a process of its own. The network has one layer, so that
-the data decide.
+of its face, each time with other noise. Each stage runs in its own process. The network has one layer, so that the
+data determine the result.
 """
 
 import contextlib
@@ -47,15 +47,15 @@ def write_coco(folder: Path, annotations: int, pictures: int) -> Path:
         cv2.imwrite(str(folder / "images" / name), image)
         images.append({"id": number, "file_name": name, "width": image.shape[1], "height": image.shape[0]})
     path = folder / "faces.json"
-    names = [f"my_{name}" for name in faces.keypoint_set.names]  # a keypoint set of one's own
+    names = [f"my_{name}" for name in faces.keypoint_set.names]  # a keypoint set of the user
     head = {"images": images, "categories": [{"id": 1, "name": "face", "keypoints": names, "skeleton": []}]}
     with path.open("w", encoding="utf-8") as file:
         file.write(json.dumps(head)[:-1] + ', "annotations": [')
         for number in range(annotations):
-            at = number * pictures // annotations
-            noisy = np.nan_to_num(faces.keypoints[at]) + rng.normal(0, NOISE_PX, (len(names), 2))
-            values = np.where(labelled[at][:, None], np.column_stack([noisy.round(2), np.full(len(names), 2)]), 0)
-            annotation = {"id": number, "image_id": at, "category_id": 1, "keypoints": values.ravel().tolist()}
+            picture = number * pictures // annotations
+            noisy = np.nan_to_num(faces.keypoints[picture]) + rng.normal(0, NOISE_PX, (len(names), 2))
+            values = np.where(labelled[picture][:, None], np.column_stack([noisy.round(2), np.full(len(names), 2)]), 0)
+            annotation = {"id": number, "image_id": picture, "category_id": 1, "keypoints": values.ravel().tolist()}
             file.write((",\n" if number else "\n") + json.dumps(annotation))
         file.write("]}\n")
     return path
@@ -76,23 +76,23 @@ def main() -> None:
         path = in_own_process(write_coco, folder, options.annotations, options.pictures)
         print(f"{path.stat().st_size / 1e6:.0f} MB of JSON")
         data = folder / "data"
-        seconds, peak, own = measured(["data_prep.prepare", str(path), "--out", str(data), *options.options])
+        seconds, peak, anon = measure_module(["data_prep.prepare", str(path), "--out", str(data), *options.options])
         print(
-            f"prepare, {options.annotations:,} annotations: {seconds:.0f} s, {peak:.0f} MB at most ({own:.0f} MB own)"
+            f"prepare, {options.annotations:,} annotations: {seconds:.0f} s, {peak:.0f} MB at most ({anon:.0f} MB own)"
         )
         network = folder / "small.py"
         network.write_text(NETWORK, encoding="utf-8")
         train = ["training.train", str(network), "--data", str(data), "--out", str(folder / "model"), "--epochs", "1"]
-        seconds, peak, own = measured([*train, "--augment", "none", "--batch-size", "256"])
-        print(f"train, one epoch: {seconds:.0f} s, {peak:.0f} MB at most ({own:.0f} MB own, without mapped files)")
+        seconds, peak, anon = measure_module([*train, "--augment", "none", "--batch-size", "256"])
+        print(f"train, one epoch: {seconds:.0f} s, {peak:.0f} MB at most ({anon:.0f} MB own, without mapped files)")
 
 
-def measured(module: list[str]) -> tuple[float, float, float]:
-    """Runs a module in a process of its own.
+def measure_module(module: list[str]) -> tuple[float, float, float]:
+    """Runs a module in its own process.
 
     Returns:
-        Seconds, and the largest resident memory in MB: with pages mapped from files, which the system takes back when
-        others need memory, and without them (sampled).
+        Seconds, and the largest resident memory in MB: with pages mapped from files, which the system frees when other
+        processes need memory, and without them (sampled).
     """
     own_mb = [0.0]
 

@@ -26,7 +26,7 @@ from facial_keypoints.predictor import Predictor
 
 SHIFT = 8 / 96  # of the crop's side
 CHANGES: dict[str, tuple[tuple[float, float, float, float], ...]] = {
-    # degrees, scale, right, down (shares of the side); errors of the changes on one line are averaged
+    # degrees, scale, right, down (shares of the side); the errors of the changes on one line are averaged
     "as it was": ((0, 1, 0, 0),),
     "moved by 8 px of 96": ((0, 1, SHIFT, 0), (0, 1, -SHIFT, 0), (0, 1, 0, SHIFT), (0, 1, 0, -SHIFT)),
     "20 % larger or smaller": ((0, 1.2, 0, 0), (0, 0.8, 0, 0)),
@@ -36,25 +36,25 @@ CHANGES: dict[str, tuple[tuple[float, float, float, float], ...]] = {
 }
 
 
-def predicted(predictor: Predictor, data: EvaluationData, changes: Float64) -> Float32:
+def predict_changed(predictor: Predictor, data: EvaluationData, changes: Float64) -> Float32:
     """Predicts the keypoints under each of V changes (V, 2, 3); returns float32 (V, N, K, 2) in px of the crops."""
     test, origins = data.test, data.origins
     if test.crops is None or origins is None:
         raise InputError("--data: its faces were not cropped from pictures; give a data folder of pictures")
     spec, names = predictor.spec, [source.name for source in data.keypoint_set.label_sources]
-    known = {data.keypoint_set.label_sources[number].name for number in (0, *spec.label_sources)}
+    known_sources = {data.keypoint_set.label_sources[number].name for number in (0, *spec.label_sources)}
     keypoints = np.empty((len(changes), *test.keypoints.shape), np.float32)
     for i in tqdm(range(len(test)), unit="face", disable=None):
         picture = read_originals(test, origins, np.array([i]), data.exif)[0]
         images = crops.crop_faces(picture, geometry.chained(test.crops[i], changes), spec)
         source = names[test.label_sources[i]]
-        coordinates, _ = predictor.predict_crops(images, source if source in known else None)
+        coordinates, _ = predictor.predict_crops(images, source if source in known_sources else None)
         keypoints[:, i] = geometry.transform(coordinates, geometry.inverse(changes))
     return keypoints
 
 
-def chosen(origins: Origins | None, text: str) -> Bool:
-    """Returns which faces come from a folder with the text in its name, bool (N,); raises InputError if none do."""
+def faces_of_origin(origins: Origins | None, text: str) -> Bool:
+    """Returns which faces come from a folder with the text in its name, bool (N,); raises InputError if none does."""
     kept = np.array([text in folder for folder in origins.folders]) if origins else np.zeros(0, bool)
     if not kept.any():
         raise InputError(f"--origin {text}: no test face comes from a folder with this text in its name")
@@ -71,26 +71,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if predictor.spec.keypoint_set != data.keypoint_set or predictor.spec.crop.shape != data.test.images.shape[1:]:
         raise InputError(f"{options.data}: its faces do not fit {options.model}; prepare them as its model card says")
     if options.origin:
-        data = data.only(chosen(data.origins, options.origin))
+        data = data.only(faces_of_origin(data.origins, options.origin))
     side_px = data.test.images.shape[1]
     matrices = np.stack(
         [
             geometry.about_middle(side_px, degrees, times, right * side_px, down * side_px)
-            for several in CHANGES.values()
-            for degrees, times, right, down in several
+            for variants in CHANGES.values()
+            for degrees, times, right, down in variants
         ]
     )
-    keypoints = predicted(predictor, data, matrices)
+    keypoints = predict_changed(predictor, data, matrices)
     errors = [
         face_nme(points, data.test.keypoints, data.test.labelled, data.keypoint_set.normalizers[0])
         for points in keypoints
     ]
-    rows, at = [], 0
-    usual = float(np.nanmean(errors[0]))
-    for name, several in CHANGES.items():
-        error = float(np.nanmean(errors[at : at + len(several)]))
-        at += len(several)
-        rows.append((name, f"{error:.2f}", f"{100 * (error / usual - 1):+.1f} %"))
+    rows, start = [], 0
+    original_error = float(np.nanmean(errors[0]))
+    for name, variants in CHANGES.items():
+        error = float(np.nanmean(errors[start : start + len(variants)]))
+        start += len(variants)
+        rows.append((name, f"{error:.2f}", f"{100 * (error / original_error - 1):+.1f} %"))
     print(f"{len(data.test):,} faces, {data.keypoint_set.normalizers[0].name}")
     print(table(("crop", "NME, %", "more"), rows))
 

@@ -5,13 +5,13 @@
 
 SCENES is a folder that `detection.train` reads, with all faces of each picture: `marked` by a person, or found by
 YuNet (`further`; those with a low score count neither as faces nor as false). The first form predicts keypoints with
-each detector, as `facial-keypoints predict` does. A face is found if a predicted one is as large, to a factor of 1.6,
-and its middle within 0.3 sides of its box. `false` faces are on no face of the list: look at them (`--false` writes
-them). Errors are those of the five points of marked faces, in percent of the size of the eyes' distance in the mean
+each detector, as `facial-keypoints predict` does. A face is found if a predicted one has its size within a
+factor of 1.6, and its middle within 0.3 sides of its box. `false` faces match no face of the list: look at them
+(`--false` writes them). Errors are those of the five points of marked faces, in percent of the eye distance of the mean
 face. Times are CPU times of one thread.
 
-The second form changes the pictures and runs the detectors alone: eyes so many px apart, turned in their plane, dark,
-blurred. It counts the marked faces that are found.
+The second form changes the pictures and runs the detectors alone: eyes a given number of px apart, rotated in the
+plane, dark, blurred. It counts the marked faces that are found.
 """
 
 import argparse
@@ -26,7 +26,7 @@ import numpy as np
 from tqdm import tqdm
 
 from benchmarks.mediapipe_detectors import RANGES, MediaPipe
-from benchmarks.photos import MS, turned
+from benchmarks.photos import MS, rotated
 from common.markdown import table
 from data_prep.faces import SPLITS, evenly_spread
 from detection.scenes import Scene, read_scenes
@@ -59,9 +59,9 @@ class Counts:
 
     Attributes:
         marked, further: the faces found.
-        false: (file, face) of those on no face of the list.
+        false: (file, face) of those that match no face of the list.
         errors: of the five points, in percent.
-        detecting, whole: CPU seconds of the detector alone, and with keypoints.
+        detecting, whole: CPU seconds without and with keypoints.
     """
 
     marked: int = 0
@@ -79,7 +79,7 @@ def five_points(faces: Sequence[Face]) -> Float64:
 
 
 def matches(points: Float64, middle: Float64, side: Float64) -> Bool:
-    """Returns which labelled faces each box is on, bool (F, L).
+    """Returns which labelled faces each box matches, bool (F, L).
 
     Args:
         points: of the labelled faces, (L, 5, 2) px.
@@ -95,19 +95,19 @@ def count(scene: Scene, picture: UInt8, predictor: Predictor, detector: Detector
     """Adds what a detector finds in a picture to its counts."""
     started = time.process_time()
     detector(picture)
-    between = time.process_time()
+    detection_end = time.process_time()
     faces = predictor.predict(picture, detector=detector)
-    counts.detecting += between - started
-    counts.whole += time.process_time() - between
+    counts.detecting += detection_end - started
+    counts.whole += time.process_time() - detection_end
     points = five_points(faces)
     middle, side, _ = fitted_boxes(points)
-    on = matches(scene.points, middle, side)
-    found = on.any(axis=0)
+    matched = matches(scene.points, middle, side)
+    found = matched.any(axis=0)
     counts.marked += int((found & scene.marked).sum())
     counts.further += int((found & scene.sure & ~scene.marked).sum())
-    counts.false += [(scene.file, face) for face, hit in zip(faces, np.any(on, axis=1), strict=True) if not hit]
+    counts.false += [(scene.file, face) for face, hit in zip(faces, np.any(matched, axis=1), strict=True) if not hit]
     for label in np.flatnonzero(found & scene.marked):
-        error = np.linalg.norm(points[on[:, label]] - scene.points[label], axis=-1).mean(axis=-1).min()
+        error = np.linalg.norm(points[matched[:, label]] - scene.points[label], axis=-1).mean(axis=-1).min()
         counts.errors.append(100 * float(error) / (USUAL_EYES.apart * float(scene.side[label])))
 
 
@@ -143,7 +143,7 @@ def faces_report(
 
 
 def write_false(folder: Path, name: str, false: Sequence[tuple[Path, Face]]) -> None:
-    """Writes the pictures with false faces, these drawn."""
+    """Writes the pictures with their false faces drawn."""
     folder.mkdir(parents=True, exist_ok=True)
     for file, face in false:
         write_picture(folder / f"{Path(name).stem}_{file.stem}.png", draw_faces(read_picture(file), [face]))
@@ -153,7 +153,7 @@ def write_false(folder: Path, name: str, false: Sequence[tuple[Path, Face]]) -> 
 
 
 def with_eyes(eyes_px: float, picture: UInt8, points: Float64) -> tuple[UInt8, Float64]:
-    """Returns the picture scaled until the eyes of the mean face, on the first face, are so far apart."""
+    """Returns the picture scaled so that the eyes of the mean face, on the first face, are this far apart."""
     scale = eyes_px / (USUAL_EYES.apart * float(fitted_boxes(points[:1])[1][0]))
     if scale <= 1:
         small = geometry.scaled(picture, scale)
@@ -164,9 +164,9 @@ def with_eyes(eyes_px: float, picture: UInt8, points: Float64) -> tuple[UInt8, F
     return small, (points + 0.5) * ratio - 0.5
 
 
-def by_angle(degrees: float, picture: UInt8, points: Float64) -> tuple[UInt8, Float64]:
+def rotated_by(degrees: float, picture: UInt8, points: Float64) -> tuple[UInt8, Float64]:
     """Returns the picture rotated clockwise, without cropping."""
-    copy, moved = turned(picture, points.reshape(-1, 2), degrees)
+    copy, moved = rotated(picture, points.reshape(-1, 2), degrees)
     return copy, moved.reshape(-1, POINTS, 2)
 
 
@@ -185,7 +185,7 @@ def conditions_report(scenes: Sequence[Scene], detectors: dict[str, Detector]) -
     """Returns a table with a row for each change of the pictures: the share of marked faces that are found."""
     changes: dict[str, Change] = {"as they are": lambda picture, points: (picture, points)}
     changes |= {f"eyes {eyes} px apart": partial(with_eyes, eyes) for eyes in EYES_PX}
-    changes |= {f"turned by {degrees} degrees": partial(by_angle, degrees) for degrees in TURNED_DEGREES}
+    changes |= {f"turned by {degrees} degrees": partial(rotated_by, degrees) for degrees in TURNED_DEGREES}
     changes |= {"a tenth of the light": dark, "blurred": blurred}
     scenes = [scene for scene in scenes if scene.marked.any()]
     found = np.zeros((len(changes), len(detectors)), int)
@@ -201,7 +201,7 @@ def conditions_report(scenes: Sequence[Scene], detectors: dict[str, Detector]) -
 
 
 def is_found(boxes: Boxes, points: Float64) -> bool:
-    """Returns whether one of the boxes is on a labelled face (1, 5, 2)."""
+    """Returns whether one of the boxes matches a labelled face (1, 5, 2)."""
     eyes = eyes_in(boxes)
     side = np.linalg.norm(eyes[:, 1] - eyes[:, 0], axis=-1) / USUAL_EYES.apart
     across = (eyes[:, 1] - eyes[:, 0]) / USUAL_EYES.apart
@@ -246,8 +246,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise InputError(f"{options.scenes}: has no pictures in the {options.split} split; give another --split")
     detectors: dict[str, Detector] = {}
     for name in options.detector:
-        known = YUNET if Path(name).suffix == ".onnx" else name
-        detectors[known] = MediaPipe(RANGES[name]) if name in RANGES else chosen_detector(name)
+        heading = YUNET if Path(name).suffix == ".onnx" else name
+        detectors[heading] = MediaPipe(RANGES[name]) if name in RANGES else chosen_detector(name)
     if options.conditions:
         print(conditions_report(scenes, detectors))
         return

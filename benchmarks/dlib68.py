@@ -1,6 +1,6 @@
 """Runs dlib's downloadable 68-point predictor on close crops of faces. N faces, P points.
 
-Everything beyond the call of the predictor was chosen on training faces, so that dlib is used at its best. Pictures are
+Everything around the call of the predictor was chosen on training faces, to get the best from dlib. Pictures are
 enlarged, because dlib returns whole pixels, with a margin that repeats their edge, because dlib sees black outside a
 picture. The box comes from dlib's detector, or is a fixed one if that finds no face. A second prediction uses a box
 around the points of the first.
@@ -16,7 +16,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from benchmarks.calibration import by_hand
+from benchmarks.calibration import map_by_hand
 from benchmarks.optional import optional, package_file
 from data_prep.faces import Split
 from evaluation.metrics import mae_rmse
@@ -67,11 +67,11 @@ def to_enlarged(px: Any, margin: int) -> Float64:
 
 
 def from_enlarged(px: Any, margin: int) -> Float64:
-    """The inverse of `to_enlarged`."""
+    """Converts coordinates of the enlarged picture to the picture; the inverse of `to_enlarged`."""
     return np.asarray((np.asarray(px, np.float64) + 0.5) / ENLARGED - 0.5 - margin)
 
 
-def ready(image: UInt8, box: Float64) -> tuple[UInt8, Any]:
+def predictor_arguments(image: UInt8, box: Float64) -> tuple[UInt8, Any]:
     """Returns the predictor's arguments: the enlarged picture, and dlib's rectangle in it."""
     corners = np.rint(to_enlarged(box, margin_px(image))).astype(int).tolist()
     return enlarge(image), optional("dlib").rectangle(*corners)
@@ -79,22 +79,22 @@ def ready(image: UInt8, box: Float64) -> tuple[UInt8, Any]:
 
 def output_points(predictor: Any, images: UInt8, boxes: Float64) -> Float64:
     """Predicts points for images uint8 (N, H, W, C), N >= 1, and boxes (N, 4); returns float64 (N, P, 2) in px."""
-    found = []
+    outputs = []
     for image, box in zip(images, boxes, strict=True):
-        points = predictor(*ready(image, box)).parts()
-        found.append(from_enlarged([(point.x, point.y) for point in points], margin_px(image)))
-    return np.stack(found)
+        points = predictor(*predictor_arguments(image, box)).parts()
+        outputs.append(from_enlarged([(point.x, point.y) for point in points], margin_px(image)))
+    return np.stack(outputs)
 
 
 def detected_boxes(images: UInt8, fallback: Float64) -> tuple[Float64, int]:
-    """Returns the boxes of dlib's detector, float64 (N, 4), or the fallback without a face, and the number found."""
-    detector, boxes, found = optional("dlib").get_frontal_face_detector(), np.tile(fallback, (len(images), 1)), 0
+    """Returns the boxes of dlib's detector, float64 (N, 4), the fallback if it finds no face, and the number found."""
+    detector, boxes, detected = optional("dlib").get_frontal_face_detector(), np.tile(fallback, (len(images), 1)), 0
     for i, image in enumerate(images):
         best = next(iter(detector(enlarge(image))), None)  # the best comes first
         if best is not None:
             edges = (best.left(), best.top(), best.right(), best.bottom())
-            boxes[i], found = from_enlarged(edges, margin_px(image)), found + 1
-    return boxes, found
+            boxes[i], detected = from_enlarged(edges, margin_px(image)), detected + 1
+    return boxes, detected
 
 
 def fixed_box(shape: tuple[int, ...], side: float, center: float) -> Float64:
@@ -126,25 +126,25 @@ def _center_and_size(points: Float64) -> tuple[Float64, Float64]:
 
 def find_points(predictor: Any, images: UInt8, boxes: Boxes) -> tuple[Float64, int]:
     """Returns the points of the second prediction, float64 (N, 68, 2) in px, and the number of detected faces."""
-    first_boxes, found = detected_boxes(images, boxes.fixed)
+    first_boxes, detected = detected_boxes(images, boxes.fixed)
     first = output_points(predictor, images, first_boxes)
-    return output_points(predictor, images, boxes_around(first, boxes.relation)), found
+    return output_points(predictor, images, boxes_around(first, boxes.relation)), detected
 
 
-def choose_boxes(predictor: Any, part: Split, keypoint_set: KeypointSet) -> tuple[Boxes, dict[str, float]]:
+def choose_boxes(predictor: Any, split: Split, keypoint_set: KeypointSet) -> tuple[Boxes, dict[str, float]]:
     """Returns the boxes that fit these training faces best, and the RMSE by hand in px after each step."""
 
     def rmse(points: Float64) -> float:
-        hand = by_hand(points, part.label_sources, keypoint_set)
-        return mae_rmse(hand, part.keypoints, part.labelled)[1]
+        hand = map_by_hand(points, split.label_sources, keypoint_set)
+        return mae_rmse(hand, split.keypoints, split.labelled)[1]
 
-    tried = [fixed_box(part.images.shape[1:], side, center) for side in SIDES for center in CENTERS]
-    error_of = [rmse(output_points(predictor, part.images, np.tile(box, (len(part), 1)))) for box in tried]
-    fixed = tried[int(np.argmin(error_of))]
-    detected, _ = detected_boxes(part.images, fixed)
-    first = output_points(predictor, part.images, detected)
+    candidates = [fixed_box(split.images.shape[1:], side, center) for side in SIDES for center in CENTERS]
+    error_of = [rmse(output_points(predictor, split.images, np.tile(box, (len(split), 1)))) for box in candidates]
+    fixed = candidates[int(np.argmin(error_of))]
+    detected, _ = detected_boxes(split.images, fixed)
+    first = output_points(predictor, split.images, detected)
     boxes = Boxes(fixed, box_relation(first, detected))
-    second, _ = find_points(predictor, part.images, boxes)
+    second, _ = find_points(predictor, split.images, boxes)
     return boxes, {"fixed box": min(error_of), "detector's box": rmse(first), "second prediction": rmse(second)}
 
 
@@ -153,5 +153,5 @@ def next_face(predictor: Any, images: UInt8, box: Float64) -> Callable[[], Any]:
 
     Repeated on one face, dlib would be faster than in real use, because that face's path stays in the CPU cache.
     """
-    faces = itertools.cycle([ready(image, box) for image in images])
+    faces = itertools.cycle([predictor_arguments(image, box) for image in images])
     return lambda: predictor(*next(faces))

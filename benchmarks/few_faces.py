@@ -5,9 +5,9 @@
     python -m benchmarks.few_faces
 
 All faces are pictures of the test split of faces68, which no shipped model was trained on. The last 100 are held out.
-Of the first 10, 30, 100 or 160, every fifth validates and the others train. Models start from nothing, from `v2` (crops
-of 96 px) and from `v2-68` (128 px), with three seeds each. The error is the NME by the diagonal of the box around the
-keypoints. Repeat the command to continue an interrupted run.
+Of the first 10, 30, 100 or 160, every fifth validates and the others train. Models start from random weights, from `v2`
+(crops of 96 px) and from `v2-68` (128 px), with three seeds each. The error is the NME by the diagonal of the box
+around the keypoints. Repeat the command to continue an interrupted run.
 """
 
 import csv
@@ -32,7 +32,7 @@ from facial_keypoints.keypoint_set import BOX_DIAGONAL, FACE15, FACE68, Keypoint
 from facial_keypoints.pretrained import shipped
 
 HELD_OUT = 100  # faces
-VALIDATION = 5  # one face of so many
+VALIDATION = 5  # one face in this many
 COUNTS = (10, 30, 100, 160)
 SEEDS = (0, 1, 2)
 FIVE = ("left_eye_center", "right_eye_center", "nose_tip", "mouth_left_corner", "mouth_right_corner")
@@ -59,9 +59,9 @@ def read_pictures(folder68: Path, folder15: Path) -> dict[str, Pictures]:
     photos = sorted({_photo(file) for file in files})
     rank = dict(zip(photos, np.random.default_rng(0).permutation(len(photos)), strict=True))
     files.sort(key=lambda file: (rank[_photo(file)], file))
-    at = {int(row): index for index, row in enumerate(test.rows)}
-    chosen = [at[rows68[file][1]] for file in files]
-    crops, points = test.crops[chosen], test.keypoints[chosen].astype(np.float64)  # type: ignore[index]
+    index_of_row = {int(row): index for index, row in enumerate(test.rows)}
+    indexes = [index_of_row[rows68[file][1]] for file in files]
+    crops, points = test.crops[indexes], test.keypoints[indexes].astype(np.float64)  # type: ignore[index]
 
     splits = {split: load_split(folder15, split, FACE15) for split in ("train", "val", "test")}
     of_row = {
@@ -71,12 +71,12 @@ def read_pictures(folder68: Path, folder15: Path) -> dict[str, Pictures]:
     }
     images15, crops15 = (np.stack(arrays) for arrays in zip(*(of_row[rows15[file]] for file in files), strict=True))
     points15 = geometry.transform(geometry.transform(points, geometry.inverse(crops)), crops15)
-    small, large = Pictures(images15, points15), Pictures(np.asarray(test.images[chosen]), points)
+    small, large = Pictures(images15, points15), Pictures(np.asarray(test.images[indexes]), points)
     return {NOTHING: small, "v2": small, "v2-68": large}
 
 
 def _rows(folder: Path) -> dict[str, tuple[str, int]]:
-    """Returns split and row of each picture of a data folder by its file; without the frames of videos."""
+    """Returns the split and the row of each picture of a data folder by its file, without the frames of videos."""
     with (folder / "faces.csv").open(newline="", encoding="utf-8") as file:
         return {
             f"{Path(row['origin']).name}/{row['file']}": (row["split"], int(row["row"]))
@@ -115,20 +115,20 @@ def runs() -> Iterator[tuple[str, str, int, int]]:
                     yield keypoints, start, faces, seed
 
 
-def split_of(images: UInt8, points: Float32, chosen: Any) -> Split:
-    """Returns the chosen faces, all labelled, each of a group of its own."""
-    rows = np.arange(len(images))[chosen]
-    labelled = np.ones(points[chosen].shape[:2], bool)
-    return Split(images[chosen], points[chosen], labelled, rows, rows, np.zeros(len(rows), np.int64))
+def split_of(images: UInt8, points: Float32, selection: Any) -> Split:
+    """Returns the selected faces, all labelled, each in its own group."""
+    rows = np.arange(len(images))[selection]
+    labelled = np.ones(points[selection].shape[:2], bool)
+    return Split(images[selection], points[selection], labelled, rows, rows, np.zeros(len(rows), np.int64))
 
 
 def write_data(out: Path, keypoint_set: KeypointSet, images: UInt8, points: Float32, faces: int) -> None:
     """Writes a data folder of the first `faces` pictures, and of the last ones as the test split."""
     index = np.arange(len(images))
     used, validates = index < faces, index % VALIDATION == VALIDATION - 1
-    chosen = {"train": used & ~validates, "val": used & validates, "test": index >= len(index) - HELD_OUT}
+    selections = {"train": used & ~validates, "val": used & validates, "test": index >= len(index) - HELD_OUT}
     with stage_folder(out, PREPARE) as folder:
-        for name, of_split in chosen.items():
+        for name, of_split in selections.items():
             save_split(folder, name, split_of(images, points, of_split))
         write_manifest(folder, PREPARE, {}, {}, {}, time.time(), {KEYPOINT_SET: to_dict(keypoint_set)})
 
@@ -167,14 +167,14 @@ def file_name(*names: str | int) -> str:
     return "_".join(map(str, names)).replace(" ", "-") + ".npy"
 
 
-def untouched(pictures: dict[str, Pictures]) -> Float64:
+def errors_before(pictures: dict[str, Pictures]) -> Float64:
     """Returns the error of each held-out face of `v2` as shipped."""
     images, points = pictures["v2"].images[-HELD_OUT:], as_face15(pictures["v2"].points)[-HELD_OUT:]
     return errors_of(shipped()["v2"], FACE15, images, points.astype(np.float32))
 
 
 def mean_face(pictures: dict[str, Pictures], keypoints: str, faces: int) -> Float64:
-    """Returns the error of each held-out face if the mean of the given faces is predicted, in 96-px crops."""
+    """Returns the error of each held-out face if the mean of the first `faces` is predicted, in 96-px crops."""
     points = keypoint_sets()[keypoints][1](pictures[NOTHING].points)
     true = points[-HELD_OUT:].astype(np.float32)
     mean = np.broadcast_to(points[:faces].mean(axis=0), true.shape).astype(np.float32)
@@ -197,18 +197,18 @@ def print_tables(out: Path, pictures: dict[str, Pictures]) -> None:
         for start in (NOTHING, "v2", "v2-68"):
             cells = []
             for faces in COUNTS:
-                of = [
+                matching = [
                     row
                     for row in rows
                     if (row["keypoints"], row["start"], int(row["faces"])) == (keypoints, start, faces)
                 ]
-                if nme := [float(row["nme_pct"]) for row in of]:
-                    minutes = np.mean([float(row["minutes"]) for row in of])
+                if nme := [float(row["nme_pct"]) for row in matching]:
+                    minutes = np.mean([float(row["minutes"]) for row in matching])
                     cells.append(f"{np.mean(nme):.2f} ({min(nme):.2f} to {max(nme):.2f}); {minutes:.1f}")
             if cells:
                 print(f"| from {start} | " + " | ".join(cells) + " |")
         print("| mean face | " + " | ".join(f"{mean_face(pictures, keypoints, n).mean():.2f}" for n in COUNTS) + " |")
-    before, groups = untouched(pictures), np.arange(HELD_OUT)
+    before, groups = errors_before(pictures), np.arange(HELD_OUT)
     weights = resampling_weights(groups)
     print(f"\n15 keypoints, untouched: {before.mean():.3f} %; after fine-tuning minus before, 95 % interval:")
     for faces in COUNTS:
@@ -244,18 +244,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     pictures = read_pictures(options.faces68, options.pictures15)
     table = options.out / TABLE
     done = {tuple(row[name] for name in RUN) for row in finished_runs(options.out)}
-    for one in runs():
-        if tuple(map(str, one)) in done:
+    for training_run in runs():
+        if tuple(map(str, training_run)) in done:
             continue
         keras.utils.clear_session()
-        minutes = measure(options.out, pictures, *one)
-        nme = float(np.load(options.out / file_name(*one)).mean())
-        new = not table.exists()
+        minutes = measure(options.out, pictures, *training_run)
+        nme = float(np.load(options.out / file_name(*training_run)).mean())
+        is_new = not table.exists()
         with table.open("a", newline="", encoding="utf-8") as file:
             lines = csv.writer(file)
-            if new:
+            if is_new:
                 lines.writerow(COLUMNS)
-            lines.writerow([*one, f"{nme:.4f}", f"{minutes:.2f}"])
+            lines.writerow([*training_run, f"{nme:.4f}", f"{minutes:.2f}"])
     print_tables(options.out, pictures)
 
 

@@ -4,10 +4,10 @@
         [--model NAME|DIR|FILE] [--pictures DIR]
 
 Whole photos with one labelled face each (`.pts` files, or the frames set) are shrunk until the eyes of that face are
-`--eyes` px apart, and placed in rows in scenes of 1,600 x 1,200 px. The scenes therefore have straight edges between
-photos and different light, and shrunk photos are sharp. Errors are those of both eye centers and mouth corners of the
-faces that were found, in percent of the distance between the eyes. Another detected face counts as false if YuNet did
-not find it in the photo before it was shrunk.
+`--eyes` px apart, and placed in rows in scenes of 1,600 x 1,200 px. The scenes therefore have straight edges and
+different light between photos, and shrunk photos are sharp. Errors are those of both eye centers and mouth corners of
+the faces that were found, in percent of the distance between the eyes. Another detected face counts as false if YuNet
+did not find it in the photo before it was shrunk.
 """
 
 import time
@@ -18,7 +18,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from benchmarks.photos import FOUND, MS, add_photo_options, faces_of
+from benchmarks.photos import MS, SAME_FACE_ERROR, add_photo_options, faces_of
 from common.markdown import table
 from common.options import stage_parser
 from facial_keypoints import geometry
@@ -44,17 +44,17 @@ class Scene(NamedTuple):
 
     picture: UInt8
     labelled: Float64
-    seen: Float64
+    detected: Float64
 
 
-def photos_of(folders: Sequence[Path], predictor: Predictor, witness: Detector | None) -> list[Scene]:
+def photos_of(folders: Sequence[Path], predictor: Predictor, detector: Detector | None) -> list[Scene]:
     """Returns the photos of folders, each with one labelled face."""
     photos = []
     for face in (face for folder in folders for face in faces_of(folder)):
         picture = read_picture(face.file)
-        seen = [one.keypoints.mean(axis=0) for one in predictor.predict(picture, detector=witness)]
+        detected = [one.keypoints.mean(axis=0) for one in predictor.predict(picture, detector=detector)]
         labelled = np.asarray(as_face15(face.keypoints[None]), np.float64)
-        photos.append(Scene(picture, labelled, np.array(seen, np.float64).reshape(-1, 2)))
+        photos.append(Scene(picture, labelled, np.array(detected, np.float64).reshape(-1, 2)))
     return photos
 
 
@@ -64,7 +64,7 @@ def eye_distances(labelled: Float64) -> Float64:
     return np.asarray(np.linalg.norm(centers[:, 1] - centers[:, 0], axis=-1))
 
 
-def shrunk_to(photo: Scene, eyes_px: float) -> Scene | None:
+def shrink_to(photo: Scene, eyes_px: float) -> Scene | None:
     """Shrinks a photo until the eyes of its one face are `eyes_px` apart.
 
     Returns None if it is too small for that, or too large for a scene.
@@ -76,10 +76,10 @@ def shrunk_to(photo: Scene, eyes_px: float) -> Scene | None:
     if picture.shape[0] > HEIGHT_PX or picture.shape[1] > WIDTH_PX:
         return None
     ratio = np.array(picture.shape[1::-1]) / photo.picture.shape[1::-1]
-    return Scene(picture, (photo.labelled + 0.5) * ratio - 0.5, (photo.seen + 0.5) * ratio - 0.5)
+    return Scene(picture, (photo.labelled + 0.5) * ratio - 0.5, (photo.detected + 0.5) * ratio - 0.5)
 
 
-def composed(photos: Sequence[Scene]) -> Iterator[Scene]:
+def compose_scenes(photos: Sequence[Scene]) -> Iterator[Scene]:
     """Yields scenes with photos side by side in rows; each photo must fit into a scene."""
     x = y = row_px = 0
     placed: list[tuple[int, int, Scene]] = []
@@ -101,20 +101,20 @@ def _scene(placed: Sequence[tuple[int, int, Scene]]) -> Scene:
     for x, y, photo in placed:
         height, width = photo.picture.shape[:2]
         picture[y : y + height, x : x + width] = photo.picture
-    labelled, seen = (np.concatenate([photo[part] + (x, y) for x, y, photo in placed]) for part in (1, 2))
-    return Scene(picture, labelled, seen)
+    labelled, detected = (np.concatenate([photo[field] + (x, y) for x, y, photo in placed]) for field in (1, 2))
+    return Scene(picture, labelled, detected)
 
 
 def measure(scene: Scene, faces: Sequence[Face]) -> tuple[list[float], int]:
     """Returns the errors in percent of the labelled faces that were found, and the number of false faces."""
     points = np.array([[face.role(name) for name in FACE15.names] for face in faces]).reshape(-1, len(FACE15), 2)
-    apart = eye_distances(scene.labelled)
-    off = np.linalg.norm(points[:, None] - scene.labelled, axis=-1) / apart[:, None]  # (faces, labelled, 15)
-    best = [min(of_face, key=np.mean) for of_face in np.moveaxis(off, 1, 0)] if len(faces) else []
-    errors = [100 * float(of_face[SCORED].mean()) for of_face in best if of_face.mean() < FOUND]
-    known = np.concatenate([scene.labelled.mean(axis=1), scene.seen])
-    away = np.linalg.norm(points.mean(axis=1)[:, None] - known, axis=-1).min(axis=1)
-    return errors, int((away > [face.box[2] / 2 for face in faces]).sum())
+    spans = eye_distances(scene.labelled)
+    distances = np.linalg.norm(points[:, None] - scene.labelled, axis=-1) / spans[:, None]  # (faces, labelled, 15)
+    best = [min(of_face, key=np.mean) for of_face in np.moveaxis(distances, 1, 0)] if len(faces) else []
+    errors = [100 * float(of_face[SCORED].mean()) for of_face in best if of_face.mean() < SAME_FACE_ERROR]
+    known_centers = np.concatenate([scene.labelled.mean(axis=1), scene.detected])
+    offsets = np.linalg.norm(points.mean(axis=1)[:, None] - known_centers, axis=-1).min(axis=1)
+    return errors, int((offsets > [face.box[2] / 2 for face in faces]).sum())
 
 
 def row_of(scenes: Sequence[Scene], predictor: Predictor, detector: Detector | None) -> list[str]:
@@ -125,8 +125,8 @@ def row_of(scenes: Sequence[Scene], predictor: Predictor, detector: Detector | N
     found = [predictor.predict(scene.picture, detector=detector) for scene in scenes]
     seconds = time.process_time() - started
     for scene, faces in zip(scenes, found, strict=True):
-        of_scene, more = measure(scene, faces)
-        errors, false = errors + of_scene, false + more
+        scene_errors, false_in_scene = measure(scene, faces)
+        errors, false = errors + scene_errors, false + false_in_scene
     count = sum(len(scene.labelled) for scene in scenes)
     return [
         f"{len(scenes)}",
@@ -165,12 +165,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     }
     rows = []
     for eyes_px in options.eyes:
-        small = [photo for photo in (shrunk_to(photo, eyes_px) for photo in photos) if photo]
+        small = [photo for photo in (shrink_to(photo, eyes_px) for photo in photos) if photo]
         if not small:
             raise InputError(
                 f"--eyes {eyes_px:g}: no photo is large enough for this and fits into a scene; give a smaller value"
             )
-        scenes = list(composed(small))
+        scenes = list(compose_scenes(small))
         for name, detector in detectors.items():
             rows.append([f"eyes {eyes_px:g} px apart, {name}", *row_of(scenes, predictor, detector)])
         if options.pictures:

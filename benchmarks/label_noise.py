@@ -25,16 +25,19 @@ from facial_keypoints.array_types import Bool, Float32, Float64
 from facial_keypoints.errors import run
 
 
-def gaps(part: Split) -> Float32:
+def with_nan(split: Split) -> Float32:
     """Returns the labels of a split, float32 (N, K, 2) in px, NaN if unlabelled."""
-    return np.where(part.labelled[..., None], part.keypoints, np.float32(np.nan))
+    return np.where(split.labelled[..., None], split.keypoints, np.float32(np.nan))
 
 
-def noise_of(parts: Sequence[Split]) -> LabelNoise:
+def duplicate_noise(splits: Sequence[Split]) -> LabelNoise:
     """Returns the difference of the labels of pixel-identical pictures, in the same split or in different ones."""
-    images, labels = np.concatenate([part.images for part in parts]), np.concatenate([gaps(part) for part in parts])
+    images, labels = (
+        np.concatenate([split.images for split in splits]),
+        np.concatenate([with_nan(split) for split in splits]),
+    )
     return duplicate_label_noise(
-        labels, duplicate_groups(images), np.concatenate([part.label_sources for part in parts])
+        labels, duplicate_groups(images), np.concatenate([split.label_sources for split in splits])
     )
 
 
@@ -60,30 +63,30 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
 
     data = load_data(options.data)
-    noise = noise_of([data.train, load_split(options.data, "val"), data.test])
+    noise = duplicate_noise([data.train, load_split(options.data, "val"), data.test])
     if noise.points:
-        off = f"one coordinate of one label is off by {noise.one_label_px:.2f} px ({noise.points} points)"
+        result = f"one coordinate of one label is off by {noise.one_label_px:.2f} px ({noise.points} points)"
     else:
-        off = "none with labels to compare"
-    print(f"pictures that occur twice: {off}")
+        result = "none with labels to compare"
+    print(f"pictures that occur twice: {result}")
 
     kept = listed_faces(options.rows, data.test.rows) if options.rows else np.ones(len(data.test), bool)
-    of_faces = data.only(kept).test
+    test = data.only(kept).test
     predicted = [
         read_predictions(folder / "predictions.csv", data.test.rows, data.keypoint_set).coordinates[kept]
         for folder in options.evaluations
     ]
-    scored: Bool = of_faces.labelled
-    errors = [(coordinates.astype(np.float64) - of_faces.keypoints)[scored] for coordinates in predicted]
+    scored: Bool = test.labelled
+    errors = [(coordinates.astype(np.float64) - test.keypoints)[scored] for coordinates in predicted]
     shared_px, correlation = shared_error(*errors)
     names = [folder.name for folder in options.evaluations]
     print(f"shared by {names[0]} and {names[1]}: {shared_px:.2f} px, correlation {correlation:.2f}")
 
-    usual = scored & (outlyingness(gaps(of_faces), of_faces.label_sources) < OUTLIER)[:, None]
+    usual = scored & (outlyingness(with_nan(test), test.label_sources) < OUTLIER)[:, None]
     outliers = len(usual) - int(usual.any(axis=1).sum())
     for name, coordinates in zip(names, predicted, strict=True):
-        of_all, of_usual = (mae_rmse(coordinates, of_faces.keypoints, of)[1] for of in (scored, usual))
-        print(f"{name}: RMSE {of_all:.3f} px, {of_usual:.3f} px without {outliers} outliers")
+        rmse_all, rmse_usual = (mae_rmse(coordinates, test.keypoints, mask)[1] for mask in (scored, usual))
+        print(f"{name}: RMSE {rmse_all:.3f} px, {rmse_usual:.3f} px without {outliers} outliers")
 
 
 if __name__ == "__main__":

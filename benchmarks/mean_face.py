@@ -3,8 +3,8 @@
     python -m benchmarks.mean_face FOLDER...
 
 FOLDER holds `.pts` files of 68 keypoints beside their pictures. The fit alternates: each face's pose given the mean
-face, then the mean face given all poses, left and right alike. Points far off their fit count less. It prints the lines
-of MEAN_FACE, in mm: the pupils PUPILS_MM apart, the median photo at pitch 0, the tip of the nose at the origin.
+face, then the symmetric mean face given all poses. Points far from their fit count less. It prints
+MEAN_FACE, in mm: the pupils PUPILS_MM apart, the median photo at pitch 0, the tip of the nose at the origin.
 """
 
 from collections.abc import Sequence
@@ -20,37 +20,37 @@ from facial_keypoints.head_pose import Point, angles, fit, rotations
 from facial_keypoints.keypoint_set import FACE15, FACE68, as_face15
 
 PUPILS_MM = 63.0
-ROUNDS = 60  # of the alternation; in the last one no point moves by 0.01 mm
-USUAL_OFF_MM = 3.0  # a point twice as far off its fit counts a fifth
+ROUNDS = 60  # of the alternation; in the last one, all points move by less than 0.01 mm
+TYPICAL_ERROR_MM = 3.0  # a point twice as far from its fit counts a fifth
 HEAD_MM = (70.0, 95.0, 20.0)  # of the first guess: half width and half depth of a head, and what its nose adds
 MIRROR = list(FACE15.mirror or ())
 FLIP = np.diag([-1.0, 1.0, 1.0])
 
 
-def mean_face(seen: Float64) -> dict[str, Point]:
+def mean_face(points: Float64) -> dict[str, Point]:
     """Returns the points of the mean face by name, for the 15 keypoints of N faces, (N, 15, 2) in px."""
-    shape = first_guess(seen)
+    shape = first_guess(points)
     for _ in range(ROUNDS):
-        pose = fit(shape, seen)
-        places = (seen - pose.shift[:, None]) / pose.scale[:, None, None]
-        off = places - ((shape - shape.mean(axis=0)) @ pose.rotation.swapaxes(1, 2))[..., :2]
-        counts = 1 / (1 + (off**2).sum(axis=2) / USUAL_OFF_MM**2)
-        known = pose.rotation[:, :2]
-        normal = np.einsum("np,nia,nib->pab", counts, known, known)
-        right = np.einsum("np,nia,npi->pa", counts, known, places)
+        pose = fit(shape, points)
+        positions = (points - pose.shift[:, None]) / pose.scale[:, None, None]
+        errors = positions - ((shape - shape.mean(axis=0)) @ pose.rotation.swapaxes(1, 2))[..., :2]
+        counts = 1 / (1 + (errors**2).sum(axis=2) / TYPICAL_ERROR_MM**2)
+        projections = pose.rotation[:, :2]
+        normal = np.einsum("np,nia,nib->pab", counts, projections, projections)
+        right = np.einsum("np,nia,npi->pa", counts, projections, positions)
         normal, right = normal + FLIP @ normal[MIRROR] @ FLIP, right + right[MIRROR] @ FLIP
         shape = np.linalg.solve(normal, right[..., None])[..., 0]
         shape *= PUPILS_MM / np.linalg.norm(shape[0] - shape[1])
-    pitch = float(np.median(angles(fit(shape, seen).rotation)[:, 1]))
+    pitch = float(np.median(angles(fit(shape, points).rotation)[:, 1]))
     shape = shape @ rotations(np.array([[0, pitch, 0]]))[0].T
     shape = (shape - shape[FACE15.index("nose_tip")]).round(1) + 0.0  # no minus zero
     return {name: (x, y, z) for name, (x, y, z) in zip(FACE15.names, shape.tolist(), strict=True)}
 
 
-def first_guess(seen: Float64) -> Float64:
+def first_guess(points: Float64) -> Float64:
     """Returns the mean of the faces, leveled and symmetric, on the front of an ellipsoid: (15, 3) in mm."""
-    left, right = seen[:, 0] @ np.array([1, 1j]), seen[:, 1] @ np.array([1, 1j])
-    leveled = ((seen @ np.array([1, 1j])) - ((left + right) / 2)[:, None]) / (left - right)[:, None] * PUPILS_MM
+    left, right = points[:, 0] @ np.array([1, 1j]), points[:, 1] @ np.array([1, 1j])
+    leveled = ((points @ np.array([1, 1j])) - ((left + right) / 2)[:, None]) / (left - right)[:, None] * PUPILS_MM
     mean = np.median(leveled.real, axis=0) + 1j * np.median(leveled.imag, axis=0)
     mean = (mean - mean[MIRROR].conj()) / 2
     half_width, half_depth, nose = HEAD_MM
@@ -60,7 +60,7 @@ def first_guess(seen: Float64) -> Float64:
 
 
 def keypoints_of(folder: Path) -> Float32:
-    """Returns the keypoints of a folder's faces, (N, 68, 2); raises InputError if there are none of 68."""
+    """Returns the keypoints of a folder's faces, (N, 68, 2); raises InputError if they do not have 68."""
     faces = pts.read(folder)
     if faces.keypoint_set != FACE68:
         raise InputError(f"{folder}: has the keypoint set {faces.keypoint_set.name}, expected {FACE68.name}")
@@ -71,11 +71,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = stage_parser("benchmarks.mean_face", __doc__)
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="`.pts` files beside their pictures")
     options = parser.parse_args(arguments)
-    seen = np.asarray(as_face15(np.concatenate([keypoints_of(folder) for folder in options.folders])), np.float64)
-    seen = seen[np.isfinite(seen).all(axis=(1, 2))]
-    print(f"# {len(seen):,} faces")
-    for name, point in mean_face(seen).items():
-        print(f'    "{name}": {point},')
+    points = np.asarray(as_face15(np.concatenate([keypoints_of(folder) for folder in options.folders])), np.float64)
+    points = points[np.isfinite(points).all(axis=(1, 2))]
+    print(f"# {len(points):,} faces")
+    for name, mean_point in mean_face(points).items():
+        print(f'    "{name}": {mean_point},')
 
 
 if __name__ == "__main__":

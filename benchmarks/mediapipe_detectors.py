@@ -1,6 +1,6 @@
 """Runs MediaPipe's face detectors (BlazeFace, Bazarevsky et al. 2019, arXiv 1907.05047). A anchors, F faces.
 
-The short-range network sees the whole picture in 128 x 128 px, the full-range one in 192 x 192 px, both filled up to a
+The short-range network sees the whole picture in 128 x 128 px, the full-range one in 192 x 192 px, both padded to a
 square. Each anchor is the center of a cell; the network outputs, in px from it, a box and six points.
 """
 
@@ -19,7 +19,7 @@ from facial_keypoints.boxes import USUAL_EYES, Boxes
 from facial_keypoints.detectors.five_points import MEAN
 from facial_keypoints.pictures import Picture, as_rgb
 
-MIN_SCORE, SAME_FACE_OVERLAP = 0.5, 0.3  # MediaPipe's own
+MIN_SCORE, SAME_FACE_OVERLAP = 0.5, 0.3  # as in MediaPipe
 POINTS = 4  # of its six: right eye, left eye, tip of the nose, middle of the mouth
 MEAN_POINTS = np.concatenate([MEAN[:3], MEAN[3:].mean(axis=0, keepdims=True)])
 
@@ -39,33 +39,33 @@ RANGES = {"mediapipe-short": SHORT, "mediapipe-full": FULL}
 Network = Callable[[Float32], tuple[Float32, Float32]]  # a picture (1, S, S, 3) to values (A, 16) and logits (A,)
 
 
-def load_network(of: Range) -> Network:
+def load_network(variant: Range) -> Network:
     """Returns a network, on one thread; raises InputError if an optional package is missing."""
-    path, tensorflow = package_file(PACKAGE, MODULE, of.file), optional("tensorflow")
+    path, tensorflow = package_file(PACKAGE, MODULE, variant.file), optional("tensorflow")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*tf.lite.Interpreter is deprecated", category=UserWarning)
         interpreter: Any = tensorflow.lite.Interpreter(model_path=str(path), num_threads=1)
     interpreter.allocate_tensors()
-    taken = interpreter.get_input_details()[0]["index"]
+    in_index = interpreter.get_input_details()[0]["index"]
     by_width = {int(output["shape"][-1]): output["index"] for output in interpreter.get_output_details()}
 
     def network(picture: Float32) -> tuple[Float32, Float32]:
-        interpreter.set_tensor(taken, picture)
+        interpreter.set_tensor(in_index, picture)
         interpreter.invoke()
         return interpreter.get_tensor(by_width[16])[0], interpreter.get_tensor(by_width[1])[0, :, 0]
 
     return network
 
 
-def anchors_of(of: Range) -> Float64:
+def anchors_of(variant: Range) -> Float64:
     """Returns the anchors, float64 (A, 2), x and y in px of the network's input."""
-    parts = []
-    for stride, count in of.grids:
-        cells = of.side_px // stride
+    grids = []
+    for stride, count in variant.grids:
+        cells = variant.side_px // stride
         y, x = np.mgrid[:cells, :cells]
         centers = (np.stack([x, y], axis=-1).reshape(-1, 2) + 0.5) * stride
-        parts.append(np.repeat(centers, count, axis=0))
-    return np.concatenate(parts)
+        grids.append(np.repeat(centers, count, axis=0))
+    return np.concatenate(grids)
 
 
 def network_input(picture: UInt8, side_px: int) -> tuple[Float32, Float64]:
@@ -84,19 +84,19 @@ def network_input(picture: UInt8, side_px: int) -> tuple[Float32, Float64]:
 class MediaPipe:
     """A detector of MediaPipe's, for `Predictor.predict(detector=...)`."""
 
-    def __init__(self, of: Range) -> None:
+    def __init__(self, variant: Range) -> None:
         """Loads the network; raises InputError if an optional package is missing."""
-        self.of, self.network, self.anchors = of, load_network(of), anchors_of(of)
+        self.variant, self.network, self.anchors = variant, load_network(variant), anchors_of(variant)
 
     def __call__(self, picture: Picture) -> Boxes:
         """Returns the boxes around the faces in a picture, from the points of each."""
-        image, back = network_input(as_rgb(picture), self.of.side_px)
+        image, back = network_input(as_rgb(picture), self.variant.side_px)
         values, logits = self.network(image)
-        points, scores = found(values, logits, self.anchors)
+        points, scores = decode_faces(values, logits, self.anchors)
         return boxes_of(geometry.transform(points, back), scores)
 
 
-def found(values: Float32, logits: Float32, anchors: Float64) -> tuple[Float64, Float64]:
+def decode_faces(values: Float32, logits: Float32, anchors: Float64) -> tuple[Float64, Float64]:
     """Returns four points (F, 4, 2), in px of the input, and the scores (F,) of the faces.
 
     Args:
@@ -114,7 +114,7 @@ def found(values: Float32, logits: Float32, anchors: Float64) -> tuple[Float64, 
 
 
 def boxes_of(points: Float64, scores: Float64) -> Boxes:
-    """Returns the boxes in which the mean face, fitted to the four points (F, 4, 2), has its usual place."""
+    """Returns the boxes in which the mean face, fitted to the four points (F, 4, 2), has its usual position."""
     to_picture = geometry.inverse(geometry.fit_similarity(points, MEAN_POINTS))
     across = to_picture[:, :, 0]
     middle = geometry.transform(np.full((len(points), 1, 2), 0.5), to_picture)[:, 0]

@@ -1,7 +1,7 @@
 """Runs MediaPipe's face mesh on close crops of faces. N faces, 468 points.
 
 The network (Kartynnik et al. 2019, arXiv 1907.06724) sees a square around the face, level with the eyes. As in
-MediaPipe, the square is 1.5 times as large as the box of the points found before. The first pass uses a fixed square,
+MediaPipe, the square is 1.5 times as large as the box of the previous points. The first pass uses a fixed square,
 chosen on training faces; the second uses the points of the first. Outside the picture its edge is repeated. Only `x`
 and `y` are used; the calibration corrects offsets of pixel centers.
 """
@@ -36,12 +36,12 @@ def load_mesh() -> Mesh:
         warnings.filterwarnings("ignore", message=".*tf.lite.Interpreter is deprecated", category=UserWarning)
         interpreter = tensorflow.lite.Interpreter(model_path=str(path), num_threads=1)
     interpreter.allocate_tensors()
-    taken, given = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
+    in_index, out_index = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
 
     def mesh(picture: Float32) -> Float32:
-        interpreter.set_tensor(taken, picture)
+        interpreter.set_tensor(in_index, picture)
         interpreter.invoke()
-        return np.asarray(interpreter.get_tensor(given).reshape(POINTS, 3)[:, :2], np.float32)
+        return np.asarray(interpreter.get_tensor(out_index).reshape(POINTS, 3)[:, :2], np.float32)
 
     return mesh
 
@@ -77,14 +77,14 @@ def squares_around(points: Float64) -> Float64:
 
 def network_input(image: UInt8, matrix: Float64) -> Float32:
     """Returns the network's input for a picture (H, W, C), float32 (1, 192, 192, 3) in [0, 1]."""
-    cut = geometry.crop(crops.with_channels(image[None], 3)[0], matrix, SIDE_PX, SIDE_PX)
-    return np.asarray(cut[None] / np.float32(255), np.float32)
+    crop = geometry.crop(crops.with_channels(image[None], 3)[0], matrix, SIDE_PX, SIDE_PX)
+    return np.asarray(crop[None] / np.float32(255), np.float32)
 
 
 def points_in(mesh: Mesh, images: UInt8, matrices: Float64) -> Float64:
     """Predicts points in squares with matrices (N, 2, 3); returns float64 (N, 468, 2) in px of the pictures."""
-    found = np.stack([mesh(network_input(image, matrix)) for image, matrix in zip(images, matrices, strict=True)])
-    return geometry.transform(found, geometry.inverse(matrices))
+    points = np.stack([mesh(network_input(image, matrix)) for image, matrix in zip(images, matrices, strict=True)])
+    return geometry.transform(points, geometry.inverse(matrices))
 
 
 def find_points(mesh: Mesh, images: UInt8, fixed: Float64) -> Float64:
@@ -93,24 +93,24 @@ def find_points(mesh: Mesh, images: UInt8, fixed: Float64) -> Float64:
     return points_in(mesh, images, squares_around(first))
 
 
-def choose_square(mesh: Mesh, part: Split) -> tuple[Float64, float]:
+def choose_square(mesh: Mesh, split: Split) -> tuple[Float64, float]:
     """Returns the fixed square that fits these training faces best, a matrix (2, 3), and its RMSE in px.
 
     Every other face is used for calibration, the others for measuring.
     """
-    order = np.arange(len(part))
-    fitted, measured = part.only(order[::2]), part.only(order[1::2])
+    order = np.arange(len(split))
+    fitted, measured = split.only(order[::2]), split.only(order[1::2])
     start = fitted.keypoints.mean(axis=0)
 
     def rmse(fixed: Float64) -> float:
-        points = find_points(mesh, part.images, fixed)
+        points = find_points(mesh, split.images, fixed)
         fits = fit(points[::2], fitted, np.tile(start, (len(fitted), 1, 1)))
         predicted = calibrated(fits, points[1::2], measured.label_sources, np.tile(start, (len(measured), 1, 1)))
         return mae_rmse(predicted, measured.keypoints, measured.labelled)[1]
 
-    tried = [fixed_square(part.images.shape[1:], side, center) for side in SIDES for center in CENTERS]
-    error_of = [rmse(fixed) for fixed in tried]
-    return tried[int(np.argmin(error_of))], min(error_of)
+    candidates = [fixed_square(split.images.shape[1:], side, center) for side in SIDES for center in CENTERS]
+    error_of = [rmse(fixed) for fixed in candidates]
+    return candidates[int(np.argmin(error_of))], min(error_of)
 
 
 def next_face(mesh: Mesh, images: UInt8, fixed: Float64) -> Callable[[], Float32]:

@@ -22,7 +22,7 @@ def peak_mb(usage: resource.struct_rusage | None = None) -> float:
 def run_measured(
     command: Sequence[str], stdout: int | None = None, watch: Callable[[int], None] | None = None
 ) -> tuple[float, resource.struct_rusage]:
-    """Runs a command; returns its seconds by the clock and its use of resources.
+    """Runs a command; returns its wall seconds and its use of resources.
 
     Args:
         command: a program and its arguments.
@@ -45,6 +45,6 @@ def run_measured(
 
 
 def in_own_process(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Runs a function in a new process, so that its memory is not counted as that of the next child, as on Linux."""
+    """Runs a function in a new process, because on Linux its memory would count as that of the next child."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(function, *arguments).result()

@@ -2,7 +2,7 @@
 
     python -m benchmarks.mouth_points HELEN68 LFPW68 --out artifacts/mouths
 
-The names of the 20 points, `m0` to `m19`, say nothing about mouths or sides. The folder holds what a user would write:
+The names of the 20 points, `m0` to `m19`, do not refer to mouths or sides. The folder holds what a user would write:
 `keypoints.csv`, `pictures/`, and `keypoints.toml` with mirror pairs, lines and a normalizer. All stages and
 `benchmarks.peers` take it.
 """
@@ -25,18 +25,18 @@ CORNERS = [NAMES[k] for role in ("mouth_right_corner", "mouth_left_corner") for 
 
 
 def write_mouths(folder: Path, sets: Sequence[LabelledPictures]) -> int:
-    """Writes pictures and labels of the mouths in sets of 68 points; returns how many.
+    """Writes pictures and labels of the mouths in sets of 68 points; returns their number.
 
     Args:
         folder: an empty folder.
-        sets: their folders have different names, which become part of the pictures' names.
+        sets: their folders must have different names, which become part of the pictures' names.
     """
     pictures = folder / pictures_csv.PICTURES
     pictures.mkdir()
     rows: list[list[str]] = []
-    for found in sets:
-        for face in found.faces:
-            name = f"{found.root.resolve().name}_{face.file.name}"
+    for labelled in sets:
+        for face in labelled.faces:
+            name = f"{labelled.root.resolve().name}_{face.file.name}"
             shutil.copyfile(face.file, pictures / name)
             rows.append([name, face.person, *(f"{value:.3f}" for value in face.keypoints[list(NAMES)].ravel())])
     columns = [f"{name}_{axis}" for name in NAMES.values() for axis in "xy"]
@@ -47,7 +47,7 @@ def write_mouths(folder: Path, sets: Sequence[LabelledPictures]) -> int:
 
 
 def toml() -> str:
-    """Returns `keypoints.toml`: what FACE68 knows of the mouth, under the other names."""
+    """Returns `keypoints.toml`: the facts of FACE68 about the mouth, under the other names."""
     assert FACE68.mirror is not None
     pairs = [[NAMES[k], NAMES[m]] for k, m in enumerate(FACE68.mirror) if k < m and k in NAMES]
     runs = [[NAMES[k] for k in run] for run in FACE68.skeleton if set(run) <= set(NAMES)]

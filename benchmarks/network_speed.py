@@ -5,7 +5,7 @@
 Models and the other programs (if installed) run in turns, so that other work on the machine slows all of them equally.
 The time is CPU time. The table has medians: ms for one picture; this time as a multiple of the first model's and of
 each other program's; ms per picture in a batch of 64, and as a multiple of the first model's; and the rate (pictures
-per second) of such batches as a multiple of the rate one by one. For example, `model.onnx model_int8.onnx` shows the
+per second) of these batches as a multiple of the rate one by one. For example, `model.onnx model_int8.onnx` shows the
 gain of 8-bit integers. A file with our metadata is timed twice: the network alone, and `facial_keypoints.Predictor`
 with its checks. For the other programs, one call of the predictor or network is timed, on another face each time, with
 its box and picture prepared.
@@ -58,8 +58,8 @@ def images_for(path: Path, session: Any, count: int) -> dict[str, Any]:
     shape, dtype = inputs[0].shape, DTYPES.get(inputs[0].type)
     fits = len(inputs) == 1 and len(shape) == 4 and all(isinstance(side, int) for side in shape[1:])
     if not fits or dtype is None or isinstance(shape[0], int):
-        taken = ", ".join(f"{given.type} {given.shape}" for given in inputs)
-        raise InputError(f"{path}: takes {taken}; export it with one uint8 or float input (N, H, W, C), N left open")
+        shapes = ", ".join(f"{each.type} {each.shape}" for each in inputs)
+        raise InputError(f"{path}: takes {shapes}; export it with one uint8 or float input (N, H, W, C), N left open")
     pixels = np.random.default_rng(0).integers(0, 256, (count, *shape[1:]))
     return {inputs[0].name: pixels.astype(dtype)}
 
@@ -71,7 +71,7 @@ def model_calls(path: Path) -> tuple[Call, Call]:
     return lambda: session.run(None, one), lambda: session.run(None, many)
 
 
-def ways(path: Path) -> dict[str, tuple[Call, Call]]:
+def calls_of(path: Path) -> dict[str, tuple[Call, Call]]:
     """Returns the calls to time for a model by name: the network, and the predictor if the file has our metadata."""
     calls = {str(path): model_calls(path)}
     with contextlib.suppress(InputError):  # an ONNX file from elsewhere
@@ -92,7 +92,7 @@ def dlib_call() -> Call:
 
 
 def mediapipe_call() -> Call:
-    """The same of MediaPipe's face mesh."""
+    """Returns a call of MediaPipe's face mesh, like `dlib_call`."""
     mesh = mediapipe_mesh.load_mesh()
     images = dataset.read(count=PEER_FACES).images
     return mediapipe_mesh.next_face(mesh, images, mediapipe_mesh.fixed_square(images.shape[1:], side=1.4, center=0.5))
@@ -113,19 +113,19 @@ def in_turns(calls: Mapping[tuple[str, int], tuple[Call, int]], turns: int) -> d
     seconds: dict[tuple[str, int], list[float]] = {name: [] for name in calls}
     for turn in range(turns + 1):
         for name, (call, count) in calls.items():
-            taken = call_seconds(call, count)
-            seconds[name] += taken if turn else []
-    return {name: statistics.median(taken) for name, taken in seconds.items()}
+            times = call_seconds(call, count)
+            seconds[name] += times if turn else []
+    return {name: statistics.median(times) for name, times in seconds.items()}
 
 
 def call_seconds(call: Call, count: int) -> list[float]:
     """Returns the CPU time in s of each of `count` calls in this thread."""
-    taken = []
+    times = []
     for _ in range(count):
         started = time.thread_time()
         call()
-        taken.append(time.thread_time() - started)
-    return taken
+        times.append(time.thread_time() - started)
+    return times
 
 
 def table(models: Sequence[str], peers: Sequence[str], seconds: Mapping[tuple[str, int], float]) -> str:
@@ -157,7 +157,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--turns", type=positive(int), default=10, metavar="N", help="repetitions (default: %(default)s)"
     )
     options = parser.parse_args(arguments)
-    models = {name: way for path in options.models for name, way in ways(path).items()}
+    models = {name: pair for path in options.models for name, pair in calls_of(path).items()}
     peers: dict[str, Call] = {}
     for name, make in ((DLIB, dlib_call), (MEDIAPIPE, mediapipe_call)):
         try:

@@ -3,10 +3,10 @@
     python -m benchmarks.networks_drawn MODEL_DIR... --out DIR
 
 `faces.png` has a row of drawn faces for each network: the exact 15 keypoints in green, all predictions in magenta, and
-the mean error of the 15 keypoints. Each network sees the faces in the place and size of its training faces: moved and
-scaled, all faces alike, so that their mean shape lies on that of the training faces. `curves.png` shows the MAE of
-training and validation faces after each epoch, in percent of the image's side, because the sides differ; models without
-`history.csv`, such as means of others, are left out.
+the mean error of the 15 keypoints. Each network sees the faces in the position and size of its training faces: moved
+and scaled, all in the same way, so that their mean shape lies on that of the training faces. `curves.png` shows the MAE
+of training and validation faces after each epoch, in percent of the image's side, because the sides differ; models
+without `history.csv`, such as means of others, are left out.
 """
 
 from collections.abc import Sequence
@@ -52,15 +52,15 @@ def mean_shape(spec: ModelSpec, path: Path) -> Float64:
     raise InputError(f"{path}: predicts {spec.keypoint_set.name}; give models of the 15 or the 68 keypoints")
 
 
-def predicted(loaded: LoadedModel, spec: ModelSpec, faces: Faces) -> Float32:
+def predict_drawn(loaded: LoadedModel, spec: ModelSpec, faces: Faces) -> Float32:
     """Returns a network's keypoints of drawn faces, float32 (N, K, 2) in px of the drawn images."""
     from_shape, to_shape = labelled_mean(faces.keypoints, faces.labelled), mean_shape(spec, loaded.path)
     scale = float(np.std(to_shape, axis=0).mean() / np.std(from_shape, axis=0).mean())
     shift = to_shape.mean(axis=0) - scale * from_shape.mean(axis=0)
     matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
-    seen = np.concatenate([crops.crop_faces(image, matrix[None], spec) for image in faces.images])
-    outputs = predict(loaded, seen, spec.keypoint_set)
-    keypoints = decode(outputs, np.zeros(len(seen), np.int64), spec.output_points).coordinates
+    images = np.concatenate([crops.crop_faces(image, matrix[None], spec) for image in faces.images])
+    outputs = predict(loaded, images, spec.keypoint_set)
+    keypoints = decode(outputs, np.zeros(len(images), np.int64), spec.output_points).coordinates
     return geometry.transform(keypoints, geometry.inverse(matrix)).astype(np.float32)
 
 
@@ -73,13 +73,13 @@ def draw_faces(path: Path, networks: Sequence[tuple[str, Float32]], faces: Faces
         of_15 = as_face15(keypoints) if keypoints.shape[1] == len(FACE68.names) else keypoints
         errors = face_errors(of_15.astype(np.float32), faces.keypoints, faces.labelled)
         captions += [f"{name}: {error:.1f} px" for error in errors]
-    most = max(keypoints.shape[1] for _, keypoints in networks)
-    every = np.full((len(truth), most, 2), np.nan, np.float32)  # NaN is not drawn
+    max_keypoints = max(keypoints.shape[1] for _, keypoints in networks)
+    padded = np.full((len(truth), max_keypoints, 2), np.nan, np.float32)  # NaN is not drawn
     for row, (_, keypoints) in enumerate(networks):
-        every[row * len(faces) : (row + 1) * len(faces), : keypoints.shape[1]] = keypoints
+        padded[row * len(faces) : (row + 1) * len(faces), : keypoints.shape[1]] = keypoints
     layers = [
         KeypointLayer(truth, TRUTH, "the 15 keypoints as drawn"),
-        KeypointLayer(every, PREDICTION, "predictions"),
+        KeypointLayer(padded, PREDICTION, "predictions"),
     ]
     face_grid(path, np.tile(faces.images, (rows, 1, 1, 1)), layers, len(faces.images), captions)
 
@@ -124,7 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         loaded = load_model(path)
         if loaded.spec is None:
             raise InputError(f"{path}: does not say what the network predicts; give a folder that training wrote")
-        networks.append((path.name, predicted(loaded, loaded.spec, faces)))
+        networks.append((path.name, predict_drawn(loaded, loaded.spec, faces)))
         if (path / HISTORY).is_file():
             trained.append(path)
             sides_px.append(loaded.spec.crop.width_px)

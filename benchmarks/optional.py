@@ -28,7 +28,7 @@ def package_file(package: str, module: str, file: str) -> Path:
         module: its name in Python.
         file: path below the module's folder.
     """
-    found = importlib.util.find_spec(module)
-    if found is None or found.origin is None:
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
         raise InputError(f"the package {package} is missing; {INSTALL}")
-    return Path(found.origin).parent / file
+    return Path(spec.origin).parent / file

@@ -28,8 +28,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks import dlib68, dlib_trained, mediapipe_mesh
-from benchmarks.calibration import Fits, by_hand, calibrated, fit
-from benchmarks.network_speed import Call, in_turns, singles_and_batches, table, ways
+from benchmarks.calibration import Fits, calibrated, fit, map_by_hand
+from benchmarks.network_speed import Call, calls_of, in_turns, singles_and_batches, table
 from benchmarks.optional import optional
 from common.options import add_data_option, add_out_option, stage_parser
 from common.stage import Stage, stage_folder, write_manifest
@@ -67,9 +67,9 @@ def dlib_peer(predictor: Any, data: EvaluationData, _val: Split, _folder: Path) 
     train, test, keypoint_set = data.train, data.test, data.keypoint_set
     boxes, steps = dlib68.choose_boxes(predictor, spread_out(train, SEARCH_FACES), keypoint_set)
     points, _ = dlib68.find_points(predictor, train.images, boxes)
-    fits = fit(points, train, by_hand(points, train.label_sources, keypoint_set))
-    points, found = dlib68.find_points(predictor, test.images, boxes)
-    hand = by_hand(points, test.label_sources, keypoint_set)
+    fits = fit(points, train, map_by_hand(points, train.label_sources, keypoint_set))
+    points, detected = dlib68.find_points(predictor, test.images, boxes)
+    hand = map_by_hand(points, test.label_sources, keypoint_set)
     left, top, right, bottom = boxes.fixed
     return Peer(
         {"dlib": hand, "dlib_calibrated": calibrated(fits, points, test.label_sources, hand)},
@@ -77,14 +77,14 @@ def dlib_peer(predictor: Any, data: EvaluationData, _val: Split, _folder: Path) 
         [
             f"fixed box: columns {left:.1f} to {right:.1f}, rows {top:.1f} to {bottom:.1f}",
             "RMSE on training faces, by hand: " + ", ".join(f"{step} {rmse:.3f} px" for step, rmse in steps.items()),
-            f"the detector finds {found:,} of {len(test):,} test faces",
-            alphas(fits),
+            f"the detector finds {detected:,} of {len(test):,} test faces",
+            alphas_text(fits),
         ],
         {
             "fixed_box": boxes.fixed.tolist(),
             "relation": boxes.relation.tolist(),
             "train_rmse_px": steps,
-            "detected": found,
+            "detected": detected,
         },
     )
 
@@ -100,11 +100,11 @@ def trained_peer(dlib: Any, data: EvaluationData, val: Split, folder: Path) -> P
     hand = points.astype(np.float32)
     return Peer(
         {"dlib_trained": hand, "dlib_trained_calibrated": calibrated(fits, points, test.label_sources, hand)},
-        dlib68.next_face(predictor, spread_out(test, TIMED_FACES).images, dlib_trained.whole(test.images)),
+        dlib68.next_face(predictor, spread_out(test, TIMED_FACES).images, dlib_trained.whole_box(test.images)),
         [
             f"trained on the {faces:,} complete faces of {len(train):,} in {seconds / 60:.1f} minutes; "
             f"{file.name} has {size / 1e6:.1f} MB",
-            alphas(fits),
+            alphas_text(fits),
         ],
         {"settings": dlib_trained.SETTINGS, "train_faces": faces, "train_seconds": round(seconds, 1), "bytes": size},
     )
@@ -119,7 +119,7 @@ def mesh_peer(mesh: mediapipe_mesh.Mesh, data: EvaluationData, _val: Split, _fol
     return Peer(
         {"mediapipe": calibrated(fits, points, test.label_sources, np.tile(mean, (len(test), 1, 1)))},
         mediapipe_mesh.next_face(mesh, spread_out(test, TIMED_FACES).images, square),
-        [f"RMSE on training faces, with the best fixed square: {rmse:.3f} px", alphas(fits)],
+        [f"RMSE on training faces, with the best fixed square: {rmse:.3f} px", alphas_text(fits)],
         {"fixed_square": square.tolist(), "train_rmse_px": rmse},
     )
 
@@ -133,13 +133,13 @@ PEERS: dict[str, tuple[Callable[[], Any], Callable[[Any, EvaluationData, Split, 
 }
 
 
-def alphas(fits: Fits) -> str:
-    return f"ridge alphas: {', '.join(f'{alpha:g}' for alpha in sorted({found.alpha for found in fits.values()}))}"
+def alphas_text(fits: Fits) -> str:
+    return f"ridge alphas: {', '.join(f'{alpha:g}' for alpha in sorted({each.alpha for each in fits.values()}))}"
 
 
-def spread_out(part: Split, count: int) -> Split:
+def spread_out(split: Split, count: int) -> Split:
     """Returns at most `count` faces, spread evenly over a split."""
-    return part.only(evenly_spread(len(part), count))
+    return split.only(evenly_spread(len(split), count))
 
 
 def check(folder: Path, data: EvaluationData, val: Split, chosen: Sequence[str]) -> None:
@@ -170,7 +170,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     started = time.time()
     chosen = list(dict.fromkeys(options.peers))
     loaded = {name: PEERS[name][0]() for name in chosen}  # reports missing packages before the long work starts
-    models = {name: way for path in options.model for name, way in ways(path).items()}
+    models = {name: pair for path in options.model for name, pair in calls_of(path).items()}
     data = load_data(options.data)
     val, test = load_split(options.data, "val", data.keypoint_set), data.test
     check(options.data, data, val, chosen)
@@ -187,7 +187,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 metrics[name][file] = {"mae_px": mae, "rmse_px": rmse}
                 print(f"{file}: MAE {mae:.3f} px, RMSE {rmse:.3f} px on {2 * test.labelled.sum():,} real coordinates")
         seconds = in_turns(singles_and_batches(models, calls), TURNS)
-        metrics["processor_ms"] = {name: 1e3 * taken for (name, batch), taken in seconds.items() if batch == 1}
+        metrics["processor_ms"] = {name: 1e3 * elapsed for (name, batch), elapsed in seconds.items() if batch == 1}
         parameters = {"data": str(options.data), "peers": chosen, "models": [str(path) for path in options.model]}
         write_manifest(folder, STAGE, parameters, {"data": data.hash}, metrics, started)
     print(table(list(models), chosen, seconds))

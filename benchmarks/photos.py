@@ -53,7 +53,7 @@ from facial_keypoints.pictures import read_picture, write_picture
 from facial_keypoints.predictor import BATCH, Predictor
 from models.saved import load_model
 
-FOUND = 0.3  # of the distance between the eyes: a face with a larger mean error is another face
+SAME_FACE_ERROR = 0.3  # of the distance between the eyes; a face with a larger mean error is another face
 PERCENTILES = (0, 50, 95, 100)
 GRAY = (127, 127, 127)
 MS = 1e3
@@ -63,7 +63,7 @@ class Photo(NamedTuple):
     """The result for one photo.
 
     Attributes:
-        error, from_true: mean error in percent of the labelled face, as found and as cropped by its labels; None if not
+        error, from_true: mean error in percent of the labelled face, cropped as found and by its labels; None if not
             found.
         uncertainties: of the labelled face, of others, of false ones, and of dropped detections.
         eyes: of the labelled face in its box: center x, y and distance, as fractions of the box.
@@ -86,7 +86,7 @@ def faces_of(folder: Path) -> Sequence[LabelledPicture]:
     return sorted(faces.faces, key=lambda face: face.file.name)
 
 
-def turned(picture: UInt8, keypoints: Float64, degrees: float) -> tuple[UInt8, Float64]:
+def rotated(picture: UInt8, keypoints: Float64, degrees: float) -> tuple[UInt8, Float64]:
     """Returns a picture (H, W, 3) and its keypoints (K, 2), both rotated clockwise without cropping."""
     turn, width, height = turn_of(picture, degrees)
     copy = cv2.warpAffine(picture, turn, (width, height), borderMode=cv2.BORDER_CONSTANT, borderValue=GRAY)
@@ -94,34 +94,34 @@ def turned(picture: UInt8, keypoints: Float64, degrees: float) -> tuple[UInt8, F
 
 
 def measure(
-    picture: UInt8, keypoints: Float64, predictor: Predictor, detector: Detector, witness: Detector | None
+    picture: UInt8, keypoints: Float64, predictor: Predictor, detector: Detector, reference: Detector | None
 ) -> Photo:
-    """Returns the result for a photo with 68 keypoints; `witness` decides which of the other faces are real."""
+    """Returns the result for a photo with 68 keypoints; `reference` decides which of the other faces are real."""
     spec = predictor.spec
     truth = as_face15(keypoints) if spec.keypoint_set == FACE15 else keypoints
     left, right = crops.eye_centers(truth, spec.keypoint_set)
-    apart = float(np.linalg.norm(left - right))
+    eye_span = float(np.linalg.norm(left - right))
     started = time.process_time()
     faces = predictor.predict(picture, detector=detector)
     seconds = time.process_time() - started
 
-    def error(of: Face) -> float:
-        return float(np.linalg.norm(of.keypoints - truth, axis=1).mean()) / apart
+    def error(face: Face) -> float:
+        return float(np.linalg.norm(face.keypoints - truth, axis=1).mean()) / eye_span
 
     limit = MAX_UNCERTAINTY * predictor.typical_uncertainty
     boxes = detector(picture)
-    tried = predictor.predict_at(picture, crops.crop_of_boxes(boxes, spec))
-    dropped = [uncertainty(one) for one in tried if uncertainty(one) >= limit and error(one) >= FOUND]
-    others = [other for other in faces if error(other) >= FOUND]
-    seen = predictor.predict(picture, detector=witness) if witness and others else []
-    false = [uncertainty(other) for other in others if witness and not any(near(other, face) for face in seen)]
+    predictions = predictor.predict_at(picture, crops.crop_of_boxes(boxes, spec))
+    dropped = [uncertainty(one) for one in predictions if uncertainty(one) >= limit and error(one) >= SAME_FACE_ERROR]
+    others = [other for other in faces if error(other) >= SAME_FACE_ERROR]
+    confirmed = predictor.predict(picture, detector=reference) if reference and others else []
+    false = [uncertainty(other) for other in others if reference and not any(near(other, face) for face in confirmed)]
     labelled = min(faces, key=error, default=None)
-    if labelled is None or error(labelled) >= FOUND:
+    if labelled is None or error(labelled) >= SAME_FACE_ERROR:
         return Photo(None, None, ([], [uncertainty(other) for other in others], false, dropped), None, seconds)
     (true,) = predictor.predict_at(picture, crops.crop_of(truth[None], spec), passes=1)
     uncertainties = ([uncertainty(labelled)], [uncertainty(other) for other in others], false, dropped)
     return Photo(
-        100 * error(labelled), 100 * error(true), uncertainties, eyes_in(boxes, (left + right) / 2, apart), seconds
+        100 * error(labelled), 100 * error(true), uncertainties, eyes_in(boxes, (left + right) / 2, eye_span), seconds
     )
 
 
@@ -131,9 +131,9 @@ def near(one: Face, other: Face) -> bool:
     return float(np.linalg.norm(middles[0] - middles[1])) < max(one.box[2], other.box[2]) / 2
 
 
-def eyes_in(boxes: Boxes, middle: Float64, apart: float) -> Float64 | None:
+def eyes_in(boxes: Boxes, middle: Float64, eye_span: float) -> Float64 | None:
     """Returns the position of the point between the eyes and the eye distance in the box with the best score."""
-    positions = np.column_stack([(middle - boxes.xywh[:, :2]) / boxes.xywh[:, 2:], apart / boxes.xywh[:, 2]])
+    positions = np.column_stack([(middle - boxes.xywh[:, :2]) / boxes.xywh[:, 2:], eye_span / boxes.xywh[:, 2]])
     around = (np.abs(positions - (0.5, 0.4, 0.4)) < (0.3, 0.3, 0.3)).all(axis=1)
     return positions[around][np.argmax(boxes.scores[around])] if around.any() else None
 
@@ -158,15 +158,15 @@ def row_of(photos: Sequence[Photo]) -> list[str]:
     ]
 
 
-def chosen_from(photos: Sequence[Photo], typical_uncertainty: float) -> str:
-    """Returns the values that constants are chosen from, as text; uncertainties in multiples of the typical one."""
+def values_of_constants(photos: Sequence[Photo], typical_uncertainty: float) -> str:
+    """Returns the values from which constants are chosen, as text; uncertainties in multiples of the typical one."""
     eyes = [photo.eyes for photo in photos if photo.eyes is not None]
-    x, y, apart = np.median(eyes, axis=0)
-    texts = [f"eyes in the box: center ({x:.3f}, {y:.3f}), distance {apart:.3f}"]
+    x, y, distance = np.median(eyes, axis=0)
+    texts = [f"eyes in the box: center ({x:.3f}, {y:.3f}), distance {distance:.3f}"]
     for kind, name in enumerate(("labelled", "other", "false", "dropped")):
         if values := [value for photo in photos for value in photo.uncertainties[kind]]:
-            at = ", ".join(f"{value:.2f}" for value in np.percentile(values, PERCENTILES) / typical_uncertainty)
-            texts.append(f"uncertainty of {name} faces (smallest, median, 95 %, largest): {at}")
+            figures = ", ".join(f"{value:.2f}" for value in np.percentile(values, PERCENTILES) / typical_uncertainty)
+            texts.append(f"uncertainty of {name} faces (smallest, median, 95 %, largest): {figures}")
     return "; ".join(texts)
 
 
@@ -175,10 +175,10 @@ def photos_report(options: argparse.Namespace) -> None:
     cv2.setNumThreads(1)
     predictor = Predictor(options.model, threads=1)
     detectors = {"Haar": chosen_detector(HAAR, any_angle=options.any_angle)}
-    for given in options.detector:
-        known = "YuNet" if given == YUNET or Path(given).suffix == ".onnx" else given
-        detectors[known] = chosen_detector(given, any_angle=options.any_angle)
-    witness = detectors.get("YuNet")
+    for name_or_file in options.detector:
+        heading = "YuNet" if name_or_file == YUNET or Path(name_or_file).suffix == ".onnx" else name_or_file
+        detectors[heading] = chosen_detector(name_or_file, any_angle=options.any_angle)
+    reference = detectors.get("YuNet")
     rows, notes = [], []
     for folder in options.folders:
         faces = faces_of(folder)
@@ -188,11 +188,11 @@ def photos_report(options: argparse.Namespace) -> None:
             row = f"{folder.name}, {name}" + (f", turned by {degrees:g} degrees" if degrees else "")
             photos = []
             for face in tqdm(faces, row, unit="photo", leave=False, disable=None):
-                picture, keypoints = turned(read_picture(face.file), face.keypoints, degrees)
-                photos.append(measure(picture, keypoints, predictor, detector, witness))
+                picture, keypoints = rotated(read_picture(face.file), face.keypoints, degrees)
+                photos.append(measure(picture, keypoints, predictor, detector, reference))
             rows.append([row, *row_of(photos)])
             if not degrees:  # eye positions in boxes of rotated faces differ
-                notes.append(f"{row}: {chosen_from(photos, predictor.typical_uncertainty)}")
+                notes.append(f"{row}: {values_of_constants(photos, predictor.typical_uncertainty)}")
     header = ["", "photos", "found", "other, each", "false, each", "error", "true crops", "more", "CPU ms"]
     print(table(header, rows), *notes, sep="\n\n")
 
@@ -261,15 +261,15 @@ def speed_report(options: argparse.Namespace) -> None:
 
 
 def add_photo_options(p: argparse.ArgumentParser, *, required: bool) -> None:
-    """Adds FOLDER, `--detector` and `--model`; `required`: folders and one detector must be given."""
-    says = "photos with 68 labelled keypoints of one face each"
-    p.add_argument("folders", nargs="+" if required else "*", type=Path, metavar="FOLDER", help=says)
+    """Adds FOLDER, `--detector` and `--model`; `required`: whether folders and one detector are required."""
+    text = "photos with 68 labelled keypoints of one face each"
+    p.add_argument("folders", nargs="+" if required else "*", type=Path, metavar="FOLDER", help=text)
     if required:
-        says = "compare the cascade with YuNet, which also decides which faces are false"
-        p.add_argument("--detector", required=True, metavar="yunet|FILE.onnx", help=says)
+        text = "compare the cascade with YuNet, which also decides which faces are false"
+        p.add_argument("--detector", required=True, metavar="yunet|FILE.onnx", help=text)
     else:
-        says = "compare the cascade with these; yunet or its FILE.onnx also decides which faces are false"
-        p.add_argument("--detector", nargs="+", default=[], metavar="NAME", help=says)
+        text = "compare the cascade with these; yunet or its FILE.onnx also decides which faces are false"
+        p.add_argument("--detector", nargs="+", default=[], metavar="NAME", help=text)
     p.add_argument("--model", default="v2", metavar="NAME|DIR|FILE", help="model (default: %(default)s)")
 
 

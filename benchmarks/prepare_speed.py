@@ -48,9 +48,9 @@ WAYS = {
 }
 
 
-def write_training_csv(path: Path, given: str) -> None:
+def write_training_csv(path: Path, source: str) -> None:
     """Writes grayscale faces as the competition's table."""
-    faces = dataset.read() if given == "synthetic" else npz.read(Path(given))
+    faces = dataset.read() if source == "synthetic" else npz.read(Path(source))
     words = np.array([str(value) for value in range(256)], object)
     with path.open("w", encoding="utf-8") as file:
         file.write(",".join([*faces.keypoint_set.columns, IMAGE]) + "\n")
@@ -81,10 +81,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     seconds = {name: statistics.median(turn[name][0] for turn in turns) for name in WAYS}
     memory = {name: statistics.median(turn[name][1] for turn in turns) for name in WAYS}
-    ours = next(iter(WAYS))
+    our_way = next(iter(WAYS))
     print(f"{'':45} {'seconds':>8} {'peak MB':>8} {'slower':>8}")
     for name in WAYS:
-        print(f"{name:45} {seconds[name]:8.2f} {memory[name]:8.0f} {seconds[name] / seconds[ours]:7.1f}x")
+        print(f"{name:45} {seconds[name]:8.2f} {memory[name]:8.0f} {seconds[name] / seconds[our_way]:7.1f}x")
 
 
 if __name__ == "__main__":

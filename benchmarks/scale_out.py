@@ -4,9 +4,9 @@
     python -m benchmarks.scale_out FOLDER --pictures 10000 100000 --turns 0 [--no-detect]
     python -m benchmarks.scale_out FOLDER --pictures 1000 10000 100000 1000000 --turns 0 --stub
 
-The pictures of FOLDER are repeated until there are as many as `--pictures` says. In each turn, as many plain processes
-as there are cores do the same work without Ray, at the same time; each has a predictor of one thread. Rates and CPU
-times are those after the start: Ray's between the first file of each process and the last file. `--stub` reads the
+The pictures of FOLDER are repeated until there are `--pictures` of them. In each turn, as many plain processes as there
+are cores do the same work without Ray, at the same time; each has a predictor of one thread. Rates and CPU
+times exclude the start: Ray's are between the first file of each process and the last file. `--stub` reads the
 pictures, but neither decodes them nor runs a network: the rest is the cost of the engine.
 """
 
@@ -46,7 +46,7 @@ class Sample(NamedTuple):
 
     Attributes:
         at: time in s.
-        files: Parquet files that are written.
+        files: number of written Parquet files.
         scoring_s, other_s: CPU time of the processes that score, and of all others.
         command_mb, scoring_mb: memory of the command, and of the largest process that scores.
     """
@@ -60,7 +60,7 @@ class Sample(NamedTuple):
 
 
 def stub_scorer() -> type:
-    """Returns a `Scorer` whose network takes no time: it reads a picture and finds one face in it."""
+    """Returns a `Scorer` without a network: it reads a picture and returns one face for it."""
     from scale_out.scorer import Scorer
 
     class Stub(Scorer):
@@ -75,7 +75,7 @@ def job(arguments: list[str], stub: bool) -> None:
     """Runs the command in this process."""
     import scale_out.scorer
 
-    os.environ.setdefault("RAY_worker_niceness", "0")  # by default 15, which is slow beside other programs
+    os.environ.setdefault("RAY_worker_niceness", "0")  # by default 15, which is slow if other programs run
     with mock.patch.object(scale_out.scorer, "Scorer", stub_scorer() if stub else scale_out.scorer.Scorer):
         score.main(arguments)
 
@@ -112,8 +112,8 @@ def plain_rate(arguments: list[str], pictures: Sequence[str]) -> tuple[float, fl
     return len(pictures) / max(clock for clock, _ in times), 1e3 * sum(cpu for _, cpu in times) / len(pictures)
 
 
-def watched(arguments: list[str], out: Path, stub: bool) -> list[Sample]:
-    """Runs the command in a process of its own, and returns samples of it."""
+def sample_command(arguments: list[str], out: Path, stub: bool) -> list[Sample]:
+    """Runs the command in its own process, and returns samples of it."""
     process = SPAWN.Process(target=job, args=(arguments, stub))
     process.start()
     samples, scoring, other = [], dict[int, float](), dict[int, float]()
@@ -148,19 +148,19 @@ def descendants(root: int) -> list[int]:
         except OSError:
             continue
         below.setdefault(parent, []).append(int(entry.parent.name))
-    found = [root]
-    for pid in found:
-        found += below.get(pid, [])
-    return found
+    processes = [root]
+    for pid in processes:
+        processes += below.get(pid, [])
+    return processes
 
 
-def ray_row(given: list[str], pictures: Sequence[str], stub: bool) -> tuple[float, float, list[str]]:
+def ray_row(options: list[str], pictures: Sequence[str], stub: bool) -> tuple[float, float, list[str]]:
     """Returns the rate of Ray after the start, the CPU ms of a picture in a scoring process, and the cells of a row."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out"
         (Path(folder) / "list.txt").write_text("\n".join(pictures), encoding="utf-8")
         started = time.perf_counter()
-        samples = watched([f"{folder}/list.txt", "--out", str(out), *given], out, stub)
+        samples = sample_command([f"{folder}/list.txt", "--out", str(out), *options], out, stub)
         seconds = time.perf_counter() - started
         size = json.loads((out / score.JOB).read_bytes())["part_size"]
         files = len(list(out.glob("part-*")))
@@ -196,10 +196,10 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parser().parse_args(arguments)
-    found = sorted(str(path.absolute()) for path in options.folder.rglob("*") if path.suffix.lower() in SUFFIXES)
-    if not found:
+    files = sorted(str(path.absolute()) for path in options.folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    if not files:
         raise InputError(f"{options.folder}: holds no pictures")
-    given = ["--model", options.model, *(["--no-detect"] if options.no_detect else [])]
+    words = ["--model", options.model, *(["--no-detect"] if options.no_detect else [])]
     header = [
         "pictures",
         "s",
@@ -211,10 +211,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ]
     rows = []
     for number, _ in itertools.product(options.pictures, range(max(options.turns, 1))):
-        pictures = list(itertools.islice(itertools.cycle(found), number))
+        pictures = list(itertools.islice(itertools.cycle(files), number))
         if options.turns:
-            plain_per_s, plain_ms = plain_rate(["unused", "--out", "unused", *given], pictures)
-        per_s, ms, cells = ray_row(given, pictures, options.stub)
+            plain_per_s, plain_ms = plain_rate(["unused", "--out", "unused", *words], pictures)
+        per_s, ms, cells = ray_row(words, pictures, options.stub)
         rows.append([f"{number:,}", *cells])
         if options.turns:
             rows[-1] += [f"{plain_per_s:,.0f}", f"{plain_ms:.2f}", f"{per_s / plain_per_s:.2f}", f"{plain_ms / ms:.2f}"]

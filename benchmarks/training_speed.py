@@ -41,7 +41,7 @@ WAYS = {  # name: network, recipe, augmentation; without a recipe: Keras' own fi
     "cnn5, no augmentation": ("cnn5", "cnn5", "none"),
     "cnn5, light augmentation": ("cnn5", "cnn5", "light"),
 }
-LEAST_SPEED = {  # variant with augmentation: the same without, and the smallest intended share of its speed
+MIN_SPEED = {  # variant with augmentation: the variant without, and the smallest intended share of its speed
     "base, light augmentation": ("base, no augmentation", 0.95),
     "v2, strong augmentation": ("v2, no augmentation", 0.85),
     "cnn5, light augmentation": ("cnn5, no augmentation", 0.85),
@@ -58,8 +58,8 @@ def small_folder(data: Path, faces: int, out: Path) -> None:
     manifest = arrays.load_data_manifest(data)
     out.mkdir()
     for split in SPLITS:
-        part = arrays.load_split(data, split)
-        arrays.save_split(out, split, part.only(np.arange(len(part)) < (faces if split == "train" else 1)))
+        loaded = arrays.load_split(data, split)
+        arrays.save_split(out, split, loaded.only(np.arange(len(loaded)) < (faces if split == "train" else 1)))
     write_manifest(out, PREPARE, manifest["parameters"], {}, {}, time.time())
 
 
@@ -74,8 +74,8 @@ def time_one(way: str, data: Path, faces: int) -> Result:
             count, timer = time_plain(network, small)
         else:
             count, timer = time_training(network, recipe, level, small, Path(folder) / "model")
-    seen = (EPOCHS - 1) * count
-    return {"faces_per_second": seen / timer.seconds, "peak_mb": peak_mb(), "growth": peak_mb() / timer.first_peak_mb}
+    total = (EPOCHS - 1) * count
+    return {"faces_per_second": total / timer.seconds, "peak_mb": peak_mb(), "growth": peak_mb() / timer.first_peak_mb}
 
 
 def clock() -> Any:
@@ -129,10 +129,10 @@ def measure(way: str, data: Path, faces: int) -> Result:
     """Returns the result of `time_one` in a new process; exits with its exit code if it fails."""
     command = [sys.executable, "-m", "benchmarks.training_speed", "--one", way]
     command += ["--data", str(data), "--faces", str(faces)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, encoding="utf-8")
-    if done.returncode != EXIT_DONE:
-        sys.exit(done.returncode)  # it has printed the reason
-    return json.loads(done.stdout.splitlines()[-1])
+    process = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, encoding="utf-8")
+    if process.returncode != EXIT_DONE:
+        sys.exit(process.returncode)  # it has printed the reason
+    return json.loads(process.stdout.splitlines()[-1])
 
 
 def speed_ratio(runs: Sequence[Result], others: Sequence[Result], key: str = "faces_per_second") -> float:
@@ -148,10 +148,10 @@ def table(results: Mapping[str, Sequence[Result]]) -> str:
         speed, memory, growth = (statistics.median(run[key] for run in runs) for key in KEYS)
         of_first = [speed_ratio(runs, results[first], key) for key in ("faces_per_second", "peak_mb")]
         lines.append(f"{way:34} {speed:7.0f} {of_first[0]:10.2f} {memory:9.0f} {of_first[1]:10.2f} {growth:9.3f}")
-    for way, (without, least) in LEAST_SPEED.items():
+    for way, (without, minimum) in MIN_SPEED.items():
         if way in results:
             ratio = speed_ratio(results[way], results[without])
-            lines.append(f"{way}: {ratio:.2f} of the speed without augmentation (intended: at least {least})")
+            lines.append(f"{way}: {ratio:.2f} of the speed without augmentation (intended: at least {minimum})")
     return "\n".join(lines)
 
 

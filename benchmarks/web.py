@@ -22,7 +22,7 @@ from typing import Any
 from common.options import stage_parser
 from web.examples import write_examples
 
-STEPS = 10  # parts of the run; memory is read after each
+STEPS = 10  # of the run; memory is read after each
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def soak(url: str, server: int, pictures: list[Path], requests: int, at_once: int) -> None:
-    """Sends the requests in STEPS equal parts and prints a line after each."""
+    """Sends the requests in STEPS equal portions and prints a line after each."""
     from gradio_client import Client, handle_file
 
     clients = [connect(Client, url) for _ in range(at_once)]
@@ -71,10 +71,10 @@ def soak(url: str, server: int, pictures: list[Path], requests: int, at_once: in
     print(f"requests 0, memory {memory_mb(server):.0f} MB")
     with ThreadPoolExecutor(at_once) as pool:
         for step in range(STEPS):
-            part = range(requests * step // STEPS, requests * (step + 1) // STEPS)
-            list(pool.map(request, part))
+            batch = range(requests * step // STEPS, requests * (step + 1) // STEPS)
+            list(pool.map(request, batch))
             took = f"median {statistics.median(seconds):.2f} s, longest {max(seconds):.2f} s"
-            print(f"requests {part.stop}, errors {len(errors)}, memory {memory_mb(server):.0f} MB, {took}", flush=True)
+            print(f"requests {batch.stop}, errors {len(errors)}, memory {memory_mb(server):.0f} MB, {took}", flush=True)
     cpu_s = sum(map(int, Path(f"/proc/{server}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[11:13]))
     print(f"the server's CPU time: {1000 * cpu_s / os.sysconf('SC_CLK_TCK') / requests:.0f} ms per request")
     for error in sorted(set(errors)):
@@ -82,7 +82,7 @@ def soak(url: str, server: int, pictures: list[Path], requests: int, at_once: in
 
 
 def connect(client: Any, url: str) -> Any:
-    """Returns a client with its own session when the server answers."""
+    """Waits for the server and returns a client with its own session."""
     for _ in range(600):
         try:
             return client(url, verbose=False, analytics_enabled=False, httpx_kwargs={"timeout": 120})
@@ -93,9 +93,9 @@ def connect(client: Any, url: str) -> Any:
 
 def memory_mb(process: int) -> float:
     """Returns the resident memory of a process."""
-    found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text(encoding="utf-8"))
-    assert found is not None
-    return int(found[1]) / 1024
+    match = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text(encoding="utf-8"))
+    assert match is not None
+    return int(match[1]) / 1024
 
 
 if __name__ == "__main__":

@@ -11,29 +11,29 @@ from facial_keypoints.array_types import Float32
 def mean_face(train: Split, test: Split) -> Float32:
     """Returns the mean of the real training labels for every test face, float32 (N, K, 2) in px.
 
-    For a keypoint without real labels it is the mean of the imputed values.
+    A keypoint without real labels gets the mean of its imputed values.
     """
     return _for_each(test, labelled_mean(train.keypoints, train.labelled, fallback=_mean(train.keypoints)))
 
 
 def mean_face_imputed(train: Split, test: Split) -> Float32:
-    """Returns the mean of all training keypoints, imputed ones too, for every test face, float32 (N, K, 2) in px."""
+    """Returns the mean of all training keypoints, with imputed ones, for every test face, float32 (N, K, 2) in px."""
     return _for_each(test, _mean(train.keypoints))
 
 
 def mean_face_per_source(train: Split, test: Split) -> Float32:
-    """Returns for every test face the mean of its own source's real training labels, float32 (N, K, 2) in px.
+    """Returns for every test face the mean of the real training labels of its label source, float32 (N, K, 2) in px.
 
-    It knows the label source of the test face, which the image does not show. For a keypoint that a source never labels
-    it is the mean of all sources.
+    It uses the label source of the test face, which the image does not show. A keypoint that a source never labels gets
+    the mean of all sources.
     """
     overall = mean_face(train, test)
     predicted = overall.copy()
     for label_source in np.unique(test.label_sources):
-        mine = train.label_sources == label_source
-        of_label_source = test.label_sources == label_source
-        if mine.any():
-            predicted[of_label_source] = labelled_mean(train.keypoints[mine], train.labelled[mine], fallback=overall[0])
+        in_train = train.label_sources == label_source
+        in_test = test.label_sources == label_source
+        if in_train.any():
+            predicted[in_test] = labelled_mean(train.keypoints[in_train], train.labelled[in_train], fallback=overall[0])
     return predicted
 
 

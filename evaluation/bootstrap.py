@@ -13,8 +13,8 @@ from facial_keypoints.array_types import Float64, Int64
 
 RESAMPLES = 2000
 INTERVAL_PCT = (2.5, 97.5)
-# With fewer groups, all resamples lie between values that do not even hold the median in 95 % of samples: G independent
-# values are all on one side of it with a probability of 2^(1 - G), which is 6 % for 5 groups and 3 % for 6.
+# With fewer groups, even the range of all values misses the median in over 5 % of samples: G independent values all lie
+# on one side of it with probability 2^(1 - G), which is 6 % for 5 groups and 3 % for 6.
 MIN_GROUPS = 6
 
 
@@ -39,18 +39,18 @@ class Difference(NamedTuple):
 
 
 def resampling_weights(groups: Int64, resamples: int = RESAMPLES, seed: int = 0) -> Float64:
-    """Returns how often each group, in sorted order, is drawn in each resample: float64 (B, G); (N,) in."""
+    """Returns how often each resample draws each group, in sorted order: float64 (B, G), from int64 (N,)."""
     count = len(np.unique(groups))
-    drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=resamples)
-    return drawn.astype(np.float64)
+    draws = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=resamples)
+    return draws.astype(np.float64)
 
 
 def group_sums(sums: Float64, groups: Int64) -> Float64:
-    """Returns the sums of faces added up within groups, in sorted order: float64 (G, ..., 2); (N, ..., 2) in."""
+    """Returns the total of each group, in sorted order: float64 (G, ..., 2), from the sums of faces (N, ..., 2)."""
     names, group = np.unique(groups, return_inverse=True)
-    added = np.zeros((len(names), *sums.shape[1:]))
-    np.add.at(added, group, sums)
-    return added
+    totals = np.zeros((len(names), *sums.shape[1:]))
+    np.add.at(totals, group, sums)
+    return totals
 
 
 def estimate(sums: Float64, metrics: tuple[str, ...], groups: Int64, weights: Float64) -> Estimate:
@@ -83,8 +83,8 @@ def paired_difference(sums: Float64, base_sums: Float64, groups: Int64, weights:
     model, base = (ratios(_resampled(each[:, None], groups, weights), metric) for each in (sums, base_sums))
     resampled = model - base
     low, high = _interval(resampled, _scored_groups(sums[:, None], groups))
-    rarer = min((resampled <= 0).sum(), (resampled >= 0).sum())
-    p_value = min(1.0, 2 * (1 + rarer) / (1 + len(resampled)))
+    less_frequent = min((resampled <= 0).sum(), (resampled >= 0).sum())
+    p_value = min(1.0, 2 * (1 + less_frequent) / (1 + len(resampled)))
     return Difference(float(value[0]), float(low[0]), float(high[0]), float(p_value) if np.isfinite(low[0]) else np.nan)
 
 
@@ -104,8 +104,8 @@ def paired_ratio(
     """
 
     def ratio(model: Float64, base: Float64) -> Float64:
-        above, below = ratios(model, metrics), ratios(base, metrics)
-        return np.divide(above, below, out=np.full_like(above, np.nan), where=below > 0)
+        numerators, denominators = ratios(model, metrics), ratios(base, metrics)
+        return np.divide(numerators, denominators, out=np.full_like(numerators, np.nan), where=denominators > 0)
 
     resampled = ratio(_resampled(sums, groups, weights), _resampled(base_sums, groups, weights))
     return Estimate(ratio(sums.sum(0), base_sums.sum(0)), *_interval(resampled, _scored_groups(sums, groups)))
@@ -117,12 +117,12 @@ def _resampled(sums: Float64, groups: Int64, weights: Float64) -> Float64:
 
 
 def _scored_groups(sums: Float64, groups: Int64) -> Int64:
-    """Returns how many groups have a scored face, int64 (...); sums float64 (N, ..., 2) in."""
+    """Returns how many groups have a scored face, int64 (...), from sums float64 (N, ..., 2)."""
     return (group_sums(sums, groups)[..., 1] > 0).sum(axis=0)
 
 
 def _interval(resampled: Float64, scored_groups: Int64) -> tuple[Float64, Float64]:
-    """Returns the ends of the percentile interval over the first axis, without the resamples that have no value."""
-    known = (scored_groups >= MIN_GROUPS) & np.isfinite(resampled).any(axis=0)
-    low, high = np.nanpercentile(np.where(known, resampled, 0.0), INTERVAL_PCT, axis=0)
-    return np.where(known, low, np.nan), np.where(known, high, np.nan)
+    """Returns the ends of the percentile interval over the first axis; resamples without a value are ignored."""
+    has_interval = (scored_groups >= MIN_GROUPS) & np.isfinite(resampled).any(axis=0)
+    low, high = np.nanpercentile(np.where(has_interval, resampled, 0.0), INTERVAL_PCT, axis=0)
+    return np.where(has_interval, low, np.nan), np.where(has_interval, high, np.nan)

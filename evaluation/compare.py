@@ -23,7 +23,7 @@ from evaluation.comparison_text import markdown_text, terminal_text
 from evaluation.ensembles import ensemble_lines
 from evaluation.inputs import EvaluationData, listed_faces, load_data
 from evaluation.metrics import face_nme
-from evaluation.original_pictures import placed, true_in_pictures
+from evaluation.original_pictures import labels_in_pictures, transform_keypoints
 from evaluation.plots.curves import Curve, draw_comparison, draw_cumulative_error
 from evaluation.plots.style import BASELINE_STYLES, MODEL_STYLES
 from evaluation.predictions import read_predictions
@@ -50,10 +50,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.out.resolve().parent == options.evaluations.resolve():
         raise InputError(f"{options.out}: lies among the evaluations to compare; choose another --out")
     data = load_data(options.data)
-    evaluated, left_out = read_evaluations(options.evaluations, data)
-    again = f"evaluate it again with `{EVALUATE.command} --data {options.data}`"
-    for name, reason in left_out.items():
-        print(f"skipped: {options.evaluations / name} {reason}; {again}")
+    evaluated, skipped = read_evaluations(options.evaluations, data)
+    hint = f"evaluate it again with `{EVALUATE.command} --data {options.data}`"
+    for name, reason in skipped.items():
+        print(f"skipped: {options.evaluations / name} {reason}; {hint}")
     if not evaluated:
         raise InputError(
             f"{options.evaluations}: has no evaluation made on {options.data}; run `{EVALUATE.command}` first"
@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not data.test.labelled.any():
         raise InputError(f"{options.rows or options.data}: none of these test faces has a real label to compare on")
     entries = [*models, *baselines(data)]
-    base = chosen_base(options, entries)
+    base = choose_base(options, entries)
     table, ratios = comparison_table(entries, data, base), ratio_table(entries, data, base)
     further, seeds, remarks = further_tables(entries, data), seeds_table(table, entries), seed_lines(table, entries)
     remarks += ensemble_lines(entries, data)
@@ -83,23 +83,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
         text = markdown_text(table, ratios, further, data, base, subset, remarks)
         (folder / "comparison.md").write_text(text, encoding="utf-8")
         by_normalizer = {each.name: curves(entries, data, each) for each in data.keypoint_set.normalizers}
-        standard, of_standard = next(iter(by_normalizer.items()))
-        save(draw_comparison(table, of_standard, standard), folder / "comparison.png")
+        standard, standard_curves = next(iter(by_normalizer.items()))
+        save(draw_comparison(table, standard_curves, standard), folder / "comparison.png")
         best_first = table[table["labels"] == "labelled"]["name"]
-        in_order = {each: [of[name] for name in best_first] for each, of in by_normalizer.items()}
-        save(draw_cumulative_error(in_order), folder / "cumulative_error.png")
+        ordered = {each: [by_name[name] for name in best_first] for each, by_name in by_normalizer.items()}
+        save(draw_cumulative_error(ordered), folder / "cumulative_error.png")
         inputs |= {f"evaluation/{name}": file_hash(options.evaluations / name / MANIFEST) for name in evaluated}
         parameters: dict[str, str | None] = {"data": str(options.data), "evaluations": str(options.evaluations)}
         parameters |= {"base": base, "rows": str(options.rows) if options.rows else None}
-        metrics = {"models": len(models), "left_out": list(left_out), "resamples": RESAMPLES}
+        metrics = {"models": len(models), "left_out": list(skipped), "resamples": RESAMPLES}
         write_manifest(folder, COMPARE, parameters, inputs, metrics, started)
     print(terminal_text(table, data, base, remarks))
     print(f"\nwrote {options.out}")
     tracking.log_folder(options.mlflow, options.out, COMPARE)
 
 
-def chosen_base(options: argparse.Namespace, entries: Sequence[Entry]) -> str:
-    """Returns the name of the model that others are compared to; raises InputError if there is no such model."""
+def choose_base(options: argparse.Namespace, entries: Sequence[Entry]) -> str:
+    """Returns the name of the model to which others are compared; raises InputError if --reference names none."""
     names = sorted(entry.name for entry in entries)
     if options.reference and options.reference not in names:
         raise InputError(
@@ -142,15 +142,15 @@ def read_evaluations(folder: Path, data: EvaluationData) -> tuple[dict[str, Entr
     """Returns the evaluations on all test faces of this data, and why others are skipped, by folder name.
 
     Raises:
-        InputError: the folder is missing, an evaluation is damaged, or two have one name.
+        InputError: the folder is missing, an evaluation is damaged, or two share a name.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; make evaluations with `{EVALUATE.command}`")
     models: dict[str, Entry] = {}
-    left_out = {}
+    skipped = {}
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or not (path / MANIFEST).is_file():
-            continue  # being written, or of the user
+            continue  # still being written, or the user's own
         manifest = read_manifest(path, EVALUATE)
         if path.name in BASELINES:
             raise InputError(f"{path}: has a baseline's name; evaluate again with another --out")
@@ -158,12 +158,12 @@ def read_evaluations(folder: Path, data: EvaluationData) -> tuple[dict[str, Entr
         if not isinstance(name, str):
             raise InputError(f"{path / MANIFEST}: lacks the name of the model; evaluate it again")
         if inputs.get("data") != data.hash:
-            left_out[path.name] = (
+            skipped[path.name] = (
                 "was made on other data than the data folder holds now; for the same faces with other crops use "
                 "evaluate --in-pictures"
             )
         elif "rows" in inputs:
-            left_out[path.name] = "was made with --rows, on some of the test faces"
+            skipped[path.name] = "was made with --rows, on some of the test faces"
         elif twin := next((other for other, model in models.items() if model.name == name), None):
             raise InputError(f"{path}: is named {name} like {folder / twin}; evaluate one again with another --name")
         else:
@@ -175,11 +175,11 @@ def read_evaluations(folder: Path, data: EvaluationData) -> tuple[dict[str, Entr
             cost = known_cost(manifest["metrics"])
             seed = training.get("seed")
             models[path.name] = Entry(name, keypoints.coordinates, cost, False, hashes, seed, trained)
-    return models, left_out
+    return models, skipped
 
 
 def baselines(data: EvaluationData) -> list[Entry]:
-    """Returns the mean faces; none without training faces."""
+    """Returns the mean faces; an empty list without training faces."""
     if len(data.train) == 0:
         return []
     return [Entry(name, predict(data.train, data.test), {}, True) for name, predict in BASELINES.items()]
@@ -198,9 +198,9 @@ def further_tables(entries: Sequence[Entry], data: EvaluationData) -> dict[str, 
     tables = {each: side_by_side(make, predictions, test) for each, make in TABLES.items() if each != "accuracy"}
     tables |= subset_tables(predictions, data)
     if test.crops is not None:
-        true = true_in_pictures(test, test.crops)
+        true = labels_in_pictures(test, test.crops)
         in_pictures = {
-            name: placed(Keypoints(predicted), geometry.inverse(test.crops)).coordinates
+            name: transform_keypoints(Keypoints(predicted), geometry.inverse(test.crops)).coordinates
             for name, predicted in predictions.items()
         }
         tables["accuracy_pictures"] = side_by_side(accuracy_table, in_pictures, true)

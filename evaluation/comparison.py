@@ -24,9 +24,9 @@ class Entry:
     Attributes:
         predicted: float32 (N, K, 2) in px, for the test faces.
         cost: the values of `COST` that are known.
-        baseline: one of `BASELINES` instead of a model.
+        baseline: whether it is one of `BASELINES`, not a model.
         models: hashes of the models that predicted; several for an ensemble, none if they are unknown.
-        seed: of its training; None if unknown.
+        seed: the seed of its training; None if unknown.
         trained: how it was trained, equal for runs that differ only in their seeds; empty if unknown.
     """
 
@@ -47,8 +47,8 @@ class Entry:
 def comparison_table(entries: Sequence[Entry], data: EvaluationData, base: str) -> pd.DataFrame:
     """Returns `comparison.csv`: a row for each entry and each of `LABELS`, labelled first, in order of labelled MAE.
 
-    The difference to base, its interval, p value and the verdict are in the labelled rows only, since imputed values
-    prove nothing.
+    The difference to base, its interval, p value and the verdict are in the labelled rows only, because imputed
+    values prove nothing.
     """
     groups = data.test.groups
     weights = resampling_weights(groups)
@@ -68,8 +68,8 @@ def comparison_table(entries: Sequence[Entry], data: EvaluationData, base: str) 
         to_base = difference(entry.name, base)
         for column, value in zip(TO_REFERENCE, to_base or [np.nan] * len(TO_REFERENCE), strict=True):
             table[column] = np.where(table["labels"] == "labelled", np.round(value, DECIMALS), np.nan)
-        words = BASELINE if entry.baseline else verdict(difference(entry.name, MEAN_FACE), to_base, base)
-        table["verdict"] = np.where(table["labels"] == "labelled", words, "")
+        verdict_text = BASELINE if entry.baseline else verdict(difference(entry.name, MEAN_FACE), to_base, base)
+        table["verdict"] = np.where(table["labels"] == "labelled", verdict_text, "")
         tables.append(table)
     tables.sort(key=lambda table: table["mae_px"].iloc[0])
     return pd.concat([table[table["labels"] == labels] for labels in LABELS for table in tables], ignore_index=True)
@@ -82,19 +82,19 @@ def labelled_mae_sums(predicted: Float32, data: EvaluationData) -> Float64:
 
 
 def verdict(to_mean_face: Difference | None, to_base: Difference | None, base: str) -> str:
-    """Returns the verdict on a model from its differences in labelled MAE, which are None without the other model.
+    """Returns the verdict on a model from its differences in labelled MAE, each None if there is no other model.
 
     A difference counts if its 95 % interval does not contain zero. A model is called better than the mean face only if
     there is no base to compare it with.
     """
     if any(d and not np.isfinite([d.low, d.high]).all() for d in (to_mean_face, to_base)):
         return "too few groups to tell"
-    words = []
+    phrases = []
     if to_mean_face and not to_mean_face.high < 0:
-        words.append("no better than the mean face")
+        phrases.append("no better than the mean face")
     elif to_mean_face and not to_base:
-        words.append("better than the mean face")
+        phrases.append("better than the mean face")
     if to_base:
         better, worse = to_base.high < 0, to_base.low > 0
-        words.append(f"{'better than' if better else 'worse than' if worse else 'no clear difference from'} {base}")
-    return ", ".join(words) or "nothing to compare with"
+        phrases.append(f"{'better than' if better else 'worse than' if worse else 'no clear difference from'} {base}")
+    return ", ".join(phrases) or "nothing to compare with"

@@ -14,7 +14,7 @@ from evaluation.ratio_table import ALL_KEYPOINTS
 from evaluation.tables import LABELS, with_interval
 
 FEW_GROUPS = 20
-NAME_WIDTH = 20  # keeps a line of the terminal's table within 100 columns
+NAME_WIDTH = 20  # keeps the lines of the terminal's table within 100 columns
 TITLES = {"labelled": "Real labels only", "all": "All labels, imputed ones scored as if they were true"}
 SCORES = {"MAE px": ("mae_px", 2), "RMSE px": ("rmse_px", 2)}  # heading: metric, decimals
 SCORES |= {f"within {t} px, %": (f"within_{t}px_pct", 1) for t in THRESHOLDS_PX}
@@ -71,15 +71,15 @@ def ratio_list(ratios: pd.DataFrame, base: str) -> list[str]:
     return [heading, "\n".join(lines)] if lines else []
 
 
-def base_absent(table: pd.DataFrame, base: str) -> list[str]:
-    """Returns a note if there is no base to compare with, else an empty text."""
+def missing_base_note(table: pd.DataFrame, base: str) -> list[str]:
+    """Returns a note if there is no base to compare with, else an empty list."""
     if base in set(table["name"]):
         return []
     return [f"No model called {base} is evaluated on this data, so there are no differences to it."]
 
 
-def few_groups(test: Split) -> list[str]:
-    """Returns a warning if there are too few groups for reliable percentile intervals."""
+def few_groups_warning(test: Split) -> list[str]:
+    """Returns a warning if there are too few groups for reliable percentile intervals, else an empty list."""
     groups = len(np.unique(test.groups))
     if groups >= FEW_GROUPS:
         return []
@@ -100,7 +100,7 @@ def terminal_text(table: pd.DataFrame, data: EvaluationData, base: str, remarks:
             shares = " ".join(f"{row[f'within_{t}px_pct']:5.1f}" for t in THRESHOLDS_PX)
             errors = f"{with_interval(row, 'mae_px'):<20}  {with_interval(row, 'rmse_px'):<20}"
             lines.append(f"{name:{width}}  {errors}  {shares:<17}  {row['nme_pct']:6.2f}  {row['auc']:5.3f}")
-    warnings = [*base_absent(table, base), *few_groups(data.test), *people_in_both(data)]
+    warnings = [*missing_base_note(table, base), *few_groups_warning(data.test), *people_in_both(data)]
     return "\n".join([*lines, "", *verdict_lines(table), *remarks, *warnings])
 
 
@@ -120,7 +120,7 @@ def markdown_text(
         ratios: `ratios.csv`.
         further: `nme.csv`, `per_region.csv`, `by_origin.csv`, `by_condition.csv` and optionally
             `accuracy_pictures.csv`, by name.
-        subset: the scored test faces, if not all.
+        subset: which test faces are scored, if not all.
         remarks: sentences about seeds and ensembles.
     """
     test = data.test
@@ -136,10 +136,10 @@ def markdown_text(
         "By MAE on the real labels:",
         "\n".join(f"- {line}" for line in [*verdict_lines(table), *remarks]),
         *ratio_list(ratios, base),
-        *base_absent(table, base),
-        *few_groups(test),
+        *missing_base_note(table, base),
+        *few_groups_warning(test),
         *people_in_both(data),
-        *further_parts(further, list(labelled["name"])),
+        *further_sections(further, list(labelled["name"])),
         f"## {TITLES['all']}",
         f"{_scored(all_labels, test)}; {divisor}.",
         _markdown_table(all_labels),
@@ -149,18 +149,18 @@ def markdown_text(
     return "\n\n".join(sections) + "\n"
 
 
-def further_parts(further: Mapping[str, pd.DataFrame], names: Sequence[str]) -> list[str]:
+def further_sections(further: Mapping[str, pd.DataFrame], names: Sequence[str]) -> list[str]:
     """Returns the sections of `comparison.md` by normalizer, region, label source and origin.
 
     Args:
-        further: as of `markdown_text`.
-        names: of models and baselines, in order.
+        further: as in `markdown_text`.
+        names: of the models and baselines, in order.
     """
     labelled = {name: rows[rows["labels"] == "labelled"] for name, rows in further.items()}
     sections = ["### NME by the distance that it is divided by, %", _pivot(labelled["nme"], "normalizer", names)]
     sections += ["### NME of each region, %", _pivot(labelled["per_region"], "region", names)]
-    parts_of_faces = pd.concat([labelled["by_origin"], labelled["by_condition"]])
-    for by, rows in parts_of_faces.groupby("by", sort=False):
+    subsets = pd.concat([labelled["by_origin"], labelled["by_condition"]])
+    for by, rows in subsets.groupby("by", sort=False):
         if rows["which"].nunique() > 1:
             faces = rows.assign(which=[f"{row['which']} ({row['faces']:,} faces)" for _, row in rows.iterrows()])
             sections += [f"### NME on the faces of each {by}, %", _pivot(faces, "which", names)]

@@ -17,30 +17,30 @@ ROLES = ("left_eye_center", "right_eye_center", "nose_tip")
 def conditions(test: Split, keypoint_set: KeypointSet) -> list[tuple[str, str, Bool]]:
     """Returns the conditions that any test face meets: YAW or LIGHT, the name of the condition, and bool (N,).
 
-    A face whose eyes or nose tip are not labelled has no yaw here.
+    A face whose eyes or nose tip are not labelled meets no condition of yaw.
     """
-    nose = np.abs(nose_beside(test, keypoint_set))  # NaN is in none of the three
+    nose = np.abs(nose_offset(test, keypoint_set))  # NaN meets none of the three conditions
     dark = test.images.mean(axis=(1, 2, 3)) < DARK
-    found = [
+    all_conditions = [
         (YAW, "up to 15 degrees", nose < TURNED),
         (YAW, "15 to 30 degrees", (nose >= TURNED) & (nose < FAR_TURNED)),
         (YAW, "over 30 degrees", nose >= FAR_TURNED),
         (LIGHT, "dark", dark),
         (LIGHT, "not dark", ~dark),
     ]
-    return [(by, which, faces) for by, which, faces in found if faces.any()]
+    return [(by, which, faces) for by, which, faces in all_conditions if faces.any()]
 
 
-def nose_beside(test: Split, keypoint_set: KeypointSet) -> Float64:
-    """Returns how far the nose tip lies beside the eyes' middle, as a fraction of their distance, float64 (N,).
+def nose_offset(test: Split, keypoint_set: KeypointSet) -> Float64:
+    """Returns the offset of the nose tip from the eyes' middle as a fraction of the eyes' distance, float64 (N,).
 
-    NaN if that is not labelled, or the set has no eyes or no nose tip.
+    It is measured along the line of the eyes; NaN if eyes or nose tip are not labelled or not in the set.
     """
     points = [list(keypoint_set.role(name)) for name in ROLES]
     if not all(points):
         return np.full(len(test), np.nan)
-    left, right, nose = (test.keypoints[:, of].mean(axis=1).astype(np.float64) for of in points)
+    left, right, nose = (test.keypoints[:, role].mean(axis=1).astype(np.float64) for role in points)
     across = left - right
-    known = test.labelled[:, [k for of in points for k in of]].all(axis=1) & across.any(axis=1)
-    beside = ((nose - (left + right) / 2) * across).sum(axis=1) / np.maximum((across**2).sum(axis=1), 1e-12)
-    return np.where(known, beside, np.nan)
+    usable = test.labelled[:, [k for role in points for k in role]].all(axis=1) & across.any(axis=1)
+    offset = ((nose - (left + right) / 2) * across).sum(axis=1) / np.maximum((across**2).sum(axis=1), 1e-12)
+    return np.where(usable, offset, np.nan)

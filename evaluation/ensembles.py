@@ -1,4 +1,4 @@
-"""Several models as one: the mean of what they predict, and what that gains and costs. N faces, K keypoints."""
+"""Ensembles: the mean prediction of several models, its gain and its cost. N faces, K keypoints."""
 
 from collections.abc import Mapping, Sequence
 
@@ -22,7 +22,7 @@ def mean_keypoints(predicted: Sequence[Keypoints]) -> Keypoints:
 
 
 def total_cost(costs: Sequence[Mapping[str, float | None]]) -> dict[str, float | None]:
-    """Returns the values of `COST` of several models together; None where one is unknown, and for epochs."""
+    """Returns the values of `COST` added up over several models; None if one is unknown, and for epochs."""
     total: dict[str, float | None] = {}
     for key in COST:
         values = [value for cost in costs if (value := cost.get(key)) is not None]
@@ -45,6 +45,6 @@ def ensemble_lines(entries: Sequence[Entry], data: EvaluationData) -> list[str]:
             f"{entry.name}: MAE {gain.value:+.3f} px [{gain.low:+.3f}, {gain.high:+.3f}] compared to {best.name}, "
             f"the best of its {len(entry.models)} models"
         )
-        mine, theirs = entry.cost.get("parameters"), best.cost.get("parameters")
-        lines.append(line + (f", at {mine / theirs:.1f} times the parameters" if mine and theirs else ""))
+        size, best_size = entry.cost.get("parameters"), best.cost.get("parameters")
+        lines.append(line + (f", at {size / best_size:.1f} times the parameters" if size and best_size else ""))
     return lines

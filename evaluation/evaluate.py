@@ -12,7 +12,7 @@ from common.options import add_data_option, stage_parser
 from common.stage import stage_folder, write_manifest
 from evaluation.baselines import BASELINES
 from evaluation.inputs import listed_faces, load_data
-from evaluation.original_pictures import placed
+from evaluation.original_pictures import transform_keypoints
 from evaluation.predictions import only, read_predictions
 from evaluation.report import write_report
 from evaluation.stages import EVALUATE
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if options.in_pictures:
                 if data.test.crops is None:
                     raise InputError(f"{options.data}: its faces were not cropped from pictures; omit --in-pictures")
-                keypoints = placed(keypoints, data.test.crops)
+                keypoints = transform_keypoints(keypoints, data.test.crops)
             inputs = {"data": data.hash, "predictions": file_hash(options.predictions)}
         if notes:
             print("note: " + "\n  ".join(notes))
@@ -53,8 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parameters |= {"model" if options.models else "predictions": " ".join(map(str, scored)), "flip": options.flip}
         parameters["in_pictures"] = options.in_pictures
         parameters["rows"] = str(options.rows) if options.rows else None
-        about = {"notes": notes, "training": training}
-        write_manifest(folder, EVALUATE, parameters, inputs, metrics | cost, started, about)
+        extra = {"notes": notes, "training": training}
+        write_manifest(folder, EVALUATE, parameters, inputs, metrics | cost, started, extra)
     print(f"{text}\nwrote {options.out}")
     tracking.log_folder(options.mlflow, options.out, EVALUATE)
 
@@ -121,10 +121,10 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def default_name(options: argparse.Namespace) -> str:
     """Returns the name of the model (`ensemble` for several) with its options, such as `v1_flip` or `v1_lfpw`."""
     model, *others = options.models
-    words = ["ensemble" if others else model.resolve().name.removesuffix(".keras")]
-    words += ["flip"] if options.flip else []
-    words += [options.rows.stem] if options.rows else []
-    return "_".join(words)
+    parts = ["ensemble" if others else model.resolve().name.removesuffix(".keras")]
+    parts += ["flip"] if options.flip else []
+    parts += [options.rows.stem] if options.rows else []
+    return "_".join(parts)
 
 
 if __name__ == "__main__":

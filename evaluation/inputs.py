@@ -21,11 +21,11 @@ class EvaluationData:
     """A data folder to evaluate on.
 
     Attributes:
-        train: may be empty (`--split all-test`).
+        train: can be empty (`--split all-test`).
         test: at least one face.
         keypoint_set: of the data folder.
         hash: of all arrays of the folder (`data_prep.arrays.data_hash`).
-        origins: where the test faces come from; None if the folder does not show it.
+        origins: where the test faces come from; None if the folder does not record it.
         exif: how their EXIF orientation is handled; see `data_prep.readers.pictures.read_picture`.
     """
 
@@ -41,26 +41,26 @@ class EvaluationData:
         return replace(self, test=self.test.only(kept), origins=self.origins and self.origins.only(kept))
 
     def subsets(self) -> list[tuple[str, str, Bool]]:
-        """Returns subsets of the test faces: LABEL_SOURCE or ORIGIN, its name, and the faces as bool (N,)."""
+        """Returns subsets of the test faces: LABEL_SOURCE or ORIGIN, the subset's name, and its faces as bool (N,)."""
         label_sources = self.test.label_sources
         names = {
             s: "unknown" if s == UNKNOWN_LABEL_SOURCE else self.keypoint_set.label_sources[s].name
             for s in np.unique(label_sources)
         }
-        found = [(LABEL_SOURCE, name, label_sources == label_source) for label_source, name in names.items()]
+        subsets = [(LABEL_SOURCE, name, label_sources == label_source) for label_source, name in names.items()]
         if self.origins:
             folders = self.origins.folders
-            found += [(ORIGIN, str(folder), folders == folder) for folder in np.unique(folders)]
-        return found
+            subsets += [(ORIGIN, str(folder), folders == folder) for folder in np.unique(folders)]
+        return subsets
 
 
 def people_in_both(data: EvaluationData) -> list[str]:
     """Returns a warning if test faces show people, or photos, that are also in the training split."""
-    known = int(np.isin(data.test.groups, data.train.groups).sum())
-    if not known:
+    both = int(np.isin(data.test.groups, data.train.groups).sum())
+    if not both:
         return []
     return [
-        f"{known:,} of {len(data.test):,} test faces are of people or photos that are in the training part as well, as "
+        f"{both:,} of {len(data.test):,} test faces are of people or photos that are in the training part as well, as "
         "this split has it: the figures flatter whatever was trained on that part."
     ]
 
@@ -95,9 +95,9 @@ def listed_faces(path: Path, rows: Int64) -> Bool:
     header, body = read_lines(path)
     if header.count(ROW) != 1:
         raise InputError(f"{path}: has {header.count(ROW)} columns `{ROW}`; give one, the face's row in the data")
-    at = header.index(ROW)
-    theirs = {row_number(path, line, cells[at]) for line, cells in body}
-    listed = np.array([row in theirs for row in rows.tolist()])
+    column = header.index(ROW)
+    listed_rows = {row_number(path, line, cells[column]) for line, cells in body}
+    listed = np.array([row in listed_rows for row in rows.tolist()])
     if not listed.any():
         raise InputError(f"{path}: lists no test face; give rows of test_rows.npy")
     return listed

@@ -1,7 +1,7 @@
 """Metrics of predicted keypoints.
 
 Each metric is a ratio of two sums over faces (for RMSE, its root), kept as two sums per face, so pooling faces is one
-sum and resampling them is one matrix product. The last axis of such arrays is numerator, denominator.
+sum and resampling them is one matrix product. The last axis of these arrays is numerator, denominator.
 N faces, K keypoints, F metrics.
 """
 
@@ -35,20 +35,20 @@ def face_sums(
     """Returns the sums behind `METRICS`, float64 (N, F, 2).
 
     `mae_px`, `rmse_px` and `within_` are over single coordinates, `points_within_` and `pck_` over points (Euclidean),
-    the others over faces. Within means strictly nearer than the threshold.
+    the others over faces. Within means strictly below the threshold.
 
     Args:
         predicted: float32 (N, K, 2) in px.
         true: float32 (N, K, 2) in px.
-        scored: bool (N, K), the keypoints that count.
+        scored: bool (N, K), the keypoints to score.
         normalizer: the distance that normalizes a face's error.
-        known: bool (N, K), the keypoints that may say this distance; None: those that count.
+        known: bool (N, K), the keypoints from which this distance can be measured; None: the scored ones.
     """
     error, distance = np.abs(_difference(predicted, true)), point_errors(predicted, true)
-    of_coordinates = [error, error**2, *(100.0 * (error < t) for t in THRESHOLDS_PX)]
-    of_points = [100.0 * (distance < t) for t in THRESHOLDS_PX]
+    by_coordinate = [error, error**2, *(100.0 * (error < t) for t in THRESHOLDS_PX)]
+    by_point = [100.0 * (distance < t) for t in THRESHOLDS_PX]
     both_axes = np.repeat(scored[..., None], 2, axis=-1)
-    sums = [_sums(values, both_axes) for values in of_coordinates] + [_sums(values, scored) for values in of_points]
+    sums = [_sums(values, both_axes) for values in by_coordinate] + [_sums(values, scored) for values in by_point]
     normalized = nme_sums(predicted, true, scored, normalizer, known)
     return np.concatenate([np.stack(sums, axis=1), normalized[:, :3], normalized[:, -len(PCK) :]], axis=1)
 
@@ -59,14 +59,14 @@ def nme_sums(
     """Returns the sums behind `NME_METRICS`, float64 (N, F, 2): the mean, area and failures at each limit, then PCK.
 
     The area is that under the cumulative error curve up to the limit, as a share of the largest possible area. PCK is
-    the share of points whose error is smaller than so many times the normalizer. Faces without that distance (see
+    the share of points whose error is smaller than a fraction of the normalizer. Faces without that distance (see
     `spans`) do not count.
     """
     nme = face_nme(predicted, true, scored, normalizer, known)
-    of_faces: list[Float64] = [nme]
+    by_face: list[Float64] = [nme]
     for limit in NME_LIMITS_PCT:
-        of_faces += [np.maximum(0, 1 - nme / limit), np.where(nme > limit, 100.0, 0.0)]
-    sums = [_sums(each, np.isfinite(nme)) for each in of_faces]
+        by_face += [np.maximum(0, 1 - nme / limit), np.where(nme > limit, 100.0, 0.0)]
+    sums = [_sums(each, np.isfinite(nme)) for each in by_face]
     share = point_errors(predicted, true) / spans(true, scored if known is None else known, normalizer)[:, None]
     sums += [_sums(100.0 * (share < t), scored & np.isfinite(share)) for t in PCK_THRESHOLDS]
     return np.stack(sums, axis=1)
@@ -79,7 +79,7 @@ def keypoint_sums(predicted: Float32, true: Float32, scored: Bool) -> Float64:
     """
     signed = _difference(predicted, true)
     error, distance = np.abs(signed), point_errors(predicted, true)
-    of_points = [
+    by_point = [
         error.mean(-1),
         (error**2).mean(-1),
         distance,
@@ -88,7 +88,7 @@ def keypoint_sums(predicted: Float32, true: Float32, scored: Bool) -> Float64:
         *(100.0 * (error < t).mean(-1) for t in THRESHOLDS_PX),
         *(100.0 * (distance < t) for t in THRESHOLDS_PX),
     ]
-    return np.stack([np.stack([np.where(scored, values, 0.0), scored], axis=-1) for values in of_points], axis=2)
+    return np.stack([np.stack([np.where(scored, values, 0.0), scored], axis=-1) for values in by_point], axis=2)
 
 
 def point_nme_sums(predicted: Float32, true: Float32, scored: Bool, distances: Float64) -> Float64:
@@ -96,7 +96,7 @@ def point_nme_sums(predicted: Float32, true: Float32, scored: Bool, distances: F
 
     Args:
         predicted, true, scored: as of `face_sums`.
-        distances: of `spans`, float64 (N,); faces without one do not count.
+        distances: of `spans`, float64 (N,); faces without a distance do not count.
     """
     nme = 100.0 * point_errors(predicted, true) / distances[:, None]
     counts = scored & np.isfinite(nme)
@@ -104,7 +104,7 @@ def point_nme_sums(predicted: Float32, true: Float32, scored: Bool, distances: F
 
 
 def ratios(sums: Float64, metrics: tuple[str, ...]) -> Float64:
-    """Returns the metrics of some sums, float64 (..., F) of (..., F, 2); NaN if nothing was scored."""
+    """Returns the metrics of sums (..., F, 2) as float64 (..., F); NaN if nothing was scored."""
     with np.errstate(divide="ignore", invalid="ignore"):
         values: Float64 = sums[..., 0] / sums[..., 1]
     for f in (f for f, metric in enumerate(metrics) if metric.startswith("rmse")):
@@ -120,7 +120,7 @@ def mae_rmse(predicted: Float32, true: Float32, scored: Bool) -> tuple[float, fl
 
 
 def point_errors(predicted: Float32, true: Float32) -> Float64:
-    """Returns the Euclidean distance of every pair of points, float64 (N, K) in px; (N, K, 2) in."""
+    """Returns the Euclidean distance of every pair of points (N, K, 2), float64 (N, K) in px."""
     difference = _difference(predicted, true)
     return np.hypot(difference[..., 0], difference[..., 1])
 
@@ -138,7 +138,7 @@ def face_nme(
 
     NME is the mean point error divided by the true distance of the `normalizer`: of the eye centers, the pupils or the
     outer eye corners (Sagonas et al. 2016, 300 Faces in-the-wild), or the diagonal of the box around the face's scored
-    keypoints. NaN for a face without that distance (see `spans`), of its `known` keypoints, or the scored ones if None.
+    keypoints. NaN for a face without that distance (see `spans`) of its `known` keypoints, the scored ones if None.
     """
     return 100.0 * face_errors(predicted, true, scored) / spans(true, scored if known is None else known, normalizer)
 
@@ -152,7 +152,7 @@ def spans(true: Float32, scored: Bool, normalizer: Normalizer) -> Float64:
     if not first:
         points = true.astype(np.float64)
         low, high = (np.where(scored[..., None], points, end) for end in (np.inf, -np.inf))
-        span = np.hypot(*(high.max(axis=1) - low.min(axis=1)).T)  # infinite in a face without a scored keypoint
+        span = np.hypot(*(high.max(axis=1) - low.min(axis=1)).T)  # infinite for a face without a scored keypoint
     else:
         span = point_errors(true[:, first].mean(axis=1), true[:, second].mean(axis=1))
     usable = scored[:, first + second].all(axis=1) & (span > 0) & np.isfinite(span)
@@ -160,7 +160,7 @@ def spans(true: Float32, scored: Bool, normalizer: Normalizer) -> Float64:
 
 
 def divisor_text(normalizer: str) -> str:
-    """Returns what an error is divided by in words, of a normalizer's name."""
+    """Returns in words what errors are divided by, from the name of a normalizer."""
     return f"the {normalizer}" if normalizer == BOX_DIAGONAL.name else f"the distance of the {normalizer}"
 
 
@@ -169,6 +169,6 @@ def _difference(predicted: Float32, true: Float32) -> Float64:
 
 
 def _sums(values: Any, mask: Bool) -> Float64:
-    """Returns for each face the sum of the masked values and their number, float64 (N, 2); (N, ...) in."""
+    """Returns for each face the sum of the masked values (N, ...) and their number, float64 (N, 2)."""
     count = len(values)
     return np.stack([np.where(mask, values, 0.0).reshape(count, -1).sum(1), mask.reshape(count, -1).sum(1)], axis=-1)

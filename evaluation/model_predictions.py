@@ -21,7 +21,7 @@ class ModelResult(NamedTuple):
     Attributes:
         keypoints: of the N test faces.
         cost: the values of `COST`, None where unknown.
-        notes: sentences about unknown facts.
+        notes: sentences about facts that are unknown.
         hashes: of the weights of each model, by `model`, or `model_1`, `model_2`, ...
         training: the parameters of its training; empty for several models and for a bare file.
     """
@@ -34,10 +34,10 @@ class ModelResult(NamedTuple):
 
 
 def predict_with_all(paths: Sequence[Path], data: EvaluationData, flip: bool) -> ModelResult:
-    """Returns what one model or an ensemble predicts for the test faces.
+    """Returns the result of one model or an ensemble.
 
     Raises:
-        InputError: a model is given twice; or see `predict_test_faces`.
+        InputError: a model is given twice, or as in `predict_test_faces`.
     """
     results = [predict_test_faces(path, data, flip) for path in paths]
     if len(paths) == 1:
@@ -53,31 +53,31 @@ def predict_with_all(paths: Sequence[Path], data: EvaluationData, flip: bool) ->
 
 
 def predict_test_faces(path: Path, data: EvaluationData, flip: bool) -> ModelResult:
-    """Returns the predictions of a model for the test faces, each as its label source labels.
+    """Returns the predictions of a model for the test faces, each as its label source would label it.
 
     Args:
         path: a model folder, or a bare `.keras` file.
-        flip: average with the predictions for the mirrored images, mirrored back; but not for faces of a label source
+        flip: average with the predictions for the mirrored images, mirrored back; except for faces of a label source
             with a horizontal bias, which the average would cancel.
 
     Raises:
-        InputError: the model is damaged, has other images or keypoints than the data, or was trained on these faces.
+        InputError: the model is damaged, does not fit the data's images or keypoints, or was trained on these faces.
     """
     loaded = load_model(path)
-    said = notes(loaded) + training_notes(loaded, data)
+    all_notes = notes(loaded) + training_notes(loaded, data)
     images, output_points = data.test.images, loaded.output_points(data.keypoint_set)
     output = predict(loaded, images, data.keypoint_set)
     if flip:
         mirrored = predict(loaded, images[:, :, ::-1], data.keypoint_set)
-        both = np.mean([output, flipped_back(mirrored, images.shape[2], output_points)], axis=0)
+        averaged = np.mean([output, flipped_back(mirrored, images.shape[2], output_points)], axis=0)
         output = np.where(
-            np.isin(data.test.label_sources, data.keypoint_set.biased_label_sources)[:, None, None], output, both
+            np.isin(data.test.label_sources, data.keypoint_set.biased_label_sources)[:, None, None], output, averaged
         )
     if loaded.spec is None and output.shape[-1] == WITH_ERROR:
-        said.append("the third number that it gives of each keypoint; taken as the expected error in px")
+        all_notes.append("the third number that it gives of each keypoint; taken as the expected error in px")
     keypoints, hashes = decode(output, data.test.label_sources, output_points), {"model": file_hash(loaded.file)}
     training = loaded.manifest["parameters"] if loaded.manifest else {}
-    return ModelResult(keypoints, cost_of(loaded), said, hashes, training)
+    return ModelResult(keypoints, cost_of(loaded), all_notes, hashes, training)
 
 
 def training_notes(loaded: LoadedModel, data: EvaluationData) -> list[str]:

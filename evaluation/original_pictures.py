@@ -13,7 +13,7 @@ from facial_keypoints.codec import Keypoints
 from facial_keypoints.errors import InputError
 
 
-def true_in_pictures(test: Split, crops: Float64) -> Split:
+def labels_in_pictures(test: Split, crops: Float64) -> Split:
     """Returns the faces with keypoints in px of the original pictures; the images are still the crops.
 
     Args:
@@ -23,10 +23,10 @@ def true_in_pictures(test: Split, crops: Float64) -> Split:
     return replace(test, keypoints=keypoints)
 
 
-def placed(keypoints: Keypoints, matrices: Float64) -> Keypoints:
-    """Returns keypoints and expected errors, transformed by similarities, float64 (N, 2, 3).
+def transform_keypoints(keypoints: Keypoints, matrices: Float64) -> Keypoints:
+    """Returns keypoints and expected errors after the similarity transforms `matrices`, float64 (N, 2, 3).
 
-    `Split.crops` are from original pictures to crops, and their `geometry.inverse` back.
+    `Split.crops` map original pictures to crops, and their `geometry.inverse` maps back.
     """
     moved = geometry.transform(keypoints.coordinates, matrices).astype(np.float32)
     errors = keypoints.expected_error
@@ -40,7 +40,7 @@ def read_originals(test: Split, origins: Origins, faces: Int64, exif: str | None
 
     Args:
         test: the test faces.
-        origins: where each comes from.
+        origins: where each face comes from.
         faces: int64 (n,), indexes.
         exif: as the faces were prepared; see `data_prep.readers.pictures.read_picture`.
 
@@ -49,7 +49,7 @@ def read_originals(test: Split, origins: Origins, faces: Int64, exif: str | None
     """
     pictures = []
     for face in faces:
-        if not origins.files[face]:  # the input held the image itself
+        if not origins.files[face]:  # the input contained the image itself
             pictures.append(np.broadcast_to(test.images[face], (*test.images[face].shape[:2], 3)))
             continue
         path = Path(origins.folders[face]) / origins.files[face]

@@ -17,7 +17,7 @@ from facial_keypoints.errors import InputError
 from facial_keypoints.folders import write_rows
 from facial_keypoints.keypoint_set import KeypointSet
 
-ROWS_WANTED = "give the rows of test_rows.npy"
+ROWS_HINT = "give the rows of test_rows.npy"
 
 
 def only(keypoints: Keypoints, kept: Bool) -> Keypoints:
@@ -38,7 +38,7 @@ def write_predictions(path: Path, keypoints: Keypoints, rows: Int64, keypoint_se
     if keypoints.expected_error is not None:
         columns = columns + expected_error_columns(keypoint_set)
         values = np.concatenate([values, keypoints.expected_error.astype(np.float32)], axis=1)
-    # The shortest texts of these float32 values.
+    # str gives the shortest text of a float32.
     lines = ([row, *map(str, face)] for row, face in zip(rows.tolist(), values, strict=True))
     write_rows(path, itertools.chain([[ROW, *columns]], lines))
 
@@ -47,7 +47,7 @@ def read_predictions(path: Path, rows: Int64, keypoint_set: KeypointSet) -> Keyp
     """Returns the predictions of a file for the test faces, in the order of `rows`.
 
     The file has the 2K columns of the keypoint set, and all or none of the K columns of expected errors, in any order.
-    With a `row` column its lines may be in any order; without one they must be in the order of the test rows.
+    With a `row` column its lines can be in any order; without one they must be in the order of the test rows.
 
     Args:
         rows: int64 (N,), the test rows.
@@ -74,19 +74,19 @@ def read_predictions(path: Path, rows: Int64, keypoint_set: KeypointSet) -> Keyp
             )
     order = [header.index(name) for name in columns]
     values = np.array([[number(cells[at]) for at in order] for _, cells in body], np.float32)
-    split = len(coordinates)
-    good = np.isfinite(values)
-    good[:, split:] &= values[:, split:] > 0
-    if not good.all():
-        face, column = (int(at[0]) for at in np.nonzero(~good))
+    end = len(coordinates)
+    valid = np.isfinite(values)
+    valid[:, end:] &= values[:, end:] > 0
+    if not valid.all():
+        face, column = (int(at[0]) for at in np.nonzero(~valid))
         line, cells = body[face]
-        wanted = "a coordinate in px" if column < split else "a number of px above 0"
+        expected = "a coordinate in px" if column < end else "a number of px above 0"
         raise InputError(
             f"{path}, line {line} (row {rows[face]}): {columns[column]} is {shown(cells[order[column]])}, "
-            f"not {wanted}; give a number for every keypoint"
+            f"not {expected}; give a number for every keypoint"
         )
     table.log_assumptions()
-    return Keypoints(values[:, :split].reshape(len(rows), -1, 2), values[:, split:] if len(columns) > split else None)
+    return Keypoints(values[:, :end].reshape(len(rows), -1, 2), values[:, end:] if len(columns) > end else None)
 
 
 def _check_columns(path: Path, header: Sequence[str], columns: Sequence[str]) -> None:
@@ -105,17 +105,17 @@ def _check_columns(path: Path, header: Sequence[str], columns: Sequence[str]) ->
         raise InputError(f"{path}: repeats {shown_names(repeated)}; give each once")
 
 
-def _in_order(path: Path, given: Sequence[tuple[int, int, list[str]]], rows: Int64) -> list[Line]:
+def _in_order(path: Path, entries: Sequence[tuple[int, int, list[str]]], rows: Int64) -> list[Line]:
     """Returns the lines of the test rows, in their order, from (row, line, cells)."""
-    lines = {row: Line(line, cells) for row, line, cells in given}
-    known = set(rows.tolist())
-    unknown = [row for row in lines if row not in known]
+    lines = {row: Line(line, cells) for row, line, cells in entries}
+    test_rows = set(rows.tolist())
+    unknown = [row for row in lines if row not in test_rows]
     if unknown:
-        raise InputError(f"{path}: has rows that are not test rows: {shown_names(unknown)}; {ROWS_WANTED}")
-    if len(lines) < len(given):
-        names, counts = np.unique([row for row, *_ in given], return_counts=True)
+        raise InputError(f"{path}: has rows that are not test rows: {shown_names(unknown)}; {ROWS_HINT}")
+    if len(lines) < len(entries):
+        names, counts = np.unique([row for row, *_ in entries], return_counts=True)
         raise InputError(f"{path}: repeats the rows {shown_names(names[counts > 1].tolist())}; give each test row once")
     missing = [row for row in rows.tolist() if row not in lines]
     if missing:
-        raise InputError(f"{path}: lacks the test rows {shown_names(missing)}; {ROWS_WANTED}")
+        raise InputError(f"{path}: lacks the test rows {shown_names(missing)}; {ROWS_HINT}")
     return [lines[row] for row in rows.tolist()]

@@ -39,6 +39,6 @@ def ratio_table(entries: Sequence[Entry], data: EvaluationData, base: str) -> pd
 
 def _error_sums(predicted: Float32, test: Split) -> Float64:
     """Returns the sums behind `ERRORS` for each keypoint and then for all, float64 (N, K + 1, F, 2)."""
-    at = [KEYPOINT_METRICS.index(metric) for metric in ERRORS]
-    sums = keypoint_sums(predicted, test.keypoints, test.labelled)[:, :, at]
+    indexes = [KEYPOINT_METRICS.index(metric) for metric in ERRORS]
+    sums = keypoint_sums(predicted, test.keypoints, test.labelled)[:, :, indexes]
     return np.concatenate([sums, sums.sum(1, keepdims=True)], axis=1)

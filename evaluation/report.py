@@ -15,7 +15,7 @@ from evaluation.bootstrap import MIN_GROUPS, RESAMPLES, resampling_weights
 from evaluation.comparison import MEAN_FACE
 from evaluation.inputs import EvaluationData, people_in_both
 from evaluation.metrics import NME_LIMIT_PCT, PCK, PCK_THRESHOLDS, THRESHOLDS_PX, divisor_text, face_nme
-from evaluation.original_pictures import placed, read_originals, true_in_pictures
+from evaluation.original_pictures import labels_in_pictures, read_originals, transform_keypoints
 from evaluation.plots.curves import Curve, draw_cumulative_error
 from evaluation.plots.faces import GRID_FACES, draw_faces, worst
 from evaluation.plots.keypoints import PointTables, draw_error_by_source, draw_keypoints
@@ -57,7 +57,7 @@ def write_report(folder: Path, name: str, keypoints: Keypoints, data: Evaluation
     metrics |= {"faces": len(test), "groups": groups, "nme_faces_labelled": nme_faces, "resamples": RESAMPLES}
     text = summary(name, accuracy.iloc[0], tables["nme"], len(test), groups)
     text += few_test_faces(test) + "".join(f"\n  {line}" for line in people_in_both(data))
-    text += visibility_summary(accuracy) + parts_summary(tables["by_origin"]) + parts_summary(tables["by_condition"])
+    text += visibility_summary(accuracy) + subset_summary(tables["by_origin"]) + subset_summary(tables["by_condition"])
     if expected_error is not None and test.labelled.any():
         reliability = reliability_table(predicted, expected_error, test, weights)
         reliability.to_csv(folder / "reliability.csv", index=False)
@@ -91,16 +91,16 @@ def draw_plots(
         colors = zip(nme.items(), (PREDICTION, REFERENCE), strict=False)
         curves[normalizer.name] = [Curve(each.replace("_", " "), values, color) for (each, values), color in colors]
     save(draw_cumulative_error(curves), folder / "cumulative_error.png")
-    of_points, of_reference = PointTables(tables["per_keypoint"], tables["per_region"]), None
+    model_tables, reference_tables = PointTables(tables["per_keypoint"], tables["per_region"]), None
     if reference is not None:
-        once = weights[:1]  # its intervals are not drawn
-        of_reference = PointTables(
-            *(TABLES[each](reference, test, keypoint_set, once) for each in ("per_keypoint", "per_region"))
+        one_resample = weights[:1]  # its intervals are not drawn
+        reference_tables = PointTables(
+            *(TABLES[each](reference, test, keypoint_set, one_resample) for each in ("per_keypoint", "per_region"))
         )
-    save(draw_keypoints(of_points, of_reference, test, name), folder / "per_keypoint.png")
-    some, hardest, of_all = evenly_spread(len(test), GRID_FACES), worst(predicted, test), f"of {len(test):,} test faces"
-    draw_faces(folder / "grid.png", predicted, test, some, f"{name}: {len(some)} {of_all}")
-    draw_faces(folder / "worst.png", predicted, test, hardest, f"{name}: the {len(hardest)} worst {of_all}")
+    save(draw_keypoints(model_tables, reference_tables, test, name), folder / "per_keypoint.png")
+    some, hardest, suffix = evenly_spread(len(test), GRID_FACES), worst(predicted, test), f"of {len(test):,} test faces"
+    draw_faces(folder / "grid.png", predicted, test, some, f"{name}: {len(some)} {suffix}")
+    draw_faces(folder / "worst.png", predicted, test, hardest, f"{name}: the {len(hardest)} worst {suffix}")
     save(draw_error_by_source(predicted, test, keypoint_set, weights, name=name), folder / "error_by_source.png")
 
 
@@ -108,19 +108,19 @@ def write_on_pictures(folder: Path, name: str, keypoints: Keypoints, data: Evalu
     """Writes tables and plots in px of the original pictures, if the faces were cropped from pictures.
 
     Returns:
-        lines for the summary, also if the pictures are missing and cannot be drawn on.
+        Lines for the summary, with the reason if no faces are drawn.
     """
     if data.test.crops is None:
         return ""
-    test = true_in_pictures(data.test, data.test.crops)
-    there = placed(keypoints, geometry.inverse(data.test.crops))
-    accuracy = accuracy_table(there.coordinates, test, data.keypoint_set, weights)
-    write_predictions(folder / "predictions_pictures.csv", there, test.rows, data.keypoint_set)
+    test = labels_in_pictures(data.test, data.test.crops)
+    in_pictures = transform_keypoints(keypoints, geometry.inverse(data.test.crops))
+    accuracy = accuracy_table(in_pictures.coordinates, test, data.keypoint_set, weights)
+    write_predictions(folder / "predictions_pictures.csv", in_pictures, test.rows, data.keypoint_set)
     accuracy.to_csv(folder / "accuracy_pictures.csv", index=False)
     labelled = accuracy.iloc[0]
     text = f"\n  on the original pictures: MAE {with_interval(labelled, 'mae_px')} px, within {_within(labelled)}"
 
-    nme = face_nme(there.coordinates, test.keypoints, test.labelled, data.keypoint_set.normalizers[0])
+    nme = face_nme(in_pictures.coordinates, test.keypoints, test.labelled, data.keypoint_set.normalizers[0])
     faces = worst_median_best(nme)
     if data.origins is None:
         return text
@@ -134,7 +134,7 @@ def write_on_pictures(folder: Path, name: str, keypoints: Keypoints, data: Evalu
         figure = draw_on_pictures(
             pictures,
             faces,
-            there.coordinates,
+            in_pictures.coordinates,
             test,
             data.keypoint_set,
             title=f"{name}: test faces on the original pictures",
@@ -145,7 +145,7 @@ def write_on_pictures(folder: Path, name: str, keypoints: Keypoints, data: Evalu
 
 
 def summary(name: str, labelled: Any, nme: pd.DataFrame, faces: int, groups: int) -> str:
-    """Returns the metrics of the `labelled` rows of `accuracy.csv` and `nme.csv` as a few lines of text."""
+    """Returns the metrics of the `labelled` rows of `accuracy.csv` and `nme.csv` as lines of text."""
     auc, failed = with_interval(labelled, "auc", 3), with_interval(labelled, "failure_rate_pct", 1)
     return "\n".join(
         [
@@ -167,12 +167,12 @@ def summary(name: str, labelled: Any, nme: pd.DataFrame, faces: int, groups: int
 
 
 def few_test_faces(test: Split) -> str:
-    """Returns a line that says what the figures are worth, if there are few test faces."""
-    if not (few := few_faces("test", test.groups)):
+    """Returns a warning if there are too few test faces for reliable figures, else an empty text."""
+    if not (warning := few_faces("test", test.groups)):
         return ""
-    known = len(np.unique(test.groups)) >= MIN_GROUPS
-    intervals = "the intervals are too narrow" if known else f"an interval needs {MIN_GROUPS} groups"
-    return f"\n  {few}: too few for reliable figures, and {intervals}"
+    has_intervals = len(np.unique(test.groups)) >= MIN_GROUPS
+    intervals = "the intervals are too narrow" if has_intervals else f"an interval needs {MIN_GROUPS} groups"
+    return f"\n  {warning}: too few for reliable figures, and {intervals}"
 
 
 def _left_out(faces: int) -> str:
@@ -185,7 +185,7 @@ def _within(row: Any) -> str:
 
 
 def visibility_summary(accuracy: pd.DataFrame) -> str:
-    """Returns a line each for visible and occluded keypoints, if `accuracy.csv` has such rows."""
+    """Returns one line each for visible and occluded keypoints, if `accuracy.csv` has such rows."""
     rows = accuracy[accuracy["labels"].isin([VISIBLE, OCCLUDED])]
     return "".join(
         f"\n  {row['labels']} keypoints ({row['coordinates']:,} coordinates): NME {with_interval(row, 'nme_pct')} %"
@@ -193,14 +193,14 @@ def visibility_summary(accuracy: pd.DataFrame) -> str:
     )
 
 
-def parts_summary(table: pd.DataFrame) -> str:
-    """Returns a line for each label source, origin or condition of such a table, if there are several."""
+def subset_summary(table: pd.DataFrame) -> str:
+    """Returns a line for each label source, origin or condition in a table of `subset_tables`, if there are several."""
     text = ""
     labelled = table[table["labels"] == "labelled"]
     for by, rows in labelled.groupby("by", sort=False):
         if rows["which"].nunique() > 1:
             for which, entries in rows.groupby("which", sort=False):
                 model, *others = (with_interval(row, "nme_pct") for _, row in entries.iterrows())
-                beside = "".join(f", mean face {other}" for other in others)
-                text += f"\n  {by} {which} ({entries['faces'].iloc[0]:,} faces): NME {model} %{beside}"
+                mean_face_text = "".join(f", mean face {other}" for other in others)
+                text += f"\n  {by} {which} ({entries['faces'].iloc[0]:,} faces): NME {model} %{mean_face_text}"
     return text

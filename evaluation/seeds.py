@@ -1,4 +1,4 @@
-"""Networks that were trained with several seeds, compared as one."""
+"""Compares networks that were trained with several seeds."""
 
 import itertools
 from collections import defaultdict
@@ -12,11 +12,11 @@ METRICS = {"mae_px": 3, "rmse_px": 3, "nme_pct": 3, "within_5px_pct": 2}  # deci
 
 
 def seeds_table(table: pd.DataFrame, entries: Sequence[Entry]) -> pd.DataFrame:
-    """Returns `seeds.csv`: for each network of several seeds the mean, lowest and highest value of each metric.
+    """Returns `seeds.csv`: for each network with several seeds the mean, lowest and highest value of each metric.
 
     Args:
-        table: `comparison.csv`; only its rows of real labels count.
-        entries: what it compares.
+        table: `comparison.csv`; only its rows of real labels are used.
+        entries: the models and baselines in the table.
     """
     rows = []
     for network, runs in _by_network(table, entries):
@@ -31,9 +31,9 @@ def seeds_table(table: pd.DataFrame, entries: Sequence[Entry]) -> pd.DataFrame:
 
 
 def seed_lines(table: pd.DataFrame, entries: Sequence[Entry]) -> list[str]:
-    """Returns a sentence for each network of several seeds, and one for each pair of networks that seeds may explain.
+    """Returns a sentence for each network with several seeds, and one for each pair whose difference seeds can explain.
 
-    The difference of two networks may be one of seeds if it is smaller than the range over the seeds of either.
+    Seeds can explain the difference of two networks if it is smaller than the range over the seeds of either.
     """
     runs = {network: of_network["mae_px"] for network, of_network in _by_network(table, entries)}
     lines = [
@@ -41,13 +41,13 @@ def seed_lines(table: pd.DataFrame, entries: Sequence[Entry]) -> list[str]:
         f"to {row['mae_px_highest']:.3f}"
         for _, row in seeds_table(table, entries).iterrows()
     ]
-    for (one, of_one), (other, of_other) in itertools.combinations(runs.items(), 2):
-        between_seeds = max(of_one.max() - of_one.min(), of_other.max() - of_other.min())
-        difference = abs(of_one.mean() - of_other.mean())
-        if difference < between_seeds:
+    for (first, first_mae), (second, second_mae) in itertools.combinations(runs.items(), 2):
+        seed_range = max(first_mae.max() - first_mae.min(), second_mae.max() - second_mae.min())
+        difference = abs(first_mae.mean() - second_mae.mean())
+        if difference < seed_range:
             lines.append(
-                f"{one} and {other} differ by {difference:.3f} px, less than the seeds of one network "
-                f"({between_seeds:.3f} px): this does not show which is better"
+                f"{first} and {second} differ by {difference:.3f} px, less than the seeds of one network "
+                f"({seed_range:.3f} px): this does not show which is better"
             )
     return lines
 

@@ -24,7 +24,7 @@ from facial_keypoints.keypoint_set import FACE15
 IMAGE_ID, ROW_ID, FEATURE, LOCATION = "ImageId", "RowId", "FeatureName", "Location"
 SUBMISSION = [ROW_ID, LOCATION]
 SPARSE = [label_source.name for label_source in FACE15.label_sources].index("sparse")
-AGAIN = "download it again"
+DOWNLOAD_AGAIN = "download it again"
 
 
 class Lookup(NamedTuple):
@@ -46,22 +46,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     check_out(options.out)
     ids, images = read_test(options.test)
     lookup = read_lookup(options.lookup, ids)
-    asked = np.zeros((len(ids), len(FACE15.columns)), bool)
-    asked[lookup.faces, lookup.columns] = True
-    of_faces = label_sources(asked)
+    requested = np.zeros((len(ids), len(FACE15.columns)), bool)
+    requested[lookup.faces, lookup.columns] = True
+    sources = label_sources(requested)
 
     start_backend()
     from models.saved import load_model, notes, predict
 
     loaded = load_model(options.model)
-    if said := notes(loaded):
-        print("note: " + "\n  ".join(said))
+    if model_notes := notes(loaded):
+        print("note: " + "\n  ".join(model_notes))
     output = predict(loaded, images, FACE15)
-    keypoints, _ = decode(output, of_faces, loaded.output_points(FACE15))
+    keypoints, _ = decode(output, sources, loaded.output_points(FACE15))
     write_submission(options.out, lookup, inside(keypoints, images.shape[1]))
     print(
         f"{options.out}: {len(lookup.rows):,} coordinates of {len(np.unique(lookup.faces)):,} images, "
-        f"{int((of_faces == SPARSE).sum()):,} of them with the label source {FACE15.label_sources[SPARSE].name}"
+        f"{int((sources == SPARSE).sum()):,} of them with the label source {FACE15.label_sources[SPARSE].name}"
     )
 
 
@@ -81,7 +81,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def check_out(out: Path) -> None:
-    """Raises InputError if something else than a submission would be overwritten."""
+    """Raises InputError if a file that is not a submission would be overwritten."""
     if out.is_dir():
         raise InputError(f"{out}: is a folder; give a file")
     if out.exists():
@@ -97,12 +97,12 @@ def read_test(path: Path) -> tuple[list[int], UInt8]:
 
     Raises:
         InputError: the file is missing or has other columns, an image is not a square or not of the size of the first,
-            a gray value is not allowed, or an image number is not a number or repeated.
+            a gray value is not allowed, or an image number is invalid or repeated.
     """
     header, body = read_lines(path)
     at_id, at_image = _columns(path, header, [IMAGE_ID, IMAGE])
     if not body:
-        raise InputError(f"{path}: has a header but no images; {AGAIN}")
+        raise InputError(f"{path}: has a header but no images; {DOWNLOAD_AGAIN}")
     ids = _numbers(path, body, at_id, IMAGE_ID)
     pictures: list[UInt8] = []
     for number, (line, cells) in zip(ids, body, strict=True):
@@ -119,18 +119,18 @@ def read_lookup(path: Path, ids: Sequence[int]) -> Lookup:
         ids: the numbers of the images.
 
     Raises:
-        InputError: the file or a column is missing, a number is not a number, a row is repeated, an image is missing, a
-            feature is not a column of the keypoint set, or is requested twice for an image.
+        InputError: the file or a column is missing, a number is invalid, a row is repeated, an image is missing, or a
+            feature is not a column of the keypoint set or is requested twice for an image.
     """
     header, body = read_lines(path)
     at_row, at_id, at_feature = _columns(path, header, [ROW_ID, IMAGE_ID, FEATURE])
     if not body:
-        raise InputError(f"{path}: has a header but no rows; {AGAIN}")
+        raise InputError(f"{path}: has a header but no rows; {DOWNLOAD_AGAIN}")
     face_of = {number: face for face, number in enumerate(ids)}
     column_of = {name: column for column, name in enumerate(FACE15.columns)}
     first: dict[tuple[int, int], int] = {}
     for line, cells in body:
-        number, feature = whole_cell(path, line, IMAGE_ID, cells[at_id], AGAIN), cells[at_feature].strip()
+        number, feature = whole_cell(path, line, IMAGE_ID, cells[at_id], DOWNLOAD_AGAIN), cells[at_feature].strip()
         if number not in face_of:
             raise InputError(
                 f"{path}, line {line}: asks for {IMAGE_ID} {number}, which test.csv lacks; give both of one download"
@@ -138,7 +138,7 @@ def read_lookup(path: Path, ids: Sequence[int]) -> Lookup:
         if feature not in column_of:
             raise InputError(
                 f"{path}, line {line}: asks for the {FEATURE} {shown(feature)}, which is none of "
-                f"{FACE15.columns[0]} to {FACE15.columns[-1]}; {AGAIN}"
+                f"{FACE15.columns[0]} to {FACE15.columns[-1]}; {DOWNLOAD_AGAIN}"
             )
         cell = face_of[number], column_of[feature]
         if cell in first:
@@ -152,16 +152,16 @@ def read_lookup(path: Path, ids: Sequence[int]) -> Lookup:
     return Lookup(rows, faces, columns)
 
 
-def label_sources(asked: Bool) -> Int64:
+def label_sources(requested: Bool) -> Int64:
     """Returns the label source of each image, int64 (N,): the sparse one if only its keypoints are requested.
 
-    The competition's images are of these two sources, which the requests show, as the labels of training faces do. All
-    other images count as of the complete source.
+    The competition's images come from two sources, which the requests show, as the labels of training faces do. All
+    other images belong to the complete source.
 
     Args:
         asked: bool (N, 2K), in the order of `FACE15.columns`.
     """
-    keypoints = np.asarray(asked.reshape(len(asked), len(FACE15), 2).any(axis=-1))
+    keypoints = np.asarray(requested.reshape(len(requested), len(FACE15), 2).any(axis=-1))
     sparse = np.isin(np.arange(len(FACE15)), FACE15.label_sources[SPARSE].keypoints)
     only_sparse = (keypoints & sparse).any(axis=1) & ~(keypoints & ~sparse).any(axis=1)
     return np.where(only_sparse, SPARSE, 0)
@@ -179,7 +179,7 @@ def write_submission(path: Path, lookup: Lookup, keypoints: Float32) -> None:
         keypoints: float32 (N, K, 2) in px.
     """
     locations = keypoints.reshape(len(keypoints), -1)[lookup.faces, lookup.columns]
-    rows = zip(lookup.rows, map(str, locations), strict=True)  # the shortest text of a float32
+    rows = zip(lookup.rows, map(str, locations), strict=True)  # str gives the shortest text of a float32
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_file(path) as partial:
         write_rows(partial, [SUBMISSION, *rows])
@@ -197,10 +197,10 @@ def _columns(path: Path, header: Sequence[str], names: Sequence[str]) -> list[in
 
 
 def _numbers(path: Path, body: Sequence[Line], at: int, name: str) -> list[int]:
-    """Returns the whole numbers of a column; raises InputError if one is not a number or repeated."""
+    """Returns the whole numbers of a column; raises InputError if one is invalid or repeated."""
     lines: dict[int, int] = {}
     for line, cells in body:
-        number = whole_cell(path, line, name, cells[at], AGAIN)
+        number = whole_cell(path, line, name, cells[at], DOWNLOAD_AGAIN)
         if number in lines:
             raise InputError(f"{path}, line {line}: repeats {name} {number} of line {lines[number]}; give each once")
         lines[number] = line

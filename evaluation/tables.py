@@ -24,11 +24,11 @@ from evaluation.metrics import (
 from facial_keypoints.array_types import Bool, Float32, Float64
 from facial_keypoints.keypoint_set import KeypointSet, Normalizer
 
-LABELS = ("labelled", "all")  # real labels only; imputed ones too
-VISIBLE, OCCLUDED = "visible", "occluded"  # the real labels of such keypoints, if there are both
-COST = ("parameters", "epochs", "seconds", "file_mb")  # of training; of `model.keras`, in 1e6 bytes
+LABELS = ("labelled", "all")  # real labels only; imputed labels too
+VISIBLE, OCCLUDED = "visible", "occluded"  # real labels of visible and of occluded keypoints, if both occur
+COST = ("parameters", "epochs", "seconds", "file_mb")  # of training; file_mb: `model.keras`, in 1e6 bytes
 DECIMALS = 4
-AT_ONCE = 100  # keypoints whose resamples are in memory: 2,000 of them take 50 MB
+KEYPOINTS_AT_ONCE = 100  # whose resamples are in memory together; 2,000 resamples take 50 MB
 
 
 def known_cost(metrics: Mapping[str, Any]) -> dict[str, float | None]:
@@ -39,8 +39,8 @@ def known_cost(metrics: Mapping[str, Any]) -> dict[str, float | None]:
 def accuracy_table(predicted: Float32, test: Split, keypoint_set: KeypointSet, weights: Float64) -> pd.DataFrame:
     """Returns `accuracy.csv`: a row for each of `LABELS`, every one of `METRICS`, then its `_low` and `_high`.
 
-    If the labels say which keypoints are occluded, and some are, there are rows `visible` and `occluded`, too. For
-    their NME, errors are divided by the distance that all labels of a face say.
+    If the labels mark some keypoints as occluded, there are also rows `visible` and `occluded`. For their NME, errors
+    are divided by the distance between labels of either kind.
 
     Args:
         predicted: float32 (N, K, 2) in px.
@@ -57,7 +57,7 @@ def accuracy_table(predicted: Float32, test: Split, keypoint_set: KeypointSet, w
 
 
 def by_visibility(test: Split) -> dict[str, Bool]:
-    """Returns the labels, bool (N, K), of visible and of occluded keypoints; nothing unless both occur."""
+    """Returns the labels, bool (N, K), of visible and of occluded keypoints; empty unless both occur."""
     if test.visible is None or not (occluded := test.labelled & ~test.visible).any() or not test.visible.any():
         return {}
     return {VISIBLE: test.visible, OCCLUDED: occluded}
@@ -66,7 +66,7 @@ def by_visibility(test: Split) -> dict[str, Bool]:
 def nme_table(predicted: Float32, test: Split, keypoint_set: KeypointSet, weights: Float64) -> pd.DataFrame:
     """Returns `nme.csv`: a row for each normalizer of the set and each of `LABELS`.
 
-    `faces` have a known NME; `faces_left_out` have scored keypoints, but not the distance that errors are divided by.
+    `faces` counts those with an NME; `faces_left_out` those with scored keypoints but no distance to divide errors by.
 
     Args: see `accuracy_table`.
     """
@@ -77,8 +77,8 @@ def nme_table(predicted: Float32, test: Split, keypoint_set: KeypointSet, weight
             return nme_sums(predicted, test.keypoints, scored, normalizer)
 
         for labels, scored, values in _by_labels(sums, NME_METRICS, test, weights):
-            known = np.isfinite(spans(test.keypoints, scored, normalizer))
-            counts = {"faces": int(known.sum()), "faces_left_out": int((scored.any(axis=1) & ~known).sum())}
+            has_nme = np.isfinite(spans(test.keypoints, scored, normalizer))
+            counts = {"faces": int(has_nme.sum()), "faces_left_out": int((scored.any(axis=1) & ~has_nme).sum())}
             cells = _cells(NME_METRICS, values)
             rows.append({"normalizer": normalizer.name, "labels": labels, **counts, **cells})
     return pd.DataFrame(rows)
@@ -109,25 +109,25 @@ def _point_table(
     keypoint_set: KeypointSet,
     weights: Float64,
 ) -> pd.DataFrame:
-    """Returns the metrics of points pooled over each of `members`, (name, keypoints), with the name in `column`."""
+    """Returns metrics pooled over the keypoints of each of `members`, (name, keypoints); the name is in `column`."""
 
     _, *others = keypoint_set.normalizers
     metrics = (*KEYPOINT_METRICS, "nme_pct", *(f"nme_pct_{other.name.replace(' ', '_')}" for other in others))
 
     rows = []
-    for start in range(0, len(members), AT_ONCE):
-        some = members[start : start + AT_ONCE]
-        kept = sorted({k for _, keypoints in some for k in keypoints})
-        at = [[kept.index(k) for k in keypoints] for _, keypoints in some]
+    for start in range(0, len(members), KEYPOINTS_AT_ONCE):
+        batch = members[start : start + KEYPOINTS_AT_ONCE]
+        kept = sorted({k for _, keypoints in batch for k in keypoints})
+        positions = [[kept.index(k) for k in keypoints] for _, keypoints in batch]
 
-        def sums(scored: Bool, kept: list[int] = kept, at: list[list[int]] = at) -> Float64:
+        def sums(scored: Bool, kept: list[int] = kept, positions: list[list[int]] = positions) -> Float64:
             points = predicted[:, kept], test.keypoints[:, kept], scored[:, kept]
             distances = [spans(test.keypoints, scored, each) for each in keypoint_set.normalizers]
-            both = np.concatenate([keypoint_sums(*points), *(point_nme_sums(*points, of) for of in distances)], axis=2)
-            return np.stack([both[:, keypoints].sum(1) for keypoints in at], axis=1)
+            both = np.concatenate([keypoint_sums(*points), *(point_nme_sums(*points, d) for d in distances)], axis=2)
+            return np.stack([both[:, keypoints].sum(1) for keypoints in positions], axis=1)
 
         for labels, scored, values in _by_labels(sums, metrics, test, weights):
-            for m, (name, keypoints) in enumerate(some):
+            for m, (name, keypoints) in enumerate(batch):
                 cells = _cells(metrics, Estimate(*(each[m] for each in values)))
                 rows.append({column: name, "labels": labels, "count": int(scored[:, list(keypoints)].sum()), **cells})
     return pd.DataFrame(sorted(rows, key=lambda row: LABELS.index(row["labels"])))
@@ -142,7 +142,7 @@ def subset_tables(predictions: Mapping[str, Float32], data: EvaluationData) -> d
         predictions: of each model or baseline, by name: float32 (N, K, 2) in px.
     """
     subsets = {"by_origin": data.subsets(), "by_condition": conditions(data.test, data.keypoint_set)}
-    return {name: _table_of_subsets(predictions, data, some) for name, some in subsets.items()}
+    return {name: _table_of_subsets(predictions, data, faces_by_kind) for name, faces_by_kind in subsets.items()}
 
 
 def _table_of_subsets(
@@ -185,7 +185,7 @@ def _by_labels(
     weights: Float64,
     others: Mapping[str, Bool] = MappingProxyType({}),
 ) -> Iterator[tuple[str, Bool, Estimate]]:
-    """Yields each of `LABELS` and of the others, the keypoints that count under it, bool (N, K), and their metrics."""
+    """Yields each of `LABELS` and of the others, its scored keypoints, bool (N, K), and their metrics."""
     of_labels = dict(zip(LABELS, (test.labelled, np.ones_like(test.labelled)), strict=True))
     for labels, scored in {**of_labels, **others}.items():
         yield labels, scored, estimate(sums(scored), metrics, test.groups, weights)
@@ -200,7 +200,7 @@ def _cells(metrics: Sequence[str], values: Estimate) -> dict[str, float]:
 
 
 def with_interval(row: "pd.Series[float]", metric: str, decimals: int = 2) -> str:
-    """Returns a metric of a table's row as text, `1.83 [1.79, 1.88]`; without unknown ends."""
+    """Returns a metric of a table's row as text, `1.83 [1.79, 1.88]`; without an unknown interval."""
     value, low, high = (row[name] for name in (metric, f"{metric}_low", f"{metric}_high"))
     if np.isnan(value):
         return "-"

@@ -1,1 +1,1 @@
-"""Many runs of the training core, and millions of pictures, on engines that exist: `requirements-scale.txt`."""
+"""Sweeps of training runs with Optuna, and scoring of millions of pictures with Ray (`requirements-scale.txt`)."""

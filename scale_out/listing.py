@@ -1,4 +1,4 @@
-"""The pictures of INPUT as Parquet files, and the parts that they are scored in."""
+"""Lists the pictures of INPUT, and divides them into parts to score."""
 
 import contextlib
 import glob
@@ -18,12 +18,12 @@ from facial_keypoints.errors import InputError, listed, one_line, printable
 from facial_keypoints.pictures import SUFFIXES, notes
 
 PARQUET = ".parquet"
-FILE, PATH, BYTES = COLUMNS = ("file", "path", "bytes")  # of a Parquet input; it needs one of the last two
+FILE, PATH, BYTES = COLUMNS = ("file", "path", "bytes")  # of a Parquet input, which needs `path` or `bytes`
 TEXT = (pa.string(), pa.large_string())
 TYPES = {FILE: TEXT, PATH: TEXT, BYTES: (pa.binary(), pa.large_binary())}
 WILDCARDS = "*?["
 CONNECTIONS = 16  # to a remote store at once
-ROWS_AT_ONCE = 16  # of a Parquet file: their bytes are in memory together
+ROWS_AT_ONCE = 16  # of a Parquet file, whose bytes are in memory together
 BUFFER_BYTES = 1 << 20  # of a Parquet column
 
 
@@ -38,7 +38,7 @@ class Listing(NamedTuple):
     """The pictures of INPUT.
 
     Attributes:
-        table: their `file` and `path`; None if INPUT is Parquet already.
+        table: their `file` and `path`; None if INPUT is Parquet files.
         shards: the Parquet files of INPUT; none if there is a table.
         digest: a hash of all names and addresses, or of the names and sizes of the Parquet files.
     """
@@ -49,7 +49,7 @@ class Listing(NamedTuple):
 
     @property
     def number(self) -> int:
-        """How many there are."""
+        """The number of pictures."""
         return sum(shard.rows for shard in self.shards) if self.table is None else self.table.num_rows
 
 
@@ -63,38 +63,38 @@ class Part(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A picture: its name in the tables, and its bytes or else its address."""
+    """A picture: its name in the tables, and its bytes or its address."""
 
     file: str
     path: str | None
     content: bytes | None
 
 
-def find_pictures(given: str, out: Path) -> Listing:
+def find_pictures(source: str, out: Path) -> Listing:
     """Returns the pictures of INPUT, always in the same order.
 
     Args:
-        given: a folder, a wildcard, a picture, a Parquet file or a text file of paths; local, or an fsspec address.
-        out: the folder to write, which must not lie in INPUT.
+        source: a folder, a wildcard, a picture, a Parquet file or a text file of paths; local, or an fsspec address.
+        out: the folder to write, which must not be in INPUT.
 
     Raises:
         InputError: nothing matches, INPUT cannot be read, or Parquet files have no rows or no column of pictures.
     """
-    if "://" in given:
-        with _errors_of_store(given):
-            names, addresses = _remote(given)
+    if "://" in source:
+        with _errors_of_store(source):
+            names, addresses = _remote(source)
     else:
-        names, addresses = _local(given, out)
+        names, addresses = _local(source, out)
     if not addresses:
-        raise InputError(f"{given}: nothing matches; give a folder, a wildcard, a text file of paths or Parquet")
+        raise InputError(f"{source}: nothing matches; give a folder, a wildcard, a text file of paths or Parquet")
     parquet = [address for address in addresses if address.endswith(PARQUET)]
     if len(parquet) == len(addresses):
-        return _of_parquet(given, addresses)
+        return _listing_of_parquet(source, addresses)
     if parquet:
-        raise InputError(f"{given}: has both pictures and Parquet files; choose one kind with a wildcard")
+        raise InputError(f"{source}: has both pictures and Parquet files; choose one kind with a wildcard")
     if len(addresses) == 1 and not addresses[0].lower().endswith(SUFFIXES):
-        with _errors_of_store(given):
-            names, addresses = _of_text(given)
+        with _errors_of_store(source):
+            names, addresses = _paths_of_text(source)
     digest = hashlib.sha256()
     names = [printable(name) for name in names]  # Arrow takes valid UTF-8 only
     addresses = [printable(address) for address in addresses]
@@ -103,26 +103,26 @@ def find_pictures(given: str, out: Path) -> Listing:
     return Listing(pa.table({FILE: names, PATH: addresses}), [], digest.hexdigest())
 
 
-def _local(given: str, out: Path) -> tuple[list[str], list[str]]:
-    """Returns the names and the absolute paths of the files that are meant."""
-    path = Path(given)
+def _local(source: str, out: Path) -> tuple[list[str], list[str]]:
+    """Returns the names and the absolute paths of the files of INPUT."""
+    path = Path(source)
     if path.is_dir():
         if out.resolve().is_relative_to(path.resolve()):
-            raise InputError(f"{given}: contains --out {out}; choose another --out")
-        names = _chosen(given, list(_names_in(path)))
-        root = os.path.abspath(given)  # noqa: PTH100 - a path object for each of millions of names takes 1 kB
+            raise InputError(f"{source}: contains --out {out}; choose another --out")
+        names = _pictures_and_parquet(source, list(_names_in(path)))
+        root = os.path.abspath(source)  # noqa: PTH100 - a path object for each of millions of names takes 1 kB
         return names, [f"{root}/{name}" for name in names]
     if path.exists():
         return [path.name], [str(path.absolute())]
-    if not any(character in given for character in WILDCARDS):
-        raise InputError(f"{given}: no such file or folder")
-    names = sorted(glob.glob(given, recursive=True))  # noqa: PTH207 - the same
+    if not any(character in source for character in WILDCARDS):
+        raise InputError(f"{source}: no such file or folder")
+    names = sorted(glob.glob(source, recursive=True))  # noqa: PTH207 - the same
     names = [name for name in names if os.path.isfile(name)]  # noqa: PTH113
     return names, [os.path.abspath(name) for name in names]  # noqa: PTH100
 
 
 def _names_in(folder: Path) -> Iterator[str]:
-    """Yields the names below a folder of all its files, without hidden ones, in order. Links are not followed."""
+    """Yields the relative paths of all files in a folder, in order, without hidden ones. Links are not followed."""
     for root, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         below = "" if root == str(folder) else Path(root).relative_to(folder).as_posix() + "/"
@@ -133,7 +133,7 @@ def _names_in(folder: Path) -> Iterator[str]:
 
 @contextlib.contextmanager
 def _errors_of_store(address: str) -> Iterator[None]:
-    """Turns the errors of a store into InputErrors: each store has its own, and its package may be missing."""
+    """Turns the errors of a store into InputErrors: each store has its own, and its package can be missing."""
     try:
         yield
     except InputError:
@@ -142,57 +142,57 @@ def _errors_of_store(address: str) -> Iterator[None]:
         raise InputError(f"{address}: cannot be read ({one_line(error)})") from None
 
 
-def _remote(given: str) -> tuple[list[str], list[str]]:
-    """Returns the names and the addresses of the files that are meant."""
-    files, root = fsspec.core.url_to_fs(given)
+def _remote(source: str) -> tuple[list[str], list[str]]:
+    """Returns the names and the addresses of the files of INPUT."""
+    files, root = fsspec.core.url_to_fs(source)
     if any(character in root for character in WILDCARDS) and not files.exists(root):
-        found = [path for path, about in files.glob(root, detail=True).items() if about["type"] != "directory"]
-        visible = sorted(path for path in found if not posixpath.basename(path).startswith("."))
+        matches = [path for path, about in files.glob(root, detail=True).items() if about["type"] != "directory"]
+        visible = sorted(path for path in matches if not posixpath.basename(path).startswith("."))
         matching = [files.unstrip_protocol(path) for path in visible]
         return matching, matching
     if files.isdir(root):
         below = {posixpath.relpath(path, root): path for path in files.find(root)}
-        visible = [name for name in sorted(below) if not any(part.startswith(".") for part in name.split("/"))]
-        names = _chosen(given, visible)
+        visible = [name for name in sorted(below) if not any(folder.startswith(".") for folder in name.split("/"))]
+        names = _pictures_and_parquet(source, visible)
         return names, [files.unstrip_protocol(below[name]) for name in names]
     if not files.exists(root):
-        raise InputError(f"{given}: no such file or folder")
-    return [posixpath.basename(root)], [given]
+        raise InputError(f"{source}: no such file or folder")
+    return [posixpath.basename(root)], [source]
 
 
-def _chosen(given: str, names: list[str]) -> list[str]:
+def _pictures_and_parquet(source: str, names: list[str]) -> list[str]:
     """Returns the names of pictures and Parquet files; logs how many others there are."""
-    chosen = [name for name in names if name.lower().endswith((*SUFFIXES, PARQUET))]
-    if others := len(names) - len(chosen):
-        notes.warning("%s: skipped files without the extension of a picture: %d", printable(given), others)
-    return chosen
+    kept = [name for name in names if name.lower().endswith((*SUFFIXES, PARQUET))]
+    if others := len(names) - len(kept):
+        notes.warning("%s: skipped files without the extension of a picture: %d", printable(source), others)
+    return kept
 
 
-def _of_text(given: str) -> tuple[list[str], list[str]]:
+def _paths_of_text(path: str) -> tuple[list[str], list[str]]:
     """Returns the lines of a text file, and each as an address."""
-    with fsspec.open(given, "rb") as file:
+    with fsspec.open(path, "rb") as file:
         content = file.read()
     try:
         lines = [line.strip() for line in content.decode("utf-8-sig").splitlines()]
     except UnicodeDecodeError:
-        raise InputError(f"{given}: is neither a picture ({', '.join(SUFFIXES)}) nor Parquet nor a text file") from None
+        raise InputError(f"{path}: is neither a picture ({', '.join(SUFFIXES)}) nor Parquet nor a text file") from None
     names = [line for line in lines if line]
     if not names:
-        raise InputError(f"{given}: has no lines; give one path or address per line")
+        raise InputError(f"{path}: has no lines; give one path or address per line")
     return names, [name if "://" in name else os.path.abspath(name) for name in names]  # noqa: PTH100
 
 
-def _of_parquet(given: str, addresses: Sequence[str]) -> Listing:
+def _listing_of_parquet(source: str, addresses: Sequence[str]) -> Listing:
     with ThreadPoolExecutor(CONNECTIONS) as pool:
         heads = list(pool.map(_head, addresses))
     if not any(rows for rows, _ in heads):
-        raise InputError(f"{given}: holds no pictures; give Parquet files with rows")
+        raise InputError(f"{source}: holds no pictures; give Parquet files with rows")
     digest = hashlib.sha256(repr(list(zip(addresses, heads, strict=True))).encode()).hexdigest()
     return Listing(None, [Shard(address, rows) for address, (rows, _) in zip(addresses, heads, strict=True)], digest)
 
 
 def _head(address: str) -> tuple[int, int]:
-    """Returns the number of rows of a Parquet file and its size in bytes, after a check of its columns."""
+    """Checks the columns of a Parquet file and returns its number of rows and its size in bytes."""
     with _errors_of_store(address), fsspec.open(address, "rb") as file:
         try:
             parquet = pq.ParquetFile(file)
@@ -219,26 +219,26 @@ def parts_of(shards: Sequence[Shard], size: int) -> list[Part]:
 
 
 def rows_of(part: Part) -> Iterator[Row]:
-    """Yields the pictures of a part; a picture without a name has that of its row."""
+    """Yields the pictures of a part; a picture without a name is named after its row."""
     with fsspec.open(part.address, "rb") as file:
         parquet = pq.ParquetFile(file, buffer_size=BUFFER_BYTES)
         columns = [name for name in COLUMNS if name in parquet.schema_arrow.names]
-        at = 0  # the first row of a group
+        row = 0  # the first row of a group
         for group in range(parquet.num_row_groups):
             rows = parquet.metadata.row_group(group).num_rows
-            if at < part.stop and at + rows > part.start:
-                yield from _rows_of_group(parquet, group, at, columns, part)
-            at += rows
+            if row < part.stop and row + rows > part.start:
+                yield from _rows_of_group(parquet, group, row, columns, part)
+            row += rows
 
 
-def _rows_of_group(parquet: pq.ParquetFile, group: int, at: int, columns: list[str], part: Part) -> Iterator[Row]:
+def _rows_of_group(parquet: pq.ParquetFile, group: int, row: int, columns: list[str], part: Part) -> Iterator[Row]:
     for batch in parquet.iter_batches(ROWS_AT_ONCE, row_groups=[group], columns=columns):
-        first, last = max(part.start - at, 0), min(part.stop - at, batch.num_rows)
+        first, last = max(part.start - row, 0), min(part.stop - row, batch.num_rows)
         if first < last:
-            for number, values in enumerate(batch.slice(first, last - first).to_pylist(), at + first):
+            for number, values in enumerate(batch.slice(first, last - first).to_pylist(), row + first):
                 yield _row(values, f"{posixpath.basename(part.address)}:{number}")
-        at += batch.num_rows
-        if at >= part.stop:
+        row += batch.num_rows
+        if row >= part.stop:
             return
 
 

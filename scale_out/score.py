@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 JOB, PICTURES = "_job.json", "_pictures.parquet"  # readers of a folder of Parquet files skip names with _
 FORMAT_VERSION = 1
 PARTS_PER_PROCESS = 20  # so that all processes end at about the same time
-FEWEST, MOST = 8, 1000  # pictures of a part
-OBJECT_STORE_BYTES = 128 << 20  # of a Ray that this command starts; only counts pass through it
-ANSWERS_S = 5  # within which an address must accept a connection
+MIN_PICTURES, MAX_PICTURES = 8, 1000  # of a part
+OBJECT_STORE_BYTES = 128 << 20  # of the Ray that this command starts; it only transfers counts
+ANSWERS_S = 5  # time limit for connecting to an address
 
 
 def parser() -> argparse.ArgumentParser:
@@ -85,8 +85,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     pictures = find_pictures(options.input, options.out)
     digest = file_hash(predictor.path)
-    given = {name: getattr(options, name) for name in ("detector", "any_angle", "smallest", "no_detect", "views")}
-    facts = {"model": digest, "pictures": pictures.digest, **given}
+    values = {name: getattr(options, name) for name in ("detector", "any_angle", "smallest", "no_detect", "views")}
+    facts = {"model": digest, "pictures": pictures.digest, **values}
     options.out = options.out.absolute()  # the processes of Ray have other current folders
     if options.model not in shipped():
         options.model = str(predictor.path.absolute())
@@ -102,24 +102,24 @@ def score(options: argparse.Namespace, pictures: "Listing", facts: Mapping[str, 
     Args:
         options: of the command; their paths are absolute.
         pictures: to score.
-        facts: what must be equal to continue the job that the folder holds.
+        facts: what must be the same to continue the job in the folder.
     """
     from scale_out.scorer import Scorer
 
     size = read_job(options.out, facts)
-    done, missing = written(options.out, pictures, size) if size else ([], [])
+    done, missing = written_parts(options.out, pictures, size) if size else ([], [])
     if missing or not size:
         with ray_started(options.address) as processes:
             if not size:
                 size = write_job(options.out, pictures, facts, processes)
-                done, missing = written(options.out, pictures, size)
-            for path in options.out.glob(".part-*"):  # left by a kill
+                done, missing = written_parts(options.out, pictures, size)
+            for path in options.out.glob(".part-*"):  # left by a process that was killed
                 path.unlink()
             started = sum(each.pictures for each in done)
             with tqdm(total=pictures.number, initial=started, unit="picture", smoothing=0.1, disable=None) as bar:
                 for counts in run_parts(missing, processes, Scorer, (options, facts["model"], str(Path.cwd()))):
                     bar.update(counts.pictures)
-        done, missing = written(options.out, pictures, size)
+        done, missing = written_parts(options.out, pictures, size)
     if missing:
         raise InputError(
             f"{options.out}: {counted(len(missing), 'part')} of the job did not arrive here; give a folder that all "
@@ -129,7 +129,7 @@ def score(options: argparse.Namespace, pictures: "Listing", facts: Mapping[str, 
 
 
 def read_job(out: Path, facts: Mapping[str, Any]) -> int:
-    """Returns the size of the parts of the job that a folder holds; 0 if it holds none.
+    """Returns the size of the parts of the job in a folder; 0 if there is none.
 
     Raises:
         InputError: the folder holds another job, or other files.
@@ -138,7 +138,7 @@ def read_job(out: Path, facts: Mapping[str, Any]) -> int:
         raise InputError(f"{out}: is a file, not a folder; choose another --out")
     try:
         job = json.loads((out / JOB).read_bytes())
-        size, was = int(job["part_size"]), dict(job["facts"])
+        size, earlier = int(job["part_size"]), dict(job["facts"])
     except FileNotFoundError:
         names = {path.name for path in out.iterdir()} if out.is_dir() else set()
         if others := sorted(names - {PICTURES, *OF_FILE_MANAGERS}):
@@ -147,9 +147,9 @@ def read_job(out: Path, facts: Mapping[str, Any]) -> int:
     except (ValueError, KeyError, TypeError, RecursionError):
         raise InputError(f"{out / JOB}: is damaged; choose another --out, or delete the folder") from None
     for name, value in facts.items():
-        if was.get(name) != value:
-            of_two = "" if name in ("model", "pictures") else f" ({was.get(name)}, not {value})"
-            raise InputError(f"{out}: holds a job with other {name}{of_two}; choose another --out")
+        if earlier.get(name) != value:
+            values = "" if name in ("model", "pictures") else f" ({earlier.get(name)}, not {value})"
+            raise InputError(f"{out}: holds a job with other {name}{values}; choose another --out")
     return size
 
 
@@ -157,7 +157,7 @@ def write_job(out: Path, pictures: "Listing", facts: Mapping[str, Any], processe
     """Begins a job in a folder, and returns the size of its parts, in pictures."""
     import pyarrow.parquet as pq
 
-    size = min(max(-(-pictures.number // (PARTS_PER_PROCESS * processes)), FEWEST), MOST)
+    size = min(max(-(-pictures.number // (PARTS_PER_PROCESS * processes)), MIN_PICTURES), MAX_PICTURES)
     out.mkdir(parents=True, exist_ok=True)
     if pictures.table is not None:
         pq.write_table(pictures.table, out / PICTURES, row_group_size=size)
@@ -167,8 +167,8 @@ def write_job(out: Path, pictures: "Listing", facts: Mapping[str, Any], processe
     return size
 
 
-def written(out: Path, pictures: "Listing", size: int) -> tuple[list["Counts"], list["Part"]]:
-    """Returns the counts of the parts that are written, and the parts that are not."""
+def written_parts(out: Path, pictures: "Listing", size: int) -> tuple[list["Counts"], list["Part"]]:
+    """Returns the counts of the written parts, and the parts that are not written."""
     from scale_out.listing import Shard, parts_of
     from scale_out.scorer import counts_of, file_of
 
@@ -187,7 +187,7 @@ def ray_started(address: str | None) -> Iterator[int]:
     if address and address != "auto":
         check_answers(address)
     switch_off("ray")
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # else Ray warns of what it does itself
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # otherwise Ray warns about its own actions
     import ray
 
     logging.getLogger("ray.data._internal").setLevel(logging.ERROR)
@@ -197,13 +197,13 @@ def ray_started(address: str | None) -> Iterator[int]:
         "object_store_memory": OBJECT_STORE_BYTES,
     }
     try:
-        with native_stderr_silenced():  # it says that it read the variable
+        with native_stderr_silenced():  # it reports that it read the variable
             ray.init(address or "local", log_to_driver=False, logging_level=logging.ERROR, **({} if address else local))
     except Exception as error:  # Ray has no common class of errors
         if not address:
             raise InputError(f"Ray does not start ({one_line(error)})") from None
-        says = f"--address {address}: is no Ray cluster that lets this machine in ({one_line(error)})"
-        raise InputError(f"{says}; if it was started with a token, set RAY_AUTH_MODE=token") from None
+        message = f"--address {address}: is no Ray cluster that lets this machine in ({one_line(error)})"
+        raise InputError(f"{message}; if it was started with a token, set RAY_AUTH_MODE=token") from None
     try:
         yield int(ray.cluster_resources().get("CPU", 1)) if address else cores()
     finally:
@@ -218,8 +218,8 @@ def check_answers(address: str) -> None:
     except ValueError:
         raise InputError(f"--address {address}: is not HOST:PORT; give that of `ray start --head`, or auto") from None
     except OSError as error:
-        says = f"--address {address}: nothing answers there ({one_line(error)})"
-        raise InputError(f"{says}; start a cluster with `ray start --head`, or leave --address out") from None
+        message = f"--address {address}: nothing answers there ({one_line(error)})"
+        raise InputError(f"{message}; start a cluster with `ray start --head`, or leave --address out") from None
 
 
 def run_parts(
@@ -227,12 +227,12 @@ def run_parts(
 ) -> Iterator["Counts"]:
     """Yields the counts of parts as they are written, in any order.
 
-    A part whose process or machine dies is given to another one.
+    A part whose process or machine dies goes to another one.
 
     Args:
         parts: to score.
         processes: how many work at once, at most.
-        scorer: is made in each process with these arguments.
+        scorer: created in each process with these arguments.
 
     Raises:
         InputError: a process cannot load the model, read the Parquet files or write.
@@ -254,12 +254,12 @@ def run_parts(
 def summary(parts: Sequence["Counts"]) -> str:
     """Returns how many faces were found, in one line."""
     pictures, faces, without_face, errors = (sum(each[number] for each in parts) for number in range(4))
-    says = f"{counted(faces, 'face')} in {counted(pictures, 'picture')}"
+    text = f"{counted(faces, 'face')} in {counted(pictures, 'picture')}"
     if without_face:
-        says += f"; no face found in {without_face} of them"
+        text += f"; no face found in {without_face} of them"
     if errors:
-        says += f"; {errors} could not be read (column error)"
-    return says
+        text += f"; {errors} could not be read (column error)"
+    return text
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from facial_keypoints.spec import ModelSpec
 from scale_out.listing import Part, Row, rows_of
 
 READ_AHEAD = 8  # files that are read while another is scored
-MOST_DEATHS = 2  # a picture during which so many processes died is not tried again
+MAX_DEATHS = 2  # a picture on which this many processes died is not tried again
 COMPRESSION = "zstd"
 FAILED = "failed"
 COUNTS = b"counts"  # the key of a part's `Counts` in its Parquet metadata
@@ -65,12 +65,12 @@ class Scorer:
     """Finds the faces of the pictures of a part, with one predictor of one thread."""
 
     def __init__(self, options: argparse.Namespace, digest: str, folder: str) -> None:
-        """Loads the network. Errors are returned by the first call: Ray would hide them in its own.
+        """Loads the network. The first call returns its errors, which Ray would hide in its own.
 
         Args:
             options: of `scale_out.score`.
             digest: the hash of the model's file.
-            folder: to which relative paths are relative.
+            folder: the folder of relative paths.
         """
         cv2.setNumThreads(1)
         self._failed = ""
@@ -85,7 +85,7 @@ class Scorer:
             self._failed = str(error)
 
     def __call__(self, batch: dict[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
-        """Writes the file of the one part in a batch, and returns its `Counts` and why it failed, if so, each (1,)."""
+        """Writes the file of the one part in a batch; returns its `Counts` and the reason if it failed, each (1,)."""
         number, address, start, stop = (batch[name][0] for name in Part._fields)
         counts, failed = Counts(0, 0, 0, 0), self._failed
         try:
@@ -100,23 +100,23 @@ class Scorer:
     def write(self, part: Part) -> Counts:
         """Writes the file of a part, whole or not at all.
 
-        A file beside it says which picture is being scored, and stays if the process dies: of memory, or of a damaged
-        picture. The part is then scored again, but without pictures that several processes died of.
+        A file beside it holds the number of the picture being scored and remains if the process dies, for lack of
+        memory or of a damaged picture. The part is then scored again without pictures on which several processes died.
         """
         file = file_of(self._out, part)
-        marks = f".{file.stem}.*.at"
-        deaths = Counter(int(mark.read_bytes() or -1) for mark in self._out.glob(marks))
+        pattern = f".{file.stem}.*.at"
+        deaths = Counter(int(marker.read_bytes() or -1) for marker in self._out.glob(pattern))
         new = self._out / f".{file.stem}.{uuid.uuid4().hex}"
         rows: list[tuple[Any, ...]] = []
         pictures = faces = errors = 0
-        with (self._out / f"{new.name}.at").open("wb", buffering=0) as mark:
+        with (self._out / f"{new.name}.at").open("wb", buffering=0) as marker:
             for row, content in read_ahead(rows_of(part), self._folder):
-                mark.seek(0)
-                mark.write(b"%d" % pictures)
-                if deaths[pictures] < MOST_DEATHS:
+                marker.seek(0)
+                marker.write(b"%d" % pictures)
+                if deaths[pictures] < MAX_DEATHS:
                     values, error = self._faces(row, content)
                 else:
-                    values, error = [], f"{row.file}: {MOST_DEATHS} processes died of it"
+                    values, error = [], f"{row.file}: {MAX_DEATHS} processes died of it"
                 rows += [(row.file, number, *face, None) for number, face in enumerate(values)]
                 if not values:
                     rows.append((row.file, *[None] * (len(self._schema) - 2), error))
@@ -129,7 +129,7 @@ class Scorer:
         table = pa.table(arrays, self._schema.with_metadata({COUNTS: json.dumps(counts._asdict())}))
         pq.write_table(table, new, compression=COMPRESSION)
         new.replace(file)
-        for old in self._out.glob(marks):
+        for old in self._out.glob(pattern):
             old.unlink(missing_ok=True)
         return counts
 
@@ -140,13 +140,13 @@ class Scorer:
             faces = self._faces_of(read_picture(name, content=content.result()), row.file)
         except InputError as error:
             return [], str(error)
-        except Exception as error:  # one picture of millions must not end the job; each store has errors of its own
+        except Exception as error:  # one picture of millions must not end the job; each store has its own errors
             return [], f"{name}: cannot be read ({type(error).__name__}: {one_line(error)})"
         return [results.row(results.face_values(face, measures=True), measures=True) for face in faces], None
 
 
 def read_ahead(rows: Iterable[Row], folder: str) -> Iterator[tuple[Row, Future[bytes]]]:
-    """Yields pictures with their bytes, or the error of reading them; reads a few of the next ones meanwhile."""
+    """Yields pictures with their bytes, or the error of reading them; reads the next ones ahead."""
     with ThreadPoolExecutor(READ_AHEAD) as pool:
         waiting: deque[tuple[Row, Future[bytes]]] = deque()
         for row in rows:

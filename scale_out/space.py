@@ -1,4 +1,4 @@
-"""The values that a sweep may try: ranges and lists for options of `training.train`."""
+"""The values that a sweep can try: ranges and lists for options of `training.train`."""
 
 import tomllib
 from collections.abc import Mapping
@@ -11,15 +11,15 @@ from models.networks import build_options, load_build, network_name
 from training.recipes import Recipe, choice_fields, resolve
 from training.train import option_type
 
-HOW = "give NAME = [VALUE, ...] or NAME = {low = 1e-4, high = 1e-2, log = true}"
+ENTRY_HINT = "give NAME = [VALUE, ...] or NAME = {low = 1e-4, high = 1e-2, log = true}"
 
 
 @dataclass(frozen=True)
 class Range:
-    """All numbers from `low` to `high`; whole numbers if both are.
+    """All numbers from `low` to `high`; whole numbers if both ends are whole.
 
     Attributes:
-        log: whether equal ratios are equally likely, not equal differences.
+        log: whether equal ratios, not equal differences, are equally likely.
     """
 
     low: float
@@ -42,7 +42,7 @@ DEFAULT: Space = {
 
 
 def default_space(recipe: Recipe, shared: Mapping[str, Any]) -> Space:
-    """Returns DEFAULT without the values that all trials share.
+    """Returns DEFAULT without the options that all trials share.
 
     A network that predicts an expected error has only one loss.
     """
@@ -54,16 +54,16 @@ def read_space(path: Path) -> Space:
     """Returns the space in a TOML file.
 
     Raises:
-        InputError: no such file, no TOML, or an entry that is neither a list nor a range.
+        InputError: the file is missing or not TOML, or an entry is neither a list nor a range.
     """
     try:
         entries = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError:
         raise InputError(f"{path}: no such file; write one with lines like learning_rate = [1e-3, 3e-4]") from None
     except ValueError as error:
-        raise InputError(f"{path}: is no TOML file ({one_line(error)}); {HOW}") from None
+        raise InputError(f"{path}: is no TOML file ({one_line(error)}); {ENTRY_HINT}") from None
     if not entries:
-        raise InputError(f"{path}: has no entries; {HOW}")
+        raise InputError(f"{path}: has no entries; {ENTRY_HINT}")
     return {name: _values(path, name, value) for name, value in entries.items()}
 
 
@@ -75,7 +75,7 @@ def _values(path: Path, name: str, value: Any) -> Range | tuple[Any, ...]:
         numbers = all(isinstance(each, (int, float)) and not isinstance(each, bool) for each in (low, high))
         if numbers and isinstance(log, bool) and low < high and (low > 0 or not log):
             return Range(low, high, log)
-    raise InputError(f"{path}: {name} = {value} is neither a list of values nor a range from low to high; {HOW}")
+    raise InputError(f"{path}: {name} = {value} is neither a list of values nor a range from low to high; {ENTRY_HINT}")
 
 
 def check_space(space: Space, network: str, recipe: str | None, shared: Mapping[str, Any], where: str) -> None:
@@ -83,20 +83,20 @@ def check_space(space: Space, network: str, recipe: str | None, shared: Mapping[
 
     Args:
         space: to check.
-        network: as `training.train` takes it.
+        network: as in `training.train`.
         recipe: the name of the recipe that all trials start from; the network's own if None.
         shared: the values that all trials share.
-        where: what the message begins with.
+        where: the beginning of the message.
     """
     of_recipe = {field.name: field.type for field in choice_fields()}
-    own = build_options(load_build(network))
+    network_options = build_options(load_build(network))
     for name, values in space.items():
         if name in shared:
             raise InputError(f"{where}: {name} is also an option of the command; give it only once")
-        if name not in of_recipe and name not in own:
-            names = ", ".join([*of_recipe, *own])
+        if name not in of_recipe and name not in network_options:
+            names = ", ".join([*of_recipe, *network_options])
             raise InputError(f"{where}: {name} is no option of {network}; give some of {names}")
-        kind = of_recipe[name] if name in of_recipe else option_type(own[name])
+        kind = of_recipe[name] if name in of_recipe else option_type(network_options[name])
         for value in (values.low, values.high) if isinstance(values, Range) else values:
             if type(value) is not kind and not (kind is float and type(value) is int):
                 raise InputError(f"{where}: {name} = {value!r} is not of the type {getattr(kind, '__name__', kind)}")

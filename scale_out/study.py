@@ -17,18 +17,18 @@ from facial_keypoints.errors import InputError, one_line
 from scale_out.space import Range, Space
 
 FACTS, HOST, LOCK, REASON, METRICS = "facts", "host", "lock", "reason", "metrics"  # user attributes
-STARTUP_TRIALS = 5  # no trial is pruned before so many are complete
+STARTUP_TRIALS = 5  # no trial is pruned before this many are complete
 
 
 def open_study(storage: str, name: str, epochs: int) -> optuna.Study:
-    """Returns the study of this name, a new one if there is none.
+    """Returns the study of this name, or a new one if there is none.
 
     Args:
         storage: the URL of a database, or the path of a journal file, which workers on one file system can share.
         epochs: of a trial; none is pruned in the first third.
 
     Raises:
-        InputError: the database cannot be reached, or the file is no journal.
+        InputError: the database cannot be reached, or the file is not a journal.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
@@ -38,7 +38,7 @@ def open_study(storage: str, name: str, epochs: int) -> optuna.Study:
             load_if_exists=True,
             pruner=optuna.pruners.MedianPruner(STARTUP_TRIALS, n_warmup_steps=epochs // 3 + 1),
         )
-    except Exception as error:  # each database has errors of its own
+    except Exception as error:  # each database has its own errors
         raise InputError(f"--storage {storage}: cannot be used ({one_line(error)}); give a FILE or a URL") from None
 
 
@@ -51,26 +51,26 @@ def _storage(storage: str) -> Any:
 
 
 def join(study: optuna.Study, facts: Mapping[str, Any], first: Mapping[str, Any] | None, where: str) -> None:
-    """Takes part in a study.
+    """Joins a study.
 
     Args:
-        facts: what all its trials share, as JSON values by name.
+        facts: the values that all its trials share, as JSON values by name.
         first: the values of the first trial of a new study; Optuna chooses them if None.
-        where: what the message begins with.
+        where: the beginning of the message.
 
     Raises:
         InputError: the study's trials share other values.
     """
-    ours = json.loads(json.dumps(facts))
-    was = study.user_attrs.get(FACTS)
-    if was is None:
-        study.set_user_attr(FACTS, ours)
+    current = json.loads(json.dumps(facts))
+    stored = study.user_attrs.get(FACTS)
+    if stored is None:
+        study.set_user_attr(FACTS, current)
         if first is not None:
             study.enqueue_trial(dict(first))
-    elif different := [name for name in was | ours if was.get(name) != ours.get(name)]:
+    elif different := [name for name in stored | current if stored.get(name) != current.get(name)]:
         name = different[0]
         raise InputError(
-            f"{where}: its study has another {name} ({_short(was.get(name))}, not {_short(ours.get(name))}); "
+            f"{where}: its study has another {name} ({_short(stored.get(name))}, not {_short(current.get(name))}); "
             "give the same as before, or another --out and --storage"
         )
 
@@ -85,7 +85,7 @@ def requeue_dead(study: optuna.Study) -> int:
     dead = 0
     for trial in study.get_trials(states=(TrialState.RUNNING,)):
         if trial.user_attrs.get(HOST) == socket.gethostname():
-            with contextlib.suppress(InputError), locked(Path(trial.user_attrs[LOCK])):  # only a dead worker's is free
+            with contextlib.suppress(InputError), locked(Path(trial.user_attrs[LOCK])):  # a dead worker's is free
                 requeue(study, trial)
                 dead += 1
     return dead
@@ -99,8 +99,8 @@ def requeue(study: optuna.Study, trial: Trial | FrozenTrial) -> None:
 
 
 @contextlib.contextmanager
-def asked(study: optuna.Study, space: Space, seed: int) -> Iterator[tuple[Trial, dict[str, Any]]]:
-    """Yields a new trial and its values; it is queued again if the block is interrupted."""
+def new_trial(study: optuna.Study, space: Space, seed: int) -> Iterator[tuple[Trial, dict[str, Any]]]:
+    """Yields a new trial and its values; the trial is queued again if the block is interrupted."""
     trial = study.ask()
     # Seeded by its number, so that workers of one study draw different values.
     study.sampler = optuna.samplers.TPESampler(seed=seed + trial.number, multivariate=False)
@@ -124,10 +124,10 @@ def suggest(trial: Trial, space: Space) -> dict[str, Any]:
             trial.suggest_int(name, allowed.low, allowed.high, log=allowed.log)
         else:
             trial.suggest_float(name, allowed.low, allowed.high, log=allowed.log)
-    return used(trial.params)
+    return rounded(trial.params)
 
 
-def used(values: Mapping[str, Any]) -> dict[str, Any]:
+def rounded(values: Mapping[str, Any]) -> dict[str, Any]:
     """Returns a trial's values as training gets them: numbers of three digits, so that they can be typed."""
     return {name: float(f"{value:.3g}") if isinstance(value, float) else value for name, value in values.items()}
 
@@ -139,6 +139,6 @@ def finished(study: optuna.Study) -> list[FrozenTrial]:
     return [trial for trial in trials if trial.state != TrialState.FAIL or REASON in trial.user_attrs]
 
 
-def taken(study: optuna.Study) -> int:
-    """Returns how many trials are finished or run in some worker."""
+def count_started(study: optuna.Study) -> int:
+    """Returns the number of trials that are finished or running in a worker."""
     return len(finished(study)) + len(study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)))

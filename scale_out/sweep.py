@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     import optuna
 
 SWEEP = Stage("sweep", "scale_out.sweep", "NETWORK --out DIR")
-FAILURES_IN_A_ROW = 3  # that end a sweep
-WAIT_S = 60  # for another worker that is writing the folder
+FAILURES_IN_A_ROW = 3  # end a sweep
+WAIT_S = 60  # for another worker that writes the folder
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "space": {name: vars(values) if isinstance(values, Range) else values for name, values in space.items()},
         "code": stage_code(TRAIN, [network_file(options.network)]),
     }
-    studies.join(study, facts, own_values(recipe, space), str(options.out))
+    studies.join(study, facts, recipe_values(recipe, space), str(options.out))
     if dead := studies.requeue_dead(study):
         print(f"trials to run again, because they were interrupted: {dead}")
     arguments_of_all = {
@@ -114,14 +114,14 @@ def check_shared(shared: argparse.Namespace) -> None:
     """Raises InputError for options of `training.train` that trials cannot share."""
     for name in ("tensorboard", "seeds", "resume", "restart", "coordinator"):
         if getattr(shared, name):
-            again = " (the same command continues a sweep)" if name == "resume" else ""
-            raise InputError(f"--{name}: is not an option of a sweep{again}; leave it out")
+            hint = " (the same command continues a sweep)" if name == "resume" else ""
+            raise InputError(f"--{name}: is not an option of a sweep{hint}; leave it out")
 
 
-def own_values(recipe: Recipe, space: Space) -> dict[str, Any] | None:
-    """Returns the recipe's own values, which the first trial tries; None if the space does not hold them all."""
-    own = {name: getattr(recipe, name, None) for name in space}
-    return own if all(value in space[name] for name, value in own.items()) else None
+def recipe_values(recipe: Recipe, space: Space) -> dict[str, Any] | None:
+    """Returns the recipe's own values, which the first trial tries; None if one is not in the space."""
+    values = {name: getattr(recipe, name, None) for name in space}
+    return values if all(value in space[name] for name, value in values.items()) else None
 
 
 def search(
@@ -132,7 +132,7 @@ def search(
     until: float | None = None,
     mlflow: str | None = None,
 ) -> None:
-    """Runs trials until the study has so many, or until a time; see `scale_out.trial.run_trial`.
+    """Runs trials until the study has this many, or until a time; see `scale_out.trial.run_trial`.
 
     Raises:
         InputError: three trials in a row failed.
@@ -140,8 +140,8 @@ def search(
     from scale_out import study as studies
 
     failures = 0
-    while studies.taken(study) < trials and (until is None or time.time() < until):
-        with studies.asked(study, space, arguments["seed"]) as (trial, values):
+    while studies.count_started(study) < trials and (until is None or time.time() < until):
+        with studies.new_trial(study, space, arguments["seed"]) as (trial, values):
             reason = run_one(study, trial, {**arguments, **values}, mlflow)
         failures = failures + 1 if reason else 0
         if failures == FAILURES_IN_A_ROW:
@@ -153,35 +153,35 @@ def run_one(study: "optuna.Study", trial: "optuna.Trial", arguments: Mapping[str
     from optuna.trial import TrialState
 
     from scale_out.results import best_trial
-    from scale_out.study import METRICS, REASON, used
+    from scale_out.study import METRICS, REASON, rounded
     from scale_out.trial import run_trial
 
     curve: list[tuple[int, float]] = []
 
-    def goes_on(epoch: int, val_mae: float) -> bool:
+    def should_continue(epoch: int, val_mae: float) -> bool:
         curve.append((epoch, val_mae))
         trial.report(round(val_mae, 4), epoch)
         return not trial.should_prune()
 
-    metrics, reason = run_trial(arguments, goes_on)
+    metrics, reason = run_trial(arguments, should_continue)
     if metrics:
         trial.set_user_attr(METRICS, metrics)
         study.tell(trial, metrics["val_mae_px"])
-        says = f"validation MAE {metrics['val_mae_px']:.3f} px"
+        outcome = f"validation MAE {metrics['val_mae_px']:.3f} px"
     elif reason:
         trial.set_user_attr(REASON, reason)
         study.tell(trial, state=TrialState.FAIL)
-        says = f"failed: {reason}"
+        outcome = f"failed: {reason}"
     else:
         study.tell(trial, state=TrialState.PRUNED)
-        says = "pruned"
-    values = ", ".join(f"{name} {value}" for name, value in used(trial.params).items())
+        outcome = "pruned"
+    values = ", ".join(f"{name} {value}" for name, value in rounded(trial.params).items())
     if mlflow:
-        tags = {"stage": "trial", "study": study.study_name, "ended": says}
+        tags = {"stage": "trial", "study": study.study_name, "ended": outcome}
         name = f"{study.study_name} trial {trial.number}"
         tracking.log_run(mlflow, name, tags, arguments, metrics, {"val_mae": curve})
     best = best_trial(study)
-    print(f"trial {trial.number}: {says} ({values})" + (f"; best: trial {best.number}" if best else ""), flush=True)
+    print(f"trial {trial.number}: {outcome} ({values})" + (f"; best: trial {best.number}" if best else ""), flush=True)
     return reason
 
 
@@ -202,7 +202,7 @@ def write(
             (folder / "best.txt").write_text(command + "\n", encoding="utf-8")
             text = f"best: trial {best.number}, validation MAE {best.value:.3f} px\n{command}"
             if left_out := results.draw(study, folder):
-                text += f"\nnot drawn until {results.FEWEST_COMPLETE} trials are complete: {', '.join(left_out)}"
+                text += f"\nnot drawn until {results.MIN_COMPLETE} trials are complete: {', '.join(left_out)}"
         write_manifest(folder, SWEEP, facts, {"data": facts["data"]}, metrics, started)
     print(f"{text}\n{options.out}: {counted(len(table), 'trial')} in trials.csv")
     tracking.log_folder(options.mlflow, options.out, SWEEP)

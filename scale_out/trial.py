@@ -1,4 +1,4 @@
-"""One training run in a process of its own: memory grows if Keras trains many networks in one process."""
+"""One training run in its own process, because memory grows if Keras trains many networks in one process."""
 
 import contextlib
 import multiprocessing
@@ -33,12 +33,12 @@ class Pruned(Exception):
     """The parent process asked to stop."""
 
 
-def run_trial(arguments: Mapping[str, Any], goes_on: Callable[[int, float], bool]) -> Outcome:
+def run_trial(arguments: Mapping[str, Any], should_continue: Callable[[int, float], bool]) -> Outcome:
     """Trains a network in a new process and discards the model.
 
     Args:
-        arguments: those of `training.train.train`, but for `out` and `callbacks`.
-        goes_on: called after each epoch with its number (from 1) and `val_mae` in px; says whether to go on.
+        arguments: those of `training.train.train`, except `out` and `callbacks`.
+        should_continue: called after each epoch with its number (from 1) and `val_mae` in px.
     """
     spawn = multiprocessing.get_context("spawn")
     ours, theirs = spawn.Pipe()
@@ -48,7 +48,7 @@ def run_trial(arguments: Mapping[str, Any], goes_on: Callable[[int, float], bool
         theirs.close()
         try:
             while not isinstance(message := ours.recv(), Outcome):
-                ours.send(goes_on(*message))
+                ours.send(should_continue(*message))
         except (EOFError, ConnectionError):
             process.join()
             return Outcome({}, f"its process ended with exit code {process.exitcode}")
@@ -71,7 +71,7 @@ def _train(connection: Connection, arguments: dict[str, Any], out: Path) -> None
         if not connection.recv():
             raise Pruned
 
-    # The lines of each epoch are not shown: the sweep prints one line per trial.
+    # Hides the line of each epoch: the sweep prints one line per trial.
     try:
         with Path(os.devnull).open("w", encoding="utf-8") as nowhere, contextlib.redirect_stdout(nowhere):
             train(**arguments, out=out, callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=report)])
@@ -80,7 +80,7 @@ def _train(connection: Connection, arguments: dict[str, Any], out: Path) -> None
         outcome = Outcome({})
     except InputError as error:
         outcome = Outcome({}, str(error))
-    except (EOFError, ConnectionError):  # the parent was killed and left its folder behind
+    except (EOFError, ConnectionError):  # the parent was killed and left its folder
         shutil.rmtree(out.parent, ignore_errors=True)
         return
     connection.send(outcome)

@@ -1,4 +1,4 @@
-"""Draws the example picture of the README, docs/example.jpg, and docs/example_keypoints.jpg with what v2 finds in it.
+"""Draws the example picture of the README, docs/example.jpg, and docs/example_keypoints.jpg with v2's keypoints.
 
 python -m tools.draw_example [FOLDER]
 """

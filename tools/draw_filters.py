@@ -27,7 +27,7 @@ FILTERS = Path(__file__).parents[1] / "facial_keypoints" / "filters"
 SUPERSAMPLING = 4
 SUBPIXEL_BITS = 4  # OpenCV takes coordinates in sixteenths of a pixel
 
-# Means over the 457 frontal faces of 1,615 of HELEN and LFPW (300-W's 68 points).
+# Means over the 457 frontal ones of 1,615 faces of HELEN and LFPW (300-W's 68 points).
 FACE = {
     "left_eye_center": (0.5, 0.0),
     "right_eye_center": (-0.5, 0.0),
@@ -42,7 +42,7 @@ NOSE_DEPTH = 0.5  # distance of the nose tip in front of the eyes
 EYES, MOUTH = (["left_eye_center"], ["right_eye_center"]), (["mouth_left_corner"], ["mouth_right_corner"])
 
 
-# Anchors of drawings in the plane of eyes and mouth, on top of the skull, and at the tip of the nose.
+# Anchors for drawings in the plane of eyes and mouth, on top of the skull, and at the tip of the nose.
 PLANE = [(group, 0.0) for group in (*EYES, *MOUTH)]
 HEAD = [*[(group, 0.9) for group, _ in PLANE], (["nose_tip"], 0.9 + NOSE_DEPTH)]
 NOSE = [*[(group, -NOSE_DEPTH) for group, _ in PLANE], (["nose_tip"], 0.0)]
@@ -52,7 +52,7 @@ class Canvas:
     """A drawing: colors and opacity of (H, W) pixels, SUPERSAMPLING per pixel of the PNG."""
 
     def __init__(self, left: float, top: float, right: float, bottom: float, width_px: int = 800) -> None:
-        """Starts a transparent drawing of a part of the face's plane."""
+        """Starts a transparent drawing of a region of the face's plane."""
         self.scale = width_px / (right - left)  # px of the PNG per eye distance
         self.origin = np.array([left, top])
         height = round((bottom - top) * self.scale)
@@ -91,7 +91,7 @@ class Canvas:
         return np.asarray(cv2.resize(soft, mask.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
 
     def lit(self, mask: Mask, radius: float, towards: tuple[float, float] = (-0.5, -1.0)) -> Mask:
-        """Returns the shading of a shape that is rounded towards its edge: -1..1."""
+        """Returns the shading of a shape with rounded edges: -1..1."""
         soft = self.blurred(mask, radius)
         step = radius * self.scale * SUPERSAMPLING
         slope = -np.gradient(soft, axis=1) * towards[0] - np.gradient(soft, axis=0) * towards[1]
@@ -143,7 +143,7 @@ def mirrored(points: npt.ArrayLike) -> Points:
 
 
 def both_sides(half: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Returns the symmetric outline of a given half, which starts and ends on the center line."""
+    """Returns the symmetric outline of which `half` is one side; it starts and ends on the center line."""
     return [*half, *[(-x, y) for x, y in half[::-1] if x]]
 
 
@@ -159,10 +159,10 @@ def between(first: Color, second: Color, share: Mask) -> npt.NDArray[np.float32]
     return np.asarray(np.asarray(first, np.float32) * (1 - share) + np.asarray(second, np.float32) * share, np.float32)
 
 
-def shaded(base: Color, light: Mask, bright: Color, dark: Color, most: tuple[float, float]) -> npt.NDArray[np.float32]:
-    """Returns a color (H, W, 3), brighter where `light` is above 0 and darker below; `most`: the largest shares."""
-    brighter = between(base, bright, light.clip(0, 1) * most[0])
-    return between(brighter, dark, (-light).clip(0, 1) * most[1])
+def shaded(base: Color, light: Mask, bright: Color, dark: Color, limit: tuple[float, float]) -> npt.NDArray[np.float32]:
+    """Returns a color (H, W, 3), brighter where `light` is above 0 and darker below 0, by at most `limit`."""
+    brighter = between(base, bright, light.clip(0, 1) * limit[0])
+    return between(brighter, dark, (-light).clip(0, 1) * limit[1])
 
 
 def draw_sunglasses() -> None:
@@ -290,16 +290,16 @@ def draw_moustache() -> None:
 
 
 def _hair(c: Canvas, path: Points, width: npt.NDArray[np.float64], color: Color, opacity: float) -> None:
-    """Paints one hair, like `paint`, but only in its region."""
+    """Paints one hair, like `paint`, but only in the region around it."""
     margin = 0.02
     low = np.clip(c._px(path.min(axis=0) - margin) >> SUBPIXEL_BITS, 0, None)
     high = np.clip(c._px(path.max(axis=0) + margin) >> SUBPIXEL_BITS, 0, None)
-    part = Canvas.__new__(Canvas)
+    region = Canvas.__new__(Canvas)
     rows, columns = slice(low[1], high[1]), slice(low[0], high[0])
-    part.scale, part.origin = c.scale, c.origin + low / (c.scale * SUPERSAMPLING)
-    part.rgb, part.alpha = c.rgb[rows, columns], c.alpha[rows, columns]
-    part.paint(part.stroke(path, width), color, opacity)
-    c.rgb[rows, columns], c.alpha[rows, columns] = part.rgb, part.alpha
+    region.scale, region.origin = c.scale, c.origin + low / (c.scale * SUPERSAMPLING)
+    region.rgb, region.alpha = c.rgb[rows, columns], c.alpha[rows, columns]
+    region.paint(region.stroke(path, width), color, opacity)
+    c.rgb[rows, columns], c.alpha[rows, columns] = region.rgb, region.alpha
 
 
 def draw_hat() -> None:
@@ -397,11 +397,11 @@ def draw_cat_ears() -> None:
     rng = np.random.default_rng(3)
     for side in (1, -1):
 
-        def at(points: Sequence[tuple[float, float]], side: int = side) -> list[tuple[float, float]]:
+        def move(points: Sequence[tuple[float, float]], side: int = side) -> list[tuple[float, float]]:
             return [((x - 0.08) * side, y - 0.28) for x, y in points]
 
         outer = smooth(
-            at(
+            move(
                 [
                     (0.4, -1.13),
                     (0.62, -1.55),
@@ -416,7 +416,7 @@ def draw_cat_ears() -> None:
             )
         )
         inner = smooth(
-            at([(0.63, -1.1), (0.78, -1.42), (1.0, -1.7), (1.06, -1.68), (1.11, -1.35), (1.08, -0.98), (0.86, -0.96)])
+            move([(0.63, -1.1), (0.78, -1.42), (1.0, -1.7), (1.06, -1.68), (1.11, -1.35), (1.08, -0.98), (0.86, -0.96)])
         )
         ear, pink = c.fill(outer), c.fill(inner)
         fade = np.clip((-1.08 - c.y) / 0.28, 0, 1) + 0 * c.x  # fades into the hair below
@@ -428,7 +428,7 @@ def draw_cat_ears() -> None:
             x, y = rng.uniform(0.5, 1.2), -0.84 - rng.uniform(0, 0.14)
             height = rng.uniform(0.18, 0.5) * (1.0 if x < 0.8 or x > 1.05 else 0.7)
             end = (x + (0.98 - x) * 0.45 + rng.normal(0, 0.04), y - height)
-            path = smooth(at([(x, y), ((x + end[0]) / 2 - 0.03, (y + end[1]) / 2), end]), closed=False)
+            path = smooth(move([(x, y), ((x + end[0]) / 2 - 0.03, (y + end[1]) / 2), end]), closed=False)
             width = np.linspace(0.022, 0.001, len(path))
             shade = int(rng.uniform(190, 250)) if 0.62 < x < 1.1 else int(rng.uniform(70, 125))
             _hair(c, path, width, (shade, shade - 6, shade - 8), 0.6)
@@ -485,7 +485,7 @@ def draw_blur() -> None:
 
 def main() -> None:
     """Draws all filters, or those named on the command line."""
-    wanted = sys.argv[1:]
+    names = sys.argv[1:]
     for draw in (
         draw_sunglasses,
         draw_glasses,
@@ -497,7 +497,7 @@ def main() -> None:
         draw_clown,
         draw_blur,
     ):
-        if not wanted or draw.__name__.removeprefix("draw_") in wanted:
+        if not names or draw.__name__.removeprefix("draw_") in names:
             draw()
 
 

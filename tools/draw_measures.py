@@ -1,4 +1,4 @@
-"""Draws `docs/measures.png`: one drawn person in the poses that have the signs of yaw, pitch and roll.
+"""Draws `docs/measures.png`: one drawn person in poses that show the signs of yaw, pitch and roll.
 
 python -m tools.draw_measures
 """
@@ -33,15 +33,15 @@ def strip() -> Image.Image:
     """Returns the poses side by side, each with its caption below."""
     image = Image.new("RGB", (len(POSES_DEGREES) * SIDE_PX, SIDE_PX + CAPTION_PX), (255, 255, 255))
     pen, font = ImageDraw.Draw(image), ImageFont.load_default(FONT_PX)
-    for place, (caption, degrees) in enumerate(POSES_DEGREES.items()):
-        image.paste(Image.fromarray(face(*degrees)), (place * SIDE_PX, 0))
-        middle = (place + 0.5) * SIDE_PX
+    for index, (caption, degrees) in enumerate(POSES_DEGREES.items()):
+        image.paste(Image.fromarray(face(*degrees)), (index * SIDE_PX, 0))
+        middle = (index + 0.5) * SIDE_PX
         pen.text((middle, SIDE_PX + 2), caption, (20, 20, 20), font, anchor="ma")
     return image
 
 
 def face(yaw: float, pitch: float, roll: float) -> UInt8:
-    """Returns the person in that pose, uint8 (SIDE_PX, SIDE_PX)."""
+    """Returns the person in a pose, uint8 (SIDE_PX, SIDE_PX)."""
     person = a_person(np.random.default_rng(SEED))
     yaw, pitch, roll = np.radians([yaw, pitch, roll]).tolist()
     moment = replace(

@@ -25,8 +25,8 @@ class Strength:
         beyond: of the image's side: how far outside the image a keypoint still counts.
         elastic: of the image's side: the standard deviation of a smooth random displacement, which gives a face
             another shape (after Simard et al. 2003).
-        power: turns, sizes and shifts are their most times |u| to this power, u even between -1 and 1. At 2 half of
-            them stay below a quarter of the most: many faces a little off, a few far off, as detectors leave them.
+        power: turns, sizes and shifts are their largest value times |u| to this power, u uniform in [-1, 1]. At 2, half
+            of them stay below a quarter of it: many crops a little off and a few far off, as from detectors.
     """
 
     turn_degrees: float = 0.0
@@ -88,15 +88,15 @@ def augment(
     level: str,
     rng: np.random.Generator,
     may_flip: Bool | None = None,
-    wanted: Bool | None = None,
+    selected: Bool | None = None,
 ) -> tuple[UInt8, Float32, Bool]:
     """Returns augmented copies: images (N, H, W, C), keypoints (N, K, 2) in px and labelled (N, K).
 
-    Every level but `none` mirrors half of the faces and swaps left and right keypoints with them by `mirror`, unless
-    that is None, and only faces that may be: `may_flip`, bool (N,), all where None. `LEVELS` says what else it does. A
-    keypoint that leaves the image counts as unlabelled; one that is covered does not.
+    Every level but `none` mirrors half of the faces for which `may_flip`, bool (N,), is true (all if None), and swaps
+    their left and right keypoints by the permutation `mirror`; without it, none is mirrored. `LEVELS` has the other
+    changes. A keypoint that leaves the image counts as unlabelled; one that is covered does not.
 
-    `wanted`, bool (N,), all where None: the faces to augment. They come out as if all were augmented; the others are
+    `selected`, bool (N,), all if None: the faces to augment. They are the same as if all were augmented; the others are
     undefined.
     """
     strength = LEVELS[level]
@@ -104,7 +104,7 @@ def augment(
         return images, keypoints, labelled
     count, height, width, _ = images.shape
     size = np.array([width, height])
-    wanted = np.ones(count, bool) if wanted is None else wanted
+    selected = np.ones(count, bool) if selected is None else selected
     flipped: Bool = np.asarray(rng.random(count) < 0.5)
     if mirror is None:
         flipped = np.zeros(count, bool)
@@ -113,28 +113,28 @@ def augment(
         keypoints = np.where(flipped[:, None, None], keypoints[:, mirror], keypoints)
         labelled = np.where(flipped[:, None], labelled[:, mirror], labelled)
     matrices = _homographies(size, flipped, strength, rng)
-    moved = _moved(keypoints, matrices)
+    moved = _transformed(keypoints, matrices)
     tables = _tone_tables(count, strength, rng)
-    changed = np.empty_like(images)
+    augmented = np.empty_like(images)
     for i, (image, matrix, table) in enumerate(zip(images, matrices, tables, strict=True)):
         field = _displacements(width, height, strength.elastic, rng) if strength.elastic else None
-        if not wanted[i]:
+        if not selected[i]:
             continue
         if field is not None:
-            warped, moved[i] = _warp_elastically(image, matrix, field), _back(moved[i], field)
+            warped, moved[i] = _warp_elastically(image, matrix, field), _without_displacement(moved[i], field)
         else:
             warped = _warp(image, matrix)
-        changed[i] = cv2.LUT(warped, table).reshape(image.shape)
+        augmented[i] = cv2.LUT(warped, table).reshape(image.shape)
     # Half of the faces get each of these. Drawing random numbers for the others too took a tenth of the training time.
     if strength.blur_px:
-        _blur(changed, strength.blur_px, rng, wanted)
+        _blur(augmented, strength.blur_px, rng, selected)
     if strength.erase:
-        _erase(changed, strength.erase, rng)
+        _erase(augmented, strength.erase, rng)
     if strength.noise:
-        _add_noise(changed, strength.noise, rng, wanted)
+        _add_noise(augmented, strength.noise, rng, selected)
     edge = 0.5 + strength.beyond * size
     inside = ((moved > -edge) & (moved < size - 1 + edge)).all(axis=-1)
-    return changed, moved.astype(np.float32), labelled & inside
+    return augmented, moved.astype(np.float32), labelled & inside
 
 
 def random_crop(images: UInt8, keypoints: Float32, crop_px: int, rng: np.random.Generator) -> tuple[UInt8, Float32]:
@@ -154,8 +154,8 @@ def random_crop(images: UInt8, keypoints: Float32, crop_px: int, rng: np.random.
 def _homographies(size: Float64, flipped: Bool, strength: Strength, rng: np.random.Generator) -> Float64:
     """Returns homographies (N, 3, 3) M: a point p of the old image moves to M @ (p, 1), divided by its last number."""
     count = len(flipped)
-    even = rng.uniform(-1, 1, (4, count))
-    drawn = np.sign(even) * np.abs(even) ** strength.power
+    uniform = rng.uniform(-1, 1, (4, count))
+    drawn = np.sign(uniform) * np.abs(uniform) ** strength.power
     turn = np.deg2rad(strength.turn_degrees) * drawn[0]
     scale = 1 + strength.scale * drawn[1]
     shift = strength.shift * drawn[2:].T * size
@@ -175,7 +175,7 @@ def _homographies(size: Float64, flipped: Bool, strength: Strength, rng: np.rand
     return back @ about_center @ to_center
 
 
-def _moved(points: Float32, matrices: Float64) -> Float64:
+def _transformed(points: Float32, matrices: Float64) -> Float64:
     """Returns the points (N, K, 2) transformed by the homographies (N, 3, 3)."""
     moved = points @ matrices[:, :2, :2].transpose(0, 2, 1) + matrices[:, None, :2, 2]
     depth = points @ matrices[:, 2, :2, None] + matrices[:, 2:, 2:]
@@ -184,15 +184,15 @@ def _moved(points: Float32, matrices: Float64) -> Float64:
 
 def _warp(image: UInt8, matrix: Float64) -> UInt8:
     size = (image.shape[1], image.shape[0])
-    how = {"flags": cv2.INTER_LINEAR, "borderMode": cv2.BORDER_REPLICATE}
+    options = {"flags": cv2.INTER_LINEAR, "borderMode": cv2.BORDER_REPLICATE}
     if matrix[2, 0] or matrix[2, 1]:
-        return cv2.warpPerspective(image, matrix, size, **how)
-    return cv2.warpAffine(image, matrix[:2], size, **how)  # the same for affine matrices, and faster
+        return cv2.warpPerspective(image, matrix, size, **options)
+    return cv2.warpAffine(image, matrix[:2], size, **options)  # the same for affine matrices, and faster
 
 
-def _displacements(width: int, height: int, most: float, rng: np.random.Generator) -> Float32:
+def _displacements(width: int, height: int, max_share: float, rng: np.random.Generator) -> Float32:
     """Returns a smooth random field of displacements in px, float32 (H, W, 2)."""
-    deviation_px = rng.uniform(0, most) * np.array([width, height])
+    deviation_px = rng.uniform(0, max_share) * np.array([width, height])
     coarse = (rng.standard_normal((ELASTIC_GRID, ELASTIC_GRID, 2)) * deviation_px).astype(np.float32)
     return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
 
@@ -200,54 +200,54 @@ def _displacements(width: int, height: int, most: float, rng: np.random.Generato
 def _warp_elastically(image: UInt8, matrix: Float64, field: Float32) -> UInt8:
     """Returns the image under the homography, then with each pixel p taken from p + field(p), sampled once."""
     y, x = np.mgrid[: image.shape[0], : image.shape[1]]
-    there = field + np.stack([x, y], axis=-1).astype(np.float32)
-    sampled = cv2.perspectiveTransform(there, np.linalg.inv(matrix))
+    positions = field + np.stack([x, y], axis=-1).astype(np.float32)
+    sampled = cv2.perspectiveTransform(positions, np.linalg.inv(matrix))
     return cv2.remap(image, sampled, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
-def _back(points: Float64, field: Float32) -> Float64:
-    """Returns q with q + field(q) = points (K, 2), by fixed-point iteration; the field is smooth enough."""
+def _without_displacement(points: Float64, field: Float32) -> Float64:
+    """Returns the points q with q + field(q) = points (K, 2), by fixed-point iteration; the field is smooth enough."""
     moved = points
     for _ in range(5):
-        at = moved.astype(np.float32)[None]
-        moved = points - cv2.remap(field, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0]
+        positions = moved.astype(np.float32)[None]
+        moved = points - cv2.remap(field, positions, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0]
     return moved
 
 
 def _tone_tables(count: int, strength: Strength, rng: np.random.Generator) -> UInt8:
     """Returns a random linear map of gray levels for each image, uint8 (N, 256)."""
     gain = rng.uniform(1 - strength.contrast, 1 + strength.contrast, (count, 1))
-    lift = rng.uniform(-strength.brightness, strength.brightness, (count, 1))
-    return np.clip((np.arange(256) - 127.5) * gain + 127.5 + lift, 0, 255).astype(np.uint8)
+    offset = rng.uniform(-strength.brightness, strength.brightness, (count, 1))
+    return np.clip((np.arange(256) - 127.5) * gain + 127.5 + offset, 0, 255).astype(np.uint8)
 
 
-def _half(count: int, rng: np.random.Generator) -> Int64:
+def _random_half(count: int, rng: np.random.Generator) -> Int64:
     """Returns the indexes of about half of the images."""
     return np.flatnonzero(rng.random(count) < 0.5)
 
 
-def _blur(images: UInt8, most_px: float, rng: np.random.Generator, wanted: Bool) -> None:
-    """Blurs half of the images in place, if they are wanted."""
-    for i in _half(len(images), rng):
-        deviation_px = rng.uniform(0.1, most_px)
-        if wanted[i]:
+def _blur(images: UInt8, max_px: float, rng: np.random.Generator, selected: Bool) -> None:
+    """Blurs half of the images in place, if they are selected."""
+    for i in _random_half(len(images), rng):
+        deviation_px = rng.uniform(0.1, max_px)
+        if selected[i]:
             images[i] = cv2.GaussianBlur(images[i], (0, 0), deviation_px).reshape(images[i].shape)
 
 
-def _erase(images: UInt8, most: float, rng: np.random.Generator) -> None:
+def _erase(images: UInt8, max_share: float, rng: np.random.Generator) -> None:
     """Covers a rectangle of half of the images with one random gray, in place (Zhong et al. 2020, random erasing)."""
     sides = np.array(images.shape[1:3])
-    for i in _half(len(images), rng):
-        height, width = (rng.uniform(0.1, most, 2) * sides).astype(int)
+    for i in _random_half(len(images), rng):
+        height, width = (rng.uniform(0.1, max_share, 2) * sides).astype(int)
         top, left = rng.integers(sides - (height, width))
         images[i, top : top + height, left : left + width] = rng.integers(256)
 
 
-def _add_noise(images: UInt8, most: float, rng: np.random.Generator, wanted: Bool) -> None:
-    """Adds Gaussian noise to half of the images in place, if they are wanted, the same in every channel."""
+def _add_noise(images: UInt8, max_level: float, rng: np.random.Generator, selected: Bool) -> None:
+    """Adds Gaussian noise to half of the images in place, if they are selected, the same in every channel."""
     _, height, width, channels = images.shape
-    for i in _half(len(images), rng):
-        noise = rng.standard_normal((height, width, 1), np.float32) * np.float32(rng.uniform(0, most))
-        if wanted[i]:
+    for i in _random_half(len(images), rng):
+        noise = rng.standard_normal((height, width, 1), np.float32) * np.float32(rng.uniform(0, max_level))
+        if selected[i]:
             noise = np.repeat(noise, channels, axis=-1)
             images[i] = cv2.add(images[i], noise, dtype=cv2.CV_8U).reshape(images[i].shape)  # rounds and saturates

@@ -64,12 +64,12 @@ def average(names: Sequence[str | Path], data: Path, out: Path) -> None:
         raise InputError("MODEL: give two or more")
     paths = [shipped().get(str(name), Path(name)) for name in names]
     models = [load_model(path) for path in paths]
-    spec, manifests = same_network(models)
+    spec, manifests = common_spec(models)
     _, val, hash_of_data = load_faces(data, spec)
     val = replace(val, images=with_channels(val.images, spec.crop.channels))
     for name, loaded in zip(names, models, strict=True):
         print(f"{name}: validation MAE {mae_px(loaded, spec, val):.3f} px")
-    weights = [np.mean(several, axis=0) for several in zip(*(m.model.get_weights() for m in models), strict=True)]
+    weights = [np.mean(arrays, axis=0) for arrays in zip(*(m.model.get_weights() for m in models), strict=True)]
     model, parameters = models[0].model, manifests[0]["parameters"]
     model.set_weights(weights)
     if spec.expected_error:
@@ -91,11 +91,11 @@ def average(names: Sequence[str | Path], data: Path, out: Path) -> None:
     print(f"{out}: {KERAS_FILE}, summary.txt; validation MAE {error_px:.3f} px")
 
 
-def same_network(models: Sequence[LoadedModel]) -> tuple[ModelSpec, list[dict[str, Any]]]:
-    """Returns what all models predict, and their manifests.
+def common_spec(models: Sequence[LoadedModel]) -> tuple[ModelSpec, list[dict[str, Any]]]:
+    """Returns the spec that all models share, and their manifests.
 
     Raises:
-        InputError: a model has other layers, images or keypoints than the first, or does not say what it predicts.
+        InputError: a model has other layers, images or keypoints than the first, or has no spec.
     """
     first, manifests = models[0], []
     for loaded in models:
@@ -120,7 +120,7 @@ def layers(loaded: LoadedModel) -> list[tuple[str, str, list[tuple[int, ...]]]]:
 
 
 def inputs(data: str, paths: Sequence[Path], manifests: Sequence[dict[str, Any]]) -> dict[str, str]:
-    """Returns the hashes of the data folder, of the models, and of what these were trained on, by name."""
+    """Returns the hashes of the data folder, of the models, and of the models' training inputs, by name."""
     hashes = {"data": data}
     for number, (path, manifest) in enumerate(zip(paths, manifests, strict=True), start=1):
         hashes[f"model {number}"] = path_hash(path)
@@ -136,8 +136,8 @@ def mae_px(loaded: LoadedModel, spec: ModelSpec, val: Split) -> float:
         InputError: a prediction is not finite.
     """
     output = predict(loaded, val.images, spec.keypoint_set)
-    found = decode(output, val.label_sources, spec.output_points).coordinates
-    return float(np.abs(found - val.keypoints)[val.labelled].mean())
+    predicted = decode(output, val.label_sources, spec.output_points).coordinates
+    return float(np.abs(predicted - val.keypoints)[val.labelled].mean())
 
 
 if __name__ == "__main__":

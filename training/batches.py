@@ -20,11 +20,11 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
     Args:
         train: the faces.
         recipe: sets the batch size and the augmentation.
-        mirror: the permutation of the M output points; None: faces are not mirrored.
-        seed: of order and augmentation.
+        mirror: the permutation of the M output points; None if faces are not mirrored.
+        seed: of the order and the augmentation.
         first_epoch: the first of these epochs, from 0.
-        shard: the part of each batch to give. The parts of all processes make the batch that one process would give,
-            and repeated faces of weight 0.
+        shard: the share of each batch to return. The shares of all processes make up the batch that one process would
+            return, plus repeated faces of weight 0.
     """
 
     def __init__(
@@ -51,29 +51,29 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         order = np.random.default_rng((self.seed, epoch)).permutation(len(self.train.images))
         if self.recipe.faces_per_group:
             order = first_of_groups(order, self.train.groups, self.recipe.faces_per_group)
-        chosen = order[number * size : (number + 1) * size]
-        images, points, weights = self.train.images[chosen], self.train.points[chosen], self.train.weights[chosen]
+        indexes = order[number * size : (number + 1) * size]
+        images, points, weights = self.train.images[indexes], self.train.points[indexes], self.train.weights[indexes]
         mirror = self.mirror if epoch < self.recipe.flip_epochs else None
         rng = np.random.default_rng((self.seed, epoch, number))
-        may_flip = self.train.may_flip[chosen]
-        rows, counted = self.shard.rows(len(chosen))
-        own = np.isin(np.arange(len(chosen)), rows)
-        images, points, counts = augment(images, points, weights > 0, mirror, self.recipe.augment, rng, may_flip, own)
+        may_flip = self.train.may_flip[indexes]
+        rows, counted = self.shard.rows(len(indexes))
+        ours = np.isin(np.arange(len(indexes)), rows)
+        images, points, counts = augment(images, points, weights > 0, mirror, self.recipe.augment, rng, may_flip, ours)
         if self.recipe.crop_px:
             images, points = random_crop(images, points, self.recipe.crop_px, rng)
         return images[rows], points[rows], (counts[rows] & counted[:, None]).astype(np.float32)
 
 
-def first_of_groups(order: Int64, groups: Int64, most: int) -> Int64:
-    """Returns the first `most` indexes of each group, in the order of `order`."""
+def first_of_groups(order: Int64, groups: Int64, max_faces: int) -> Int64:
+    """Returns the first `max_faces` indexes of each group, in the order of `order`."""
     by_group = np.argsort(groups[order], kind="stable")
     _, starts, sizes = np.unique(groups[order][by_group], return_index=True, return_counts=True)
     rank = np.arange(len(order)) - np.repeat(starts, sizes)
-    return order[np.sort(by_group[rank < most])]
+    return order[np.sort(by_group[rank < max_faces])]
 
 
 def steps_per_epoch(train: Targets, recipe: Recipe) -> int:
-    """Returns the number of batches in an epoch of all faces, or of those that the recipe takes of each group."""
+    """Returns the number of batches in an epoch of all faces, or of those that the recipe takes from each group."""
     faces = len(train.images)
     if recipe.faces_per_group:
         sizes = np.unique(train.groups, return_counts=True)[1]

@@ -27,7 +27,7 @@ def validation(
     predicted = predict(val.images)
     with distribution.local():
         functions = {"val_loss": loss, "val_mae": masked_mae()}
-        return {name: masked_value(of, val.points, predicted, val.weights) for name, of in functions.items()}
+        return {name: masked_value(metric, val.points, predicted, val.weights) for name, metric in functions.items()}
 
 
 class Validation(keras.callbacks.Callback):  # type: ignore[misc]
@@ -67,14 +67,14 @@ class EarlyStopping(keras.callbacks.EarlyStopping):  # type: ignore[misc]
         if self.keep_last:
             self.best = np.inf
         super().on_epoch_end(epoch, logs)
-        if self.wait >= self.patience:  # Keras never stops in the first epoch of a `fit`, a resumed run must
+        if self.wait >= self.patience:  # Keras never stops in the first epoch of a `fit`, but a resumed run must
             self.model.stop_training = True
         self.state.early_stopping = {"best": float(self.best), "wait": self.wait, "best_epoch": self.best_epoch}
         self.state.best_weights = self.best_weights
 
 
 class EpochLine(keras.callbacks.Callback):  # type: ignore[misc]
-    """Prints one line after each epoch, for logs, which cannot show a progress bar; `shown`: the metrics in it."""
+    """Prints one line after each epoch, for logs, which cannot show a progress bar; `shown` are its metrics."""
 
     def __init__(self, shown: Sequence[str] = ("loss", "val_loss", "val_mae")) -> None:
         super().__init__()
@@ -95,7 +95,7 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
     Args:
         state: of the run.
         path: the file.
-        metrics: those of an epoch that the history keeps.
+        metrics: the metrics of an epoch to keep in the history.
     """
 
     def __init__(self, state: checkpoint.State, path: Path, metrics: Sequence[str] = METRICS) -> None:

@@ -26,10 +26,10 @@ class State:
     Attributes:
         settings: of the run; a resumed run must have the same ones.
         code: the hash of each project file that it runs; these must be the same too.
-        history: the metrics of each epoch; epoch 0, before any training, has only those of validation.
+        history: the metrics of each epoch; epoch 0, before training, has validation metrics only.
         seconds: training time so far.
         early_stopping: the attributes of Keras' EarlyStopping, by name; empty for runs of `detection.train`.
-        best_weights: those to keep so far; empty likewise.
+        best_weights: the best ones so far; also empty for `detection.train`.
     """
 
     settings: dict[str, Any]
@@ -46,9 +46,9 @@ class State:
 
 
 def save(path: Path, model: keras.Model, state: State) -> None:
-    """Saves the state of a run after an epoch; if it is killed, `path` holds the old or the new state.
+    """Saves the state of a run after an epoch; if the process is killed, `path` holds the old or the new state.
 
-    Only process 0 saves it; the state is the same in all.
+    Only process 0 saves it; all processes have the same state.
     """
     if not distribution.is_first():
         return
@@ -63,7 +63,7 @@ def save(path: Path, model: keras.Model, state: State) -> None:
 
 
 def restore(path: Path, model: keras.Model, settings: dict[str, Any], code: dict[str, str]) -> State | None:
-    """Returns the state of a run and restores the variables of the compiled model; None if no epoch was finished.
+    """Returns the state of a run and restores the variables of the compiled model; None if no epoch is finished.
 
     Every process gets the state that process 0 saved.
 
@@ -77,16 +77,16 @@ def restore(path: Path, model: keras.Model, settings: dict[str, Any], code: dict
         raise InputError(f"{path.parent}: was started with {differs}; use the same settings, or --restart")
     if changed := changed_files(facts["code"], code):
         raise InputError(f"{path.parent}: was started before {', '.join(changed)} changed; start over with --restart")
-    own, of_best = variables(model), model.weights if facts["early_stopping"] else []
+    run_variables, best_variables = variables(model), model.weights if facts["early_stopping"] else []
     try:
-        values = [arrays[f"variable_{i}"] for i in range(len(own))]
-        best = [arrays[f"best_{i}"] for i in range(len(of_best))]
+        values = [arrays[f"variable_{i}"] for i in range(len(run_variables))]
+        best = [arrays[f"best_{i}"] for i in range(len(best_variables))]
     except KeyError:
         raise _damaged(path) from None
-    expected = [tuple(v.shape) for v in (*own, *of_best)]
+    expected = [tuple(v.shape) for v in (*run_variables, *best_variables)]
     if [value.shape for value in (*values, *best)] != expected:  # checked before anything is assigned
         raise _damaged(path)
-    for variable, value in zip(own, values, strict=True):
+    for variable, value in zip(run_variables, values, strict=True):
         variable.assign(value)
     return State(settings, code, facts["history"], facts["seconds"], facts["early_stopping"], best)
 

@@ -50,17 +50,17 @@ from training.recipes import FINETUNE, IMAGENET, LAST, NONE, Recipe
 from training.targets import Targets
 
 CANNOT_TRAIN = ("numpy", "openvino")  # backends of Keras that only predict
-COMPARED_FACES = 100  # at most, on which a network must predict the same as the one that it starts from
-START = 0  # the epoch before any training
+COMPARED_FACES = 100  # at most, for which a network must predict the same as the one it starts from
+START = 0  # the epoch before training
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """Everything that the result of a run follows from.
+    """Everything that determines the result of a run.
 
     Attributes:
-        network: the NAME of a network in `models`, a FILE.py with `build(input_shape, keypoints, ...)`, or such a
-            function.
+        network: the NAME of a network in `models`, a FILE.py with `build(input_shape, keypoints, ...)`, or the
+            function itself.
         recipe: how to train it (`training.recipes.resolve`).
         data: the data folder.
         extra_data: a second data folder; all its faces are added to the training faces.
@@ -128,7 +128,7 @@ def train(
 ) -> keras.Model:
     """Trains a network, writes its model folder and returns the saved model: best or last epoch, float32, calibrated.
 
-    The state of the unfinished run is kept in a folder beside `out`. A run that was killed at any moment and resumed
+    The state of the unfinished run is kept in a folder next to `out`. A run that was killed at any moment and resumed
     gives the same model, bit for bit, as an uninterrupted run. Over several processes (`training.distribution`), all
     call this function with the same arguments; process 0 writes.
 
@@ -141,7 +141,7 @@ def train(
             With `cache_frozen`, their model is the head.
 
     Raises:
-        InputError: the backend cannot train; the network, the recipe and the data do not go together; `out` must not
+        InputError: the backend cannot train; the network, the recipe and the data do not fit together; `out` must not
             be written; an unfinished run is in the way or missing; or training diverges.
     """
     check_can_train(config.recipe)
@@ -149,14 +149,14 @@ def train(
     path = out.with_name(out.name + ".unfinished") / checkpoint.STATE_FILE
     with contextlib.ExitStack() as lock:
         with distribution.agreed() as facts:
-            code = config.code()  # hashed now, because files may change during a run of hours
+            code = config.code()  # hashed now, because files can change during a run of hours
             if first:
                 check_out(out, TRAIN, config.files())
             data = load_data(config.data, config.extra_data, config.recipe.labels)
             if first:
                 lock.enter_context(locked(out))
                 check_unfinished(path, resume, restart)
-            model = untrained(config, data)
+            model = new_network(config, data)
             frozen, head = split(model, config.recipe, data.train.images) if config.cache_frozen else (None, model)
             settings = config.settings(data)
             facts |= {**settings, **code, "resume": resume, "restart": restart}
@@ -165,9 +165,9 @@ def train(
             state = begin(path, head, settings, code, resume, restart)
             print_start(config, model, data)
             with kept_for_resuming(path, state):
-                since = time.monotonic()
+                started = time.monotonic()
                 inputs = with_features(data, frozen, config.recipe.batch_size, path.parent) if frozen else data
-                state.seconds += time.monotonic() - since
+                state.seconds += time.monotonic() - started
                 fit(head, inputs, config, state, path, callbacks)
         kept = finished_model(model, config, data)
         if first:
@@ -201,7 +201,7 @@ def kept_for_resuming(path: Path, state: checkpoint.State) -> Iterator[None]:
 
 
 def print_start(config: TrainingConfig, model: keras.Model, data: TrainingData) -> None:
-    """Prints the network, the faces, the recipe and several devices, and what the run cannot do well."""
+    """Prints the network, the faces, the recipe, several devices, and what too few faces make unreliable."""
     faces, shard = len(data.train.images), distribution.shard()
     print(f"{config.name}: {model.count_params():,} parameters, {faces} faces, recipe {config.recipe.name}")
     if shard.all_devices > 1:
@@ -209,17 +209,17 @@ def print_start(config: TrainingConfig, model: keras.Model, data: TrainingData) 
     height, width, _ = data.crop.shape
     if max(height, width) <= config.recipe.crop_px:
         print(f"images of {height} x {width} px are not cropped: they are no larger than {config.recipe.crop_px} px")
-    if few := few_faces("val", data.val.groups):
-        unsure = ["the best epoch"] if config.recipe.keep != LAST else []
-        unsure += ["the size of the expected errors"] if predicts_error(model) else []
-        if unsure:
-            print(f"{few}: too few to find {' and '.join(unsure)} reliably")
+    if warning := few_faces("val", data.val.groups):
+        unreliable = ["the best epoch"] if config.recipe.keep != LAST else []
+        unreliable += ["the size of the expected errors"] if predicts_error(model) else []
+        if unreliable:
+            print(f"{warning}: too few to find {' and '.join(unreliable)} reliably")
 
 
 def check_unfinished(path: Path, resume: bool, restart: bool) -> None:
     """Raises InputError if an unfinished run would be lost without `restart`, or if there is none to resume.
 
-    A run without a finished epoch may be lost, since the same command repeats it.
+    A run without a finished epoch can be lost, because the same command repeats it.
     """
     if path.is_file() and not (resume or restart) and (done := checkpoint.epochs_done(path)):
         raise InputError(
@@ -230,7 +230,7 @@ def check_unfinished(path: Path, resume: bool, restart: bool) -> None:
         raise InputError(f"{path.parent}: holds no unfinished run; omit --resume to start one")
 
 
-def untrained(config: TrainingConfig, data: TrainingData) -> keras.Model:
+def new_network(config: TrainingConfig, data: TrainingData) -> keras.Model:
     """Returns the network with its initial weights.
 
     Raises:
@@ -239,7 +239,7 @@ def untrained(config: TrainingConfig, data: TrainingData) -> keras.Model:
     recipe = config.recipe
     keras.utils.set_random_seed(config.seed)
     with precision(recipe.precision):
-        model = built(config, data)
+        model = build_network(config, data)
     if recipe.loss == "laplace" and not predicts_error(model):
         raise InputError(f"--loss laplace: {config.name} does not predict an expected error; use --loss mse or another")
     if recipe.loss != "laplace" and predicts_error(model):
@@ -249,14 +249,14 @@ def untrained(config: TrainingConfig, data: TrainingData) -> keras.Model:
 
     def build_for(points: int) -> keras.Model:
         with precision("float32"):
-            return built(config, data, points)
+            return build_network(config, data, points)
 
-    some = np.linspace(0, len(data.train.images) - 1, COMPARED_FACES).astype(int)
-    faces = Targets(*(array[np.unique(some)] for array in data.train))
+    indexes = np.linspace(0, len(data.train.images) - 1, COMPARED_FACES).astype(int)
+    faces = Targets(*(array[np.unique(indexes)] for array in data.train))
     return start_from(model, recipe.initial_weights, data.spec(predicts_error(model)), build_for, faces)
 
 
-def built(config: TrainingConfig, data: TrainingData, points: int = 0) -> keras.Model:
+def build_network(config: TrainingConfig, data: TrainingData, points: int = 0) -> keras.Model:
     """Returns the network for these faces, or for another number of output points.
 
     Raises:
@@ -321,12 +321,12 @@ def begin(
 ) -> checkpoint.State:
     """Returns the state of the unfinished run, or a new one, which it saves.
 
-    If no epoch was finished, the run starts over, whatever its settings were.
+    If no epoch was finished, the run starts over, even with other settings.
 
     Raises:
         InputError: the unfinished run is damaged or has other settings or code, and `restart` is not set.
     """
-    if resume and distribution.of_first(path.is_file()):
+    if resume and distribution.from_first(path.is_file()):
         try:
             if state := checkpoint.restore(path, model, settings, code):
                 print(f"resuming after epoch {state.epochs}")
@@ -379,7 +379,7 @@ def fit(
 
 
 def validate_start(model: keras.Model, data: TrainingData, config: TrainingConfig, state: checkpoint.State) -> None:
-    """Validates a network before any training, as the first candidate for the best epoch, and prints a line.
+    """Validates a network before training, as the first candidate for the best epoch, and prints a line.
 
     Raises:
         InputError: its predictions are not finite.
@@ -400,7 +400,7 @@ def validate_start(model: keras.Model, data: TrainingData, config: TrainingConfi
 def finished_model(model: keras.Model, config: TrainingConfig, data: TrainingData) -> keras.Model:
     """Returns the trained network in float32, with its expected error calibrated on the validation faces."""
     with precision("float32"):
-        kept, calibration = built(config, data), calibration_of(model)
+        kept, calibration = build_network(config, data), calibration_of(model)
         if calibration is not None:
             kept = with_calibration(kept, *calibration)
         kept.set_weights(model.get_weights())

@@ -1,6 +1,6 @@
 """Training on several devices of one process, or of several processes on one or more machines; with JAX only.
 
-All processes run the same program on the same data. Each computes its own part of every batch, and all hold the same
+All processes run the same program on the same data. Each computes its own share of every batch, and all hold the same
 weights, because JAX sums the gradients of all devices. Process 0 alone writes files and shows progress.
 """
 
@@ -34,7 +34,7 @@ LOST = ("Gloo", "NCCL", "Connection closed", "Socket closed", "UNAVAILABLE")  # 
 
 @dataclass(frozen=True)
 class Shard:
-    """The part of each batch that a process computes.
+    """The share of each batch that a process computes.
 
     Attributes:
         process: its number, from 0.
@@ -66,7 +66,7 @@ ALONE = Shard()  # one process with one device
 
 
 def shard() -> Shard:
-    """Returns the part of each batch that this process computes; ALONE with a backend other than JAX."""
+    """Returns the share of each batch that this process computes; ALONE with a backend other than JAX."""
     if keras.backend.backend() != "jax":
         return ALONE
     import jax
@@ -81,7 +81,7 @@ def is_first() -> bool:
 
 @contextlib.contextmanager
 def joined(address: str | None, processes: int | None, process: int | None) -> Iterator[None]:
-    """Joins the other processes, and leaves them after the block; other processes than 0 print nothing in it.
+    """Joins the other processes, and leaves them after the block; processes other than 0 print nothing in it.
 
     An error in the block ends the program, so that the other processes do not wait for this one.
 
@@ -102,7 +102,7 @@ def joined(address: str | None, processes: int | None, process: int | None) -> I
         _initialize(address, processes, process)
         with contextlib.nullcontext() if is_first() else _silent():
             yield
-        exchange("")  # without a time limit, unlike that of the shutdown: process 0 may have more to do
+        exchange("")  # without a time limit, unlike the shutdown: process 0 may have more to do
     except BaseException as error:
         _leave(error)
     import jax
@@ -142,7 +142,7 @@ def _initialize(address: str | None, processes: int | None, process: int | None)
             f"{option}: not all processes were there after {JOIN_S} s; start all of them, with the address of process "
             "0 and the same --processes"
         ) from None
-    except Exception as error:  # of JAX, of Kubernetes, of variables that are no numbers
+    except Exception as error:  # of JAX, of Kubernetes, of variables that are not numbers
         raise InputError(f"{option}: cannot be joined ({one_line(error)})") from None
     counts = Counter(device.process_index for device in jax.devices())
     if len(set(counts.values())) > 1:
@@ -176,36 +176,36 @@ def _leave(error: BaseException) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     if not lost:
-        ending = threading.Thread(target=jax.distributed.shutdown, daemon=True)
-        ending.start()
-        ending.join(LEAVE_S)
+        shutdown = threading.Thread(target=jax.distributed.shutdown, daemon=True)
+        shutdown.start()
+        shutdown.join(LEAVE_S)
     os._exit(code)  # a normal exit would wait for the others
 
 
 def exchange(text: str) -> list[str]:
-    """Returns the texts of all processes, in their order; waits for them."""
+    """Waits for the texts of all processes and returns them in the order of the processes."""
     if shard().processes == 1:
         return [text]
     from jax.experimental.multihost_utils import process_allgather
 
-    own = np.frombuffer(text.encode(), np.uint8)
-    sizes = process_allgather(np.array(len(own), np.int32))
+    encoded = np.frombuffer(text.encode(), np.uint8)
+    sizes = process_allgather(np.array(len(encoded), np.int32))
     padded = np.zeros(max(1, sizes.max()), np.uint8)
-    padded[: len(own)] = own
-    every = process_allgather(padded)
-    return [bytes(data[:size]).decode() for data, size in zip(every, sizes, strict=True)]
+    padded[: len(encoded)] = encoded
+    gathered = process_allgather(padded)
+    return [bytes(data[:size]).decode() for data, size in zip(gathered, sizes, strict=True)]
 
 
-def of_first(value: bool | int) -> Any:
-    """Returns the value that process 0 has."""
+def from_first(value: bool | int) -> Any:
+    """Returns the value of process 0."""
     return json.loads(exchange(json.dumps(value))[0])
 
 
 @contextlib.contextmanager
 def agreed() -> Iterator[dict[str, Any]]:
-    """Yields a dictionary, to be filled with JSON values that must be the same in all processes.
+    """Yields a dictionary to fill with JSON values that must be the same in all processes.
 
-    The block must not exchange anything.
+    The block must not call `exchange`.
 
     Raises:
         InputError: in all processes, if the block raises one in any of them, or if their values differ.
@@ -218,14 +218,14 @@ def agreed() -> Iterator[dict[str, Any]]:
         if shard().processes == 1:
             raise
         failed = error
-    every = [json.loads(text) for text in exchange(json.dumps([failed and str(failed), facts]))]
+    results = [json.loads(text) for text in exchange(json.dumps([failed and str(failed), facts]))]
     if failed:
         raise failed
-    for number, (message, _) in enumerate(every):
+    for number, (message, _) in enumerate(results):
         if message:
             raise InputError(f"process {number}: {message}")
-    for number, (_, theirs) in enumerate(every):
-        if differs := differences(theirs, every[0][1]):
+    for number, (_, theirs) in enumerate(results):
+        if differs := differences(theirs, results[0][1]):
             raise InputError(f"process {number} differs from process 0: {differs}; start all with the same command")
 
 
@@ -236,13 +236,13 @@ def differences(these: dict[str, Any], those: dict[str, Any]) -> str:
 
 
 def readable(path: Path) -> Path | io.BytesIO:
-    """Returns what to read a file of process 0 from; other processes may have no access to the file itself."""
+    """Returns a source to read a file of process 0; other processes may have no access to the file itself."""
     if shard().processes == 1:
         return path
     from jax.experimental.multihost_utils import broadcast_one_to_all
 
     content = np.fromfile(path, np.uint8) if is_first() else None
-    size = of_first(0 if content is None else len(content))
+    size = from_first(0 if content is None else len(content))
     content = np.zeros(size, np.uint8) if content is None else content
     chunks = (content[start : start + CHUNK_BYTES] for start in range(0, size, CHUNK_BYTES))
     return io.BytesIO(b"".join(broadcast_one_to_all(chunk).tobytes() for chunk in chunks))
@@ -289,8 +289,8 @@ def predictor(model: keras.Model) -> Callable[[UInt8 | Float32], Float32]:
         return lambda images: model.predict(images, batch_size=PREDICTION_BATCH, verbose=0)
     import jax
 
-    layout, mesh, part = keras.distribution.TensorLayout, distribution.device_mesh, shard()
-    everywhere, apart = (layout(axes, mesh).backend_layout for axes in ([], [distribution.batch_dim_name]))
+    layout, mesh, own_shard = keras.distribution.TensorLayout, distribution.device_mesh, shard()
+    everywhere, split = (layout(axes, mesh).backend_layout for axes in ([], [distribution.batch_dim_name]))
 
     def call(trainable: list[Any], others: list[Any], images: Any) -> Any:
         return model.stateless_call(trainable, others, images)[0]
@@ -298,12 +298,12 @@ def predictor(model: keras.Model) -> Callable[[UInt8 | Float32], Float32]:
     compiled = jax.jit(call, out_shardings=everywhere)
 
     def predict(images: UInt8 | Float32) -> Float32:
-        weights = [[v.value for v in some] for some in (model.trainable_variables, model.non_trainable_variables)]
-        size, predicted = PREDICTION_BATCH * part.all_devices, []
+        weights = [[v.value for v in group] for group in (model.trainable_variables, model.non_trainable_variables)]
+        size, predicted = PREDICTION_BATCH * own_shard.all_devices, []
         for start in range(0, len(images), size):
             batch = images[start : start + size]
-            own = jax.make_array_from_process_local_data(apart, batch[part.rows(len(batch))[0]])
-            predicted.append(np.asarray(compiled(*weights, own))[: len(batch)])
+            local_batch = jax.make_array_from_process_local_data(split, batch[own_shard.rows(len(batch))[0]])
+            predicted.append(np.asarray(compiled(*weights, local_batch))[: len(batch)])
         return np.concatenate(predicted)
 
     return predict

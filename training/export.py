@@ -1,4 +1,4 @@
-"""Adds a network to its model folder in the formats of runtimes that know nothing of Keras.
+"""Adds a network to its model folder in formats for runtimes without Keras.
 
 python -m training.export artifacts/models/v2
 python -m training.export artifacts/models/v2 --int8 artifacts/data --litert --savedmodel
@@ -40,7 +40,7 @@ LITERT_FILE, SAVED_MODEL = "model.tflite", "saved_model"
 MAPS_PER_POINT = "nmf,mfd->nmd"  # N images, M output points, F features, D values
 CHECKED_IMAGES = 16
 LARGEST_DIFFERENCE_PX = 0.01
-LARGEST_OUTPUT_PX = 1e5  # a network that learned little may expect errors of 1e35 px, of which no format keeps 0.01 px
+LARGEST_OUTPUT_PX = 1e5  # a network that learned little can expect errors of 1e35 px, which no format keeps to 0.01 px
 LARGEST_INT8_LOSS_PX = 0.02
 
 
@@ -89,11 +89,11 @@ def export(folder: Path, int8: Path | None = None, *, litert: bool = False, save
             raise InputError(f"{folder}: does not say what the network predicts; give a folder that training wrote")
         faces = load_faces(int8, spec) if int8 else None
         onnx = not (int8 or litert or savedmodel) or ONNX_FILE not in manifest["files"]
-        wanted = {ONNX_FILE: onnx, LITERT_FILE: litert, SAVED_MODEL: savedmodel}
+        requested = {ONNX_FILE: onnx, LITERT_FILE: litert, SAVED_MODEL: savedmodel}
         metrics, written = manifest["metrics"], {}
         with atomic_folder(folder) as new:
             shutil.copytree(folder, new, dirs_exist_ok=True)
-            for name in (name for name in FORMATS if wanted[name]):
+            for name in (name for name in FORMATS if requested[name]):
                 kind, metric, write = FORMATS[name]
                 metrics[metric] = difference_px(model, spec, new / name, kind, write)
                 written[name] = f"within {metrics[metric]:.0e} px of {KERAS_FILE}"
@@ -115,7 +115,7 @@ def load_faces(folder: Path, spec: ModelSpec) -> tuple[Split, Split, str]:
     """Returns the training and validation faces of a data folder, and the hash of its arrays.
 
     Raises:
-        InputError: no data folder, none of either, or they are not what the network takes.
+        InputError: the data folder is invalid, lacks one of the two, or does not fit the network.
     """
     manifest = load_data_manifest(folder)
     keypoint_set = load_keypoint_set(manifest, folder)
@@ -199,7 +199,7 @@ def write_savedmodel(model: "keras.Model", spec: ModelSpec, path: Path) -> Call:
     return lambda images: np.asarray(served.serve(images.astype(np.float32)))
 
 
-FORMATS: dict[str, tuple[str, str, Write]] = {  # by file: the format for messages, the metric, what writes it
+FORMATS: dict[str, tuple[str, str, Write]] = {  # by file: format for messages, metric, writer
     ONNX_FILE: ("ONNX", "onnx_difference_px", write_onnx),
     LITERT_FILE: ("LiteRT", "litert_difference_px", write_litert),
     SAVED_MODEL: ("a SavedModel", "savedmodel_difference_px", write_savedmodel),
@@ -217,8 +217,8 @@ def difference_px(model: "keras.Model", spec: ModelSpec, path: Path, kind: str, 
     """Writes a network; returns the largest difference in px between it and the one in Keras, on images of noise.
 
     Args:
-        path: what is written.
-        kind: its format, for messages.
+        path: the file or folder to write.
+        kind: the format, for messages.
         write: a function of FORMATS.
 
     Raises:
@@ -226,8 +226,8 @@ def difference_px(model: "keras.Model", spec: ModelSpec, path: Path, kind: str, 
             that are too large to compare.
     """
     images = np.random.default_rng(0).integers(0, 256, (CHECKED_IMAGES, *spec.crop.shape)).astype(np.uint8)
-    wanted = model.predict(images, verbose=0)
-    if not (largest := float(np.abs(wanted).max())) < LARGEST_OUTPUT_PX:
+    expected = model.predict(images, verbose=0)
+    if not (largest := float(np.abs(expected).max())) < LARGEST_OUTPUT_PX:
         raise InputError(
             f"{KERAS_FILE}: predicts {largest:.3g} px for images of noise, so it cannot be compared with {path.name}; "
             "train it longer, or on more faces"
@@ -235,12 +235,12 @@ def difference_px(model: "keras.Model", spec: ModelSpec, path: Path, kind: str, 
     try:
         with native_stderr_silenced():  # the converters' libraries print warnings
             call = write(model, spec, path)
-            given = np.concatenate([call(images[:1]), call(images[1:])])  # any N
+            predicted = np.concatenate([call(images[:1]), call(images[1:])])  # any N
     except Exception as error:  # converters and runtimes raise errors of many kinds
         raise InputError(
             f"{path.name}: this network cannot be written as {kind} ({one_line(error)}); nothing is written"
         ) from None
-    largest = float(np.abs(given - wanted).max())
+    largest = float(np.abs(predicted - expected).max())
     if not largest < LARGEST_DIFFERENCE_PX:
         raise InputError(f"{path.name}: differs from {KERAS_FILE} by {largest:.3g} px; nothing is written")
     return largest

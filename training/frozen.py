@@ -17,13 +17,13 @@ from training.recipes import Recipe
 
 OPTION = "--cache-frozen"
 COMPARED_FACES = 2  # the fewest on which batch normalization in training differs from inference
-TOLERANCE = 1e-3  # relative; a GPU may sum up in another order
+TOLERANCE = 1e-3  # relative; a GPU can add in another order
 
 
 def split(model: keras.Model, recipe: Recipe, images: UInt8) -> tuple[keras.Model, keras.Model]:
     """Returns the frozen layers of a network and its head, which takes their features; they share its weights.
 
-    The head begins after the last tensor that all paths from images to keypoints pass, and before which nothing is
+    The head begins after the last tensor that lies on all paths from images to keypoints and before which nothing is
     trained or random.
 
     Args:
@@ -32,12 +32,12 @@ def split(model: keras.Model, recipe: Recipe, images: UInt8) -> tuple[keras.Mode
         images: of training, uint8 (N, H, W, C).
 
     Raises:
-        InputError: a face gives other features in each epoch, the network has no such layers, or training uses several
-            devices.
+        InputError: the features of a face change with each epoch, the network has no such layers, or training uses
+            several devices.
     """
-    for option, value, off in (("--augment", recipe.augment, "none"), ("--crop-px", recipe.crop_px, 0)):
-        if value != off:
-            raise InputError(f"{OPTION}: {option} {value} changes the images in every epoch; use {option} {off}")
+    for option, value, neutral in (("--augment", recipe.augment, "none"), ("--crop-px", recipe.crop_px, 0)):
+        if value != neutral:
+            raise InputError(f"{OPTION}: {option} {value} changes the images in every epoch; use {option} {neutral}")
     if distribution.shard().all_devices > 1:
         raise InputError(f"{OPTION}: trains on one device of one process only; omit it")
     for tensor in reversed(list(tensors(model))):
@@ -53,7 +53,7 @@ def split(model: keras.Model, recipe: Recipe, images: UInt8) -> tuple[keras.Mode
 
 
 def tensors(model: keras.Model) -> Iterator[keras.KerasTensor]:
-    """Yields the inputs and outputs of a network's layers, from images to keypoints; none of a subclassed model."""
+    """Yields the inputs and outputs of a network's layers, from images to keypoints; none for a subclassed model."""
     for layer in model.layers:
         try:
             yield from keras.tree.flatten([layer.input, layer.output])
@@ -62,24 +62,24 @@ def tensors(model: keras.Model) -> Iterator[keras.KerasTensor]:
 
 
 def is_constant(frozen: keras.Model, images: UInt8) -> bool:
-    """Returns whether layers give the same in training as in inference, and remember nothing of it.
+    """Returns whether layers have the same output in training as in inference, and keep their state.
 
-    Dropout and batch normalization that is not frozen do not. They are run without an effect on their state.
+    Dropout, and batch normalization that is not frozen, do not. The check does not change their state.
     """
     before = [variable.value for variable in frozen.non_trainable_variables]
-    trained, after = frozen.stateless_call([], before, images, training=True)
-    given, wanted, *states = (keras.ops.convert_to_numpy(x) for x in (trained, frozen(images), *before, *after))
+    in_training, after = frozen.stateless_call([], before, images, training=True)
+    output, expected, *states = (keras.ops.convert_to_numpy(x) for x in (in_training, frozen(images), *before, *after))
     unchanged = all(np.array_equal(*pair) for pair in zip(states[: len(before)], states[len(before) :], strict=True))
-    return unchanged and np.allclose(given, wanted, rtol=TOLERANCE, atol=TOLERANCE * np.abs(wanted).mean())
+    return unchanged and np.allclose(output, expected, rtol=TOLERANCE, atol=TOLERANCE * np.abs(expected).mean())
 
 
 def with_features(data: TrainingData, frozen: keras.Model, batch_size: int, folder: Path) -> TrainingData:
-    """Returns the data with the features of frozen layers in place of the images, and prints their size.
+    """Returns the data with the features of frozen layers instead of the images, and prints their size.
 
     Args:
         data: of the training run.
         frozen: from `split`.
-        batch_size: faces that are computed at once.
+        batch_size: number of faces computed at once.
         folder: for temporary files.
     """
     faces, shape = len(data.train.images) + len(data.val.images), frozen.output_shape[1:]
@@ -90,12 +90,12 @@ def with_features(data: TrainingData, frozen: keras.Model, batch_size: int, fold
         flush=True,
     )
     splits = (data.train, data.val)
-    train, val = (part._replace(images=features(frozen, part.images, batch_size, folder)) for part in splits)
+    train, val = (targets._replace(images=features(frozen, targets.images, batch_size, folder)) for targets in splits)
     return replace(data, train=train, val=val)
 
 
 def features(frozen: keras.Model, images: UInt8, batch_size: int, folder: Path) -> Float32:
-    """Returns what layers give for images (N, H, W, C): float32 (N, ...), mapped from a temporary file.
+    """Returns the features of images (N, H, W, C): float32 (N, ...), mapped from a temporary file.
 
     The file has no name on most systems and is deleted with the last reference, also if the process is killed.
     """

@@ -25,7 +25,7 @@ class TrainingData:
         train: of the data folder and of `--extra-data`.
         val: of the data folder.
         keypoint_set: of the data folder.
-        label_sources: those that have output points of their own; see `ModelSpec`.
+        label_sources: those with their own output points; see `ModelSpec`.
         crop: of the training images.
         hashes: of the arrays of each data folder, by the name of its option.
     """
@@ -47,7 +47,7 @@ def load_data(folder: Path, extra: Path | None, labels: str) -> TrainingData:
 
     Args:
         labels: a value of `training.recipes.LABELS`. With `by_source`, label sources whose own positions all have
-            training labels get output points of their own; the others count as source 0.
+            training labels get their own output points; the others count as source 0.
 
     Raises:
         InputError: the data folder is missing or has no faces to train or validate on; or the second folder does not
@@ -62,25 +62,25 @@ def load_data(folder: Path, extra: Path | None, labels: str) -> TrainingData:
         raise InputError(f"{folder}: no validation face has a real label; prepare it with another --seed")
     hashes, faces = {"data": data_hash(manifest)}, [train]
     if extra is not None:
-        more = load_extra(extra, folder, keypoint_set, train, val)
+        extra_splits = load_extra(extra, folder, keypoint_set, train, val)
         hashes["extra_data"] = data_hash(load_data_manifest(extra))
-        faces += [replace(split, groups=split.groups + 1 + train.groups.max()) for split in more]
+        faces += [replace(split, groups=split.groups + 1 + train.groups.max()) for split in extra_splits]
 
-    label_sources = label_sources_apart(faces, keypoint_set) if labels == "by_source" else (0,)
-    predicted = output_points(keypoint_set, label_sources)
-    of_splits = [targets(split, labels, predicted, keypoint_set) for split in faces]
-    together = merged(of_splits) if labels == "by_source" or len(of_splits) > 1 else of_splits[0]
-    known: Bool = np.asarray(together.weights.any(axis=0))
-    if never := [name for k, name in enumerate(keypoint_set.names) if not known[k]]:
+    label_sources = separate_label_sources(faces, keypoint_set) if labels == "by_source" else (0,)
+    points = output_points(keypoint_set, label_sources)
+    split_targets = [targets(split, labels, points, keypoint_set) for split in faces]
+    merged_targets = merged(split_targets) if labels == "by_source" or len(split_targets) > 1 else split_targets[0]
+    labelled: Bool = np.asarray(merged_targets.weights.any(axis=0))
+    if unlabelled := [name for k, name in enumerate(keypoint_set.names) if not labelled[k]]:
         raise InputError(
-            f"{folder}: no training face has a label of {', '.join(never)}, so it cannot be learned; "
+            f"{folder}: no training face has a label of {', '.join(unlabelled)}, so it cannot be learned; "
             "prepare it with another --seed, or add faces that have labels with --extra-data"
         )
-    val_targets = targets(val, labels, predicted, keypoint_set)
-    return TrainingData(together, val_targets, keypoint_set, label_sources, crop_of(train), hashes)
+    val_targets = targets(val, labels, points, keypoint_set)
+    return TrainingData(merged_targets, val_targets, keypoint_set, label_sources, crop_of(train), hashes)
 
 
-def label_sources_apart(splits: Sequence[Split], keypoint_set: KeypointSet) -> tuple[int, ...]:
+def separate_label_sources(splits: Sequence[Split], keypoint_set: KeypointSet) -> tuple[int, ...]:
     """Returns source 0 and the label sources whose own positions all have training labels.
 
     Source 0 must have labels of these keypoints too; otherwise one output point is enough.
@@ -89,15 +89,15 @@ def label_sources_apart(splits: Sequence[Split], keypoint_set: KeypointSet) -> t
     def has_labels(label_source: int, keypoint: int) -> bool:
         return any(bool(split.labelled[split.label_sources == label_source, keypoint].any()) for split in splits)
 
-    own = {
+    own_points = {
         number: label_source.own for number, label_source in enumerate(keypoint_set.label_sources) if label_source.own
     }
-    apart = (n for n, of in own.items() if all(has_labels(n, k) and has_labels(0, k) for k in of))
-    return (0, *apart)
+    separate = (n for n, points in own_points.items() if all(has_labels(n, k) and has_labels(0, k) for k in points))
+    return (0, *separate)
 
 
 def crop_of(train: Split) -> Crop:
-    """Returns the size of the training images and their mean keypoints, of source 0 where it has labels."""
+    """Returns the size of the training images and their mean keypoints, of source 0 if it has labels."""
     first = train.labelled & (train.label_sources == 0)[:, None]
     overall = labelled_mean(train.keypoints, train.labelled, fallback=train.keypoints.mean(axis=0))
     means = labelled_mean(train.keypoints, first, fallback=overall)
@@ -115,21 +115,21 @@ def load_extra(extra: Path, folder: Path, keypoint_set: KeypointSet, train: Spli
     manifest = load_data_manifest(extra)
     if differs := difference(load_keypoint_set(manifest, extra), keypoint_set):
         raise InputError(f"{extra}: has other keypoints than {folder} ({differs}); prepare one like the other")
-    if both := sorted(faces_csv.people(folder, ("val", "test")) & faces_csv.people(extra)):
+    if people := sorted(faces_csv.people(folder, ("val", "test")) & faces_csv.people(extra)):
         raise InputError(
-            f"{extra}: has faces of {len(both)} people (or photos) in val or test of {folder}, the first is "
-            f"{both[0]}; prepare it again with --leave-out {folder}"
+            f"{extra}: has faces of {len(people)} people (or photos) in val or test of {folder}, the first is "
+            f"{people[0]}; prepare it again with --leave-out {folder}"
         )
     size = train.images.shape[1:]
-    unseen = {image.tobytes() for split in (val, load_split(folder, "test")) for image in split.images}
+    held_out = {image.tobytes() for split in (val, load_split(folder, "test")) for image in split.images}
     splits = [split for split in load_splits(extra, keypoint_set).values() if len(split)]
     for split in splits:
         if split.images.shape[1:] != size:
             theirs, ours = ("x".join(map(str, shape)) for shape in (split.images.shape[1:], size))
             raise InputError(f"{extra}: has images of {theirs}, the data folder of {ours}; prepare one like the other")
-        seen = [int(row) for image, row in zip(split.images, split.rows, strict=True) if image.tobytes() in unseen]
-        if seen:
+        overlap = [int(row) for image, row in zip(split.images, split.rows, strict=True) if image.tobytes() in held_out]
+        if overlap:
             raise InputError(
-                f"{extra}: row {seen[0]} and {len(seen) - 1} more are validation or test images; remove them"
+                f"{extra}: row {overlap[0]} and {len(overlap) - 1} more are validation or test images; remove them"
             )
     return splits

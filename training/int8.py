@@ -1,6 +1,6 @@
 """Quantizes an ONNX file to 8-bit integers: smaller and faster, with little loss of accuracy.
 
-Static quantization by `onnxruntime.quantization` (Jacob et al. 2018, arXiv 1712.05877). N faces, M landmarks.
+Static quantization by `onnxruntime.quantization` (Jacob et al. 2018, arXiv 1712.05877). N faces, M output points.
 """
 
 import math
@@ -37,15 +37,15 @@ class Calibration:
 def quantize(path: Path, images: UInt8, out: Path) -> None:
     """Writes an ONNX file with 8-bit integers and the same input, output and metadata.
 
-    The first convolution and the last one of each output stay in float, and what lies before and behind them too:
-    pixels and coordinates need more than 256 steps, and a convolution of one or three channels is faster so. A last
-    convolution whose values reach a softmax has 8 bits. Weights are scaled for each channel of their own and have 7
-    bits, because products of 8 bits overflow on processors without VNNI.
+    The first convolution, the last one of each output, and all nodes before and after them stay in float: pixels and
+    coordinates need more than 256 steps, and a convolution of one or three channels is faster in float. A last
+    convolution whose values reach a softmax has 8 bits. Weights are scaled separately for each channel and have 7 bits,
+    because products of 8 bits overflow on processors without VNNI.
 
     Args:
         path: the float file, of one input.
-        images: uint8 (N, H, W, C), training faces; `CALIBRATION_FACES` of them, spread over all, say in which range
-            each layer's values lie.
+        images: uint8 (N, H, W, C), training faces; `CALIBRATION_FACES` of them, evenly spread, show the range of
+            each layer's values.
         out: the file to write.
 
     Raises:
@@ -58,10 +58,10 @@ def quantize(path: Path, images: UInt8, out: Path) -> None:
     images = images[evenly_spread(len(images), CALIBRATION_FACES)]
     with tempfile.TemporaryDirectory() as folder:
         prepared = Path(folder) / "prepared.onnx"
-        quant_pre_process(path, prepared, skip_symbolic_shape=True)  # shapes are known; it needs a further package
+        quant_pre_process(path, prepared, skip_symbolic_shape=True)  # shapes are known, and it needs another package
         model = onnx.load(prepared)
         graph = model.graph
-        pools_into_convolutions(graph)
+        merge_pools_into_convolutions(graph)
         onnx.save(model, prepared)
         convolutions = [index for index, node in enumerate(graph.node) if node.op_type == "Conv"]
         if len(convolutions) < 3:
@@ -85,22 +85,22 @@ def quantize(path: Path, images: UInt8, out: Path) -> None:
     onnx.save(written, out)
 
 
-def pools_into_convolutions(graph: Any) -> None:
-    """Merges each average of squares of k px with the 1 x 1 convolution behind it: one of k x k px, with a stride of k.
+def merge_pools_into_convolutions(graph: Any) -> None:
+    """Merges each average pool of k x k px with the 1 x 1 convolution after it into one of k x k px with a stride of k.
 
-    The values are the same. An average of 8-bit integers takes longer than the additional products.
+    The values stay the same. An average of 8-bit integers takes longer than the additional products.
     """
-    read = Counter([name for node in graph.node for name in node.input] + [output.name for output in graph.output])
+    uses = Counter([name for node in graph.node for name in node.input] + [output.name for output in graph.output])
     weights = {weight.name: onnx.numpy_helper.to_array(weight) for weight in graph.initializer}
     pools = {node.output[0]: node for node in graph.node if node.op_type == "AveragePool"}
     for index, node in enumerate(list(graph.node)):
         pool = pools.get(node.input[0]) if node.op_type == "Conv" else None
-        if pool is None or read[pool.output[0]] > 1 or node.input[1] not in weights:
+        if pool is None or uses[pool.output[0]] > 1 or node.input[1] not in weights:
             continue
-        of_pool, own, weight = attributes(pool), attributes(node), weights[node.input[1]]
-        size = of_pool["kernel_shape"]
-        plain = weight.shape[2:] == (1, 1) and own.get("strides", [1, 1]) == [1, 1]
-        if not plain or of_pool.get("strides") != size or any(map(covers_more, (of_pool, own))):
+        pool_options, options, weight = attributes(pool), attributes(node), weights[node.input[1]]
+        size = pool_options["kernel_shape"]
+        pointwise = weight.shape[2:] == (1, 1) and options.get("strides", [1, 1]) == [1, 1]
+        if not pointwise or pool_options.get("strides") != size or any(map(pads_or_skips, (pool_options, options))):
             continue
         name = f"{node.input[1]}, {pool.output[0]}"
         larger = np.tile(weight / math.prod(size), (1, 1, *size))
@@ -110,7 +110,7 @@ def pools_into_convolutions(graph: Any) -> None:
             [pool.input[0], name, *node.input[2:]],
             node.output,
             node.name,
-            **(own | {"kernel_shape": size, "strides": size}),
+            **(options | {"kernel_shape": size, "strides": size}),
         )
         graph.node[index].CopyFrom(merged)
     used = {name for node in graph.node for name in node.input} | {output.name for output in graph.output}
@@ -119,8 +119,8 @@ def pools_into_convolutions(graph: Any) -> None:
             graph.node.remove(pool)
 
 
-def covers_more(options: dict[str, Any]) -> bool:
-    """Returns whether a pool or a convolution reads beyond the image, or skips pixels."""
+def pads_or_skips(options: dict[str, Any]) -> bool:
+    """Returns whether a pool or a convolution pads the image or skips pixels."""
     padded = any(options.get("pads", [])) or options.get("auto_pad", b"NOTSET") not in (b"NOTSET", b"VALID")
     return padded or bool(options.get("ceil_mode")) or any(step > 1 for step in options.get("dilations", []))
 
@@ -131,7 +131,7 @@ def attributes(node: Any) -> dict[str, Any]:
 
 
 def feeds(graph: Any, index: int, operators: tuple[str, ...]) -> bool:
-    """Returns whether the values of a node reach one of the operators; the nodes of a graph are in order."""
+    """Returns whether the values of a node reach one of the operators; a graph's nodes are in order of computation."""
     reached = set(graph.node[index].output)
     for node in graph.node[index + 1 :]:
         if reached.intersection(node.input):

@@ -11,7 +11,7 @@ WING_WIDTH_PX, WING_EPSILON_PX = 10.0, 2.0
 class Laplace(keras.losses.Loss):  # type: ignore[misc]
     """The negative log-likelihood of Laplace-distributed errors with the predicted scale, without log 2.
 
-    Points (N, M, 2) in px are true, (N, M, 3) are predicted: x, y and the scale s, which is the expected absolute
+    True points are (N, M, 2) in px, predicted ones (N, M, 3): x, y and the scale s, which is the expected absolute
     error. The loss of a point is log(s) + |error| / s, the mean over x and y.
     """
 
@@ -24,8 +24,8 @@ class Laplace(keras.losses.Loss):  # type: ignore[misc]
 class Wing(keras.losses.Loss):  # type: ignore[misc]
     """The Wing loss (Feng et al. 2018, CVPR), mean over x and y: logarithmic for small errors, linear for large ones.
 
-    An error e below w costs w log(1 + e / epsilon), a larger one e less what makes both meet at w. The paper's w = 10
-    and epsilon = 2 are px of its 256-px faces; here they are px of the network's own images.
+    An error e below w costs w log(1 + e / epsilon), a larger one e minus a constant that makes both equal at w. The
+    paper's w = 10 and epsilon = 2 are px of its 256-px faces; here they are px of the network's own images.
     """
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
@@ -54,11 +54,11 @@ LOSSES = {
 def masked_loss(name: str) -> keras.losses.Loss:
     """Returns a loss of (N, K, 2) coordinates in px: its mean over the keypoints whose sample weight is not 0.
 
-    For `laplace` (N, K, 3) are predicted, with the expected error.
+    `laplace` takes predictions (N, K, 3), with the expected error.
 
-    Called with sample weights (N, K), 1 where a keypoint counts and 0 where not, it divides by their sum, so that a
-    batch with few labels weighs each of them like a batch with many. Without weights it is the plain mean. The
-    true coordinates must be finite everywhere, also where there is no label.
+    Called with sample weights (N, K), 1 where a keypoint counts and 0 elsewhere, it divides by their sum, so that the
+    loss of a batch does not depend on how many labels it has. Without weights it is the plain mean. The true
+    coordinates must be finite everywhere, even without a label.
     """
     return LOSSES[name](reduction="mean_with_sample_weight", name=name)
 

@@ -11,20 +11,20 @@ LOSS_UNITS = {"mse": "px²", "mae": "px", "huber": "px", "wing": "px", "laplace"
 
 
 def loss_curves(path: Path, history: list[dict[str, float]], kept: int, loss: str, title: str) -> None:
-    """Writes a PNG with loss and MAE over the epochs, training and validation, with the kept epoch.
+    """Writes a PNG with the loss and MAE of training and validation over the epochs; it marks the kept epoch.
 
-    Epoch 0 has figures of validation only.
+    Epoch 0 has validation figures only.
     """
     figure, panels = subplots(1, 2, figsize=(10, 3.8))
-    for axes, metric, text in zip(
+    for axes, metric, label in zip(
         panels, ("loss", "mae"), (f"loss: {loss} in {LOSS_UNITS[loss]}", "MAE in px"), strict=True
     ):
-        drawn = plot_metric(axes, history, metric)
+        values = plot_metric(axes, history, metric)
         axes.axvline(kept, color="#888888", linewidth=0.8, linestyle=":")
         axes.annotate(f"kept: epoch {kept}", (kept, 1), xycoords=("data", "axes fraction"), fontsize=8, color="#555555",
                       xytext=(0, 3), textcoords="offset points", ha="center")  # fmt: skip
-        axes.set(xlabel="epoch", ylabel=text)
-        set_scale(axes, min(drawn), max(drawn))
+        axes.set(xlabel="epoch", ylabel=label)
+        set_scale(axes, min(values), max(values))
         axes.legend(frameon=False)
     figure.suptitle(title, x=0.01, ha="left", fontsize=11)
     figure.tight_layout()
@@ -43,8 +43,8 @@ def plot_metric(axes: Any, history: list[dict[str, float]], metric: str, factor:
 
 
 def set_scale(axes: Any, low: float, high: float) -> None:
-    """Gives axes of epochs whole numbers, and a logarithmic vertical axis for values that differ much."""
-    if 0 < LOG_FROM_RATIO * low < high:  # a likelihood may be negative
+    """Sets whole numbers on the axis of epochs, and a logarithmic vertical axis if the values differ much."""
+    if 0 < LOG_FROM_RATIO * low < high:  # a log-likelihood can be negative
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=LABELLED_TICKS))
         axes.yaxis.set_minor_locator(matplotlib.ticker.NullLocator())

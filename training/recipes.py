@@ -1,4 +1,4 @@
-"""Recipes: every choice that a training run depends on, with the recommended and the published values."""
+"""Recipes: all choices of a training run, with recommended and published values."""
 
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, fields, replace
@@ -15,7 +15,7 @@ LEVELS = ("none", "light", "strong", "wide", "elastic")  # of `training.augment`
 BEST, LAST = KEPT = ("best", "last")
 NONE, IMAGENET = "none", "imagenet"  # initial weights other than a file
 FINETUNE = "finetune"  # the recipe for networks that start from trained weights
-MAY_BE_ZERO = ("weight_decay", "warmup_epochs", "flip_epochs_fraction", "crop_px", "faces_per_group")
+CAN_BE_ZERO = ("weight_decay", "warmup_epochs", "flip_epochs_fraction", "crop_px", "faces_per_group")
 CHOICES = {
     "schedule": SCHEDULES,
     "precision": PRECISIONS,
@@ -40,11 +40,11 @@ class Recipe:
         loss: `mse` (px^2), `mae` (L1, px), `huber` (smooth L1, px; quadratic below 1 px), `wing` or `laplace` (see
             `training.losses`).
         labels: `masked`: only real labels count. `imputed`: imputed labels count as well. `by_source`: only real labels
-            count, and each label source has output points of its own where it labels other positions.
+            count, and each label source has its own output points where it labels other positions.
         augment: a level of `training.augment`.
         crop_px: side of the square that the network sees, a random crop in training and the center crop otherwise;
             images that are no larger are not cropped; 0: never crop. For networks whose `build` takes `crop_px`.
-        faces_per_group: largest number of faces of one group (a person, or a photo) in an epoch, sampled anew for each
+        faces_per_group: largest number of faces of one group (a person, or a photo) in an epoch, sampled again for each
             epoch; 0: all. For frames of a video, which are very similar.
         weight_decay: decoupled weight decay (Loshchilov & Hutter 2019) of convolutions and dense layers.
         warmup_epochs: epochs in which the learning rate rises from 0; at most half of all epochs.
@@ -52,7 +52,7 @@ class Recipe:
             hides a horizontal bias of the labels from the network; it can learn the bias in the last epochs
             (`docs/v2.md`).
         keep: the epoch whose weights are saved: `best`, with the lowest `monitor`, or `last`; then nothing stops the
-            run early. For a run whose labels are only a start for the next one, such as pseudo labels.
+            run early. For a run on labels that only prepare the next run, such as pseudo labels.
         precision: the Keras dtype policy of training; the saved model is float32.
         initial_weights: `none`, `imagenet` or a path, see `training.initial_weights`.
     """
@@ -135,7 +135,7 @@ RECIPES = {
             warmup_epochs=2,
             flip_epochs_fraction=0.625,
         ),
-        # For few faces of one's own: a hundred take minutes. The best epoch may be the one before any training.
+        # For a user's few faces: a hundred take minutes. The best epoch can be the one before training.
         Recipe(
             name=FINETUNE,
             epochs=100,
@@ -179,15 +179,15 @@ RECIPES = {
         ),
     )
 }
-OWN = ("v2", "vgg16")  # networks whose default is the recipe of their name; for others it is `default`
+WITH_OWN_RECIPE = ("v2", "vgg16")  # networks whose default is the recipe of their name; for others it is `default`
 # Learning rates that replace that of `default`: with mse, cnn5 reached 18.6 % NME at 3e-4,
-# as the mean face, and 13.2 % at 1e-3.
+# like the mean face, and 13.2 % at 1e-3.
 DEFAULT_RATES = {"cnn5": 1e-3, "naimishnet": 1e-3}
 
 
 def default_recipe(name: str) -> str:
     """Returns the name of the default recipe of a network."""
-    return name if name in OWN else "default"
+    return name if name in WITH_OWN_RECIPE else "default"
 
 
 def resolve(name: str, recipe: str | None = None, choices: Mapping[str, Any] | None = None) -> Recipe:
@@ -202,28 +202,28 @@ def resolve(name: str, recipe: str | None = None, choices: Mapping[str, Any] | N
         choices: values that replace those of the recipe; None keeps a value.
 
     Raises:
-        InputError: an unknown recipe, or choices that are not allowed or do not go together.
+        InputError: the recipe is unknown, or choices are not allowed or contradict each other.
     """
-    own = {field: value for field, value in (choices or {}).items() if value is not None}
+    overrides = {field: value for field, value in (choices or {}).items() if value is not None}
     recipe = recipe or default_recipe(name)
     if recipe not in RECIPES:
         raise InputError(f"--recipe {recipe}: no such recipe; give one of {', '.join(RECIPES)}")
-    for field, value in own.items():
+    for field, value in overrides.items():
         option = f"--{field.replace('_', '-')} {value}"
         if value not in CHOICES.get(field, (value,)):
             raise InputError(f"{option}: no such choice; give one of {', '.join(CHOICES[field])}")
-        if not isinstance(value, str) and not (0 < value < float("inf") or (field in MAY_BE_ZERO and value == 0)):
-            raise InputError(f"{option}: give a positive number{' or 0' if field in MAY_BE_ZERO else ''}")
-    if own.get("schedule") == "constant":
-        if own.get("warmup_epochs"):
+        if not isinstance(value, str) and not (0 < value < float("inf") or (field in CAN_BE_ZERO and value == 0)):
+            raise InputError(f"{option}: give a positive number{' or 0' if field in CAN_BE_ZERO else ''}")
+    if overrides.get("schedule") == "constant":
+        if overrides.get("warmup_epochs"):
             raise InputError("--warmup-epochs: a constant learning rate has no warmup; use --schedule cosine")
-        own["warmup_epochs"] = 0
-    if own.get("flip_epochs_fraction", 1) > 1:
-        raise InputError(f"--flip-epochs-fraction {own['flip_epochs_fraction']}: give a fraction from 0 to 1")
+        overrides["warmup_epochs"] = 0
+    if overrides.get("flip_epochs_fraction", 1) > 1:
+        raise InputError(f"--flip-epochs-fraction {overrides['flip_epochs_fraction']}: give a fraction from 0 to 1")
     if recipe == "default" and name in DEFAULT_RATES:
-        own = {"learning_rate": DEFAULT_RATES[name], **own}
+        overrides = {"learning_rate": DEFAULT_RATES[name], **overrides}
     if recipe == FINETUNE and name != "v2":
-        own = {"loss": "mse", **own}
-    if (weights := own.get("initial_weights")) in shipped():
-        own["initial_weights"] = str(shipped()[weights])
-    return replace(RECIPES[recipe], **own)
+        overrides = {"loss": "mse", **overrides}
+    if (weights := overrides.get("initial_weights")) in shipped():
+        overrides["initial_weights"] = str(shipped()[weights])
+    return replace(RECIPES[recipe], **overrides)

@@ -1,7 +1,7 @@
 """Gives a network the weights of a trained one, output point by output point.
 
-Which weights belong to an output point is learned from the network itself: built for one output point more, some of its
-arrays are longer, and some networks have more layers of one kind. N images, M output points, M' of the trained network.
+The network itself shows which weights belong to an output point: if it is built for one output point more, some of its
+arrays are longer, or it has more layers of one kind. N images, M output points, M' of the trained network.
 """
 
 import re
@@ -24,12 +24,12 @@ Kind = tuple[str, tuple[tuple[int, ...], ...]]  # of layers: the name without nu
 Pairs = Sequence[tuple[int, int]]  # the same output point: its index in the new network and in the trained one
 
 
-class Left(NamedTuple):
-    """What does not follow from the pairs of output points.
+class Leftovers(NamedTuple):
+    """Layers and output points that the pairs of output points do not cover.
 
     Attributes:
         misfits: layers that keep their new weights: the trained network has none of this name and shape.
-        unmatched: layers that keep their new weights: nothing tells which of them belong to which output point.
+        unmatched: layers that keep their new weights: it is unknown which belong to which output point.
         nearest: the indexes of output points without a pair that start from the nearest one.
     """
 
@@ -42,7 +42,7 @@ class Layout(NamedTuple):
     """A possible order of the weights of output points along an axis.
 
     Attributes:
-        by_point: all of the first point, all of the second, ...; otherwise one of each point, then another of each.
+        by_point: all weights of a point together; otherwise one weight of each point, then the next of each, ...
         others_last: weights that belong to no output point come last, otherwise first.
     """
 
@@ -75,11 +75,11 @@ def take_over(
     trained_points: int,
     build: Callable[[int], keras.Model],
     faces: Targets,
-) -> Left | None:
-    """Gives a new network the weights of a trained one; returns what is left, or None if nothing fits.
+) -> Leftovers | None:
+    """Gives a new network the weights of a trained one; returns the leftovers, or None if nothing fits.
 
     The trained weights go into a network for the images of `model` and the output points of `trained`, and from there
-    to `model`. Those of output points are kept only where both networks then predict the same. An output point without
+    to `model`. Those of output points are kept only if both networks then predict the same. An output point without
     a pair gets the weights of the trained one whose predictions lie nearest to its labels, so that few faces are enough
     to move it.
 
@@ -89,17 +89,17 @@ def take_over(
         pairs: the output points that both have.
         trained_points: M'.
         build: returns a network like `model` in float32, with new weights, for any number of output points.
-        faces: some that `model` is trained on.
+        faces: some of its training faces.
     """
     points = model.output_shape[1]
     source, target = build(trained_points), build(points)
-    of_size = constants(source, target) if shape_of(trained, "input_shape") != model.input_shape else set()
+    constant = constants(source, target) if shape_of(trained, "input_shape") != model.input_shape else set()
     target.set_weights(model.get_weights())
     copy(target, source)
-    taken = copy(trained, source, without=of_size)
-    if not taken:
+    copied = copy(trained, source, without=constant)
+    if not copied:
         return None
-    misfits = [key for key in layers_of(source) if key not in taken | of_size]
+    misfits = [key for key in layers_of(source) if key not in copied | constant]
     unmatched: list[Key] = []
     added: list[tuple[int, int]] = []
     if (trained_points, [*pairs]) == (points, [(point, point) for point in range(points)]):
@@ -110,7 +110,7 @@ def take_over(
         unmatched = move(source, target, build(points + 1), [*pairs, *added], faces.images, predicted)
     model.set_weights(target.get_weights())
     names = {key: layer.name for key, layer in layers_of(model).items()}
-    return Left(
+    return Leftovers(
         [names[key] for key in misfits if key in names],
         [names[key] for key in unmatched],
         [index for index, _ in added],
@@ -139,18 +139,18 @@ def move(
     if not all(slot.fits(counts) for slot in slots):
         return depending
     ours, theirs = ([pair[side] for pair in pairs] for side in (0, 1))
-    before, wanted = target.get_weights(), predicted[:, theirs]
+    before, expected = target.get_weights(), predicted[:, theirs]
     for layout in LAYOUTS:
         for slot in slots:
             slot.move((ours, theirs), counts, layout)
-        if np.allclose(predictions(target, images)[:, ours], wanted, rtol=0, atol=MAX_DIFFERENCE_PX):
+        if np.allclose(predictions(target, images)[:, ours], expected, rtol=0, atol=MAX_DIFFERENCE_PX):
             return []
         target.set_weights(before)
     return depending
 
 
 class Slot(NamedTuple):
-    """A layer whose weights depend on M, or all the layers of one kind, of which there are more for more output points.
+    """A layer whose weights depend on M, or all the layers of one kind, whose number grows with the output points.
 
     Attributes:
         ours, theirs: the layers of the networks for M and M' output points.
@@ -164,48 +164,48 @@ class Slot(NamedTuple):
 
     def fits(self, counts: tuple[int, int]) -> bool:
         """Returns whether the steps explain the length of each axis for M and M' output points (`counts`)."""
-        rests = []
+        remainders = []
         for layers, count in zip((self.ours, self.theirs), counts, strict=True):
             arrays = stacked(layers)
             if [array.ndim for array in arrays] != [len(step) for step in self.steps]:
                 return False
             of_points = [np.multiply(step, count) for step in self.steps]
-            rests.append([np.subtract(a.shape, size).tolist() for a, size in zip(arrays, of_points, strict=True)])
-        return rests[0] == rests[1] and all(size >= 0 for rest in rests[0] for size in rest)
+            remainders.append([np.subtract(a.shape, size).tolist() for a, size in zip(arrays, of_points, strict=True)])
+        return remainders[0] == remainders[1] and all(size >= 0 for remainder in remainders[0] for size in remainder)
 
     def move(self, points: tuple[list[int], list[int]], counts: tuple[int, int], layout: Layout) -> None:
-        """Gives our layers the weights of theirs, for some output points and for what belongs to none."""
+        """Gives our layers the weights of theirs that belong to some output points or to none."""
         arrays = []
-        for mine, other, steps in zip(stacked(self.ours), stacked(self.theirs), self.steps, strict=True):
-            at, of = (
+        for our_array, their_array, steps in zip(stacked(self.ours), stacked(self.theirs), self.steps, strict=True):
+            to, origin = (
                 np.ix_(*(layout.indexes(points[side], counts[side], *axis) for axis in zip(shape, steps, strict=True)))
-                for side, shape in enumerate((mine.shape, other.shape))
+                for side, shape in enumerate((our_array.shape, their_array.shape))
             )
-            mine[at] = other[of]
-            arrays.append(mine)
+            our_array[to] = their_array[origin]
+            arrays.append(our_array)
         for number, layer in enumerate(self.ours):
             layer.set_weights([array[number] for array in arrays])
 
 
 def slots_of_points(source: keras.Model, target: keras.Model, grown: keras.Model) -> list[Slot]:
     """Returns the layers that depend on the number of output points; the networks are for M', M and M + 1."""
-    few, many = layers_of(target), layers_of(grown)
-    repeated = {kind_of(key, layer) for key, layer in many.items() if key not in few}
+    layers_now, layers_grown = layers_of(target), layers_of(grown)
+    repeated = {kind_of(key, layer) for key, layer in layers_grown.items() if key not in layers_now}
     theirs, ours, more = (grouped(network, repeated) for network in (source, target, grown))
     slots = []
     for name, layers in ours.items():
         before, after = stacked(layers), stacked(more.get(name, []))
-        alike = [array.ndim for array in before] == [array.ndim for array in after]
+        same = [array.ndim for array in before] == [array.ndim for array in after]
         steps = (
-            [tuple(np.subtract(b.shape, a.shape).tolist()) for a, b in zip(before, after, strict=True)] if alike else []
+            [tuple(np.subtract(b.shape, a.shape).tolist()) for a, b in zip(before, after, strict=True)] if same else []
         )
-        if not alike or any(map(any, steps)):
+        if not same or any(map(any, steps)):
             slots.append(Slot(layers, theirs.get(name, []), steps))
     return slots
 
 
 def grouped(network: keras.Model, repeated: Collection[Kind]) -> dict[Key | Kind, list[Any]]:
-    """Returns the layers that have weights, one by one, but together if their kind is in `repeated`."""
+    """Returns the layers that have weights: one by one, or together if their kind is in `repeated`."""
     groups = defaultdict(list)
     for key, layer in layers_of(network).items():
         kind = kind_of(key, layer)
@@ -220,28 +220,28 @@ def stacked(layers: Sequence[Any]) -> list[Float32]:
 
 def copy(source: keras.Model, target: keras.Model, without: Collection[Key] = ()) -> set[Key]:
     """Gives the layers of `target` the weights of layers of the same name and shape; returns the changed ones."""
-    found, given = layers_of(source), set()
+    sources, changed = layers_of(source), set()
     for key, layer in layers_of(target).items():
-        if key in found and key not in without and shapes(found[key]) == shapes(layer):
-            layer.set_weights(found[key].get_weights())
-            given.add(key)
-    return given
+        if key in sources and key not in without and shapes(sources[key]) == shapes(layer):
+            layer.set_weights(sources[key].get_weights())
+            changed.add(key)
+    return changed
 
 
 def constants(one: keras.Model, other: keras.Model) -> set[Key]:
     """Returns the layers with constant weights: never trained, equal in two new networks, and not all one value.
 
-    They follow from the size of the images, as the places of a grid do.
+    They follow from the size of the images, like the positions of a grid.
     """
-    found = layers_of(other)
+    others = layers_of(other)
     return {
         key
         for key, layer in layers_of(one).items()
-        if key in found
+        if key in others
         and not layer.trainable_weights
         and any(array.min() < array.max() for array in layer.get_weights())
-        and shapes(layer) == shapes(found[key])
-        and all(np.array_equal(*arrays) for arrays in zip(layer.get_weights(), found[key].get_weights(), strict=True))
+        and shapes(layer) == shapes(others[key])
+        and all(np.array_equal(*arrays) for arrays in zip(layer.get_weights(), others[key].get_weights(), strict=True))
     }
 
 
@@ -263,17 +263,17 @@ def nearest(predicted: Float32, faces: Targets) -> dict[int, int]:
 def layers_of(network: keras.Model) -> dict[Key, Any]:
     """Returns the layers that have weights, including those of nested networks.
 
-    Keras names a layer that the user does not name by its class and a number that goes up with each one made in the
-    process. Here such a name loses its number, and layers of one name are counted in each network from 0.
+    Keras names an unnamed layer after its class, with a number that grows with each one made in the process. Here such
+    a name loses its number, and layers of one name are counted from 0 in each network.
     """
     layers: dict[Key, Any] = {}
-    seen: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for layer in _inner(network):
         name, number = re.fullmatch(r"(.+?)(_\d+)?", layer.name).groups()  # type: ignore[union-attr]
         if name.replace("_", "") != type(layer).__name__.replace("_", "").lower():
             name += number or ""
-        layers[name, seen[name]] = layer
-        seen[name] += 1
+        layers[name, counts[name]] = layer
+        counts[name] += 1
     return layers
 
 

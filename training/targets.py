@@ -16,9 +16,9 @@ from facial_keypoints.keypoint_set import KeypointSet
 class Targets(NamedTuple):
     """Images uint8 (N, H, W, C), coordinates float32 (N, M, 2) in px, finite, and weights float32 (N, M).
 
-    With `--cache-frozen`, features of the images, float32 (N, ...), take their place.
+    With `--cache-frozen`, features of the images, float32 (N, ...), replace them.
 
-    `may_flip`, bool (N,): the face may be mirrored. `groups`, int64 (N,): equal for faces of one person or photo.
+    `may_flip`, bool (N,): whether a face may be mirrored. `groups`, int64 (N,): equal for faces of one person or photo.
     """
 
     images: NDArray[Any]
@@ -43,8 +43,8 @@ def targets(split: Split, labels: str, output_points: OutputPoints, keypoint_set
     return Targets(split.images, points, weights.astype(np.float32), may_flip, split.groups)
 
 
-def joined(arrays: Sequence[Any]) -> Any:
-    """Returns arrays one after another; a single one as it is, because images may be mapped from a file."""
+def concatenated(arrays: Sequence[Any]) -> Any:
+    """Concatenates arrays; returns a single one as it is, because images can be mapped from a file."""
     return np.concatenate(arrays) if len(arrays) > 1 else arrays[0]
 
 
@@ -53,7 +53,7 @@ def merged(several: Sequence[Targets]) -> Targets:
 
     The group is that of the first occurrence; targets of different data folders must have different group numbers.
     """
-    images, points, weights, may_flip, groups = map(joined, zip(*several, strict=True))
+    images, points, weights, may_flip, groups = map(concatenated, zip(*several, strict=True))
     first, face = np.unique(duplicate_groups(images), return_inverse=True)
     counts, sums = np.zeros((len(first), weights.shape[1])), np.zeros((len(first), *points.shape[1:]))
     np.add.at(counts, face, weights)
@@ -61,5 +61,5 @@ def merged(several: Sequence[Targets]) -> Targets:
     means = sums / np.maximum(counts, 1)[..., None]
     flips = np.ones(len(first), bool)
     np.logical_and.at(flips, face, may_flip)
-    chosen = images if len(first) == len(images) else images[first]  # not copied where nothing is left out
-    return Targets(chosen, means.astype(np.float32), (counts > 0).astype(np.float32), flips, groups[first])
+    distinct = images if len(first) == len(images) else images[first]  # not copied where nothing is left out
+    return Targets(distinct, means.astype(np.float32), (counts > 0).astype(np.float32), flips, groups[first])

@@ -68,7 +68,7 @@ def train(
     """Trains a network and returns the model folder that it writes.
 
     Args:
-        network: `base`, `v1`, ..., the path of a FILE.py with a function `build`, or such a function.
+        network: `base`, `v1`, ..., the path of a FILE.py with a function `build`, or the function itself.
         data: the data folder.
         out: the model folder; `artifacts/models/NETWORK` by default.
         extra_data: a second data folder; all its faces are added to the training faces.
@@ -111,7 +111,7 @@ def parser(recipe: Recipe) -> argparse.ArgumentParser:
     )
     p.add_argument(
         "network",
-        nargs="?",  # --help needs none
+        nargs="?",  # not needed for --help
         metavar="NETWORK",
         help=f"{', '.join(network_names())}, or a FILE.py that defines a function `build`",
     )
@@ -173,7 +173,7 @@ def parser(recipe: Recipe) -> argparse.ArgumentParser:
 
 
 def address(text: str) -> str:
-    """Returns an address given on the command line; for `argparse`."""
+    """Returns an address of the command line; for `argparse`."""
     host, _, port = text.rpartition(":")
     if text != AUTO and not (host and port.isdecimal() and 0 < int(port) < 2**16):
         raise argparse.ArgumentTypeError(f"{text} is not HOST:PORT or {AUTO}")
@@ -185,20 +185,20 @@ def option_of(name: str) -> str:
 
 
 def add_network_options(
-    p: argparse.ArgumentParser, own: Mapping[str, inspect.Parameter], taken: Iterable[str]
+    p: argparse.ArgumentParser, parameters: Mapping[str, inspect.Parameter], reserved: Iterable[str]
 ) -> list[str]:
     """Adds the arguments of a network's `build` as options and returns their names.
 
     The type is that of the annotation, else of the default. An argument keeps its default if its type cannot be given
-    on the command line, or if it has the name of an option of every network.
+    on the command line, or if its name is that of an option of every network.
     """
     group, added = p.add_argument_group("network", "arguments of its build"), []
-    for name, parameter in own.items():
+    for name, parameter in parameters.items():
         kind = option_type(parameter)
-        if name not in taken and kind in OPTION_TYPES:
-            how: dict[str, Any] = {"action": argparse.BooleanOptionalAction} if kind is bool else {"type": kind}
+        if name not in reserved and kind in OPTION_TYPES:
+            arguments: dict[str, Any] = {"action": argparse.BooleanOptionalAction} if kind is bool else {"type": kind}
             default = parameter.default
-            group.add_argument(option_of(name), default=argparse.SUPPRESS, help=f"(default: {default})", **how)
+            group.add_argument(option_of(name), default=argparse.SUPPRESS, help=f"(default: {default})", **arguments)
             added.append(name)
     return added
 
@@ -209,7 +209,7 @@ def option_type(parameter: inspect.Parameter) -> Any:
 
 
 def tensorboard(logs: Path, out: Path) -> "keras.callbacks.Callback":
-    """Returns the callback that writes TensorBoard logs; raises InputError without TensorFlow, or if `out` is above."""
+    """Returns the callback that writes TensorBoard logs; raises InputError without TensorFlow or for logs in `out`."""
     import keras
 
     if importlib.util.find_spec("tensorflow") is None:
@@ -220,36 +220,36 @@ def tensorboard(logs: Path, out: Path) -> "keras.callbacks.Callback":
 
 
 def parse(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, dict[str, Any]]:
-    """Returns the options of a command line, and the values that it gives for the recipe and the network.
+    """Returns the options of a command line, and its values for the recipe and the network.
 
-    Shows the help and ends the program if asked to.
+    With --help, it shows the help and ends the program.
     """
-    known, _ = parser(RECIPES["default"]).parse_known_args(arguments)
-    name = network_name(known.network or "base")
-    p = parser(resolve(name, known.recipe))
-    if known.network is None:
-        if known.help:
+    first_pass, _ = parser(RECIPES["default"]).parse_known_args(arguments)
+    name = network_name(first_pass.network or "base")
+    p = parser(resolve(name, first_pass.recipe))
+    if first_pass.network is None:
+        if first_pass.help:
             p.print_help()
             p.exit()
         p.error(f"give a NETWORK: {', '.join(network_names())}, or a FILE.py")
     start_backend()
-    own = add_network_options(p, build_options(load_build(known.network)), taken=vars(known))
-    if known.help:
+    network_options = add_network_options(p, build_options(load_build(first_pass.network)), reserved=vars(first_pass))
+    if first_pass.help:
         p.print_help()
         p.exit()
     options = p.parse_args(arguments)
-    if wrong := wrong_processes(options.coordinator, options.processes, options.process_id):
+    if wrong := processes_error(options.coordinator, options.processes, options.process_id):
         p.error(wrong)
-    given = {field.name: getattr(options, field.name) for field in choice_fields()}
-    given |= {option: getattr(options, option) for option in own if option in options}
-    return options, {name: value for name, value in given.items() if value is not None}
+    values = {field.name: getattr(options, field.name) for field in choice_fields()}
+    values |= {option: getattr(options, option) for option in network_options if option in options}
+    return options, {name: value for name, value in values.items() if value is not None}
 
 
-def wrong_processes(coordinator: str | None, processes: int | None, process: int | None) -> str:
+def processes_error(coordinator: str | None, processes: int | None, process: int | None) -> str:
     """Returns what is wrong with the options of several processes; "" if nothing is."""
     if coordinator in (None, AUTO):
-        given = processes is not None or process is not None
-        return "--processes and --process-id need --coordinator HOST:PORT" if given else ""
+        is_given = processes is not None or process is not None
+        return "--processes and --process-id need --coordinator HOST:PORT" if is_given else ""
     if processes is None or process is None:
         return "--coordinator HOST:PORT needs --processes and --process-id"
     if not 0 <= process < processes:
@@ -258,9 +258,9 @@ def wrong_processes(coordinator: str | None, processes: int | None, process: int
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    options, given = parse(arguments)
+    options, values = parse(arguments)
     if options.coordinator is None:
-        train_all(options, given)
+        train_all(options, values)
         return
     from training import distribution
 
@@ -270,37 +270,37 @@ def main(arguments: Sequence[str] | None = None) -> None:
             facts |= {f"--{name}": getattr(options, name) for name in ("seeds", "seed", "resume")}
         if not distribution.is_first():
             options.tensorboard = options.mlflow = None
-        train_all(options, given)
+        train_all(options, values)
 
 
-def train_all(options: argparse.Namespace, given: Mapping[str, Any]) -> None:
-    """Trains as a command line says, with all its seeds."""
+def train_all(options: argparse.Namespace, values: Mapping[str, Any]) -> None:
+    """Trains with the options of a command line, once for each of its seeds."""
     tracking.check(options.mlflow)
     out = options.out or DEFAULT_OUT / network_name(options.network)
     if options.seeds is None:
-        train_one(options, given, out)
+        train_one(options, values, out)
     for number in range(options.seed, options.seed + (options.seeds or 0)):
-        train_seed(options, given, number, out.with_name(f"{out.name}_seed{number}"))
+        train_seed(options, values, number, out.with_name(f"{out.name}_seed{number}"))
 
 
-def train_seed(options: argparse.Namespace, given: Mapping[str, Any], number: int, out: Path) -> None:
-    """Trains with one of several seeds; with `--resume`, skips it if it is finished and begins it if it has not."""
+def train_seed(options: argparse.Namespace, values: Mapping[str, Any], number: int, out: Path) -> None:
+    """Trains with one of several seeds; with `--resume`, skips it if it is finished and starts it if it is new."""
     import keras
 
     from training import distribution
 
-    unfinished = distribution.of_first(out.with_name(f"{out.name}.unfinished").is_dir())
-    if options.resume and distribution.of_first(out.is_dir()) and not unfinished:
+    unfinished = distribution.from_first(out.with_name(f"{out.name}.unfinished").is_dir())
+    if options.resume and distribution.from_first(out.is_dir()) and not unfinished:
         print(f"{out}: is finished")
         return
-    keras.utils.clear_session()  # frees the network of the seed before
+    keras.utils.clear_session()  # frees the network of the previous seed
     logs = options.tensorboard and options.tensorboard / out.name
-    own = {"seed": number, "resume": options.resume and unfinished, "tensorboard": logs}
-    train_one(argparse.Namespace(**{**vars(options), **own}), given, out)
+    changes = {"seed": number, "resume": options.resume and unfinished, "tensorboard": logs}
+    train_one(argparse.Namespace(**{**vars(options), **changes}), values, out)
 
 
-def train_one(options: argparse.Namespace, given: Mapping[str, Any], out: Path) -> None:
-    """Trains as a command line says."""
+def train_one(options: argparse.Namespace, values: Mapping[str, Any], out: Path) -> None:
+    """Trains once with the options of a command line."""
     train(
         options.network,
         options.data,
@@ -312,7 +312,7 @@ def train_one(options: argparse.Namespace, given: Mapping[str, Any], out: Path) 
         restart=options.restart,
         cache_frozen=options.cache_frozen,
         callbacks=[tensorboard(options.tensorboard, out)] if options.tensorboard else [],
-        **given,
+        **values,
     )
     print(f"{out}: model.keras, summary.txt, history.csv, loss_curves.png")
     tracking.log_folder(options.mlflow, out, TRAIN)

@@ -67,12 +67,12 @@ def answer(path: str | Path, model: str, folder: Path, *, filter: str = NO_FILTE
     predictor = predictor_of(model)
     faces = predictor.predict(picture)
     values = [results.face_values(face) for face in faces]
-    found = PictureFaces(Path(path).name, picture.shape[1], picture.shape[0], values)
+    picture_faces = PictureFaces(Path(path).name, picture.shape[1], picture.shape[0], values)
     marked = mark(picture, faces, filter=filter, keypoints=keypoints)
-    out = Path(tempfile.mkdtemp(dir=folder))  # only now: empty folders would be deleted by `cache.sweep`
+    out = Path(tempfile.mkdtemp(dir=folder))  # only now, because `cache.sweep` deletes empty folders
     files = out / results.CSV_FILE, out / results.JSON_FILE
-    results.write_csv(files[0], [found], predictor.spec)
-    results.write_json(files[1], [found], predictor.spec, model)
+    results.write_csv(files[0], [picture_faces], predictor.spec)
+    results.write_json(files[1], [picture_faces], predictor.spec, model)
     return Answer(shrunk(marked), sentence(faces), rows(faces, predictor.spec), *files)
 
 
@@ -93,11 +93,11 @@ def sentence(faces: Sequence[Face]) -> str:
 
 
 def rows(faces: Sequence[Face], spec: ModelSpec) -> list[Row]:
-    """Returns the table, one row per keypoint; faces have the numbers that are drawn on the picture."""
+    """Returns the table, one row per keypoint; faces have the numbers drawn on the picture."""
     table: list[Row] = []
     for number, face in enumerate(faces):
         errors = [""] * len(face.keypoints) if face.expected_error is None else face.expected_error.tolist()
         for name, (x, y), error in zip(spec.keypoint_set.names, face.keypoints.tolist(), errors, strict=True):
-            shown = error if isinstance(error, str) else round(error, 2)
-            table.append([number, name.replace("_", " "), round(x, DECIMALS), round(y, DECIMALS), shown])
+            error_cell = error if isinstance(error, str) else round(error, 2)
+            table.append([number, name.replace("_", " "), round(x, DECIMALS), round(y, DECIMALS), error_cell])
     return table

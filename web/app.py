@@ -19,7 +19,7 @@ from facial_keypoints.errors import InputError, run
 
 HOST = "127.0.0.1"
 LONGEST_KEEP_S = 24 * 3600
-SESSIONS = 200  # visitors whose camera state is kept; beyond that, the least recent one is dropped
+SESSIONS = 200  # visitors whose camera state is kept; with more, the least recent one is dropped
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     check_port(options.port)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that SIGTERM also deletes the uploads
     with tempfile.TemporaryDirectory(prefix="facial-keypoints-", ignore_cleanup_errors=True) as folder:
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)  # files that running requests have written since
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)  # also files that running requests write later
         serve(options.port, Path(folder), options.keep)
 
 

@@ -5,14 +5,14 @@ import threading
 import time
 from pathlib import Path
 
-SWEEPS = 10  # per time that a file is kept
+SWEEPS = 10  # in the time for which a file is kept
 
 
 def sweep(folder: Path, keep_s: float, now_s: float | None = None) -> None:
     """Deletes files that are older than `keep_s` in a folder and its subfolders, and empty folders.
 
     Args:
-        now_s: current time in seconds since the epoch; None: the clock's.
+        now_s: current time in seconds since the epoch; None for that of the clock.
     """
     before_s = (time.time() if now_s is None else now_s) - keep_s
     for path in sorted(folder.rglob("*"), reverse=True):  # the content of a folder before the folder

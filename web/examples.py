@@ -33,7 +33,7 @@ def write_examples(folder: Path) -> list[Path]:
 
 
 def portrait(number: int) -> UInt8:
-    """Returns a framed face, upright and sharp, uint8 (P, P, 3) RGB; each number gives another person."""
+    """Returns a framed face, upright and sharp, uint8 (P, P, 3) RGB; each number is another person."""
     rng = np.random.default_rng(number)
     person = a_person(rng)
     moment = replace(a_moment(rng, person), roll=0, lids=1, blur=0, noise=0, hidden_by="nothing")

@@ -26,8 +26,8 @@ CSS = """
 def theme() -> gr.themes.Base:
     """Returns the page's theme; light or dark follows the visitor's system."""
     plain = {
-        f"{part}{mode}": value
-        for part, value in {
+        f"{name}{mode}": value
+        for name, value in {
             "block_label_background_fill": "*block_background_fill",
             "block_label_border_width": "0px",
             "block_label_text_color": "*body_text_color_subdued",

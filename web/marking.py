@@ -40,10 +40,10 @@ def mark(
         picture = apply_filter(picture, faces, filter_of(filter))
     if not keypoints:
         return picture.copy()
-    known = all(face.expected_error is not None for face in faces)
+    have_errors = all(face.expected_error is not None for face in faces)
     colors = [error_colors(face.expected_error / face.box[2]) for face in faces if face.expected_error is not None]
     line_px = max(picture.shape) / PHONE_PX
-    return draw_faces(picture, faces, numbers=numbers, box_line_px=line_px, colors=colors if known else None)
+    return draw_faces(picture, faces, numbers=numbers, box_line_px=line_px, colors=colors if have_errors else None)
 
 
 @functools.cache

@@ -16,8 +16,8 @@ from web.streaming import Stream, follow
 
 TITLE = "Facial keypoints"
 PANE_PX = 360  # height of a picture; smaller on a phone
-CAMERAS_AT_ONCE = 8  # a camera whose tab was closed counts until its time is over
-WAITING = 32  # requests; further ones are refused
+CAMERAS_AT_ONCE = 8  # a camera whose tab was closed counts until its time limit
+WAITING = 32  # requests in the queue; more are refused
 CAMERA_S = 300  # then the next one in the queue starts
 FRAME_EVERY_S = 0.05
 CAMERA_SIZE = {"video": {"width": {"ideal": 640}, "height": {"ideal": 480}, "facingMode": "user"}}
@@ -60,7 +60,7 @@ def _picture_tab(folder: Path, examples: list[Path], *choices: gr.components.Com
             )
             gr.Examples([[str(path)] for path in examples], picture, label="Drawn examples")
         with gr.Column():
-            shown = gr.Image(
+            annotated = gr.Image(
                 label="Faces",
                 height=PANE_PX,
                 elem_classes="pane",
@@ -93,19 +93,19 @@ def _picture_tab(folder: Path, examples: list[Path], *choices: gr.components.Com
             return None, "Choose a picture.", [], None, None
         try:
             task = workers().submit(answer, picture, model, folder, filter=filter, keypoints=keypoints)
-            found = task.result()
+            result = task.result()
         except InputError as error:
             raise gr.Error(str(error), duration=None, print_exception=False) from None  # stays until it is closed
-        return found.picture, found.sentence, found.rows, str(found.csv_file), str(found.json_file)
+        return result.picture, result.sentence, result.rows, str(result.csv_file), str(result.json_file)
 
     gr.on(
         [picture.change, *(choice.change for choice in choices)],
         predict,
         [picture, *choices],
-        [shown, sentence, table, csv_file, json_file],
+        [annotated, sentence, table, csv_file, json_file],
         api_name="predict",
         trigger_mode="always_last",
-        show_progress_on=shown,
+        show_progress_on=annotated,
     )
 
 
@@ -120,7 +120,7 @@ def _camera_tab(*choices: gr.components.Component) -> None:
             buttons=[],
             webcam_options=gr.WebcamOptions(mirror=True, constraints=CAMERA_SIZE),
         )
-        shown = Image(label="Faces", height=PANE_PX, elem_classes="pane", interactive=False, buttons=[])
+        annotated = Image(label="Faces", height=PANE_PX, elem_classes="pane", interactive=False, buttons=[])
     stream = gr.State(None, delete_callback=lambda stream: stream and stream.end())  # when a visitor leaves
 
     def watch(
@@ -135,7 +135,7 @@ def _camera_tab(*choices: gr.components.Component) -> None:
     camera.stream(
         watch,
         [camera, stream, *choices],
-        [shown, stream],
+        [annotated, stream],
         stream_every=FRAME_EVERY_S,
         time_limit=CAMERA_S,
         concurrency_limit=CAMERAS_AT_ONCE,

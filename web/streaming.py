@@ -10,7 +10,7 @@ from facial_keypoints.video.tracking import Tracker
 from web.answers import predictor_of
 from web.marking import NO_FILTER, mark, shrunk
 
-LONGEST_PX = 640  # longer side of a frame; larger frames cost time and show no more
+LONGEST_PX = 640  # longer side of a frame; larger frames take longer and show no more
 
 
 @dataclass(eq=False)
@@ -22,7 +22,7 @@ class Stream:
     shape: tuple[int, ...]
 
     def end(self) -> None:
-        """Cancels a waiting detection, so that other cameras need not wait for it."""
+        """Cancels a waiting detection, so that other cameras do not wait for it."""
         self.tracker.forget_pending()
 
 

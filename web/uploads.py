@@ -33,8 +33,8 @@ def read_upload(path: str | Path) -> UInt8:
         raise InputError(f"The picture {reason}.") from None
 
 
-def check_pixels(picture: Path | BinaryIO, most: int) -> bool:
-    """Refuses a picture with more than `most` pixels by its header; returns whether it has a header.
+def check_pixels(picture: Path | BinaryIO, max_pixels: int) -> bool:
+    """Refuses a picture with more than `max_pixels` pixels by its header; returns whether it has a header.
 
     Raises:
         InputError: with a sentence for the visitor.
@@ -43,13 +43,13 @@ def check_pixels(picture: Path | BinaryIO, most: int) -> bool:
         with Image.open(picture) as image:  # reads only the header
             width, height = image.size
     except Image.DecompressionBombError:
-        raise InputError(_too_many("far", most)) from None
+        raise InputError(_too_many("far", max_pixels)) from None
     except Exception:  # Pillow's readers raise many kinds of errors
         return False
-    if width * height > most:
-        raise InputError(_too_many(f"{width} x {height},", most))
+    if width * height > max_pixels:
+        raise InputError(_too_many(f"{width} x {height},", max_pixels))
     return True
 
 
-def _too_many(how_many: str, most: int) -> str:
-    return f"The picture has {how_many} more than {most // MILLION} million pixels. Please reduce its size."
+def _too_many(amount: str, max_pixels: int) -> str:
+    return f"The picture has {amount} more than {max_pixels // MILLION} million pixels. Please reduce its size."

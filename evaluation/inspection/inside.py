@@ -22,10 +22,10 @@ RESIZING = (keras.layers.MaxPooling2D, keras.layers.AveragePooling2D, keras.laye
 
 
 class Step(NamedTuple):
-    """One call of a layer or operation, with arrays of the backend."""
+    """One call of a layer or operation: its first input and its output, arrays of the backend."""
 
     operation: Any
-    given: Any
+    input: Any
     output: Any
 
 
@@ -57,46 +57,46 @@ class Stage(NamedTuple):
 
 def steps(model: keras.Model, images: UInt8) -> list[Step]:
     """Returns the calls of all layers and operations for images (N, H, W, C), in order of computation."""
-    taken: list[Step] = []
+    recorded: list[Step] = []
     with contextlib.ExitStack() as stack:
         for operation in {id(each): each for each in _operations(model)}.values():
-            stack.enter_context(_recorded(operation, taken))
+            stack.enter_context(_recorded(operation, recorded))
         model(images.astype(np.float32), training=False)
-    return taken
+    return recorded
 
 
 def _operations(layer: Any) -> Iterator[Any]:
     """Yields all layers and operations in a layer, but not nested models, which only call their layers."""
     if hasattr(layer, "operations"):  # a functional model has operations besides its layers
-        own = layer.operations
+        inner = layer.operations
     else:
-        own = layer._flatten_layers(include_self=False, recursive=False) if hasattr(layer, "_flatten_layers") else ()
-    for operation in own:
+        inner = layer._flatten_layers(include_self=False, recursive=False) if hasattr(layer, "_flatten_layers") else ()
+    for operation in inner:
         if not isinstance(operation, keras.Model):
             yield operation
         yield from _operations(operation)
 
 
 @contextlib.contextmanager
-def _recorded(operation: Any, taken: list[Step]) -> Iterator[None]:
+def _recorded(operation: Any, recorded: list[Step]) -> Iterator[None]:
     """Records the inputs and outputs of an operation during the block."""
     call = operation.call
 
-    def call_and_note(*given: Any, **named: Any) -> Any:
-        output = call(*given, **named)
-        taken.append(Step(operation, given[0] if given else None, output))
+    def record_call(*inputs: Any, **options: Any) -> Any:
+        output = call(*inputs, **options)
+        recorded.append(Step(operation, inputs[0] if inputs else None, output))
         return output
 
-    vars(operation)["call"] = call_and_note  # hides the method of its class
+    vars(operation)["call"] = record_call  # overrides the method of its class
     try:
         yield
     finally:
         del vars(operation)["call"]
 
 
-def convolutions(taken: list[Step]) -> list[Convolution]:
+def convolutions(recorded: list[Step]) -> list[Convolution]:
     """Returns the convolutions among steps, in order of computation, each once."""
-    layers = {id(step.operation): step.operation for step in taken if isinstance(step.operation, CONVOLUTIONS)}
+    layers = {id(step.operation): step.operation for step in recorded if isinstance(step.operation, CONVOLUTIONS)}
     return [Convolution(layer.name, kernels(layer)) for layer in layers.values()]
 
 
@@ -119,7 +119,7 @@ def kernels(layer: keras.layers.Layer) -> Float32:
 def color_order(model: keras.Model, shape: tuple[int, int, int]) -> tuple[int, ...] | None:
     """Returns the input channels of the first convolution that are red, green and blue.
 
-    None if each channel is not of one color: networks may reorder, scale or mix them.
+    None if a channel mixes colors: networks can reorder, scale or mix channels.
 
     Args:
         shape: (H, W, C) of the pictures.
@@ -132,16 +132,16 @@ def color_order(model: keras.Model, shape: tuple[int, int, int]) -> tuple[int, .
     first = next((step for step in steps(model, probes) if isinstance(step.operation, CONVOLUTIONS)), None)
     if first is None:
         return None
-    means = np.asarray(keras.ops.convert_to_numpy(first.given), np.float32).mean(axis=(1, 2))
+    means = np.asarray(keras.ops.convert_to_numpy(first.input), np.float32).mean(axis=(1, 2))
     rises = means[:3] - means[3]  # of each channel (second axis) for each color
     order = rises.argmax(axis=1)
-    one_each = np.zeros_like(rises)
-    one_each[np.arange(3), order] = rises.max(axis=1)
+    unmixed = np.zeros_like(rises)
+    unmixed[np.arange(3), order] = rises.max(axis=1)
     is_order = rises.shape == (3, 3) and set(order.tolist()) == {0, 1, 2} and (rises.max(axis=1) > 0).all()
-    return tuple(order.tolist()) if is_order and np.allclose(rises, one_each, atol=1e-3 * rises.max()) else None
+    return tuple(order.tolist()) if is_order and np.allclose(rises, unmixed, atol=1e-3 * rises.max()) else None
 
 
-def stages(taken: list[Step], shape: tuple[int, int, int]) -> list[Stage]:
+def stages(recorded: list[Step], shape: tuple[int, int, int]) -> list[Stage]:
     """Returns the stages of a network for the first image.
 
     Feature maps are the outputs of convolutions, and of later operations of the same size; sizes that differ by the
@@ -151,8 +151,8 @@ def stages(taken: list[Step], shape: tuple[int, int, int]) -> list[Stage]:
     Args:
         shape: (H, W, C) of the images.
     """
-    first = next((i for i, step in enumerate(taken) if isinstance(step.operation, CONVOLUTIONS)), len(taken))
-    maps = [(step, size) for step in taken[first:] if (size := _map_size(step.output))]
+    first = next((i for i, step in enumerate(recorded) if isinstance(step.operation, CONVOLUTIONS)), len(recorded))
+    maps = [(step, size) for step in recorded[first:] if (size := _map_size(step.output))]
     sizes = {size for step, size in maps if isinstance(step.operation, CONVOLUTIONS + RESIZING)}
     maps = [(step, size) for step, size in maps if size in sizes]
     octaves = [max(0, round(np.log2(shape[0] * shape[1] / (h * w)) / 2)) for _, (h, w) in maps]
@@ -160,15 +160,15 @@ def stages(taken: list[Step], shape: tuple[int, int, int]) -> list[Stage]:
 
 
 def _last_of_each(octaves: list[int]) -> list[int]:
-    """Returns the last index of each octave before a higher one begins, and after the highest the last of each."""
+    """Returns the last index of each octave on the way up to the highest, and again on the way down from it."""
     if not octaves:
         return []
-    turn = max(i for i, octave in enumerate(octaves) if octave == max(octaves))
-    ends = {turn}
+    peak = max(i for i, octave in enumerate(octaves) if octave == max(octaves))
+    ends = {peak}
     for octave in set(octaves) - {max(octaves)}:
         higher = next(i for i, other in enumerate(octaves) if other > octave)
         ends.update([i for i in range(higher) if octaves[i] == octave][-1:])
-        ends.update([i for i in range(turn + 1, len(octaves)) if octaves[i] == octave][-1:])
+        ends.update([i for i in range(peak + 1, len(octaves)) if octaves[i] == octave][-1:])
     return sorted(ends)
 
 
@@ -178,6 +178,6 @@ def _stage(step: Step, reduction: int) -> Stage:
 
 
 def _map_size(output: Any) -> tuple[int, int] | None:
-    """Returns the height and width of feature maps (N, h, w, F) with more than one cell; None of other arrays."""
+    """Returns the height and width of feature maps (N, h, w, F) with more than one cell; None for other arrays."""
     shape = tuple(getattr(output, "shape", ()))
     return (int(shape[1]), int(shape[2])) if len(shape) == 4 and shape[1] * shape[2] > 1 else None

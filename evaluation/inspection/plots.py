@@ -12,15 +12,15 @@ from evaluation.inspection.sensitivity import COVER
 from evaluation.plots.style import SKY
 from facial_keypoints.array_types import Float32, Float64, UInt8
 
-KERNEL_COLUMNS, MOST_KERNELS = 16, 128
-MAP_COLUMNS, MOST_MAPS = 10, 20
+KERNEL_COLUMNS, MAX_KERNELS = 16, 128
+MAP_COLUMNS, MAX_MAPS = 10, 20
 CELL_PX, GAP_PX = 96, 6  # of a mosaic of kernels or feature maps
 SIGNED = "RdBu_r"  # blue below 0, red above
 HEAT = "inferno"
 BRIGHT_PCT = 99.5  # share of values below the brightest color
-SPREAD = 1 / 64  # standard deviation of the blur of a saliency map, as a fraction of its width
+BLUR = 1 / 64  # standard deviation of the blur of a saliency map, as a fraction of its width
 TINY = 1e-30  # avoids a division by zero
-VEIL = 0.65  # opacity of the brightest color
+HEAT_OPACITY = 0.65  # of a heat map over a face
 
 Groups = Sequence[tuple[str, tuple[int, ...]]]
 
@@ -32,22 +32,22 @@ def draw_kernels(first: Convolution, colors: tuple[int, ...] | None, name: str) 
         colors: the input channels that are red, green and blue; None to sum kernels over their channels.
     """
     height, width, channels, count = first.kernels.shape
-    shown = list(range(min(count, MOST_KERNELS)))
+    shown = list(range(min(count, MAX_KERNELS)))
     title = f"{name}: the {count} kernels of the first convolution, `{first.name}` ({height} x {width} px)"
     title += f", {len(shown)} of them" if len(shown) < count else ""
     if colors:
-        how = "Each in the colors of the picture, scaled to its own largest weight; medium gray is a weight of 0."
+        legend = "Each in the colors of the picture, scaled to its own largest weight; medium gray is a weight of 0."
     else:
-        what = "Each" if channels == 1 else f"Each is summed over its {channels} input channels and"
-        how = f"{what} scaled to its own largest weight; red: weights above 0, blue: below 0, white: 0."
+        subject = "Each" if channels == 1 else f"Each is summed over its {channels} input channels and"
+        legend = f"{subject} scaled to its own largest weight; red: weights above 0, blue: below 0, white: 0."
     mosaic = _mosaic([_kernel_picture(first.kernels[..., number], colors) for number in shown], KERNEL_COLUMNS)
     head = 0.62
-    wide = 10.0
-    tall = wide * mosaic.shape[0] / mosaic.shape[1]
-    figure = Figure(figsize=(wide, tall + head))
-    figure.text(0.004, 1 - 0.05 / (tall + head), title, fontsize=11, va="top")
-    figure.text(0.004, 1 - 0.33 / (tall + head), how, fontsize=8, va="top", color="#444444")
-    _show_mosaic(figure.add_axes((0, 0, 1, tall / (tall + head))), mosaic, shown, KERNEL_COLUMNS)
+    page_width = 10.0
+    body = page_width * mosaic.shape[0] / mosaic.shape[1]
+    figure = Figure(figsize=(page_width, body + head))
+    figure.text(0.004, 1 - 0.05 / (body + head), title, fontsize=11, va="top")
+    figure.text(0.004, 1 - 0.33 / (body + head), legend, fontsize=8, va="top", color="#444444")
+    _show_mosaic(figure.add_axes((0, 0, 1, body / (body + head))), mosaic, shown, KERNEL_COLUMNS)
     return figure
 
 
@@ -60,13 +60,13 @@ def _kernel_picture(kernel: Float32, colors: tuple[int, ...] | None) -> UInt8:
 
 def draw_convolutions(layers: Sequence[Convolution], name: str) -> Figure:
     """Draws the mean weights of each convolution over its window, and the strength of each filter."""
-    row_inches, wide, head, foot = 0.34, 8.6, 0.62, 0.5
-    tall = row_inches * len(layers)
-    size = (wide, head + tall + foot)
+    row_inches, full_width, head, foot = 0.34, 8.6, 0.62, 0.5
+    rows_height = row_inches * len(layers)
+    size = (full_width, head + rows_height + foot)
     figure = Figure(figsize=size)
     left, right = 0.41, 0.985
-    ax = figure.add_axes((left, foot / size[1], right - left, tall / size[1]))
-    inches = (right - left) * wide  # of the axis of shares
+    ax = figure.add_axes((left, foot / size[1], right - left, rows_height / size[1]))
+    inches = (right - left) * full_width  # of the axis of shares
     for row, layer in enumerate(layers):
         height, width, _, count = layer.kernels.shape
         squares = layer.kernels.astype(np.float64) ** 2
@@ -74,8 +74,8 @@ def draw_convolutions(layers: Sequence[Convolution], name: str) -> Figure:
         power = np.sqrt(squares.mean(axis=(2, 3)))
         if power.size > 1:
             side = 0.8 * row_inches
-            place = ((-0.4 - side) / inches, -0.4 / inches, row + 0.9, row + 0.1)
-            ax.imshow(power, cmap="Grays", vmin=0, extent=place, aspect="auto", clip_on=False)
+            extent = ((-0.4 - side) / inches, -0.4 / inches, row + 0.9, row + 0.1)
+            ax.imshow(power, cmap="Grays", vmin=0, extent=extent, aspect="auto", clip_on=False)
         norms = np.sort(np.sqrt(squares.sum(axis=(0, 1, 2))))[::-1]
         heights = 0.8 * norms / max(float(norms[0]), TINY)
         ax.stairs(row + 0.9 - heights, np.linspace(0, 1, count + 1), baseline=row + 0.9, fill=True, color=SKY)
@@ -86,8 +86,8 @@ def draw_convolutions(layers: Sequence[Convolution], name: str) -> Figure:
     title = f"{name}: where the filters of its {len(layers)} convolutions look, and how strong each is"
     figure.text(0.005, 1 - 0.06 / size[1], title, fontsize=11, va="top")
     for x, text in (
-        (left - 3.48 / wide, "layer: filters, window"),
-        (left - 1.3 / wide, "the window, dark:\nlarge weights"),
+        (left - 3.48 / full_width, "layer: filters, window"),
+        (left - 1.3 / full_width, "the window, dark:\nlarge weights"),
         (left, "norms of its filters, from the largest to the smallest (0 at the base line)"),
     ):
         figure.text(x, 1 - 0.57 / size[1], text, fontsize=7.5, color="#444444")
@@ -96,7 +96,7 @@ def draw_convolutions(layers: Sequence[Convolution], name: str) -> Figure:
 
 def draw_feature_maps(face: UInt8, points: Float32, stages: Sequence[Stage], name: str) -> Figure:
     """Draws the most varying feature maps of each stage, below the face with its keypoints (K, 2)."""
-    orders = [np.argsort(-stage.maps.std(axis=(0, 1)), kind="stable")[:MOST_MAPS].tolist() for stage in stages]
+    orders = [np.argsort(-stage.maps.std(axis=(0, 1)), kind="stable")[:MAX_MAPS].tolist() for stage in stages]
     mosaics = [
         _mosaic([_map_picture(stage.maps[..., channel]) for channel in order], MAP_COLUMNS)
         for stage, order in zip(stages, orders, strict=True)
@@ -109,7 +109,7 @@ def draw_feature_maps(face: UInt8, points: Float32, stages: Sequence[Stage], nam
     draw_face(figure.add_axes((0, 1 - face_inches / total, side / wide, face_inches / total)), face, points)
     text = (
         "A stage is the last layer's output at a resolution. Of its feature maps (channels), those are shown\n"
-        f"that vary most over this face, at most {MOST_MAPS}, each from its own lowest value (black) to its\n"
+        f"that vary most over this face, at most {MAX_MAPS}, each from its own lowest value (black) to its\n"
         "highest (yellow), with the channel's number."
     )
     x = (side + 0.15) / wide
@@ -139,8 +139,8 @@ def _mosaic(pictures: Sequence[UInt8], columns: int) -> UInt8:
     ratio = CELL_PX / max(pictures[0].shape[:2])
     size = max(1, round(pictures[0].shape[1] * ratio)), max(1, round(pictures[0].shape[0] * ratio))
     canvas = np.full((-(-len(pictures) // columns) * pitch, columns * pitch, 3), 255, np.uint8)
-    for place, picture in enumerate(pictures):
-        row, column = (number * pitch for number in divmod(place, columns))
+    for index, picture in enumerate(pictures):
+        row, column = (number * pitch for number in divmod(index, columns))
         cell = cv2.resize(picture, size, interpolation=cv2.INTER_NEAREST)
         canvas[row : row + size[1], column : column + size[0]] = cell
     return canvas
@@ -151,8 +151,8 @@ def _show_mosaic(ax: Any, mosaic: UInt8, numbers: Sequence[int], columns: int) -
     ax.imshow(mosaic, interpolation="nearest")
     ax.axis("off")
     box = {"facecolor": "black", "alpha": 0.55, "pad": 0.8, "edgecolor": "none"}
-    for place, number in enumerate(numbers):
-        row, column = divmod(place, columns)
+    for index, number in enumerate(numbers):
+        row, column = divmod(index, columns)
         x, y = column * (CELL_PX + GAP_PX) + 3, row * (CELL_PX + GAP_PX) + 3
         ax.text(x, y, str(number), fontsize=5.5, color="white", va="top", bbox=box)
 
@@ -197,14 +197,14 @@ def draw_sensitivity(
 
 
 def draw_face(ax: Any, face: UInt8, points: Float32, heat: Float64 | None = None) -> None:
-    """Draws a face with keypoints (n, 2), in gray under a heat map (h, w), 0 to 1, which may be coarser."""
+    """Draws a face with keypoints (n, 2), in gray under a heat map (h, w), 0 to 1, which can be coarser."""
     height, width, channels = face.shape
     edges = (-0.5, width - 0.5, height - 0.5, -0.5)
     picture = face[..., 0] if channels == 1 else face if heat is None else face.mean(axis=-1)
     ax.imshow(picture, cmap="gray", vmin=0, vmax=255, interpolation="bicubic", extent=edges)
     if heat is not None:
         smooth = cv2.resize(heat.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC).clip(0, 1)
-        ax.imshow(smooth, cmap=HEAT, vmin=0, vmax=1, alpha=VEIL, extent=edges)
+        ax.imshow(smooth, cmap=HEAT, vmin=0, vmax=1, alpha=HEAT_OPACITY, extent=edges)
     ax.scatter(points[:, 0], points[:, 1], s=9, color=PREDICTION, edgecolors="white", linewidths=0.3)
     ax.set(xlim=edges[:2], ylim=edges[2:])
     ax.axis("off")
@@ -220,4 +220,4 @@ def _draw_cover(ax: Any, face: UInt8) -> None:
 
 
 def _blurred(values: Float64) -> Float64:
-    return np.asarray(cv2.GaussianBlur(values, (0, 0), SPREAD * values.shape[1]), np.float64)
+    return np.asarray(cv2.GaussianBlur(values, (0, 0), BLUR * values.shape[1]), np.float64)

@@ -37,22 +37,22 @@ def inspect(path: Path, picture: Path | None, detect: bool) -> tuple[dict[str, F
     if loaded.spec is None:
         notes.append(f"{path} does not describe its crop; the whole picture is resized")
     figures: dict[str, Figure] = {}
-    taken = steps(model, face[None])
-    layers, found = convolutions(taken), stages(taken, face.shape)
+    recorded = steps(model, face[None])
+    layers, network_stages = convolutions(recorded), stages(recorded, face.shape)
     if layers:
-        of_colors = layers[0].kernels.shape[2] == face.shape[2]  # not for depthwise or grouped convolutions
-        colors = color_order(model, face.shape) if of_colors else None
+        takes_colors = layers[0].kernels.shape[2] == face.shape[2]  # not for depthwise or grouped convolutions
+        colors = color_order(model, face.shape) if takes_colors else None
         figures["kernels.png"] = draw_kernels(layers[0], colors, name)
         figures["convolutions.png"] = draw_convolutions(layers, name)
-        figures["feature_maps.png"] = draw_feature_maps(face, points, found, name)
+        figures["feature_maps.png"] = draw_feature_maps(face, points, network_stages, name)
     else:
         notes.append(f"{path} has no convolution: there are no kernels and no feature maps to show")
     members = [group for _, group in keypoint_set.regions]
-    salient = saliency(model, face, members, len(output))
-    if not salient.any():
+    saliency_maps = saliency(model, face, members, len(output))
+    if not saliency_maps.any():
         notes.append(f"no gradient reaches the picture in {path}: there is no saliency to show")
-    covered = occlusion(output_points, face, members)
-    shown = salient if salient.any() else None
-    figures["saliency.png"] = draw_sensitivity(face, points, keypoint_set.regions, shown, covered, name)
-    metrics = {"convolutions": len(layers), "stages": {stage.layer: stage.maps.shape for stage in found}}
+    occlusion_maps = occlusion(output_points, face, members)
+    drawn_saliency = saliency_maps if saliency_maps.any() else None
+    figures["saliency.png"] = draw_sensitivity(face, points, keypoint_set.regions, drawn_saliency, occlusion_maps, name)
+    metrics = {"convolutions": len(layers), "stages": {stage.layer: stage.maps.shape for stage in network_stages}}
     return figures, metrics, notes, file_hash(loaded.file)

@@ -13,10 +13,10 @@ import tqdm
 from facial_keypoints.array_types import Float32, Float64, UInt8
 from facial_keypoints.errors import InputError
 
-Group = Sequence[int]  # of keypoints: the output points of the first label source, which come first
+Group = Sequence[int]  # indexes of keypoints and of their output points of the first label source
 
 SAMPLES = 16  # noisy copies of the face
-PIXELS_AT_ONCE = 600_000  # of the images per gradient, whose feature maps are all in memory
+PIXELS_AT_ONCE = 600_000  # of all images in one gradient; their feature maps are in memory together
 NOISE = 0.1  # standard deviation of their noise, as a fraction of the range of the face's values
 COVERS = 16  # positions of the cover along each side of the face
 COVER = 1 / 8  # side of the cover, as a fraction of the face's
@@ -26,13 +26,13 @@ def saliency(model: keras.Model, face: UInt8, groups: Sequence[Group], output_po
     """Returns how far the keypoints of each region move with each pixel: float64 (G, H, W), px per gray level.
 
     That is the root mean square, over the group's keypoints, of the length of the derivative of x and y by the pixel's
-    values. One gradient of all coordinates with random signs has the sum of their squares for its mean (Hutchinson
-    1990), so the cost does not grow with the keypoints. Squares are averaged over noisy copies of the face, each with
-    signs of its own: SmoothGrad (Smilkov et al. 2017, arXiv 1706.03825), squared (Hooker et al. 2019, arXiv
-    1806.10758).
+    values. The squared gradient of the coordinates' sum with random signs has the sum of their squared derivatives as
+    its mean (Hutchinson 1990), so the cost does not grow with the keypoints. Squares are averaged over noisy copies of
+    the face, each with its own signs: SmoothGrad (Smilkov et al. 2017, arXiv 1706.03825), squared (Hooker et al. 2019,
+    arXiv 1806.10758).
 
     Args:
-        face: uint8 (H, W, C), as the network takes it.
+        face: uint8 (H, W, C), an input of the network.
         output_points: M.
     """
     gradient, rng = input_gradient(model), np.random.default_rng(0)
@@ -53,7 +53,7 @@ def saliency(model: keras.Model, face: UInt8, groups: Sequence[Group], output_po
 
 
 def input_gradient(model: keras.Model) -> Callable[[Float32, Float32], Float32]:
-    """Returns a function for the gradient of weighted sums of a network's coordinates by its images.
+    """Returns a function for the gradient of weighted sums of a network's coordinates with respect to its images.
 
     It takes images float32 (N, H, W, C) and weights float32 (N, M, 2) of x and y and returns float32 (N, H, W, C), 0
     if the network ignores or rounds the pixel. It depends on the backend, because Keras has no gradient.
@@ -62,7 +62,7 @@ def input_gradient(model: keras.Model) -> Callable[[Float32, Float32], Float32]:
         InputError: the backend is neither TensorFlow nor JAX.
     """
 
-    def weighted(images: Any, weights: Any) -> Any:
+    def weighted_sum(images: Any, weights: Any) -> Any:
         points = keras.ops.reshape(model(images, training=False), (*weights.shape[:2], -1))[..., :2]
         return keras.ops.sum(keras.ops.cast(points, "float32") * weights)
 
@@ -74,13 +74,13 @@ def input_gradient(model: keras.Model) -> Callable[[Float32, Float32], Float32]:
             tensor = tf.constant(images)
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(tensor)
-                total = weighted(tensor, weights)
+                total = weighted_sum(tensor, weights)
             return np.asarray(tape.gradient(total, tensor, unconnected_gradients=tf.UnconnectedGradients.ZERO))
 
     elif backend == "jax":
         import jax
 
-        compiled = jax.jit(jax.grad(weighted))
+        compiled = jax.jit(jax.grad(weighted_sum))
 
         def gradient(images: Float32, weights: Float32) -> Float32:
             return np.asarray(compiled(images, weights))
@@ -102,13 +102,13 @@ def occlusion(predict: Callable[[UInt8], Float32], face: UInt8, groups: Sequence
     height, width, _ = face.shape
     mean = face.mean(axis=(0, 1)).round().astype(np.uint8)
     covered = np.repeat(face[None], COVERS**2, axis=0)
-    corners = [(y, x) for y in cover_middles(height) for x in cover_middles(width)]
+    centers = [(y, x) for y in cover_middles(height) for x in cover_middles(width)]
     half_h, half_w = COVER * height / 2, COVER * width / 2
-    for image, (y, x) in zip(covered, corners, strict=True):
+    for image, (y, x) in zip(covered, centers, strict=True):
         rows, columns = slice(*_edges(y, half_h)), slice(*_edges(x, half_w))
         image[rows, columns] = mean
-    moved = np.linalg.norm(predict(covered)[..., :2] - predict(face[None])[..., :2], axis=-1)
-    means = [moved[:, list(group)].mean(axis=1) for group in groups]
+    distances = np.linalg.norm(predict(covered)[..., :2] - predict(face[None])[..., :2], axis=-1)
+    means = [distances[:, list(group)].mean(axis=1) for group in groups]
     return np.array(means, np.float64).reshape(len(groups), COVERS, COVERS)
 
 

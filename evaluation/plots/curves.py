@@ -8,7 +8,7 @@ import pandas as pd
 
 from common.draw import Figure, subplots
 from evaluation.metrics import NME_LIMIT_PCT, NME_LIMITS_PCT, divisor_text
-from evaluation.plots.style import plain
+from evaluation.plots.style import simplify_axes
 from evaluation.tables import with_interval
 from facial_keypoints.array_types import Float64
 
@@ -26,9 +26,9 @@ class Curve(NamedTuple):
 
 
 def cumulative_error(nme: Float64, limits_pct: Float64) -> Float64:
-    """Returns the share in % of the faces with a known NME (N,) that is at most each limit, float64 like the limits."""
-    known = np.sort(nme[np.isfinite(nme)])
-    return 100 * np.searchsorted(known, limits_pct, side="right") / known.size
+    """Returns the share in % of the faces whose NME (N,), if known, is at most each limit: float64 like the limits."""
+    values = np.sort(nme[np.isfinite(nme)])
+    return 100 * np.searchsorted(values, limits_pct, side="right") / values.size
 
 
 def draw_cumulative_error(curves: Mapping[str, Sequence[Curve]]) -> Figure:
@@ -38,8 +38,8 @@ def draw_cumulative_error(curves: Mapping[str, Sequence[Curve]]) -> Figure:
         curves: of the same models, by the name of the normalizer.
     """
     figure, panels = subplots(1, len(curves), figsize=(6.4 * len(curves), 5), layout="constrained")
-    for axes, (normalizer, of_models) in zip(np.atleast_1d(panels), curves.items(), strict=True):
-        _draw_curves(axes, of_models, normalizer)
+    for axes, (normalizer, model_curves) in zip(np.atleast_1d(panels), curves.items(), strict=True):
+        _draw_curves(axes, model_curves, normalizer)
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", **LEGEND)
     return figure
 
@@ -64,7 +64,7 @@ def draw_comparison(table: pd.DataFrame, curves: Mapping[str, Curve], normalizer
     left.set_yticks(range(len(rows)), rows["name"])
     left.set(xlim=(0, 1.35 * rows[["mae_px", "mae_px_high"]].max(axis=None)), ylim=(len(rows) - 0.4, -0.7))
     left.set(title="Error on the real labels", xlabel="mean absolute error of a coordinate (px), 95 % interval")
-    plain(left)
+    simplify_axes(left)
     _draw_curves(right, [curves[name] for name in rows["name"]], normalizer)
     if right.get_legend_handles_labels()[0]:  # none if no face has an NME
         right.legend(loc="upper center", bbox_to_anchor=(0.5, -0.14), **LEGEND)
@@ -76,7 +76,7 @@ def _draw_curves(axes: Any, curves: Sequence[Curve], normalizer: str) -> None:
     for name, nme, color, style in curves:
         if np.isfinite(nme).any():
             axes.plot(limits, cumulative_error(nme, limits), style, color=color, label=name, linewidth=1.8)
-    for limit, side in zip(NME_LIMITS_PCT, ("right", "left"), strict=True):  # away from each other
+    for limit, side in zip(NME_LIMITS_PCT, ("right", "left"), strict=True):  # the texts point away from each other
         axes.axvline(limit, color="black", linestyle=":", linewidth=1)
         axes.text(limit, 101.5, f"fail > {limit:g} %", fontsize=7, ha=side)
     axes.set(xlim=(0, NME_SHOWN_PCT), ylim=(0, 101))
@@ -85,4 +85,4 @@ def _draw_curves(axes: Any, curves: Sequence[Curve], normalizer: str) -> None:
         xlabel=f"mean point error / {divisor_text(normalizer).removeprefix('the ')} (NME, %)",
         ylabel="test faces within that error (%)",
     )
-    plain(axes)
+    simplify_axes(axes)

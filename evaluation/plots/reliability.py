@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from common.draw import PREDICTION, Figure, subplots
-from evaluation.plots.style import plain
+from evaluation.plots.style import simplify_axes
 
 TICKS_PX = tuple(digit * 10.0**power for power in range(-3, 4) for digit in (1, 1.5, 2, 3, 5, 7))
 SMALLEST_SHOWN_PX = 1e-3  # a logarithmic axis has no zero
@@ -17,9 +17,9 @@ def draw_reliability(table: pd.DataFrame, name: str) -> Figure:
         table: `reliability.csv`.
     """
     columns = ["expected_error_px", "error_px", "error_px_low", "error_px_high"]
-    shown = table[columns].clip(lower=SMALLEST_SHOWN_PX)
-    expected, error, low, high = (shown[column] for column in columns)
-    edges = np.array([shown.min(axis=None) / 1.25, shown.max(axis=None) * 1.25])
+    clipped = table[columns].clip(lower=SMALLEST_SHOWN_PX)
+    expected, error, low, high = (clipped[column] for column in columns)
+    edges = np.array([clipped.min(axis=None) / 1.25, clipped.max(axis=None) * 1.25])
     figure, axes = subplots(figsize=(6.4, 6.4), layout="constrained")
     axes.fill_between(edges, edges * 0.85, edges * 1.15, color="#e8e8e8", linewidth=0, label="within 15 %")
     axes.plot(edges, edges, color="black", linewidth=1, label="measured = expected")
@@ -34,5 +34,5 @@ def draw_reliability(table: pd.DataFrame, name: str) -> Figure:
         axis.set_ticks(ticks, [f"{tick:g}" for tick in ticks])
         axis.set_ticks([], minor=True)
     axes.legend(frameon=False, fontsize=9, loc="upper left")
-    plain(axes)
+    simplify_axes(axes)
     return figure

@@ -13,7 +13,7 @@ REFERENCE = "#8a8a8a"  # the mean face
 MANY = 30  # keypoints
 
 
-def plain(axes: Any) -> None:
+def simplify_axes(axes: Any) -> None:
     """Removes the upper and right edges, and adds a faint grid."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color="#e6e6e6", linewidth=0.6)
@@ -21,10 +21,10 @@ def plain(axes: Any) -> None:
 
 
 def name_size(keypoints: int) -> int:
-    """Returns the font size for a list of so many names."""
-    return 7 if many(keypoints) else 9
+    """Returns the font size for a list of this many names."""
+    return 7 if are_many(keypoints) else 9
 
 
-def many(keypoints: int) -> bool:
-    """Returns whether numbers at so many keypoints of a face would overlap."""
+def are_many(keypoints: int) -> bool:
+    """Returns whether numbers at this many keypoints of a face would overlap."""
     return keypoints > MANY

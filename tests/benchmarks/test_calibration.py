@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.calibration import by_hand, calibrated, fit
+from benchmarks.calibration import calibrated, fit, map_by_hand
 from data_prep.faces import Split
 from facial_keypoints.array_types import Float32, Float64
 from facial_keypoints.keypoint_set import FACE15, FACE68
@@ -14,7 +14,7 @@ UNCALIBRATED = 7.0
 
 def test_15_keypoints_from_68_points_match_hand_calculation() -> None:
     face = np.stack([np.arange(68.0), 100 + np.arange(68.0)], axis=1)  # point i is at (i, 100 + i)
-    predicted = by_hand(np.stack([face] * 3), np.array([0, 1, 2]), FACE15)
+    predicted = map_by_hand(np.stack([face] * 3), np.array([0, 1, 2]), FACE15)
     # The person's left is on the right of the picture: eye 42 to 47, mouth corner 54.
     first = [44.5, 38.5, 42, 45, 39, 36, 22, 26, 21, 17, 30, 54, 48, 51, 57]
     assert predicted[0, :, 0].tolist() == first
@@ -27,7 +27,7 @@ def test_15_keypoints_from_68_points_match_hand_calculation() -> None:
 
 def test_68_points_are_unchanged() -> None:
     points = np.random.default_rng(0).normal(50, 30, (4, 68, 2))
-    assert (by_hand(points, np.array([0, 1, 0, 1]), FACE68) == points.astype(np.float32)).all()
+    assert (map_by_hand(points, np.array([0, 1, 0, 1]), FACE68) == points.astype(np.float32)).all()
 
 
 def labelled_split(points: Float64) -> Split:

@@ -51,7 +51,7 @@ def test_lag_is_measured_in_frames(lag: float) -> None:
 
 
 def test_face_that_reappears_starts_a_new_trajectory() -> None:
-    long = clips.AROUND + 1
+    long = clips.SPEED_FRAMES + 1
     record = record_of(*[[0, 1]] * long, [1], *[[0, 1]] * (long + 1), *[[0]] * 3)
     runs = clips.trajectories(record)
     starts_and_lengths = sorted((points[0, 0, 0], len(points)) for points, _ in runs)

@@ -8,13 +8,13 @@ import pytest
 from benchmarks import mediapipe_detectors
 from benchmarks.detectors import (
     Counts,
-    by_angle,
     conditions_report,
     count,
     faces_report,
     is_found,
     main,
     matches,
+    rotated_by,
     with_eyes,
 )
 from data_prep.faces import SPLITS
@@ -87,7 +87,7 @@ def test_changing_a_picture_moves_its_points() -> None:
         changed, moved = with_eyes(eyes, picture, points)
         assert fitted_boxes(moved)[1][0] * USUAL_EYES.apart == pytest.approx(eyes, rel=0.02)
         assert changed.shape[1] == pytest.approx(300 * eyes / 35, abs=1)
-    changed, moved = by_angle(90, picture, points)
+    changed, moved = rotated_by(90, picture, points)
     assert changed.shape == (300, 200, 3)
     assert fitted_boxes(moved)[2][0] == pytest.approx(90)
 
@@ -108,7 +108,7 @@ def test_mediapipe_anchors_and_points_match_hand_calculation() -> None:
     values[2, 2:4], logits[2] = 40, 5
     values[3, 2:4], logits[3] = 40, 3  # the same face
     values[2, 4:12] = [-8, -6, 8, -6, 0, 0, 0, 9]
-    points, scores = mediapipe_detectors.found(values, logits, anchors)
+    points, scores = mediapipe_detectors.decode_faces(values, logits, anchors)
     assert points.tolist() == [[[4, -2], [20, -2], [12, 4], [12, 13]]]
     assert scores == pytest.approx(1 / (1 + np.exp(-5)))
 

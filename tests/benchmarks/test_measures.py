@@ -27,26 +27,26 @@ def test_area_under_curve_matches_hand_calculation() -> None:
 
 
 def test_roll_follows_the_rotation_of_the_picture() -> None:
-    errors = benchmark.roll_errors(Predictor("v2", threads=1), benchmark.drawn(8, seed=5))
+    errors = benchmark.roll_errors(Predictor("v2", threads=1), benchmark.draw_people(8, seed=5))
     assert np.median(errors) < 1
 
 
 def test_v2_estimates_head_pose() -> None:
-    predictor, faces = Predictor("v2", threads=1), benchmark.drawn(40, seed=5)
-    points = benchmark.predicted(predictor, [face.picture for face in faces])
-    pose, truth = benchmark.pose_of(benchmark.measured(points, FACE15)), benchmark.poses(faces)
+    predictor, faces = Predictor("v2", threads=1), benchmark.draw_people(40, seed=5)
+    points = benchmark.predict(predictor, [face.picture for face in faces])
+    pose, truth = benchmark.measured_poses(benchmark.measure(points, FACE15)), benchmark.true_poses(faces)
     assert (np.median(np.abs(pose - truth), axis=0) < (6, 6, 1)).all()
     assert (benchmark.right_signs(pose, truth)[:2] > 0.9).all()
 
 
 def test_v2_68_distinguishes_closed_and_open_eyes() -> None:
-    faces = [face for face in benchmark.drawn(120, seed=5) if face.visible]
+    faces = [face for face in benchmark.draw_people(120, seed=5) if face.visible]
     closed = [face for face in faces if face.moment.lids == 0]
     some = [*closed, *[face for face in faces if face.moment.lids > 0.7][:20]]
     assert len(closed) > 5
     predictor = Predictor("v2-68", threads=1)
-    found = benchmark.measured(
-        benchmark.predicted(predictor, [face.picture for face in some]), predictor.spec.keypoint_set
+    found = benchmark.measure(
+        benchmark.predict(predictor, [face.picture for face in some]), predictor.spec.keypoint_set
     )
     open_eyes = np.array([one.left_eye_openness for one in found], np.float64)
     assert benchmark.area_under_curve(open_eyes, np.arange(len(some)) < len(closed)) > 0.9

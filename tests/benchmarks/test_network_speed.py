@@ -66,9 +66,9 @@ def test_missing_peers_are_reported_and_the_models_are_timed(
 
 def test_model_with_metadata_is_also_timed_in_the_predictor() -> None:
     shipped = pretrained.find("v2") / pretrained.ONNX_FILE
-    network, predictor = network_speed.ways(shipped)
+    network, predictor = network_speed.calls_of(shipped)
     assert (network, predictor) == (str(shipped), f"{shipped}, Predictor")
-    one, many = network_speed.ways(shipped)[predictor]
+    one, many = network_speed.calls_of(shipped)[predictor]
     assert [len(call().coordinates) for call in (one, many)] == [1, network_speed.BATCH]
 
 

@@ -19,7 +19,7 @@ PRETRAINED = ROOT / "artifacts" / "pretrained"
 def errors_px(loaded: LoadedModel) -> np.ndarray:
     faces = networks_drawn.complete_faces()
     assert loaded.spec is not None
-    keypoints = networks_drawn.predicted(loaded, loaded.spec, faces)
+    keypoints = networks_drawn.predict_drawn(loaded, loaded.spec, faces)
     of_15 = as_face15(keypoints) if keypoints.shape[1] == 68 else keypoints
     return np.linalg.norm(of_15 - faces.keypoints, axis=-1).mean(axis=1)
 

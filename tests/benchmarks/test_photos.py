@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.photos import Photo, eyes_in, near, row_of, turned
+from benchmarks.photos import Photo, eyes_in, near, rotated, row_of
 from facial_keypoints.boxes import USUAL_EYES, Boxes
 from facial_keypoints.face import Face
 from facial_keypoints.keypoint_set import FACE15
@@ -31,7 +31,7 @@ def test_faces_are_near_if_their_centers_are_within_half_the_larger_box() -> Non
 def test_rotating_a_photo_clockwise_rotates_its_keypoints() -> None:
     picture = np.zeros((3, 5, 3), np.uint8)
     picture[0, 4] = 200
-    copy, keypoints = turned(picture, np.array([[4.0, 0.0]]), 90)
+    copy, keypoints = rotated(picture, np.array([[4.0, 0.0]]), 90)
     assert copy.shape == (5, 3, 3)
     assert keypoints == pytest.approx(np.array([[2.0, 4.0]]))
     assert copy[4, 2].tolist() == [200, 200, 200]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from data_prep.faces import Split
-from evaluation.conditions import conditions, nose_beside
+from evaluation.conditions import conditions, nose_offset
 from facial_keypoints.array_types import Float32
 from facial_keypoints.keypoint_set import FACE15, FACE68, KeypointSet, face15_of_68, from_names
 
@@ -25,7 +25,7 @@ def test_yaw_and_light_classes_match_hand_calculation() -> None:
     """Noses 2, 8 and 20 px from the middle are 0.05, 0.2 and 0.5 of the eyes' distance from it; one has no label."""
     test = faces([52, 42, 70, 50], [69, 70, 200, 0])
     test.labelled[3, NOSE] = False
-    np.testing.assert_allclose(nose_beside(test, FACE15), [0.05, -0.2, 0.5, np.nan], atol=1e-6)
+    np.testing.assert_allclose(nose_offset(test, FACE15), [0.05, -0.2, 0.5, np.nan], atol=1e-6)
     found = {(by, which): np.flatnonzero(kept).tolist() for by, which, kept in conditions(test, FACE15)}
     assert found == {
         ("yaw", "up to 15 degrees"): [0],
@@ -50,7 +50,7 @@ def test_tilting_a_face_does_not_change_its_yaw(keypoint_set: KeypointSet) -> No
     test = faces([54], [0])
     tilted = Split(test.images, as_set(points.astype(np.float32), keypoint_set), np.ones((1, len(keypoint_set)), bool),
                   test.rows, test.groups, test.label_sources)  # fmt: skip
-    np.testing.assert_allclose(nose_beside(tilted, keypoint_set), [0.1], atol=1e-6)
+    np.testing.assert_allclose(nose_offset(tilted, keypoint_set), [0.1], atol=1e-6)
 
 
 def as_set(points15: Float32, keypoint_set: KeypointSet) -> Float32:

@@ -15,7 +15,7 @@ from evaluation import compare, evaluate
 from evaluation.bootstrap import resampling_weights
 from evaluation.inputs import listed_faces, load_data, people_in_both
 from evaluation.metrics import METRICS
-from evaluation.original_pictures import placed, true_in_pictures
+from evaluation.original_pictures import labels_in_pictures, transform_keypoints
 from evaluation.predictions import read_predictions, write_predictions
 from evaluation.report import write_on_pictures
 from evaluation.stages import EVALUATE
@@ -156,13 +156,13 @@ def test_coordinates_of_a_rotated_crop_map_to_picture_px() -> None:
         rows,
         rows,
     )
-    true = true_in_pictures(part, turned)
+    true = labels_in_pictures(part, turned)
     np.testing.assert_allclose(true.keypoints, [[[0, 0], [2, 2]]], atol=1e-6)
-    in_pictures = placed(Keypoints(part.keypoints, np.array([[3, 6]], np.float32)), inverse(turned))
+    in_pictures = transform_keypoints(Keypoints(part.keypoints, np.array([[3, 6]], np.float32)), inverse(turned))
     np.testing.assert_allclose(in_pictures.coordinates, true.keypoints)
     assert in_pictures.expected_error is not None
     np.testing.assert_allclose(in_pictures.expected_error, [[1, 2]])
-    assert placed(Keypoints(part.keypoints), inverse(turned)).expected_error is None
+    assert transform_keypoints(Keypoints(part.keypoints), inverse(turned)).expected_error is None
 
 
 def test_nme_by_normalizer_and_by_region_matches_hand_calculation(data68_folder: Path) -> None:

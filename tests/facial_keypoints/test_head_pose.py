@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.measures import drawn, poses, right_signs
+from benchmarks.measures import draw_people, right_signs, true_poses
 from facial_keypoints.array_types import Float64
 from facial_keypoints.head_pose import MEAN_FACE, angles, head_pose, rotations
 from facial_keypoints.keypoint_set import FACE15, FACE68, KeypointSet, face15_of_68, from_dict, from_names
@@ -96,12 +96,12 @@ def test_positive_yaw_pitch_and_roll_turn_left_up_and_clockwise() -> None:
 
 
 def test_poses_of_drawn_faces_are_recovered_approximately() -> None:
-    faces = drawn(60, seed=11)
+    faces = draw_people(60, seed=11)
     found = head_pose(np.stack([face.keypoints for face in faces]), FACE15)
     assert found is not None
-    errors = np.median(np.abs(found - poses(faces)), axis=0)
+    errors = np.median(np.abs(found - true_poses(faces)), axis=0)
     assert (errors < (6, 6, 1)).all()
-    assert (right_signs(found, poses(faces))[:2] > 0.95).all()
+    assert (right_signs(found, true_poses(faces))[:2] > 0.95).all()
 
 
 def test_mean_face_is_symmetric() -> None:

@@ -237,7 +237,7 @@ def test_complete_job_only_prints_its_summary(
     found = find_pictures(str(pictures), out)
     size = score.write_job(out, found, facts(monkeypatch, command), 1)
     assert json.loads((out / "_job.json").read_text(encoding="utf-8"))["part_size"] == size == 8
-    _, missing = score.written(out, found, size)
+    _, missing = score.written_parts(out, found, size)
     assert [(part.start, part.stop) for part in missing] == [(0, 8), (8, 14)]
     for number, part in enumerate(missing):
         counts = json.dumps(Counts(part.stop - part.start, 3, number, number)._asdict())

@@ -26,11 +26,11 @@ loss = ["mse", "mae"]
 BEST_RATE = 1e-3
 
 
-def formula(arguments: Mapping[str, Any], goes_on: Callable[[int, float], bool]) -> Outcome:
+def formula(arguments: Mapping[str, Any], should_continue: Callable[[int, float], bool]) -> Outcome:
     """A trial whose error is lowest, 1 px, at BEST_RATE with the loss `mae`, and falls with each epoch."""
     error = 1 + abs(math.log10(arguments["learning_rate"] / BEST_RATE)) + (arguments["loss"] != "mae")
     for epoch in range(1, arguments["epochs"] + 1):
-        if not goes_on(epoch, error * (1 + 0.5**epoch)):
+        if not should_continue(epoch, error * (1 + 0.5**epoch)):
             return Outcome({})
     return Outcome({"val_mae_px": error, "epochs": arguments["epochs"]})
 
@@ -39,9 +39,9 @@ def fake_trials(monkeypatch: pytest.MonkeyPatch, trial: Trial = formula) -> list
     """Replaces training by a formula; returns a list to which each trial adds its arguments."""
     seen: list[dict[str, Any]] = []
 
-    def run_trial(arguments: Mapping[str, Any], goes_on: Callable[[int, float], bool]) -> Outcome:
+    def run_trial(arguments: Mapping[str, Any], should_continue: Callable[[int, float], bool]) -> Outcome:
         seen.append(dict(arguments))
-        return trial(arguments, goes_on)
+        return trial(arguments, should_continue)
 
     monkeypatch.setattr("scale_out.trial.run_trial", run_trial)
     return seen
@@ -103,9 +103,9 @@ def test_trials_worse_than_the_others_are_pruned(
 ) -> None:
     pytest.importorskip("optuna")
 
-    def worse_each_trial(arguments: Mapping[str, Any], goes_on: Callable[[int, float], bool]) -> Outcome:
+    def worse_each_trial(arguments: Mapping[str, Any], should_continue: Callable[[int, float], bool]) -> Outcome:
         error = float(len(seen))
-        alive = all(goes_on(epoch, error) for epoch in (1, 2, 3))
+        alive = all(should_continue(epoch, error) for epoch in (1, 2, 3))
         return Outcome({"val_mae_px": error, "epochs": 3} if alive else {})
 
     seen = fake_trials(monkeypatch, worse_each_trial)
@@ -118,10 +118,10 @@ def test_trials_worse_than_the_others_are_pruned(
 def test_interrupted_trial_is_run_again(command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("optuna")
 
-    def interrupted(arguments: Mapping[str, Any], goes_on: Callable[[int, float], bool]) -> Outcome:
+    def interrupted(arguments: Mapping[str, Any], should_continue: Callable[[int, float], bool]) -> Outcome:
         if len(seen) == 3:
             raise KeyboardInterrupt
-        return formula(arguments, goes_on)
+        return formula(arguments, should_continue)
 
     seen = fake_trials(monkeypatch, interrupted)
     with pytest.raises(KeyboardInterrupt):
@@ -160,8 +160,8 @@ def test_three_failed_trials_in_a_row_end_the_sweep(
     pytest.importorskip("optuna")
     fails = {2, 3, 5, 6, 7}
 
-    def failing(arguments: Mapping[str, Any], goes_on: Callable[[int, float], bool]) -> Outcome:
-        return Outcome({}, "training diverged") if len(seen) in fails else formula(arguments, goes_on)
+    def failing(arguments: Mapping[str, Any], should_continue: Callable[[int, float], bool]) -> Outcome:
+        return Outcome({}, "training diverged") if len(seen) in fails else formula(arguments, should_continue)
 
     seen = fake_trials(monkeypatch, failing)
     with pytest.raises(InputError, match="the last 3 trials failed: training diverged"):

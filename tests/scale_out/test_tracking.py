@@ -75,8 +75,8 @@ def test_sweep_logs_each_trial_and_its_folder(
 ) -> None:
     pytest.importorskip("mlflow")
 
-    def run_trial(arguments: Mapping[str, Any], goes_on: Callable[[int, float], bool]) -> Outcome:
-        goes_on(1, 4.0)
+    def run_trial(arguments: Mapping[str, Any], should_continue: Callable[[int, float], bool]) -> Outcome:
+        should_continue(1, 4.0)
         return Outcome({"val_mae_px": 3.0, "epochs": 1})
 
     monkeypatch.setattr("scale_out.trial.run_trial", run_trial)

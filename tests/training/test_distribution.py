@@ -21,7 +21,7 @@ from models.saved import TRAIN
 from tests.conftest import HEARING_CTRL_C, ROOT
 from training import distribution
 from training.distribution import Shard
-from training.train import main, wrong_processes
+from training.train import main, processes_error
 
 only_jax = [
     pytest.mark.any_backend,
@@ -248,7 +248,7 @@ def test_other_backends_are_rejected(small_data: Path, tmp_path: Path) -> None:
 def test_incomplete_or_invalid_process_options_are_rejected(
     options: tuple[str | None, int | None, int | None], message: str
 ) -> None:
-    assert message in wrong_processes(*options)
+    assert message in processes_error(*options)
 
 
 @pytest.mark.parametrize("address", ["host", "host:", ":123", "host:0", "host:65536", "host:x"])

@@ -13,7 +13,7 @@ onnx = pytest.importorskip("onnx", reason="not installed beside JAX")
 
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402 - where onnx is installed
 
-from training.int8 import feeds, pools_into_convolutions  # noqa: E402
+from training.int8 import feeds, merge_pools_into_convolutions  # noqa: E402
 
 WEIGHTS = np.random.default_rng(0).normal(size=(5, 3, 1, 1)).astype(np.float32)
 NO_OPTIONS: dict[str, Any] = {}
@@ -49,7 +49,7 @@ def test_average_pooling_and_convolution_merge_into_one_equal_convolution() -> N
     averages = IMAGES.reshape(2, 3, 4, 2, 4, 2).mean(axis=(3, 5))
     expected = np.einsum("fc,nchw->nfhw", WEIGHTS[..., 0, 0], averages) + BIAS[:, None, None]
     np.testing.assert_allclose(output(model), expected, atol=1e-5)
-    pools_into_convolutions(model.graph)
+    merge_pools_into_convolutions(model.graph)
     assert [node.op_type for node in model.graph.node] == ["Conv"]
     np.testing.assert_allclose(output(model), expected, atol=1e-5)
 
@@ -68,7 +68,7 @@ def test_average_pooling_and_convolution_merge_into_one_equal_convolution() -> N
 )
 def test_other_average_poolings_are_unchanged(model: Any) -> None:
     before = model.SerializeToString()
-    pools_into_convolutions(model.graph)
+    merge_pools_into_convolutions(model.graph)
     assert model.SerializeToString() == before
 
 
