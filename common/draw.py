@@ -1,4 +1,4 @@
-"""Figures: the only module that imports matplotlib, and the grid of faces that several stages draw."""
+"""Draws figures, and the grid of faces of several stages; the only module that imports matplotlib."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -96,9 +96,9 @@ def subplots(rows: int = 1, columns: int = 1, **options: Any) -> tuple[Figure, A
 
     It does not use pyplot, so it needs no screen, and figures are freed like any other value.
     """
-    of_axes = {name: options.pop(name) for name in ("width_ratios", "height_ratios") if name in options}
+    ratios = {name: options.pop(name) for name in ("width_ratios", "height_ratios") if name in options}
     figure = Figure(**options)
-    return figure, figure.subplots(rows, columns, **of_axes)
+    return figure, figure.subplots(rows, columns, **ratios)
 
 
 def save(figure: Figure, path: Path) -> None:
