@@ -114,7 +114,7 @@ def _crop_faces(
     matrices: list[Float64] = []
     faces: list[LabelledPicture] = []
     for face in tqdm(pictures.faces, desc=pictures.root.name, unit="face", disable=None):
-        with bad.left_out():
+        with bad.skipping():
             if face.file != file:
                 picture = read_picture(face.file, crop_options.color, crop_options.exif)
                 file = face.file
@@ -128,7 +128,7 @@ def _crop_faces(
                 faces.append(face)
                 if len(faces) % image_arrays.BLOCK == 0:
                     images = image_arrays.reopen(images)
-    bad.check_some_left(pictures.root, len(faces))
+    bad.check_any_usable(pictures.root, len(faces))
     return image_arrays.reopen(images)[: len(faces)], np.stack(matrices), faces
 
 

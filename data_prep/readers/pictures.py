@@ -15,7 +15,7 @@ from facial_keypoints.errors import InputError
 from facial_keypoints.pictures import UPRIGHT, open_picture
 
 APPLY, IGNORE = "apply", "ignore"
-EXIF = {APPLY: "applied", IGNORE: "ignored"}  # the values of `--exif`, and what they do to the orientation
+EXIF = {APPLY: "applied", IGNORE: "ignored"}  # the values of `--exif`, and their effect on the orientation
 INVERSE = {6: 8, 8: 6}  # the EXIF orientation that reverses another; all others reverse themselves
 SIDEWAYS = (5, 6, 7, 8)  # the EXIF orientations that swap width and height
 PNG_HEAD_BYTES = 8
@@ -57,7 +57,7 @@ def read_picture(path: Path, color: bool, exif: str | None = None) -> UInt8:
     Raises:
         InputError: the picture cannot be decoded, or OpenCV decodes only a smaller copy of it.
     """
-    how = cv2.IMREAD_COLOR_RGB if color else cv2.IMREAD_GRAYSCALE
+    color_flag = cv2.IMREAD_COLOR_RGB if color else cv2.IMREAD_GRAYSCALE
     try:
         with open_picture(path) as whole:
             header = _header(whole, path)
@@ -69,7 +69,7 @@ def read_picture(path: Path, color: bool, exif: str | None = None) -> UInt8:
                 stored = rotated(upright, INVERSE.get(header.orientation, header.orientation))
             else:
                 with native_stderr_silenced():  # OpenCV writes its own warnings
-                    stored = np.asarray(cv2.imread(str(path), how | cv2.IMREAD_IGNORE_ORIENTATION), np.uint8)
+                    stored = np.asarray(cv2.imread(str(path), color_flag | cv2.IMREAD_IGNORE_ORIENTATION), np.uint8)
     except Exception:  # decoders fail in more ways than they document
         raise InputError(f"{path}: {NOT_DECODED}") from None
     if stored.shape[1::-1] != (header.width, header.height):
