@@ -20,7 +20,7 @@ def code_hashes(
 
     Args:
         module: its name, as for `python -m`.
-        also: further files, which are loaded by name: those of networks.
+        also: further files that are loaded by name, as those of networks are.
         without: names of constants to ignore, by file, because their values are recorded elsewhere.
     """
     files: dict[Path, None] = {}

@@ -76,10 +76,10 @@ def face_grid(
     if title:
         axes.set_title(title, fontsize=10, loc="left")
     for layer in layers:
-        shown = np.isfinite(layer.keypoints).all(-1) if layer.shown is None else layer.shown
+        is_shown = np.isfinite(layer.keypoints).all(-1) if layer.shown is None else layer.shown
         inside = (layer.keypoints >= -0.5).all(-1) & (layer.keypoints < (width - 0.5, height - 0.5)).all(-1)
         points = layer.keypoints + corners[:, None, ::-1]
-        xy = points[shown & inside]
+        xy = points[is_shown & inside]
         axes.scatter(xy[:, 0], xy[:, 1], s=5, c=layer.color, linewidths=0, label=layer.label)
     if captions:
         for caption, (top, left) in zip(captions, corners, strict=True):

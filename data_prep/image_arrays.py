@@ -39,8 +39,8 @@ def reopen(images: UInt8) -> UInt8:
 def blocks(images: UInt8, indexes: Int64 | None = None) -> Iterator[UInt8]:
     """Yields the images, or those at `indexes` (n,), in order, at most BLOCK at a time."""
     for start in range(0, len(images) if indexes is None else len(indexes), BLOCK):
-        part = slice(start, start + BLOCK)
-        yield reopen(images)[part if indexes is None else indexes[part]]
+        block_slice = slice(start, start + BLOCK)
+        yield reopen(images)[block_slice if indexes is None else indexes[block_slice]]
 
 
 def concatenate(arrays: Sequence[UInt8], folder: Path | None) -> UInt8:

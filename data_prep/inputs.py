@@ -82,8 +82,10 @@ def read(
     results = [read_one(name, count, seed, crop_options, skip_bad, label_options, scratch) for name in inputs]
     keypoint_sets = [keypoint_set for _, _, keypoint_set in results]
     given = label_options.keypoint_set
-    if given and (other := [name for name, input_set in zip(inputs, keypoint_sets, strict=True) if input_set != given]):
-        raise InputError(f"{other[0]}: always has its own keypoint set; leave out --keypoints")
+    if given and (
+        conflicting := [name for name, input_set in zip(inputs, keypoint_sets, strict=True) if input_set != given]
+    ):
+        raise InputError(f"{conflicting[0]}: always has its own keypoint set; leave out --keypoints")
     faces = [faces_of_input for faces_of_input, _, _ in results]
     if crop_options != CropOptions(seed=crop_options.seed) and all(one.crops is None for one in faces):
         raise InputError(f"{inputs[0]}: its faces are already cropped; leave out the options for cropping")
@@ -121,7 +123,7 @@ def read_one(
         check_sides(name, np.stack([face.keypoints for face in pictures.faces]), pictures.keypoint_set)
         faces = crop(pictures, crop_options, bad, scratch)
         faces = replace(faces, skipped=tuple(bad.lines), unreviewed=unreviewed)
-        return faces, f"{name}: {pictures.found}", pictures.keypoint_set
+        return faces, f"{name}: {pictures.description}", pictures.keypoint_set
     else:
         faces = npz.read(path, bad, given=given) if path.is_dir() else training_csv.read(path, bad, given)
     if not faces.labelled.any():

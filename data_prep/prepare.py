@@ -225,7 +225,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         faces, descriptions = inputs.read(
             names, options.count, options.seed, cropping, options.skip_bad, label_options, scratch
         )
-        faces, left_out = without_held_out(faces, options.leave_out)
+        faces, left_out_lines = without_held_out(faces, options.leave_out)
         data = prepare(faces, options.split, method, options.seed)
         for name in SPLITS:
             arrays.save_split(folder, name, data.all_faces(), data.indexes[name])
@@ -257,7 +257,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             extra={arrays.KEYPOINT_SET: to_dict(faces.keypoint_set)},
         )
     print(
-        *descriptions, *keypoint_sets.description(faces.keypoint_set), *left_out, *summary(data, unlabelled), sep="\n"
+        *descriptions,
+        *keypoint_sets.description(faces.keypoint_set),
+        *left_out_lines,
+        *summary(data, unlabelled),
+        sep="\n",
     )
     print(f"{options.out}: arrays, {faces_csv.NAME}, report.md and pictures")
 

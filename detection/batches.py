@@ -45,6 +45,6 @@ def composed_pictures(
 ) -> tuple[UInt8, Float32]:
     """Returns the composed pictures of these numbers, uint8 (n, S, S, 1), and their targets, float32 (n, A, 13)."""
     rngs = [np.random.default_rng((seed, validation, number)) for number in numbers]
-    composed = [compose(scenes, shares, side_px, rng) for rng in rngs]
-    pictures = np.stack([each.picture for each in composed])[..., None]
-    return pictures, np.stack([targets_of(each) for each in composed])
+    mosaics = [compose(scenes, shares, side_px, rng) for rng in rngs]
+    pictures = np.stack([mosaic.picture for mosaic in mosaics])[..., None]
+    return pictures, np.stack([targets_of(mosaic) for mosaic in mosaics])

@@ -30,6 +30,6 @@ def finder_loss(targets: Any, outputs: Any) -> Any:
     weight = ops.where(is_face > 0, FACE_WEIGHT, 1 - FACE_WEIGHT) * targets[..., COUNTS]
     error = ops.abs(outputs[..., 1:] - targets[..., PER_SIDE + 1 :]) * targets[..., PER_SIDE, None]
     smooth = ops.where(error < SMOOTH, error**2 / (2 * SMOOTH), error - SMOOTH / 2) / SMOOTH
-    of_cells = weight * focal + POINTS_WEIGHT * is_face * ops.mean(smooth, axis=-1)
+    cell_losses = weight * focal + POINTS_WEIGHT * is_face * ops.mean(smooth, axis=-1)
     faces = ops.maximum(ops.mean(ops.sum(is_face, axis=-1)), 1.0)  # mean per picture of the batch
-    return ops.sum(of_cells, axis=-1) / faces
+    return ops.sum(cell_losses, axis=-1) / faces

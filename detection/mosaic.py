@@ -26,7 +26,7 @@ NEAR_FACE_SHARE = 0.85  # how often a tile is centered near a face or a false fa
 MAX_OFFSET = 0.4  # of the tile's side: the largest distance from that face
 FILLED_SHARE = 0.5  # of a picture's longer side: a face with a larger box fills the picture
 EYES_TO_MOUTH = 0.6  # of a box's side: from the eyes to the mouth; this square decides whether a face is visible
-FILLED_WEIGHT, FACELESS_WEIGHT, HARD_WEIGHT = 0.25, 2.0, 4.0  # how often such scenes are drawn, relative to others
+FILLED_WEIGHT, FACELESS_WEIGHT, HARD_WEIGHT = 0.25, 2.0, 4.0  # how often these scenes are drawn, relative to others
 MIN_VISIBLE = 0.7  # share of this square that must be visible of a sure face
 MAX_VISIBLE_WITHOUT_FACE = 0.05  # without a face, at most this share is visible
 
@@ -37,7 +37,7 @@ class Composed(NamedTuple):
     Attributes:
         picture: uint8 (S, S), gray.
         points: float64 (F, 5, 2), px, including points that are covered or outside their tile.
-        sure: bool (F,); the others are neither face nor background.
+        sure: bool (F,); the other faces count as neither face nor background.
     """
 
     picture: UInt8

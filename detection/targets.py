@@ -1,7 +1,7 @@
 """Converts faces to the training targets of a network's cells. F faces, A cells of all grids.
 
 The network has grids of cells at `finder.STRIDES_PX`. Each face belongs to the grids whose range of sizes contains its
-box. Its cells there are those whose centers are near the box's middle.
+box. In each grid, its cells are those whose centers are near the box's middle.
 """
 
 import numpy as np

@@ -295,9 +295,11 @@ def parser() -> argparse.ArgumentParser:
     )
     values = p.add_argument_group("recipe")
     for name, value in asdict(Recipe()).items():
-        how: dict[str, Any] = {"choices": PRECISIONS} if name == "precision" else {"type": type(value), "metavar": "N"}
+        type_options: dict[str, Any] = (
+            {"choices": PRECISIONS} if name == "precision" else {"type": type(value), "metavar": "N"}
+        )
         values.add_argument(
-            f"--{name.replace('_', '-')}", default=value, help=f"{HELP[name]} (default: {value})", **how
+            f"--{name.replace('_', '-')}", default=value, help=f"{HELP[name]} (default: {value})", **type_options
         )
     runs = p.add_argument_group("run")
     runs.add_argument("--seed", type=seed_option, default=0, metavar="N", help="random seed (default: %(default)s)")

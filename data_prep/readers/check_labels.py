@@ -32,11 +32,11 @@ def check_placeholders(keypoints: Float32, names: Sequence[str], where: str, fix
         where: file and row, for the message.
         fix: how this format shows that a keypoint is unlabelled.
     """
-    found = np.flatnonzero(placeholders(keypoints))
-    if len(found):
-        x, y = keypoints[found[0]]
+    wrong = np.flatnonzero(placeholders(keypoints))
+    if len(wrong):
+        x, y = keypoints[wrong[0]]
         raise InputError(
-            f"{where}: has {x:g}, {y:g} as {names[found[0]]}, which often stands for a missing label; {fix} if it "
+            f"{where}: has {x:g}, {y:g} as {names[wrong[0]]}, which often stands for a missing label; {fix} if it "
             "is not labelled"
         )
 

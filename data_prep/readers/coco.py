@@ -90,10 +90,10 @@ def read(
     if not faces:
         raise InputError(f"{path}: holds no annotation of {category_values['name']!r} with a labelled keypoint")
     images = counted(len({face.file for face in faces}), "picture")
-    found = f"{images} with {counted(len(faces), 'face')} of the category {category_values['name']}"
+    description = f"{images} with {counted(len(faces), 'face')} of the category {category_values['name']}"
     if left_out:
-        found += "; left out: " + ", ".join(counted(count, noun) for noun, count in left_out.items())
-    return LabelledPictures(pictures.root, faces, keypoint_set, label_source_of(names, keypoint_set), found)
+        description += "; left out: " + ", ".join(counted(count, noun) for noun, count in left_out.items())
+    return LabelledPictures(pictures.root, faces, keypoint_set, label_source_of(names, keypoint_set), description)
 
 
 def files(path: Path, folder: Path | None = None) -> tuple[Path, set[Path]]:

@@ -52,7 +52,7 @@ class LabelledPictures:
         faces: N of them, at least one.
         keypoint_set: the K keypoints.
         label_source: an index into `keypoint_set.label_sources`; None: to infer from the pattern of labels.
-        found: one line that describes the set.
+        description: one line that describes the set.
         names_people: whether `person` is a person and not a photo.
     """
 
@@ -60,7 +60,7 @@ class LabelledPictures:
     faces: Sequence[LabelledPicture]
     keypoint_set: KeypointSet
     label_source: int | None
-    found: str
+    description: str
     names_people: bool = False
 
 
@@ -136,7 +136,7 @@ def without_repeats(
         numbers: of each face in its picture; None if each picture has one face.
 
     Raises:
-        InputError: there is another face, and `bad` does not skip it.
+        InputError: a face would be left out, and `bad` does not skip it.
     """
     first: dict[tuple[Path, str], str] = {}
     kept = []
@@ -178,10 +178,10 @@ def checked(pictures: LabelledPictures, exif: str | None, bad: BadFaces) -> Labe
             check_inside(face.keypoints, pictures.keypoint_set.names, size, face.where)
             usable.append(face)
     bad.check_any_usable(pictures.root, len(usable))
-    found = pictures.found
+    description = pictures.description
     if rotated_count and exif:
-        found += f"; {rotated_count:,} of them have an EXIF orientation, which is {EXIF[exif]}"
-    return replace(pictures, faces=usable, found=found)
+        description += f"; {rotated_count:,} of them have an EXIF orientation, which is {EXIF[exif]}"
+    return replace(pictures, faces=usable, description=description)
 
 
 def picture_id(stem: str) -> str:

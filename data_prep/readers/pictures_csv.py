@@ -83,12 +83,12 @@ def read(
     table.log_assumptions()
     names = [name for name in keypoint_set.names if f"{name}_x" in table.header]
     label_source = label_source_of(names, keypoint_set)
-    found = counted(len({face.file for face in faces}), "picture")
-    found += f" with {counted(len(faces), 'face')}" if FACE in table.header else ""
+    description = counted(len({face.file for face in faces}), "picture")
+    description += f" with {counted(len(faces), 'face')}" if FACE in table.header else ""
     if label_source is not None:
-        found += f", label source {keypoint_set.label_sources[label_source].name}"
+        description += f", label source {keypoint_set.label_sources[label_source].name}"
     root = path.parent if images.is_relative_to(path.parent) else images
-    return LabelledPictures(root, faces, keypoint_set, label_source, found, names_people=PERSON in table.header)
+    return LabelledPictures(root, faces, keypoint_set, label_source, description, names_people=PERSON in table.header)
 
 
 def is_label_file(path: Path) -> bool:

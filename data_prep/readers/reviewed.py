@@ -46,4 +46,4 @@ def only_reviewed(name: str, pictures: LabelledPictures, all_reviewed: bool) -> 
             "through the whole file"
         )
     note = f"{left_out:,} of {len(pictures.faces):,} faces left out as unlabelled: predictions that nobody has reviewed"
-    return replace(pictures, faces=labels, found=f"{pictures.found}; {note}"), left_out
+    return replace(pictures, faces=labels, description=f"{pictures.description}; {note}"), left_out

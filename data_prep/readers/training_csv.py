@@ -50,7 +50,7 @@ ZERO, SPACE = ord("0"), ord(" ")
 def read(path: Path, bad: BadFaces = STRICT, given: KeypointSet | None = None) -> Faces:
     """Returns the faces of `training.csv`, or of a zip that holds it; gray, uint8 (N, H, H, 1).
 
-    Columns may be in any order and fields may be quoted; an empty field is an unlabelled coordinate. Separators,
+    Columns can be in any order and fields can be quoted; an empty field is an unlabelled coordinate. Separators,
     decimal commas and an index that pandas wrote are handled as in `common.csv_table`.
 
     Args:
@@ -69,9 +69,10 @@ def read(path: Path, bad: BadFaces = STRICT, given: KeypointSet | None = None) -
     ):
         header_line, columns, separator = _header(path, file)
         bar.update(file.tell())
-        index = [at for nth, at in enumerate(nameless_columns(columns)) if at == nth]  # before all other columns
+        # Index columns come before all others.
+        index = [column for nth, column in enumerate(nameless_columns(columns)) if column == nth]
         keypoint_set = keypoint_set_of(path, columns[len(index) :], [IMAGE], given)
-        names, at = coordinate_columns(columns, keypoint_set)
+        names, indexes = coordinate_columns(columns, keypoint_set)
         image_at = columns.index(IMAGE)
         pictures: list[UInt8] = []  # one per row; the text is not kept
         coordinates: list[list[float]] = []
@@ -90,7 +91,7 @@ def read(path: Path, bad: BadFaces = STRICT, given: KeypointSet | None = None) -
                     cell = shown(_text(not_whole[0]))
                     raise InputError(f"{where}: has {cell} in a column without a name; remove the column")
                 picture = square_picture(fields[image_at], pictures[0] if pictures else None, where)
-                cells = [_text(fields[column]) for column in at]
+                cells = [_text(fields[column]) for column in indexes]
                 if separator != b",":
                     cells = [cell.replace(",", ".") if DECIMAL_COMMA.fullmatch(cell) else cell for cell in cells]
                 values = numbers(cells, names, where)

@@ -21,7 +21,7 @@ def parsing(path: Path, kind: str, fix: str) -> Iterator[None]:
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # numpy evaluates a damaged header as Python code, which may warn
+            warnings.simplefilter("ignore")  # numpy evaluates a damaged header as Python code, which can warn
             yield
     except (InputError, PermissionError):  # their messages are clear
         raise

@@ -120,9 +120,9 @@ def numbered_keypoints(mean: Float32, keypoint_set: KeypointSet) -> Figure:
     return figure
 
 
-def mean_label_distances(one: Float32, other: Float32) -> Float64:
+def mean_label_distances(first: Float32, second: Float32) -> Float64:
     """Returns the distance in px (K,) between the mean labels (K, 2) of two sources; NaN without labels."""
-    return np.asarray(np.hypot(*(one - other).T), np.float64)
+    return np.asarray(np.hypot(*(first - second).T), np.float64)
 
 
 def keypoint_scatter(faces: Faces) -> Figure:
@@ -221,11 +221,11 @@ def _write_numbers(panel: Any, points: Float32, keypoint_set: KeypointSet) -> No
             )
 
 
-def _write_distances(panel: Any, one: Float32, other: Float32) -> None:
-    distances = mean_label_distances(one, other)
+def _write_distances(panel: Any, first: Float32, second: Float32) -> None:
+    distances = mean_label_distances(first, second)
     for k in np.flatnonzero(distances > LABELLED_ELSEWHERE_PX):
-        panel.plot(*np.stack([one[k], other[k]]).T, color="white", lw=1.4, zorder=1.5)
-        position = (one[k] + other[k]) / 2
+        panel.plot(*np.stack([first[k], second[k]]).T, color="white", lw=1.4, zorder=1.5)
+        position = (first[k] + second[k]) / 2
         panel.annotate(
             f"{distances[k]:.1f} px", position, (8, 0), textcoords="offset points", va="center", **_text_style()
         )

@@ -63,7 +63,7 @@ def read(count: int = COUNT, seed: int = 0) -> Faces:
 
 
 def with_duplicates(count: int, first_count: int, rng: np.random.Generator) -> Int64:
-    """Returns int64 (count,), the row whose picture each row shows: its own, except for some of the same source."""
+    """Returns int64 (count,), the row whose picture each row shows: its own, or in duplicates another of its source."""
     origin = np.arange(count)
     for rows in (origin[:first_count], origin[first_count:]):
         pairs = rng.permutation(rows)[: 2 * round(len(rows) * DUPLICATES)].reshape(2, -1)

@@ -74,8 +74,8 @@ def hair(picture: Float32, p: Person, m: Moment, view: View, shell: Float32) -> 
     above = edge.astype(np.float32)[(angle + 180.5).astype(np.int32)] - y
     rows, columns = {"beanie": (60, 4), "curly": (90, 60)}.get(p.haircut, (200, 24))
     strands = cv2.GaussianBlur(rng.standard_normal((rows, columns), np.float32), (0, 0), 0.7)
-    at = (y + 150) * (columns / 300), (angle + 180) * (rows / 360)
-    strands = cv2.remap(strands, *at, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+    cells = (y + 150) * (columns / 300), (angle + 180) * (rows / 360)
+    strands = cv2.remap(strands, *cells, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
     is_beanie = p.haircut == "beanie"
     above = cv2.GaussianBlur(above if is_beanie else above + 7 * strands, (0, 0), 0.7)
     opacity = np.clip(0.5 + above * m.px_per_mm / 2, 0, 1) * cover

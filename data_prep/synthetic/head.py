@@ -111,5 +111,5 @@ def surface(head: Float32, xy: Points) -> Float32:
 
 def look_up(maps: Float32, x: Float32, y: Float32) -> Float32:
     """Returns float32 (H, W, ...): the values of the maps at x and y, float32 (H, W) in mm."""
-    at = (x + HALF_X) / STEP, (y - TOP_Y) / STEP
-    return cv2.remap(maps, *at, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    cells = (x + HALF_X) / STEP, (y - TOP_Y) / STEP
+    return cv2.remap(maps, *cells, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
