@@ -114,7 +114,7 @@ def _crop_faces(
     matrices: list[Float64] = []
     faces: list[LabelledPicture] = []
     for face in tqdm(pictures.faces, desc=pictures.root.name, unit="face", disable=None):
-        with bad.skipping():
+        with bad.left_out():
             if face.file != file:
                 picture = read_picture(face.file, crop_options.color, crop_options.exif)
                 file = face.file

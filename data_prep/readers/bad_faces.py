@@ -19,7 +19,7 @@ class BadFaces:
         self.lines: list[str] = []
 
     @contextlib.contextmanager
-    def skipping(self) -> Iterator[None]:
+    def left_out(self) -> Iterator[None]:
         """Skips the face that the block reads if the block raises InputError; without `skip`, raises the error."""
         try:
             yield

@@ -93,7 +93,7 @@ def usable_rows(
     """
     is_wrong = (placeholders(keypoints) | far_outside(keypoints, *size)).any(axis=1)
     for row in np.flatnonzero(is_wrong).tolist():
-        with bad.skipping():
+        with bad.left_out():
             check_placeholders(keypoints[row], names, where(row), EMPTY_CELLS)
             check_inside(keypoints[row], names, size, where(row))
     return np.asarray(~is_wrong)

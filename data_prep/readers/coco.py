@@ -65,7 +65,7 @@ def read(
     left_out: Counter[str] = Counter()
     for number, annotation in enumerate(values["annotations"]):
         where = _where(path, number, annotation)
-        with bad.skipping():
+        with bad.left_out():
             if not isinstance(annotation, dict):
                 raise InputError(f"{where}: is no annotation; export the file again")
             if annotation.get("category_id") != category_values.get("id"):
@@ -80,7 +80,7 @@ def read(
     for image, annotations in by_image.items():
         person = composed(f"{path.stem}:{pictures.names[image]}")
         for where, annotation in annotations:
-            with bad.skipping():
+            with bad.left_out():
                 keypoints, occluded = _keypoints(annotation["keypoints"], keypoint_set, names, where)
                 box, reviewed = _box(annotation.get("bbox"), where), _reviewed(annotation, where)
                 file = pictures.find(image, where)

@@ -51,7 +51,7 @@ def read(folder: Path, bad: BadFaces = STRICT) -> LabelledPictures:
             )
         pictures = PictureFolder(folder / split)
         for row in range(len(table)):
-            with bad.skipping():
+            with bad.left_out():
                 (name, *cells), where = table.cells(row), table.where(row)
                 points = np.array(numbers(cells, COLUMNS, where), np.float32).reshape(-1, 2)
                 check_placeholders(points, FACE68.names, where, EMPTY_CELLS)

@@ -46,13 +46,13 @@ def read(path: Path, bad: BadFaces = STRICT, given: KeypointSet | None = None) -
         where = f"{path}: picture {nth} ({name})"
         labelled = _boxes(image)
         boxes += len(labelled)
-        with bad.skipping():
+        with bad.left_out():
             file = pictures.find(name, f"{path}: picture {nth}")
             if file in seen_files:
                 raise InputError(f"{where} is repeated; put all its boxes into one image element")
             seen_files.add(file)
             for box in labelled:
-                with bad.skipping():
+                with bad.left_out():
                     person = composed(f"{path.stem}:{picture_id(Path(name).stem)}")
                     points = _points(box, keypoint_set, names, where)
                     faces.append(LabelledPicture(file, person, points, where, box=_box(box, keypoint_set)))

@@ -141,7 +141,7 @@ def without_repeats(
     first: dict[tuple[Path, str], str] = {}
     kept = []
     for face, number in zip(faces, numbers or [""] * len(faces), strict=True):
-        with bad.skipping():
+        with bad.left_out():
             if printable(str(face.file)) != str(face.file):
                 raise InputError(f"{face.file}: {unprintable_name()}")
             repeated = f"face {number} of {face.file}" if number else str(face.file)
@@ -166,14 +166,14 @@ def checked(pictures: LabelledPictures, exif: str | None, bad: BadFaces) -> Labe
     headers: dict[Path, Header] = {}
     faces = []
     for face in pictures.faces:
-        with bad.skipping():
+        with bad.left_out():
             if face.file not in headers:
                 headers[face.file] = read_header(face.file)
             faces.append(face)
     rotated_count = check_exif(pictures.root, headers.items(), exif)
     usable = []
     for face in faces:
-        with bad.skipping():
+        with bad.left_out():
             size = headers[face.file].size(exif)
             check_inside(face.keypoints, pictures.keypoint_set.names, size, face.where)
             usable.append(face)

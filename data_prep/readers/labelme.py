@@ -57,7 +57,7 @@ def read(
     picture_folder = PictureFolder(pictures or folder)
     groups: list[tuple[Path, str, str, Group]] = []
     for path in files(folder):
-        with bad.skipping():
+        with bad.left_out():
             values = read_json(path)
             if kind_of(values) != LABELME:
                 raise InputError(f"{path}: is not one of LabelMe's files, as others in {folder} are; take it out")
@@ -73,7 +73,7 @@ def read(
     faces = []
     for file, path_text, group_id, group in groups:
         where = path_text + (f", group {group_id}" if group_id else "")
-        with bad.skipping():
+        with bad.left_out():
             keypoints, occluded = _keypoints(group[POINT], keypoint_set, where)
             box = _box(group[RECTANGLE], where)
             person = composed(f"{folder.resolve().name}:{file.relative_to(picture_folder.folder).as_posix()}")

@@ -65,7 +65,7 @@ def read_rows(table: Table, keypoint_set: KeypointSet, bad: BadFaces) -> tuple[F
     coordinates = np.full((len(table), len(names)), np.nan)
     usable = np.zeros(len(table), bool)
     for row in range(len(table)):
-        with bad.skipping():
+        with bad.left_out():
             cells = table.cells(row)
             coordinates[row] = numbers([cells[column] for column in indexes], names, table.where(row))
             usable[row] = True

@@ -84,7 +84,7 @@ def _read_people(path: Path, usable: Bool, bad: BadFaces) -> tuple[Text, Bool]:
     column = table.header.index(PERSON)
     names = [""] * len(table)
     for row in np.flatnonzero(usable).tolist():
-        with bad.skipping():
+        with bad.left_out():
             names[row] = composed(table.cells(row)[column].strip())
             if not names[row]:
                 raise InputError(f"{table.where(row)}: names no person; give every face one")

@@ -72,7 +72,7 @@ def read(
     keypoints, usable = read_rows(table, keypoint_set, bad)
     faces, rows = [], []
     for row in np.flatnonzero(usable).tolist():
-        with bad.skipping():
+        with bad.left_out():
             faces.append(_face(table, row, keypoints[row], keypoint_set, pictures))
             rows.append(row)
     face_numbers = [table.cells(row)[table.header.index(FACE)] for row in rows] if FACE in table.header else None

@@ -51,7 +51,7 @@ def read(folder: Path, bad: BadFaces = STRICT, given: KeypointSet | None = None)
     for subfolder, split in SPLITS.items():
         pictures = PictureFolder(folder / subfolder)
         for path in files(folder / subfolder):
-            with bad.skipping():
+            with bad.left_out():
                 person = f"{prefix}:{picture_id(composed(path.stem))}"
                 keypoints, occluded = read_points(path)
                 occluded_or_none = occluded if occluded.any() else None  # most data sets do not show what is occluded
@@ -63,7 +63,7 @@ def read(folder: Path, bad: BadFaces = STRICT, given: KeypointSet | None = None)
     keypoint_set = set_of_count(count, str(folder), given)
     matching = []
     for face in faces:
-        with bad.skipping():
+        with bad.left_out():
             if len(face.keypoints) != count:
                 raise InputError(
                     f"{face.where}: holds {len(face.keypoints)} points, most files here hold {count}; download it again"

@@ -84,7 +84,7 @@ def read(path: Path, bad: BadFaces = STRICT, given: KeypointSet | None = None) -
             if line.isspace():
                 continue
             row += 1
-            with bad.skipping():
+            with bad.left_out():
                 where = f"{path}: row {row} (line {line_number})"
                 fields = _fields(line, separator, len(columns), where)
                 if not_whole := [fields[column] for column in index if whole_number(_text(fields[column])) is None]:
