@@ -1,4 +1,4 @@
-"""SHA-256 of files and folders, in hexadecimal."""
+"""Computes the SHA-256 of files and folders, in hexadecimal."""
 
 import hashlib
 from collections.abc import Iterable

@@ -77,7 +77,7 @@ def save(path: Path, images: UInt8, indexes: Int64) -> None:
 
 
 def mean(images: UInt8, indexes: Int64) -> Float64:
-    """Returns the mean gray image of those at `indexes` (n,), float64 (H, W)."""
+    """Returns the mean gray image of the images at `indexes` (n,), float64 (H, W)."""
     total = np.zeros(images.shape[1:3])
     for block in blocks(images, indexes):
         total += block.sum(axis=(0, 3), dtype=np.float64)  # without a float64 copy

@@ -133,7 +133,7 @@ def read_one(
 
 
 def check_sides(name: str, keypoints: Float32, keypoint_set: KeypointSet) -> None:
-    """Raises InputError if, in most faces (N, K, 2), the left eye is on the left when the nose is below the eyes.
+    """Raises InputError if, with the nose below the eyes, the left eye is on the left in most faces (N, K, 2).
 
     `left` is the person's. If it were the picture's, faces would be cropped upside down.
     """

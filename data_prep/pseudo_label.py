@@ -144,7 +144,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def label(
     predictors: Sequence[Predictor], faces: Sequence[LabelledPicture], count: int, exif: str | None
 ) -> tuple[Float64, Bool]:
-    """Returns the 68 points of faces in px of their pictures, float64 (N, 68, 2), and bool (N,): `agree`.
+    """Returns the 68 points of faces in px of their pictures, float64 (N, 68, 2), and bool (N,), from `agree`.
 
     Args:
         predictors: models of 68 points, whose outputs are averaged by `codec.mean_output`.

@@ -81,9 +81,8 @@ def hollows(p: Person, m: Moment, h: Float32) -> Float32:
         fill(soft, map_cells(np.vstack([high + (0, -4), low[::-1] + (0, 2)]) * side), 55)  # eye socket
         stroke(soft, map_cells(fold * side), int(8 + 45 * p.age + 30 * smiling), 3)
         stroke(soft, map_cells((low + (0, 5)) * side), int(10 + 60 * p.age), 2)  # bag under the eye
-        stroke(
-            soft, map_cells(np.array([[5, 9], [8, 8.5]]) * (p.nose_width, 1) * side + (0, p.nose_y)), 235, 2
-        )  # nostril
+        # Nostril
+        stroke(soft, map_cells(np.array([[5, 9], [8, 8.5]]) * (p.nose_width, 1) * side + (0, p.nose_y)), 235, 2)
     for wrinkle in range(3):  # across the forehead
         y = p.brow_y - 20 - 9 * wrinkle - m.brow_lift
         line = np.array([[-30, 0], [-12, -2], [12, -2], [30, 0]]) + (0, y)

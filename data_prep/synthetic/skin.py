@@ -95,9 +95,8 @@ def paint_eyes(canvas: UInt8, p: Person, m: Moment) -> None:
         disc(layer, center + shine, 0.24 * radius, 255)
     mix(area, layer, opening)
     for side in (1, -1):
-        stroke(
-            area, skin_cells((high[1:] + (0.3, -4.4 * m.lids)) * (side, 1)) - first_cell, 255 * p.skin * 0.72, 2
-        )  # fold of the lid
+        # Fold of the lid
+        stroke(area, skin_cells((high[1:] + (0.3, -4.4 * m.lids)) * (side, 1)) - first_cell, 255 * p.skin * 0.72, 2)
         stroke(area, skin_cells(low[3:] * (side, 1)) - first_cell, 255 * p.skin * 0.62, 1)
         stroke(area, skin_cells(high * (side, 1)) - first_cell, min(35, 90 * p.skin), 3)
 
