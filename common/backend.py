@@ -9,7 +9,10 @@ from common.process import MATPLOTLIB_BACKEND, native_stderr_silenced, without_v
 from facial_keypoints.errors import InputError, one_line
 from facial_keypoints.telemetry import switch_off
 
-DEBUGGING = ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH")  # these make Keras stop training and prediction early
+DEBUG_VARIABLES = (
+    "KERAS_MAX_EPOCHS",
+    "KERAS_MAX_STEPS_PER_EPOCH",
+)  # these make Keras stop early
 
 
 def backend_name() -> str:
@@ -34,20 +37,20 @@ def start_backend() -> None:
     found, set TF_CPP_MIN_LOG_LEVEL.
 
     Raises:
-        InputError: Keras cannot be imported with the backend or the settings of the environment or of `keras.json`.
+        InputError: Keras cannot be imported with the backend or settings of the environment or of `keras.json`.
     """
-    for name in DEBUGGING:
+    for name in DEBUG_VARIABLES:
         if os.environ.get(name):
             raise InputError(f"{name}={os.environ[name]}: Keras would stop early; unset it and use --epochs")
     switch_off()
     # At level 2 (errors only), TensorFlow still reports a failed CUDA call on a machine without a GPU.
-    messages_wanted = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") in ("0", "1", "2")
+    show_messages = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") in ("0", "1", "2")
     # TensorFlow disables oneDNN on processors without AVX-512. With it, base trains 1.5 and v2 2.3 times as fast.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    # TensorFlow writes some messages before it reads that level.
-    quiet = contextlib.nullcontext() if messages_wanted else native_stderr_silenced()
+    # TensorFlow writes some messages before it reads this level.
+    silence = contextlib.nullcontext() if show_messages else native_stderr_silenced()
     try:
-        with quiet, without_variable(MATPLOTLIB_BACKEND):
+        with silence, without_variable(MATPLOTLIB_BACKEND):
             import keras
     except (ImportError, ValueError, AttributeError) as error:
         raise (_import_error(error) or error) from None
@@ -68,15 +71,15 @@ def check_device() -> None:
 
 def _import_error(error: Exception) -> InputError | None:
     """Returns why Keras could not be imported; None if no setting of the user is the cause."""
-    of_file = isinstance(error, AttributeError) or "configuration" in str(error)  # Keras cannot use `keras.json`
+    file_is_bad = isinstance(error, AttributeError) or "configuration" in str(error)  # Keras cannot use `keras.json`
     name, file = os.environ.get("KERAS_BACKEND"), keras_json()
-    if name and not of_file:
+    if name and not file_is_bad:
         return InputError(
             f"KERAS_BACKEND={name}: cannot be imported ({one_line(error)}); install it or unset the variable"
         )
     if not file.is_file():
         return None
-    if of_file:
+    if file_is_bad:
         return InputError(f"{file}: Keras cannot read its settings ({one_line(error)}); fix or delete the file")
     return InputError(
         f"{file}: names the backend {backend_name()}, which cannot be imported ({one_line(error)}); install it, "

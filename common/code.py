@@ -1,4 +1,4 @@
-"""The project files that a stage runs. A result depends on them as well as on its input."""
+"""Finds and hashes the project files that a stage runs: its result depends on them as well as on its input."""
 
 import ast
 import functools
@@ -16,54 +16,56 @@ def code_hashes(
 ) -> dict[str, str]:
     """Returns the `code_hash` of each file that a module runs, by its path in the project.
 
-    It follows all imports of the project's own modules, also those inside functions, but not those of libraries.
+    Follows all imports of project modules, including those inside functions, but not those of libraries.
 
     Args:
-        module: as `python -m` takes it.
-        also: further files that are loaded by name: those of networks.
-        without: constants of a file that do not count, because their values are recorded elsewhere.
+        module: its name, as for `python -m`.
+        also: further files that are loaded by name, as those of networks are.
+        without: names of constants to ignore, by file, because their values are recorded elsewhere.
     """
-    found: dict[Path, None] = {}
+    files: dict[Path, None] = {}
     todo = [*files_of(module), *(path.resolve() for path in also)]
     while todo:
         path = todo.pop()
-        if path not in found:
-            found[path] = None
+        if path not in files:
+            files[path] = None
             todo += imported_files(path)
-    return {name: code_hash(path, (without or {}).get(name, ())) for path in sorted(found) for name in [name_of(path)]}
+    return {name: code_hash(path, (without or {}).get(name, ())) for path in sorted(files) for name in [name_of(path)]}
 
 
 def code_hash(path: Path, without: tuple[str, ...] = ()) -> str:
-    """Returns the SHA-256 of the code in a file; comments, docstrings and layout do not count.
+    """Returns the SHA-256 of the code in a file; ignores comments, docstrings and layout.
 
     Args:
-        without: names of constants that do not count either.
+        without: names of constants to ignore, too.
     """
     return _hash(path.read_bytes(), without)
 
 
-@functools.cache  # the pipeline asks for the same files before every stage
+@functools.cache  # the pipeline hashes the same files before every stage
 def _hash(source: bytes, without: tuple[str, ...]) -> str:
     try:
         tree = ast.parse(source)
-    except (SyntaxError, ValueError):  # not Python; running it reports that
+    except (SyntaxError, ValueError):  # not valid Python, which running it reports
         return hashlib.sha256(source).hexdigest()
-    tree.body = [node for node in tree.body if not _assigned(node) & {*without}]
+    tree.body = [node for node in tree.body if not _assigned_names(node) & {*without}]
     for node in ast.walk(tree):
         if isinstance(node, WITH_DOCSTRING) and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:] or [ast.Pass()]
-    return hashlib.sha256(repr(_plain(tree)).encode()).hexdigest()
+    return hashlib.sha256(repr(_as_lists(tree)).encode()).hexdigest()
 
 
-def _plain(node: Any) -> Any:
-    """Returns a syntax tree as lists, which are equal under all versions of Python (except for nested f-strings)."""
+def _as_lists(node: Any) -> Any:
+    """Returns a syntax tree as lists, which are the same in all versions of Python (except for nested f-strings)."""
     if isinstance(node, ast.AST):
-        fields = [(name, _plain(value)) for name, value in ast.iter_fields(node) if value is not None and value != []]
+        fields = [
+            (name, _as_lists(value)) for name, value in ast.iter_fields(node) if value is not None and value != []
+        ]
         return type(node).__name__, fields
-    return [_plain(item) for item in node] if isinstance(node, list) else node
+    return [_as_lists(item) for item in node] if isinstance(node, list) else node
 
 
-def _assigned(node: ast.stmt) -> set[str]:
+def _assigned_names(node: ast.stmt) -> set[str]:
     """Returns the names that a statement assigns to."""
     targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
     return {target.id for target in targets if isinstance(target, ast.Name)}
@@ -75,15 +77,15 @@ def changed_files(before: dict[str, str], now: dict[str, str]) -> list[str]:
 
 
 def files_of(module: str) -> list[Path]:
-    """Returns the files that importing a module runs: its own and those of its packages; none for a library."""
+    """Returns the project files that importing a module runs: its own and those of its packages; none for a library."""
     parts = module.split(".")
-    own = ROOT.joinpath(*parts)
+    stem = ROOT.joinpath(*parts)
     packages = [ROOT.joinpath(*parts[:n], "__init__.py") for n in range(1, len(parts) + 1)]
-    return [path for path in (own.with_suffix(".py"), *packages) if path.is_file()]
+    return [path for path in (stem.with_suffix(".py"), *packages) if path.is_file()]
 
 
 def imported_files(path: Path) -> Iterator[Path]:
-    """Yields the project files that a file imports; none if it is not Python, which running it reports."""
+    """Yields the project files that a file imports; none if it is not valid Python, which running it reports."""
     try:
         tree = ast.parse(path.read_bytes())
     except (SyntaxError, ValueError):
@@ -92,7 +94,7 @@ def imported_files(path: Path) -> Iterator[Path]:
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]  # a name may be a module
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]  # a name can be a module
         else:
             continue
         for name in names:

@@ -1,6 +1,6 @@
 """Reads CSV files in the forms that spreadsheets and pandas write, and keeps the line numbers for messages.
 
-Columns may be separated by commas, semicolons, tabs or `|`; numbers may have decimal commas where columns are not
+Columns can be separated by commas, semicolons, tabs or `|`; numbers can have decimal commas unless columns are
 separated by commas. `common.text` lists the encodings.
 """
 
@@ -20,16 +20,16 @@ ROW = "row"  # the column that holds a face's row in the data
 FARTHEST_PX = 1e6  # beyond any picture; larger values would overflow when distances are squared
 LARGEST_WHOLE = 2**53  # larger whole numbers are not exact in a float
 NAN, INFINITY = float("nan"), float("inf")
-NO_NUMBER = ("", "nan", "na", "n/a", "#n/a", "<na>", "null", "none")  # in lower case
+MISSING_VALUES = ("", "nan", "na", "n/a", "#n/a", "<na>", "null", "none")  # in lower case
 
-SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "'|'"}  # in case of a tie, the first
-SEPARATOR_LINE = re.compile(r'"?sep=([,;\t|])"?\s*', re.IGNORECASE)  # Excel may write this first line
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "'|'"}  # the first one wins a tie
+SEPARATOR_LINE = re.compile(r'"?sep=([,;\t|])"?\s*', re.IGNORECASE)  # a first line that Excel can write
 QUOTED = re.compile(r'"[^"]*"')
 DECIMAL_COMMA = re.compile(r"\s*[-+]?\d*,\d+([eE][-+]?\d+)?\s*")
 DECIMAL_POINT = re.compile(r"\s*[-+]?\d*\.\d+([eE][-+]?\d+)?\s*")
-NAMELESS = re.compile(r"(Unnamed: \d+(\.\d+)*)?")  # as pandas writes, and renames, a column without a name
-LONGEST_INDEX = 18  # digits
-SHOWN_CHARACTERS = 40
+NAMELESS = re.compile(r"(Unnamed: \d+(\.\d+)*)?")  # a column without a name, also as pandas renames it
+MAX_INDEX_DIGITS = 18
+MAX_SHOWN_CHARACTERS = 40
 INDEX_IGNORED = "the first column has no name and holds whole numbers (pandas' index); it is ignored"
 
 notes = logging.getLogger("facial_keypoints")
@@ -66,7 +66,7 @@ class Table:
         return len(self.lines)
 
     def check_order(self) -> None:
-        """Raises InputError if a removed index does not count the lines, which may then be in another order."""
+        """Raises InputError if a removed index is not 0, 1, 2, ...: the order of the lines is uncertain."""
         if any(index != list(range(len(index))) for index in self.indexes):
             raise InputError(
                 f"{self.path}: the first column has no name and does not count 0, 1, 2, ... (pandas' index), so the "
@@ -80,11 +80,11 @@ class Table:
         return f"{self.path}: row {row} (line {self.lines[row].number}{assumed})"
 
     def log_assumptions(self) -> None:
-        """Logs whether the encoding was assumed or an index column removed; call it once the lines have been read."""
-        assumed = [f"is not UTF-8; read as {WINDOWS}"] if self.encoding == WINDOWS else []
-        assumed += [INDEX_IGNORED] if self.indexes else []
-        if assumed:
-            notes.warning("%s", printable(f"{self.path}: {'; '.join(assumed)}"))
+        """Logs whether the encoding was assumed or an index column removed; to be called after reading the lines."""
+        assumptions = [f"is not UTF-8; read as {WINDOWS}"] if self.encoding == WINDOWS else []
+        assumptions += [INDEX_IGNORED] if self.indexes else []
+        if assumptions:
+            notes.warning("%s", printable(f"{self.path}: {'; '.join(assumptions)}"))
 
     def checked_lines(self) -> list[Line]:
         """Returns the lines; raises InputError if one is longer or shorter than the header."""
@@ -112,25 +112,25 @@ class Table:
 
 
 def read_table(path: Path, skip_empty: bool = True) -> Table:
-    """Returns a CSV file.
+    """Returns a CSV file as a table.
 
-    Lines may be longer or shorter than the header; `Table.cells` refuses them. A column without a name is removed if it
+    Lines can be longer or shorter than the header; `Table.cells` rejects them. A column without a name is removed if it
     is empty, or if it is the index that pandas writes: whole numbers in the first column.
 
     Args:
-        skip_empty: treat a line of separators only as blank; in some label files it is an unlabelled face.
+        skip_empty: skip lines that hold only separators; in some label files they are unlabelled faces.
 
     Raises:
-        InputError: the file is missing, empty, no CSV file or in another encoding, or mixes decimal commas and points.
+        InputError: the file is missing, empty, not CSV or in another encoding, or mixes decimal commas and points.
     """
     text, encoding = read_text(path, "CSV file")
-    first, separator = separator_of(text)
+    header_line, separator = separator_of(text)
     try:
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
         lines = [
             Line(reader.line_num, cells)
             for cells in reader
-            if reader.line_num >= first and not _is_blank(cells, skip_empty)
+            if reader.line_num >= header_line and not _is_blank(cells, skip_empty)
         ]
     except csv.Error:
         raise InputError(f"{path}: is not a CSV file; save it as comma-separated text") from None
@@ -140,12 +140,12 @@ def read_table(path: Path, skip_empty: bool = True) -> Table:
     _check_header(path, lines[0].number, header)
     if separator != ",":
         body = _with_decimal_points(path, body)
-    indexes, empty = _nameless_columns(header, body)
-    left_out = {*indexes, *empty}
-    body = [Line(line, _without(cells, left_out, len(header))) for line, cells in body]
+    indexes, empty = _index_and_empty_columns(header, body)
+    removed = {*indexes, *empty}
+    body = [Line(line, _without_columns(cells, removed, len(header))) for line, cells in body]
     return Table(
         path,
-        header=_without(header, left_out, len(header)),
+        header=_without_columns(header, removed, len(header)),
         lines=body,
         separator=separator,
         encoding=encoding,
@@ -154,7 +154,7 @@ def read_table(path: Path, skip_empty: bool = True) -> Table:
 
 
 def read_lines(path: Path) -> tuple[list[str], list[Line]]:
-    """Returns the header and the lines of a CSV file, and logs what was assumed; see `read_table`.
+    """Returns the header and the lines of a CSV file, and logs assumptions; see `read_table`.
 
     Raises:
         InputError: see `read_table`; or a line is longer or shorter than the header.
@@ -175,11 +175,11 @@ def _is_blank(cells: Sequence[str], skip_empty: bool) -> bool:
 def separator_of(text: str) -> tuple[int, str]:
     """Returns the number of the header line and the character that separates its columns."""
     for number, line in enumerate(io.StringIO(text, newline=""), start=1):
-        if number == 1 and (given := SEPARATOR_LINE.fullmatch(line)):
-            return 2, given[1]
+        if number == 1 and (declared := SEPARATOR_LINE.fullmatch(line)):
+            return 2, declared[1]
         if line.strip("".join(SEPARATORS) + ' "\r\n'):
-            bare = QUOTED.sub("", line)
-            return 1, max(SEPARATORS, key=bare.count)
+            unquoted = QUOTED.sub("", line)
+            return 1, max(SEPARATORS, key=unquoted.count)
     return 1, ","
 
 
@@ -194,36 +194,36 @@ def _check_header(path: Path, line: int, header: Sequence[str]) -> None:
 
 
 def nameless_columns(header: Sequence[str]) -> list[int]:
-    """Returns the indexes of the columns without a name, also if pandas has named them."""
+    """Returns the indexes of the columns without a name, including those that pandas has named."""
     return [column for column, name in enumerate(header) if NAMELESS.fullmatch(name)]
 
 
-def _nameless_columns(header: Sequence[str], body: Sequence[Line]) -> tuple[dict[int, list[int]], list[int]]:
-    """Returns the numbers of each column that is pandas' index, by column, and the empty columns without a name.
+def _index_and_empty_columns(header: Sequence[str], body: Sequence[Line]) -> tuple[dict[int, list[int]], list[int]]:
+    """Returns the values of each index column that pandas wrote, by column, and the empty columns without a name.
 
-    Only other index columns come before an index. All other columns without a name are left to the reader.
+    An index column comes first, or after other index columns. Readers handle all other columns without a name.
     """
-    whole = [cells for _, cells in body if len(cells) == len(header)]
+    full_rows = [cells for _, cells in body if len(cells) == len(header)]
     indexes: dict[int, list[int]] = {}
     empty = []
-    for column in nameless_columns(header) if whole else ():
-        values = [cells[column].strip() for cells in whole]
+    for column in nameless_columns(header) if full_rows else ():
+        values = [cells[column].strip() for cells in full_rows]
         if not any(values):
             empty.append(column)
-        elif column == len(indexes) and all(value.isdecimal() and len(value) <= LONGEST_INDEX for value in values):
+        elif column == len(indexes) and all(value.isdecimal() and len(value) <= MAX_INDEX_DIGITS for value in values):
             indexes[column] = [int(value) for value in values]
     return indexes, empty
 
 
-def _without(cells: list[str], columns: Collection[int], width: int) -> list[str]:
-    """Returns a line without some columns; a line of another width than the header loses as many cells at its end."""
+def _without_columns(cells: list[str], columns: Collection[int], width: int) -> list[str]:
+    """Returns a line without some columns; from a line of another width, removes as many cells at its end."""
     if len(cells) != width:
         return cells[: max(len(cells) - len(columns), 0)]
     return [cell for column, cell in enumerate(cells) if column not in columns] if columns else cells
 
 
 def _with_decimal_points(path: Path, body: Sequence[Line]) -> list[Line]:
-    """Returns lines with decimal points; raises InputError if some numbers have commas and some points."""
+    """Returns lines with decimal points; raises InputError if some numbers have commas and others points."""
     comma = next((n for n, cells in body if any(map(DECIMAL_COMMA.fullmatch, cells))), None)
     if comma is None:
         return list(body)
@@ -243,26 +243,26 @@ def _with_decimal_points(path: Path, body: Sequence[Line]) -> list[Line]:
 def number(text: str, largest: float = FARTHEST_PX) -> float:
     """Returns the number in a cell.
 
-    NaN if the cell is empty or stands for a missing value; infinity for anything else that is not a number, and for
+    NaN if the cell is empty or marks a missing value; infinity for any other text that is not a number, and for
     numbers with an absolute value over `largest`.
     """
-    if not text:  # most gaps; an exception would take ten times as long
+    if not text:  # most missing labels; an exception would take ten times as long
         return NAN
     try:
         value = float(text)
     except ValueError:
-        return NAN if text.strip().lower() in NO_NUMBER else INFINITY
-    return INFINITY if abs(value) > largest else value  # NaN is not greater
+        return NAN if text.strip().lower() in MISSING_VALUES else INFINITY
+    return INFINITY if abs(value) > largest else value  # False for NaN
 
 
 def whole_number(text: str) -> int | None:
-    """Returns the whole number in a cell, which may be written `7.0`; None if it holds anything else."""
+    """Returns the whole number in a cell, also if written as `7.0`; None if the cell holds anything else."""
     value = number(text, LARGEST_WHOLE)
     return int(value) if value.is_integer() else None
 
 
 def whole_cell(path: Path, line: int, column: str, text: str, fix: str) -> int:
-    """Returns the whole number in a cell; raises InputError if it holds anything else."""
+    """Returns the whole number in a cell; raises InputError if the cell holds anything else."""
     value = whole_number(text)
     if value is None:
         raise InputError(f"{path}, line {line}: {column} {shown(text)} is not a whole number; {fix}")
@@ -278,12 +278,12 @@ def row_number(path: Path, line: int, text: str) -> int:
 
 
 def shown(text: str) -> str:
-    """Returns a cell as a message shows it: quoted, unprintable characters escaped, shortened if it is long."""
+    """Returns a cell for a message: quoted, with unprintable characters escaped, shortened if it is long."""
     text = text.strip()
-    return repr(text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…")
+    return repr(text if len(text) <= MAX_SHOWN_CHARACTERS else text[: MAX_SHOWN_CHARACTERS - 1] + "…")
 
 
 def shown_names(names: Sequence[object]) -> str:
-    """Returns the first names of columns, files or rows as a message shows them, and how many more there are."""
-    plain = re.compile(rf"\w{{1,{SHOWN_CHARACTERS}}}")
-    return listed([name if plain.fullmatch(name) else shown(name) for name in map(str, names)])
+    """Returns the first names of columns, files or rows for a message, and the number of further ones."""
+    plain_name = re.compile(rf"\w{{1,{MAX_SHOWN_CHARACTERS}}}")
+    return listed([name if plain_name.fullmatch(name) else shown(name) for name in map(str, names)])

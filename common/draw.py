@@ -1,4 +1,4 @@
-"""Figures: the only module that imports matplotlib, and the grid of faces that several stages draw."""
+"""Draws figures, and the grid of faces of several stages; the only module that imports matplotlib."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -76,10 +76,10 @@ def face_grid(
     if title:
         axes.set_title(title, fontsize=10, loc="left")
     for layer in layers:
-        shown = np.isfinite(layer.keypoints).all(-1) if layer.shown is None else layer.shown
+        is_shown = np.isfinite(layer.keypoints).all(-1) if layer.shown is None else layer.shown
         inside = (layer.keypoints >= -0.5).all(-1) & (layer.keypoints < (width - 0.5, height - 0.5)).all(-1)
         points = layer.keypoints + corners[:, None, ::-1]
-        xy = points[shown & inside]
+        xy = points[is_shown & inside]
         axes.scatter(xy[:, 0], xy[:, 1], s=5, c=layer.color, linewidths=0, label=layer.label)
     if captions:
         for caption, (top, left) in zip(captions, corners, strict=True):
@@ -96,9 +96,9 @@ def subplots(rows: int = 1, columns: int = 1, **options: Any) -> tuple[Figure, A
 
     It does not use pyplot, so it needs no screen, and figures are freed like any other value.
     """
-    of_axes = {name: options.pop(name) for name in ("width_ratios", "height_ratios") if name in options}
+    ratios = {name: options.pop(name) for name in ("width_ratios", "height_ratios") if name in options}
     figure = Figure(**options)
-    return figure, figure.subplots(rows, columns, **of_axes)
+    return figure, figure.subplots(rows, columns, **ratios)
 
 
 def save(figure: Figure, path: Path) -> None:

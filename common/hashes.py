@@ -1,4 +1,4 @@
-"""SHA-256 of files and folders, in hexadecimal."""
+"""Computes the SHA-256 of files and folders, in hexadecimal."""
 
 import hashlib
 from collections.abc import Iterable
@@ -17,8 +17,8 @@ def path_hash(path: Path) -> str:
     """Returns the hash of a file, or of the names and contents of all files in a folder that are not hidden."""
     if path.is_file():
         return file_hash(path)
-    shown = (file for file in path.rglob("*") if file.is_file() and not is_hidden(file.relative_to(path)))
-    return files_hash(path, shown)
+    visible = (file for file in path.rglob("*") if file.is_file() and not is_hidden(file.relative_to(path)))
+    return files_hash(path, visible)
 
 
 def files_hash(folder: Path, files: Iterable[Path]) -> str:

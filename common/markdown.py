@@ -1,4 +1,4 @@
-"""Markdown."""
+"""Writes Markdown."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Parsers of command lines, and options that several stages share."""
+"""Command-line parsers, and options that several stages share."""
 
 import argparse
 from pathlib import Path
@@ -9,12 +9,12 @@ LARGEST_SEED = 2**32 - 1
 
 
 def stage_parser(module: str, doc: str | None, *examples: str) -> argparse.ArgumentParser:
-    """Returns the parser of a stage, whose help begins with a description and ends with examples.
+    """Returns the parser of a stage; its help begins with a description and ends with examples.
 
     Args:
-        module: as `python -m` takes it.
+        module: its name, as for `python -m`.
         doc: the docstring of the module; its first line is the description.
-        examples: arguments of the stage.
+        examples: arguments of example commands.
     """
     program = f"python -m {module}"
     parser = argparse.ArgumentParser(prog=program, description=(doc or "").partition("\n")[0])

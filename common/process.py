@@ -1,4 +1,4 @@
-"""Settings of this process that hold only while a block runs: environment variables, stderr, OpenCV's threads."""
+"""Changes settings of this process while a block runs: environment variables, stderr, OpenCV's threads."""
 
 import contextlib
 import os
@@ -25,15 +25,15 @@ def without_variable(name: str) -> Iterator[None]:
 def native_stderr_silenced() -> Iterator[None]:
     """Discards everything that compiled code writes to file descriptor 2; Python exceptions are raised as usual."""
     sys.stderr.flush()
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
+    saved_stderr = os.dup(2)
+    null_device = os.open(os.devnull, os.O_WRONLY)
     try:
-        os.dup2(nowhere, 2)
+        os.dup2(null_device, 2)
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+        os.dup2(saved_stderr, 2)
+        os.close(saved_stderr)
+        os.close(null_device)
 
 
 @contextlib.contextmanager
@@ -41,9 +41,9 @@ def one_opencv_thread() -> Iterator[None]:
     """Makes OpenCV use one thread; on small images, waiting for other threads costs more than they save."""
     import cv2
 
-    before = cv2.getNumThreads()
+    threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
         yield
     finally:
-        cv2.setNumThreads(before)
+        cv2.setNumThreads(threads)

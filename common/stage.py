@@ -1,4 +1,4 @@
-"""What every stage does: lock its output folder, and write the manifest of how the folder was made."""
+"""Locks the output folder of a stage, and writes the manifest that records how the folder was made."""
 
 import contextlib
 import hashlib
@@ -26,8 +26,8 @@ PACKAGES = (  # their versions can change results
     *("tensorflow", "jax", "keras", "numpy", "scipy", "pandas", "scikit-learn"),
     *("opencv-python", "pillow", "onnx", "onnxruntime"),
 )
-FOLDERS = ("pictures", "saved_model")  # that stages write into their folders; a manifest lists files only
-KINDS: dict[str, tuple[type, Any]] = {  # type and default of each entry of a manifest; None: required
+SUBFOLDERS = ("pictures", "saved_model")  # subfolders that stages write; a manifest lists only files
+MANIFEST_ENTRIES: dict[str, tuple[type, Any]] = {  # type and default of each manifest entry; None: required
     "stage": (str, None),
     "command": (str, None),
     "parameters": (dict, None),
@@ -46,7 +46,7 @@ class Stage(NamedTuple):
     Attributes:
         name: in the manifest.
         module: the module that `python -m` runs.
-        arguments: its arguments as messages show them.
+        arguments: its arguments, as shown in messages.
     """
 
     name: str
@@ -66,7 +66,7 @@ def locked(folder: Path, wait_s: float = 0) -> Iterator[None]:
     The lock file is in the system's temporary folder; the operating system releases the lock when the process dies.
 
     Raises:
-        InputError: another process has locked it, still after `wait_s` seconds.
+        InputError: another process still holds the lock after `wait_s` seconds.
     """
     digest = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:16]
     lock = filelock.FileLock(Path(tempfile.gettempdir()) / f"facial-keypoints-{digest}.lock", timeout=wait_s)
@@ -82,7 +82,7 @@ def locked(folder: Path, wait_s: float = 0) -> Iterator[None]:
 
 @contextlib.contextmanager
 def stage_folder(out: Path, stage: Stage, reads: Iterable[Path] = (), wait_s: float = 0) -> Iterator[Path]:
-    """Locks `out` and yields a temporary folder, which replaces it when the block succeeds; see `atomic_folder`."""
+    """Locks `out` and yields a temporary folder, which replaces `out` if the block succeeds; see `atomic_folder`."""
     check_out(out, stage, reads)
     with locked(out, wait_s), atomic_folder(out) as folder:
         yield folder
@@ -108,7 +108,7 @@ def check_out(out: Path, stage: Stage, reads: Iterable[Path] = ()) -> None:
             raise InputError(f"{out}: holds files that no stage wrote; choose an empty or new --out") from None
         if made_by != stage.name:
             raise InputError(f"{out}: was written by `{command}`; choose another --out")
-        written = files.union([MANIFEST], FOLDERS, OF_FILE_MANAGERS)
+        written = files.union([MANIFEST], SUBFOLDERS, OF_FILE_MANAGERS)
         if others := sorted({path.name for path in out.iterdir()} - written):
             raise InputError(
                 f"{out}: holds {others[0]}, which `{stage.command}` did not write and would delete; move it, or choose "
@@ -130,11 +130,11 @@ def write_manifest(
 
     Args:
         stage: the stage that writes the folder.
-        parameters: of the stage, JSON values.
+        parameters: of the stage, as JSON values.
         inputs: the hash of each input, by name.
-        metrics: results of the stage, JSON values.
+        metrics: results of the stage, as JSON values.
         started: `time.time()` at the start of the stage.
-        extra: further entries by name, JSON values.
+        extra: further entries by name, as JSON values.
         code: the `stage_code` at the start of the stage; the current one if None.
     """
     files = {p.name: file_hash(p) for p in sorted(folder.iterdir()) if p.is_file() and p.name != MANIFEST}
@@ -169,11 +169,11 @@ def command_line() -> str:
 
 def versions() -> dict[str, str]:
     """Returns the versions of Python and of the installed PACKAGES."""
-    found = {"python": sys.version.split()[0]}
+    installed = {"python": sys.version.split()[0]}
     for name in PACKAGES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[name] = importlib.metadata.version(name)
-    return found
+            installed[name] = importlib.metadata.version(name)
+    return installed
 
 
 def git_revision() -> str | None:
@@ -186,7 +186,7 @@ def git_revision() -> str | None:
 
 
 def read_manifest(folder: Path, stage: Stage) -> dict[str, Any]:
-    """Returns the manifest of a stage's folder; checks that every file it names exists and is unaltered.
+    """Returns the manifest of a stage's folder, after checking that its files exist and are unaltered.
 
     Args:
         stage: the stage that wrote the folder.
@@ -204,7 +204,7 @@ def read_manifest(folder: Path, stage: Stage) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError):
         manifest = None
     if not isinstance(manifest, dict) or any(
-        not isinstance(manifest.get(name, default), kind) for name, (kind, default) in KINDS.items()
+        not isinstance(manifest.get(name, default), kind) for name, (kind, default) in MANIFEST_ENTRIES.items()
     ):
         raise InputError(f"{folder}: has no valid {MANIFEST}; {fix}")
     if manifest["stage"] != stage.name:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from facial_keypoints.errors import InputError
 
-BYTE_ORDER_MARKS = (  # that of UTF-32 begins with that of UTF-16
+BYTE_ORDER_MARKS = (  # UTF-32 first, because its mark begins with that of UTF-16
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -14,24 +14,24 @@ BYTE_ORDER_MARKS = (  # that of UTF-32 begins with that of UTF-16
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 WINDOWS = "Windows-1252"
-CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")  # found in pictures and zips, not in text
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")  # occurs in pictures and zips, not in text
 UNDECODED = re.compile("[\udc80-\udcff]")  # a byte that is not UTF-8
 DECODED = re.compile("[\x80-\ud7ff\ue000-\U0010ffff]")  # two bytes or more of UTF-8
 CHECKED_BYTES = 1000
-NUL_SHARE = 0.25  # least share of NUL bytes in UTF-16 text of a Latin alphabet
+NUL_SHARE = 0.25  # minimum share of NUL bytes in UTF-16 text in a Latin alphabet
 
 
 def read_text(path: Path, kind: str) -> tuple[str, str]:
     """Returns a text file and its encoding: `UTF-8`, `UTF-16`, `UTF-32` or `Windows-1252`.
 
-    UTF-16 and UTF-32 need a byte order mark. Windows-1252 is assumed if no byte beyond ASCII is valid UTF-8.
+    UTF-16 and UTF-32 need a byte order mark. Windows-1252 is assumed if no bytes beyond ASCII are valid UTF-8.
 
     Args:
         path: the file.
         kind: the expected kind of file, for the message.
 
     Raises:
-        InputError: no such file, or another encoding.
+        InputError: the file does not exist, or has another encoding.
     """
     try:
         content = path.read_bytes()
@@ -65,7 +65,7 @@ def read_text(path: Path, kind: str) -> tuple[str, str]:
 
 
 def looks_like_utf16(content: bytes) -> bool:
-    """Returns whether bytes are UTF-16, judged by the byte order mark or by the share of NUL bytes at the start."""
+    """Returns whether bytes are probably UTF-16, by the byte order mark or the share of NUL bytes at the start."""
     head = content[:CHECKED_BYTES]
     has_mark = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     return has_mark or head.count(0) > max(NUL_SHARE * len(head), 1)

@@ -1,4 +1,4 @@
-"""Logs finished runs to MLflow, if `--mlflow` asks for it. MLflow is imported only then."""
+"""Logs finished runs to MLflow, if `--mlflow` is given. MLflow is imported only then."""
 
 import argparse
 import contextlib
@@ -20,7 +20,7 @@ from facial_keypoints.telemetry import switch_off
 EXPERIMENT = "facial-keypoints"
 HISTORY = "history.csv"
 STEP = "epoch"  # its first column
-RETRIES = "2"  # of a request to a server; MLflow's own seven take minutes
+RETRIES = "2"  # of a request to a server; MLflow's default, seven, takes minutes
 LONGEST_PARAMETER = 6000  # characters
 
 
@@ -42,7 +42,7 @@ def checked_uri(text: str) -> str:
 
 
 def check(where: str | None) -> None:
-    """Raises InputError unless MLflow is installed and the place can be used; does nothing for None."""
+    """Raises InputError unless MLflow is installed and can write to `where`; does nothing for None."""
     if where is None:
         return
     if importlib.util.find_spec("mlflow") is None:
@@ -55,7 +55,7 @@ def log_folder(where: str | None, folder: Path, stage: Stage) -> None:
     """Logs a stage's folder as a run: parameters, metrics, the metrics of each epoch, its files and its network.
 
     Raises:
-        InputError: the run could not be logged; the folder stays.
+        InputError: the run could not be logged; the folder is kept.
     """
     if where is None:
         return
@@ -92,12 +92,12 @@ def log_run(
 
     Args:
         where: a folder, or the URI of a server or a database.
-        name: of the run.
+        name: the name of the run.
         tags: texts by name.
         parameters: JSON values by name.
         metrics: JSON values by name; only numbers are logged.
         curves: (step, value) of each metric, by name.
-        files: to copy.
+        files: files to copy.
         network: a `.keras` file, which is logged as a model with its signature.
 
     Raises:
@@ -120,14 +120,14 @@ def log_run(
 
 
 def flat(values: Mapping[str, Any], before: str = "") -> dict[str, float]:
-    """Returns the finite numbers among JSON values by name; those of an inner object by `outer.inner`."""
-    found: dict[str, float] = {}
+    """Returns the finite numbers among JSON values, by name; names of nested values are `outer.inner`."""
+    numbers: dict[str, float] = {}
     for name, value in values.items():
         if isinstance(value, Mapping):
-            found |= flat(value, f"{before}{name}.")
+            numbers |= flat(value, f"{before}{name}.")
         elif isinstance(value, int | float) and np.isfinite(value):
-            found[before + name] = value
-    return found
+            numbers[before + name] = value
+    return numbers
 
 
 def _log_network(path: Path) -> None:
@@ -148,8 +148,8 @@ def _log_network(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _experiment(where: str, failing: str) -> Iterator[str]:
-    """Yields the id of the experiment at a place, a new one if there is none; errors of MLflow are one line."""
+def _experiment(where: str, problem: str) -> Iterator[str]:
+    """Yields the id of the experiment at `where`, which it creates if missing; turns MLflow's errors into one line."""
     switch_off("mlflow")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", RETRIES)
     import mlflow
@@ -163,9 +163,9 @@ def _experiment(where: str, failing: str) -> Iterator[str]:
             folder.mkdir(parents=True, exist_ok=True)
             uri, artifacts = f"sqlite:///{folder.as_posix()}/mlflow.db", (folder / "artifacts").as_uri()
         mlflow.set_tracking_uri(uri)
-        known = mlflow.get_experiment_by_name(EXPERIMENT)
-        yield known.experiment_id if known else mlflow.create_experiment(EXPERIMENT, artifacts)
+        experiment = mlflow.get_experiment_by_name(EXPERIMENT)
+        yield experiment.experiment_id if experiment else mlflow.create_experiment(EXPERIMENT, artifacts)
     except (InputError, KeyboardInterrupt):
         raise
-    except Exception as error:  # those of MLflow, of databases and of networks have no common class
-        raise InputError(f"--mlflow {where}: {failing} ({one_line(error)})") from None
+    except Exception as error:  # errors of MLflow, databases and networks have no common class
+        raise InputError(f"--mlflow {where}: {problem} ({one_line(error)})") from None

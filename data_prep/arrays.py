@@ -26,7 +26,7 @@ ARRAYS: dict[str, tuple[type[np.generic], int]] = {  # dtype and number of axes
     "groups": (np.int64, 1),
     "label_sources": (np.int64, 1),
 }
-KEYPOINT_SET = "keypoint_set"  # in the manifest: the values of `facial_keypoints.keypoint_set.to_dict`
+KEYPOINT_SET = "keypoint_set"  # manifest key of the values of `facial_keypoints.keypoint_set.to_dict`
 CROPS, VISIBLE = "crops", "visible"
 OPTIONAL: dict[str, tuple[type[np.generic], int]] = {
     CROPS: (np.float64, 3),  # if the faces were cropped from pictures
@@ -34,38 +34,41 @@ OPTIONAL: dict[str, tuple[type[np.generic], int]] = {
 }
 
 
-def save_split(folder: Path, name: str, split: Split, chosen: Int64 | None = None) -> None:
+def save_split(folder: Path, name: str, split: Split, indexes: Int64 | None = None) -> None:
     """Writes the arrays of a split as `{name}_images.npy`, `{name}_keypoints.npy`, and so on.
 
     Args:
         folder: the data folder.
         name: of the split.
         split: the faces.
-        chosen: int64 (n,), indexes of the faces to write; all if None.
+        indexes: int64 (n,), indexes of the faces to write; all if None.
     """
-    chosen = np.arange(len(split)) if chosen is None else chosen
-    for each in (*ARRAYS, *OPTIONAL):
-        if (array := getattr(split, each)) is None:
+    indexes = np.arange(len(split)) if indexes is None else indexes
+    for array_name in (*ARRAYS, *OPTIONAL):
+        if (array := getattr(split, array_name)) is None:
             continue
-        if each == "images":
-            image_arrays.save(folder / f"{name}_{each}.npy", array, chosen)
+        if array_name == "images":
+            image_arrays.save(folder / f"{name}_{array_name}.npy", array, indexes)
         else:
-            np.save(folder / f"{name}_{each}.npy", array[chosen])
+            np.save(folder / f"{name}_{array_name}.npy", array[indexes])
 
 
 def load_split(folder: Path, name: str, keypoint_set: KeypointSet | None = None) -> Split:
     """Returns one split (train, val or test) of a data folder. Its images are mapped from the file, read-only.
 
     Args:
-        keypoint_set: the keypoint set that it must have; any if None.
+        keypoint_set: the required keypoint set; any if None.
 
     Raises:
         InputError: an array is missing, unreadable, or does not fit the others or the keypoint set.
     """
-    arrays = {each: _load_array(folder / f"{name}_{each}.npy", *kind) for each, kind in ARRAYS.items()}
-    for each, kind in OPTIONAL.items():
-        if (path := folder / f"{name}_{each}.npy").exists():
-            arrays[each] = _load_array(path, *kind)
+    arrays = {
+        array_name: _load_array(folder / f"{name}_{array_name}.npy", *dtype_and_axes)
+        for array_name, dtype_and_axes in ARRAYS.items()
+    }
+    for array_name, dtype_and_axes in OPTIONAL.items():
+        if (path := folder / f"{name}_{array_name}.npy").exists():
+            arrays[array_name] = _load_array(path, *dtype_and_axes)
     split = Split(**arrays)
     count = len(split.images)
     if any(len(array) != count for array in arrays.values()) or split.keypoints.shape != (*split.labelled.shape, 2):
@@ -79,14 +82,16 @@ def load_split(folder: Path, name: str, keypoint_set: KeypointSet | None = None)
     ):
         raise InputError(f"{folder / f'{name}_{VISIBLE}.npy'}: must be of the labelled keypoints; {FIX}")
     if keypoint_set:
-        known = (split.label_sources >= UNKNOWN_LABEL_SOURCE) & (split.label_sources < len(keypoint_set.label_sources))
-        if split.labelled.shape[1] != len(keypoint_set) or not known.all():
+        is_valid_source = (split.label_sources >= UNKNOWN_LABEL_SOURCE) & (
+            split.label_sources < len(keypoint_set.label_sources)
+        )
+        if split.labelled.shape[1] != len(keypoint_set) or not is_valid_source.all():
             raise InputError(f"{folder}: the {name} arrays are not of the keypoint set {keypoint_set.name}; {FIX}")
     return split
 
 
 def _load_array(path: Path, dtype: type[np.generic], axes: int) -> Any:
-    mapped: Literal["r"] | None = "r" if path.stem.endswith("images") else None  # they may be larger than memory
+    mapped: Literal["r"] | None = "r" if path.stem.endswith("images") else None  # they can be larger than memory
     with parsing(path, "numpy array", FIX):
         array = np.load(path, mapped, allow_pickle=False)
         if array.dtype != dtype or array.ndim != axes:
@@ -102,7 +107,7 @@ def load_splits(folder: Path, keypoint_set: KeypointSet | None = None) -> dict[s
 
 
 def load_data_manifest(folder: Path) -> dict[str, Any]:
-    """Returns the manifest of a data folder; checks that its files are unaltered and its keypoint set is whole."""
+    """Returns the manifest of a data folder; checks that its files are unaltered and its keypoint set is valid."""
     manifest = read_manifest(folder, PREPARE)
     if manifest.get("format_version", 1) < FORMAT_VERSION or KEYPOINT_SET not in manifest:
         raise InputError(f"{folder}: was written by an earlier version of this project; {FIX}")
@@ -111,11 +116,11 @@ def load_data_manifest(folder: Path) -> dict[str, Any]:
 
 
 def load_keypoint_set(manifest: dict[str, Any], folder: Path) -> KeypointSet:
-    """Returns the keypoint set in the manifest of a data folder; raises InputError if its values contradict."""
+    """Returns the keypoint set in the manifest of a data folder; raises InputError if its values are inconsistent."""
     return from_dict(manifest[KEYPOINT_SET], str(folder / MANIFEST))
 
 
 def data_hash(manifest: dict[str, Any]) -> str:
-    """Returns one hash of all arrays of a data folder; it does not depend on when they were written."""
+    """Returns one hash of all arrays of a data folder; the time of writing does not matter."""
     lines = [f"{name} {digest}" for name, digest in sorted(manifest["files"].items()) if name.endswith(".npy")]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -42,14 +42,14 @@ class CropOptions:
 
     Attributes:
         size_px: side of the crop; None: the default of the keypoint set.
-        crop: `face`: with 15 keypoints the eyes are placed as those of a random face of the 15-point set; all others
-            are cropped to a square of BOX_SCALE times their box. `whole`: the whole picture, scaled to fit.
+        crop: `face`: with 15 keypoints, the eyes get the positions of a random face of the 15-point set; other faces
+            are cropped to a square of BOX_SCALE times their box. `whole`: the whole picture is scaled to fit.
         color: RGB instead of gray.
         as_15: convert 68 points to the 15 keypoints.
         both_label_sources: with `as_15`, add every crop twice, with the labels of the complete and the sparse source.
         crops_per_face: crops of each face; they differ only with 15 keypoints.
         exif: `apply` or `ignore`, see `data_prep.readers.pictures.read_picture`; None if no picture is rotated.
-        seed: of the eye positions.
+        seed: for the eye positions.
     """
 
     size_px: int | None = None
@@ -69,13 +69,13 @@ def crop(
 
     Args:
         pictures: as `data_prep.readers.labelled_pictures.checked` returns them.
-        crop_options: how they are cropped.
+        crop_options: how to crop them.
         bad: skips faces that cannot be cropped, or raises their error.
-        scratch: a folder for the images, which may be larger than memory; they are in memory if None.
+        scratch: a folder for the images, which can be larger than memory; None: keep them in memory.
 
     Raises:
-        InputError: no face is left; or a face is not skipped whose picture cannot be decoded, or whose keypoints do not
-            show its size.
+        InputError: no face is left; or, unless `bad` skips the face, its picture cannot be decoded or its keypoints do
+            not show its size.
     """
     if crop_options.as_15 and pictures.keypoint_set not in (FACE15, FACE68):
         raise InputError(f"{pictures.root}: has the keypoint set {pictures.keypoint_set.name}; --as 15 takes 68 points")
@@ -86,29 +86,31 @@ def crop(
             "keypoints differ"
         )
     default_px = DEFAULT_SIZE_15_PX if keypoint_set == FACE15 else DEFAULT_SIZE_PX
-    crops = _crops(pictures, crop_options, crop_options.size_px or default_px, bad, scratch)
+    crops = _crop_faces(pictures, crop_options, crop_options.size_px or default_px, bad, scratch)
     faces = crops[2]
     keypoints = np.stack([face.keypoints for face in faces])
-    nowhere = np.zeros(keypoints.shape[1], bool)
-    hidden = np.stack([nowhere if face.occluded is None else face.occluded for face in faces])
-    labels: dict[int | None, Labels] = {pictures.label_source: (keypoints, hidden)}
+    none_occluded = np.zeros(keypoints.shape[1], bool)
+    occluded = np.stack([none_occluded if face.occluded is None else face.occluded for face in faces])
+    labels: dict[int | None, Labels] = {pictures.label_source: (keypoints, occluded)}
     if crop_options.as_15 and pictures.keypoint_set == FACE68:
-        both = (0, 1) if crop_options.both_label_sources else (0,)
-        labels = {source: (_labels(keypoints, source), _any_of_68(hidden, source)) for source in both}
-    return _labelled(crops, labels, pictures, keypoint_set, scratch)
+        sources = (0, 1) if crop_options.both_label_sources else (0,)
+        labels = {
+            source: (_as_label_source(keypoints, source), _occluded_of_15(occluded, source)) for source in sources
+        }
+    return _faces_with_labels(crops, labels, pictures, keypoint_set, scratch)
 
 
-def _crops(
+def _crop_faces(
     pictures: LabelledPictures, crop_options: CropOptions, side: int, bad: BadFaces, scratch: Path | None
 ) -> Crops:
-    """Returns the crops of all faces, of `side` px, their matrices and the face in each."""
+    """Returns the crops of all faces, `side` px wide and high, their matrices, and the face in each crop."""
     rng = np.random.default_rng(crop_options.seed)
-    by_eyes = crop_options.as_15 or pictures.keypoint_set == FACE15
-    eyes = pictures.keypoint_set.eyes if by_eyes else None
+    uses_eyes = crop_options.as_15 or pictures.keypoint_set == FACE15
+    eyes = pictures.keypoint_set.eyes if uses_eyes else None
     channels = 3 if crop_options.color else 1
     count = len(pictures.faces) * crop_options.crops_per_face
     images = image_arrays.empty((count, side, side, channels), scratch)
-    file, picture = None, np.empty((0, 0, channels), np.uint8)  # the last one: its faces often come one after another
+    file, picture = None, np.empty((0, 0, channels), np.uint8)  # the last picture read: its faces are often consecutive
     matrices: list[Float64] = []
     faces: list[LabelledPicture] = []
     for face in tqdm(pictures.faces, desc=pictures.root.name, unit="face", disable=None):
@@ -116,21 +118,21 @@ def _crops(
             if face.file != file:
                 picture = read_picture(face.file, crop_options.color, crop_options.exif)
                 file = face.file
-            of_face = [
+            face_matrices = [
                 matrix_of(face, eyes, picture.shape[:2], side, crop_options, rng)
                 for _ in range(crop_options.crops_per_face)
             ]
-            for matrix in of_face:
+            for matrix in face_matrices:
                 images[len(faces)] = geometry.crop(picture, matrix, side, side)
                 matrices.append(matrix)
                 faces.append(face)
                 if len(faces) % image_arrays.BLOCK == 0:
-                    images = image_arrays.reopened(images)
-    bad.check_some_left(pictures.root, len(faces))
-    return image_arrays.reopened(images)[: len(faces)], np.stack(matrices), faces
+                    images = image_arrays.reopen(images)
+    bad.check_any_usable(pictures.root, len(faces))
+    return image_arrays.reopen(images)[: len(faces)], np.stack(matrices), faces
 
 
-def _labelled(
+def _faces_with_labels(
     crops: Crops,
     labels: Mapping[int | None, Labels],
     pictures: LabelledPictures,
@@ -140,35 +142,37 @@ def _labelled(
     """Returns the crops once for each label source.
 
     Args:
-        labels: keypoints in px of the pictures and which are occluded, by label source; None if the pattern of labels
-            has to show it.
+        labels: keypoints in px of the pictures and which are occluded, by label source; the source None is inferred
+            from the pattern of labels.
     """
-    images, matrices, of_crops = crops
-    times, count = len(labels), len(of_crops)
-    faces = of_crops * times
-    keypoints = np.concatenate([_inside(of, matrices, images.shape[1]) for of, _ in labels.values()])
-    given = [np.full(count, source) for source in labels if source is not None]
+    images, matrices, crop_faces = crops
+    copies, count = len(labels), len(crop_faces)
+    faces = crop_faces * copies
+    keypoints = np.concatenate([_in_crops(points, matrices, images.shape[1]) for points, _ in labels.values()])
+    known_sources = [np.full(count, source) for source in labels if source is not None]
     return Faces(
-        images=image_arrays.joined([images] * times, scratch) if times > 1 else images,
+        images=image_arrays.concatenate([images] * copies, scratch) if copies > 1 else images,
         keypoints=keypoints,
         rows=np.arange(len(faces)),
         groups=np.array([face.person for face in faces]),
         keypoint_set=keypoint_set,
-        label_sources=np.concatenate(given) if given else label_sources(labelled_points(keypoints), keypoint_set),
+        label_sources=np.concatenate(known_sources)
+        if known_sources
+        else label_sources(labelled_points(keypoints), keypoint_set),
         origins=Origins(
             folders=np.array([str(pictures.root)] * len(faces)),
             files=np.array([face.file.relative_to(pictures.root).as_posix() for face in faces]),
         ),
         official_splits=np.array([face.split for face in faces]),
-        occluded=np.concatenate([of for _, of in labels.values()]) & labelled_points(keypoints),
-        crops=np.concatenate([matrices] * times),
+        occluded=np.concatenate([occluded for _, occluded in labels.values()]) & labelled_points(keypoints),
+        crops=np.concatenate([matrices] * copies),
         unnamed=() if pictures.names_people else (str(pictures.root),),
-        knows_occluded=any(face.occluded is not None for face in of_crops),
+        knows_occluded=any(face.occluded is not None for face in crop_faces),
     )
 
 
-def _any_of_68(occluded: Bool, label_source: int) -> Bool:
-    """Returns which of the 15 keypoints are occluded, (N, 15) of (N, 68): those with an occluded point among theirs."""
+def _occluded_of_15(occluded: Bool, label_source: int) -> Bool:
+    """Returns which of the 15 keypoints are computed from an occluded one of the 68 points, (N, 15) from (N, 68)."""
     return np.stack([occluded[:, list(points)].any(axis=1) for points in face15_of_68(label_source)], axis=1)
 
 
@@ -180,10 +184,10 @@ def matrix_of(
     crop_options: CropOptions,
     rng: np.random.Generator,
 ) -> Float64:
-    """Returns the matrix (2, 3), picture to crop, of a face in a picture of (H, W) px.
+    """Returns the matrix (2, 3), picture to crop, for a face in a picture of `shape` (H, W) px.
 
     Args:
-        eyes: the keypoints of both eyes, to place the eyes as in the 15-point set; None to place the face's box.
+        eyes: the keypoints of both eyes, to position the eyes as in the 15-point set; None to crop the face's box.
     """
     if crop_options.crop == WHOLE:
         height, width = shape
@@ -195,21 +199,21 @@ def matrix_of(
 
 def _labelled_mean(points: Float32) -> Float32:
     """Returns the mean of the labelled points (n, 2), float32 (2,); NaN if there is none."""
-    some = points[labelled_points(points)]
-    return some.mean(axis=0) if len(some) else np.full(2, np.nan, np.float32)
+    labelled = points[labelled_points(points)]
+    return labelled.mean(axis=0) if len(labelled) else np.full(2, np.nan, np.float32)
 
 
 def by_box(keypoints: Float32, where: str, side: int, box: Sequence[float] | None = None) -> Float64:
-    """Returns the matrix (2, 3) of an upright square, BOX_SCALE times the box of a face, around its middle.
+    """Returns the matrix (2, 3) of an upright square around the middle of a face's box, BOX_SCALE times its size.
 
     Args:
         keypoints: float32 (K, 2) in px, NaN where unlabelled.
         where: file and row of the face, for messages.
         side: of the crop, px.
-        box: x, y, width and height in px; it grows to hold all labels. None: the box of the labels.
+        box: x, y, width and height in px; enlarged to hold all labels. None: the box of the labels.
 
     Raises:
-        InputError: without a box, the labels do not say the size of the face.
+        InputError: there is no box, and the labels do not show the size of the face.
     """
     labelled = keypoints[labelled_points(keypoints)]
     if box:
@@ -220,41 +224,41 @@ def by_box(keypoints: Float32, where: str, side: int, box: Sequence[float] | Non
     low, high = labelled.min(axis=0), labelled.max(axis=0)
     longer = float((high - low).max())
     if not longer >= SMALLEST_FACE_PX:
-        which, fix = "keypoints are all", "correct them"
+        subject, fix = "keypoints are all", "correct them"
         if len(keypoints) == 1:
-            which, fix = "keypoint is", "give its box, or take whole pictures with --crop whole"
+            subject, fix = "keypoint is", "give its box, or take whole pictures with --crop whole"
         raise InputError(
-            f"{where}: its {which} at one point, so the face has no size; {fix}, or skip the face with --skip-bad"
+            f"{where}: its {subject} at one point, so the face has no size; {fix}, or skip the face with --skip-bad"
         )
     middle = (low + high) / 2
     return square_crop(float(middle[0]), float(middle[1]), BOX_SCALE * longer, side, side)
 
 
 def _by_eyes(eyes: Float32, where: str, side: int, rng: np.random.Generator) -> Float64:
-    """Returns the matrix (2, 3) that places the left and right eye center (2, 2) as in a random face."""
+    """Returns the matrix (2, 3) that moves the left and right eye centers (2, 2) to those of a random face."""
     distance = float(np.hypot(*(eyes[1] - eyes[0])))
     if not distance >= SMALLEST_FACE_PX:  # also if an eye is unlabelled
         raise InputError(
             f"{where}: its eye centers are unlabelled or at one point, so the face has no size; correct its "
             "keypoints, or skip the face with --skip-bad"
         )
-    middle = np.array([rng.normal(*of) for of in EYES_MIDDLE_PX])
-    half = rng.normal(*EYES_DISTANCE_PX) / 2
+    middle = np.array([rng.normal(*mean_and_deviation) for mean_and_deviation in EYES_MIDDLE_PX])
+    half_distance = rng.normal(*EYES_DISTANCE_PX) / 2
     roll = math.radians(rng.normal(*EYES_ROLL_DEGREES))
-    to_left_eye = half * np.array([math.cos(roll), math.sin(roll)])
+    to_left_eye = half_distance * np.array([math.cos(roll), math.sin(roll)])
     target = np.stack([middle + to_left_eye, middle - to_left_eye])
     ratio = side / EYES_SIDE_PX
     return geometry.fit_similarity(eyes, (target + 0.5) * ratio - 0.5)[0]
 
 
-def _labels(points: Float32, label_source: int) -> Float32:
-    """Returns the labels of a label source of FACE15, float32 (N, 15, 2), from 68 points (N, 68, 2); else NaN."""
+def _as_label_source(points: Float32, label_source: int) -> Float32:
+    """Returns 68 points (N, 68, 2) as labels of a label source of FACE15, float32 (N, 15, 2); NaN where unlabelled."""
     labelled = np.isin(np.arange(len(FACE15)), FACE15.label_sources[label_source].keypoints)
     return np.where(labelled[:, None], as_face15(points, label_source), np.nan).astype(np.float32)
 
 
-def _inside(labels: Float32, crops: Float64, side: int) -> Float32:
-    """Returns the labels in px of the crops; NaN outside of them."""
+def _in_crops(labels: Float32, crops: Float64, side: int) -> Float32:
+    """Returns the labels in px of the crops; NaN if outside."""
     moved = geometry.transform(labels, crops)
     inside = ((moved > -0.5) & (moved < side - 0.5)).all(axis=-1, keepdims=True)
     return np.where(inside, moved, np.nan).astype(np.float32)

@@ -19,7 +19,7 @@ class Origins:
     """Where N faces come from.
 
     Attributes:
-        folders: text (N,), the input as it was named on the command line; of an imglab file its folder.
+        folders: text (N,), the input as named on the command line; for an imglab file, its folder.
         files: text (N,), the picture in that folder; empty if the input holds the images themselves.
     """
 
@@ -33,24 +33,24 @@ class Origins:
 
 @dataclass(frozen=True)
 class Faces:
-    """N faces as a reader found them.
+    """N faces as a reader returns them.
 
     Attributes:
         images: uint8 (N, H, W, C), C is 1 (gray) or 3 (RGB).
         keypoints: float32 (N, K, 2), x then y in px from the center of the top left pixel; NaN where unlabelled.
         rows: int64 (N,), the row of each face in its input, from 0.
         groups: text (N,), faces of one group must stay in one split: those of a person, or of a photo if the input
-            names no people; empty if the input says neither.
+            names no people; empty if neither is known.
         keypoint_set: the K keypoints.
         label_sources: int64 (N,), indexes into `keypoint_set.label_sources`.
         origins: where each face comes from.
-        official_splits: text (N,), `training` or `test` as the data set itself is split; empty if it is not.
-        occluded: bool (N, K), the label is that of an occluded keypoint.
+        official_splits: text (N,), `training` or `test` if the data set itself is split; otherwise empty.
+        occluded: bool (N, K), the keypoint is labelled and occluded.
         crops: float64 (N, 2, 3), original picture to image; None if the images were not cropped from pictures here.
-        unnamed: the inputs that name no people, so that one person may be in several of their groups.
-        skipped: what is wrong with each face that was left out.
-        knows_occluded: whether the labels of any input say which keypoints are occluded.
-        unreviewed: how many faces were left out because they are predictions that nobody has reviewed.
+        unnamed: the inputs that name no people, so that one person can be in several of their groups.
+        skipped: the error of each face that was skipped.
+        knows_occluded: whether the labels of any input show which keypoints are occluded.
+        unreviewed: the number of faces left out because they are unreviewed predictions.
     """
 
     images: UInt8
@@ -73,7 +73,7 @@ class Faces:
 
     @property
     def labelled(self) -> Bool:
-        """Which keypoints have a label, bool (N, K)."""
+        """Bool (N, K): the keypoint has a label."""
         return labelled_points(self.keypoints)
 
     @property
@@ -85,8 +85,8 @@ class Faces:
         """Returns the faces where bool (N,) is true."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         arrays = {name: value for name, value in values.items() if isinstance(value, np.ndarray) and name != "images"}
-        some: dict[str, Any] = {name: value[kept] for name, value in arrays.items()}
-        return replace(self, origins=self.origins.only(kept), images=image_arrays.only(self.images, kept), **some)
+        selected: dict[str, Any] = {name: value[kept] for name, value in arrays.items()}
+        return replace(self, origins=self.origins.only(kept), images=image_arrays.only(self.images, kept), **selected)
 
 
 @dataclass(frozen=True)
@@ -98,10 +98,10 @@ class Split:
         keypoints: float32 (N, K, 2) in px, no gaps: imputed where unlabelled.
         labelled: bool (N, K), True where the keypoint is a real label.
         rows: int64 (N,), the row of each face in the input.
-        groups: int64 (N,), faces of one number show one person or the same picture.
+        groups: int64 (N,), equal for faces of one person or of identical pictures.
         label_sources: int64 (N,), the label source of each face, an index into `keypoint_set.label_sources`.
         crops: float64 (N, 2, 3), original picture to image; None if the images were not cropped from pictures here.
-        visible: bool (N, K), the keypoint is labelled and not occluded; None if the labels do not say it.
+        visible: bool (N, K), the keypoint is labelled and not occluded; None if the labels do not show this.
     """
 
     images: UInt8
@@ -119,13 +119,13 @@ class Split:
     def only(self, kept: Bool | Int64) -> "Split":
         """Returns a copy of some faces: where bool (N,) is true, or at the indexes int64 (n,), in order."""
         arrays = {field.name: getattr(self, field.name) for field in fields(self)}
-        some: dict[str, Any] = {name: None if array is None else array[kept] for name, array in arrays.items()}
-        return Split(**some)
+        selected: dict[str, Any] = {name: None if array is None else array[kept] for name, array in arrays.items()}
+        return Split(**selected)
 
 
-def evenly_spread(count: int, most: int) -> Int64:
-    """Returns at most `most` indexes below `count`, evenly spaced from the first to the last, int64 (N,)."""
-    return np.linspace(0, count - 1, min(count, most)).round().astype(np.int64)
+def evenly_spread(count: int, limit: int) -> Int64:
+    """Returns at most `limit` indexes below `count`, evenly spaced from the first to the last, int64 (N,)."""
+    return np.linspace(0, count - 1, min(count, limit)).round().astype(np.int64)
 
 
 def labelled_points(keypoints: Float32 | Float64) -> Bool:
@@ -134,7 +134,7 @@ def labelled_points(keypoints: Float32 | Float64) -> Bool:
 
 
 def never_labelled(labelled: Bool, keypoint_set: KeypointSet) -> list[str]:
-    """Returns the names of the keypoints that no face labels, given bool (N, K)."""
+    """Returns the names of the keypoints that are labelled in no face, from bool (N, K)."""
     return [keypoint_set.names[k] for k in np.flatnonzero(~labelled.any(axis=0))]
 
 
@@ -142,11 +142,11 @@ def labelled_mean(keypoints: Float32, labelled: Bool, fallback: Float32 | None =
     """Returns the mean of the real labels of each keypoint, float32 (K, 2) in px.
 
     Args:
-        keypoints: float32 (N, K, 2) in px; unlabelled ones do not count.
+        keypoints: float32 (N, K, 2) in px; unlabelled ones are ignored.
         labelled: bool (N, K).
-        fallback: float32 (K, 2), for a keypoint that no face labels; NaN if None.
+        fallback: float32 (K, 2), for keypoints that are labelled in no face; NaN if None.
     """
     count = labelled.sum(axis=0)[:, None]
     total = np.where(labelled[..., None], keypoints, 0).sum(axis=0, dtype=np.float64)
-    otherwise = np.float32(np.nan) if fallback is None else fallback
-    return np.where(count > 0, total / np.maximum(count, 1), otherwise).astype(np.float32)
+    default = np.float32(np.nan) if fallback is None else fallback
+    return np.where(count > 0, total / np.maximum(count, 1), default).astype(np.float32)

@@ -1,4 +1,4 @@
-"""`faces.csv` of a data folder: the split, row, origin, person and label source of each face."""
+"""Reads and writes `faces.csv` of a data folder: the split, row, origin, person and label source of each face."""
 
 import csv
 from collections.abc import Collection, Mapping
@@ -42,11 +42,11 @@ def read_origins(folder: Path, split: str, rows: Int64) -> Origins:
         rows: int64 (N,), the rows of its faces.
 
     Raises:
-        InputError: the file lacks a column, or has other rows.
+        InputError: the file lacks a column, or its rows are not `rows`.
     """
     path, lines = folder / NAME, []
-    for line, (of_split, row, origin, file) in _read(path, (SPLIT, ROW, ORIGIN, FILE)):
-        if of_split == split:
+    for line, (line_split, row, origin, file) in _read(path, (SPLIT, ROW, ORIGIN, FILE)):
+        if line_split == split:
             lines.append((row_number(path, line, row), origin, file))
     if [row for row, _, _ in lines] != rows.tolist():
         raise InputError(f"{path}: has other {split} rows than {split}_rows.npy; {FIX}")
@@ -79,5 +79,5 @@ def _read(path: Path, columns: tuple[str, ...]) -> list[Line]:
     header, body = read_lines(path)
     if missing := [name for name in columns if name not in header]:
         raise InputError(f"{path}: lacks the column {missing[0]}; {FIX}")
-    at = [header.index(name) for name in columns]
-    return [Line(line, [cells[i] for i in at]) for line, cells in body]
+    indexes = [header.index(name) for name in columns]
+    return [Line(line, [cells[i] for i in indexes]) for line, cells in body]

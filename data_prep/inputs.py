@@ -27,13 +27,13 @@ LAYOUTS = (
 
 @dataclass(frozen=True)
 class LabelOptions:
-    """What the user says of the label files.
+    """What the user states about the label files.
 
     Attributes:
-        keypoint_set: that of `--keypoints`; None: `keypoints.toml` beside an input, or what its labels say.
-        images: the folder of the pictures that they name; None: where the reader of each kind looks for them.
-        category: of a COCO file, by name; None: the only one that has keypoints.
-        reviewed: a person has been through all predictions in them, so that they count as labels.
+        keypoint_set: that of `--keypoints`; None: of `keypoints.toml` beside an input, or derived from its labels.
+        images: the folder of the pictures that they name; None: the default of each reader.
+        category: name of the category of a COCO file; None: the only one with keypoints.
+        reviewed: a person has checked all predictions in the files, so they count as labels.
     """
 
     keypoint_set: KeypointSet | None = None
@@ -42,7 +42,7 @@ class LabelOptions:
     reviewed: bool = False
 
 
-NOTHING_SAID = LabelOptions()
+NO_LABEL_OPTIONS = LabelOptions()
 
 
 def read(
@@ -51,19 +51,19 @@ def read(
     seed: int,
     crop_options: CropOptions,
     skip_bad: bool = False,
-    label_options: LabelOptions = NOTHING_SAID,
+    label_options: LabelOptions = NO_LABEL_OPTIONS,
     scratch: Path | None = None,
 ) -> tuple[Faces, list[str]]:
     """Returns the faces of all inputs, and one line for each that describes it.
 
     Args:
         inputs: as on the command line.
-        count: how many faces to draw; for SYNTHETIC only.
-        seed: of drawn faces.
-        crop_options: how pictures are cropped.
-        skip_bad: leave out faces that cannot be used; `Faces.skipped` lists them.
-        label_options: what the user says of the label files.
-        scratch: a folder for images that are cropped here, which may be larger than memory; None: they are in memory.
+        count: the number of faces to draw; for SYNTHETIC only.
+        seed: for drawn faces.
+        crop_options: how to crop pictures.
+        skip_bad: skip faces that cannot be used; `Faces.skipped` lists them.
+        label_options: what the user states about the label files.
+        scratch: a folder for images that are cropped here, which can be larger than memory; None: keep them in memory.
 
     Raises:
         InputError: an input does not exist, cannot be read or does not fit the others, or no input uses the options.
@@ -79,12 +79,14 @@ def read(
         )
     if label_options.category is not None and not any(Path(name).suffix.lower() == ".json" for name in inputs):
         raise InputError(f"--category {label_options.category}: is for COCO files; {inputs[0]} is none, leave it out")
-    read_ones = [read_one(name, count, seed, crop_options, skip_bad, label_options, scratch) for name in inputs]
-    keypoint_sets = [keypoint_set for _, _, keypoint_set in read_ones]
+    results = [read_one(name, count, seed, crop_options, skip_bad, label_options, scratch) for name in inputs]
+    keypoint_sets = [keypoint_set for _, _, keypoint_set in results]
     given = label_options.keypoint_set
-    if given and (other := [name for name, own in zip(inputs, keypoint_sets, strict=True) if own != given]):
-        raise InputError(f"{other[0]}: always has its own keypoint set; leave out --keypoints")
-    faces = [of_one for of_one, _, _ in read_ones]
+    if given and (
+        conflicting := [name for name, input_set in zip(inputs, keypoint_sets, strict=True) if input_set != given]
+    ):
+        raise InputError(f"{conflicting[0]}: always has its own keypoint set; leave out --keypoints")
+    faces = [faces_of_input for faces_of_input, _, _ in results]
     if crop_options != CropOptions(seed=crop_options.seed) and all(one.crops is None for one in faces):
         raise InputError(f"{inputs[0]}: its faces are already cropped; leave out the options for cropping")
     if crop_options.as_15 and any(one.keypoint_set != FACE15 for one in faces):
@@ -93,7 +95,7 @@ def read(
         )
     if crop_options.both_label_sources and FACE68 not in keypoint_sets:
         raise InputError("--both-label-sources: no input has the 68 points that hold both; leave it out")
-    return join(inputs, faces, scratch), [found for _, found, _ in read_ones]
+    return join(inputs, faces, scratch), [description for _, description, _ in results]
 
 
 def read_one(
@@ -102,7 +104,7 @@ def read_one(
     seed: int,
     crop_options: CropOptions,
     skip_bad: bool = False,
-    label_options: LabelOptions = NOTHING_SAID,
+    label_options: LabelOptions = NO_LABEL_OPTIONS,
     scratch: Path | None = None,
 ) -> tuple[Faces, str, KeypointSet]:
     """Returns the faces of one input, a line that describes it, and its keypoint set before `--as 15`; see `read`."""
@@ -121,7 +123,7 @@ def read_one(
         check_sides(name, np.stack([face.keypoints for face in pictures.faces]), pictures.keypoint_set)
         faces = crop(pictures, crop_options, bad, scratch)
         faces = replace(faces, skipped=tuple(bad.lines), unreviewed=unreviewed)
-        return faces, f"{name}: {pictures.found}", pictures.keypoint_set
+        return faces, f"{name}: {pictures.description}", pictures.keypoint_set
     else:
         faces = npz.read(path, bad, given=given) if path.is_dir() else training_csv.read(path, bad, given)
     if not faces.labelled.any():
@@ -131,21 +133,21 @@ def read_one(
 
 
 def check_sides(name: str, keypoints: Float32, keypoint_set: KeypointSet) -> None:
-    """Raises InputError if the left eye lies on the left in most faces (N, K, 2), seen with the nose below the eyes.
+    """Raises InputError if, with the nose below the eyes, the left eye is on the left in most faces (N, K, 2).
 
-    `left` is the person's own. If it were the picture's, faces would be cropped upside down.
+    `left` is the person's. If it were the picture's, faces would be cropped upside down.
     """
     nose = keypoint_set.role("nose_tip")
     if keypoint_set.eyes is None or not nose:
         return
     left, right, below = (keypoints[:, list(role)].mean(axis=1) for role in (*keypoint_set.eyes, nose))
     across, down = left - right, below - (left + right) / 2
-    turn = across[:, 0] * down[:, 1] - across[:, 1] * down[:, 0]  # above 0 where the left eye is on the right
-    known = ~np.isnan(turn)
-    swapped = int((turn[known] < 0).sum())
-    if swapped > known.sum() / 2:
+    cross_products = across[:, 0] * down[:, 1] - across[:, 1] * down[:, 0]  # above 0 where the left eye is on the right
+    usable = ~np.isnan(cross_products)
+    swapped = int((cross_products[usable] < 0).sum())
+    if swapped > usable.sum() / 2:
         raise InputError(
-            f"{name}: {swapped} of {known.sum()} faces have the left eye on the left of the picture; `left` is the "
+            f"{name}: {swapped} of {usable.sum()} faces have the left eye on the left of the picture; `left` is the "
             "person's own: swap left and right in the labels"
         )
 
@@ -171,7 +173,7 @@ def join(names: Sequence[str], of_inputs: Sequence[Faces], scratch: Path | None 
             raise InputError(f"{name}: has images of {theirs}, {names[0]} of {ours}; give the same --size and --color")
     uncropped = all(faces.crops is None for faces in of_inputs)
     return Faces(
-        images=image_arrays.joined([faces.images for faces in of_inputs], scratch),
+        images=image_arrays.concatenate([faces.images for faces in of_inputs], scratch),
         keypoints=np.concatenate([faces.keypoints for faces in of_inputs]),
         rows=np.arange(sum(map(len, of_inputs))),
         groups=np.concatenate([_groups(faces) for faces in of_inputs]),
@@ -183,7 +185,7 @@ def join(names: Sequence[str], of_inputs: Sequence[Faces], scratch: Path | None 
         ),
         official_splits=np.concatenate([faces.official_splits for faces in of_inputs]),
         occluded=np.concatenate([faces.occluded for faces in of_inputs]),
-        crops=None if uncropped else np.concatenate([_crops(faces) for faces in of_inputs]),
+        crops=None if uncropped else np.concatenate([_crop_matrices(faces) for faces in of_inputs]),
         unnamed=tuple(name for faces in of_inputs for name in faces.unnamed),
         skipped=tuple(line for faces in of_inputs for line in faces.skipped),
         knows_occluded=any(faces.knows_occluded for faces in of_inputs),
@@ -192,18 +194,18 @@ def join(names: Sequence[str], of_inputs: Sequence[Faces], scratch: Path | None 
 
 
 def _groups(faces: Faces) -> Text:
-    """Returns the groups of the faces; a face without a group is one of its own."""
-    own = [f"{origin}:{row}" for origin, row in zip(faces.origins.folders, faces.rows, strict=True)]
-    return np.where(faces.groups == "", own, faces.groups)
+    """Returns the groups of the faces; a face without a group forms one by itself."""
+    single_groups = [f"{origin}:{row}" for origin, row in zip(faces.origins.folders, faces.rows, strict=True)]
+    return np.where(faces.groups == "", single_groups, faces.groups)
 
 
-def _crops(faces: Faces) -> Float64:
+def _crop_matrices(faces: Faces) -> Float64:
     """Returns the crop matrices of the faces; the identity for images that were not cropped here."""
     return np.tile(np.eye(2, 3), (len(faces), 1, 1)) if faces.crops is None else faces.crops
 
 
 def names_images(path: Path) -> bool:
-    """Returns whether an input has labels of pictures that `--images` can say where they lie."""
+    """Returns whether an input names pictures whose folder `--images` can set."""
     if path.is_dir():
         return (path / pictures_csv.CSV).is_file() or labelme.is_labelme(path)
     suffix = path.suffix.lower()
@@ -211,17 +213,17 @@ def names_images(path: Path) -> bool:
 
 
 def read_pictures(
-    path: Path, bad: BadFaces = STRICT, label_options: LabelOptions = NOTHING_SAID
+    path: Path, bad: BadFaces = STRICT, label_options: LabelOptions = NO_LABEL_OPTIONS
 ) -> LabelledPictures | None:
     """Returns the labelled pictures of a folder or file; None if it holds faces that are cropped already.
 
     Args:
         path: the folder or file.
-        bad: what becomes of faces that cannot be used.
-        label_options: what the user says of the label files.
+        bad: skips faces that cannot be used, or raises their error.
+        label_options: what the user states about the label files.
 
     Raises:
-        InputError: it is of no known layout, or its reader found it bad.
+        InputError: it has no known layout, or its reader rejects it.
     """
     if path.is_file():
         return read_label_file(path, bad, label_options)
@@ -236,13 +238,15 @@ def read_pictures(
         return pts.read(path, bad, given)
     if labelme.is_labelme(path):
         return labelme.read(path, images, bad, given)
-    label_files = [file for end in ("json", "xml") for at in ("*", "*/*") for file in sorted(path.glob(f"{at}.{end}"))]
+    label_files = [
+        file for end in ("json", "xml") for pattern in ("*", "*/*") for file in sorted(path.glob(f"{pattern}.{end}"))
+    ]
     hint = f"give its label file instead, {label_files[0]}" if label_files else "see docs/preparing.md"
     raise InputError(f"{path}: none of the known layouts is in this folder ({LAYOUTS}); {hint}")
 
 
 def read_label_file(path: Path, bad: BadFaces, label_options: LabelOptions) -> LabelledPictures | None:
-    """Returns the labelled pictures of a file; None if it holds the pictures, too. See `read_pictures`."""
+    """Returns the labelled pictures of a file; None if it also holds the pictures. See `read_pictures`."""
     given, images, suffix = label_options.keypoint_set, label_options.images, path.suffix.lower()
     if suffix == ".json":
         return coco.read(path, images, label_options.category, bad, given)

@@ -12,9 +12,9 @@ class LabelNoise:
     """Differences between the labels of pixel-identical images.
 
     Attributes:
-        images: images that occur more than once.
-        copies: faces beyond the first of each such image.
-        points: compared pairs of labels of the same keypoint.
+        images: number of images that occur more than once.
+        copies: number of faces beyond the first of each of these images.
+        points: number of compared pairs of labels of the same keypoint.
         rms_px: root mean square difference of a coordinate; NaN without compared pairs.
         median_px: median distance between two labels of a point; NaN without compared pairs.
     """
@@ -38,7 +38,7 @@ def duplicate_label_noise(keypoints: Float32, groups: Int64, label_sources: Int6
 
     Args:
         keypoints: float32 (N, K, 2), NaN where unlabelled.
-        groups: int64 (N,), one number for pixel-identical images.
+        groups: int64 (N,), equal for pixel-identical images.
         label_sources: int64 (N,), the label source of each face.
     """
     first, inverse = np.unique(np.stack([groups, label_sources]), axis=1, return_index=True, return_inverse=True)[1:]
@@ -47,11 +47,11 @@ def duplicate_label_noise(keypoints: Float32, groups: Int64, label_sources: Int6
     difference = (keypoints[copies] - keypoints[original[copies]]).astype(np.float64)
     difference = difference[~np.isnan(difference).any(axis=-1)]
     sizes = np.unique(groups, return_counts=True)[1]
-    nothing = len(difference) == 0
+    no_pairs = len(difference) == 0
     return LabelNoise(
         images=int((sizes > 1).sum()),
         copies=int((sizes - 1).sum()),
         points=len(difference),
-        rms_px=float("nan") if nothing else float(np.sqrt(np.mean(difference**2))),
-        median_px=float("nan") if nothing else float(np.median(np.hypot(*difference.T))),
+        rms_px=float("nan") if no_pairs else float(np.sqrt(np.mean(difference**2))),
+        median_px=float("nan") if no_pairs else float(np.median(np.hypot(*difference.T))),
     )

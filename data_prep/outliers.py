@@ -10,10 +10,10 @@ from facial_keypoints.geometry import fit_similarity, transform
 
 OUTLIER = 5.0  # a `shape_outlyingness` above this is worth checking
 ALIGN_ROUNDS, FIT_ROUNDS = 3, 3
-TYPICAL_SHARE = 0.9  # the farthest tenth does not count in the spread of shapes
-SMALLEST_VARIANCE_PX2 = 0.25  # half a pixel: smaller deviations mean nothing
-POSE_VARIANCE_PX2 = 1e5  # so large that pose does not count
-MOST_KEYPOINTS = 150  # evenly spread ones stand for more, because the time grows with the third power of their number
+TYPICAL_SHARE = 0.9  # the spread of shapes is measured without the farthest tenth
+SMALLEST_VARIANCE_PX2 = 0.25  # half a pixel: smaller deviations are not significant
+POSE_VARIANCE_PX2 = 1e5  # so large that differences in pose have no effect
+MAX_KEYPOINTS = 150  # evenly spread ones are used of more: the time grows with the cube of their number
 TINY = 1e-9  # avoids divisions by zero
 
 
@@ -26,7 +26,7 @@ def outside_image(keypoints: Float32, height_px: int, width_px: int) -> Bool:
 def outlyingness(keypoints: Float32, label_sources: Int64) -> Float64:
     """Returns `shape_outlyingness` (N,) of each face among those of its label source, int64 (N,)."""
     scores = np.zeros(len(keypoints))
-    keypoints = keypoints[:, evenly_spread(keypoints.shape[1], MOST_KEYPOINTS)]
+    keypoints = keypoints[:, evenly_spread(keypoints.shape[1], MAX_KEYPOINTS)]
     for label_source in np.unique(label_sources):
         scores[label_sources == label_source] = shape_outlyingness(keypoints[label_sources == label_source])
     return scores
@@ -37,8 +37,8 @@ def shape_outlyingness(keypoints: Float32) -> Float64:
 
     Each face is aligned to the median shape by a similarity transform. The Mahalanobis distance of the residuals, over
     the labelled keypoints only and with the center and spread of the typical faces, is converted to a normal deviate
-    (Wilson and Hilferty 1931), so faces with few and with many labels are comparable. Shift, rotation and scale do not
-    count, whichever keypoints are labelled. Faces with two keypoints or fewer have no shape and get 0; faces whose
+    (Wilson and Hilferty 1931), so faces with few and with many labels are comparable. Shift, rotation and scale have
+    no effect, whichever keypoints are labelled. Faces with two keypoints or fewer have no shape and get 0; faces whose
     labels are all at one point get infinity.
 
     Args:
@@ -87,13 +87,13 @@ def _aligned(keypoints: Float32, shape: Float64) -> Float64:
     """
     labelled = labelled_points(keypoints)
     fitted = transform(keypoints, fit_similarity(keypoints, shape, labelled))
-    where = labelled[..., None]
+    is_labelled = labelled[..., None]
     target = np.broadcast_to(shape, fitted.shape)
-    count = np.maximum(where.sum(axis=1, keepdims=True), 1)
-    center = target.sum(axis=1, keepdims=True, where=where) / count  # also that of the fitted face
-    sizes = [np.linalg.norm(np.where(where, points - center, 0), axis=(1, 2)) for points in (target, fitted)]
-    larger = sizes[0] / np.maximum(sizes[1], TINY)
-    return center + larger[:, None, None] * (fitted - center)
+    count = np.maximum(is_labelled.sum(axis=1, keepdims=True), 1)
+    center = target.sum(axis=1, keepdims=True, where=is_labelled) / count  # also that of the fitted face
+    sizes = [np.linalg.norm(np.where(is_labelled, points - center, 0), axis=(1, 2)) for points in (target, fitted)]
+    ratio = sizes[0] / np.maximum(sizes[1], TINY)
+    return center + ratio[:, None, None] * (fitted - center)
 
 
 def _median(keypoints: Float32 | Float64) -> Float64:
@@ -103,22 +103,22 @@ def _median(keypoints: Float32 | Float64) -> Float64:
 
 
 def _center_and_covariance(residuals: Float64) -> tuple[Float64, Float64]:
-    """Returns mean (D,) and covariance (D, D) of the known values, with eigenvalues bounded from below."""
-    known = (~np.isnan(residuals)).astype(np.float64)
-    center = np.nansum(residuals, axis=0) / np.maximum(known.sum(axis=0), 1)
-    deviation = np.where(known > 0, residuals - center, 0)
-    covariance = deviation.T @ deviation / np.maximum(known.T @ known, 1)
+    """Returns mean (D,) and covariance (D, D) of the labelled values, with a lower bound on eigenvalues."""
+    labelled = (~np.isnan(residuals)).astype(np.float64)
+    center = np.nansum(residuals, axis=0) / np.maximum(labelled.sum(axis=0), 1)
+    deviation = np.where(labelled > 0, residuals - center, 0)
+    covariance = deviation.T @ deviation / np.maximum(labelled.T @ labelled, 1)
     variances, axes = np.linalg.eigh(covariance)
     return center, (axes * np.maximum(variances, SMALLEST_VARIANCE_PX2)) @ axes.T
 
 
 def _squared_distance(residuals: Float64, center: Float64, covariance: Float64) -> Float64:
-    """Returns the squared Mahalanobis distance (N,) over the known values, solved once per pattern of gaps."""
+    """Returns the squared Mahalanobis distance (N,) over the labelled values, solved once per pattern of gaps."""
     squared = np.zeros(len(residuals))
-    patterns, which = np.unique(~np.isnan(residuals), axis=0, return_inverse=True)
-    for number, known in enumerate(patterns):
-        faces = which == number
-        deviation = residuals[np.ix_(faces, known)] - center[known]
-        solved = np.linalg.solve(covariance[np.ix_(known, known)], deviation.T)
+    patterns, pattern_of_face = np.unique(~np.isnan(residuals), axis=0, return_inverse=True)
+    for number, labelled in enumerate(patterns):
+        faces = pattern_of_face == number
+        deviation = residuals[np.ix_(faces, labelled)] - center[labelled]
+        solved = np.linalg.solve(covariance[np.ix_(labelled, labelled)], deviation.T)
         squared[faces] = np.einsum("ij,ji->i", deviation, solved)
     return squared

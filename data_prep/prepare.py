@@ -103,20 +103,22 @@ def add_face_options(p: argparse.ArgumentParser) -> None:
 
 
 def add_crop_options(p: argparse.ArgumentParser) -> None:
-    how = p.add_argument_group("cropping of pictures")
-    how.add_argument("--as", dest="as_15", choices=["15"], help="convert 68 keypoints to the 15")
-    how.add_argument(
+    crops = p.add_argument_group("cropping of pictures")
+    crops.add_argument("--as", dest="as_15", choices=["15"], help="convert 68 keypoints to the 15")
+    crops.add_argument(
         "--both-label-sources",
         action="store_true",
         help="with --as 15: add each crop twice, with the labels of the complete and of the sparse label source",
     )
-    how.add_argument("--size", type=int, metavar="PX", help="side of the crop (default: 128; 96 for the 15 keypoints)")
-    how.add_argument("--crop", choices=CROPS, default=FACE, help="part of the picture to use (default: %(default)s)")
-    how.add_argument("--color", action="store_true", help="RGB instead of grayscale")
-    how.add_argument(
+    crops.add_argument(
+        "--size", type=int, metavar="PX", help="side of the crop (default: 128; 96 for the 15 keypoints)"
+    )
+    crops.add_argument("--crop", choices=CROPS, default=FACE, help="part of the picture to use (default: %(default)s)")
+    crops.add_argument("--color", action="store_true", help="RGB instead of grayscale")
+    crops.add_argument(
         "--crops-per-face", type=int, default=1, metavar="N", help="crops of each face, 15 keypoints only (default: 1)"
     )
-    how.add_argument(
+    crops.add_argument(
         "--exif",
         choices=EXIF,
         help="apply or ignore the EXIF orientation of pictures (default: refuse pictures that have one)",
@@ -124,7 +126,7 @@ def add_crop_options(p: argparse.ArgumentParser) -> None:
 
 
 def crop_options(options: argparse.Namespace) -> CropOptions:
-    """Returns how to crop pictures; raises InputError if the options do not go together."""
+    """Returns how to crop pictures; raises InputError if the options conflict or have wrong values."""
     if options.size is not None and not SMALLEST_SIZE_PX <= options.size <= LARGEST_SIZE_PX:
         raise InputError(f"--size {options.size}: give {SMALLEST_SIZE_PX} to {LARGEST_SIZE_PX} px")
     if options.crops_per_face < 1:
@@ -148,7 +150,7 @@ def crop_options(options: argparse.Namespace) -> CropOptions:
 def input_hashes(
     names: Sequence[str], count: int | None, seed: int, keypoints: str | None = None, images: Path | None = None
 ) -> dict[str, str]:
-    """Returns the hash of the contents of each input, or the facts that determine them."""
+    """Returns, for each input, the hash of its contents or the values that determine them."""
     hashes = {}
     for name in names:
         path = Path(name)
@@ -168,15 +170,15 @@ def input_hashes(
         elif inputs.names_images(path) and (images or path.is_file()):
             folder = images or path.parent / pictures_csv.PICTURES
             hashes[str(folder)] = path_hash(folder) if folder.exists() else "missing"
-        if path.is_file() and (beside := path.parent / keypoint_sets.FILE).is_file():
-            hashes[str(beside)] = path_hash(beside)
+        if path.is_file() and (set_file := path.parent / keypoint_sets.FILE).is_file():
+            hashes[str(set_file)] = path_hash(set_file)
     if keypoints and Path(keypoints).is_file():
         hashes["keypoints"] = path_hash(Path(keypoints))
     return hashes
 
 
 def without_held_out(faces: Faces, folders: Sequence[Path]) -> tuple[Faces, list[str]]:
-    """Returns the faces of people in no validation or test split of these folders, and a line for each folder.
+    """Returns the faces without people in val or test of these folders, and a line for each folder.
 
     Raises:
         InputError: no face is left, or the inputs or a folder name no people.
@@ -195,7 +197,7 @@ def without_held_out(faces: Faces, folders: Sequence[Path]) -> tuple[Faces, list
 
 
 def imputer(options: argparse.Namespace) -> str:
-    """Returns the method that fills gaps; raises InputError if the split does not allow the chosen one."""
+    """Returns the method that fills gaps; raises InputError if the split does not allow that of `--impute`."""
     if options.split != "published":
         return options.impute or DEFAULT_IMPUTER
     if options.impute not in (None, "ffill"):
@@ -208,8 +210,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser().parse_args(arguments)
     from data_prep.report.write import write_report  # imported here because matplotlib takes a second
 
-    method, how, names = imputer(options), crop_options(options), options.inputs or [SYNTHETIC]
-    given = keypoint_sets.given_set(options.keypoints)
+    method, cropping, names = imputer(options), crop_options(options), options.inputs or [SYNTHETIC]
+    user_set = keypoint_sets.given_set(options.keypoints)
     read_names = [*names, *filter(None, [options.images, options.keypoints])]
     reads = [Path(name) for name in read_names if Path(name).exists()] + options.leave_out
     with stage_folder(options.out, PREPARE, reads) as folder:
@@ -219,21 +221,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
             hashes["leave_out"] = " ".join(arrays.data_hash(manifest) for manifest in manifests)
         scratch = folder / SCRATCH
         scratch.mkdir()
-        of_labels = LabelOptions(given, options.images, options.category, options.reviewed)
-        faces, found = inputs.read(names, options.count, options.seed, how, options.skip_bad, of_labels, scratch)
-        faces, left_out = without_held_out(faces, options.leave_out)
+        label_options = LabelOptions(user_set, options.images, options.category, options.reviewed)
+        faces, descriptions = inputs.read(
+            names, options.count, options.seed, cropping, options.skip_bad, label_options, scratch
+        )
+        faces, left_out_lines = without_held_out(faces, options.leave_out)
         data = prepare(faces, options.split, method, options.seed)
         for name in SPLITS:
             arrays.save_split(folder, name, data.all_faces(), data.indexes[name])
         faces_csv.write(folder, faces, data.indexes)
         write_report(folder, data)
-        missing = gaps(data)
+        unlabelled = gaps(data)
         shutil.rmtree(scratch, ignore_errors=True)  # Windows keeps files that are mapped
         write_manifest(
             folder,
             PREPARE,
             parameters={
-                **vars(how),
+                **vars(cropping),
                 **{name: getattr(options, name) for name in ("split", "count", "keypoints", "category", "reviewed")},
                 "inputs": names,
                 "images": options.images and str(options.images),
@@ -247,12 +251,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 "occluded": int(faces.occluded.sum()),
                 "skipped": list(faces.skipped),
                 "unreviewed": faces.unreviewed,
-                **missing,
+                **unlabelled,
             },
             started=started,
             extra={arrays.KEYPOINT_SET: to_dict(faces.keypoint_set)},
         )
-    print(*found, *keypoint_sets.description(faces.keypoint_set), *left_out, *summary(data, missing), sep="\n")
+    print(
+        *descriptions,
+        *keypoint_sets.description(faces.keypoint_set),
+        *left_out_lines,
+        *summary(data, unlabelled),
+        sep="\n",
+    )
     print(f"{options.out}: arrays, {faces_csv.NAME}, report.md and pictures")
 
 

@@ -20,7 +20,7 @@ SKIPPED_SHOWN = 5  # skipped faces in the printed summary; the report lists all
 
 @dataclass(frozen=True)
 class Prepared:
-    """Everything that the data folder and its report are made of.
+    """The content of a data folder and its report.
 
     Attributes:
         faces: N faces as read, with gaps.
@@ -30,7 +30,7 @@ class Prepared:
         indexes: the faces of each split, int64 indexes by `train`, `val`, `test`.
         fitted: bool (N,), the faces that the imputer was fitted on.
         imputer: the method that filled the gaps.
-        hidden_errors: RMSE in px of each imputation method on hidden known labels; may be empty.
+        hidden_errors: RMSE in px of each imputation method on hidden labels; can be empty.
         split_method: how the splits were made.
     """
 
@@ -63,12 +63,12 @@ class Prepared:
 
 
 def prepare(faces: Faces, split_method: str, imputer: str, seed: int) -> Prepared:
-    """Returns the faces, split and with their gaps filled.
+    """Returns the faces with their splits, and with gaps filled.
 
     Args:
         split_method: see `data_prep.split.split`; with `published` and `all-test` the imputer is fitted on all faces.
         imputer: a method of `data_prep.impute`.
-        seed: of the split.
+        seed: for the split.
 
     Raises:
         InputError: the faces cannot be split this way, or the training split has no label.
@@ -123,8 +123,8 @@ def summary(data: Prepared, gaps: Mapping[str, Any]) -> list[str]:
     lines += unnamed_inputs(faces) + small_splits(data)
     if outside := int(outside_image(faces.keypoints, *faces.images.shape[1:3]).sum()):
         lines.append(f"{outside} labels lie outside their image, see report.md")
-    if hidden := int(faces.occluded.sum()):
-        lines.append(f"{hidden:,} labels are of occluded keypoints; they count as labelled")
+    if occluded := int(faces.occluded.sum()):
+        lines.append(f"{occluded:,} labels are of occluded keypoints; they count as labelled")
     if skipped := faces.skipped:
         lines.append(f"skipped {counted(len(skipped), 'face')} that cannot be used:")
         lines += [f"  {line}" for line in skipped[:SKIPPED_SHOWN]]
@@ -134,18 +134,18 @@ def summary(data: Prepared, gaps: Mapping[str, Any]) -> list[str]:
 
 
 def small_splits(data: Prepared) -> list[str]:
-    """Returns a line that says which of val and test have too few faces, if any, and what their figures are worth.
+    """Returns a warning, at most one line, if val or test has too few faces for reliable figures.
 
-    Nothing for `all-test`, which may be faces to add to the training faces of another data folder.
+    No warning for `all-test`, whose faces can be meant as additional training faces of another data folder.
     """
     if data.split_method == "all-test":
         return []
-    few = [few_faces(name, data.groups[data.indexes[name]]) for name in ("val", "test")]
-    if not any(few):
+    small = [few_faces(name, data.groups[data.indexes[name]]) for name in ("val", "test")]
+    if not any(small):
         return []
     return [
-        f"{' and '.join(filter(None, few))}, too few for reliable figures: add labelled faces, or prepare with several "
-        "--seed and see how much the results differ"
+        f"{' and '.join(filter(None, small))}, too few for reliable figures: add labelled faces, or prepare with "
+        "several --seed and see how much the results differ"
     ]
 
 

@@ -2,7 +2,7 @@
 
 FOLDER holds pictures with some of the 15 keypoints (`keypoints.csv` and `pictures/`). DIR gets copies of the pictures
 with 68 points each, which `data_prep.prepare` reads. A network that learns from another's predictions under stronger
-augmentation can become better than that one (Xie et al. 2020, arXiv 1911.04252). N faces.
+augmentation can become better than the other one (Xie et al. 2020, arXiv 1911.04252). N faces.
 """
 
 import csv
@@ -32,22 +32,22 @@ from facial_keypoints.views import max_views, outputs_of_views, views
 
 PSEUDO_LABEL = Stage("pseudo_label", "data_prep.pseudo_label", "FOLDER --out DIR")
 
-MIN_LABELS = 2  # for the position and size of a face
+MIN_LABELS = 2  # they determine the position and size of a face
 MAX_OFFSET = 0.1  # fraction of the eye distance; faces with a label farther from its prediction are left out
 
 
-def outputs(predictor: Predictor, picture: UInt8, known: Float32, count: int) -> tuple[Float32, Float64]:
-    """Returns the output for each of some views of a face, (V, 68, 2 or 3) in px of its crop, and the crop (2, 3).
+def outputs(predictor: Predictor, picture: UInt8, labels: Float32, count: int) -> tuple[Float32, Float64]:
+    """Returns the outputs for V views of a face, (V, 68, 2 or 3) in px of its crop, and the crop (2, 3).
 
     Args:
-        predictor: of 68 points.
+        predictor: a model of 68 points.
         picture: uint8 (H, W, C).
-        known: float32 (15, 2) in px of the picture, NaN where unlabelled; at least two are labelled.
+        labels: float32 (15, 2) in px of the picture, NaN where unlabelled; at least two are labelled.
         count: V, the number of views.
     """
     spec = predictor.spec
     mean = as_face15(np.array(spec.crop.mean_keypoints))
-    crop = geometry.fit_similarity(np.nan_to_num(known), mean, labelled_points(known))
+    crop = geometry.fit_similarity(np.nan_to_num(labels), mean, labelled_points(labels))
     crop = predictor.predict_at(picture, crop)[0].crop
 
     def run(images: UInt8) -> Float32:
@@ -66,27 +66,27 @@ def mean_of_views(of_views: Float32, mirrored: Bool) -> Float64:
         of_views: (N, V, 68, 2 or 3) in px of the crop.
         mirrored: bool (V,), which views are mirrored.
     """
-    first = np.moveaxis(of_views, 1, 0).copy()
+    by_view = np.moveaxis(of_views, 1, 0).copy()
     if mirrored.any():
-        # A horizontal bias of the labels is the same in a mirrored picture, so the mean would cancel it. This keeps it.
-        apart = mean_output(first[~mirrored])[..., :2] - mean_output(first[mirrored])[..., :2]
-        first[mirrored, ..., :2] += np.median(apart, axis=0)
-    return mean_output(first)
+        # A horizontal bias of the labels is the same in a mirrored picture; the mean would cancel it. This keeps it.
+        bias = mean_output(by_view[~mirrored])[..., :2] - mean_output(by_view[mirrored])[..., :2]
+        by_view[mirrored, ..., :2] += np.median(bias, axis=0)
+    return mean_output(by_view)
 
 
-def agree(points: Float64, known: Float32) -> Bool:
+def agree(points: Float64, labels: Float32) -> Bool:
     """Returns bool (N,): the predictions (N, 68, 2) of a face agree with its labels (N, 15, 2; NaN if unlabelled).
 
-    The labels may follow another convention than the predictions. So the offset between the two counts relative to its
+    Labels and predictions can follow different conventions, so the offset between them is measured relative to its
     median over all faces.
     """
-    found = as_face15(points)
-    left, right = np.moveaxis(crops.eye_centers(found, FACE15), -2, 0)
-    offset = (found - known) / np.linalg.norm(left - right, axis=-1)[:, None, None]
-    labelled = labelled_points(known).any(axis=0)
+    predicted = as_face15(points)
+    left, right = np.moveaxis(crops.eye_centers(predicted, FACE15), -2, 0)
+    offset = (predicted - labels) / np.linalg.norm(left - right, axis=-1)[:, None, None]
+    labelled = labelled_points(labels).any(axis=0)
     median = np.nanmedian(offset[:, labelled], axis=0)
-    far = np.linalg.norm(offset[:, labelled] - median, axis=-1) > MAX_OFFSET  # False if there is no label
-    return ~far.any(axis=1)
+    is_far = np.linalg.norm(offset[:, labelled] - median, axis=-1) > MAX_OFFSET  # False if there is no label
+    return ~is_far.any(axis=1)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -126,9 +126,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         (folder / PICTURES).mkdir()
         faces = [face for face, keep in zip(pictures.faces, kept, strict=True) if keep]
         for face in faces:
-            to = folder / PICTURES / face.file.relative_to(options.folder / PICTURES)
-            to.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(face.file, to)
+            copy = folder / PICTURES / face.file.relative_to(options.folder / PICTURES)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(face.file, copy)
         write(folder / CSV, options.folder / PICTURES, faces, points[kept])
         write_manifest(
             folder,
@@ -144,10 +144,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def label(
     predictors: Sequence[Predictor], faces: Sequence[LabelledPicture], count: int, exif: str | None
 ) -> tuple[Float64, Bool]:
-    """Returns the 68 points of faces in px of their pictures, float64 (N, 68, 2), and bool (N,), which agree.
+    """Returns the 68 points of faces in px of their pictures, float64 (N, 68, 2), and bool (N,), from `agree`.
 
     Args:
-        predictors: of 68 points; the points are the `codec.mean_output` of them.
+        predictors: models of 68 points, whose outputs are averaged by `codec.mean_output`.
         faces: with some of the 15 keypoints.
         count: the number of views of each face.
         exif: see `data_prep.readers.pictures.read_picture`.
@@ -158,27 +158,27 @@ def label(
     for face in faces:
         if labelled_points(face.keypoints).sum() < MIN_LABELS:
             raise InputError(f"{face.where}: has fewer than {MIN_LABELS} labels, too few for its size; remove it")
-    color = [predictor.spec.crop.channels > 1 for predictor in predictors]
-    found: list[list[tuple[Float32, Float64]]] = [[] for _ in predictors]
+    needs_color = [predictor.spec.crop.channels > 1 for predictor in predictors]
+    results: list[list[tuple[Float32, Float64]]] = [[] for _ in predictors]
     for face in tqdm(faces, unit="face", disable=None):
-        pictures = {each: read_picture(face.file, each, exif) for each in set(color)}
-        for predictor, each, of_model in zip(predictors, color, found, strict=True):
-            of_model.append(outputs(predictor, pictures[each], face.keypoints, count))
+        pictures = {color: read_picture(face.file, color, exif) for color in set(needs_color)}
+        for predictor, color, of_model in zip(predictors, needs_color, results, strict=True):
+            of_model.append(outputs(predictor, pictures[color], face.keypoints, count))
     means = []
-    for predictor, of_model in zip(predictors, found, strict=True):
+    for predictor, of_model in zip(predictors, results, strict=True):
         of_views, crops_of_faces = (np.stack(arrays) for arrays in zip(*of_model, strict=True))
         mirrored = views(count, predictor.spec.crop.width_px, mirror=True)[1]
         means.append(in_pictures(mean_of_views(of_views, mirrored), crops_of_faces))
-    numbers = min(mean.shape[-1] for mean in means)  # without expected errors unless all models give them
-    points = mean_output(np.stack([mean[..., :numbers] for mean in means]))[..., :2]
+    columns = min(mean.shape[-1] for mean in means)  # includes expected errors only if all models give them
+    points = mean_output(np.stack([mean[..., :columns] for mean in means]))[..., :2]
     return points, agree(points, np.stack([face.keypoints for face in faces]))
 
 
 def in_pictures(output: Float64, crops_of_faces: Float64) -> Float64:
-    """Returns an output (N, 68, 2 or 3) in px of the pictures; it is in px of crops (N, 2, 3), picture to crop."""
-    back = geometry.inverse(crops_of_faces)
-    sizes = np.sqrt(np.abs(np.linalg.det(back[:, :, :2])))[:, None, None]
-    return np.concatenate([geometry.transform(output[..., :2], back), output[..., 2:] * sizes], axis=-1)
+    """Returns an output (N, 68, 2 or 3) in px of the pictures, from px of the crops (N, 2, 3), picture to crop."""
+    to_pictures = geometry.inverse(crops_of_faces)
+    sizes = np.sqrt(np.abs(np.linalg.det(to_pictures[:, :, :2])))[:, None, None]
+    return np.concatenate([geometry.transform(output[..., :2], to_pictures), output[..., 2:] * sizes], axis=-1)
 
 
 def write(path: Path, root: Path, faces: Sequence[LabelledPicture], points: Float64) -> None:

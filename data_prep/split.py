@@ -13,7 +13,7 @@ SPLIT_METHODS = ("grouped", "random", "official", "published", "all-test")
 HELD_OUT_FRACTION = 0.2  # val and test together
 PUBLISHED_SEED = 42
 MIN_FACES = 10
-FEW_GROUPS = 10  # a split with fewer says little about other faces
+FEW_GROUPS = 10  # a split with fewer gives unreliable figures
 
 
 def split_sizes(count: int) -> tuple[int, int, int]:
@@ -30,8 +30,8 @@ def sizes_text(method: str, indexes: Mapping[str, Int64]) -> str:
         return f"{sizes[-1]:,} faces, all in test"
     if method == "official":
         return f"{sizes[0]}/{sizes[1]}/{sizes[2]} faces to train/val/test"
-    wanted = split_sizes(sum(sizes))
-    words = "exactly" if sizes == wanted else f"as close to {wanted[0]}/{wanted[1]}/{wanted[2]} as whole groups allow:"
+    exact = split_sizes(sum(sizes))
+    words = "exactly" if sizes == exact else f"as close to {exact[0]}/{exact[1]}/{exact[2]} as whole groups allow:"
     return f"{words} {sizes[0]}/{sizes[1]}/{sizes[2]} faces to train/val/test"
 
 
@@ -39,7 +39,7 @@ def few_faces(split_name: str, groups: Int64) -> str:
     """Returns a split's size in words if it has fewer than FEW_GROUPS groups, otherwise an empty text.
 
     Args:
-        split_name: such as `val`.
+        split_name: for example `val`.
         groups: int64 (N,), the group of each face.
 
     Example:
@@ -86,8 +86,8 @@ def split(method: str, groups: Int64, seed: int, official: Text | None = None) -
         if (official == TRAINING).sum() < MIN_FACES:
             raise InputError(f"--split official: fewer than {MIN_FACES} faces are in the training set; bring more")
         # Of the training set: 0.1 of all faces, as in the other splits.
-        share = HELD_OUT_FRACTION / 2 / (1 - HELD_OUT_FRACTION / 2)
-        train, val = train_test_split(np.flatnonzero(official == TRAINING), test_size=share, random_state=seed)
+        val_share = HELD_OUT_FRACTION / 2 / (1 - HELD_OUT_FRACTION / 2)
+        train, val = train_test_split(np.flatnonzero(official == TRAINING), test_size=val_share, random_state=seed)
         return {"train": train, "val": val, "test": test}
     shuffle_seed = PUBLISHED_SEED if method == "published" else seed
     train, held_out = train_test_split(np.arange(count), test_size=HELD_OUT_FRACTION, random_state=shuffle_seed)
@@ -96,7 +96,7 @@ def split(method: str, groups: Int64, seed: int, official: Text | None = None) -
 
 
 def _split_grouped(groups: Int64, seed: int) -> dict[str, Int64]:
-    """Fills test, then val, with whole groups in random order; skips groups that do not fit any more.
+    """Fills test, then val, with whole groups in random order; skips groups that no longer fit.
 
     If space is left, it adds the group that brings the split closest to its size, even if that group is too large.
     """
@@ -120,7 +120,7 @@ def _split_grouped(groups: Int64, seed: int) -> dict[str, Int64]:
             nearest = free[np.abs(sizes[free] - free_faces).argmin()]
             if free_faces == size or abs(sizes[nearest] - free_faces) < free_faces:
                 split_of[nearest] = split
-    splits = {name: np.flatnonzero(split_of[inverse] == p) for p, name in enumerate(("train", "val", "test"))}
+    splits = {name: np.flatnonzero(split_of[inverse] == number) for number, name in enumerate(("train", "val", "test"))}
     if empty := [name for name, indexes in splits.items() if len(indexes) == 0]:
         raise InputError(
             f"the groups are too large to give {' and '.join(empty)} a face: use --split random, or bring more people"

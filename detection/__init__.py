@@ -1,1 +1,1 @@
-"""Trains the network that finds faces: pictures with five points per face in, the model folder `face-finder` out."""
+"""Trains the network that finds faces: reads pictures with five points per face, writes the folder `face-finder`."""

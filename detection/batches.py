@@ -1,4 +1,4 @@
-"""The training batches: composed pictures and their targets; each depends only on the seed and its number."""
+"""Makes training batches of composed pictures and their targets; each depends only on the seed and its number."""
 
 from collections.abc import Sequence
 
@@ -17,18 +17,18 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
     """Batches (pictures uint8 (n, S, S, 1), targets (n, A, 13)) of all epochs; a thread prepares them in advance.
 
     Args:
-        scenes: what the pictures are composed of.
+        scenes: the scenes that the pictures are composed of.
         batch_size: n.
         side_px: S, a multiple of 32.
-        count: of batches.
-        seed: of the composition.
+        count: the number of batches.
+        seed: for the composition.
         first: the number of the first batch; a resumed run gets the same batches as an uninterrupted one.
     """
 
     def __init__(
         self, scenes: Sequence[Scene], batch_size: int, side_px: int, count: int, seed: int, first: int = 0
     ) -> None:
-        super().__init__(workers=2)  # with one, Keras composes the batches between the steps
+        super().__init__(workers=2)  # with one worker, Keras composes the batches between the steps
         self.scenes, self.shares, self.batch_size, self.side_px = scenes, shares_of(scenes), batch_size, side_px
         self.count, self.seed, self.first = count, seed, first
 
@@ -45,6 +45,6 @@ def composed_pictures(
 ) -> tuple[UInt8, Float32]:
     """Returns the composed pictures of these numbers, uint8 (n, S, S, 1), and their targets, float32 (n, A, 13)."""
     rngs = [np.random.default_rng((seed, validation, number)) for number in numbers]
-    composed = [compose(scenes, shares, side_px, rng) for rng in rngs]
-    pictures = np.stack([each.picture for each in composed])[..., None]
-    return pictures, np.stack([targets_of(each) for each in composed])
+    mosaics = [compose(scenes, shares, side_px, rng) for rng in rngs]
+    pictures = np.stack([mosaic.picture for mosaic in mosaics])[..., None]
+    return pictures, np.stack([targets_of(mosaic) for mosaic in mosaics])

@@ -18,7 +18,7 @@ from common.options import stage_parser
 from common.process import native_stderr_silenced
 from common.stage import locked, read_manifest
 from detection.scenes import read_inputs
-from detection.train import TRAIN_FINDER, finished, load_finder
+from detection.train import TRAIN_FINDER, inference_model, load_finder
 from facial_keypoints.array_types import Float32, UInt8
 from facial_keypoints.errors import InputError, one_line, run
 from facial_keypoints.folders import atomic_folder
@@ -50,11 +50,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def export(folder: Path, int8: str | None = None) -> list[str]:
-    """Adds the ONNX files to a model folder; returns a line for each.
+    """Adds the ONNX files to a model folder and returns a line for each.
 
     Args:
         folder: a folder that `detection.train` wrote.
-        int8: pictures with faces, as `detection.train` takes them; adds `model_int8.onnx`.
+        int8: an INPUT of `detection.train`, for calibration; None: do not write `model_int8.onnx`.
 
     Raises:
         InputError: the folder or the pictures are not valid, the backend is not TensorFlow, or the network cannot be
@@ -67,7 +67,7 @@ def export(folder: Path, int8: str | None = None) -> list[str]:
     folder = folder.resolve()  # replaces the folder, not a link to it
     with locked(folder):
         manifest = read_manifest(folder, TRAIN_FINDER)
-        model = finished(load_finder(folder))  # as this version builds it, whichever version trained it
+        model = inference_model(load_finder(folder))  # built by this version, whichever version trained it
         with atomic_folder(folder) as new:
             shutil.copytree(folder, new, dirs_exist_ok=True)
             metrics = manifest["metrics"]
@@ -82,7 +82,7 @@ def export(folder: Path, int8: str | None = None) -> list[str]:
 
 
 def write_onnx(model: "keras.Model", path: Path) -> float:
-    """Writes a network as an ONNX file; returns the largest difference between the outputs of both, in cells.
+    """Writes a network as an ONNX file and returns the largest difference between the outputs of both, in cells.
 
     The file has one input, pictures float32 (N, H, W, 1) with values 0..255, and three outputs, see `network.build`.
 
@@ -100,8 +100,8 @@ def write_onnx(model: "keras.Model", path: Path) -> float:
             model.export(path, format="onnx", verbose=False, input_signature=signature)
             for height, width in CHECKED_SIZES_PX:
                 pictures = rng.integers(0, 256, (2, height, width, 1)).astype(np.float32)
-                wanted = [np.asarray(grid) for grid in model(pictures, training=False)]
-                largest = max(largest, difference(onnx_outputs(path, pictures), wanted))
+                expected = [np.asarray(grid) for grid in model(pictures, training=False)]
+                largest = max(largest, difference(onnx_outputs(path, pictures), expected))
     except Exception as error:  # converters and runtimes raise errors of many kinds
         raise InputError(
             f"{path.name}: this network cannot be written as ONNX ({one_line(error)}); nothing is written"
@@ -111,13 +111,13 @@ def write_onnx(model: "keras.Model", path: Path) -> float:
     return largest
 
 
-def difference(given: Sequence[Float32], wanted: Sequence[Float32]) -> float:
+def difference(grids: Sequence[Float32], expected: Sequence[Float32]) -> float:
     """Returns the largest difference between the grids of two networks."""
-    return max(float(np.abs(one - other).max()) for one, other in zip(given, wanted, strict=True))
+    return max(float(np.abs(one - other).max()) for one, other in zip(grids, expected, strict=True))
 
 
 def write_int8(onnx_file: Path, pictures: str, path: Path) -> dict[str, Any]:
-    """Writes an ONNX file with 8-bit integers (`training.int8`); returns its data and how much its outputs change.
+    """Writes an ONNX file with 8-bit integers (`training.int8`); returns its entries for the manifest.
 
     Raises:
         InputError: the pictures cannot be read, or the file cannot be written.
@@ -144,7 +144,7 @@ def write_int8(onnx_file: Path, pictures: str, path: Path) -> dict[str, Any]:
 
 
 def calibration_pictures(name: str) -> UInt8:
-    """Returns composed pictures of an INPUT, uint8 (n, S, S, 1)."""
+    """Returns pictures composed of an INPUT, uint8 (n, S, S, 1)."""
     from detection.batches import composed_pictures
     from detection.mosaic import shares_of
 

@@ -17,18 +17,18 @@ from facial_keypoints.array_types import Bool, Float64, UInt8
 from facial_keypoints.boxes import USUAL_EYES
 from facial_keypoints.detectors.five_points import MIRROR, POINTS, fitted_boxes
 
-SMALLEST_EYES_PX, LARGEST_EYES_PX = 4.5, 115.0  # faces beyond are neither face nor background
+SMALLEST_EYES_PX, LARGEST_EYES_PX = 4.5, 115.0  # smaller and larger faces are neither face nor background
 TILES = {1: 0.32, 2: 0.26, 3: 0.16, 4: 0.13, 6: 0.08, 8: 0.05}  # along a side, and how often
-LARGEST_ZOOM = 2.2  # of a scene, over the one at which its shorter side fills a tile
-FRAME_ZOOM = 0.55, 1.4  # of pictures that a face fills
+LARGEST_ZOOM = 2.2  # of a scene, relative to that at which its shorter side fills a tile
+FILLED_ZOOM = 0.55, 1.4  # of pictures that a face fills
 TURNS = {0.0: 0.25, 15.0: 0.4, 45.0: 0.35}  # the largest turn in degrees, and how often
-ON_A_FACE = 0.85  # how often a tile is centered near a face, or near a false one
-OFF_FACE = 0.4  # of the tile's side: how far from it at most
-FRAME_SHARE = 0.5  # of a picture's longer side: a box larger than that fills it
-INNER = 0.6  # of a box's side: the part from the eyes to the mouth, which decides whether a face is visible
-FILLED, WITHOUT_FACE, HARD = 0.25, 2.0, 4.0  # how often such a scene is drawn, over any other
-WHOLE = 0.7  # of this part must be visible for a face that counts
-GONE = 0.05  # of this part is visible at most where there is no face
+NEAR_FACE_SHARE = 0.85  # how often a tile is centered near a face or a false face
+MAX_OFFSET = 0.4  # of the tile's side: the largest distance from that face
+FILLED_SHARE = 0.5  # of a picture's longer side: a face with a larger box fills the picture
+EYES_TO_MOUTH = 0.6  # of a box's side: from the eyes to the mouth; this square decides whether a face is visible
+FILLED_WEIGHT, FACELESS_WEIGHT, HARD_WEIGHT = 0.25, 2.0, 4.0  # how often these scenes are drawn, relative to others
+MIN_VISIBLE = 0.7  # share of this square that must be visible of a sure face
+MAX_VISIBLE_WITHOUT_FACE = 0.05  # without a face, at most this share is visible
 
 
 class Composed(NamedTuple):
@@ -36,8 +36,8 @@ class Composed(NamedTuple):
 
     Attributes:
         picture: uint8 (S, S), gray.
-        points: float64 (F, 5, 2), px; points of a covered or cut face may be outside of what is visible.
-        sure: bool (F,); the others are neither face nor background.
+        points: float64 (F, 5, 2), px, including points that are covered or outside their tile.
+        sure: bool (F,); the other faces count as neither face nor background.
     """
 
     picture: UInt8
@@ -46,7 +46,7 @@ class Composed(NamedTuple):
 
 
 def compose(scenes: Sequence[Scene], shares: Float64, side_px: int, rng: np.random.Generator) -> Composed:
-    """Returns a mosaic of scenes that are drawn from a sequence with the probabilities `shares`."""
+    """Returns a mosaic of scenes, which are drawn with the probabilities `shares`."""
     tiles = int(rng.choice(list(TILES), p=list(TILES.values())))
     edges = np.linspace(0, side_px, tiles + 1).round().astype(int)
     picture = np.empty((side_px, side_px), np.uint8)
@@ -54,40 +54,40 @@ def compose(scenes: Sequence[Scene], shares: Float64, side_px: int, rng: np.rand
     points, sure = [np.zeros((0, POINTS, 2))], [np.zeros(0, bool)]
     for top, bottom in itertools.pairwise(edges.tolist()):
         for left, right in itertools.pairwise(edges.tolist()):
-            tile = placed(scenes[next(drawn)], bottom - top, right - left, rng)
+            tile = place_in_tile(scenes[next(drawn)], bottom - top, right - left, rng)
             picture[top:bottom, left:right] = tile.picture
             points.append(tile.points + (left, top))
             sure.append(tile.sure)
     whole = Composed(picture, np.concatenate(points), np.concatenate(sure))
-    return whole._replace(picture=degraded(whole, rng))
+    return whole._replace(picture=degrade(whole, rng))
 
 
 def shares_of(scenes: Sequence[Scene]) -> Float64:
     """Returns how often each scene is drawn, float64 (N,) with the sum 1."""
-    weights = np.array([FILLED if is_filled(scene) else 1.0 for scene in scenes])
-    without = np.array([not len(scene.points) for scene in scenes])
-    weights[without] = WITHOUT_FACE
-    weights[np.array([len(scene.hard) > 0 for scene in scenes])] = HARD
+    weights = np.array([FILLED_WEIGHT if is_filled(scene) else 1.0 for scene in scenes])
+    is_faceless = np.array([not len(scene.points) for scene in scenes])
+    weights[is_faceless] = FACELESS_WEIGHT
+    weights[np.array([len(scene.hard) > 0 for scene in scenes])] = HARD_WEIGHT
     return np.asarray(weights / weights.sum())
 
 
 def is_filled(scene: Scene) -> bool:
-    """Returns whether a face fills the picture, as in a video frame that was cut out around it."""
-    return bool(scene.side.max(initial=0.0) > FRAME_SHARE * max(scene.picture.shape))
+    """Returns whether a face fills the picture, as in a video frame that was cropped around it."""
+    return bool(scene.side.max(initial=0.0) > FILLED_SHARE * max(scene.picture.shape))
 
 
-def placed(scene: Scene, height_px: int, width_px: int, rng: np.random.Generator) -> Composed:
-    """Returns a scene in a tile: scaled, turned, perhaps mirrored, and shifted so that faces may be cut by its edge."""
+def place_in_tile(scene: Scene, height_px: int, width_px: int, rng: np.random.Generator) -> Composed:
+    """Returns a scene in a tile: scaled, turned, perhaps mirrored, and shifted so that its edge can crop faces."""
     height, width = scene.picture.shape
-    low, high = FRAME_ZOOM if is_filled(scene) else (1.0, LARGEST_ZOOM)
+    low, high = FILLED_ZOOM if is_filled(scene) else (1.0, LARGEST_ZOOM)
     scale = float(np.exp(rng.uniform(np.log(low), np.log(high)))) * max(height_px, width_px) / min(height, width)
     middle = np.array([width - 1, height - 1]) * rng.uniform(0.25, 0.75, 2)
     centers = np.concatenate([scene.middle, scene.hard])
-    if len(centers) and rng.random() < ON_A_FACE:
+    if len(centers) and rng.random() < NEAR_FACE_SHARE:
         middle = centers[int(rng.integers(len(centers)))]
-        middle = middle + rng.uniform(-OFF_FACE, OFF_FACE, 2) * (width_px, height_px) / scale
-    most = float(rng.choice(list(TURNS), p=list(TURNS.values())))
-    matrix = cv2.getRotationMatrix2D(middle, float(rng.uniform(-most, most)), scale)
+        middle = middle + rng.uniform(-MAX_OFFSET, MAX_OFFSET, 2) * (width_px, height_px) / scale
+    max_turn = float(rng.choice(list(TURNS), p=list(TURNS.values())))
+    matrix = cv2.getRotationMatrix2D(middle, float(rng.uniform(-max_turn, max_turn)), scale)
     matrix[:, 2] += (width_px - 1) / 2 - middle[0], (height_px - 1) / 2 - middle[1]
     mirrored = bool(rng.integers(2))
     if mirrored:
@@ -96,15 +96,15 @@ def placed(scene: Scene, height_px: int, width_px: int, rng: np.random.Generator
     points = geometry.transform(scene.points, np.asarray(matrix))
     points = points[:, list(MIRROR)] if mirrored else points
     middle, side = geometry.transform(scene.middle, np.asarray(matrix)), scene.side * scale
-    visible = visible_share(middle, INNER * side, height_px, width_px)
+    visible = visible_share(middle, EYES_TO_MOUTH * side, height_px, width_px)
     size_fits = (side >= SMALLEST_EYES_PX / USUAL_EYES.apart) & (side <= LARGEST_EYES_PX / USUAL_EYES.apart)
-    there = visible > GONE
-    sure = scene.sure & (visible >= WHOLE) & size_fits
-    return Composed(picture, points[there], sure[there])
+    is_present = visible > MAX_VISIBLE_WITHOUT_FACE
+    sure = scene.sure & (visible >= MIN_VISIBLE) & size_fits
+    return Composed(picture, points[is_present], sure[is_present])
 
 
 def visible_share(middle: Float64, side: Float64, height_px: int, width_px: int) -> Float64:
-    """Returns the share of each box (F,) that is inside of a picture.
+    """Returns the share of each box that is inside a picture, (F,).
 
     Args:
         middle, side: of the boxes, (F, 2) and (F,), px.
@@ -118,18 +118,18 @@ def visible_share(middle: Float64, side: Float64, height_px: int, width_px: int)
 # --- Degraded pictures ------------------------------------------------------------------------------------------------
 
 
-def degraded(composed: Composed, rng: np.random.Generator) -> UInt8:
-    """Returns the picture with some of: covered faces, other light, blur, noise, JPEG."""
+def degrade(composed: Composed, rng: np.random.Generator) -> UInt8:
+    """Returns the picture with random covered faces, light, blur, noise and JPEG compression."""
     picture = composed.picture
     if rng.random() < 0.25:
-        picture = covered(picture, composed.points, rng)
+        picture = cover_faces(picture, composed.points, rng)
     for share, change in CHANGES:
         if rng.random() < share:
             picture = change(picture, rng)
     return picture
 
 
-def covered(picture: UInt8, points: Float64, rng: np.random.Generator) -> UInt8:
+def cover_faces(picture: UInt8, points: Float64, rng: np.random.Generator) -> UInt8:
     """Covers up to a third of some faces with a gray or noisy rectangle, or with another part of the picture."""
     picture = picture.copy()
     side_px = len(picture)
@@ -150,7 +150,7 @@ def covered(picture: UInt8, points: Float64, rng: np.random.Generator) -> UInt8:
     return picture
 
 
-def toned(picture: UInt8, rng: np.random.Generator) -> UInt8:
+def change_tone(picture: UInt8, rng: np.random.Generator) -> UInt8:
     """Changes contrast, brightness and gamma; one picture in five becomes very dark."""
     gain = rng.uniform(0.1, 0.4) if rng.random() < 0.2 else rng.uniform(0.5, 1.2)
     gamma, offset = np.exp(rng.normal(0, 0.35)), rng.uniform(-0.1, 0.25)
@@ -158,7 +158,7 @@ def toned(picture: UInt8, rng: np.random.Generator) -> UInt8:
     return np.asarray(cv2.LUT(picture, levels.clip(0, 255).astype(np.uint8)), np.uint8)
 
 
-def shaded(picture: UInt8, rng: np.random.Generator) -> UInt8:
+def shade(picture: UInt8, rng: np.random.Generator) -> UInt8:
     """Darkens the picture toward one side."""
     side_px = len(picture)
     angle, darkest = rng.uniform(0, 2 * np.pi), rng.uniform(0.2, 0.8)
@@ -167,8 +167,8 @@ def shaded(picture: UInt8, rng: np.random.Generator) -> UInt8:
     return np.asarray(picture * (darkest + (1 - darkest) * ramp), np.uint8)
 
 
-def blurred(picture: UInt8, rng: np.random.Generator) -> UInt8:
-    """Blurs the picture, as out of focus or as in motion."""
+def blur(picture: UInt8, rng: np.random.Generator) -> UInt8:
+    """Blurs the picture, as by a wrong focus or by motion."""
     if rng.random() < 0.5:
         return np.asarray(cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(0.4, 1.8))), np.uint8)
     length, angle = int(rng.integers(2, 8)), rng.uniform(0, np.pi)
@@ -178,23 +178,23 @@ def blurred(picture: UInt8, rng: np.random.Generator) -> UInt8:
     return np.asarray(cv2.filter2D(picture, -1, kernel / kernel.sum()), np.uint8)
 
 
-def noisy(picture: UInt8, rng: np.random.Generator) -> UInt8:
+def add_noise(picture: UInt8, rng: np.random.Generator) -> UInt8:
     """Adds noise."""
     noise = rng.standard_normal(picture.shape, np.float32) * np.float32(rng.uniform(2, 16))
     return np.asarray((picture + noise).clip(0, 255), np.uint8)
 
 
-def compressed(picture: UInt8, rng: np.random.Generator) -> UInt8:
-    """Stores the picture as JPEG of low quality."""
+def compress(picture: UInt8, rng: np.random.Generator) -> UInt8:
+    """Compresses the picture as JPEG of low quality."""
     _, stored = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(12, 75))])
     return np.asarray(cv2.imdecode(stored, cv2.IMREAD_GRAYSCALE), np.uint8)
 
 
 Change = Callable[[UInt8, np.random.Generator], UInt8]
-CHANGES: tuple[tuple[float, Change], ...] = (  # how often, and which
-    (0.6, toned),
-    (0.2, shaded),
-    (0.2, blurred),
-    (0.25, noisy),
-    (0.3, compressed),
+CHANGES: tuple[tuple[float, Change], ...] = (  # how often, and the change
+    (0.6, change_tone),
+    (0.2, shade),
+    (0.2, blur),
+    (0.25, add_noise),
+    (0.3, compress),
 )

@@ -1,7 +1,7 @@
-"""`face-finder`: a small fully convolutional network that finds faces and their five points.
+"""Builds `face-finder`, a small fully convolutional network that finds faces and their five points.
 
-An encoder to 1/8, 1/16 and 1/32 of the picture's side, and a path back that adds what the coarser grids see to the
-finer ones (feature pyramid, Lin et al. 2017, arXiv 1612.03144). It has no anchors: each cell of each grid predicts
+An encoder to 1/8, 1/16 and 1/32 of the picture's side, and a path back that adds the features of the coarser grids to
+the finer ones (feature pyramid, Lin et al. 2017, arXiv 1612.03144). It has no anchors: each cell of each grid predicts
 whether a face's middle is near its center, and where the five points are. Plain convolutions of few channels train much
 faster on a CPU than separable ones.
 """
@@ -14,9 +14,9 @@ from models.v2 import convolution, residual
 
 STEM_FILTERS = (8, 16)  # at 1/2 and 1/4 of the picture's side
 FILTERS = (32, 56, 56)  # at 1/8, 1/16, 1/32
-BLOCKS = (1, 1, 0)  # residual blocks there; 1/32 has one more convolution instead
+BLOCKS = (1, 1, 0)  # residual blocks at these sizes; 1/32 has another convolution instead
 PYRAMID_FILTERS = 32
-RARE = 0.01  # the share of cells that have a face, before training
+FACE_PRIOR = 0.01  # the predicted share of cells with a face, before training
 
 
 def build() -> keras.Model:
@@ -49,14 +49,14 @@ def build() -> keras.Model:
         coarser = keras.layers.ReLU(name=f"joined_{stride}")(joined)
         grid = keras.layers.Conv2D(OUTPUTS, 1, name=f"grid_{stride}", dtype="float32")
         grids.append(grid(convolution(coarser, PYRAMID_FILTERS, f"pyramid_{stride}")))
-        set_rare(grid)
+        set_prior(grid)
     return keras.Model(pictures, grids[::-1], name="face_finder")
 
 
-def set_rare(grid: keras.layers.Layer) -> None:
-    """Sets the bias of an untrained grid so that it sees a face in one of a hundred cells (Lin et al. 2017)."""
+def set_prior(grid: keras.layers.Layer) -> None:
+    """Sets the bias of an untrained grid so that it predicts a face in one of a hundred cells (Lin et al. 2017)."""
     kernel, bias = grid.get_weights()
-    bias[0] = np.log(RARE / (1 - RARE))
+    bias[0] = np.log(FACE_PRIOR / (1 - FACE_PRIOR))
     grid.set_weights([kernel, bias])
 
 

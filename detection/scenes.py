@@ -23,8 +23,8 @@ from facial_keypoints.errors import InputError
 from facial_keypoints.keypoint_set import check_roles
 
 FACES_CSV, PICTURES = "faces.csv", "pictures"
-MARKED, FOUND, NONE = "marked", "yunet", "none"  # labels of a row: by hand, by another detector, no face at all
-SURE_SCORE = 0.7  # of another detector; below it a face may be none
+MARKED, YUNET, NONE = "marked", "yunet", "none"  # label of a row: face labelled by hand, face found by YuNet, no face
+SURE_SCORE = 0.7  # of YuNet; below it, a face is uncertain
 TENTHS = ("test", "val")  # the splits of the first tenths of all groups; the rest is for training
 LFW_NAME = re.compile(r"lfw_\d+_(?P<person>.+)_\d+")
 COLUMNS = ("file", "label", "yunet_score", *(f"{name}_{axis}" for name in NAMES for axis in "xy"))
@@ -37,12 +37,12 @@ class Scene:
     Attributes:
         picture: uint8 (H, W), gray.
         points: float64 (F, 5, 2), px of the picture.
-        sure: bool (F,); the others may be faces or not.
+        sure: bool (F,); False if it is uncertain whether there is a face.
         marked: bool (F,); a person labelled the face.
-        group: the person, or the file; all scenes of a group stay on one side of a split.
+        group: the person, or the file; all scenes of a group stay in one split.
         file: the picture's file.
         middle, side: of the faces' boxes, float64 (F, 2) and (F,), px; computed once, because composing needs them.
-        hard: float64 (M, 2), px; where an earlier network saw false faces.
+        hard: float64 (M, 2), px; the middles of false faces that an earlier network detected.
     """
 
     picture: UInt8
@@ -57,7 +57,7 @@ class Scene:
 
 
 def split_of(group: str) -> str:
-    """Returns the split of a group, `train`, `val` or `test`; the same in every data set and version."""
+    """Returns the split of a group, `train`, `val` or `test`, which is the same in every data set and version."""
     tenth = hashlib.sha256(group.encode()).digest()[0] * 10 // 256
     return TENTHS[tenth] if tenth < len(TENTHS) else "train"
 
@@ -84,16 +84,16 @@ def read_scenes(folder: Path, split: str | None = None) -> list[Scene]:
         faces = rows.setdefault(cells["file"], [])
         if cells["label"] != NONE:
             faces.append(_face(cells, where))
-    wanted = [name for name in rows if split in (None, split_of(group_of(name)))]
-    shown = tqdm(wanted, desc=folder.name, disable=None, leave=False)
-    return [_scene(folder / PICTURES / name, rows[name]) for name in shown]
+    names = [name for name in rows if split in (None, split_of(group_of(name)))]
+    bar = tqdm(names, desc=folder.name, disable=None, leave=False)
+    return [_scene(folder / PICTURES / name, rows[name]) for name in bar]
 
 
 def _face(cells: dict[str, str], where: str) -> tuple[list[float], bool, bool]:
     """Returns the ten coordinates of a row, whether it is sure to be a face, and whether a person labelled it."""
     label = cells["label"]
-    if label not in (MARKED, FOUND):
-        raise InputError(f"{where}: label is {label!r}, expected {MARKED}, {FOUND} or {NONE}")
+    if label not in (MARKED, YUNET):
+        raise InputError(f"{where}: label is {label!r}, expected {MARKED}, {YUNET} or {NONE}")
     values = [number(cells[name]) for name in COLUMNS[3:]]
     if not np.isfinite(values).all():
         raise InputError(f"{where}: a face needs x and y of all five points in px; complete the row or remove it")
@@ -113,21 +113,21 @@ def scene_of(file: Path, points: Float64, sure: Bool, marked: Bool, group: str) 
 
 
 def group_of(name: str) -> str:
-    """Returns the person of a file of LFW, as `data_prep` names people of video frames, or else the file itself."""
-    found = LFW_NAME.fullmatch(Path(name).stem)
-    return f"yt:{found['person']}" if found else name
+    """Returns the person in a file of LFW, named as in `data_prep.readers.frames`; for other files, the file name."""
+    match = LFW_NAME.fullmatch(Path(name).stem)
+    return f"yt:{match['person']}" if match else name
 
 
 def read_inputs(names: Sequence[str], split: str) -> list[Scene]:
     """Returns the scenes of one split of several INPUTs; for the arguments and errors see `read_input`.
 
     Raises:
-        InputError: also if no scene has a face.
+        InputError: also raised if no scene has a face.
     """
     scenes = [scene for name in names for scene in read_input(name, split)]
     if not any(len(scene.points) for scene in scenes):
-        where, points = ", ".join(names), ", ".join(NAMES)
-        raise InputError(f"{where}: the {split} split has no face with all five points ({points}); add pictures")
+        inputs, points = ", ".join(names), ", ".join(NAMES)
+        raise InputError(f"{inputs}: the {split} split has no face with all five points ({points}); add pictures")
     return scenes
 
 
@@ -139,7 +139,7 @@ def read_input(name: str, split: str | None = None) -> list[Scene]:
         split: as in `read_scenes`.
 
     Raises:
-        InputError: it is none of these, or see the readers.
+        InputError: it is none of these, or its reader rejects it.
     """
     folder = Path(name)
     if not folder.is_dir():
@@ -157,7 +157,7 @@ def of_labelled(pictures: LabelledPictures, split: str | None = None) -> list[Sc
     """Returns scenes of one face each; those without all five points are left out.
 
     Args:
-        pictures: of any keypoint set with eyes, nose tip and mouth corners.
+        pictures: labelled with any keypoint set that has eyes, nose tip and mouth corners.
         split: as in `read_scenes`.
 
     Raises:

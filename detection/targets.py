@@ -1,7 +1,7 @@
 """Converts faces to the training targets of a network's cells. F faces, A cells of all grids.
 
 The network has grids of cells at `finder.STRIDES_PX`. Each face belongs to the grids whose range of sizes contains its
-box. Its cells there are those whose centers are near the box's middle.
+box. In each grid, its cells are those whose centers are near the box's middle.
 """
 
 import numpy as np
@@ -12,10 +12,10 @@ from facial_keypoints.detectors.finder import OUTPUTS, STRIDES_PX, cell_centers_
 from facial_keypoints.detectors.five_points import POINTS, fitted_boxes
 
 SIDES_PX = ((0, 46), (34, 104), (80, np.inf))  # of the boxes of each grid; both grids of an overlap learn the face
-UNSURE_FACTOR = 1.35  # beyond its range, a size of which a grid is unsure
-NEAR_CELLS, NEAR_SIDES = 0.8, 0.14  # distance from the middle of a face's own cells, in cells or in sides of the box
-UNSURE_NEAR = 1.7  # times this distance: cells that are neither face nor background
-UNSURE_SIDES = 0.45  # the same around the middle of a face that is unsure
+IGNORED_FACTOR = 1.35  # a grid ignores faces that are beyond its range by up to this factor
+NEAR_CELLS, NEAR_SIDES = 0.8, 0.14  # distance of a face's cells from its middle, in cells or in sides of the box
+IGNORED_NEAR = 1.7  # times this distance: cells within it are neither face nor background
+IGNORED_SIDES = 0.45  # the same around the middle of an uncertain face
 IS_FACE, COUNTS, PER_SIDE = 0, 1, 2  # columns of the targets, before the points
 TARGETS = 3 + 2 * POINTS
 assert OUTPUTS == 1 + 2 * POINTS
@@ -24,8 +24,8 @@ assert OUTPUTS == 1 + 2 * POINTS
 def targets_of(composed: Composed) -> Float32:
     """Returns the targets of a square picture, float32 (A, 13), grid by grid, row by row.
 
-    Columns: 1 for a face, else 0; 1 if this counts, 0 for a cell of which the set is unsure; the grid's cells per side
-    of the face's box, 0 without a face; x and y of the five points, in cells from the cell's center.
+    Columns: 1 for a face, else 0; 1 if this is certain, 0 if the loss ignores the cell; the grid's cells per side of
+    the face's box, 0 without a face; x and y of the five points, in cells from the cell's center.
     """
     side_px = len(composed.picture)
     middle, side, _ = fitted_boxes(composed.points)
@@ -49,14 +49,16 @@ def _grid(
     near = np.maximum(NEAR_CELLS * stride, NEAR_SIDES * side)
     low, high = sides
     fits = (side >= low) & (side <= high) & composed.sure
-    almost = (side >= low / UNSURE_FACTOR) & (side <= high * UNSURE_FACTOR) & composed.sure
-    radius = np.where(composed.sure, np.where(almost, UNSURE_NEAR * near, 0), np.maximum(UNSURE_SIDES * side, near))
+    nearly_fits = (side >= low / IGNORED_FACTOR) & (side <= high * IGNORED_FACTOR) & composed.sure
+    radius = np.where(
+        composed.sure, np.where(nearly_fits, IGNORED_NEAR * near, 0), np.maximum(IGNORED_SIDES * side, near)
+    )
     targets[(distance < radius).any(axis=1), COUNTS] = 0
-    own = np.where(fits & (distance <= near), distance / side, np.inf)
-    nearest, is_own = own.argmin(axis=1), np.isfinite(own).any(axis=1)
-    chosen = nearest[is_own]
-    targets[is_own, IS_FACE] = targets[is_own, COUNTS] = 1
-    targets[is_own, PER_SIDE] = stride / side[chosen]
-    offsets = (composed.points[chosen] - centers[is_own, None]) / stride
-    targets[is_own, PER_SIDE + 1 :] = offsets.reshape(-1, 2 * POINTS)
+    relative_distance = np.where(fits & (distance <= near), distance / side, np.inf)
+    nearest, has_face = relative_distance.argmin(axis=1), np.isfinite(relative_distance).any(axis=1)
+    faces = nearest[has_face]
+    targets[has_face, IS_FACE] = targets[has_face, COUNTS] = 1
+    targets[has_face, PER_SIDE] = stride / side[faces]
+    offsets = (composed.points[faces] - centers[has_face, None]) / stride
+    targets[has_face, PER_SIDE + 1 :] = offsets.reshape(-1, 2 * POINTS)
     return targets

@@ -18,7 +18,7 @@ from common.options import seed as seed_option
 from common.options import stage_parser
 from common.process import one_opencv_thread
 from common.stage import Stage, check_out, locked, read_manifest, seconds_text, stage_code, write_manifest
-from detection.mine import mined
+from detection.mine import with_hard_negatives
 from detection.scenes import Scene, read_inputs
 from facial_keypoints.detectors.finder import STRIDES_PX
 from facial_keypoints.errors import InputError, one_line, run
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 
 DEFAULT_OUT = Path("artifacts/models") / FINDER
 TRAIN_FINDER = Stage("train-finder", "detection.train", "INPUT... --out DIR")
-METRICS = ("loss", "val_loss")  # of each epoch, the columns of `history.csv`
-WARMUP = 0.04  # of all steps, in which the learning rate rises from 0
-LARGEST_STEP = 10.0  # norm of a gradient, beyond which it is shortened
-CELLS_PX = STRIDES_PX[-1]  # of the coarsest grid
+METRICS = ("loss", "val_loss")  # of each epoch; columns of `history.csv`
+WARMUP = 0.04  # share of all steps in which the learning rate rises from 0
+MAX_GRADIENT_NORM = 10.0  # gradients with a larger norm are scaled down
+SIDE_MULTIPLE_PX = STRIDES_PX[-1]  # of the coarsest grid
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,8 @@ class Recipe:
         val_pictures: composed pictures for validation.
         batch_size: pictures per step.
         side_px: of a picture, a multiple of 32.
-        learning_rate: of Adam, at its highest; it falls to 0 along a cosine.
-        weight_decay: decoupled.
+        learning_rate: the highest one of Adam; it falls to 0 along a cosine.
+        weight_decay: decoupled weight decay.
         precision: Keras dtype policy during training.
     """
 
@@ -64,7 +64,7 @@ class Recipe:
 
     @property
     def steps(self) -> int:
-        """The steps of an epoch."""
+        """The number of steps in an epoch."""
         return -(-self.pictures // self.batch_size)
 
 
@@ -92,24 +92,24 @@ def train(
 ) -> "keras.Model":
     """Trains the network, writes its model folder and returns the saved model: the last epoch, in float32.
 
-    Not the epoch with the lowest validation loss: later ones find more faces, although they are too sure of their
-    mistakes.
+    The model is not that of the lowest validation loss: later epochs find more faces, although they are overconfident
+    in their mistakes.
 
     Args:
-        inputs: folders of pictures; eight tenths of their people and files train the network, one tenth is for
-            validation, and one tenth for tests.
+        inputs: folders of pictures; eight tenths of their people and files are for training, one tenth for validation,
+            and one tenth for tests.
         out: the model folder to write.
-        recipe: how to train; None: the default values.
-        seed: of weights and composition.
+        recipe: how to train; None: with the default values.
+        seed: for weights and composition.
         resume: continue the unfinished run of `out`.
         restart: discard it; with `resume`, only if it cannot be continued.
         initial_weights: the model folder of a face finder to start from.
-        mine: the model folder of a face finder, with its ONNX file; what it takes for faces in pictures without any is
-            shown more often.
+        mine: the model folder of a face finder, with its ONNX file; its false faces in pictures without faces are shown
+            more often.
 
     Raises:
-        InputError: a value or an input is not valid, `out` must not be written, an unfinished run is in the way or
-            missing, or training diverges.
+        InputError: a value or an input is not valid, `out` must not be overwritten, there is an unfinished run without
+            `resume` or `restart` or none to resume, or training diverges.
     """
     start_backend()
     from training import checkpoint, core
@@ -124,13 +124,13 @@ def train(
     hashes = {name: path_hash(Path(name)) for name in inputs}
     scenes, val_scenes = (read_inputs(inputs, split) for split in ("train", "val"))
     if mine:
-        scenes = mined(scenes, mine)
-    of_earlier = {name: file_hash(folder / KERAS_FILE) if folder else None for name, folder in earlier.items()}
-    settings = {**asdict(recipe), "seed": seed, **hashes, **of_earlier}
+        scenes = with_hard_negatives(scenes, mine)
+    earlier_hashes = {name: file_hash(folder / KERAS_FILE) if folder else None for name, folder in earlier.items()}
+    settings = {**asdict(recipe), "seed": seed, **hashes, **earlier_hashes}
     path = out.with_name(out.name + ".unfinished") / checkpoint.STATE_FILE
     with locked(out):
         core.check_unfinished(path, resume, restart)
-        code = stage_code(TRAIN_FINDER)  # hashed now, because files may change during a run of hours
+        code = stage_code(TRAIN_FINDER)  # hashed now, because files can change during a run of hours
         model = untrained(recipe, seed)
         if initial_weights:
             model.set_weights(load_finder(initial_weights).get_weights())
@@ -139,11 +139,11 @@ def train(
         print(f"{FINDER}: {model.count_params():,} parameters, {faces:,} faces in {len(scenes):,} pictures", flush=True)
         with core.kept_for_resuming(path, state):
             fit(model, scenes, val_scenes, recipe, seed, state, path)
-        kept = finished(model)
+        trained = inference_model(model)
         with atomic_folder(out) as folder:
-            write_model(folder, kept, state, hashes)
+            write_model(folder, trained, state, hashes)
         shutil.rmtree(path.parent)
-    return kept
+    return trained
 
 
 def check(recipe: Recipe) -> None:
@@ -151,8 +151,8 @@ def check(recipe: Recipe) -> None:
     for name in ("epochs", "pictures", "val_pictures", "batch_size", "learning_rate"):
         if not getattr(recipe, name) > 0:
             raise InputError(f"--{name.replace('_', '-')} {getattr(recipe, name)}: give a value above 0")
-    if recipe.side_px <= 0 or recipe.side_px % CELLS_PX:
-        raise InputError(f"--side-px {recipe.side_px}: give a multiple of {CELLS_PX}")
+    if recipe.side_px <= 0 or recipe.side_px % SIDE_MULTIPLE_PX:
+        raise InputError(f"--side-px {recipe.side_px}: give a multiple of {SIDE_MULTIPLE_PX}")
 
 
 def untrained(recipe: Recipe, seed: int) -> "keras.Model":
@@ -171,7 +171,7 @@ def untrained(recipe: Recipe, seed: int) -> "keras.Model":
     rate = keras.optimizers.schedules.CosineDecay(
         0.0, decay_steps=max(1, steps - warmup), warmup_target=recipe.learning_rate, warmup_steps=warmup
     )
-    compile_with_adam(model, rate, recipe.weight_decay, global_clipnorm=LARGEST_STEP, loss=finder_loss)
+    compile_with_adam(model, rate, recipe.weight_decay, global_clipnorm=MAX_GRADIENT_NORM, loss=finder_loss)
     return model
 
 
@@ -210,14 +210,14 @@ def fit(
             validation_data=validation,
             validation_batch_size=recipe.batch_size,
             callbacks=[
-                finite(),
+                divergence_check(),
                 Checkpoint(state, path, METRICS),
                 TqdmCallback() if terminal else EpochLine(METRICS),
             ],
         )
 
 
-def finite() -> "keras.callbacks.Callback":
+def divergence_check() -> "keras.callbacks.Callback":
     """Returns the callback that raises InputError after an epoch whose loss is not finite."""
     import keras
 
@@ -238,15 +238,15 @@ def load_finder(folder: Path) -> "keras.Model":
         raise InputError(f"{folder / KERAS_FILE}: cannot be loaded ({one_line(error)}); train it again") from None
 
 
-def finished(model: "keras.Model") -> "keras.Model":
+def inference_model(model: "keras.Model") -> "keras.Model":
     """Returns the trained network in float32, with its three grids."""
     from detection.network import build
     from training.core import precision
 
     with precision("float32"):
-        kept = build()
-    kept.set_weights(model.get_weights())
-    return kept
+        network = build()
+    network.set_weights(model.get_weights())
+    return network
 
 
 def write_model(folder: Path, model: "keras.Model", state: "checkpoint.State", hashes: dict[str, str]) -> None:
@@ -279,7 +279,7 @@ def write_model(folder: Path, model: "keras.Model", state: "checkpoint.State", h
 
 
 def parser() -> argparse.ArgumentParser:
-    """Returns the options of the command line."""
+    """Returns the parser of the command line."""
     p = stage_parser("detection.train", __doc__, "scenes youtube68")
     p.add_argument("inputs", nargs="+", metavar="INPUT", help="folder with faces.csv, with video frames, or with .pts")
     files = p.add_argument_group("folders")
@@ -295,9 +295,11 @@ def parser() -> argparse.ArgumentParser:
     )
     values = p.add_argument_group("recipe")
     for name, value in asdict(Recipe()).items():
-        how: dict[str, Any] = {"choices": PRECISIONS} if name == "precision" else {"type": type(value), "metavar": "N"}
+        type_options: dict[str, Any] = (
+            {"choices": PRECISIONS} if name == "precision" else {"type": type(value), "metavar": "N"}
+        )
         values.add_argument(
-            f"--{name.replace('_', '-')}", default=value, help=f"{HELP[name]} (default: {value})", **how
+            f"--{name.replace('_', '-')}", default=value, help=f"{HELP[name]} (default: {value})", **type_options
         )
     runs = p.add_argument_group("run")
     runs.add_argument("--seed", type=seed_option, default=0, metavar="N", help="random seed (default: %(default)s)")

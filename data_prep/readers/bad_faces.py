@@ -1,4 +1,4 @@
-"""Faces that cannot be used: the first one is an error, or all are skipped and listed (`--skip-bad`)."""
+"""Handles faces that cannot be used: the first one is an error, or all are skipped and listed (`--skip-bad`)."""
 
 import contextlib
 from collections.abc import Iterator
@@ -7,10 +7,10 @@ from facial_keypoints.errors import InputError
 
 
 class BadFaces:
-    """Skips and lists faces that cannot be used, or lets their errors pass.
+    """Skips and lists faces that cannot be used, or raises their errors.
 
     Attributes:
-        skip: skip such faces; otherwise their errors end the run.
+        skip: skip these faces; otherwise their errors end the run.
         lines: what is wrong with each skipped face, one line each.
     """
 
@@ -20,7 +20,7 @@ class BadFaces:
 
     @contextlib.contextmanager
     def left_out(self) -> Iterator[None]:
-        """Skips the face that the block reads if it raises InputError; without `skip` the error passes."""
+        """Skips the face that the block reads if the block raises InputError; without `skip`, raises the error."""
         try:
             yield
         except InputError as error:
@@ -28,15 +28,15 @@ class BadFaces:
                 raise
             self.lines.append(str(error))
 
-    def check_some_left(self, path: object, usable: int) -> None:
+    def check_any_usable(self, path: object, usable: int) -> None:
         """Raises InputError if all faces of a file or folder were skipped.
 
         Args:
             path: the file or folder, for the message.
-            usable: how many of its faces can be used.
+            usable: the number of its faces that can be used.
         """
         if self.lines and not usable:
             raise InputError(f"{path}: none of its faces can be used; the first: {self.lines[0]}")
 
 
-STRICT = BadFaces(skip=False)  # has no state
+STRICT = BadFaces(skip=False)  # collects no lines, so all can share it

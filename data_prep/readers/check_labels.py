@@ -1,4 +1,4 @@
-"""Finds labels that must be wrong: numbers that stand for a missing label, points far outside the picture.
+"""Finds labels that must be wrong: placeholders for missing labels, and points far outside the picture.
 
 N faces, K keypoints.
 """
@@ -13,30 +13,30 @@ from facial_keypoints.errors import InputError
 
 PLACEHOLDERS = (-1, 0)  # many programs write one of them as both coordinates of a missing label
 FAR_SHARE = 0.5  # of the longer side of the box of the labels inside the picture; real labels reach 0.13
-NEAR_PX = 1.0  # labels this near to the picture are never far outside
+NEAR_PX = 1.0  # labels this close to the picture are never far outside
 EMPTY_CELLS = "empty both cells"
 
 
 def placeholders(keypoints: Float32) -> Bool:
     """Returns bool (..., K) of keypoints (..., K, 2): both coordinates are one of PLACEHOLDERS."""
-    found = [(keypoints == value).all(axis=-1) for value in PLACEHOLDERS]
-    return np.any(found, axis=0)
+    matches = [(keypoints == value).all(axis=-1) for value in PLACEHOLDERS]
+    return np.any(matches, axis=0)
 
 
 def check_placeholders(keypoints: Float32, names: Sequence[str], where: str, fix: str) -> None:
     """Raises InputError if a label is a placeholder for a missing one.
 
     Args:
-        keypoints: float32 (K, 2) as the file has them.
+        keypoints: float32 (K, 2) as written in the file.
         names: of the K keypoints.
         where: file and row, for the message.
         fix: how this format shows that a keypoint is unlabelled.
     """
-    found = np.flatnonzero(placeholders(keypoints))
-    if len(found):
-        x, y = keypoints[found[0]]
+    wrong = np.flatnonzero(placeholders(keypoints))
+    if len(wrong):
+        x, y = keypoints[wrong[0]]
         raise InputError(
-            f"{where}: has {x:g}, {y:g} as {names[found[0]]}, which often stands for a missing label; {fix} if it "
+            f"{where}: has {x:g}, {y:g} as {names[wrong[0]]}, which often stands for a missing label; {fix} if it "
             "is not labelled"
         )
 
@@ -79,7 +79,7 @@ def check_inside(keypoints: Float32, names: Sequence[str], size: tuple[int, int]
 def usable_rows(
     keypoints: Float32, names: Sequence[str], size: tuple[int, int], where: Callable[[int], str], bad: BadFaces
 ) -> Bool:
-    """Returns bool (N,): the labels in a row of a table are not placeholders and lie in or near the picture.
+    """Returns bool (N,): no label in a row of a table is a placeholder or far outside the picture.
 
     Args:
         keypoints: float32 (N, K, 2) in px, NaN where unlabelled.
@@ -91,9 +91,9 @@ def usable_rows(
     Raises:
         InputError: a face cannot be used and is not skipped.
     """
-    odd = (placeholders(keypoints) | far_outside(keypoints, *size)).any(axis=1)
-    for row in np.flatnonzero(odd).tolist():
+    is_wrong = (placeholders(keypoints) | far_outside(keypoints, *size)).any(axis=1)
+    for row in np.flatnonzero(is_wrong).tolist():
         with bad.left_out():
             check_placeholders(keypoints[row], names, where(row), EMPTY_CELLS)
             check_inside(keypoints[row], names, size, where(row))
-    return np.asarray(~odd)
+    return np.asarray(~is_wrong)

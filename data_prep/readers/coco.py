@@ -1,4 +1,4 @@
-"""Reader of COCO keypoint JSON, as CVAT, Label Studio, Roboflow and converters of LabelMe's files export it.
+"""Reads COCO keypoint JSON, as exported by CVAT, Label Studio, Roboflow and converters of LabelMe's files.
 
 The format: https://cocodataset.org/#format-data, "keypoint detection".
 """
@@ -25,7 +25,7 @@ from facial_keypoints.coco import NOT_LABELLED, OCCLUDED, REVIEWED, VISIBLE
 from facial_keypoints.errors import InputError, counted
 from facial_keypoints.keypoint_set import KeypointSet
 
-BESIDE = "images"  # the folder of pictures, as most tools export it
+IMAGES_FOLDER = "images"  # the folder of pictures in most tools' exports
 
 Box = tuple[float, float, float, float]
 
@@ -39,27 +39,27 @@ def read(
 ) -> LabelledPictures:
     """Returns the faces of one category of a COCO file.
 
-    A keypoint of visibility 0 is not labelled, one of visibility 1 is occluded. Crowds and annotations without a
+    A keypoint of visibility 0 is unlabelled, one of visibility 1 is occluded. Crowds and annotations without a
     labelled keypoint are left out and counted. An annotation with a `score` or the attribute `reviewed` is a
-    prediction: a label only if `reviewed` is true. All faces of a picture count as one person.
+    prediction, which is a label only if `reviewed` is true. All faces of a picture count as one person.
 
     Args:
         path: the JSON file.
-        folder: of its pictures; None: that of the file, or `images` there or beside that.
-        category: by name; None: the only one that has keypoints.
-        bad: what becomes of faces that cannot be used.
-        keypoint_set: the set that the names are of; None: a built-in set of these names, else one of their own.
+        folder: the folder of its pictures; None: that of the file, or `images` in it or beside it.
+        category: name of a category; None: the only one with keypoints.
+        bad: skips faces that cannot be used, or raises their error.
+        keypoint_set: the set that defines the names; None: a built-in set with these names, or a new one.
 
     Raises:
-        InputError: no COCO file, no such category, several without a choice, or no face; or, where `bad` does not leave
-            the face out, an annotation of an image that is missing, with another count of numbers, a value that is no
-            number of px, a box without size, or a number that stands for a missing label.
+        InputError: the file is not COCO JSON, lacks the category, has several and `category` is None, or has no face;
+            or, unless `bad` skips the face, its image is missing, it has too few or too many numbers, a value that is
+            not in px, a box without size, or a placeholder for a missing label.
     """
-    values = _coco(path)
-    chosen = _category(path, values.get("categories"), category)
-    names = _names(path, chosen)
-    skeleton = _skeleton(path, names, chosen.get("skeleton") or [])
-    keypoint_set = set_of_names(names, str(path), keypoint_set, str(chosen["name"]), skeleton)
+    values = _read_coco(path)
+    category_values = _category(path, values.get("categories"), category)
+    names = _names(path, category_values)
+    skeleton = _skeleton(path, names, category_values.get("skeleton") or [])
+    keypoint_set = set_of_names(names, str(path), keypoint_set, str(category_values["name"]), skeleton)
     pictures = Pictures(path, folder, values["images"])
     by_image: dict[Any, list[tuple[str, dict[str, Any]]]] = {image: [] for image in pictures.names}
     left_out: Counter[str] = Counter()
@@ -68,14 +68,14 @@ def read(
         with bad.left_out():
             if not isinstance(annotation, dict):
                 raise InputError(f"{where}: is no annotation; export the file again")
-            if annotation.get("category_id") != chosen.get("id"):
+            if annotation.get("category_id") != category_values.get("id"):
                 continue
             if annotation.get("iscrowd"):
                 left_out["crowd"] += 1
             elif not _labels_any(annotation.get("keypoints")):
                 left_out["annotation without a labelled keypoint"] += 1
             else:
-                _of_image(by_image, annotation, where).append((where, annotation))
+                _annotations_of_image(by_image, annotation, where).append((where, annotation))
     faces = []
     for image, annotations in by_image.items():
         person = composed(f"{path.stem}:{pictures.names[image]}")
@@ -86,33 +86,33 @@ def read(
                 file = pictures.find(image, where)
                 face = LabelledPicture(file, person, keypoints, where, occluded=occluded, box=box, reviewed=reviewed)
                 faces.append(face)
-    bad.check_some_left(path, len(faces))
+    bad.check_any_usable(path, len(faces))
     if not faces:
-        raise InputError(f"{path}: holds no annotation of {chosen['name']!r} with a labelled keypoint")
+        raise InputError(f"{path}: holds no annotation of {category_values['name']!r} with a labelled keypoint")
     images = counted(len({face.file for face in faces}), "picture")
-    found = f"{images} with {counted(len(faces), 'face')} of the category {chosen['name']}"
+    description = f"{images} with {counted(len(faces), 'face')} of the category {category_values['name']}"
     if left_out:
-        found += "; left out: " + ", ".join(counted(count, noun) for noun, count in left_out.items())
-    return LabelledPictures(pictures.root, faces, keypoint_set, label_source_of(names, keypoint_set), found)
+        description += "; left out: " + ", ".join(counted(count, noun) for noun, count in left_out.items())
+    return LabelledPictures(pictures.root, faces, keypoint_set, label_source_of(names, keypoint_set), description)
 
 
 def files(path: Path, folder: Path | None = None) -> tuple[Path, set[Path]]:
-    """Returns the folder of the pictures of a COCO file, and those that are there; raises InputError as `read` does."""
-    pictures = Pictures(path, folder, _coco(path)["images"])
-    found = set()
+    """Returns the folder of a COCO file's pictures, and the existing ones; raises InputError as `read` does."""
+    pictures = Pictures(path, folder, _read_coco(path)["images"])
+    pictures_found = set()
     for image in pictures.names:
         try:
-            found.add(pictures.find(image, str(path)))
-        except InputError:  # which `read` reports
+            pictures_found.add(pictures.find(image, str(path)))
+        except InputError:  # `read` reports it
             continue
-    return pictures.root, found
+    return pictures.root, pictures_found
 
 
 class Pictures:
     """The pictures that a COCO file names.
 
     Attributes:
-        root: the folder that they lie in.
+        root: their folder.
         names: the file name of each image, by its id, in the order of the file.
     """
 
@@ -121,11 +121,11 @@ class Pictures:
 
         Args:
             path: the COCO file.
-            folder: of the pictures; None: that of the file, or `images` there or beside that.
-            images: the file's own list.
+            folder: of the pictures; None: that of the file, or `images` in it or beside it.
+            images: the list `images` of the file.
 
         Raises:
-            InputError: no such folder, or an image has no id, no name, or the id of another one.
+            InputError: the folder does not exist, or an image has no id, no name, or the id of another one.
         """
         self.names: dict[Any, str] = {}
         for number, image in enumerate(images):
@@ -139,44 +139,48 @@ class Pictures:
             self.names[image_id] = image["file_name"]
         if folder is not None and not folder.is_dir():
             raise InputError(f"{folder}: no such folder; give the one that holds the pictures by --images")
-        self._found: dict[Path, Any] = {}  # the image that each file is of
+        self._image_of_file: dict[Path, Any] = {}  # the image of each file
         if folder:
-            places = [_Files(folder, self.names.values(), deep=True)]
+            searches = [_Files(folder, self.names.values(), deep=True)]
         else:
-            beside = [path.parent / BESIDE, path.parent.parent / BESIDE]
-            places = [_Files(path.parent, self.names.values(), deep=False)]
-            places += [_Files(place, self.names.values(), deep=True) for place in beside if place.is_dir()]
-        holds_some = (files for files in places if any(files.look_up(name) for name in self.names.values()))
-        self._files = next(holds_some, places[0])
+            beside = [path.parent / IMAGES_FOLDER, path.parent.parent / IMAGES_FOLDER]
+            searches = [_Files(path.parent, self.names.values(), deep=False)]
+            searches += [
+                _Files(images_folder, self.names.values(), deep=True)
+                for images_folder in beside
+                if images_folder.is_dir()
+            ]
+        successful = (files for files in searches if any(files.look_up(name) for name in self.names.values()))
+        self._files = next(successful, searches[0])
         self.root = self._files.root
 
     def find(self, image: Any, where: str) -> Path:
         """Returns the file of an image, by its id.
 
         Raises:
-            InputError: it is missing, its name leads out of the folder, or it is that of another image, too.
+            InputError: the file is missing, outside the folder, or also that of another image.
         """
         name = self.names[image]
         file = self._files.look_up(name) or self._files.folder.find(name, where)
-        if self._found.setdefault(file, image) != image:
+        if self._image_of_file.setdefault(file, image) != image:
             raise InputError(
-                f"{where}: image {image!r} is the picture {name} of image {self._found[file]!r}; put the annotations "
-                "of a picture under one image"
+                f"{where}: image {image!r} is the picture {name} of image {self._image_of_file[file]!r}; put the "
+                "annotations of a picture under one image"
             )
         return file
 
 
 class _Files:
-    """The files of a folder, by the names that a COCO file has for them.
+    """Finds the files of a folder by their names in a COCO file.
 
-    If there is no file of the whole name, the only one of the last part of that name will do, at any depth: tools
-    export names with folders of their own, or without.
+    If no file has the whole name, takes the only file with its last component, at any depth: some tools add folders to
+    names, others remove them.
     """
 
     def __init__(self, root: Path, names: Iterable[str], deep: bool) -> None:
-        """Takes a folder, all names, and whether files below it may be found by the last part of their names."""
+        """Stores the folder; `deep` allows finding files by the last component of their names, at any depth."""
         self.root, self.folder = root, PictureFolder(root)
-        self._last_names = Counter(map(_last, names))
+        self._last_names = Counter(map(_last_component, names))
         self._by_last: dict[str, list[Path]] | None = None if deep else {}
 
     def look_up(self, name: str) -> Path | None:
@@ -188,43 +192,43 @@ class _Files:
             for folder, _, files in os.walk(self.root):
                 for file in files:
                     self._by_last.setdefault(composed(file), []).append(Path(folder, file))
-        alike = self._by_last.get(composed(_last(name)), [])
-        return alike[0] if len(alike) == 1 and self._last_names[_last(name)] == 1 else None
+        matches = self._by_last.get(composed(_last_component(name)), [])
+        return matches[0] if len(matches) == 1 and self._last_names[_last_component(name)] == 1 else None
 
 
-def _last(name: str) -> str:
+def _last_component(name: str) -> str:
     return PurePosixPath(name.replace("\\", "/")).name
 
 
-def _coco(path: Path) -> dict[str, Any]:
-    """Returns the values of a COCO file; raises InputError for any other, by its kind where it is known."""
+def _read_coco(path: Path) -> dict[str, Any]:
+    """Returns the values of a COCO file; raises InputError for other files, and names their kind if it is known."""
     values = read_json(path)
     kind = kind_of(values)
     if kind != COCO:
-        says = WHAT_TO_DO.get(kind or "", "is JSON, but not COCO: it lacks the lists `images` and `annotations`")
-        raise InputError(f"{path}: {says}")
-    found: dict[str, Any] = values
-    return found
+        problem = WHAT_TO_DO.get(kind or "", "is JSON, but not COCO: it lacks the lists `images` and `annotations`")
+        raise InputError(f"{path}: {problem}")
+    coco_values: dict[str, Any] = values
+    return coco_values
 
 
 def _category(path: Path, categories: Any, name: str | None) -> dict[str, Any]:
-    """Returns the category to read: by its name, or the only one with keypoints."""
-    every = [each for each in categories or [] if isinstance(each, dict) and isinstance(each.get("name"), str)]
-    with_keypoints = [each for each in every if each.get("keypoints")]
+    """Returns the category to read: the one with this name, or the only one with keypoints."""
+    named = [each for each in categories or [] if isinstance(each, dict) and isinstance(each.get("name"), str)]
+    with_keypoints = [each for each in named if each.get("keypoints")]
     if not with_keypoints:
         raise InputError(
-            f"{path}: is COCO JSON without keypoints (categories: {shown_names([each['name'] for each in every])}), as "
+            f"{path}: is COCO JSON without keypoints (categories: {shown_names([each['name'] for each in named])}), as "
             "of a set for detection; export it as COCO keypoints"
         )
-    known = ", ".join(each["name"] for each in with_keypoints)
+    names = ", ".join(each["name"] for each in with_keypoints)
     if name is None:
         if len(with_keypoints) > 1:
-            raise InputError(f"{path}: has several categories with keypoints ({known}); choose one by --category NAME")
+            raise InputError(f"{path}: has several categories with keypoints ({names}); choose one by --category NAME")
         return with_keypoints[0]
-    chosen = [each for each in with_keypoints if each["name"] == name]
-    if len(chosen) != 1:
-        raise InputError(f"{path}: has {len(chosen) or 'no'} categories {name!r} with keypoints; there are {known}")
-    return chosen[0]
+    matches = [each for each in with_keypoints if each["name"] == name]
+    if len(matches) != 1:
+        raise InputError(f"{path}: has {len(matches) or 'no'} categories {name!r} with keypoints; there are {names}")
+    return matches[0]
 
 
 def _names(path: Path, category: dict[str, Any]) -> list[str]:
@@ -235,32 +239,32 @@ def _names(path: Path, category: dict[str, Any]) -> list[str]:
 
 
 def _skeleton(path: Path, names: Sequence[str], pairs: Any) -> list[list[str]]:
-    """Returns the lines of a skeleton, each as two names; COCO counts keypoints from 1."""
-    runs = []
+    """Returns the lines of a skeleton, each as two names, from pairs of numbers, which COCO counts from 1."""
+    lines = []
     for pair in pairs if isinstance(pairs, list) else [pairs]:
-        inside = isinstance(pair, list) and len(pair) == 2
-        if not inside or not all(type(end) is int and 1 <= end <= len(names) for end in pair):
+        is_pair = isinstance(pair, list) and len(pair) == 2
+        if not is_pair or not all(type(end) is int and 1 <= end <= len(names) for end in pair):
             raise InputError(
                 f"{path}: `skeleton` has {str(pair)[:40]}, expected pairs of keypoints counted from 1 to {len(names)}; "
                 "correct it, or delete `skeleton`"
             )
-        runs.append([names[end - 1] for end in pair])
-    return runs
+        lines.append([names[end - 1] for end in pair])
+    return lines
 
 
 def _where(path: Path, number: int, annotation: Any) -> str:
-    known = annotation.get("id") if isinstance(annotation, dict) else None
-    return f"{path}: annotation {number}" + ("" if known is None else f" (id {str(known)[:20]})")
+    annotation_id = annotation.get("id") if isinstance(annotation, dict) else None
+    return f"{path}: annotation {number}" + ("" if annotation_id is None else f" (id {str(annotation_id)[:20]})")
 
 
 def _labels_any(keypoints: Any) -> bool:
-    """Returns whether any keypoint has a visibility; True where the values are of another form, which is refused."""
+    """Returns whether any keypoint is labelled; True also for malformed values, which `_keypoints` rejects."""
     if not keypoints:
         return False
     return not isinstance(keypoints, list | array) or len(keypoints) % 3 > 0 or any(keypoints[2::3])
 
 
-def _of_image(by_image: dict[Any, list[Any]], annotation: dict[str, Any], where: str) -> list[Any]:
+def _annotations_of_image(by_image: dict[Any, list[Any]], annotation: dict[str, Any], where: str) -> list[Any]:
     image = annotation.get("image_id")
     if not isinstance(image, int | str) or image not in by_image:
         raise InputError(
@@ -270,11 +274,11 @@ def _of_image(by_image: dict[Any, list[Any]], annotation: dict[str, Any], where:
     return by_image[image]
 
 
-def _numbers(values: Any, what: str, where: str) -> list[float]:
-    """Returns a list of numbers of px; raises InputError where a value is none, or lies beyond any picture."""
-    for place, value in enumerate(values):
+def _numbers(values: Any, key: str, where: str) -> list[float]:
+    """Returns values in px as floats; raises InputError if one is not a number, or beyond any picture."""
+    for index, value in enumerate(values):
         if not is_px(value):
-            raise InputError(f"{where}: has {str(value)[:20]!r} as value {place} of `{what}`, which is no number of px")
+            raise InputError(f"{where}: has {str(value)[:20]!r} as value {index} of `{key}`, which is no number of px")
     return [float(value) for value in values]
 
 
@@ -286,8 +290,8 @@ def _keypoints(values: Any, keypoint_set: KeypointSet, names: Sequence[str], whe
             f"{where}: has {count} numbers in `keypoints`, expected {3 * len(names)}: x, y and visibility of the "
             f"{len(names)} keypoints of its category"
         )
-    written = np.array(_numbers(values, "keypoints", where)).reshape(-1, 3)
-    visibility = written[:, 2]
+    table = np.array(_numbers(values, "keypoints", where)).reshape(-1, 3)
+    visibility = table[:, 2]
     if (odd := np.flatnonzero(~np.isin(visibility, (NOT_LABELLED, OCCLUDED, VISIBLE)))).size:
         raise InputError(
             f"{where}: has the visibility {visibility[odd[0]]:g} for {names[odd[0]]}; expected 0 (not labelled), "
@@ -296,15 +300,15 @@ def _keypoints(values: Any, keypoint_set: KeypointSet, names: Sequence[str], whe
     keypoints = np.full((len(keypoint_set), 2), np.nan, np.float32)
     occluded = np.zeros(len(keypoints), bool)
     labelled = visibility != NOT_LABELLED
-    at = np.array([keypoint_set.index(name) for name in names])
-    keypoints[at[labelled]] = written[labelled, :2]
-    occluded[at] = visibility == OCCLUDED
+    indexes = np.array([keypoint_set.index(name) for name in names])
+    keypoints[indexes[labelled]] = table[labelled, :2]
+    occluded[indexes] = visibility == OCCLUDED
     check_placeholders(keypoints, keypoint_set.names, where, "set its visibility to 0")
     return keypoints, occluded
 
 
 def _box(values: Any, where: str) -> Box | None:
-    """Returns a box (x, y, width, height) in px; None where the annotation has none."""
+    """Returns a box (x, y, width, height) in px; None if the annotation has none."""
     if not values:
         return None
     if not isinstance(values, list) or len(values) != 4:
@@ -319,7 +323,7 @@ def _box(values: Any, where: str) -> Box | None:
 
 
 def _reviewed(annotation: dict[str, Any], where: str) -> bool:
-    """Returns whether an annotation is a label: any but a prediction that nobody has reviewed."""
+    """Returns whether an annotation is a label: not a prediction, or one that a person has reviewed."""
     attributes = annotation.get("attributes")
     attributes = attributes if isinstance(attributes, dict) else {}
     if REVIEWED in attributes:

@@ -1,4 +1,4 @@
-"""Faces of inputs that hold the images themselves: what such an input does not say gets its default here. N faces."""
+"""Builds `Faces` of inputs that hold the images themselves, with defaults for missing facts. N faces."""
 
 import numpy as np
 
@@ -16,14 +16,14 @@ def faces_of(
     groups: Text | None = None,
     usable: Bool | None = None,
 ) -> Faces:
-    """Returns the faces of an input; their label sources follow from the pattern of labels.
+    """Returns the faces of an input; their label sources are inferred from the pattern of labels.
 
     Args:
-        origin: the input as it was named on the command line.
+        origin: the input as named on the command line.
         images: uint8 (N, H, W, C).
         keypoints: float32 (N, K, 2) in px, NaN where unlabelled.
         keypoint_set: the K keypoints.
-        groups: text (N,), the person in each image; None if the input names nobody.
+        groups: text (N,), the person in each image; None if the input names no people.
         usable: bool (N,), the rows to keep; all if None.
     """
     rows: Int64 = np.arange(len(images)) if usable is None else np.flatnonzero(usable)

@@ -24,21 +24,21 @@ from facial_keypoints.keypoint_set import FACE68
 CSV_END = "_frames_keypoints.csv"
 SPLITS = (TRAINING, TEST)
 COLUMNS = FACE68.columns
-FRAMES = 1  # the label source of frames, whose labels lie a little to one side
+FRAMES = 1  # the label source of frames, whose labels are shifted slightly sideways
 
 
 def read(folder: Path, bad: BadFaces = STRICT) -> LabelledPictures:
-    """Returns the faces of `training_frames_keypoints.csv` and the folder `training`, and the same for `test`.
+    """Returns the faces of `training_frames_keypoints.csv` and the folder `training`, and those of `test`.
 
     Each row has the file name, then x and y of 68 points, empty if unlabelled. The person is the file name without its
     last number.
 
     Raises:
-        InputError: the columns are wrong or there is no face; or a face is not skipped whose row has the wrong length,
-            a cell that is not a number, a placeholder, a repeated name, or a missing picture.
+        InputError: the columns are wrong or there is no face; or, unless `bad` skips the face, its row has the wrong
+            length, a cell that is not a number, a placeholder, a repeated name, or a missing picture.
     """
     faces: list[LabelledPicture] = []
-    found = []
+    descriptions = []
     for split in SPLITS:
         path = folder / f"{split}{CSV_END}"
         if not path.is_file():
@@ -59,9 +59,9 @@ def read(folder: Path, bad: BadFaces = STRICT) -> LabelledPictures:
                 faces.append(LabelledPicture(pictures.find(name, where), person, points, where, split))
         table.log_assumptions()
         count = sum(file.is_file() and not is_hidden(Path(file.name)) for file in (folder / split).glob("*"))
-        found.append(f"{split}: {count:,} pictures, {len(table):,} of them labelled")
+        descriptions.append(f"{split}: {count:,} pictures, {len(table):,} of them labelled")
     faces = without_repeats(faces, bad)
-    bad.check_some_left(folder, len(faces))
+    bad.check_any_usable(folder, len(faces))
     if not faces:
         raise InputError(f"{folder}: the CSV files of the frames have no rows; each needs one for each labelled frame")
-    return LabelledPictures(folder, faces, FACE68, FRAMES, "; ".join(found), names_people=True)
+    return LabelledPictures(folder, faces, FACE68, FRAMES, "; ".join(descriptions), names_people=True)

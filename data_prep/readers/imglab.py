@@ -1,4 +1,4 @@
-"""Reads the XML of dlib's imglab: pictures with boxes, and the parts of the face in each box."""
+"""Reads the XML of dlib's imglab: pictures with boxes, and the labelled parts of the face in each box."""
 
 import contextlib
 from pathlib import Path
@@ -19,7 +19,7 @@ LONGEST_NAME = 100  # characters; Python refuses to parse very long numbers
 
 
 def read(path: Path, bad: BadFaces = STRICT, given: KeypointSet | None = None) -> LabelledPictures:
-    """Returns the faces of an imglab file: the parts of each box, px from 0; missing parts are unlabelled.
+    """Returns the faces of an imglab file: the parts of each box, in px from 0; missing parts are unlabelled.
 
     Picture names are relative to the folder of the file. All faces of a picture, and of the photo that it was cropped
     from, count as one person.
@@ -27,19 +27,19 @@ def read(path: Path, bad: BadFaces = STRICT, given: KeypointSet | None = None) -
     Args:
         path: the file.
         bad: skips faces that cannot be used, or raises their error.
-        given: the keypoint set that the user gives, whose names are those of the parts, or whose keypoints they number
-            from 0; otherwise the names of all parts decide (see `_keypoint_set`).
+        given: the user's keypoint set; parts have its names, or number its keypoints from 0. None: the names of all
+            parts determine the set (see `_keypoint_set`).
 
     Raises:
-        InputError: the file is not imglab XML, has no face or has parts that `given` lacks; or a face is not skipped
-            that has no parts, or a part that is repeated, not a number or a placeholder, or whose picture is repeated
-            or missing.
+        InputError: the file is not imglab XML, has no face or has parts that `given` lacks; or, unless `bad` skips the
+            face, it has no parts, a part that is repeated, not a number or a placeholder, or its picture is repeated or
+            missing.
     """
     images = _images(path)
     keypoint_set, names = _keypoint_set(path, images, given)
     pictures = PictureFolder(path.parent)
     faces: list[LabelledPicture] = []
-    seen: set[Path] = set()
+    seen_files: set[Path] = set()
     boxes = 0
     for nth, image in enumerate(images, start=1):
         name = image.get("file", "")
@@ -48,26 +48,26 @@ def read(path: Path, bad: BadFaces = STRICT, given: KeypointSet | None = None) -
         boxes += len(labelled)
         with bad.left_out():
             file = pictures.find(name, f"{path}: picture {nth}")
-            if file in seen:
+            if file in seen_files:
                 raise InputError(f"{where} is repeated; put all its boxes into one image element")
-            seen.add(file)
+            seen_files.add(file)
             for box in labelled:
                 with bad.left_out():
                     person = composed(f"{path.stem}:{picture_id(Path(name).stem)}")
                     points = _points(box, keypoint_set, names, where)
                     faces.append(LabelledPicture(file, person, points, where, box=_box(box, keypoint_set)))
-    bad.check_some_left(path, len(faces))
+    bad.check_any_usable(path, len(faces))
     return LabelledPictures(path.parent, faces, keypoint_set, 0, f"{len(images):,} pictures with {boxes:,} faces")
 
 
 def files(path: Path) -> set[Path]:
     """Returns the imglab file and those of its pictures that exist; raises InputError if it is not an XML file."""
     pictures = PictureFolder(path.parent)
-    found = set()
+    picture_files = set()
     for image in _images(path):
         with contextlib.suppress(InputError):  # `read` reports it
-            found.add(pictures.find(image.get("file", ""), str(path)))
-    return {path, *found}
+            picture_files.add(pictures.find(image.get("file", ""), str(path)))
+    return {path, *picture_files}
 
 
 def _images(path: Path) -> list[ElementTree.Element]:
@@ -85,22 +85,22 @@ def _boxes(image: ElementTree.Element) -> list[ElementTree.Element]:
 def _box(box: ElementTree.Element, keypoint_set: KeypointSet) -> tuple[float, float, float, float] | None:
     """Returns x, y, width and height of the face to crop; None if one of them is missing or the box is empty.
 
-    None for the 68 points, which are always cropped by the box of the keypoints.
+    Also None for the 68 points, which are always cropped by the box of the keypoints.
     """
     if keypoint_set == FACE68:
         return None
     x, y, width, height = (number(box.get(name, "")) for name in ("left", "top", "width", "height"))
-    known = np.isfinite([x, y, width, height]).all() and width > 0 and height > 0
-    return (x, y, width, height) if known else None
+    is_valid = np.isfinite([x, y, width, height]).all() and width > 0 and height > 0
+    return (x, y, width, height) if is_valid else None
 
 
 def _keypoint_set(
     path: Path, images: list[ElementTree.Element], given: KeypointSet | None
 ) -> tuple[KeypointSet, dict[str, int]]:
-    """Returns the keypoint set of a file and the keypoint that each part is, by the name of the part.
+    """Returns the keypoint set of a file, and the index of the keypoint of each part, by the name of the part.
 
-    Parts that are numbered up to 67 are the 68 points of 300-W. Other numbers, and all names, are those of a set of its
-    own.
+    Parts that are numbered up to 67 are the 68 points of 300-W. Other numbers, and all names, name keypoints; see
+    `set_of_names`.
     """
     parts = {part.get("name", ""): 0 for image in images for box in _boxes(image) for part in box.findall("part")}
     parts.pop("", None)
@@ -127,18 +127,18 @@ def _keypoint_set(
 
 
 def _points(box: ElementTree.Element, keypoint_set: KeypointSet, names: dict[str, int], where: str) -> Float32:
-    """Returns the parts of a face, float32 (K, 2), NaN where there is none."""
+    """Returns the parts of a face, float32 (K, 2); NaN for missing ones."""
     points = np.full((len(keypoint_set), 2), np.nan, np.float32)
     for part in box.findall("part"):
         if not (name := part.get("name", "")):
             continue
-        at = names[name]
-        if not np.isnan(points[at]).all():
+        index = names[name]
+        if not np.isnan(points[index]).all():
             raise InputError(f"{where}: has a face with two parts {name}; remove one")
         for axis, axis_name in enumerate("xy"):
             text = part.get(axis_name, "")
-            points[at, axis] = number(text)
-            if not np.isfinite(points[at, axis]):
+            points[index, axis] = number(text)
+            if not np.isfinite(points[index, axis]):
                 raise InputError(
                     f"{where}: {axis_name} of part {name} is {shown(text)}, not a number of px; correct it, or "
                     "remove the part if it is not labelled"

@@ -1,4 +1,4 @@
-"""JSON files that people bring: whole or refused in one line, and named by what they are."""
+"""Reads JSON files, rejects damaged ones in one line, and recognizes kinds of label files."""
 
 import contextlib
 import json
@@ -10,7 +10,7 @@ from common.csv_table import FARTHEST_PX
 from facial_keypoints.errors import InputError, one_line
 
 COCO, LABELME, PREDICTIONS, RESULTS, TASKS = "COCO", "LabelMe", "predict", "COCO results", "Label Studio"
-WHAT_TO_DO = {  # a kind of file -> what it is, and what to give
+WHAT_TO_DO = {  # by kind of file: what it is, and what to give instead
     LABELME: "is a LabelMe file of one picture; give the folder that holds it",
     PREDICTIONS: "is the keypoints.json of `facial-keypoints predict`; give the keypoints.csv beside it, or what "
     "`predict --write-coco` writes",
@@ -20,9 +20,9 @@ WHAT_TO_DO = {  # a kind of file -> what it is, and what to give
 
 
 def read_json(path: Path) -> Any:
-    """Returns the values of a JSON file; raises InputError if there is no such file, or it is not whole JSON.
+    """Returns the values of a JSON file; raises InputError if it does not exist or is not valid JSON.
 
-    `keypoints` of numbers are an `array` of float; `segmentation` is left out.
+    Numbers in `keypoints` are returned as an `array` of floats; `segmentation` is left out.
     """
     try:
         return json.loads(path.read_bytes(), object_hook=_compact)
@@ -35,22 +35,22 @@ def read_json(path: Path) -> Any:
 
 
 def _compact(values: dict[str, Any]) -> dict[str, Any]:
-    """Returns an object without outlines, and with numbers as an array: a tenth of the memory of a list of them."""
+    """Returns an object without outlines, and with keypoints as an array: a tenth of the memory of a list."""
     values.pop("segmentation", None)
     numbers = values.get("keypoints")
     if isinstance(numbers, list) and all(type(value) in (int, float) for value in numbers):
-        with contextlib.suppress(OverflowError):  # which a reader refuses
+        with contextlib.suppress(OverflowError):  # the reader rejects it
             values["keypoints"] = array("d", numbers)
     return values
 
 
 def is_px(value: Any) -> bool:
-    """Returns whether a JSON value is a number of px: not text, a truth value, NaN, or beyond any picture."""
+    """Returns whether a JSON value is a number in px: not text, a Boolean or NaN, and not beyond any picture."""
     return type(value) in (int, float) and -FARTHEST_PX <= value <= FARTHEST_PX
 
 
 def kind_of(values: Any) -> str | None:
-    """Returns which kind of label file JSON values are; None for any other."""
+    """Returns the kind of a label file, from its JSON values; None if it is unknown."""
     if isinstance(values, dict):
         if all(isinstance(values.get(key), list) for key in ("images", "annotations")):
             return COCO

@@ -20,10 +20,10 @@ def read(bad: BadFaces = STRICT) -> Faces:
         InputError: kagglehub is not installed, the download fails, or the data set cannot be read.
     """
     folder = fetch()
-    found = [path for path in sorted(folder.rglob(npz.IMAGES)) if not is_hidden(path.relative_to(folder))]
-    if not found:
+    files = [path for path in sorted(folder.rglob(npz.IMAGES)) if not is_hidden(path.relative_to(folder))]
+    if not files:
         raise InputError(f"{folder}: the download has no {npz.IMAGES}; delete it and download it again, {BY_HAND}")
-    return npz.read(found[0].parent, bad, NAME)
+    return npz.read(files[0].parent, bad, NAME)
 
 
 def fetch() -> Path:
@@ -41,7 +41,7 @@ def fetch() -> Path:
         ) from None
     try:
         return Path(kagglehub.dataset_download(DATASET))
-    except Exception as error:  # kagglehub passes on whatever its network layers raise
+    except Exception as error:  # kagglehub raises the errors of its network layers, which have no common class
         raise InputError(
             f"{DATASET}: kagglehub could not download it ({type(error).__name__}: {error}); "
             f"check the network and your Kaggle sign-in, {BY_HAND}"

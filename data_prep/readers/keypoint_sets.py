@@ -1,4 +1,4 @@
-"""Which keypoint set an input has: the one that is given, a built-in one, or one of the user's own."""
+"""Determines the keypoint set of an input: the user's, a built-in one, or a new one."""
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -7,7 +7,7 @@ from facial_keypoints.errors import InputError, counted, listed
 from facial_keypoints.keypoint_set import FACE68, KEYPOINT_SETS, NAMES_LISTED, KeypointSet, from_dict, from_names, read
 
 FILE = "keypoints.toml"  # beside the data
-SIMILAR_SHARE = 0.5  # of the names: so many of a built-in set, and a wrong name is likely
+SIMILAR_SHARE = 0.5  # if this share of the names is that of a built-in set, the others are probably wrong
 
 
 def given_set(option: str | None) -> KeypointSet | None:
@@ -42,16 +42,16 @@ def set_of_names(
     Args:
         names: of the labelled keypoints, in the order of the file.
         where: the file, for messages.
-        given: the set that `--keypoints` or `keypoints.toml` says; it may have further keypoints.
-        own_name: of a set of these names; by default `custom_N`, N being their number.
-        skeleton: runs of names that are joined when a face is drawn, for a set of these names.
+        given: the set of `--keypoints` or `keypoints.toml`; it can have further keypoints.
+        own_name: name of a new set; by default `custom_N` for N names.
+        skeleton: runs of names that are connected in drawings of a face, for a new set.
 
     Returns:
-        `given`; otherwise the built-in set of which one label source labels exactly these keypoints; otherwise a set
+        `given`; otherwise the built-in set with a label source that labels exactly these keypoints; otherwise a new set
         of these names.
 
     Raises:
-        InputError: `given` lacks a name, or a name is there twice.
+        InputError: `given` lacks a name, or a name is repeated.
     """
     if given:
         if unknown := [name for name in names if name not in given.names]:
@@ -60,18 +60,18 @@ def set_of_names(
                 f"rename, or correct {FILE} or --keypoints"
             )
         return given
-    for known in KEYPOINT_SETS.values():
-        for label_source in known.label_sources:
-            if sorted(names) == sorted(known.names[k] for k in label_source.keypoints):
-                return known
+    for built_in in KEYPOINT_SETS.values():
+        for label_source in built_in.label_sources:
+            if sorted(names) == sorted(built_in.names[k] for k in label_source.keypoints):
+                return built_in
     values = {"name": own_name or f"custom_{len(names)}", "keypoints": list(names)}
     return from_dict({**values, "skeleton": [list(run) for run in skeleton]}, where)
 
 
 def label_source_of(names: Collection[str], keypoint_set: KeypointSet) -> int | None:
-    """Returns the label source that labels exactly the keypoints of these names, an index.
+    """Returns the index of the label source that labels exactly the keypoints of these names.
 
-    None if there is none, or if they are all keypoints of the set.
+    None if there is none, or if these are all keypoints of the set.
     """
     if len(names) == len(keypoint_set):
         return None
@@ -96,7 +96,7 @@ def set_of_count(count: int, where: str, given: KeypointSet | None) -> KeypointS
 
 
 def description(keypoint_set: KeypointSet) -> list[str]:
-    """Returns lines that say which set was found; of a set of the user's own also what is not known of it."""
+    """Returns lines that describe a keypoint set; for one that is not built in, also what is not known about it."""
     count = len(keypoint_set)
     lines = [f"keypoint set {keypoint_set.name}: {counted(count, 'keypoint')}"]
     if keypoint_set in KEYPOINT_SETS.values():
@@ -105,16 +105,16 @@ def description(keypoint_set: KeypointSet) -> list[str]:
     if keypoint_set.mirror is None:
         lines.append(f"  mirror pairs are not known, so training does not mirror faces; list them in {FILE}")
     elif pairs := [(k, m) for k, m in enumerate(keypoint_set.mirror) if k < m]:
-        shown = [f"{keypoint_set.names[k]} - {keypoint_set.names[m]}" for k, m in pairs]
-        lines.append(f"  mirror pairs: {listed(shown, NAMES_LISTED)}")
+        pair_names = [f"{keypoint_set.names[k]} - {keypoint_set.names[m]}" for k, m in pairs]
+        lines.append(f"  mirror pairs: {listed(pair_names, NAMES_LISTED)}")
     if keypoint_set.eyes is None:
         lines.append("  no eyes: `predict` does not look for faces but takes boxes or whole pictures")
-    lines.append(f"  errors are divided by: {', '.join(each.name for each in keypoint_set.normalizers)}")
-    for known in KEYPOINT_SETS.values():
-        others = [name for name in keypoint_set.names if name not in known.names]
+    lines.append(f"  errors are divided by: {', '.join(normalizer.name for normalizer in keypoint_set.normalizers)}")
+    for built_in in KEYPOINT_SETS.values():
+        others = [name for name in keypoint_set.names if name not in built_in.names]
         if SIMILAR_SHARE * count <= count - len(others) < count:
             lines.append(
-                f"  note: {count - len(others)} of the names are those of {known.name}, but not "
+                f"  note: {count - len(others)} of the names are those of {built_in.name}, but not "
                 f"{listed(others, NAMES_LISTED)}"
             )
     return lines

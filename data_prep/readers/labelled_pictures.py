@@ -28,9 +28,9 @@ class LabelledPicture:
         keypoints: float32 (K, 2) in px from the center of the top left pixel; NaN where unlabelled.
         where: file and row of the label, for messages.
         split: TRAINING, TEST or UNSPLIT.
-        occluded: bool (K,), the label is that of an occluded keypoint; None if the format does not show it.
-        box: the face's own box in the label file, x, y, width and height in px; None if there is none.
-        reviewed: False for a prediction that nobody has checked; it is not a label.
+        occluded: bool (K,), the keypoint is labelled and occluded; None if the format does not show this.
+        box: the face's box in the label file: x, y, width and height in px; None if there is none.
+        reviewed: False for an unreviewed prediction, which is not a label.
     """
 
     file: Path
@@ -51,8 +51,8 @@ class LabelledPictures:
         root: the folder of the picture files.
         faces: N of them, at least one.
         keypoint_set: the K keypoints.
-        label_source: an index into `keypoint_set.label_sources`; None if the pattern of labels has to show it.
-        found: one line that describes the set.
+        label_source: an index into `keypoint_set.label_sources`; None: to infer from the pattern of labels.
+        description: one line that describes the set.
         names_people: whether `person` is a person and not a photo.
     """
 
@@ -60,7 +60,7 @@ class LabelledPictures:
     faces: Sequence[LabelledPicture]
     keypoint_set: KeypointSet
     label_source: int | None
-    found: str
+    description: str
     names_people: bool = False
 
 
@@ -84,38 +84,38 @@ class PictureFolder:
             where: file and row of the label, for the message.
 
         Raises:
-            InputError: no such file, or a name that leads out of the folder.
+            InputError: the file does not exist, or its name leads out of the folder.
         """
-        below = PurePosixPath(name.replace("\\", "/"))
-        named = name.strip() and below.parts and "\0" not in name
-        if not named or below.is_absolute() or ".." in below.parts or ":" in below.parts[0]:
+        relative = PurePosixPath(name.replace("\\", "/"))
+        has_name = name.strip() and relative.parts and "\0" not in name
+        if not has_name or relative.is_absolute() or ".." in relative.parts or ":" in relative.parts[0]:
             raise InputError(
                 f"{where}: names the picture {name[:60]!r}, which is not a name in {self.folder}; correct it"
             )
-        if (path := self.look_up(below)) is None:
+        if (path := self.look_up(relative)) is None:
             raise InputError(
-                f"{where}: the picture {str(self.folder / below)[:200]} is missing; add it, or remove its row"
+                f"{where}: the picture {str(self.folder / relative)[:200]} is missing; add it, or remove its row"
             )
         return path
 
-    def look_up(self, below: PurePosixPath) -> Path | None:
-        """Returns the file of this name in the folder; None if there is none, or several differ in form only."""
-        if any(len(os.fsencode(part)) > LONGEST_NAME_BYTES for part in below.parts):
+    def look_up(self, relative: PurePosixPath) -> Path | None:
+        """Returns the file of this name in the folder; None if there is none, or several differ in Unicode form."""
+        if any(len(os.fsencode(part)) > LONGEST_NAME_BYTES for part in relative.parts):
             return None
-        if (self.folder / below).is_file():
-            return self.folder / below
-        if str(below).isascii():  # ASCII names have only one form
+        if (self.folder / relative).is_file():
+            return self.folder / relative
+        if str(relative).isascii():  # ASCII names have only one form
             return None
-        here = self.folder
-        for part in below.parts:
+        current = self.folder
+        for part in relative.parts:
             name: str | None = part
-            if not (here / part).exists():
-                alike = self._listing(here).get(composed(part), [])
-                name = alike[0] if len(alike) == 1 else None
+            if not (current / part).exists():
+                matches = self._listing(current).get(composed(part), [])
+                name = matches[0] if len(matches) == 1 else None
             if name is None:
                 return None
-            here /= name
-        return here if here.is_file() else None
+            current /= name
+        return current if current.is_file() else None
 
     def _listing(self, folder: Path) -> dict[str, list[str]]:
         if folder not in self._names:
@@ -132,11 +132,11 @@ def without_repeats(
 
     Args:
         faces: the faces.
-        bad: skips the others, or raises their error.
-        numbers: of each face in its picture, which may then have several; it has one if None.
+        bad: skips the other faces, or raises their error.
+        numbers: of each face in its picture; None if each picture has one face.
 
     Raises:
-        InputError: there is such a face, and it is not skipped.
+        InputError: a face would be left out, and `bad` does not skip it.
     """
     first: dict[tuple[Path, str], str] = {}
     kept = []
@@ -144,9 +144,9 @@ def without_repeats(
         with bad.left_out():
             if printable(str(face.file)) != str(face.file):
                 raise InputError(f"{face.file}: {unprintable_name()}")
-            again = f"face {number} of {face.file}" if number else str(face.file)
-            if earlier := first.get((face.file, number)):
-                raise InputError(f"{face.where}: labels {again} again, after {earlier}; remove one of them")
+            repeated = f"face {number} of {face.file}" if number else str(face.file)
+            if first_where := first.get((face.file, number)):
+                raise InputError(f"{face.where}: labels {repeated} again, after {first_where}; remove one of them")
             first[face.file, number] = face.where
             kept.append(face)
     return kept
@@ -161,7 +161,7 @@ def checked(pictures: LabelledPictures, exif: str | None, bad: BadFaces) -> Labe
 
     Raises:
         InputError: a picture has an EXIF orientation and `exif` is None; no face is left; or a face cannot be used and
-            is not skipped.
+            `bad` does not skip it.
     """
     headers: dict[Path, Header] = {}
     faces = []
@@ -170,25 +170,25 @@ def checked(pictures: LabelledPictures, exif: str | None, bad: BadFaces) -> Labe
             if face.file not in headers:
                 headers[face.file] = read_header(face.file)
             faces.append(face)
-    turns = check_exif(pictures.root, headers.items(), exif)
-    near = []
+    rotated_count = check_exif(pictures.root, headers.items(), exif)
+    usable = []
     for face in faces:
         with bad.left_out():
             size = headers[face.file].size(exif)
             check_inside(face.keypoints, pictures.keypoint_set.names, size, face.where)
-            near.append(face)
-    bad.check_some_left(pictures.root, len(near))
-    found = pictures.found
-    if turns and exif:
-        found += f"; {turns:,} of them have an EXIF orientation, which is {EXIF[exif]}"
-    return replace(pictures, faces=near, found=found)
+            usable.append(face)
+    bad.check_any_usable(pictures.root, len(usable))
+    description = pictures.description
+    if rotated_count and exif:
+        description += f"; {rotated_count:,} of them have an EXIF orientation, which is {EXIF[exif]}"
+    return replace(pictures, faces=usable, description=description)
 
 
 def picture_id(stem: str) -> str:
     """Returns the name of the photo that a picture was cropped from.
 
-    Data sets with several faces of one photo append a number to the number of the photo: `111076519_2`. A copy named
-    `111076519_2_mirror` is of the same photo.
+    Data sets with several faces of one photo append a number to that of the photo: `111076519_2`. A copy named
+    `111076519_2_mirror` comes from the same photo.
     """
     stem = stem.removesuffix("_mirror")
     photo, _, number = stem.rpartition("_")

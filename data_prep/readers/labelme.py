@@ -1,4 +1,4 @@
-"""Reader of a folder of LabelMe's JSON files: points with labels, one file for each picture."""
+"""Reads a folder of LabelMe's JSON files: points with labels, one file for each picture."""
 
 from pathlib import Path
 from typing import Any
@@ -27,10 +27,10 @@ def files(folder: Path) -> list[Path]:
 
 
 def is_labelme(folder: Path) -> bool:
-    """Returns whether the first JSON file of a folder is one of LabelMe's."""
-    found = files(folder)
+    """Returns whether the first JSON file of a folder is a LabelMe file."""
+    json_files = files(folder)
     try:
-        return bool(found) and kind_of(read_json(found[0])) == LABELME
+        return bool(json_files) and kind_of(read_json(json_files[0])) == LABELME
     except InputError:
         return False
 
@@ -40,32 +40,32 @@ def read(
 ) -> LabelledPictures:
     """Returns the faces of a folder of LabelMe's files.
 
-    The labels of the points are the names of the keypoints, in the order in which they first come. Points and
-    rectangles of one `group_id` are one face and its box; those without a `group_id` are one face, too. A point with
-    the flag `occluded` is occluded. All faces of a picture count as one person.
+    The labels of the points are the names of the keypoints, in the order of first appearance. Points and rectangles of
+    one `group_id` are one face and its box; those without a `group_id` also form one face. A point with the flag
+    `occluded` is occluded. All faces of a picture count as one person.
 
     Args:
-        folder: of the JSON files.
+        folder: the folder of the JSON files.
         pictures: the folder of the pictures; None: the same.
-        bad: what becomes of faces that cannot be used.
-        keypoint_set: the set that the names are of; None: a built-in set of these names, else one of their own.
+        bad: skips faces that cannot be used, or raises their error.
+        keypoint_set: the set that defines the names; None: a built-in set with these names, or a new one.
 
     Raises:
-        InputError: no face; or, where `bad` does not leave the face out, a file of another kind, a picture that is
-            missing, two points of one label in a face, or a point that is no two numbers of px.
+        InputError: there is no face; or, unless `bad` skips the face, its file is of another kind, its picture is
+            missing, it has two points of one label, or a point that is not two numbers in px.
     """
-    found = PictureFolder(pictures or folder)
+    picture_folder = PictureFolder(pictures or folder)
     groups: list[tuple[Path, str, str, Group]] = []
     for path in files(folder):
         with bad.left_out():
             values = read_json(path)
             if kind_of(values) != LABELME:
                 raise InputError(f"{path}: is not one of LabelMe's files, as others in {folder} are; take it out")
-            file = _picture(path, values, found)
+            file = _picture(path, values, picture_folder)
             groups += [(file, str(path), group_id, group) for group_id, group in _groups(values["shapes"]).items()]
     names = list(dict.fromkeys(str(shape.get("label")) for *_, group in groups for shape in group[POINT]))
     if not names:
-        bad.check_some_left(folder, 0)
+        bad.check_any_usable(folder, 0)
         raise InputError(f"{folder}: its LabelMe files hold no points; label keypoints with shapes of the type point")
     if all(name.isdecimal() for name in names):
         names.sort(key=int)
@@ -76,27 +76,29 @@ def read(
         with bad.left_out():
             keypoints, occluded = _keypoints(group[POINT], keypoint_set, where)
             box = _box(group[RECTANGLE], where)
-            person = composed(f"{folder.resolve().name}:{file.relative_to(found.folder).as_posix()}")
+            person = composed(f"{folder.resolve().name}:{file.relative_to(picture_folder.folder).as_posix()}")
             faces.append(LabelledPicture(file, person, keypoints, where, occluded=occluded, box=box))
-    bad.check_some_left(folder, len(faces))
+    bad.check_any_usable(folder, len(faces))
     images = counted(len({face.file for face in faces}), "picture")
-    says = f"{images} with {counted(len(faces), 'face')} of LabelMe's files"
-    return LabelledPictures(found.folder, faces, keypoint_set, label_source_of(names, keypoint_set), says)
+    description = f"{images} with {counted(len(faces), 'face')} of LabelMe's files"
+    return LabelledPictures(
+        picture_folder.folder, faces, keypoint_set, label_source_of(names, keypoint_set), description
+    )
 
 
-def _picture(path: Path, values: dict[str, Any], found: PictureFolder) -> Path:
-    """Returns the picture of a file: `imagePath` below the folder, or its last part where that leads elsewhere."""
+def _picture(path: Path, values: dict[str, Any], picture_folder: PictureFolder) -> Path:
+    """Returns the picture of a file: `imagePath` in the folder, or its last component if that leads elsewhere."""
     name = values.get("imagePath")
     if not isinstance(name, str) or not name.strip():
         raise InputError(f"{path}: has no `imagePath`; save it again with LabelMe")
     try:
-        return found.find(name, str(path))
+        return picture_folder.find(name, str(path))
     except InputError:
-        return found.find(name.replace("\\", "/").rpartition("/")[2], str(path))
+        return picture_folder.find(name.replace("\\", "/").rpartition("/")[2], str(path))
 
 
 def _groups(shapes: list[Any]) -> dict[str, Group]:
-    """Returns the points and rectangles of each face that has a point; the key is its `group_id`, "" without one."""
+    """Returns the points and rectangles of each face with a point, by `group_id`; "" if there is none."""
     groups: dict[str, Group] = {}
     for shape in shapes:
         if isinstance(shape, dict) and (kind := shape.get("shape_type")) in (POINT, RECTANGLE):
@@ -123,20 +125,20 @@ def _keypoints(points: list[dict[str, Any]], keypoint_set: KeypointSet, where: s
     occluded = np.zeros(len(keypoints), bool)
     for shape in points:
         label = str(shape.get("label"))
-        at = keypoint_set.index(label)
-        if not np.isnan(keypoints[at]).all():
+        index = keypoint_set.index(label)
+        if not np.isnan(keypoints[index]).all():
             raise InputError(
                 f"{where}: has two points {label!r}; give the points of each face in a picture a `group_id` of its own"
             )
-        keypoints[at] = _corners(shape, 1, where)
+        keypoints[index] = _corners(shape, 1, where)
         flags = shape.get("flags")
-        occluded[at] = isinstance(flags, dict) and bool(flags.get(HIDDEN_FLAG))
+        occluded[index] = isinstance(flags, dict) and bool(flags.get(HIDDEN_FLAG))
     check_placeholders(keypoints, keypoint_set.names, where, "delete the point")
     return keypoints, occluded
 
 
 def _box(rectangles: list[dict[str, Any]], where: str) -> tuple[float, float, float, float] | None:
-    """Returns the rectangle of a face as x, y, width, height in px; None where there is not exactly one."""
+    """Returns the rectangle of a face as x, y, width, height in px; None if there is not exactly one."""
     if len(rectangles) != 1:
         return None
     corners = _corners(rectangles[0], 2, where).astype(float)

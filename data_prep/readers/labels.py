@@ -1,4 +1,4 @@
-"""Reads labels from columns `NAME_x`, `NAME_y` and finds their keypoint set. N faces, K keypoints."""
+"""Reads labels from columns `NAME_x`, `NAME_y` and determines their keypoint set. N faces, K keypoints."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ class Labels(NamedTuple):
 
     Attributes:
         keypoints: float32 (N, K, 2) in px; NaN if a cell is empty or the file has no columns for the keypoint.
-        keypoint_set: the one of the columns.
+        keypoint_set: that of the columns.
         usable: bool (N,), the rows that could be read.
         table: the file.
     """
@@ -35,11 +35,11 @@ def read_keypoints(path: Path, bad: BadFaces = STRICT, given: KeypointSet | None
 
     Args:
         bad: skips rows that cannot be read, or raises their error.
-        given: the keypoint set that the user gives; see `keypoint_set_of`.
+        given: the user's keypoint set; see `keypoint_set_of`.
 
     Raises:
-        InputError: the file is missing, has no rows, or lacks columns or has unknown ones; or a row is not skipped that
-            has the wrong length or a cell that is not a number of px.
+        InputError: the file is missing, has no rows, lacks columns or has unknown ones; or, unless `bad` skips the row,
+            it has the wrong length or a cell that is not a number in px.
     """
     table = read_table(path, skip_empty=False)
     table.check_order()
@@ -59,15 +59,15 @@ def read_rows(table: Table, keypoint_set: KeypointSet, bad: BadFaces) -> tuple[F
         bad: skips rows that cannot be read, or raises their error.
 
     Raises:
-        InputError: a row has the wrong length or a cell that is not a number of px, and is not skipped.
+        InputError: a row that `bad` does not skip has the wrong length or a cell that is not a number in px.
     """
-    names, at = coordinate_columns(table.header, keypoint_set)
+    names, indexes = coordinate_columns(table.header, keypoint_set)
     coordinates = np.full((len(table), len(names)), np.nan)
     usable = np.zeros(len(table), bool)
     for row in range(len(table)):
         with bad.left_out():
             cells = table.cells(row)
-            coordinates[row] = numbers([cells[column] for column in at], names, table.where(row))
+            coordinates[row] = numbers([cells[column] for column in indexes], names, table.where(row))
             usable[row] = True
     return keypoints_of(coordinates, names, keypoint_set), usable
 
@@ -87,10 +87,10 @@ def keypoint_set_of(
         path: the file, for the message.
         columns: its header.
         others: further required columns.
-        given: the keypoint set that the user gives; the columns of a keypoint may be missing.
+        given: the user's keypoint set; columns of its keypoints can be missing.
 
     Raises:
-        InputError: missing, unknown or repeated columns.
+        InputError: columns are missing, unknown or repeated.
     """
     coordinates = [name for name in columns if name not in others and name.endswith(("_x", "_y")) and len(name) > 2]
     names = list(dict.fromkeys(name[:-2] for name in coordinates))
@@ -101,11 +101,13 @@ def keypoint_set_of(
         "repeats": [name for name in dict.fromkeys(columns) if columns.count(name) > 1],
     }
     if not names or any(faults.values()):
-        told = [f"{verb} {shown_names(found)}" for verb, found in faults.items() if found]
-        told += [] if names else ["names no keypoint"]
-        needs = " and ".join(["NAME_x and NAME_y of each keypoint", *others])
+        problems = [f"{verb} {shown_names(wrong_names)}" for verb, wrong_names in faults.items() if wrong_names]
+        problems += [] if names else ["names no keypoint"]
+        required = " and ".join(["NAME_x and NAME_y of each keypoint", *others])
         hint = " (pandas adds no column without a name with index=False)" if nameless_columns(columns) else ""
-        raise InputError(f"{path}: the header (line 1) {'; '.join(told)}; a label file has the columns {needs}{hint}")
+        raise InputError(
+            f"{path}: the header (line 1) {'; '.join(problems)}; a label file has the columns {required}{hint}"
+        )
     return set_of_names(names, str(path), given)
 
 

@@ -1,4 +1,4 @@
-"""Reads the layout of the re-uploaded set: a folder with face_images.npz and facial_keypoints.csv."""
+"""Reads the layout of the re-uploaded data set: a folder with face_images.npz and facial_keypoints.csv."""
 
 from pathlib import Path
 
@@ -27,11 +27,11 @@ def read(folder: Path, bad: BadFaces = STRICT, origin: str | None = None, given:
         folder: the folder.
         bad: skips faces that cannot be used, or raises their error.
         origin: the name of the input; by default that of the folder.
-        given: the keypoint set that the user says.
+        given: the user's keypoint set.
 
     Raises:
-        InputError: a file is missing, damaged or of another shape, or the files differ in length; or a face is not
-            skipped whose row cannot be read, has a placeholder or a label far outside the picture, or names no
+        InputError: a file is missing, damaged or of another shape, or the files differ in length; or, unless `bad`
+            skips the face, its row cannot be read, has a placeholder or a label far outside the picture, or names no
             person.
     """
     images = _read_images(folder / IMAGES)
@@ -46,7 +46,7 @@ def read(folder: Path, bad: BadFaces = STRICT, origin: str | None = None, given:
     groups = None
     if (folder / GROUPS).exists():
         groups, usable = _read_people(folder / GROUPS, usable, bad)
-    bad.check_some_left(folder, int(usable.sum()))
+    bad.check_any_usable(folder, int(usable.sum()))
     labels.table.log_assumptions()
     return faces_of(origin or str(folder), images, labels.keypoints, labels.keypoint_set, groups, usable)
 
@@ -81,11 +81,11 @@ def _read_people(path: Path, usable: Bool, bad: BadFaces) -> tuple[Text, Bool]:
         raise InputError(f"{path}: lacks the column {PERSON}; it needs a row for each face with the name of its person")
     if len(table) != len(usable):
         raise InputError(f"{path}: has {len(table)} rows for {len(usable)} faces; it needs one for each")
-    at = table.header.index(PERSON)
+    column = table.header.index(PERSON)
     names = [""] * len(table)
     for row in np.flatnonzero(usable).tolist():
         with bad.left_out():
-            names[row] = composed(table.cells(row)[at].strip())
+            names[row] = composed(table.cells(row)[column].strip())
             if not names[row]:
                 raise InputError(f"{table.where(row)}: names no person; give every face one")
     table.log_assumptions()

@@ -15,7 +15,7 @@ from facial_keypoints.errors import InputError
 from facial_keypoints.pictures import UPRIGHT, open_picture
 
 APPLY, IGNORE = "apply", "ignore"
-EXIF = {APPLY: "applied", IGNORE: "ignored"}  # the values of `--exif`, and what they do to the orientation
+EXIF = {APPLY: "applied", IGNORE: "ignored"}  # the values of `--exif`, and their effect on the orientation
 INVERSE = {6: 8, 8: 6}  # the EXIF orientation that reverses another; all others reverse themselves
 SIDEWAYS = (5, 6, 7, 8)  # the EXIF orientations that swap width and height
 PNG_HEAD_BYTES = 8
@@ -57,7 +57,7 @@ def read_picture(path: Path, color: bool, exif: str | None = None) -> UInt8:
     Raises:
         InputError: the picture cannot be decoded, or OpenCV decodes only a smaller copy of it.
     """
-    how = cv2.IMREAD_COLOR_RGB if color else cv2.IMREAD_GRAYSCALE
+    color_flag = cv2.IMREAD_COLOR_RGB if color else cv2.IMREAD_GRAYSCALE
     try:
         with open_picture(path) as whole:
             header = _header(whole, path)
@@ -69,7 +69,7 @@ def read_picture(path: Path, color: bool, exif: str | None = None) -> UInt8:
                 stored = rotated(upright, INVERSE.get(header.orientation, header.orientation))
             else:
                 with native_stderr_silenced():  # OpenCV writes its own warnings
-                    stored = np.asarray(cv2.imread(str(path), how | cv2.IMREAD_IGNORE_ORIENTATION), np.uint8)
+                    stored = np.asarray(cv2.imread(str(path), color_flag | cv2.IMREAD_IGNORE_ORIENTATION), np.uint8)
     except Exception:  # decoders fail in more ways than they document
         raise InputError(f"{path}: {NOT_DECODED}") from None
     if stored.shape[1::-1] != (header.width, header.height):
@@ -95,7 +95,7 @@ def check_exif(path: object, headers: Iterable[tuple[Path, Header]], exif: str |
         exif: `apply`, `ignore`, or None if the user has not chosen.
 
     Raises:
-        InputError: there are such pictures, and `exif` is None.
+        InputError: there is at least one, and `exif` is None.
     """
     headers = list(headers)
     rotated_files = [file for file, header in headers if header.orientation in UPRIGHT]
@@ -111,7 +111,7 @@ def check_exif(path: object, headers: Iterable[tuple[Path, Header]], exif: str |
 def _header(picture: Image.Image, path: Path) -> Header:
     """Returns the header of a picture file that is open and not decoded."""
     size = picture.size
-    if isinstance(picture, TiffImagePlugin.TiffImageFile):  # its `size` may be that of the rotated picture
+    if isinstance(picture, TiffImagePlugin.TiffImageFile):  # its `size` can be that of the rotated picture
         size = int(picture.tag_v2[TiffImagePlugin.IMAGEWIDTH]), int(picture.tag_v2[TiffImagePlugin.IMAGELENGTH])
     return Header(*size, _orientation(picture, path))
 
@@ -124,13 +124,13 @@ def _orientation(picture: Image.Image, path: Path) -> int:
             exif = Image.Exif()
             exif.load(_exif_chunk(path))
         orientation = int(exif.get(ExifTags.Base.Orientation, 1))
-    except Exception:  # other faults in the EXIF data do not matter
+    except Exception:  # a picture with damaged EXIF data counts as upright
         return 1
     return orientation if orientation in UPRIGHT else 1
 
 
 def _exif_chunk(path: Path) -> bytes:
-    """Returns the EXIF data of a PNG file, which may come after its pixels; empty if it has none."""
+    """Returns the EXIF data of a PNG file, which can come after its pixels; empty if it has none."""
     with path.open("rb") as file:
         file.seek(PNG_HEAD_BYTES)
         while len(head := file.read(8)) == 8 and head[4:] != b"IEND":

@@ -1,6 +1,6 @@
 """Reads pictures with a CSV file: `keypoints.csv` and a folder `pictures`, or any file with `--images DIR`.
 
-The tables that `facial-keypoints predict` writes are read, too: a row is a label once a person has reviewed it.
+Also reads the tables that `facial-keypoints predict` writes: a row is a label if a person has reviewed it.
 """
 
 import re
@@ -31,32 +31,32 @@ CSV, PICTURES = "keypoints.csv", "pictures"
 FILE, PERSON = "file", "person"
 BOX = ("box_x", "box_y", "box_w", "box_h")
 FACE, UNCERTAINTY, EXPECTED_ERROR = "face", "uncertainty", "_expected_error"  # columns that `predict` writes, the last
-# after the names of keypoints
-LOOKED_AT_BYTES = 100_000
+# as the ending of names of keypoints
+HEAD_BYTES = 100_000
 FILE_CELL = re.compile(rb"""(^|[,;\t|"\n\xef\xbb\xbf\xff\xfe]) *file *([,;\t|"\r\n]|$)""")
 
 
 def read(
     source: Path, bad: BadFaces = STRICT, given: KeypointSet | None = None, images: Path | None = None
 ) -> LabelledPictures:
-    """Returns the faces of a CSV file with `file`, perhaps `person`, then `NAME_x`, `NAME_y`, ...
+    """Returns the faces of a CSV file with the columns `file`, optionally `person`, then `NAME_x`, `NAME_y`, ...
 
-    Without a column `person`, each picture counts as another person. The columns show the keypoint set, and the label
-    source if they are exactly its keypoints. `box_x`, `box_y`, `box_w`, `box_h` are the face's box, or empty.
+    Without a column `person`, each picture counts as another person. The columns determine the keypoint set, and the
+    label source if they are exactly its keypoints. `box_x`, `box_y`, `box_w`, `box_h` are the face's box, or empty.
 
-    A file with the column `face` or a column `NAME_expected_error` holds predictions. They are labels where the column
-    `reviewed` says 1; in other files all rows are labels, except where this column says 0. With the column `face`, a
-    picture may have several rows. The boxes of predictions are not used: they are not labels.
+    A file with the column `face` or a column `NAME_expected_error` holds predictions. They are labels if the column
+    `reviewed` is 1; in other files, all rows are labels unless this column is 0. With the column `face`, a picture can
+    have several rows. The boxes of predictions are not labels and are not used.
 
     Args:
-        source: the file, or a folder that has `keypoints.csv`.
+        source: the file, or a folder with `keypoints.csv`.
         bad: skips faces that cannot be used, or raises their error.
-        given: the keypoint set that the user gives.
+        given: the user's keypoint set.
         images: the folder of the pictures; by default `pictures` in the folder of the file.
 
     Raises:
-        InputError: the columns are wrong or there is no face; or a face is not skipped whose row has the wrong length,
-            a cell that is not a number, a placeholder, a repeated name, or a missing picture.
+        InputError: the columns are wrong or there is no face; or, unless `bad` skips the face, its row has the wrong
+            length, a cell that is not a number, a placeholder, a repeated name, or a missing picture.
     """
     path = source / CSV if source.is_dir() else source
     table = read_table(path)
@@ -65,8 +65,8 @@ def read(
     images = images or path.parent / PICTURES
     boxes = [name for name in BOX if name in table.header]
     others = [FILE, *(BOX if boxes else [])]
-    known = (PERSON, FACE, UNCERTAINTY, REVIEWED, *measures.COLUMNS)
-    columns = [name for name in table.header if name not in known and not name.endswith(EXPECTED_ERROR)]
+    further_columns = (PERSON, FACE, UNCERTAINTY, REVIEWED, *measures.COLUMNS)
+    columns = [name for name in table.header if name not in further_columns and not name.endswith(EXPECTED_ERROR)]
     keypoint_set = keypoint_set_of(path, columns, others, given)
     pictures = PictureFolder(images)
     keypoints, usable = read_rows(table, keypoint_set, bad)
@@ -75,26 +75,26 @@ def read(
         with bad.left_out():
             faces.append(_face(table, row, keypoints[row], keypoint_set, pictures))
             rows.append(row)
-    numbered = [table.cells(row)[table.header.index(FACE)] for row in rows] if FACE in table.header else None
-    faces = without_repeats(faces, bad, numbered)
-    bad.check_some_left(path, len(faces))
+    face_numbers = [table.cells(row)[table.header.index(FACE)] for row in rows] if FACE in table.header else None
+    faces = without_repeats(faces, bad, face_numbers)
+    bad.check_any_usable(path, len(faces))
     if not faces:
         raise InputError(f"{path}: has a header but no rows; it needs a row for each face")
     table.log_assumptions()
     names = [name for name in keypoint_set.names if f"{name}_x" in table.header]
     label_source = label_source_of(names, keypoint_set)
-    found = counted(len({face.file for face in faces}), "picture")
-    found += f" with {counted(len(faces), 'face')}" if FACE in table.header else ""
+    description = counted(len({face.file for face in faces}), "picture")
+    description += f" with {counted(len(faces), 'face')}" if FACE in table.header else ""
     if label_source is not None:
-        found += f", label source {keypoint_set.label_sources[label_source].name}"
+        description += f", label source {keypoint_set.label_sources[label_source].name}"
     root = path.parent if images.is_relative_to(path.parent) else images
-    return LabelledPictures(root, faces, keypoint_set, label_source, found, names_people=PERSON in table.header)
+    return LabelledPictures(root, faces, keypoint_set, label_source, description, names_people=PERSON in table.header)
 
 
 def is_label_file(path: Path) -> bool:
     """Returns whether a CSV file names pictures: its first lines have a cell `file`."""
     with path.open("rb") as file:
-        head = file.read(LOOKED_AT_BYTES).replace(b"\0", b"")  # which UTF-16 has after each letter
+        head = file.read(HEAD_BYTES).replace(b"\0", b"")  # UTF-16 has one after each letter
     return bool(FILE_CELL.search(head))
 
 

@@ -1,4 +1,4 @@
-"""Predictions in label files: only those that a person has reviewed are labels."""
+"""Handles predictions in label files: only those that a person has reviewed are labels."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ from facial_keypoints.errors import InputError
 
 
 def is_reviewed(value: object, where: str) -> bool:
-    """Returns whether a person has reviewed a face, as a cell of a table or a value in JSON says.
+    """Returns whether a person has reviewed a face, from a cell of a table or a JSON value.
 
     Args:
         value: text, a JSON value, or None.
@@ -24,18 +24,18 @@ def is_reviewed(value: object, where: str) -> bool:
     return answer
 
 
-def only_reviewed(name: str, pictures: LabelledPictures, everything: bool) -> tuple[LabelledPictures, int]:
-    """Returns the faces without predictions that nobody has reviewed, and how many of these there were.
+def only_reviewed(name: str, pictures: LabelledPictures, all_reviewed: bool) -> tuple[LabelledPictures, int]:
+    """Returns the faces without unreviewed predictions, and the number of these.
 
     Args:
         name: of the input, for the message.
         pictures: as a reader returns them.
-        everything: a person has been through the whole file, so that all of its predictions count as labels.
+        all_reviewed: a person has checked the whole file, so all its predictions count as labels.
 
     Raises:
-        InputError: all faces are predictions that nobody has reviewed.
+        InputError: all faces are unreviewed predictions.
     """
-    labels = [face for face in pictures.faces if everything or face.reviewed]
+    labels = [face for face in pictures.faces if all_reviewed or face.reviewed]
     left_out = len(pictures.faces) - len(labels)
     if not left_out:
         return pictures, 0
@@ -45,5 +45,5 @@ def only_reviewed(name: str, pictures: LabelledPictures, everything: bool) -> tu
             f"set `{REVIEWED}` to 1 for each face that you have checked, or add --reviewed if a person has been "
             "through the whole file"
         )
-    says = f"{left_out:,} of {len(pictures.faces):,} faces left out as unlabelled: predictions that nobody has reviewed"
-    return replace(pictures, faces=labels, found=f"{pictures.found}; {says}"), left_out
+    note = f"{left_out:,} of {len(pictures.faces):,} faces left out as unlabelled: predictions that nobody has reviewed"
+    return replace(pictures, faces=labels, description=f"{pictures.description}; {note}"), left_out

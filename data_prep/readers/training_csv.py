@@ -1,6 +1,6 @@
 """Reads `training.csv` of the Kaggle competition "Facial Keypoints Detection", or the zip that holds it.
 
-A row is 30 coordinates and `Image`: the gray values of a square picture as decimal text, 9,216 of them for 96 x 96.
+A row has 30 coordinates and `Image`: the gray values of a square picture as decimal text, 9,216 of them for 96 x 96.
 The text is four times the size of the picture, so the file is read line by line, and each line is parsed as one numpy
 array of bytes, without a loop over the numbers.
 """
@@ -50,33 +50,34 @@ ZERO, SPACE = ord("0"), ord(" ")
 def read(path: Path, bad: BadFaces = STRICT, given: KeypointSet | None = None) -> Faces:
     """Returns the faces of `training.csv`, or of a zip that holds it; gray, uint8 (N, H, H, 1).
 
-    Columns may be in any order and fields may be quoted; an empty field is an unlabelled coordinate. Separators,
+    Columns can be in any order and fields can be quoted; an empty field is an unlabelled coordinate. Separators,
     decimal commas and an index that pandas wrote are handled as in `common.csv_table`.
 
     Args:
         path: the file.
         bad: skips rows that cannot be used, or raises their error.
-        given: the keypoint set that the user gives.
+        given: the user's keypoint set.
 
     Raises:
-        InputError: the file is missing, empty, truncated, in another encoding or not that table; or a row is not
-            skipped that has the wrong number of fields, a field that is not a number or not a picture, a placeholder,
+        InputError: the file is missing, empty, truncated, in another encoding or another table; or, unless `bad` skips
+            the row, it has the wrong number of fields, a field that is not a number or not a picture, a placeholder,
             or a label far outside the picture.
     """
     with (
-        _opened(path) as (file, size),
+        _open_csv(path) as (file, size),
         tqdm(total=size, unit="B", unit_scale=True, desc=path.name, disable=None) as bar,
     ):
         header_line, columns, separator = _header(path, file)
         bar.update(file.tell())
-        index = [at for nth, at in enumerate(nameless_columns(columns)) if at == nth]  # before all other columns
+        # Index columns come before all others.
+        index = [column for nth, column in enumerate(nameless_columns(columns)) if column == nth]
         keypoint_set = keypoint_set_of(path, columns[len(index) :], [IMAGE], given)
-        names, at = coordinate_columns(columns, keypoint_set)
+        names, indexes = coordinate_columns(columns, keypoint_set)
         image_at = columns.index(IMAGE)
         pictures: list[UInt8] = []  # one per row; the text is not kept
         coordinates: list[list[float]] = []
         rows: list[int] = []
-        wheres: list[str] = []
+        locations: list[str] = []
         row = -1
         for line_number, line in enumerate(file, start=header_line + 1):
             bar.update(len(line))
@@ -86,28 +87,28 @@ def read(path: Path, bad: BadFaces = STRICT, given: KeypointSet | None = None) -
             with bad.left_out():
                 where = f"{path}: row {row} (line {line_number})"
                 fields = _fields(line, separator, len(columns), where)
-                if unlike := [fields[column] for column in index if whole_number(_text(fields[column])) is None]:
-                    cell = shown(_text(unlike[0]))
+                if not_whole := [fields[column] for column in index if whole_number(_text(fields[column])) is None]:
+                    cell = shown(_text(not_whole[0]))
                     raise InputError(f"{where}: has {cell} in a column without a name; remove the column")
                 picture = square_picture(fields[image_at], pictures[0] if pictures else None, where)
-                cells = [_text(fields[column]) for column in at]
+                cells = [_text(fields[column]) for column in indexes]
                 if separator != b",":
                     cells = [cell.replace(",", ".") if DECIMAL_COMMA.fullmatch(cell) else cell for cell in cells]
                 values = numbers(cells, names, where)
                 pictures.append(picture)
                 coordinates.append(values)
                 rows.append(row)
-                wheres.append(where)
+                locations.append(where)
 
-    bad.check_some_left(path, len(pictures))
+    bad.check_any_usable(path, len(pictures))
     if not pictures:
         raise InputError(f"{path}: no rows below the header; download the file again")
     if index:
         notes.warning("%s", printable(f"{path}: {INDEX_IGNORED}"))
     side = math.isqrt(len(pictures[0]))
     keypoints = keypoints_of(coordinates, names, keypoint_set)
-    usable = usable_rows(keypoints, keypoint_set.names, (side, side), wheres.__getitem__, bad)
-    bad.check_some_left(path, int(usable.sum()))
+    usable = usable_rows(keypoints, keypoint_set.names, (side, side), locations.__getitem__, bad)
+    bad.check_any_usable(path, int(usable.sum()))
     faces = faces_of(str(path), np.stack(pictures).reshape(-1, side, side, 1), keypoints, keypoint_set, usable=usable)
     return replace(faces, rows=np.array(rows)[usable])
 
@@ -115,7 +116,7 @@ def read(path: Path, bad: BadFaces = STRICT, given: KeypointSet | None = None) -
 def _header(path: Path, file: BinaryIO) -> tuple[int, list[str], bytes]:
     """Reads the header and returns the number of its line, from 1, its columns, and the separator."""
     text = ""
-    for line_number in (1, 2):  # the first may be `sep=;`
+    for line_number in (1, 2):  # the first can be `sep=;`
         line = file.readline(LONGEST_HEADER)
         if looks_like_utf16(line):
             raise InputError(f"{path}: seems to be UTF-16; save it as UTF-8")
@@ -137,7 +138,7 @@ def _fields(line: bytes, separator: bytes, count: int, where: str) -> list[bytes
             f"{where}: has {line.count(separator) + 1} fields where the header has {count}, separated by {name}; is it "
             "truncated?"
         )
-    return line.split(separator, count - 1)  # with the limit it does not search the pixels
+    return line.split(separator, count - 1)  # with the limit, it does not search the pixels
 
 
 def _text(field: bytes) -> str:
@@ -145,7 +146,7 @@ def _text(field: bytes) -> str:
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
+def _open_csv(path: Path) -> Iterator[tuple[BinaryIO, int]]:
     """Yields the CSV text as a binary file, unzipped while it is read, and its size in bytes."""
     if not path.is_file():
         raise InputError(f"{path}: no such file; give training.csv or training.zip of the Kaggle competition")
@@ -167,15 +168,15 @@ def _only_csv(path: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
     tables = [member for member in members if member.filename.lower().endswith(".csv")]
     if len(tables) == 1:
         return tables[0]
-    held = shown_names([member.filename for member in members]) or "nothing"
+    names = shown_names([member.filename for member in members]) or "nothing"
     raise InputError(
-        f"{path}: holds {len(tables) or 'no'} .csv files where one is needed (the zip has {held}); "
+        f"{path}: holds {len(tables) or 'no'} .csv files where one is needed (the zip has {names}); "
         "unpack it and give training.csv or training.zip"
     )
 
 
 def square_picture(field: bytes, like: UInt8 | None, where: str) -> UInt8:
-    """Returns the pixels of a text, uint8 (H*H,); raises InputError if they are no square or not the size of `like`."""
+    """Returns the pixels in a text, uint8 (H*H,); raises InputError if not square or not as many as in `like`."""
     try:
         pixels = parse_pixels(field.strip(AROUND))
     except ValueError as error:
@@ -195,7 +196,7 @@ def parse_pixels(text: bytes) -> UInt8:
     """Returns the numbers 0..255 of a text, separated by spaces, uint8 (count,).
 
     Raises:
-        ValueError: one is not a whole number of that range; the message names it.
+        ValueError: one is not a whole number in that range; the message names it.
     """
     # Two spaces before and one after: every number has two bytes to its left and ends before a space.
     byte = np.frombuffer(b"  " + text + b" ", np.uint8)
@@ -219,7 +220,7 @@ def parse_pixels(text: bytes) -> UInt8:
 
 
 def _parse_one_by_one(text: bytes) -> UInt8:
-    """Does the same slowly, for text with leading zeros, tabs or errors."""
+    """Parses more slowly than `parse_pixels`, also leading zeros and tabs, and finds the wrong number."""
     words = text.split()
     for position, word in enumerate(words, start=1):
         if not word.isdigit():

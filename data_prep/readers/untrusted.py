@@ -12,8 +12,8 @@ from facial_keypoints.errors import InputError, one_line
 def parsing(path: Path, kind: str, fix: str) -> Iterator[None]:
     """Turns any error of the block, which parses a file, into an InputError that names the file.
 
-    Libraries that parse damaged bytes raise more errors than they document: numpy those of Python's tokenizer, zipfile
-    those of a file system.
+    Libraries that parse damaged bytes raise more errors than they document: numpy raises those of Python's tokenizer,
+    zipfile those of a file system.
 
     Args:
         kind: the expected kind of file, for the message.
@@ -21,7 +21,7 @@ def parsing(path: Path, kind: str, fix: str) -> Iterator[None]:
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # numpy evaluates a damaged header as Python code, which may warn
+            warnings.simplefilter("ignore")  # numpy evaluates a damaged header as Python code, which can warn
             yield
     except (InputError, PermissionError):  # their messages are clear
         raise

@@ -1,1 +1,1 @@
-"""`report.md` of a data folder and its pictures."""
+"""Writes `report.md` of a data folder, and its pictures."""

@@ -13,7 +13,7 @@ from data_prep.label_noise import LabelNoise, duplicate_label_noise
 from data_prep.outliers import OUTLIER, outlyingness, outside_image
 from data_prep.prepared import Prepared, small_splits, unnamed_inputs
 from data_prep.report import figures
-from data_prep.report.figures import LABELLED_ELSEWHERE_PX, apart
+from data_prep.report.figures import LABELLED_ELSEWHERE_PX, mean_label_distances
 from data_prep.split import sizes_text
 from facial_keypoints.array_types import Float32, Float64, Int64
 from facial_keypoints.errors import counted, printable
@@ -45,8 +45,8 @@ def write_report(folder: Path, data: Prepared) -> None:
     figures.save_contact_sheet(folder / "contact_sheet.png", faces, label_sources)
     farthest = figures.save_outliers(folder / "outliers.png", faces, scores)
     save(figures.mean_face(faces, label_sources, means), folder / "mean_face.png")
-    drawn = labelled_mean(faces.keypoints, labelled & (label_sources == label_sources.min())[:, None])
-    save(figures.numbered_keypoints(drawn, faces.keypoint_set), folder / "keypoints.png")
+    first_means = labelled_mean(faces.keypoints, labelled & (label_sources == label_sources.min())[:, None])
+    save(figures.numbered_keypoints(first_means, faces.keypoint_set), folder / "keypoints.png")
     save(figures.keypoint_scatter(faces), folder / "keypoint_scatter.png")
     save(figures.visible_keypoints(labelled, label_sources, faces.keypoint_set), folder / "visible_keypoints.png")
     save(figures.labelled_share(labelled, label_sources, faces.keypoint_set), folder / "labelled_share.png")
@@ -153,7 +153,7 @@ def _label_sources_of(data: Prepared, means: Mapping[int, Float32]) -> str:
                 f"{int((~data.faces.labelled[data.faces.label_sources == label_source, k]).sum()):,}",
                 *map(_px, mean[k]),
             ]
-        rows.append(row + [_distance_text(apart(reference, mean)[k]) for _, mean in others])
+        rows.append(row + [_distance_text(mean_label_distances(reference, mean)[k]) for _, mean in others])
     return "\n\n".join(
         [
             "## Label sources",
@@ -170,7 +170,7 @@ def _distance_text(distance: float) -> str:
 
 
 def _differences(data: Prepared, first: int, reference: Float32, other: int, mean: Float32) -> str:
-    distances = apart(reference, mean)
+    distances = mean_label_distances(reference, mean)
     flagged = [
         f"{data.faces.keypoint_set.names[k]} ({distances[k]:.1f} px)"
         for k in np.flatnonzero(distances > LABELLED_ELSEWHERE_PX)
@@ -213,8 +213,8 @@ def _imputation(data: Prepared) -> str:
         [f"**{name}**" if name == data.imputer else name, f"{rmse:.2f}"]
         for name, rmse in sorted(data.hidden_errors.items(), key=lambda item: item[1])
     ]
-    how = "Measured on hidden known labels: complete faces of the val split, only the keypoints"
-    return f"{text} {how} of `{data.source_name(sparse)}` left visible.\n\n" + table(["method", "RMSE, px"], rows)
+    measured = "Measured on hidden known labels: complete faces of the val split, only the keypoints"
+    return f"{text} {measured} of `{data.source_name(sparse)}` left visible.\n\n" + table(["method", "RMSE, px"], rows)
 
 
 def _duplicates(noise: LabelNoise) -> str:

@@ -1,4 +1,4 @@
-"""Draws gray faces: a solid head with a relief, textured with painted skin, lit and photographed.
+"""Draws gray faces: solid heads with a relief and a painted skin, lit and photographed.
 
 `person`: random people and moments. `features`: positions of eyes, brows and lips. `head`: the solid. `camera`: its
 projection. `skin`: its texture. `extras`: hair, glasses and other objects. `picture`: the whole picture.

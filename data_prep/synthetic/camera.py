@@ -1,4 +1,4 @@
-"""A camera and a light: projects the solid, and finds the point and the brightness of each pixel."""
+"""Projects the solid by a camera, and finds the surface point and the brightness of each pixel."""
 
 from dataclasses import dataclass
 
@@ -37,14 +37,14 @@ def rotation(m: Moment) -> Float32:
     return rotations(np.degrees([[m.yaw, m.pitch, m.roll]]))[0].astype(np.float32)
 
 
-def strike(maps: Float32, view: View, rounds: int, back: bool = False) -> tuple[Float32, Float32, Float32]:
+def intersect(maps: Float32, view: View, rounds: int, back: bool = False) -> tuple[Float32, Float32, Float32]:
     """Finds where the line of sight of each pixel meets the solid.
 
     For a fixed height y the solid is an ellipse, and the equation is quadratic; y converges in a few iterations.
 
     Args:
         rounds: number of iterations; hair, which has no nose, needs fewer.
-        back: the far side of the solid instead of the near one.
+        back: find the far side of the solid instead of the near one.
 
     Returns:
         float32 (SIZE, SIZE, 3), head coordinates in mm; depth towards the camera (SIZE, SIZE) in mm; cover, 0..1.
@@ -62,13 +62,13 @@ def strike(maps: Float32, view: View, rounds: int, back: bool = False) -> tuple[
         inside = linear * linear / square - (x0 * x0 * ka + z * z * kc - 1)  # 1 in the middle, 0 on the outline
         root = np.sqrt(np.maximum(inside, 0) / square)
         depth = 0.2 * depth + 0.8 * ((-root if back else root) - linear / square)
-    half = np.sqrt(square) * a * c * view.px_per_mm  # of the outline's width, px
-    cover = np.clip(0.5 + 0.5 * inside * half, 0, 1)
+    half_width_px = np.sqrt(square) * a * c * view.px_per_mm  # half the width of the outline, px
+    cover = np.clip(0.5 + 0.5 * inside * half_width_px, 0, 1)
     return cv2.merge([x0 + depth * rx, y0 + depth * ry, z0 + depth * rz]), depth, cover
 
 
-def lit(depth: Float32, m: Moment, gloss: float) -> Float32:
-    """Returns float32 (SIZE, SIZE): brightness of a surface of this depth (mm), about 1 where it faces the light."""
+def brightness(depth: Float32, m: Moment, gloss: float) -> Float32:
+    """Returns float32 (SIZE, SIZE): brightness of a surface from its depth (mm), about 1 where it faces the light."""
     depth = cv2.GaussianBlur(depth, (0, 0), 0.6)
     gx, gy = (np.clip(cv2.Sobel(depth, cv2.CV_32F, i, 1 - i, scale=m.px_per_mm / 8), -6, 6) for i in (1, 0))
     length = np.sqrt(gx * gx + gy * gy + 1)
@@ -78,6 +78,6 @@ def lit(depth: Float32, m: Moment, gloss: float) -> Float32:
     def towards(x: float, y: float, z: float) -> Float32:
         return (z - x * gx - y * gy) / length
 
-    soft = np.maximum(towards(*light.tolist()) + 0.35, 0) / 1.35  # a little light beyond the terminator
+    soft = np.maximum(towards(*light.tolist()) + 0.35, 0) / 1.35  # some light beyond the edge of the shadow
     shine: Float32 = cv2.pow(np.maximum(towards(*half_way.tolist()), 0), 24)
     return (1.12 - m.ambient) * soft + gloss * shine + m.ambient

@@ -1,10 +1,10 @@
-"""Objects around and in front of a face: body, ears, hair, glasses, a hand or a bar."""
+"""Draws objects around and in front of a face: body, ears, hair, glasses, a hand or a bar."""
 
 import cv2
 import numpy as np
 
-from data_prep.synthetic.brush import SIZE, Points, blend, fill, on_canvas, pixels, stroke
-from data_prep.synthetic.camera import View, lit, strike
+from data_prep.synthetic.brush import SIZE, Points, blend, fill, pixels, polygon_cover, stroke
+from data_prep.synthetic.camera import View, brightness, intersect
 from data_prep.synthetic.head import grid_y, surface
 from data_prep.synthetic.person import Moment, Person
 from facial_keypoints.array_types import Float32
@@ -21,10 +21,10 @@ def body(picture: Float32, p: Person, m: Moment, view: View, rng: np.random.Gene
     across = (pixels()[..., 0] - x) / (half * 1.1) - 0.6 * m.light[0]
     tone = 255 * p.skin * light * np.clip(0.95 - 0.35 * across**2, 0.3, 1)
     neck = np.array([[x - half, y - 40 * s], [x - half, y + 45 * s], [x + half, y + 45 * s], [x + half, y - 40 * s]])
-    blend(picture, 0.85 * tone, on_canvas(neck, 0.8))
+    blend(picture, 0.85 * tone, polygon_cover(neck, 0.8))
     for side in (-1, 1):
         slope = np.array([[0, 75], [38, 38], [52, 22], [70, 38], [160, 70], [160, 300], [0, 300]]) * s
-        blend(picture, cloth * light * (0.9 - 0.1 * side), on_canvas(slope * (side, 1) + (x, y), 0.7))
+        blend(picture, cloth * light * (0.9 - 0.1 * side), polygon_cover(slope * (side, 1) + (x, y), 0.7))
 
 
 def ears(picture: Float32, p: Person, m: Moment, view: View, head: Float32) -> None:
@@ -41,20 +41,20 @@ def ears(picture: Float32, p: Person, m: Moment, view: View, head: Float32) -> N
 
 
 def hair_shell(p: Person, head: Float32) -> Float32:
-    """Returns float32 (rows, 1, 4) like `solid`: the surface of the hair, which is smooth and so one column wide."""
-    thick = THICKNESS[p.cut]
-    taller = 112 / (112 + 1.5 * thick)
+    """Returns float32 (rows, 1, 4) like `solid`: the surface of the hair, smooth and therefore one column wide."""
+    thickness = THICKNESS[p.haircut]
+    taller = 112 / (112 + 1.5 * thickness)
     above = [np.interp(grid_y() * taller, grid_y(), head[:, 0, i]) for i in (0, 1)]
     below = p.head_width * (1 - 0.1 * np.clip(grid_y() / 90, 0, 1)), 95
-    a = np.where(grid_y() < 0, above[0], below[0]) + thick
-    c = np.where(grid_y() < 0, above[1], below[1]) + 0.7 * thick
+    a = np.where(grid_y() < 0, above[0], below[0]) + thickness
+    c = np.where(grid_y() < 0, above[1], below[1]) + 0.7 * thickness
     return np.stack([a, c, 0 * a, 0 * a], -1)[:, None].astype(np.float32)
 
 
 def hair(picture: Float32, p: Person, m: Moment, view: View, shell: Float32) -> None:
     """Draws the hair, in place, above a line around the head."""
-    place, depth, cover = strike(shell, view, rounds=2)
-    x, y, z = cv2.split(place)
+    position, depth, cover = intersect(shell, view, rounds=2)
+    x, y, z = cv2.split(position)
     angle = cv2.phase(z, x, angleInDegrees=True)  # 0 in front, grows to the left
     angle = np.where(angle > 180, angle - 360, angle)
     top = p.hairline
@@ -67,21 +67,21 @@ def hair(picture: Float32, p: Person, m: Moment, view: View, shell: Float32) -> 
     }
     rng = np.random.default_rng(p.seed)
     edge_angle = np.abs(np.arange(-180, 181)) / 90
-    edge = np.interp(edge_angle, [0, 0.2, 0.42, 0.57, 0.78, 1.0], lines[p.cut])
-    edge += 14 * p.parting * np.sin(np.arange(-180, 181) / 57.3) * (edge_angle < 0.8) * (p.cut != "beanie")
-    waves = rng.standard_normal((361, 2), np.float32) * {"beanie": 0, "fringe": 9}.get(p.cut, 6)
+    edge = np.interp(edge_angle, [0, 0.2, 0.42, 0.57, 0.78, 1.0], lines[p.haircut])
+    edge += 14 * p.parting * np.sin(np.arange(-180, 181) / 57.3) * (edge_angle < 0.8) * (p.haircut != "beanie")
+    waves = rng.standard_normal((361, 2), np.float32) * {"beanie": 0, "fringe": 9}.get(p.haircut, 6)
     edge += cv2.GaussianBlur(waves, (1, 0), sigmaX=1, sigmaY=7)[:, 0] * 3
     above = edge.astype(np.float32)[(angle + 180.5).astype(np.int32)] - y
-    rows, columns = {"beanie": (60, 4), "curly": (90, 60)}.get(p.cut, (200, 24))
+    rows, columns = {"beanie": (60, 4), "curly": (90, 60)}.get(p.haircut, (200, 24))
     strands = cv2.GaussianBlur(rng.standard_normal((rows, columns), np.float32), (0, 0), 0.7)
-    at = (y + 150) * (columns / 300), (angle + 180) * (rows / 360)
-    strands = cv2.remap(strands, *at, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
-    knitted = p.cut == "beanie"
-    above = cv2.GaussianBlur(above if knitted else above + 7 * strands, (0, 0), 0.7)
-    over = np.clip(0.5 + above * m.px_per_mm / 2, 0, 1) * cover
+    cells = (y + 150) * (columns / 300), (angle + 180) * (rows / 360)
+    strands = cv2.remap(strands, *cells, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+    is_beanie = p.haircut == "beanie"
+    above = cv2.GaussianBlur(above if is_beanie else above + 7 * strands, (0, 0), 0.7)
+    opacity = np.clip(0.5 + above * m.px_per_mm / 2, 0, 1) * cover
     picture *= 1 - 0.3 * np.exp(-np.abs(above) / 8) * cover  # the shadow of the hair
-    light = lit(depth, m, 0 if knitted else 0.1) * (0.75 + 0.25 * np.clip(above / 25, 0, 1))
-    blend(picture, 255 * p.hair * (1 + (0.25 if knitted else 0.45) * strands) * light, over)
+    light = brightness(depth, m, 0 if is_beanie else 0.1) * (0.75 + 0.25 * np.clip(above / 25, 0, 1))
+    blend(picture, 255 * p.hair * (1 + (0.25 if is_beanie else 0.45) * strands) * light, opacity)
 
 
 def glasses(picture: Float32, p: Person, m: Moment, view: View, head: Float32) -> None:
@@ -92,18 +92,18 @@ def glasses(picture: Float32, p: Person, m: Moment, view: View, head: Float32) -
     front = float(surface(head, np.array([[0, 2]], np.float32))[0, 2]) + 4
     mask, lens = np.zeros((SIZE * 2, SIZE * 2), np.uint8), np.zeros((SIZE * 2, SIZE * 2), np.uint8)
 
-    def seen(points: Points) -> Points:
+    def on_mask(points: Points) -> Points:
         return 2 * view.project(np.asarray(points, np.float32)) + 0.5
 
     for side in (-1, 1):
         x = rim[:, 0] + (p.eye_x + 1) * side
-        ring = seen(np.stack([x, rim[:, 1] + 3, front - 0.004 * x**2], -1))
+        ring = on_mask(np.stack([x, rim[:, 1] + 3, front - 0.004 * x**2], -1))
         fill(lens, ring, 255)
         stroke(mask, ring, 255, 2 + p.seed % 3)
-        arm = seen(np.array([[side * (p.eye_x + 24), -3, front - 12], [side * (p.head_width + 2), -2, 0]]))
+        arm = on_mask(np.array([[side * (p.eye_x + 24), -3, front - 12], [side * (p.head_width + 2), -2, 0]]))
         if side * m.yaw < 0.1:
             stroke(mask, arm, 255, 2)
-    stroke(mask, seen(np.array([[-p.eye_x + 23, 0, front], [0, -3, front + 2], [p.eye_x - 23, 0, front]])), 255, 3)
+    stroke(mask, on_mask(np.array([[-p.eye_x + 23, 0, front], [0, -3, front + 2], [p.eye_x - 23, 0, front]])), 255, 3)
     mask, lens = (cv2.resize(v, (SIZE, SIZE), interpolation=cv2.INTER_AREA) * np.float32(1 / 255) for v in (mask, lens))
     glare = np.clip(np.sin((pixels() @ np.array([0.09, 0.06], np.float32)) + p.seed % 7), 0, 1) ** 6
     if p.glasses == "dark":
@@ -113,7 +113,7 @@ def glasses(picture: Float32, p: Person, m: Moment, view: View, head: Float32) -
     blend(picture, 30 + 40 * (p.seed % 4), 0.9 * mask)
 
 
-def hide(picture: Float32, p: Person, m: Moment, view: View, rng: np.random.Generator) -> None:
+def obstruct(picture: Float32, p: Person, m: Moment, view: View, rng: np.random.Generator) -> None:
     """Draws a hand or a bar in front of the face, in place."""
     light = m.ambient + 0.6 * (1 - m.ambient)
     if m.hidden_by == "bar":
@@ -139,8 +139,10 @@ def capsule(picture: Float32, a: Points, b: Points, radius: float, gray: float) 
     """Draws a rounded stick from a to b (px), darker at its sides, in place."""
     along = (b - a).astype(np.float32)
     from_a = pixels() - a.astype(np.float32)
-    part = np.clip(from_a @ along / (along @ along), 0, 1)
-    gap = from_a - part[..., None] * along
-    off = np.sqrt(gap[..., 0] ** 2 + gap[..., 1] ** 2)
-    picture *= 1 - 0.35 * np.clip(1.5 - off / radius, 0, 1)
-    blend(picture, gray * np.clip(1.1 - 0.5 * (off / radius) ** 2, 0.2, None), np.clip(radius - off + 0.5, 0, 1))
+    fraction = np.clip(from_a @ along / (along @ along), 0, 1)
+    to_axis = from_a - fraction[..., None] * along
+    distance = np.sqrt(to_axis[..., 0] ** 2 + to_axis[..., 1] ** 2)
+    picture *= 1 - 0.35 * np.clip(1.5 - distance / radius, 0, 1)
+    blend(
+        picture, gray * np.clip(1.1 - 0.5 * (distance / radius) ** 2, 0.2, None), np.clip(radius - distance + 0.5, 0, 1)
+    )

@@ -1,7 +1,7 @@
-"""The solid head, as maps over x and y.
+"""Models the solid head as maps over x and y.
 
 A head is a stack of ellipses (half width a(y), half depth c(y)) pushed forward by a relief h(x, y), so the surface is
-z = h + c sqrt(1 - (x / a)^2). The same maps place the keypoints and the pixels.
+z = h + c sqrt(1 - (x / a)^2). The same maps give the positions of keypoints and pixels.
 """
 
 from functools import cache
@@ -43,14 +43,14 @@ def solid(p: Person, m: Moment) -> Float32:
 
 
 def bump(x: float, y: float, width: float, height: float, mm: float) -> Float32:
-    """Returns float32 (rows, columns): hills `mm` high at x and -x, with their standard deviations."""
+    """Returns float32 (rows, columns): hills at x and -x, `mm` high, with standard deviations `width` and `height`."""
     across: Float32 = np.exp(-0.5 * ((np.abs(grid_x()) - x) / width) ** 2)
     down: Float32 = mm * np.exp(-0.5 * ((grid_y() - y) / height) ** 2)
     return down[:, None] * across
 
 
 def relief(p: Person, m: Moment) -> Float32:
-    """Returns float32 (rows, columns) in mm: brows, sockets, nose, cheeks, lips and chin, as they move."""
+    """Returns float32 (rows, columns) in mm: brows, sockets, nose, cheeks, lips and chin, moved as in `m`."""
     smile, size, width = m.smile, p.nose_size, p.nose_width
     along = p.nose_y + np.array([-62, -44, -30, -8, 0, 6, 16])
     ridge = np.interp(grid_y(), along, np.array([0, 3, 6, 14, 17, 13, 0]) * size)
@@ -75,32 +75,33 @@ def hollows(p: Person, m: Moment, h: Float32) -> Float32:
     soft = np.zeros(h.shape, np.uint8)
     high, low = eye_outline(p, m)
     _, _, _, bottom = lip_lines(p, m)
-    happy, corner = max(m.smile, 0), p.mouth_width + 5 * m.smile
+    smiling, corner = max(m.smile, 0), p.mouth_width + 5 * m.smile
     fold = np.array([[11, p.nose_y + 3], [18, p.nose_y + 8], [corner, p.mouth_y - 6], [corner + 5, p.mouth_y + 4]])
     for side in (np.array([1, 1]), np.array([-1, 1])):
-        fill(soft, coarse(np.vstack([high + (0, -4), low[::-1] + (0, 2)]) * side), 55)  # eye socket
-        stroke(soft, coarse(fold * side), int(8 + 45 * p.age + 30 * happy), 3)
-        stroke(soft, coarse((low + (0, 5)) * side), int(10 + 60 * p.age), 2)  # bag under the eye
-        stroke(soft, coarse(np.array([[5, 9], [8, 8.5]]) * (p.nose_width, 1) * side + (0, p.nose_y)), 235, 2)  # nostril
+        fill(soft, map_cells(np.vstack([high + (0, -4), low[::-1] + (0, 2)]) * side), 55)  # eye socket
+        stroke(soft, map_cells(fold * side), int(8 + 45 * p.age + 30 * smiling), 3)
+        stroke(soft, map_cells((low + (0, 5)) * side), int(10 + 60 * p.age), 2)  # bag under the eye
+        # Nostril
+        stroke(soft, map_cells(np.array([[5, 9], [8, 8.5]]) * (p.nose_width, 1) * side + (0, p.nose_y)), 235, 2)
     for wrinkle in range(3):  # across the forehead
         y = p.brow_y - 20 - 9 * wrinkle - m.brow_lift
         line = np.array([[-30, 0], [-12, -2], [12, -2], [30, 0]]) + (0, y)
-        stroke(soft, coarse(line), int(35 * p.age + 6 * max(m.brow_lift, 0)), 1)
-    stroke(soft, coarse(bottom[4:13] + (0, 3)), 70, 2)
+        stroke(soft, map_cells(line), int(35 * p.age + 6 * max(m.brow_lift, 0)), 1)
+    stroke(soft, map_cells(bottom[4:13] + (0, 3)), 70, 2)
     blotches = np.random.default_rng(p.seed).standard_normal((18, 10), np.float32)
     blotches = cv2.resize(blotches, h.shape[::-1], interpolation=cv2.INTER_CUBIC)
-    left: Float32 = 1 - cv2.stackBlur(soft, (7, 7)) * np.float32(1 / 255)
-    left *= np.clip(1 + 0.03 * (h - cv2.blur(h, (15, 15))), 0.72, 1.12) * (1 + 0.02 * blotches)
-    return left
+    light_share: Float32 = 1 - cv2.stackBlur(soft, (7, 7)) * np.float32(1 / 255)
+    light_share *= np.clip(1 + 0.03 * (h - cv2.blur(h, (15, 15))), 0.72, 1.12) * (1 + 0.02 * blotches)
+    return light_share
 
 
-def coarse(xy: Points) -> Points:
-    """Returns cells (float, (..., 2)) of the relief map for mm."""
+def map_cells(xy: Points) -> Points:
+    """Converts mm to cells of the maps, float (..., 2)."""
     return (xy + np.array([HALF_X, -TOP_Y], np.float32)) / STEP
 
 
 def surface(head: Float32, xy: Points) -> Float32:
-    """Returns float32 (K, 3): the points of the head in front of (K, 2)."""
+    """Returns float32 (K, 3): the points of the head at x and y (K, 2), in mm."""
     at = np.asarray(xy, np.float32)
     a, c, h, _ = cv2.split(look_up(head, at[:, None, 0], at[:, None, 1]))
     z = h + c * np.sqrt(np.maximum(1 - (at[:, :1] / a) ** 2, 0))
@@ -108,6 +109,6 @@ def surface(head: Float32, xy: Points) -> Float32:
 
 
 def look_up(maps: Float32, x: Float32, y: Float32) -> Float32:
-    """Returns float32 (H, W, ...): the maps at x and y, float32 (H, W) mm."""
-    at = (x + HALF_X) / STEP, (y - TOP_Y) / STEP
-    return cv2.remap(maps, *at, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    """Returns float32 (H, W, ...): the values of the maps at x and y, float32 (H, W) in mm."""
+    cells = (x + HALF_X) / STEP, (y - TOP_Y) / STEP
+    return cv2.remap(maps, *cells, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

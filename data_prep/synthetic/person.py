@@ -1,4 +1,4 @@
-"""Random people and moments, distributed as in the published pictures."""
+"""Generates random people and moments, distributed as in the published pictures."""
 
 from dataclasses import dataclass
 
@@ -30,7 +30,7 @@ class Person:
     skin: float  # gray
     lips: float  # lip over skin gray
     hair: float  # gray
-    cut: str  # bald, short, fringe, long, curly, beanie
+    haircut: str  # bald, short, fringe, long, curly, beanie
     hairline: float  # y in the middle of the forehead
     parting: float  # -1..1, side to which the hairline rises
     beard: float  # 0 none .. 1 full
@@ -64,17 +64,17 @@ class Moment:
 
 
 def a_person(rng: np.random.Generator) -> Person:
-    """Returns a random person, with lengths in mm that vary as among people."""
+    """Returns a random person, whose lengths in mm vary as among real people."""
     man = rng.random() < 0.55
     age, skin = rng.random() ** 1.3, rng.choice([0.82, 0.74, 0.66, 0.52, 0.36], p=[0.3, 0.28, 0.2, 0.13, 0.09])
-    cuts = ["bald", "short", "fringe", "long", "curly", "beanie"]
-    of_cuts = [0.15, 0.6, 0.1, 0.03, 0.05, 0.07] if man else [0, 0.1, 0.17, 0.51, 0.17, 0.05]
+    haircuts = ["bald", "short", "fringe", "long", "curly", "beanie"]
+    haircut_shares = [0.15, 0.6, 0.1, 0.03, 0.05, 0.07] if man else [0, 0.1, 0.17, 0.51, 0.17, 0.05]
     hair = (
         rng.choice([0.06, 0.12, 0.22, 0.4, 0.62], p=[0.25, 0.3, 0.2, 0.15, 0.1])
         if skin > 0.6
         else rng.uniform(0.05, 0.12)
     )
-    hairy = man and rng.random() < 0.4
+    has_beard = man and rng.random() < 0.4
 
     def about(mean: float, scatter: float) -> float:
         return float(mean + scatter * np.clip(rng.standard_normal(), -2.2, 2.2))
@@ -101,11 +101,11 @@ def a_person(rng: np.random.Generator) -> Person:
         skin=float(skin * rng.uniform(0.93, 1.07)),
         lips=float(rng.uniform(0.66, 0.86) if man else rng.uniform(0.5, 0.78)),
         hair=float(0.75 if age > 0.85 else hair),
-        cut=str(rng.choice(cuts, p=of_cuts)),
+        haircut=str(rng.choice(haircuts, p=haircut_shares)),
         hairline=about(-57, 7),
         parting=float(rng.uniform(-1, 1)),
-        beard=float(rng.choice([0, 0.3, 0.6, 1])) if hairy else 0.0,
-        moustache=float(rng.uniform(0.5, 1)) if hairy else 0.0,
+        beard=float(rng.choice([0, 0.3, 0.6, 1])) if has_beard else 0.0,
+        moustache=float(rng.uniform(0.5, 1)) if has_beard else 0.0,
         glasses=str(rng.choice(["none", "clear", "dark"], p=[0.83, 0.14, 0.03])),
         seed=int(rng.integers(2**31)),
     )
@@ -115,9 +115,9 @@ def a_moment(rng: np.random.Generator, p: Person) -> Moment:
     """Returns a random moment of a person, with position and scale as in the published set."""
     yaw, pitch = float(np.clip(rng.normal(0, 0.21), -0.56, 0.56)), float(np.clip(rng.normal(0, 0.13), -0.34, 0.34))
     smile = float(rng.choice([-0.2, 0.05, 0.35, 0.85], p=[0.12, 0.3, 0.26, 0.32])) + rng.uniform(-0.1, 0.15)
-    opened = rng.random()
+    openness = rng.random()
     side, height = rng.normal(0, 0.6), rng.uniform(-0.9, 0.15)
-    least = 3.5 if smile > 0.6 and opened < 0.7 else 0.3  # a broad smile mostly shows the teeth
+    least_open = 3.5 if smile > 0.6 and openness < 0.7 else 0.3  # a broad smile mostly shows the teeth
     return Moment(
         yaw=yaw,
         pitch=pitch,
@@ -128,7 +128,9 @@ def a_moment(rng: np.random.Generator, p: Person) -> Moment:
         gaze=(float(-6 * yaw * (rng.random() < 0.6) + rng.normal(0, 0.9)), float(rng.normal(0, 0.5))),
         brow_lift=float(np.clip(rng.normal(0.6, 1.8), -2.5, 6)),
         smile=float(smile),
-        mouth_open=float(least if opened < 0.5 else rng.uniform(0.5, 7) if opened < 0.88 else rng.uniform(7, 18)),
+        mouth_open=float(
+            least_open if openness < 0.5 else rng.uniform(0.5, 7) if openness < 0.88 else rng.uniform(7, 18)
+        ),
         light=(float(side), float(height), 1.0),
         ambient=float(rng.uniform(0.25, 0.7)),
         gain=float(np.exp(rng.normal(-0.12, 0.22)) * (0.66 / p.skin) ** 0.55),

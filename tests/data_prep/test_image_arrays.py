@@ -32,16 +32,16 @@ def filled(images: UInt8, folder: Path | None) -> UInt8:
 def test_images_are_read_back_as_written(folder: Path | None) -> None:
     images, others = random_images(7), random_images(5)
     one, two = filled(images, folder), filled(others, folder)
-    np.testing.assert_array_equal(image_arrays.reopened(one), images)
+    np.testing.assert_array_equal(image_arrays.reopen(one), images)
     np.testing.assert_array_equal(np.concatenate(list(image_arrays.blocks(one))), images)
-    np.testing.assert_array_equal(image_arrays.joined([one, two], folder), np.concatenate([images, others]))
+    np.testing.assert_array_equal(image_arrays.concatenate([one, two], folder), np.concatenate([images, others]))
     assert [len(block) for block in image_arrays.blocks(one)] == [3, 3, 1]
     np.testing.assert_array_equal(one, images)  # nothing overwrote it
 
 
 def test_first_images_of_an_array_can_be_reopened(folder: Path | None) -> None:
     images = random_images(7)
-    np.testing.assert_array_equal(image_arrays.reopened(filled(images, folder)[:5]), images[:5])
+    np.testing.assert_array_equal(image_arrays.reopen(filled(images, folder)[:5]), images[:5])
 
 
 def test_selected_images_are_kept_saved_and_averaged(folder: Path | None, tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ images = image_arrays.empty((count, 64, 64, 1), folder)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 for start in range(0, count, 2_000):
     images[start : start + 2_000] = start % 251
-    images = image_arrays.reopened(images)
+    images = image_arrays.reopen(images)
 image_arrays.save(folder / "saved.npy", images, np.arange(count)[::-1])
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """

@@ -219,7 +219,7 @@ def test_hidden_files_are_ignored(tmp_path: Path) -> None:
         path.with_name(f"._{path.name}").write_bytes(b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X")
     shutil.copytree(pts, pts / "__MACOSX")
     assert [face.file.name for face in pts_reader.read(pts).faces] == ["a.jpg", "b.jpg"]
-    assert frames_reader.read(frames).found == "training: 1 pictures, 1 of them labelled"
+    assert frames_reader.read(frames).description == "training: 1 pictures, 1 of them labelled"
     assert input_hashes([str(pts), str(frames)], None, 0) == before
     for name in ("a.pts", "b.pts"):
         (pts / name).unlink()

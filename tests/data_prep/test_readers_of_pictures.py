@@ -46,7 +46,7 @@ def test_frames_have_the_split_and_the_person_of_their_path(frames: Path) -> Non
     assert [face.split for face in read.faces] == [TRAINING, TRAINING, TEST]
     assert read.label_source is not None
     assert FACE68.label_sources[read.label_source].name == "frames"
-    assert read.found == "training: 2 pictures, 2 of them labelled; test: 2 pictures, 1 of them labelled"
+    assert read.description == "training: 2 pictures, 2 of them labelled; test: 2 pictures, 1 of them labelled"
     np.testing.assert_array_equal(read.faces[2].keypoints, face_68())
 
 

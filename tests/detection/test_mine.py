@@ -33,6 +33,6 @@ def test_false_faces_are_in_px_of_the_original_picture() -> None:
 def test_pictures_with_faces_are_not_mined(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mine, "FaceFinder", Finder)
     with_face, without = square_scene(mean_face(100, 100, 60)), square_scene(np.zeros((0, 5, 2)))
-    kept, found = mine.mined([with_face, replace(without, group="other")], None)  # type: ignore[arg-type]
+    kept, found = mine.with_hard_negatives([with_face, replace(without, group="other")], None)  # type: ignore[arg-type]
     assert kept is with_face
     assert len(found.hard) == 2

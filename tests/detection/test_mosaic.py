@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from detection.mosaic import SMALLEST_EYES_PX, compose, degraded, placed, shares_of, visible_share
+from detection.mosaic import SMALLEST_EYES_PX, compose, degrade, place_in_tile, shares_of, visible_share
 from facial_keypoints.boxes import USUAL_EYES
 from facial_keypoints.detectors.five_points import fitted_boxes
 from tests.detection.scenes import mean_face, square_scene
@@ -14,7 +14,7 @@ from tests.detection.scenes import mean_face, square_scene
 @pytest.mark.parametrize("seed", range(12))
 def test_points_move_with_the_pixels(seed: int) -> None:
     scene = square_scene(np.concatenate([mean_face(60, 70, 60), mean_face(140, 120, 60)]))
-    tile = placed(scene, 150, 170, np.random.default_rng(seed))
+    tile = place_in_tile(scene, 150, 170, np.random.default_rng(seed))
     assert tile.picture.shape == (150, 170)
     inside = [point for point in tile.points.reshape(-1, 2).round().astype(int) if (point > 1).all()]
     for x, y in inside:
@@ -25,7 +25,7 @@ def test_points_move_with_the_pixels(seed: int) -> None:
 def test_mirroring_swaps_left_and_right_points() -> None:
     scene = square_scene(mean_face(100, 100, 60))
     for seed in range(20):
-        for points in placed(scene, 200, 200, np.random.default_rng(seed)).points:
+        for points in place_in_tile(scene, 200, 200, np.random.default_rng(seed)).points:
             across = points[1] - points[0]
             assert across[0] > 0
             assert np.cross(np.append(across, 0), np.append(points[2] - points[0], 0))[2] > 0
@@ -40,7 +40,7 @@ def test_cropped_and_tiny_faces_are_unsure() -> None:
     scene = square_scene(mean_face(100, 100, 60))
     seen = {True: 0, False: 0}
     for seed in range(60):
-        tile = placed(scene, 120, 120, np.random.default_rng(seed))
+        tile = place_in_tile(scene, 120, 120, np.random.default_rng(seed))
         middle, side, _ = fitted_boxes(tile.points)
         for sure, share in zip(tile.sure, visible_share(middle, 0.6 * side, 120, 120), strict=True):
             assert sure == (share >= 0.7)
@@ -48,7 +48,7 @@ def test_cropped_and_tiny_faces_are_unsure() -> None:
     assert seen[True]
     assert seen[False]
     tiny = square_scene(mean_face(100, 100, 0.5 * SMALLEST_EYES_PX / USUAL_EYES.apart))
-    assert not placed(tiny, 100, 100, np.random.default_rng(1)).sure.any()
+    assert not place_in_tile(tiny, 100, 100, np.random.default_rng(1)).sure.any()
 
 
 def test_a_composed_picture_depends_only_on_its_seed() -> None:
@@ -68,7 +68,7 @@ def test_tiles_without_faces_favor_mined_false_faces() -> None:
     hard = replace(plain, hard=np.array([[40.0, 60.0]]))
     assert shares_of([plain, hard]).tolist() == pytest.approx([1 / 3, 2 / 3])
     shown = [
-        sum(placed(scene, 60, 60, np.random.default_rng(seed)).picture.max() > 150 for seed in range(60))
+        sum(place_in_tile(scene, 60, 60, np.random.default_rng(seed)).picture.max() > 150 for seed in range(60))
         for scene in (plain, hard)
     ]
     assert shown[1] > shown[0] + 20
@@ -80,7 +80,7 @@ def test_degrading_returns_a_changed_copy_of_the_same_shape() -> None:
     before = composed.picture.copy()
     changed = 0
     for seed in range(40):
-        picture = degraded(composed, np.random.default_rng(seed))
+        picture = degrade(composed, np.random.default_rng(seed))
         assert picture.dtype == np.uint8
         assert picture.shape == before.shape
         changed += not np.array_equal(picture, before)

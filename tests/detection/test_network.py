@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from detection.network import RARE, build, with_one_output
+from detection.network import FACE_PRIOR, build, with_one_output
 from facial_keypoints.detectors.finder import OUTPUTS
 
 pytestmark = pytest.mark.any_backend
@@ -14,7 +14,7 @@ def test_untrained_network_outputs_three_grids_with_rare_faces() -> None:
     assert 100_000 < model.count_params() < 200_000
     grids = [np.asarray(grid) for grid in model(np.zeros((2, 64, 96, 1), np.uint8))]
     assert [grid.shape for grid in grids] == [(2, 8, 12, OUTPUTS), (2, 4, 6, OUTPUTS), (2, 2, 3, OUTPUTS)]
-    assert all(np.abs(1 / (1 + np.exp(-grid[..., 0])) - RARE).max() < 0.1 for grid in grids)
+    assert all(np.abs(1 / (1 + np.exp(-grid[..., 0])) - FACE_PRIOR).max() < 0.1 for grid in grids)
 
 
 def test_single_output_concatenates_the_three_grids() -> None:

@@ -72,7 +72,7 @@ def test_faces_are_read_with_keypoint_set_visibility_and_boxes(tmp_path: Path) -
         [False, False, False],
     ]
     assert [face.box for face in read.faces] == [None, None, (2, 3, 9, 12)]
-    assert read.found == "2 pictures with 3 faces of the category cat"
+    assert read.description == "2 pictures with 3 faces of the category cat"
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_crowds_and_annotations_without_keypoints_are_skipped_and_counted(tmp_pa
     content["annotations"].append({"id": 5, "image_id": 7, "category_id": 2, "bbox": [1, 1, 2, 2]})
     read = coco.read(write(tmp_path, content))
     assert len(read.faces) == 1
-    assert read.found == (
+    assert read.description == (
         "1 picture with 1 face of the category cat; left out: 2 annotations without a labelled keypoint, 1 crowd"
     )
     content["annotations"] = content["annotations"][:2]

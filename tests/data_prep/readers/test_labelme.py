@@ -53,7 +53,7 @@ def test_points_of_one_group_form_a_face(cats: Path) -> None:
     assert [face.box for face in read.faces] == [None, None, (10, 20, 70, 70)]
     assert read.faces[2].occluded is not None
     assert read.faces[2].occluded.tolist() == [False, True]
-    assert read.found == "2 pictures with 3 faces of LabelMe's files"
+    assert read.description == "2 pictures with 3 faces of LabelMe's files"
 
 
 def test_numbered_labels_are_sorted_by_number(tmp_path: Path) -> None:

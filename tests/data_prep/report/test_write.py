@@ -108,7 +108,7 @@ def test_mean_face_figure_shows_the_mean_labels_of_each_source(faces: Faces) -> 
         "all: where they differ",
     ]
     for source, mean in means.items():
-        color = figures.ON_FACES[source]
+        color = figures.FACE_COLORS[source]
         np.testing.assert_array_equal(points_in(figure.axes[source], color), mean)
         np.testing.assert_array_equal(points_in(figure.axes[2], color), mean)
         image = np.asarray(figure.axes[source].images[0].get_array())

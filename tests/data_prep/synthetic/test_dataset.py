@@ -100,7 +100,7 @@ def test_keypoints_lie_where_the_pixels_show_them() -> None:
         painted_at = features.output_points(person, moment)  # mm
         at = view.project(head.surface(solid, painted_at))  # px
         inside = ((at > 0) & (at < 95)).all(-1)
-        seen = cv2.remap(camera.strike(solid, view, rounds=4)[0], at[:, None], None, cv2.INTER_LINEAR)
+        seen = cv2.remap(camera.intersect(solid, view, rounds=4)[0], at[:, None], None, cv2.INTER_LINEAR)
         gaps.append((np.linalg.norm(seen[:, 0, :2] - painted_at, axis=-1) * moment.px_per_mm)[inside])
     gap = np.concatenate(gaps)  # px
     assert np.median(gap) < 0.03
