@@ -61,7 +61,7 @@ def held_out_people(folder: Path) -> set[str]:
     """
     held_out = people(folder, ("val", "test"))
     if not held_out:
-        raise InputError(f"{folder}: names no people in its val and test splits, so nobody can be left out by name")
+        raise InputError(f"{folder}: names no people in its val and test splits, so --leave-out cannot be used")
     return held_out
 
 

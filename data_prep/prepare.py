@@ -187,7 +187,7 @@ def without_held_out(faces: Faces, folders: Sequence[Path]) -> tuple[Faces, list
     for folder in folders:
         people = faces_csv.held_out_people(folder)
         if not (faces.groups != "").any():
-            raise InputError("--leave-out: the inputs name no people, so nobody can be left out by name")
+            raise InputError("--leave-out: the inputs name no people to leave out; remove the option")
         kept = ~np.isin(faces.groups, list(people))
         if not kept.any():
             raise InputError("--leave-out: all people in the inputs are in val or test there; bring more people")

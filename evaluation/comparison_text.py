@@ -83,7 +83,7 @@ def few_groups_warning(test: Split) -> list[str]:
     groups = len(np.unique(test.groups))
     if groups >= FEW_GROUPS:
         return []
-    return [f"Only {groups} groups of test faces: the intervals are narrower than they should be; take them as a hint."]
+    return [f"Only {groups} groups of test faces: the intervals are narrower than they should be; treat them as rough."]
 
 
 def terminal_text(table: pd.DataFrame, data: EvaluationData, base: str, remarks: Sequence[str] = ()) -> str:

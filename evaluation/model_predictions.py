@@ -74,7 +74,7 @@ def predict_test_faces(path: Path, data: EvaluationData, flip: bool) -> ModelRes
             np.isin(data.test.label_sources, data.keypoint_set.biased_label_sources)[:, None, None], output, averaged
         )
     if loaded.spec is None and output.shape[-1] == WITH_ERROR:
-        all_notes.append("the third number that it gives of each keypoint; taken as the expected error in px")
+        all_notes.append("the third output of each keypoint, used as its expected error in px")
     keypoints, hashes = decode(output, data.test.label_sources, output_points), {"model": file_hash(loaded.file)}
     training = loaded.manifest["parameters"] if loaded.manifest else {}
     return ModelResult(keypoints, cost_of(loaded), all_notes, hashes, training)

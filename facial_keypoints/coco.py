@@ -79,7 +79,7 @@ def check_coco_file(path: Path, out: Path, overwrite: bool) -> None:
     if not path.parent.is_dir():
         raise InputError(f"--write-coco {path}: there is no folder {path.parent}; make it, or choose another folder")
     if path.is_dir() or (path.exists() and not is_ours(path)):
-        raise InputError(f"--write-coco {path}: predict did not write what is there; choose another name")
+        raise InputError(f"--write-coco {path}: exists, and predict did not write it; choose another name")
     if path.exists() and not overwrite:
         raise InputError(f"--write-coco {path}: is there already; choose another name, or replace it with --overwrite")
 

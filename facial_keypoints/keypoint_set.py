@@ -218,7 +218,7 @@ def read(path: Path) -> KeypointSet:
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"{path}: is no TOML file that can be read ({error})") from error
+        raise InputError(f"{path}: is not a readable TOML file ({error})") from error
     keypoint_set = from_dict({"name": path.stem, **values}, str(path))
     known = (*FACE15.names, *OUTLINES)
     if unknown := [role for role, _ in keypoint_set.roles if role not in known]:
@@ -323,7 +323,9 @@ def _from_dict(values: dict[str, Any], where: str) -> KeypointSet:
             )
     first = keypoint_set.label_sources[0]
     if set(first.keypoints) != set(every) or first.own:
-        raise InputError(f"{where}: the first label source, {first.name!r}, must label all keypoints and own none")
+        raise InputError(
+            f"{where}: the first label source, {first.name!r}, must label all keypoints and have an empty `own`"
+        )
     return replace(keypoint_set, normalizers=_normalizers(values, keypoint_set, indexes, where))
 
 
@@ -351,7 +353,7 @@ def _regions(
     regions = [(region, indexes(f"regions.{region}", names)) for region, names in values.items()]
     assigned = [k for _, keypoints in regions for k in keypoints]
     if len(assigned) > len(set(assigned)):
-        raise InputError(f"{where}: a keypoint is in two regions; each may be in one")
+        raise InputError(f"{where}: a keypoint is in two regions; use each once")
     if others := tuple(k for k in every if k not in assigned):
         regions.append(("others", others))
     return tuple(regions)

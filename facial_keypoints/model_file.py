@@ -70,4 +70,4 @@ def load_session(
     except Exception as error:
         if any(provider != CPU for provider in providers):
             raise InputError(f"{path}: cannot be loaded with {list(providers)} ({one_line(error)})") from None
-        raise InputError(f"{path}: is no complete ONNX file ({one_line(error)}); {export_again(stage)}") from None
+        raise InputError(f"{path}: is not a complete ONNX file ({one_line(error)}); {export_again(stage)}") from None

@@ -155,7 +155,7 @@ def open_picture(
         raise InputError(_too_large_message(path, most_pixels)) from None
     except Exception as error:  # Pillow's readers raise exceptions of any class
         why = "" if isinstance(error, UnidentifiedImageError) else f" ({one_line(error)})"
-        raise InputError(f"{path}: is no picture that can be read{why}; save it as JPEG or PNG") from None
+        raise InputError(f"{path}: is not a readable picture{why}; save it as JPEG or PNG") from None
     with image:
         if image.width * image.height > most_pixels:
             raise InputError(_too_large_message(path, most_pixels, image.size))
@@ -193,7 +193,7 @@ def _open_tiff(path: str | Path, most_pixels: int, content: bytes | None) -> Ima
     with _open_bytes(path, content) as file:
         tiff_pages = tiff.read_pages(file)
     if tiff_pages.raw:
-        raise InputError(f"{path}: is a RAW photo, whose previews alone can be read; save it as JPEG or PNG")
+        raise InputError(f"{path}: is a RAW photo, of which only the preview can be read; save it as JPEG or PNG")
     page = tiff.main_page(tiff_pages.pages)
     if page is None or page is tiff_pages.pages[0]:
         image = Image.open(path if content is None else io.BytesIO(content), formats=TIFF_ONLY)
@@ -251,7 +251,7 @@ def _to_rgb(image: Image.Image) -> UInt8:
             raise ValueError("has values of 32 bits")
         tags = image.tag_v2 if isinstance(image, TiffImagePlugin.TiffImageFile) else {}
         if tags.get(ExifTags.Base.PhotometricInterpretation) == 0:
-            raise ValueError("has 16 bits of which 0 is white")  # Pillow reads it as black
+            raise ValueError("has 16-bit values with 0 as white")  # Pillow reads it as black
         return np.repeat((values >> 8).astype(np.uint8)[..., None], 3, axis=-1)
     if image.mode == "F":
         raise ValueError("has values of 32 bits")

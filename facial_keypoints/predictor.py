@@ -350,7 +350,7 @@ class Predictor:
         label_sources = self.spec.keypoint_set.label_sources
         known = {label_sources[index].name: index for index in (0, *self.spec.label_sources)}
         if name is not None and name not in known:
-            raise InputError(f"{name}: {self.path} knows no such label source; give one of {', '.join(known)}")
+            raise InputError(f"{name}: {self.path} has no label source of this name; give one of {', '.join(known)}")
         return np.full(count, known[name] if name else 0, np.int64)
 
     def _run(self, images: UInt8) -> Float32:
@@ -362,7 +362,7 @@ class Predictor:
         except Exception as error:  # onnxruntime's errors have no common base class
             raise InputError(f"{self.path}: fails on a picture ({one_line(error)}); {EXPORT_AGAIN}") from None
         if output.shape != shape:
-            raise InputError(f"{self.path}: gives {output.shape}, but its metadata promise {shape}; {EXPORT_AGAIN}")
+            raise InputError(f"{self.path}: gives {output.shape}, but its metadata says {shape}; {EXPORT_AGAIN}")
         if not np.isfinite(output).all():
             raise InputError(f"{self.path}: gives values that are not finite; {EXPORT_AGAIN}")
         return output
@@ -406,5 +406,5 @@ def _input_name(session: Any, spec: ModelSpec, path: Path) -> str:
     inputs = session.get_inputs()
     sides = inputs[0].shape[1:] if len(inputs) == 1 else []
     if tuple(sides) != spec.crop.shape:
-        raise InputError(f"{path}: takes {tuple(sides)}, but its metadata promise {spec.crop.shape}; {EXPORT_AGAIN}")
+        raise InputError(f"{path}: takes {tuple(sides)}, but its metadata says {spec.crop.shape}; {EXPORT_AGAIN}")
     return str(inputs[0].name)

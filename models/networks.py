@@ -104,7 +104,7 @@ def _run_file(path: Path, changed_ns: int) -> ModuleType:
     """Returns a user's file as a module; runs it again only if it has changed (`changed_ns`: when it last changed)."""
     spec = importlib.util.spec_from_file_location(f"network_file_{path.stem}", path.resolve())
     if spec is None or spec.loader is None:
-        raise InputError(f"{path}: is no Python file; {CONTRACT}")
+        raise InputError(f"{path}: is not a Python file; {CONTRACT}")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses and Keras look a class up by the name of its module
     try:

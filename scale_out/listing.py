@@ -197,7 +197,7 @@ def _head(address: str) -> tuple[int, int]:
         try:
             parquet = pq.ParquetFile(file)
         except pa.ArrowException as error:
-            raise InputError(f"{address}: is no Parquet file ({one_line(error)})") from None
+            raise InputError(f"{address}: is not a Parquet file ({one_line(error)})") from None
         schema = parquet.schema_arrow
         if not {PATH, BYTES} & set(schema.names):
             names = listed(schema.names)

@@ -202,7 +202,7 @@ def ray_started(address: str | None) -> Iterator[int]:
     except Exception as error:  # Ray has no common class of errors
         if not address:
             raise InputError(f"Ray does not start ({one_line(error)})") from None
-        message = f"--address {address}: is no Ray cluster that lets this machine in ({one_line(error)})"
+        message = f"--address {address}: is not a Ray cluster that accepts this machine ({one_line(error)})"
         raise InputError(f"{message}; if it was started with a token, set RAY_AUTH_MODE=token") from None
     try:
         yield int(ray.cluster_resources().get("CPU", 1)) if address else cores()

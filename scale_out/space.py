@@ -61,7 +61,7 @@ def read_space(path: Path) -> Space:
     except OSError:
         raise InputError(f"{path}: no such file; write one with lines like learning_rate = [1e-3, 3e-4]") from None
     except ValueError as error:
-        raise InputError(f"{path}: is no TOML file ({one_line(error)}); {ENTRY_HINT}") from None
+        raise InputError(f"{path}: is not a TOML file ({one_line(error)}); {ENTRY_HINT}") from None
     if not entries:
         raise InputError(f"{path}: has no entries; {ENTRY_HINT}")
     return {name: _values(path, name, value) for name, value in entries.items()}
@@ -95,7 +95,7 @@ def check_space(space: Space, network: str, recipe: str | None, shared: Mapping[
             raise InputError(f"{where}: {name} is also an option of the command; give it only once")
         if name not in of_recipe and name not in network_options:
             names = ", ".join([*of_recipe, *network_options])
-            raise InputError(f"{where}: {name} is no option of {network}; give some of {names}")
+            raise InputError(f"{where}: {name} is not an option of {network}; use {names}")
         kind = of_recipe[name] if name in of_recipe else option_type(network_options[name])
         for value in (values.low, values.high) if isinstance(values, Range) else values:
             if type(value) is not kind and not (kind is float and type(value) is int):

@@ -69,7 +69,7 @@ def test_only_reviewed_faces_of_a_coco_file_become_labels(
     data = tmp_path / "data"
     options = ["--images", str(predicted / "photos"), "--split", "all-test", "--out", str(data)]
     prepare.main([str(path), *options])
-    assert "17 of 20 faces left out as unlabelled: predictions that nobody has reviewed" in capsys.readouterr().out
+    assert "17 of 20 faces left out as unlabelled: unreviewed predictions" in capsys.readouterr().out
     metrics = read_manifest(data, PREPARE)["metrics"]
     assert (metrics["faces"], metrics["unreviewed"]) == (3, 17)
     found = keypoints_by_picture(data)
@@ -81,7 +81,7 @@ def test_only_reviewed_faces_of_a_coco_file_become_labels(
 def test_reviewed_option_accepts_all_predictions_of_a_file_as_labels(predicted: Path, tmp_path: Path) -> None:
     options = ["--images", str(predicted / "photos"), "--split", "all-test", "--out", str(tmp_path / "data")]
     for source in (predicted / "faces.json", predicted / "out", predicted / "out" / "keypoints.csv"):
-        with pytest.raises(InputError, match="all 20 faces are predictions that nobody has reviewed"):
+        with pytest.raises(InputError, match="all 20 faces are unreviewed predictions"):
             prepare.main([str(source), *options])
         prepare.main([str(source), "--reviewed", *options])
         manifest = read_manifest(tmp_path / "data", PREPARE)

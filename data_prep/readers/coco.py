@@ -67,7 +67,7 @@ def read(
         where = _where(path, number, annotation)
         with bad.left_out():
             if not isinstance(annotation, dict):
-                raise InputError(f"{where}: is no annotation; export the file again")
+                raise InputError(f"{where}: is not an annotation; export the file again")
             if annotation.get("category_id") != category_values.get("id"):
                 continue
             if annotation.get("iscrowd"):
@@ -278,7 +278,9 @@ def _numbers(values: Any, key: str, where: str) -> list[float]:
     """Returns values in px as floats; raises InputError if one is not a number, or beyond any picture."""
     for index, value in enumerate(values):
         if not is_px(value):
-            raise InputError(f"{where}: has {str(value)[:20]!r} as value {index} of `{key}`, which is no number of px")
+            raise InputError(
+                f"{where}: has {str(value)[:20]!r} as value {index} of `{key}`, which is not a number in px"
+            )
     return [float(value) for value in values]
 
 

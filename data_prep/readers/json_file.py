@@ -31,7 +31,7 @@ def read_json(path: Path) -> Any:
     except IsADirectoryError:
         raise InputError(f"{path}: is a folder, not a file") from None
     except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError
-        raise InputError(f"{path}: is no whole JSON file ({one_line(error)}); export it again") from None
+        raise InputError(f"{path}: is not valid JSON ({one_line(error)}); export it again") from None
 
 
 def _compact(values: dict[str, Any]) -> dict[str, Any]:

@@ -115,7 +115,7 @@ def _corners(shape: dict[str, Any], count: int, where: str) -> Float32:
         raise InputError(f"{where}: {label!r} has {str(points)[:40]} as `points`, expected {count} times x and y")
     for value in (value for point in points for value in point):
         if not is_px(value):
-            raise InputError(f"{where}: {label!r} has {str(value)[:20]!r} as x or y, which is no number of px")
+            raise InputError(f"{where}: {label!r} has {str(value)[:20]!r} as x or y, which is not a number in px")
     return np.array(points, np.float32)
 
 

@@ -61,7 +61,7 @@ def read(
     path = source / CSV if source.is_dir() else source
     table = read_table(path)
     if images is None and not (path.parent / PICTURES).is_dir():
-        raise InputError(f"{path}: there is no folder {PICTURES} beside it; give that of its pictures by --images DIR")
+        raise InputError(f"{path}: there is no folder {PICTURES} beside it; give its picture folder with --images DIR")
     images = images or path.parent / PICTURES
     boxes = [name for name in BOX if name in table.header]
     others = [FILE, *(BOX if boxes else [])]

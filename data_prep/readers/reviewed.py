@@ -41,9 +41,9 @@ def only_reviewed(name: str, pictures: LabelledPictures, all_reviewed: bool) -> 
         return pictures, 0
     if not labels:
         raise InputError(
-            f"{name}: all {left_out:,} faces are predictions that nobody has reviewed, so there is no label; "
+            f"{name}: all {left_out:,} faces are unreviewed predictions, so there is no label; "
             f"set `{REVIEWED}` to 1 for each face that you have checked, or add --reviewed if a person has been "
             "through the whole file"
         )
-    note = f"{left_out:,} of {len(pictures.faces):,} faces left out as unlabelled: predictions that nobody has reviewed"
+    note = f"{left_out:,} of {len(pictures.faces):,} faces left out as unlabelled: unreviewed predictions"
     return replace(pictures, faces=labels, description=f"{pictures.description}; {note}"), left_out

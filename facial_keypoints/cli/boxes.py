@@ -65,7 +65,9 @@ def _of_coco(path: Path, text: str, keypoint_set: KeypointSet) -> Iterator[tuple
         annotations = [each for each in values["annotations"] if each["category_id"] == category_id]
         images = [each["image_id"] for each in annotations]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise InputError(f"{path}: is no COCO file ({one_line(error)}); give one with images and annotations") from None
+        raise InputError(
+            f"{path}: is not a COCO file ({one_line(error)}); give one with images and annotations"
+        ) from None
     for annotation, image in zip(annotations, images, strict=True):
         where = f"{path}: annotation {annotation.get('id')}"
         if image not in files:

@@ -64,7 +64,7 @@ class YuNet:
             detector.setInputSize(size)
             _, rows = detector.detect(small)
         except cv2.error:
-            raise InputError(f"{self._path}: is no YuNet model that OpenCV can run; fetch it again") from None
+            raise InputError(f"{self._path}: is not a YuNet model that OpenCV can run; fetch it again") from None
         detections = np.zeros((0, 15)) if rows is None else np.asarray(rows, np.float64)
         ratio = np.array(picture.shape[1::-1]) / size
         right_eye, left_eye = detections[:, 4:6] * ratio, detections[:, 6:8] * ratio

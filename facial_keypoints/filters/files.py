@@ -113,7 +113,7 @@ def _read_rgba(path: Path) -> UInt8:
     except InputError:
         raise
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        raise InputError(f"{path}: is no PNG that can be read; save it again") from None
+        raise InputError(f"{path}: is not a readable PNG; save it again") from None
 
 
 def _anchors(text: str, path: Path) -> tuple[tuple[tuple[int, ...], ...], Float64, str, str]:

@@ -205,7 +205,7 @@ BAD_USE = {
         'keypoints = ["nose", "chin"]',
         r"cats\.csv: has left_ear, right_ear, not among the 2 keypoints",
     ),
-    "not TOML": ("keypoints =", r"mine\.toml: is no TOML file that can be read"),
+    "not TOML": ("keypoints =", r"mine\.toml: is not a readable TOML file"),
 }
 
 

@@ -160,7 +160,7 @@ def test_missing_or_wrong_yunet_file_is_refused(tmp_path: Path) -> None:
         YuNet(tmp_path / "a.onnx")
     for content in (b"hello", b"", (ROOT / "artifacts/pretrained/v2/model.onnx").read_bytes()):
         (tmp_path / "a.onnx").write_bytes(content)
-        with pytest.raises(InputError, match=r"a\.onnx: is no YuNet model that OpenCV can run"):
+        with pytest.raises(InputError, match=r"a\.onnx: is not a YuNet model that OpenCV can run"):
             YuNet(tmp_path / "a.onnx")
 
 

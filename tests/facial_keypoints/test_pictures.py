@@ -133,9 +133,9 @@ def test_missing_empty_and_unsupported_files_are_refused(tmp_path: Path) -> None
     assert message(path).startswith("no such file")
     assert message(tmp_path).startswith("no such file")
     path.touch()
-    assert message(path).startswith("is no picture that can be read")
+    assert message(path).startswith("is not a readable picture")
     path.write_text("hello", encoding="utf-8")
-    assert message(path).startswith("is no picture that can be read")
+    assert message(path).startswith("is not a readable picture")
     Image.new("F", (3, 3), 0.5).save(tmp_path / "deep.tif")
     assert message(tmp_path / "deep.tif").startswith("cannot be decoded (has values of 32 bits)")
 
@@ -168,7 +168,7 @@ def test_truncated_tiff_and_gif_are_read_or_refused_without_another_error(tmp_pa
 
 def test_eps_is_refused_because_it_would_start_another_program(tmp_path: Path) -> None:
     Image.new("RGB", (4, 4), RED).save(tmp_path / "a.eps")
-    assert message(tmp_path / "a.eps").startswith("is no picture that can be read")
+    assert message(tmp_path / "a.eps").startswith("is not a readable picture")
 
 
 def png_header(width: int, height: int) -> bytes:
@@ -247,7 +247,7 @@ def test_raw_photo_is_refused_in_spite_of_its_previews(tmp_path: Path, photometr
     file = Tiff()
     sensor = file.directory(FULL, photometric=photometric)
     file.page(PREVIEW, [file.directory(HALF, subfile=1), sensor], subfile=1)
-    reason = "is a RAW photo, whose previews alone can be read; save it as JPEG or PNG"
+    reason = "is a RAW photo, of which only the preview can be read; save it as JPEG or PNG"
     assert message(file.write(tmp_path / "a.nef")) == reason
     canon = bytearray(Tiff().write(tmp_path / "a.tif").read_bytes().ljust(16, b"\0"))
     canon[8:10] = b"CR"
@@ -262,7 +262,7 @@ def test_16_bit_tiff_in_which_0_is_white_is_refused(tmp_path: Path) -> None:
     at = content.index(struct.pack("<HHI", 262, 3, 1)) + 8
     content[at] = 0
     (tmp_path / "a.tif").write_bytes(content)
-    assert message(tmp_path / "a.tif").startswith("cannot be decoded (has 16 bits of which 0 is white)")
+    assert message(tmp_path / "a.tif").startswith("cannot be decoded (has 16-bit values with 0 as white)")
 
 
 def test_tiff_with_a_cyclic_or_invalid_page_offset_is_read(tmp_path: Path) -> None:
@@ -289,7 +289,7 @@ def test_bytes_of_a_file_are_read_like_the_file(tmp_path: Path) -> None:
     for path in sorted(tmp_path.iterdir()):
         from_bytes = read_picture("s3://bucket/a.jpg", content=path.read_bytes())
         np.testing.assert_array_equal(from_bytes, read_picture(path), err_msg=path.name)
-    with pytest.raises(InputError, match=r"^s3://bucket/a\.jpg: is no picture that can be read"):
+    with pytest.raises(InputError, match=r"^s3://bucket/a\.jpg: is not a readable picture"):
         read_picture("s3://bucket/a.jpg", content=b"text")
 
 
@@ -312,7 +312,7 @@ def test_truncated_avif_and_heic_are_refused(tmp_path: Path) -> None:
     path.write_bytes(whole[: len(whole) // 2])
     assert message(path).endswith(("save or fetch it again", "save it as JPEG or PNG"))
     path.write_bytes(b"\0\0\0\x18ftypheic" + bytes(40))  # HEIC has a similar header
-    assert message(path).startswith("is no picture that can be read")
+    assert message(path).startswith("is not a readable picture")
 
 
 def test_write_picture_refuses_an_unknown_extension(tmp_path: Path) -> None:

@@ -77,7 +77,9 @@ def test_label_source_selects_keypoints_and_defaults_to_the_first(predictor: Pre
     np.testing.assert_array_equal(by_default.coordinates, complete.coordinates)
     differ = (sparse.coordinates != complete.coordinates).any(axis=(0, 2))
     assert tuple(np.flatnonzero(differ)) == FACE15.label_sources[1].own
-    with pytest.raises(InputError, match=r"six: .* knows no such label source; give one of complete, sparse, five$"):
+    with pytest.raises(
+        InputError, match=r"six: .* has no label source of this name; give one of complete, sparse, five$"
+    ):
         predictor.predict_crops(images, "six")
 
 
@@ -206,13 +208,13 @@ def test_bad_model_is_a_one_line_error_that_names_the_file(tmp_path: Path) -> No
     assert "manifest.json: does not name model.onnx" in message(tmp_path / "v2")
 
     (tmp_path / "text.onnx").write_text("hello", encoding="utf-8")
-    assert "text.onnx: is no complete ONNX file" in message(tmp_path / "text.onnx")
+    assert "text.onnx: is not a complete ONNX file" in message(tmp_path / "text.onnx")
     file = means_of_channels(tmp_path / "old.onnx", 1, None)
     assert "old.onnx: does not say what the network predicts; export it again" in message(file)
     file = means_of_channels(tmp_path / "small.onnx", 1, spec_of(3))
-    assert "small.onnx: takes (4, 5, 1), but its metadata promise (4, 5, 3)" in message(file)
+    assert "small.onnx: takes (4, 5, 1), but its metadata says (4, 5, 3)" in message(file)
     file = means_of_channels(tmp_path / "few.onnx", 1, spec_of(1), given=14)
-    assert "few.onnx: gives (1, 14, 2), but its metadata promise (1, 15, 2)" in message(file)
+    assert "few.onnx: gives (1, 14, 2), but its metadata says (1, 15, 2)" in message(file)
     file = means_of_channels(tmp_path / "nan.onnx", 1, spec_of(1), at=float("nan"))
     assert "nan.onnx: gives values that are not finite" in message(file)
     assert "threads: is 0" in message(V2, threads=0)

@@ -165,6 +165,6 @@ def test_bad_parquet_file_is_a_one_line_error(tmp_path: Path) -> None:
     assert message(write(path, path=[1])) == "its column path is int64, expected string"
     assert message(write(path, bytes=["a"])) == "its column bytes is string, expected binary"
     path.write_bytes(b"no Parquet")
-    assert message(path).startswith("is no Parquet file (")
+    assert message(path).startswith("is not a Parquet file (")
     (tmp_path / "a.png").touch()
     assert message(tmp_path) == "has both pictures and Parquet files; choose one kind with a wildcard"

@@ -133,7 +133,7 @@ def test_api_has_one_endpoint_with_named_parameters(client: Client) -> None:
 
 def test_file_that_is_not_a_picture_is_rejected_with_a_message(client: Client, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"no picture")
-    with pytest.raises(AppError, match=r"^The picture is no picture that can be read"):
+    with pytest.raises(AppError, match=r"^The picture is not a readable picture"):
         predict(client, tmp_path / "a.png")
 
 

@@ -80,7 +80,7 @@ def test_file_that_is_not_a_picture_is_rejected_with_a_message(browser: Browser,
     (tmp_path / "a.png").write_bytes(b"no picture")
     page = opened(browser, url)
     page.locator("input[type=file]").first.set_input_files(tmp_path / "a.png")
-    expect(page.get_by_text("The picture is no picture that can be read")).to_be_visible()
+    expect(page.get_by_text("The picture is not a readable picture")).to_be_visible()
     page.close()
 
 

@@ -196,7 +196,7 @@ BAD_ANNOTATIONS = [
         "has 'nan' as value 3 of `keypoints`, which is no num",
     ),
     ({"keypoints": [70, 10, 2, 20, "11", 2, 40, 60, 2]}, "has '11' as value 4 of `keypoints`"),
-    ({"keypoints": [70, 10, 2, 20, 11, 2, 40, 10**400, 2]}, "as value 7 of `keypoints`, which is no number of px"),
+    ({"keypoints": [70, 10, 2, 20, 11, 2, 40, 10**400, 2]}, "as value 7 of `keypoints`, which is not a number in px"),
     ({"keypoints": [70, 10, 2, 20, 11, 3, 40, 60, 2]}, "has the visibility 3 for right_ear; expected 0 (not labelled)"),
     ({"keypoints": [0, 0, 2, 20, 11, 2, 40, 60, 2]}, "has 0, 0 as left_ear, which often stands for a missing label"),
     ({"bbox": [5, 5, 0, 9]}, "has a box of 0 x 9 px; correct it, or delete `bbox`"),
@@ -275,7 +275,7 @@ def test_inconsistent_category_is_refused(tmp_path: Path, category: dict[str, An
 def test_damaged_json_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "bad.json"
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
-    assert "is no whole JSON file" in error_message(path)
+    assert "is not valid JSON" in error_message(path)
     assert "no such file" in error_message(tmp_path / "none.json")
 
 

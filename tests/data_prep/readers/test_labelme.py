@@ -65,7 +65,7 @@ def test_numbered_labels_are_sorted_by_number(tmp_path: Path) -> None:
     ("shapes", "message"),
     [
         ([point("ear", 5, 6), point("ear", 7, 8)], "has two points 'ear'; give the points of each face in a picture a"),
-        ([point("ear", float("nan"), 6)], "'ear' has 'nan' as x or y, which is no number of px"),
+        ([point("ear", float("nan"), 6)], "'ear' has 'nan' as x or y, which is not a number in px"),
         ([point("ear", "5", 6)], "'ear' has '5' as x or y"),
         ([point("ear", 0, 0)], "has 0, 0 as ear, which often stands for a missing label; delete the point"),
         ([{**point("ear", 5, 6), "points": [[5, 6], [7, 8]]}], "'ear' has [[5, 6], [7, 8]] as `points`, expected 1"),

@@ -139,7 +139,7 @@ def test_bad_csv_file_of_boxes_is_refused(pictures: Path, hand: Path, tmp_path: 
         ({"image_id": 7, "bbox": [1, 2, 3]}, "boxes.json: annotation 0: its box is [1, 2, 3]"),
         ({"image_id": 7}, "boxes.json: annotation 0: its box is None"),
         ({"image_id": 5, "bbox": [1, 2, 3, 4]}, "boxes.json: annotation 0: its image 5 is not in the list of images"),
-        ({"bbox": [1, 2, 3, 4]}, "boxes.json: is no COCO file ('image_id')"),
+        ({"bbox": [1, 2, 3, 4]}, "boxes.json: is not a COCO file ('image_id')"),
     ],
 )
 def test_bad_coco_annotation_is_refused(

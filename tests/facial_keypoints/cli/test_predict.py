@@ -129,7 +129,7 @@ def test_bad_files_of_a_folder_are_listed_and_the_others_are_predicted(
     assert len(rows(out)) == 4
     with (out / "unread.csv").open(encoding="utf-8") as file:
         assert [row["file"] for row in csv.DictReader(file)] == ["bad.jpg", "empty.png"]
-    assert f"skipped: {folder / 'bad.jpg'}: is no picture that can be read" in capsys.readouterr().err
+    assert f"skipped: {folder / 'bad.jpg'}: is not a readable picture" in capsys.readouterr().err
 
 
 def unread(out: Path) -> dict[str, str]:
@@ -306,7 +306,7 @@ def test_resumed_run_repeats_a_picture_that_has_changed(
     ("arguments", "message"),
     [
         (["{in}/missing.jpg"], "missing.jpg: no such file; give a picture"),
-        (["{in}/notes.txt"], "notes.txt: is no picture that can be read"),
+        (["{in}/notes.txt"], "notes.txt: is not a readable picture"),
         (["{in}/none"], "none: holds no pictures"),
         (["{in}/a.png", "{in}/deep/a.png"], "a.png: 2 inputs would have this name in --out"),
         (["{in}/clip.avi", "{in}/clip.avi.mp4"], "clip.avi.mp4: 2 inputs would have this name in --out"),
@@ -424,7 +424,7 @@ def test_single_bad_picture_is_a_one_line_error(
     (tmp_path / "bad.jpg").write_text("hello", encoding="utf-8")
     done = run_stage("facial_keypoints", "predict", tmp_path / "bad.jpg", "--out", tmp_path / "out")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
-    assert done.stderr.startswith(f"error: {tmp_path / 'bad.jpg'}: is no picture that can be read")
+    assert done.stderr.startswith(f"error: {tmp_path / 'bad.jpg'}: is not a readable picture")
 
 
 def test_overlay_of_a_picture_too_wide_for_jpeg_is_a_png(tmp_path: Path) -> None:

@@ -59,7 +59,9 @@ def test_coco_file_replaces_only_a_file_written_by_predict(folder: Path, tmp_pat
     assert "there is no folder" in error_message(folder, "--out", out, "--write-coco", tmp_path / "none" / "faces.json")
     file.write_text('{"images": [], "info": {"description": "a year of work"}}', encoding="utf-8")
     for more in ([], ["--overwrite"]):
-        assert "predict did not write what is there" in error_message(folder, "--out", out, "--write-coco", file, *more)
+        assert "exists, and predict did not write it" in error_message(
+            folder, "--out", out, "--write-coco", file, *more
+        )
     assert not out.exists()
     file.unlink()
     predict(folder, "--out", out, "--write-coco", file)
