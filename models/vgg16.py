@@ -78,7 +78,7 @@ def load_convolutions(model: keras.Model, file: Path | None = None) -> None:
         if file is None:
             raise InputError(
                 f"--initial-weights imagenet: Keras cannot fetch the weights ({cause}); fetch {WEIGHTS_FILE} elsewhere "
-                "and give it as --initial-weights FILE, or start from random weights: --initial-weights none --fine-tune"
+                "and give it as --initial-weights FILE, or use random weights: --initial-weights none --fine-tune"
             ) from None
         raise InputError(f"{file}: has no weights of VGG16's convolutions ({cause}); give {WEIGHTS_FILE}") from None
     convolutions = [layer for layer in pretrained.layers if layer.weights]
