@@ -22,13 +22,25 @@ def test_points_move_with_the_pixels(seed: int) -> None:
             assert tile.picture[y - 1 : y + 2, x - 1 : x + 2].max() > 150
 
 
-def test_mirroring_swaps_left_and_right_points() -> None:
+def test_half_of_the_tiles_are_mirrored_with_left_and_right_points_swapped() -> None:
+    """The right eye of the scene is brighter than its left eye, so the pixels show which tiles are mirrored."""
     scene = square_scene(mean_face(100, 100, 60))
-    for seed in range(20):
-        for points in place_in_tile(scene, 200, 200, np.random.default_rng(seed)).points:
+    x, y = scene.points[0, 1].round().astype(int)
+    scene.picture[y - 2 : y + 3, x - 2 : x + 3] = 140
+    mirrored = []
+    for seed in range(40):
+        tile = place_in_tile(scene, 200, 200, np.random.default_rng(seed))
+        for points in tile.points:
             across = points[1] - points[0]
             assert across[0] > 0
             assert np.cross(np.append(across, 0), np.append(points[2] - points[0], 0))[2] > 0
+            eyes = points[:2].round().astype(int)
+            if ((eyes >= 0) & (eyes < 200)).all():
+                right, left = tile.picture[eyes[:, 1], eyes[:, 0]].tolist()
+                assert max(right, left) > 200 > min(right, left)
+                mirrored.append(left > right)
+    assert len(mirrored) > 20
+    assert 0.25 < np.mean(mirrored) < 0.75
 
 
 def test_visible_share_of_boxes_matches_hand_calculation() -> None:
