@@ -4,16 +4,23 @@ import csv
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
+import cv2
 import keras
 import numpy as np
 import pytest
 
 from common.stage import read_manifest
 from detection import export as exporting
+from detection import mine
+from detection import train as training
+from detection.scenes import Scene
 from detection.train import METRICS, TRAIN_FINDER, Recipe, main, train
 from facial_keypoints import FaceFinder
+from facial_keypoints.array_types import Float32
 from facial_keypoints.errors import InputError
+from facial_keypoints.pretrained import shipped
 from tests.detection.scenes import write_scenes
 from tests.facial_keypoints.drawn import drawn_faces
 
@@ -98,6 +105,18 @@ def test_command_line_trains_and_prints_the_validation_loss(
     assert "validation loss" in capsys.readouterr().out
 
 
+def assert_grids_of_keras(folder: Path) -> None:
+    """Asserts that the ONNX files of a folder output the grids of its Keras file, whose values vary by 0.05 or more."""
+    from training.int8 import onnx_outputs
+
+    gray = cv2.cvtColor(drawn_faces(1, 1).picture, cv2.COLOR_RGB2GRAY)
+    pictures = cv2.resize(gray, (160, 96))[None, ..., None].astype(np.float32)
+    expected = keras.saving.load_model(folder / "model.keras", compile=False)(pictures, training=False)
+    for name, tolerance in (("model.onnx", 1e-5), ("model_int8.onnx", 0.01)):
+        for grid, of_keras in zip(onnx_outputs(folder / name, pictures), expected, strict=True):
+            np.testing.assert_allclose(grid, of_keras, rtol=0, atol=tolerance)
+
+
 @tensorflow_only
 def test_export_writes_onnx_files_that_the_detector_runs(trained: Path, scenes: Path, tmp_path: Path) -> None:
     folder = tmp_path / "finder"
@@ -111,6 +130,7 @@ def test_export_writes_onnx_files_that_the_detector_runs(trained: Path, scenes: 
     constants = onnx.load(folder / "model.onnx").graph.initializer
     scaling = [constant.dims for constant in constants if "scaled_pictures" in constant.name]
     assert scaling == [[1, 1, 1, 1]] * 2  # plain numbers take half of the network's time in onnxruntime
+    assert_grids_of_keras(folder)
     picture = drawn_faces(1, 1).picture
     for int8 in (False, True):
         boxes = FaceFinder(folder, int8=int8)(picture)
@@ -121,17 +141,67 @@ def test_export_writes_onnx_files_that_the_detector_runs(trained: Path, scenes: 
 
 
 @tensorflow_only
-def test_training_can_start_from_and_mine_with_an_earlier_model(trained: Path, scenes: Path, tmp_path: Path) -> None:
+def test_onnx_file_that_differs_from_keras_is_refused(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from training import int8
+
+    folder = tmp_path / "finder"
+    shutil.copytree(trained, folder)
+    before = sorted(path.name for path in folder.iterdir())
+    network = keras.saving.load_model(trained / "model.keras", compile=False)
+
+    def shifted(_: Path, pictures: Float32) -> list[Float32]:
+        first, *others = (np.asarray(grid) for grid in network(pictures, training=False))
+        return [first + 0.02, *others]
+
+    monkeypatch.setattr(keras.Model, "export", lambda *arguments, **named: None)
+    monkeypatch.setattr(int8, "onnx_outputs", shifted)
+    with pytest.raises(InputError, match=r"model\.onnx: differs from model\.keras by 0\.02 cells; nothing is written"):
+        exporting.export(folder)
+    assert sorted(path.name for path in folder.iterdir()) == before
+
+
+@tensorflow_only
+def test_training_can_start_from_and_mine_with_an_earlier_model(
+    trained: Path, scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The earlier model has learned hardly anything, so with a very low score it finds false faces in any picture."""
     first = tmp_path / "first"
     shutil.copytree(trained, first)
     exporting.export(first)
     recipe = Recipe(**{**vars(TINY), "epochs": 1, "learning_rate": 1e-9})
+    fit, used = training.fit, []
+
+    def recording(model: keras.Model, scenes: list[Scene], *arguments: Any) -> None:
+        used.extend(scenes)
+        fit(model, scenes, *arguments)
+
+    monkeypatch.setattr(mine, "MIN_SCORE", 1e-3)
+    monkeypatch.setattr(training, "fit", recording)
     second = train([str(scenes)], tmp_path / "second", recipe, initial_weights=first, mine=first)
     expected = keras.saving.load_model(trained / "model.keras", compile=False)
     for one, other in zip(second.trainable_variables, expected.trainable_variables, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-6)
-    with pytest.raises(InputError, match="no such folder"):
-        train([str(scenes)], tmp_path / "out", recipe, mine=tmp_path / "missing")
+    assert [len(scene.hard) > 0 for scene in used] == [len(scene.points) == 0 for scene in used]
+    (noise,) = (scene for scene in used if len(scene.hard))
+    assert noise.file.name == "noise.png"
+
+
+@tensorflow_only
+def test_folder_without_a_face_finder_is_refused(trained: Path, scenes: Path, tmp_path: Path) -> None:
+    folders = {
+        tmp_path / "missing": "missing: no such folder",
+        scenes: r"scenes: has no valid manifest\.json",
+        shipped()["v2"]: "v2: was written by .*; make it with `python -m detection.train",
+    }
+    for folder, message in folders.items():
+        for mined, weights in ((folder, None), (None, folder)):
+            with pytest.raises(InputError, match=message):
+                train([str(scenes)], tmp_path / "out", TINY, mine=mined, initial_weights=weights)
+    with pytest.raises(InputError, match=r"model\.onnx: no such file; write it with `python -m detection\.export"):
+        train([str(scenes)], tmp_path / "out", TINY, mine=trained)
+    assert list(tmp_path.iterdir()) == []
 
 
 @tensorflow_only
