@@ -69,12 +69,22 @@ def test_read_manifest_refuses_missing_and_altered_files(tmp_path: Path) -> None
         read_manifest(tmp_path / "none", PREPARE)
 
 
-def test_folder_hash_changes_when_a_file_is_renamed(tmp_path: Path) -> None:
-    (tmp_path / "a").write_text("1", encoding="utf-8")
-    before = path_hash(tmp_path)
-    assert path_hash(tmp_path) == before
+def test_folder_hash_changes_with_each_name_and_content(tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    for name in ("a", "below/c"):
+        (tmp_path / name).write_text("1", encoding="utf-8")
+    hashes = [path_hash(tmp_path)]
+    assert path_hash(tmp_path) == hashes[0]
     (tmp_path / "a").rename(tmp_path / "b")
-    assert path_hash(tmp_path) != before
+    hashes.append(path_hash(tmp_path))
+    for name in ("b", "below/c"):
+        (tmp_path / name).write_text("2", encoding="utf-8")
+        hashes.append(path_hash(tmp_path))
+    (tmp_path / "below" / "d").touch()
+    hashes.append(path_hash(tmp_path))
+    assert len(set(hashes)) == 5
+    (tmp_path / ".hidden").touch()
+    assert path_hash(tmp_path) == hashes[-1]
 
 
 def test_stage_replaces_only_its_own_folder_and_never_its_input(tmp_path: Path) -> None:
