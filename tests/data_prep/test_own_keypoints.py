@@ -112,13 +112,18 @@ def test_description_of_a_set_states_what_is_unknown() -> None:
     assert description(FACE15) == ["keypoint set face15: 15 keypoints"]
 
 
-def test_pts_files_with_five_points_are_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", [1, 5, 68, 100])
+def test_pts_files_with_any_number_of_points_are_read(tmp_path: Path, count: int) -> None:
+    points = np.resize(face_68(), (count, 2))
     for stem in "abc":
         save_picture(tmp_path / f"{stem}.png")
-        (tmp_path / f"{stem}.pts").write_text(pts_text(face_68()[:5]), encoding="utf-8")
+        (tmp_path / f"{stem}.pts").write_text(pts_text(points), encoding="utf-8")
     found = pts.read(tmp_path)
-    assert found.keypoint_set.names == tuple("01234")
-    np.testing.assert_allclose(found.faces[0].keypoints, face_68()[:5], atol=1e-5)
+    names = FACE68.names if count == 68 else tuple(map(str, range(count)))
+    assert found.keypoint_set.names == names
+    assert len(found.faces) == 3
+    for face in found.faces:
+        np.testing.assert_allclose(face.keypoints, points, atol=1e-5)
 
 
 @pytest.mark.parametrize("parts", [5, 68, 100])
