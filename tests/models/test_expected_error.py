@@ -17,15 +17,21 @@ POINTS_AND_CONFIDENCE = np.array([[[10, 20, 0], [30, 40, 1.5], [5, 6, -2]]], np.
 
 
 def project_network() -> keras.Model:
-    numbers = keras.Input((3, 3))
-    return keras.Model(numbers, with_expected_error(numbers[..., :2], numbers[..., 2:]))
+    inputs, numbers = weighted_numbers()
+    return keras.Model(inputs, with_expected_error(numbers[..., :2], numbers[..., 2:]))
 
 
 def user_network() -> keras.Model:
     """Returns a network that uses no code of the project: x, y and the softplus of the third number."""
-    numbers = keras.Input((3, 3))
+    inputs, numbers = weighted_numbers()
     error = keras.layers.Activation("softplus")(numbers[..., 2:])
-    return keras.Model(numbers, keras.layers.Concatenate()([numbers[..., :2], error]))
+    return keras.Model(inputs, keras.layers.Concatenate()([numbers[..., :2], error]))
+
+
+def weighted_numbers() -> tuple[keras.KerasTensor, keras.KerasTensor]:
+    """Returns an input, and the output of a dense layer that first leaves it unchanged."""
+    inputs = keras.Input((3, 3))
+    return inputs, keras.layers.Dense(3, kernel_initializer="identity")(inputs)
 
 
 def predict(model: keras.Model) -> Float32:
@@ -52,12 +58,32 @@ def test_calibrated_error_is_exp_of_a_plus_b_times_log_of_the_error(network: Net
 def test_network_can_be_recalibrated_and_saved_without_extra_weights(network: Network, tmp_path: Path) -> None:
     model = network()
     error, weights = predict(model)[..., 2], model.get_weights()
-    model = calibrated(calibrated(model, 1, 2), -1, 0.5)
-    assert np.allclose(predict(model)[..., 2], np.exp(-1 + 0.5 * (1 + 2 * np.log(error))), rtol=1e-4)
-    assert len(model.get_weights()) == len(weights)
+    model = calibrated(calibrated(model, 1, 2), -1, 0.8)
+    assert np.allclose(predict(model)[..., 2], recalibrated(error), rtol=1e-4)
+    for weight, before in zip(model.get_weights(), weights, strict=True):
+        np.testing.assert_array_equal(weight, before)
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras", compile=False)
     np.testing.assert_array_equal(predict(again), predict(model))
+
+
+@pytest.mark.parametrize("network", [project_network, user_network])
+def test_calibrated_network_given_other_weights_keeps_its_calibration(network: Network) -> None:
+    new, model = network(), network()
+    other = [np.float32(0.5) * weight + np.float32(0.25) for weight in new.get_weights()]
+    new.set_weights(other)
+    before = predict(model)
+    model = calibrated(calibrated(model, 1, 2), -1, 0.8)
+    model.set_weights(other)
+    after, expected = predict(model), predict(new)
+    assert np.abs(expected - before).max() > 1
+    np.testing.assert_array_equal(after[..., :2], expected[..., :2])
+    assert np.allclose(after[..., 2], recalibrated(expected[..., 2]), rtol=1e-4)
+
+
+def recalibrated(error: Float32) -> Float32:
+    """Returns exp(a + b log(error)) with (a, b) of (1, 2), and then with (-1, 0.8)."""
+    return np.exp(-1 + 0.8 * (1 + 2 * np.log(error)))
 
 
 @pytest.mark.parametrize("network", [project_network, user_network])
