@@ -1,9 +1,10 @@
 """Scoring a part equals `facial-keypoints predict`; what the command rejects. Ray runs in `test_score_ray`."""
 
 import argparse
+import contextlib
 import importlib.util
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -245,3 +246,39 @@ def test_complete_job_only_prints_its_summary(
     score.main(command)
     summary = "6 faces in 14 pictures; no face found in 1 of them; 1 could not be read (column error)"
     assert capsys.readouterr().out == f"{out}: {summary}\n"
+
+
+@pytest.mark.parametrize("kept_bytes", [None, 0, 4, 1000])
+def test_only_a_missing_or_damaged_part_is_scored_again(
+    kept_bytes: int | None,
+    pictures: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The parts are scored in this process, without Ray."""
+    scored = []
+
+    def run_parts(parts: Sequence[Part], _: int, scorer: type[Scorer], arguments: tuple[Any, ...]) -> Iterator[Counts]:
+        for part in parts:
+            scored.append(part.number)
+            yield scorer(*arguments).write(part)
+
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: "installed")
+    monkeypatch.setattr(score, "ray_started", lambda address: contextlib.nullcontext(1))
+    monkeypatch.setattr(score, "run_parts", run_parts)
+    command, out = [str(pictures), "--out", str(tmp_path / "out"), "--no-detect"], tmp_path / "out"
+    score.main(command)
+    printed = capsys.readouterr().out
+    expected = pd.read_parquet(out)
+    part = out / "part-000001.parquet"
+    whole = part.read_bytes()
+    part.unlink()
+    assert len(whole) > 1000
+    if kept_bytes is not None:
+        part.write_bytes(whole[:kept_bytes])
+    score.main(command)
+    assert scored == [0, 1, 1]
+    assert capsys.readouterr().out == printed
+    pd.testing.assert_frame_equal(pd.read_parquet(out), expected, check_exact=True)
+    assert sorted(path.name for path in out.glob("*part*")) == ["part-000000.parquet", "part-000001.parquet"]
