@@ -90,15 +90,15 @@ def test_sweep_logs_each_trial_and_its_folder(
     assert "trials.csv" in files(whole)
 
 
-def test_unreachable_server_is_a_one_line_error_before_training(small_data: Path, tmp_path: Path) -> None:
+def test_unreachable_server_is_a_one_line_error_and_nothing_is_written(small_data: Path, tmp_path: Path) -> None:
     pytest.importorskip("mlflow")
     with pytest.raises(InputError, match=f"--mlflow {UNREACHABLE}: cannot be used") as raised:
         main(["base", "--data", str(small_data), "--out", str(tmp_path / "base"), "--mlflow", UNREACHABLE])
     assert "\n" not in str(raised.value)
-    assert not (tmp_path / "base").exists()
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_mlflow_sends_no_telemetry(tmp_path: Path) -> None:
+def test_mlflow_contacts_no_host_and_writes_no_file_to_the_home_folder(tmp_path: Path) -> None:
     pytest.importorskip("mlflow")
     proxy = Proxy()
     proxies = dict.fromkeys(("http_proxy", "https_proxy", "all_proxy", "HTTPS_PROXY", "ALL_PROXY"), proxy.address)
@@ -111,6 +111,8 @@ import time; time.sleep(12)
     home.mkdir()
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment(home, **proxies), check=True)
     assert proxy.asked == []
+    assert [path for path in home.rglob("*") if path.is_file()] == []
+    assert (tmp_path / "mlruns" / "mlflow.db").is_file()
 
 
 def test_missing_mlflow_is_reported(small_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
