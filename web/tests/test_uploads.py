@@ -70,7 +70,7 @@ def test_too_many_bytes_are_rejected(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"no picture"])
 def test_file_that_is_not_a_picture_is_rejected(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.png").write_bytes(content)
-    assert "no picture" in rejection(tmp_path / "a.png")
+    assert "is not a readable picture" in rejection(tmp_path / "a.png")
 
 
 def test_truncated_picture_is_rejected(tmp_path: Path) -> None:
