@@ -57,8 +57,14 @@ def test_too_many_pixels_behind_a_preview_are_rejected(tmp_path: Path) -> None:
     assert "2000000 x 40 px, more than 40 million" in rejection(tmp_path / "a.tif")
 
 
-def test_largest_allowed_number_of_pixels_passes_the_size_check(tmp_path: Path) -> None:
-    assert "cannot be decoded" in rejection(write_png_header(tmp_path / "a.png", 8_000, 5_000))
+def test_picture_of_the_largest_allowed_size_is_read(tmp_path: Path) -> None:
+    """It has 40 million pixels of one bit, and zeros after its end fill the file up to 20 MB."""
+    Image.new("1", (8_000, 5_000), 1).save(tmp_path / "a.png")
+    with (tmp_path / "a.png").open("r+b") as file:
+        file.truncate(MOST_BYTES)
+    picture = read_upload(tmp_path / "a.png")
+    assert picture.shape == (5_000, 8_000, 3)
+    assert picture.min() == 255
 
 
 def test_too_many_bytes_are_rejected(tmp_path: Path) -> None:
