@@ -89,6 +89,6 @@ def test_file_that_is_not_a_picture_leaves_no_output_files(tmp_path: Path) -> No
     (tmp_path / "a.png").write_bytes(b"no picture")
     out = tmp_path / "out"
     out.mkdir()
-    with pytest.raises(InputError, match="The picture is no picture"):
+    with pytest.raises(InputError, match="The picture is not a readable picture"):
         answer(tmp_path / "a.png", "v2", out)
     assert list(out.iterdir()) == []
