@@ -1,6 +1,7 @@
 """The server as users start it: its API, what it rejects, and the deletion of uploads."""
 
 import contextlib
+import http.client
 import json
 import os
 import signal
@@ -154,12 +155,23 @@ def test_files_of_the_server_are_not_served(url: str) -> None:
         urllib.request.urlopen(f"{url}/gradio_api/file={ROOT / 'pyproject.toml'}")
 
 
-def test_too_large_upload_is_rejected_with_status_413(url: str) -> None:
-    request = upload_request(url, bytes(MOST_BYTES + 1))
-    with pytest.raises(urllib.error.HTTPError) as rejected:
-        urllib.request.urlopen(request)
-    assert rejected.value.code == 413
-    assert str(MOST_BYTES) in rejected.value.read().decode()
+def test_too_large_upload_is_rejected_while_it_arrives_and_deleted(url: str, temporary: Path) -> None:
+    """The request announces 1 GB and sends one byte more than is allowed; the answer must not wait for the rest."""
+    request, before = upload_request(url, b""), set(files(temporary))
+    connection = http.client.HTTPConnection(request.host, timeout=TIMEOUT_S)
+    with contextlib.closing(connection):
+        connection.putrequest("POST", request.selector)
+        for name, value in {**request.headers, "Content-Length": str(10**9)}.items():
+            connection.putheader(name, value)
+        assert isinstance(request.data, bytes)
+        connection.endheaders(request.data.partition(b"\r\n\r\n")[0] + b"\r\n\r\n")
+        connection.send(bytes(MOST_BYTES))
+        wait_for(lambda: bool(set(files(temporary)) - before))
+        connection.send(b"1")
+        reply = connection.getresponse()
+        assert reply.status == 413
+        assert str(MOST_BYTES) in reply.read().decode()
+    wait_for(lambda: set(files(temporary)) <= before)
 
 
 def test_full_queue_is_reported(url: str, examples: dict[str, Path]) -> None:
