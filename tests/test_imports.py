@@ -21,6 +21,7 @@ STAGES = (PREPARE, PSEUDO_LABEL, TRAIN, TRAIN_FINDER, EVALUATE, COMPARE, INSPECT
 STAGE_MODULES = [
     "pipeline",
     "training.export",
+    "training.average",
     "detection.export",
     "scale_out.score",
     *(stage.module for stage in STAGES),

@@ -7,11 +7,12 @@ nearly as accurate as each of them on its own kind of faces. The mean of unrelat
 compare the printed errors. The expected error is calibrated again on the validation faces.
 """
 
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,10 +27,16 @@ from facial_keypoints.errors import InputError, run
 from facial_keypoints.pretrained import KERAS_FILE, shipped
 from facial_keypoints.spec import ModelSpec, to_json
 from models.saved import LoadedModel, load_model, predict
-from models.summary import summary
 from training.export import load_faces
 from training.targets import targets
 
+if TYPE_CHECKING:
+    import keras
+
+NOT_COMPARED = ("name", "trainable", "registered_name", "build_config", "compile_config")  # of a layer's configuration
+INITIAL = ("_initializer", "_regularizer", "_constraint")  # ends of entries that matter only in training
+REFERENCES = ("keras_history", "input_layers", "output_layers")  # entries that hold names of layers
+CALIBRATION = ("scale", "offset")  # of the layer LOG_EXPECTED_ERROR
 AVERAGE = Stage("train", "training.average", "MODEL MODEL --out DIR")  # its folder is one that training could write
 
 
@@ -57,6 +64,7 @@ def average(names: Sequence[str | Path], data: Path, out: Path) -> None:
         InputError: fewer than two models; models with other layers, images or keypoints than the first; a model that
             predicts values that are not finite; or a data folder for another network.
     """
+    from models.summary import summary
     from training.calibration import calibrate_on
 
     started = time.time()
@@ -102,21 +110,38 @@ def common_spec(models: Sequence[LoadedModel]) -> tuple[ModelSpec, list[dict[str
         spec = loaded.spec
         if spec is None or loaded.manifest is None or first.spec is None:
             raise InputError(f"{loaded.path}: does not say what it predicts; give a folder that training wrote")
-        same_sides = spec.crop.shape == first.spec.crop.shape
-        if not same_sides or replace(spec, crop=first.spec.crop) != first.spec or layers(loaded) != layers(first):
+        same_spec = spec.crop.shape == first.spec.crop.shape and replace(spec, crop=first.spec.crop) == first.spec
+        if not same_spec or structure(loaded.model) != structure(first.model):
             raise InputError(f"{loaded.path}: is another network than {first.path}; give models of one network")
         manifests.append(loaded.manifest)
     assert first.spec is not None  # checked above
     return first.spec, manifests
 
 
-def layers(loaded: LoadedModel) -> list[tuple[str, str, list[tuple[int, ...]]]]:
-    """Returns the kind, the name and the shapes of the weights of each layer."""
-    return [
-        (type(layer).__name__, layer.name, [tuple(weight.shape) for weight in layer.weights])
-        for layer in loaded.model.layers
-        if layer.weights
-    ]
+def structure(model: "keras.Model") -> tuple[list[tuple[int, ...]], Any]:
+    """Returns the shapes of the weights, and the JSON configuration without what models of one network may differ in.
+
+    These are the calibration of the expected error, which layers are trained, and initial values. The names of layers
+    become numbers, because Keras numbers unnamed layers through all networks of a process.
+    """
+    from models.expected_error import LOG_EXPECTED_ERROR
+
+    numbers: dict[str, int] = {}
+
+    def number(name: str) -> int:
+        return numbers.setdefault(name, len(numbers))
+
+    def plain(value: Any, key: str = "") -> Any:
+        if isinstance(value, dict):
+            if "inbound_nodes" in value:  # a layer, before those that refer to it
+                number(str(value.get("name")))
+            left_out = {*NOT_COMPARED, *(CALIBRATION if value.get("name") == LOG_EXPECTED_ERROR else ())}
+            return {k: plain(v, k) for k, v in value.items() if k not in left_out and not k.endswith(INITIAL)}
+        if isinstance(value, list):
+            return [plain(each, key) for each in value]
+        return number(value) if key in REFERENCES and isinstance(value, str) else value
+
+    return [tuple(weight.shape) for weight in model.weights], plain(json.loads(model.to_json()))
 
 
 def inputs(data: str, paths: Sequence[Path], manifests: Sequence[dict[str, Any]]) -> dict[str, str]:

@@ -3,7 +3,9 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
+import keras
 import numpy as np
 import pytest
 
@@ -12,7 +14,8 @@ from data_prep import prepare
 from evaluation.inputs import load_data
 from evaluation.model_predictions import training_notes
 from facial_keypoints.errors import InputError
-from models.saved import load_model
+from models.expected_error import calibrated, calibration_of, with_expected_error
+from models.saved import LoadedModel, load_model
 from tests.models.folders import write_model_folder
 from training import average
 
@@ -33,12 +36,17 @@ def changed_copy(folder: Path, to: Path) -> None:
     """Copies a model folder with other weights."""
     shutil.copytree(folder, to)
     loaded = load_model(to)
-    assert loaded.manifest is not None
     rng = np.random.default_rng(0)
     loaded.model.set_weights([weight + rng.uniform(0, 1e-4, weight.shape) for weight in loaded.model.get_weights()])
-    loaded.model.save(to / "model.keras")
-    loaded.manifest["files"]["model.keras"] = file_hash(to / "model.keras")
-    (to / "manifest.json").write_text(json.dumps(loaded.manifest), encoding="utf-8")
+    save_again(loaded)
+
+
+def save_again(loaded: LoadedModel) -> None:
+    """Saves a changed network into its model folder."""
+    assert loaded.manifest is not None
+    loaded.model.save(loaded.file)
+    loaded.manifest["files"]["model.keras"] = file_hash(loaded.file)
+    (loaded.path / "manifest.json").write_text(json.dumps(loaded.manifest), encoding="utf-8")
 
 
 def test_average_holds_the_mean_weights_of_two_models(
@@ -77,11 +85,53 @@ def test_models_of_different_networks_are_rejected(data: Path, tmp_path: Path) -
     write_model_folder(tmp_path / "small")
     with pytest.raises(InputError, match=r"small: is another network than .*base; give models of one network"):
         average.main([str(tmp_path / "base"), str(tmp_path / "small"), *out])
+    shutil.copytree(tmp_path / "base", tmp_path / "scaled")
+    scaled = load_model(tmp_path / "scaled")
+    scaled.model.get_layer("pixels_to_unit").scale *= 2
+    save_again(scaled)
+    with pytest.raises(InputError, match=r"scaled: is another network than .*base; give models of one network"):
+        average.main([str(tmp_path / "base"), str(tmp_path / "scaled"), *out])
     with pytest.raises(InputError, match="MODEL: give two or more"):
         average.main([str(tmp_path / "base"), *out])
     with pytest.raises(InputError, match=r"model\.keras: does not say what it predicts; give a folder"):
         average.main([str(tmp_path / "base" / "model.keras"), str(tmp_path / "base"), *out])
     assert not (tmp_path / "out").exists()
+
+
+def small_network(
+    *, scale: float = 2.0, factor: float = 3.0, inner_offset: float = 0.0, start: str = "zeros"
+) -> keras.Model:
+    """Returns a network of unnamed layers whose weights do not depend on these constants."""
+    inputs = keras.Input((5, 2))
+    first = keras.layers.Dense(4, kernel_initializer=start)
+    inner = keras.Sequential([first, keras.layers.Rescaling(1.0, inner_offset), keras.layers.Dense(3, "relu")])
+    numbers = factor * keras.ops.relu(inner(keras.layers.Rescaling(scale)(inputs)))
+    return keras.Model(inputs, with_expected_error(numbers[..., :2], numbers[..., 2:]))
+
+
+@pytest.mark.parametrize("constant", [{"scale": 2.1}, {"factor": 3.1}, {"inner_offset": 0.1}], ids=str)
+def test_networks_that_differ_in_a_constant_have_different_structures(constant: dict[str, Any]) -> None:
+    model, other = small_network(), small_network(**constant)
+    assert [weight.shape for weight in model.weights] == [weight.shape for weight in other.weights]
+    assert average.structure(model) != average.structure(other)
+
+
+def test_networks_with_other_connections_have_different_structures() -> None:
+    def network(swapped: bool) -> keras.Model:
+        inputs = keras.Input((3,))
+        branches = [keras.layers.Activation(kind)(inputs) for kind in ("relu", "tanh")]
+        first, second = reversed(branches) if swapped else branches
+        return keras.Model(inputs, keras.layers.Subtract()([first, keras.layers.Dense(3)(second)]))
+
+    assert average.structure(network(False)) == average.structure(network(False)) != average.structure(network(True))
+
+
+def test_networks_that_differ_in_names_calibration_and_training_have_the_same_structure() -> None:
+    model, other = small_network(), calibrated(small_network(start="ones"), 0.5, 0.8)
+    other.layers[2].trainable = False
+    assert [layer.name for layer in model.layers] != [layer.name for layer in other.layers]
+    assert calibration_of(model) != calibration_of(other)
+    assert average.structure(model) == average.structure(other)
 
 
 def test_data_folder_that_does_not_fit_the_models_is_rejected(data: Path, tmp_path: Path) -> None:
