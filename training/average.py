@@ -7,7 +7,6 @@ nearly as accurate as each of them on its own kind of faces. The mean of unrelat
 compare the printed errors. The expected error is calibrated again on the validation faces.
 """
 
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,6 +20,7 @@ from common.hashes import path_hash
 from common.options import add_data_option, stage_parser
 from common.stage import Stage, stage_folder, write_manifest
 from data_prep.faces import Split
+from facial_keypoints.array_types import UInt8
 from facial_keypoints.codec import decode
 from facial_keypoints.crops import with_channels
 from facial_keypoints.errors import InputError, run
@@ -33,10 +33,8 @@ from training.targets import targets
 if TYPE_CHECKING:
     import keras
 
-NOT_COMPARED = ("name", "trainable", "registered_name", "build_config", "compile_config")  # of a layer's configuration
-INITIAL = ("_initializer", "_regularizer", "_constraint")  # ends of entries that matter only in training
-REFERENCES = ("keras_history", "input_layers", "output_layers")  # entries that hold names of layers
-CALIBRATION = ("scale", "offset")  # of the layer LOG_EXPECTED_ERROR
+COMPARED_FACES = 4  # on which models with the same weights must predict the same
+SAME_PX = 1e-3
 AVERAGE = Stage("train", "training.average", "MODEL MODEL --out DIR")  # its folder is one that training could write
 
 
@@ -75,6 +73,9 @@ def average(names: Sequence[str | Path], data: Path, out: Path) -> None:
     spec, manifests = common_spec(models)
     _, val, hash_of_data = load_faces(data, spec)
     val = replace(val, images=with_channels(val.images, spec.crop.channels))
+    for path, loaded in zip(paths[1:], models[1:], strict=True):
+        if not same_network(models[0].model, loaded.model, val.images[:COMPARED_FACES]):
+            raise InputError(f"{path}: is another network than {paths[0]}; give models of one network")
     for name, loaded in zip(names, models, strict=True):
         print(f"{name}: validation MAE {mae_px(loaded, spec, val):.3f} px")
     weights = [np.mean(arrays, axis=0) for arrays in zip(*(m.model.get_weights() for m in models), strict=True)]
@@ -111,37 +112,27 @@ def common_spec(models: Sequence[LoadedModel]) -> tuple[ModelSpec, list[dict[str
         if spec is None or loaded.manifest is None or first.spec is None:
             raise InputError(f"{loaded.path}: does not say what it predicts; give a folder that training wrote")
         same_spec = spec.crop.shape == first.spec.crop.shape and replace(spec, crop=first.spec.crop) == first.spec
-        if not same_spec or structure(loaded.model) != structure(first.model):
+        if not same_spec:
             raise InputError(f"{loaded.path}: is another network than {first.path}; give models of one network")
         manifests.append(loaded.manifest)
     assert first.spec is not None  # checked above
     return first.spec, manifests
 
 
-def structure(model: "keras.Model") -> tuple[list[tuple[int, ...]], Any]:
-    """Returns the shapes of the weights, and the JSON configuration without what models of one network may differ in.
+def same_network(model: "keras.Model", other: "keras.Model", images: UInt8) -> bool:
+    """Returns whether two models predict the same coordinates for images once they have the same weights.
 
-    These are the calibration of the expected error, which layers are trained, and initial values. The names of layers
-    become numbers, because Keras numbers unnamed layers through all networks of a process.
+    This compares everything that is not a weight, such as connections and constants, but not the calibration of the
+    expected error.
     """
-    from models.expected_error import LOG_EXPECTED_ERROR
-
-    numbers: dict[str, int] = {}
-
-    def number(name: str) -> int:
-        return numbers.setdefault(name, len(numbers))
-
-    def plain(value: Any, key: str = "") -> Any:
-        if isinstance(value, dict):
-            if "inbound_nodes" in value:  # a layer, before those that refer to it
-                number(str(value.get("name")))
-            left_out = {*NOT_COMPARED, *(CALIBRATION if value.get("name") == LOG_EXPECTED_ERROR else ())}
-            return {k: plain(v, k) for k, v in value.items() if k not in left_out and not k.endswith(INITIAL)}
-        if isinstance(value, list):
-            return [plain(each, key) for each in value]
-        return number(value) if key in REFERENCES and isinstance(value, str) else value
-
-    return [tuple(weight.shape) for weight in model.weights], plain(json.loads(model.to_json()))
+    weights = other.get_weights()
+    try:
+        other.set_weights(model.get_weights())
+    except ValueError:  # other shapes
+        return False
+    first, second = (np.asarray(each.predict_on_batch(images))[..., :2] for each in (model, other))
+    other.set_weights(weights)
+    return np.allclose(first, second, atol=SAME_PX)
 
 
 def inputs(data: str, paths: Sequence[Path], manifests: Sequence[dict[str, Any]]) -> dict[str, str]:
