@@ -236,7 +236,7 @@ def test_toml_file_defines_mirror_skeleton_normalizers_regions_and_roles(tmp_pat
         ('keypoints = ["a"]\n[regions]\none = ["a"]\ntwo = ["a"]', "a keypoint is in two regions"),
         ('keypoints = ["a"]\n[roles]\ntail = ["a"]', "known roles: left_eye_center"),
         ('keypoints = ["a", "b"]\nlabel_sources = [{name = "s", keypoints = ["a"]}]', "must label all keypoints"),
-        ("keypoints", "is no TOML file"),
+        ("keypoints", "is not a readable TOML file"),
     ],
 )
 def test_invalid_keypoint_file_is_a_one_line_error(tmp_path: Path, text: str, message: str) -> None:

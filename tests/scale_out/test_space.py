@@ -27,7 +27,7 @@ def test_lists_are_choices_and_tables_are_ranges(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("loss = [", "is no TOML file"),
+        ("loss = [", "is not a TOML file"),
         ("", "has no entries"),
         ('loss = "mse"', "neither a list of values nor a range"),
         ("loss = []", "neither a list of values nor a range"),
@@ -50,7 +50,7 @@ def test_missing_space_file_is_rejected(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("space", "message"),
     [
-        ({"learning_rat": (1e-3,)}, "learning_rat is not an option of v2; give some of epochs, batch_size, .*width"),
+        ({"learning_rat": (1e-3,)}, "learning_rat is not an option of v2; use epochs, batch_size, .*width"),
         ({"epochs": (1.5,)}, "epochs = 1.5 is not of the type int"),
         ({"learning_rate": ("high",)}, "learning_rate = 'high' is not of the type float"),
         ({"width": (True,)}, "width = True is not of the type float"),

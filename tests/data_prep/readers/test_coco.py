@@ -193,7 +193,7 @@ BAD_ANNOTATIONS = [
     ({"keypoints": {"x": 1}}, "has no list of numbers in `keypoints`, expected 9"),
     (
         {"keypoints": [70, 10, 2, float("nan"), 11, 2, 40, 60, 2]},
-        "has 'nan' as value 3 of `keypoints`, which is no num",
+        "has 'nan' as value 3 of `keypoints`, which is not a num",
     ),
     ({"keypoints": [70, 10, 2, 20, "11", 2, 40, 60, 2]}, "has '11' as value 4 of `keypoints`"),
     ({"keypoints": [70, 10, 2, 20, 11, 2, 40, 10**400, 2]}, "as value 7 of `keypoints`, which is not a number in px"),
@@ -246,7 +246,7 @@ BAD_FILES = [
     ({**values(), "images": [{"id": 1}]}, "image 0: has no `file_name`"),
     ({**values(), "images": [{"file_name": "a.png"}]}, "image 0 (a.png): has no `id`"),
     ({**values(), "images": values()["images"] * 2}, "image 2 (a.png): has the id 7 of an earlier one"),
-    ({**values(), "annotations": [5]}, "annotation 0: is no annotation"),
+    ({**values(), "annotations": [5]}, "annotation 0: is not an annotation"),
 ]
 
 

@@ -149,7 +149,7 @@ def test_bad_coco_annotation_is_refused(
 
 
 def test_missing_or_invalid_boxes_file_is_refused(pictures: Path, hand: Path, tmp_path: Path) -> None:
-    assert "boxes.json: is no COCO file" in error_message(
+    assert "boxes.json: is not a COCO file" in error_message(
         pictures, hand, "--boxes", write_table(tmp_path / "boxes.json", "[1, 2]")
     )
     assert "none.csv: cannot be read" in error_message(pictures, hand, "--boxes", tmp_path / "none.csv")

@@ -255,7 +255,7 @@ def test_missing_or_invalid_filter_png_or_json_is_refused(tmp_path: Path) -> Non
     with pytest.raises(InputError, match=r"mine.png: has no alpha"):
         load_filter(path)
     path.write_bytes(b"no picture")
-    with pytest.raises(InputError, match=r"mine.png: is no PNG"):
+    with pytest.raises(InputError, match=r"mine.png: is not a readable PNG"):
         load_filter(path)
     Image.new("RGBA", (5000, 1)).save(path)
     with pytest.raises(InputError, match=r"is 5000 x 1 px; make its sides at most 4096"):
