@@ -24,7 +24,7 @@ PRETRAINED = ROOT / "artifacts" / "pretrained"
 V2, V2_68 = PRETRAINED / "v2", PRETRAINED / "v2-68"
 LARGEST_MB, MOST_PARAMETERS = 10.0, 1.2e6
 INT8_PX = 0.2  # largest mean difference between the int8 and the float32 file, on drawn faces
-PUBLISHED = {"mae_px": 1.040, "rmse_px": 1.419, "within_5px_pct": 99.47}  # artifacts/pretrained/v2/README.md
+PUBLISHED = {"mae_px": 1.034, "rmse_px": 1.407, "within_5px_pct": 99.53}  # artifacts/pretrained/v2/README.md
 
 
 every_model = pytest.mark.parametrize("folder", [V2, V2_68], ids=lambda folder: folder.name)
@@ -45,7 +45,7 @@ def test_shipped_weights_give_the_recorded_predictions(v2: LoadedModel) -> None:
     """Three output points for a pattern of stripes, recorded after training."""
     y, x = np.mgrid[:96, :96]
     stripes = ((3 * x + 2 * y) % 256).astype(np.uint8)[None, ..., None]
-    expected = [[61.7761, 44.8840, 10.1001], [55.5396, 57.1359, 7.2118], [51.1553, 57.1877, 20.8813]]
+    expected = [[57.2318, 43.5905, 8.3793], [52.4594, 58.5654, 7.2606], [50.2065, 60.6362, 21.9852]]
     np.testing.assert_allclose(v2.model.predict(stripes, verbose=0)[0, [0, 10, 16]], expected, atol=1e-3)
 
 
@@ -119,7 +119,7 @@ def test_nme_of_v2_68_matches_its_model_card(real_data: Path, tmp_path: Path) ->
     with (tmp_path / "v2-68" / "by_origin.csv").open(encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if (row["by"], row["name"]) == ("label_source", "v2-68")]
     nme = {row["which"]: float(row["nme_pct"]) for row in rows if row["labels"] == "labelled"}
-    assert nme == pytest.approx({"pictures": 3.45, "frames": 4.05}, abs=0.01)
+    assert nme == pytest.approx({"pictures": 3.41, "frames": 4.05}, abs=0.01)
 
 
 @pytest.mark.long
