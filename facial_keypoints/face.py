@@ -45,7 +45,7 @@ class Face:
         >>> face = Predictor("v2").predict("photo.jpg")[0]
         >>> x, y = face["nose_tip"]
         >>> print(f"{x:.0f}, {y:.0f}")
-        379, 160
+        380, 162
         >>> sorted(face.to_dict())
         ['box', 'expected_error', 'keypoints', 'score']
     """

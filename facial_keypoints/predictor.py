@@ -60,8 +60,8 @@ class Predictor:
         >>> for face in predictor.predict("photo.jpg"):
         ...     x, y = face["nose_tip"]
         ...     print(f"{x:.0f}, {y:.0f}")
-        379, 160
-        140, 166
+        380, 162
+        140, 165
     """
 
     spec: ModelSpec

@@ -1,5 +1,7 @@
 """Plots of several networks: each gets drawn faces aligned as its training faces are."""
 
+import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -36,10 +38,17 @@ def test_faces_and_curves_are_drawn(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 
 def test_model_without_a_history_has_no_curves(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "curves.png").write_bytes(b"of an earlier run")
-    networks_drawn.main([str(PRETRAINED / "v2-68"), "--out", str(tmp_path)])
-    assert capsys.readouterr().out == f"{tmp_path}: faces.png\n"
-    assert [path.name for path in tmp_path.iterdir()] == ["faces.png"]
+    model, out = tmp_path / "model", tmp_path / "out"
+    shutil.copytree(PRETRAINED / "v2-68", model)
+    (model / "history.csv").unlink()
+    manifest = json.loads((model / "manifest.json").read_text(encoding="utf-8"))
+    del manifest["files"]["history.csv"]
+    (model / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    out.mkdir()
+    (out / "curves.png").write_bytes(b"of an earlier run")
+    networks_drawn.main([str(model), "--out", str(out)])
+    assert capsys.readouterr().out == f"{out}: faces.png\n"
+    assert [path.name for path in out.iterdir()] == ["faces.png"]
 
 
 def test_model_file_without_manifest_is_rejected(tmp_path: Path) -> None:
