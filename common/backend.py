@@ -9,10 +9,7 @@ from common.process import MATPLOTLIB_BACKEND, native_stderr_silenced, without_v
 from facial_keypoints.errors import InputError, one_line
 from facial_keypoints.telemetry import switch_off
 
-DEBUG_VARIABLES = (
-    "KERAS_MAX_EPOCHS",
-    "KERAS_MAX_STEPS_PER_EPOCH",
-)  # these make Keras stop early
+DEBUG_VARIABLES = ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH")  # these make Keras stop early
 
 
 def backend_name() -> str:
